@@ -1,0 +1,96 @@
+"""One declaration of a setting: it drives validation, `--help`, search ranges and labels in the report."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import MISSING, Field, dataclass, field, fields
+from typing import Any, TypeVar, dataclass_transform
+
+from preceptor.errors import ConfigError
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Hyper:
+    """What is known of a setting beside its type and default.
+
+    Args:
+        low, high: smallest and largest value allowed, both included; None where there is no bound.
+        scale: "linear" or "log": how a search should walk from low to high.
+        unit: what one of it means ("per step", "rows"); empty for a pure choice.
+        choices: the words allowed, for a setting that is a word.
+        doc: one sentence for `--help` and the report.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    scale: str = "linear"
+    unit: str = ""
+    choices: tuple[str, ...] = ()
+    doc: str = ""
+
+    def range_text(self) -> str:
+        """The allowed values in words, empty where anything goes."""
+        if self.choices:
+            return ", ".join(self.choices)
+        if self.low is None and self.high is None:
+            return ""
+        if self.high is None:
+            return f"at least {self.low:g}"
+        if self.low is None:
+            return f"at most {self.high:g}"
+        return f"{self.low:g} to {self.high:g}"
+
+    def check(self, where: str, name: str, value: Any) -> None:
+        """Raises ConfigError where `value` (or one of the values, for a tuple) lies outside what is allowed."""
+        for item in value if isinstance(value, tuple) else (value,):
+            if self.choices and item is not None and item not in self.choices:
+                raise ConfigError(f"{where}: {name} is {item!r}; it must be one of {self.range_text()}.")
+            if isinstance(item, (int, float)) and not isinstance(item, bool):
+                too_low = self.low is not None and item < self.low
+                too_high = self.high is not None and item > self.high
+                if too_low or too_high or math.isnan(item):
+                    unit = f" ({self.unit})" if self.unit else ""
+                    raise ConfigError(f"{where}: {name}{unit} is {item:g}; it must be {self.range_text() or 'a number'}.")
+
+
+def hyper(
+    default: Any = MISSING,
+    *,
+    low: float | None = None,
+    high: float | None = None,
+    scale: str = "linear",
+    unit: str = "",
+    choices: tuple[str, ...] = (),
+    doc: str = "",
+) -> Any:
+    """Declares a field of a `@settings` class together with its range, unit and meaning (see Hyper)."""
+    known = Hyper(low, high, scale, unit, choices, doc)
+    if default is MISSING:
+        return field(metadata={"hyper": known})
+    return field(default=default, metadata={"hyper": known})
+
+
+def hyper_fields(cls: Any) -> Iterator[tuple[Field, Hyper]]:
+    """The fields of a `@settings` class (or instance) that were declared with `hyper`, in order."""
+    for each in fields(cls):
+        if "hyper" in each.metadata:
+            yield each, each.metadata["hyper"]
+
+
+@dataclass_transform(frozen_default=True, field_specifiers=(hyper, field))
+def settings(cls: type[T]) -> type[T]:
+    """Makes a frozen data class whose `hyper` fields are checked when it is built.
+
+    Raises: ConfigError, from the constructor, naming the class, the field, the value and the allowed range.
+    """
+    own_check = cls.__dict__.get("__post_init__")
+
+    def check(self: Any) -> None:
+        for each, known in hyper_fields(self):
+            known.check(type(self).__name__, each.name, getattr(self, each.name))
+        if own_check is not None:
+            own_check(self)
+
+    cls.__post_init__ = check  # type: ignore[attr-defined]
+    return dataclass(frozen=True)(cls)

@@ -1,0 +1,138 @@
+"""XLA through JAX: graphics cards, other accelerators, and the CPU. The only file that imports jax, and only on use."""
+
+import os
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from preceptor.engines.base import Engine, Loop
+from preceptor.graph import Graph, Program, at_precision, execute, flatten, map_leaves
+from preceptor.ops import Spec
+
+# Primitives that XLA's CPU back end runs 5 to 50 times slower inside a loop of its own than one call at a time.
+SLOW_IN_LOOP_ON_CPU = frozenset({"convolution", "convolution_input", "convolution_weight"})
+
+
+@cache
+def _jax() -> Any:
+    """Imports jax and points its compilation cache at a folder of ours, where the user has not chosen one."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import jax
+
+    if jax.config.jax_compilation_cache_dir is None:
+        root = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
+        jax.config.update("jax_compilation_cache_dir", os.path.join(root, "preceptor", "xla"))
+        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
+        jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+    return jax
+
+
+def has_accelerator() -> bool:
+    """Whether jax sees a device that is not the CPU."""
+    return _jax().default_backend() != "cpu"
+
+
+@dataclass(frozen=True)
+class Xla(Engine):
+    """Runs graphs compiled by XLA on the first device that jax sees."""
+
+    @property
+    def name(self) -> str:
+        device = _jax().devices()[0]
+        return "xla (CPU)" if device.platform == "cpu" else f"xla ({device.device_kind})"
+
+    def compile(self, graph: Graph) -> Callable[[list], list]:
+        jax = _jax()
+        ready = at_precision(graph, self.precision)
+        wide = _wide(ready)
+        run = jax.jit(lambda values: execute(ready, jax.numpy, values, jax))
+
+        def compiled(values: list) -> list:
+            with wide():
+                return [np.asarray(out) for out in run([np.asarray(value) for value in values])]
+
+        return compiled
+
+    def loop(self, step: Program, data: dict[str, np.ndarray], capacity: int) -> "XlaLoop":
+        return XlaLoop(step, at_precision(step.graph, self.precision), data, capacity)
+
+
+def _wide(graph: Graph) -> Callable[[], AbstractContextManager]:
+    """A context in which jax keeps 64 bits, where the graph has any; it would halve them silently otherwise."""
+    if any(node.spec.dtype.itemsize == 8 for node in graph.nodes):
+        return lambda: _jax().enable_x64(True)
+    return nullcontext
+
+
+class XlaLoop(Loop):
+    """All steps of a call as one XLA program: state, data and batches never leave the device.
+
+    The number of steps is an input of the program, the capacity is not: calls of any length up to it share one
+    compilation. The old state's memory is given to the new one.
+    """
+
+    def __init__(self, step: Program, graph: Graph, data: dict[str, np.ndarray], capacity: int) -> None:
+        jax = _jax()
+        self.step, self.graph, self.capacity = step, graph, capacity
+        self.wide = _wide(graph)
+        with self.wide():
+            self.data = {name: jax.numpy.asarray(values) for name, values in data.items()}
+        primitives = {node.primitive.name for node in graph.nodes}
+        one_by_one = not has_accelerator() and bool(primitives & SLOW_IN_LOOP_ON_CPU)
+        self.run = self._one_by_one if one_by_one else self._all_at_once
+        self.single = jax.jit(self._single, donate_argnums=0)
+        self.many = jax.jit(self._many, donate_argnums=0)
+
+    def put(self, state: Any) -> Any:
+        with self.wide():
+            return map_leaves(lambda leaf: _jax().numpy.array(leaf), state)
+
+    def get(self, state: Any) -> Any:
+        return map_leaves(np.array, state)
+
+    def __call__(self, state: Any, order: np.ndarray, hyper: dict[str, np.ndarray]) -> tuple[Any, dict[str, Any]]:
+        assert len(order) <= self.capacity
+        if not len(order):
+            return state, {}
+        with self.wide():
+            return self.run(state, np.asarray(order, np.int32), hyper)
+
+    def _single(self, state: Any, data: dict, rows: Any, hyper: dict) -> tuple:
+        """One step. Rows are within range by construction, so XLA need not check each."""
+        batch = {name: values.at[rows].get(mode="promise_in_bounds") for name, values in data.items()}
+        leaves = flatten((state, batch, hyper))[0]
+        return self.step.results.build(iter(execute(self.graph, _jax().numpy, leaves, _jax())))
+
+    def _many(self, state: Any, data: dict, order: Any, hyper: dict, count: Any) -> tuple:
+        jax = _jax()
+        specs = self._record_specs()
+        kept = {name: jax.numpy.zeros((self.capacity, *spec.shape), spec.dtype) for name, spec in specs.items()}
+
+        def body(i: Any, carried: tuple) -> tuple:
+            state, kept = carried
+            state, records = self._single(state, data, order[i], {name: values[i] for name, values in hyper.items()})
+            return state, {name: kept[name].at[i].set(records[name]) for name in kept}
+
+        return jax.lax.fori_loop(0, count, body, (state, kept))
+
+    def _record_specs(self) -> dict[str, Spec]:
+        _, records = self.step.results.build(iter(output.spec for output in self.graph.outputs))
+        return records
+
+    def _all_at_once(self, state: Any, order: np.ndarray, hyper: dict[str, np.ndarray]) -> tuple[Any, dict[str, Any]]:
+        count, missing = len(order), self.capacity - len(order)
+        order = np.concatenate((order, np.zeros((missing, *order.shape[1:]), np.int32)))
+        padded = {name: np.concatenate((v, np.zeros(missing, v.dtype))) for name, v in hyper.items()}
+        state, kept = self.many(state, self.data, order, padded, np.int32(count))
+        return state, {name: np.asarray(values)[:count] for name, values in kept.items()}
+
+    def _one_by_one(self, state: Any, order: np.ndarray, hyper: dict[str, np.ndarray]) -> tuple[Any, dict[str, Any]]:
+        kept = []
+        for i, rows in enumerate(order):
+            state, records = self.single(state, self.data, rows, {name: v[i] for name, v in hyper.items()})
+            kept.append(records)
+        return state, {name: np.stack([np.asarray(each[name]) for each in kept]) for name in kept[0]}

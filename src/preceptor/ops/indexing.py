@@ -1,0 +1,98 @@
+"""Primitives that read and write at positions given by an array of integers."""
+
+from typing import Any
+
+import numpy as np
+
+from preceptor.errors import DtypeError, ShapeError
+from preceptor.ops import movement
+from preceptor.ops.primitive import Primitive, Spec, as_array, user_line
+
+
+def _take_spec(x: Spec, indices: Spec, *, axis: int) -> Spec:
+    return Spec((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]), x.dtype)
+
+
+def _scatter_spec(x: Spec, indices: Spec, *, axis: int, length: int) -> Spec:
+    if x.shape[axis : axis + indices.ndim] != indices.shape:
+        raise ShapeError(f"input has shape {x.shape} and indices {indices.shape}; they must agree from axis {axis} on.")
+    return Spec((*x.shape[:axis], length, *x.shape[axis + indices.ndim :]), x.dtype)
+
+
+def _take_run(xp: Any, x: Any, indices: Any, *, axis: int) -> Any:
+    if xp is not np:
+        return xp.take(x, indices, axis=axis, mode="wrap")
+    length = x.shape[axis]
+    bad = np.flatnonzero((indices < -length) | (indices >= length))
+    if bad.size:
+        raise ShapeError(f"take: index {indices.ravel()[bad[0]]} is out of range for axis {axis} of shape {x.shape}.")
+    return np.take(x, indices, axis=axis)
+
+
+def _scatter_run(xp: Any, x: Any, indices: Any, *, axis: int, length: int) -> Any:
+    where = (slice(None),) * axis + (indices,)
+    zeros = xp.zeros((*x.shape[:axis], length, *x.shape[axis + indices.ndim :]), x.dtype)
+    if xp is not np:
+        return zeros.at[where].add(x)
+    np.add.at(zeros, where, x)
+    return zeros
+
+
+_take: Primitive = Primitive(
+    "take",
+    spec=_take_spec,
+    run=_take_run,
+    vjp=lambda g, out, x, indices, *, axis: (_scatter_add(g, indices, axis=axis, length=x.shape[axis]), None),
+    doc="Entries of an axis at integer positions; -1 is the last. Valid from -length to length - 1: on the reference "
+    "engine others are an error, on accelerators they wrap round, for checking would stop the device.",
+)
+
+_scatter_add: Primitive = Primitive(
+    "scatter_add",
+    spec=_scatter_spec,
+    run=_scatter_run,
+    vjp=lambda g, out, x, indices, *, axis, length: (_take(g, indices, axis=axis), None),
+    doc="Zeros with entries added at integer positions of an axis; entries at one position are summed.",
+)
+
+
+def _positions(indices: Any) -> Any:
+    indices = as_array(indices)
+    if indices.dtype.kind not in "iu":
+        raise DtypeError(f"take at {user_line()}: indices are {indices.dtype}; integers are required. Use pr.cast.")
+    return indices
+
+
+def take(x: Any, indices: Any, axis: int = 0) -> Any:
+    """Picks entries of one axis by integer position.
+
+    Shapes: x (..., length, ...), indices (any) -> the axis replaced by the shape of the indices.
+    Raises: DtypeError for indices that are no integers.
+    """
+    x = as_array(x)
+    return _take(x, _positions(indices), axis=axis % x.ndim)
+
+
+def scatter_add(x: Any, indices: Any, length: int, axis: int = 0) -> Any:
+    """Adds entries into zeros at integer positions of one axis of the given length: the adjoint of `take`."""
+    return _scatter_add(as_array(x), _positions(indices), axis=axis, length=length)
+
+
+def take_along_last_axis(x: Any, indices: Any) -> Any:
+    """Picks one entry of the last axis for each of the leading positions.
+
+    Shapes: x (..., length), indices (...) -> (...).
+    """
+    x, indices = as_array(x), _positions(indices)
+    rows, length = int(np.prod(x.shape[:-1], dtype=np.int64)), x.shape[-1]
+    starts = (np.arange(rows, dtype=indices.dtype) * length).reshape(x.shape[:-1])
+    return take(movement.reshape(x, (rows * length,)), indices + starts)
+
+
+def one_hot(labels: Any, classes: int, dtype: Any = np.float32) -> Any:
+    """Turns integer labels (...) into rows (..., class) with a single 1."""
+    from preceptor.ops import elementwise
+
+    labels = _positions(labels)
+    marks = elementwise.equal(movement.reshape(labels, (*labels.shape, 1)), np.arange(classes, dtype=labels.dtype))
+    return movement.cast(marks, dtype)

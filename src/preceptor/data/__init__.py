@@ -1,0 +1,20 @@
+"""Tables: read, split, put in order, turned into the numbers a network takes."""
+
+from preceptor.data.order import order, permutation_indices
+from preceptor.data.preprocess import Preprocessor, fit_preprocessor, usable_rows
+from preceptor.data.read import default_target, read
+from preceptor.data.split import Split, split
+from preceptor.data.table import Table
+
+__all__ = [
+    "Preprocessor",
+    "Split",
+    "Table",
+    "default_target",
+    "fit_preprocessor",
+    "order",
+    "permutation_indices",
+    "read",
+    "split",
+    "usable_rows",
+]

@@ -1,0 +1,119 @@
+"""Values from anywhere into one of the column forms of a Table."""
+
+import datetime
+import decimal
+import numbers
+import uuid
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from preceptor.errors import DataError
+
+WRITTEN_AS_TEXT = (str, bool, np.bool_, numbers.Real, decimal.Decimal, datetime.date, datetime.time, uuid.UUID)
+
+
+def as_column(where: str, name: str, values: Any, missing: np.ndarray | None = None) -> np.ndarray:
+    """One column in the form that Table asks for: numbers, bools, text, or a block of numbers.
+
+    Whole numbers with missing values become float64, truth values with missing ones the text True and False;
+    dates become text.
+
+    Shapes: values (row,) or (row, feature); missing (row,).
+
+    Args:
+        where: what messages call the table.
+        name: name of the column.
+        values: anything that np.asarray takes; the mask of a masked array counts as missing.
+        missing: True where a value is missing, beside NaN and None.
+
+    Raises: DataError where the values are neither numbers, truth values, text nor dates.
+    """
+    if isinstance(values, np.ma.MaskedArray):
+        values, missing = values.data, np.ma.getmaskarray(values)
+    values = np.asarray(values)
+    if values.ndim not in (1, 2):
+        raise DataError(
+            f"{where}: {name!r} has shape {values.shape}; a column needs (rows,) or (rows, features). "
+            "Flatten each row: x.reshape(len(x), -1)."
+        )
+    if values.ndim == 2:
+        return _as_block(where, name, values)
+    kind = values.dtype.kind
+    has_gaps = missing is not None and bool(missing.any())
+    if kind == "f" or (kind in "iu" and has_gaps):
+        values = values.astype(np.float64)
+        if has_gaps:
+            values[missing] = np.nan
+        return values
+    if kind == "b" and not has_gaps:
+        return values
+    if kind == "i" or (kind == "u" and (values.dtype.itemsize < 8 or not (values > np.iinfo(np.int64).max).any())):
+        return values.astype(np.int64)
+    if kind == "u":
+        return values.astype(np.float64)
+    if kind == "M":
+        return _dates_as_text(values, missing)
+    if kind in "bOUT":
+        return _from_objects(where, name, values.astype(object), missing)
+    raise DataError(
+        f"{where}: column {name!r} has the element type {values.dtype}; numbers, truth values, text or dates are "
+        "needed. Convert it or leave it out."
+    )
+
+
+def objects(values: Iterable[Any], count: int) -> np.ndarray:
+    """An object array of exactly these values (np.asarray would unpack lists among them)."""
+    return np.fromiter(values, dtype=object, count=count)
+
+
+def _as_block(where: str, name: str, values: np.ndarray) -> np.ndarray:
+    if values.dtype in (np.float32, np.float64, np.uint8):
+        return values
+    if values.dtype.kind in "biuf":
+        return values.astype(np.float32 if values.dtype == np.float16 else np.float64)
+    raise DataError(
+        f"{where}: {name!r} is a block of shape {values.shape} with the element type {values.dtype}; a block holds "
+        "numbers only. Pass columns of other kinds one by one: {'name': values, ...}."
+    )
+
+
+def _dates_as_text(values: np.ndarray, missing: np.ndarray | None) -> np.ndarray:
+    gaps = np.isnat(values) if missing is None else np.isnat(values) | missing
+    whole_days = (values.astype("M8[D]") == values)[~gaps].all()
+    text = np.datetime_as_string(values, unit="D" if whole_days else "s")
+    found = np.char.replace(text, "T", " ").astype(object)
+    found[gaps] = None
+    return found
+
+
+def _from_objects(where: str, name: str, values: np.ndarray, missing: np.ndarray | None) -> np.ndarray:
+    listed = values.tolist()
+    gaps = objects((v is None or (isinstance(v, float) and v != v) for v in listed), len(listed)).astype(bool)
+    if missing is not None:
+        gaps |= missing
+    present = values[~gaps]
+    types = set(map(type, present.tolist()))
+    if not types:
+        return np.full(len(values), np.nan)
+    if types <= {bool, np.bool_} and len(present) == len(values):
+        return values.astype(bool)
+    if bool not in types and all(issubclass(t, (numbers.Real, decimal.Decimal)) for t in types):
+        if all(issubclass(t, numbers.Integral) for t in types) and len(present) == len(values):
+            try:
+                return values.astype(np.int64)
+            except OverflowError:
+                pass
+        numeric = np.full(len(values), np.nan)
+        numeric[~gaps] = present.astype(np.float64)
+        return numeric
+    bad = next((row for row, v in enumerate(listed) if not gaps[row] and not isinstance(v, WRITTEN_AS_TEXT)), None)
+    if bad is not None:
+        raise DataError(
+            f"{where}: column {name!r} holds a {type(listed[bad]).__name__} in data row {bad + 1:,}; numbers, truth "
+            "values, text or dates are needed. Convert the column or leave it out."
+        )
+    text = np.full(len(values), None, dtype=object)
+    text[~gaps] = [str(value) for value in present.tolist()]
+    return text

@@ -1,0 +1,538 @@
+"""From the columns of a table to the numbers a network takes, learned from the training rows alone."""
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from functools import cached_property
+from itertools import repeat
+from typing import Any, ClassVar, TypeAlias
+
+import numpy as np
+
+from preceptor.data.columns import objects
+from preceptor.data.table import Table, closest, listing
+from preceptor.errors import DataError
+
+MOST_LEVELS = 100  # conventional: beyond it a one-hot column per level costs more than it tells
+MOST_TARGET_VALUES = 20  # whole numbers of more values than that are taken for amounts, not classes: conventional
+GROUP_FEATURES = 64
+CHUNK_ELEMENTS = 1 << 19  # 2 MiB of float32, about the second-level cache of one core
+
+Label: TypeAlias = str | bool | int | float
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A column, or a block, of numbers: less the mean, divided by the standard deviation; missing becomes 0, the mean.
+
+    Args:
+        name: column of the table.
+        width: numbers per row; None for a plain column.
+        mean, sd: of each number in the training rows, or one of each for the whole block. sd 0: constant, always 0.
+        flags: which of the numbers were missing somewhere in the training rows: each gets a 0/1 feature.
+    """
+
+    kind: ClassVar[str] = "numbers"
+    name: str
+    width: int | None
+    mean: tuple[float, ...]
+    sd: tuple[float, ...]
+    flags: tuple[int, ...]
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the features."""
+        plain = [self.name] if self.width is None else [f"{self.name}[{number}]" for number in range(self.width)]
+        return (*plain, *(f"{plain[number]} is missing" for number in self.flags))
+
+    @cached_property
+    def _shift_and_scale(self) -> tuple[np.ndarray, np.ndarray]:
+        sd = np.array(self.sd)
+        return np.array(self.mean), np.divide(1, sd, out=np.zeros_like(sd), where=sd > 0)
+
+    def prepare(self, where: str, column: np.ndarray) -> np.ndarray:
+        """The column as numbers. Shapes: (row,) or (row, feature) -> (row, feature)."""
+        return _as_numbers(where, self.name, column, self.width)
+
+    def fill(self, out: np.ndarray, values: np.ndarray) -> None:
+        """Writes the features of prepared rows. Shapes: out, values (row, feature)."""
+        shift, scale = self._shift_and_scale
+        gaps = np.isnan(values)
+        scaled = values - shift
+        scaled *= scale
+        if gaps.any():
+            scaled[gaps] = 0
+        out[:, : values.shape[1]] = scaled
+        if self.flags:
+            out[:, values.shape[1] :] = gaps[:, self.flags]
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A column of truth values: 0 or 1; missing becomes the share of 1 in the training rows."""
+
+    kind: ClassVar[str] = "truth"
+    name: str
+    mean: float
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name of the feature."""
+        return (self.name,)
+
+    def prepare(self, where: str, column: np.ndarray) -> np.ndarray:
+        """The column as 0, 1 and NaN. Shapes: (row,) -> (row, 1)."""
+        if column.dtype == object:
+            known = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
+            values = np.array([np.nan if text is None else known.get(text.lower(), 2.0) for text in column.tolist()])
+        else:
+            values = _as_numbers(where, self.name, column, None)[:, 0]
+        wrong = (values != 0) & (values != 1) & ~np.isnan(values)
+        if wrong.any():
+            row = int(np.argmax(wrong))
+            raise DataError(
+                f"{where}: column {self.name!r} holds {column[row]!r} in data row {row + 1:,}; true or false is needed, "
+                "as in the training rows. Mend the value."
+            )
+        return values[:, None]
+
+    def fill(self, out: np.ndarray, values: np.ndarray) -> None:
+        """Writes the feature of prepared rows. Shapes: out, values (row, 1)."""
+        out[:] = np.where(np.isnan(values), self.mean, values)
+
+
+@dataclass(frozen=True)
+class Categories:
+    """A column of text with few levels: one 0/1 feature per level, in sorted order.
+
+    Args:
+        name: column of the table.
+        levels: the texts of the training rows. Any other text is 0 in all of them.
+        missing: whether missing is a level of its own, the last, because the training rows have it; else 0 in all.
+    """
+
+    kind: ClassVar[str] = "categories"
+    name: str
+    levels: tuple[str, ...]
+    missing: bool
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the features."""
+        return (*(f"{self.name}={level}" for level in self.levels), *([f"{self.name} is missing"] * self.missing))
+
+    def prepare(self, where: str, column: np.ndarray) -> np.ndarray:
+        """The number of each row's level, -1 for none. Shapes: (row,) -> (row,)."""
+        if column.ndim != 1:
+            raise _wrong_width(where, self.name, column, None)
+        codes: dict[str | None, int] = {level: code for code, level in enumerate(self.levels)}
+        if self.missing:
+            codes[None] = len(self.levels)
+        return _codes(_as_text(column), codes)
+
+    def fill(self, out: np.ndarray, values: np.ndarray) -> None:
+        """Writes the features of prepared rows into zeros. Shapes: out (row, level); values (row,)."""
+        rows = np.flatnonzero(values >= 0)
+        out[rows, values[rows]] = 1
+
+
+Feature: TypeAlias = Numbers | Truth | Categories
+KINDS: dict[str, type[Numbers] | type[Truth] | type[Categories]] = {
+    each.kind: each for each in (Numbers, Truth, Categories)
+}
+
+
+@dataclass(frozen=True)
+class Preprocessor:
+    """What was learned from the training rows: how each column becomes features, and what the target is.
+
+    Args:
+        columns: the columns used, in the order of the table.
+        set_aside: name and reason of each column left out.
+        rows: number of training rows it was learned from.
+        left_out: rows of the table without a target.
+        target: name of the target column, None where there is none.
+        kind: "classes" or "number", None without a target.
+        reason: why the target is of that kind, in words.
+        classes: the labels in sorted order, as in the data; None unless the target is classes.
+        target_mean, target_sd: of the training rows; 0 and 1 unless the target is a number.
+    """
+
+    columns: tuple[Feature, ...]
+    set_aside: tuple[tuple[str, str], ...]
+    rows: int
+    left_out: int
+    target: str | None
+    kind: str | None
+    reason: str
+    classes: tuple[Label, ...] | None
+    target_mean: float
+    target_sd: float
+
+    @cached_property
+    def feature_names(self) -> tuple[str, ...]:
+        """The names of the features, in order."""
+        return tuple(name for column in self.columns for name in column.names)
+
+    @property
+    def features(self) -> int:
+        """The number of features."""
+        return len(self.feature_names)
+
+    def transform(self, table: Table) -> np.ndarray:
+        """The features of every row. Columns that were not trained on are ignored.
+
+        Shapes: -> (row, feature), float32.
+
+        Raises: DataError where a column is missing or of another kind, or a value is infinite or too large.
+        """
+        absent = [column.name for column in self.columns if column.name not in table.columns]
+        if absent:
+            raise DataError(
+                f"{table.name}: {listing(map(repr, absent))} {'is' if len(absent) == 1 else 'are'} missing; the "
+                f"columns {listing(column.name for column in self.columns)} are needed. Add what is missing."
+                f"{closest(absent[0], table.columns)}"
+            )
+        out = np.zeros((table.rows, self.features), np.float32)
+        for group, first, last in self._groups():
+            prepared = [column.prepare(table.name, table.columns[column.name]) for column in group]
+            step = max(256, CHUNK_ELEMENTS // (last - first))
+            for start in range(0, table.rows, step):
+                rows = slice(start, start + step)
+                end = first
+                with np.errstate(over="ignore", invalid="ignore"):
+                    for column, values in zip(group, prepared, strict=True):
+                        begin, end = end, end + len(column.names)
+                        column.fill(out[rows, begin:end], values[rows])
+                finite = np.isfinite(out[rows, first:last])
+                if not finite.all():
+                    row, feature = np.argwhere(~finite)[0]
+                    raise _not_finite(table.name, self.feature_names[first + feature], start + int(row))
+        return out
+
+    def _groups(self) -> Iterator[tuple[list[Feature], int, int]]:
+        """The columns in runs of about GROUP_FEATURES features, with the first and last feature of each run."""
+        group: list[Feature] = []
+        first = last = 0
+        for column in self.columns:
+            group.append(column)
+            last += len(column.names)
+            if last - first >= GROUP_FEATURES:
+                yield group, first, last
+                group, first = [], last
+        if group:
+            yield group, first, last
+
+    def encode_target(self, table: Table) -> np.ndarray:
+        """The target of every row: the number of its class, or the number less the mean in standard deviations.
+
+        Shapes: -> (row,), int32 for classes, float32 for a number.
+
+        Raises: DataError where a target is missing, or is none of the classes.
+        """
+        if self.target is None or self.kind is None:
+            raise DataError(
+                "encode_target: this preprocessor was made without a target; one is needed. Fit it with a target."
+            )
+        column = table.column(self.target)
+        missing = _missing(column)
+        if missing.any():
+            raise _missing_target(table.name, self.target, int(np.argmax(missing)))
+        if self.classes is None:
+            values = _as_numbers(table.name, self.target, column, None)[:, 0]
+            with np.errstate(over="ignore"):
+                scaled = ((values - self.target_mean) / self.target_sd).astype(np.float32)
+            if not np.isfinite(scaled).all():
+                raise _not_finite(table.name, self.target, int(np.argmin(np.isfinite(scaled))))
+            return scaled
+        if isinstance(self.classes[0], str):
+            column = _as_text(column)
+        codes = _codes(column, {label: code for code, label in enumerate(self.classes)})
+        if (codes < 0).any():
+            row = int(np.argmax(codes < 0))
+            raise DataError(
+                f"{table.name}: the target {self.target!r} is {column[row]!r} in data row {row + 1:,}; it must be one "
+                f"of {listing(self.classes)}. Mend the value, or train on rows that have it."
+            )
+        return codes
+
+    def decode_number(self, values: np.ndarray) -> np.ndarray:
+        """A network's outputs for a number target in the target's own unit. Shapes: any, kept; float64."""
+        return np.asarray(values, np.float64) * self.target_sd + self.target_mean
+
+    def lines(self) -> list[str]:
+        """What was read as what, what was set aside and why, and what the target is: sentences for the terminal."""
+        plain = [c for c in self.columns if isinstance(c, Numbers) and c.width is None]
+        blocks = [c for c in self.columns if isinstance(c, Numbers) and c.width is not None]
+        truths = [c for c in self.columns if isinstance(c, Truth)]
+        categories = [c for c in self.columns if isinstance(c, Categories)]
+        found = []
+        if plain:
+            found.append(f"Numbers, standardised ({len(plain):,}): {listing(c.name for c in plain)}.")
+        for block in blocks:
+            how = "one mean and deviation for all" if len(block.mean) == 1 else "each standardised"
+            found.append(f"Block of numbers {block.name}: {block.width:,} per row, {how}.")
+        if truths:
+            found.append(f"True or false ({len(truths):,}): {listing(c.name for c in truths)}.")
+        if categories:
+            each = listing(f"{c.name} ({len(c.levels)} levels{' and missing' * c.missing})" for c in categories)
+            found.append(f"Categories, one feature per level ({len(categories):,}): {each}.")
+        gaps = [name for c in (*plain, *blocks) for name in c.names if name.endswith(" is missing")]
+        if gaps:
+            names = listing(name.removesuffix(" is missing") for name in gaps)
+            found.append(f"Missing numbers, filled with the mean and flagged ({len(gaps):,}): {names}.")
+        reasons: dict[str, list[str]] = {}
+        for name, reason in self.set_aside:
+            reasons.setdefault(reason, []).append(name)
+        found.extend(f"Set aside: {listing(names)} ({reason})." for reason, names in reasons.items())
+        if self.classes is not None:
+            found.append(f"Target {self.target}: {len(self.classes)} classes ({self.reason}): {listing(self.classes)}.")
+        elif self.target is not None:
+            spread = f"mean {self.target_mean:,.4g}, standard deviation {self.target_sd:,.4g}"
+            found.append(f"Target {self.target}: a number ({self.reason}); {spread}.")
+        if self.left_out:
+            found.append(f"Left out: {self.left_out:,} {'row' if self.left_out == 1 else 'rows'} without a target.")
+        return found
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON types. Inverse: from_dict."""
+        return asdict(self) | {"columns": [{"form": column.kind} | asdict(column) for column in self.columns]}
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any]) -> "Preprocessor":
+        """The preprocessor that to_dict saved."""
+        columns = tuple(
+            KINDS[each["form"]](**{key: _frozen(value) for key, value in each.items() if key != "form"})
+            for each in saved["columns"]
+        )
+        return cls(**{key: _frozen(value) for key, value in saved.items()} | {"columns": columns})
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(map(_frozen, value)) if isinstance(value, (list, tuple)) else value
+
+
+def usable_rows(table: Table, target: str) -> np.ndarray:
+    """The numbers of the rows whose target is there.
+
+    Shapes: -> (row,), int64.
+
+    Raises: DataError where there is no such column or the target is missing everywhere.
+    """
+    found = np.flatnonzero(~_missing(table.column(target)))
+    if not len(found):
+        raise DataError(
+            f"{table.name}: the target {target!r} is missing in all of {table.rows:,} rows; rows that have it are "
+            "needed. Check that it is the right column."
+        )
+    return found
+
+
+def fit_preprocessor(table: Table, target: str | None, train: np.ndarray, *, kind: str | None = None) -> Preprocessor:
+    """Learns from the training rows of a table how its columns become features and what its target is.
+
+    A text column is set aside, as free text or an identifier, where it has more than 100 levels or more levels than
+    half the training rows. Text and truth values as target are classes, and so are whole numbers of two values, or of at
+    most 20 values with 20 training rows to a value on average; any other number is an amount.
+
+    Shapes: train (row,): row numbers, none with a missing target.
+
+    Args:
+        target: column to predict; None for a table without one.
+        kind: "classes" or "number" where the rule for the target is wrong.
+
+    Raises: DataError where the target has a single value, a value is infinite, or no column is of use.
+    """
+    learned = _learn_target(table, target, train, kind) if target is not None else (None, "", None, 0.0, 1.0)
+    columns: list[Feature] = []
+    set_aside = []
+    for name, values in table.columns.items():
+        if name == target:
+            continue
+        found = _learn_column(table.name, name, values, train)
+        if isinstance(found, str):
+            set_aside.append((name, found))
+        else:
+            columns.append(found)
+    if not columns:
+        why = listing(f"{name} ({reason})" for name, reason in set_aside) or "there is no column beside the target"
+        raise DataError(
+            f"{table.name}: no column can be learned from: {why}; at least one is needed. Add columns that vary."
+        )
+    left_out = int(_missing(table.column(target)).sum()) if target is not None else 0
+    return Preprocessor(tuple(columns), tuple(set_aside), len(train), left_out, target, *learned)
+
+
+def _learn_column(where: str, name: str, values: np.ndarray, train: np.ndarray) -> Feature | str:
+    """How one column becomes features, or why it is set aside."""
+    if values.dtype == object:
+        levels = set(values[train].tolist())
+        missing = None in levels
+        levels.discard(None)
+        if not levels:
+            return "no value in the training rows"
+        if len(levels) + missing == 1:
+            return "the same in all training rows"
+        if len(levels) > MOST_LEVELS or len(levels) > len(train) / 2:
+            return f"free text or an identifier: {len(levels):,} different texts in {len(train):,} training rows"
+        return Categories(name, tuple(sorted(levels)), missing)
+    if values.dtype == bool and values.ndim == 1:
+        share = float(values[train].mean())
+        return "the same in all training rows" if share in (0, 1) else Truth(name, share)
+    width = values.shape[1] if values.ndim == 2 else None
+    if values.dtype == np.uint8 and width is not None:
+        mean, sd = _byte_moments(values, train)
+        return Numbers(name, width, (mean,), (sd,), ()) if sd else "the same in all training rows"
+    pairs = [_moments(where, name, values, train, first) for first in range(0, width or 1, GROUP_FEATURES)]
+    means, sds, gaps = (np.concatenate(each) for each in zip(*pairs, strict=True))
+    flags = tuple(np.flatnonzero((gaps > 0) & (gaps < len(train))).tolist())
+    if not sds.any() and not flags:
+        return "no value in the training rows" if gaps.any() else "the same in all training rows"
+    return Numbers(name, width, tuple(means.tolist()), tuple(sds.tolist()), flags)
+
+
+def _moments(
+    where: str, name: str, values: np.ndarray, train: np.ndarray, first: int = 0
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Mean, standard deviation (of the population; 0 where constant) and count of missing values in training rows.
+
+    Shapes: values (row,) or (row, feature): then of GROUP_FEATURES features from `first` on -> (feature,) each.
+    """
+    part = values[:, None] if values.ndim == 1 else values[:, first : first + GROUP_FEATURES]
+    block = part[train].astype(np.float64)
+    infinite = np.isinf(block)
+    if infinite.any():
+        row, feature = np.argwhere(infinite)[0]
+        raise _not_finite(where, name if values.ndim == 1 else f"{name}[{first + feature}]", int(train[row]))
+    present = ~np.isnan(block)
+    count = np.maximum(present.sum(axis=0), 1)
+    constant = np.where(present, block, np.inf).min(axis=0) >= np.where(present, block, -np.inf).max(axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean = np.where(present, block, 0).sum(axis=0) / count
+        sd = np.sqrt(np.square(np.where(present, block - mean, 0)).sum(axis=0) / count)
+    sd[constant] = 0
+    if not np.isfinite(sd).all():
+        feature = int(np.argmin(np.isfinite(sd)))
+        row = int(np.nanargmax(np.abs(block[:, feature])))
+        raise _not_finite(where, name if values.ndim == 1 else f"{name}[{first + feature}]", int(train[row]))
+    return mean, sd, len(train) - present.sum(axis=0)
+
+
+def _byte_moments(values: np.ndarray, train: np.ndarray) -> tuple[float, float]:
+    """Mean and standard deviation of all bytes in the training rows together, from how often each value occurs."""
+    times = np.zeros(256, np.int64)
+    for start in range(0, len(train), 4096):
+        times += np.bincount(values[train[start : start + 4096]].ravel(), minlength=256)
+    level = np.arange(256)
+    mean = float((times * level).sum() / times.sum())
+    return mean, float(np.sqrt((times * (level - mean) ** 2).sum() / times.sum()))
+
+
+def _learn_target(
+    table: Table, name: str, train: np.ndarray, kind: str | None
+) -> tuple[str, str, tuple[Label, ...] | None, float, float]:
+    """Kind, reason, classes, mean and standard deviation of the target."""
+    if kind not in (None, "classes", "number"):
+        raise DataError(
+            f"fit_preprocessor: kind is {kind!r}; it must be 'classes' or 'number'. Leave it out to have it found."
+        )
+    column = table.column(name)
+    if column.ndim != 1:
+        raise _wrong_width(table.name, name, column, None)
+    usable_rows(table, name)
+    values = column[train]
+    missing = _missing(values)
+    if missing.any():
+        raise _missing_target(table.name, name, int(train[np.argmax(missing)]))
+    if values.dtype.kind == "f" and np.isinf(values).any():
+        raise _not_finite(table.name, name, int(train[np.argmax(np.isinf(values))]))
+    if kind == "number":
+        column = _as_numbers(table.name, name, column, None)[:, 0]
+        values = column[train]
+    labels: list[Label] = sorted(set(values.tolist())) if values.dtype == object else np.unique(values).tolist()
+    if len(labels) < 2:
+        raise DataError(
+            f"{table.name}: the target {name!r} is {listing(labels)} in all of {len(train):,} training rows; at least "
+            "two different values are needed. Check that it is the right column."
+        )
+    whole = values.dtype.kind in "iuf" and bool((values == np.floor(values)).all())
+    few = len(labels) == 2 or (len(labels) <= MOST_TARGET_VALUES and len(labels) * 20 <= len(train))
+    if kind is not None:
+        reason = "as asked"
+    elif values.dtype == object or values.dtype == bool:
+        kind, reason = "classes", "text" if values.dtype == object else "true or false"
+    elif whole and few:
+        kind, reason = "classes", f"whole numbers of only {len(labels)} values"
+    else:
+        kind, reason = "number", f"{len(labels):,} different values" if whole else "numbers with fractions"
+    if kind == "classes":
+        classes = tuple(int(label) for label in labels) if whole and values.dtype.kind == "f" else tuple(labels)
+        return kind, reason, classes, 0.0, 1.0
+    mean, sd, _ = _moments(table.name, name, column, train)
+    return kind, reason, None, float(mean[0]), float(sd[0])
+
+
+def _missing(column: np.ndarray) -> np.ndarray:
+    """Which rows are missing (of a block: which rows have a number missing). Shapes: -> (row,)."""
+    if column.dtype == object:
+        return np.fromiter((value is None for value in column.tolist()), bool, len(column))
+    gaps = np.isnan(column)
+    return gaps if gaps.ndim == 1 else gaps.any(axis=1)
+
+
+def _codes(column: np.ndarray, codes: Any) -> np.ndarray:
+    """The code of every value, -1 where it has none. Shapes: (row,) -> (row,), int32."""
+    if column.dtype != object:
+        levels, inverse = np.unique(column, return_inverse=True)
+        return np.array([codes.get(level, -1) for level in levels.tolist()], np.int32)[inverse]
+    return np.fromiter(map(codes.get, column.tolist(), repeat(-1)), np.int32, len(column))
+
+
+def _as_text(column: np.ndarray) -> np.ndarray:
+    """A column as text, for a table in which a column of categories happens to hold only numbers or truth values."""
+    if column.dtype == object:
+        return column
+    levels, inverse = np.unique(column, return_inverse=True)
+    texts = [
+        None if level != level else str(int(level)) if isinstance(level, float) and level.is_integer() else str(level)
+        for level in levels.tolist()
+    ]
+    return objects(texts, len(texts))[inverse]
+
+
+def _as_numbers(where: str, name: str, column: np.ndarray, width: int | None) -> np.ndarray:
+    """A column or block of `width` as numbers. Shapes: (row,) or (row, feature) -> (row, feature)."""
+    if (column.shape[1] if column.ndim == 2 else None) != width:
+        raise _wrong_width(where, name, column, width)
+    if column.dtype != object:
+        values = column.astype(np.float64) if column.dtype == bool else column
+        return values if values.ndim == 2 else values[:, None]
+    numbers = np.full(len(column), np.nan)
+    for row, text in enumerate(column.tolist()):
+        try:
+            numbers[row] = np.nan if text is None else float(text)
+        except ValueError:
+            raise DataError(
+                f"{where}: column {name!r} holds the text {text!r} in data row {row + 1:,}; a number is needed. "
+                "Mend the value, or leave it empty where it is not known."
+            ) from None
+    return numbers[:, None]
+
+
+def _wrong_width(where: str, name: str, column: np.ndarray, width: int | None) -> DataError:
+    found = "one value per row" if column.ndim == 1 else f"a block of {column.shape[1]:,} numbers per row"
+    needed = "one value per row" if width is None else f"a block of {width:,} numbers per row"
+    return DataError(f"{where}: column {name!r} is {found}; {needed} is needed. Check how the table was made.")
+
+
+def _not_finite(where: str, name: str, row: int) -> DataError:
+    return DataError(
+        f"{where}: column {name!r} is infinite or far too large in data row {row + 1:,}; finite numbers are needed. "
+        "Mend the value, or leave it empty where it is not known."
+    )
+
+
+def _missing_target(where: str, name: str, row: int) -> DataError:
+    return DataError(
+        f"{where}: the target {name!r} is missing in data row {row + 1:,}; every row here needs one. "
+        "Use only the rows that usable_rows gives."
+    )

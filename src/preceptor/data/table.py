@@ -1,0 +1,75 @@
+"""A table in memory: named columns of equal length."""
+
+import difflib
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from preceptor.errors import DataError
+
+
+def listing(names: Iterable[object], limit: int = 12) -> str:
+    """The names separated by commas; beyond `limit` of them only their number."""
+    known = [str(name) for name in names]
+    rest = f" and {len(known) - limit:,} more" if len(known) > limit else ""
+    return ", ".join(known[:limit]) + rest
+
+
+def closest(name: str, names: Iterable[str]) -> str:
+    """ " Did you mean '...'?" with the most similar of the names, or nothing where none is similar."""
+    found = difflib.get_close_matches(name, list(names), n=1) or [
+        each for each in names if each.lower() == name.lower()
+    ]
+    return f" Did you mean {found[0]!r}?" if found else ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Named columns of equal length, in order.
+
+    Args:
+        name: what messages call the table, for instance its file name.
+        columns: name -> values. float64 (NaN: missing), int64, bool, an object array of `str | None` (None: missing),
+            or a block of float32, float64 or uint8.
+
+    Shapes: a column (row,); a block (row, feature): many features under one name, such as the pixels of an image.
+
+    Raises: DataError where columns differ in length.
+    """
+
+    name: str
+    columns: dict[str, np.ndarray]
+
+    def __post_init__(self) -> None:
+        lengths = {name: len(values) for name, values in self.columns.items()}
+        if len(set(lengths.values())) > 1:
+            first, other = next((a, b) for a in lengths for b in lengths if lengths[a] != lengths[b])
+            raise DataError(
+                f"{self.name}: column {first!r} has {lengths[first]:,} rows and column {other!r} has "
+                f"{lengths[other]:,}; all columns need the same length. Check how they were put together."
+            )
+
+    @property
+    def rows(self) -> int:
+        """The number of rows, 0 for a table without columns."""
+        return len(next(iter(self.columns.values()), ()))
+
+    def select(self, indices: np.ndarray) -> "Table":
+        """The rows at `indices`, in that order, as a new table."""
+        return Table(self.name, {name: values[indices] for name, values in self.columns.items()})
+
+    def without(self, *names: str) -> "Table":
+        """The table less the named columns. Raises: DataError where a name is unknown."""
+        for name in names:
+            self.column(name)
+        return Table(self.name, {name: values for name, values in self.columns.items() if name not in names})
+
+    def column(self, name: str) -> np.ndarray:
+        """The values of one column. Raises: DataError, naming the columns that exist, where the name is unknown."""
+        if name not in self.columns:
+            raise DataError(
+                f"{self.name}: there is no column {name!r}; the columns are {listing(self.columns)}."
+                f"{closest(name, self.columns)}"
+            )
+        return self.columns[name]

@@ -55,8 +55,8 @@ class Hyper:
 
 
 def hyper(
-    default: Any = MISSING,
     *,
+    default: Any = MISSING,
     low: float | None = None,
     high: float | None = None,
     scale: str = "linear",

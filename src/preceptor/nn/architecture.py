@@ -1,0 +1,50 @@
+"""Ready networks."""
+
+from collections.abc import Sequence
+
+from preceptor.nn.activation import Relu
+from preceptor.nn.dense import Dense
+from preceptor.nn.dropout import Dropout
+from preceptor.nn.initialiser import Constant, Initialiser, Xavier
+from preceptor.nn.layer import Layer, Sequential
+from preceptor.nn.norm import BatchNorm
+
+__all__ = ["linear_model", "mlp"]
+
+
+def linear_model(outputs: int) -> Sequential:
+    """One affine layer from zero weights: linear and logistic regression, the perceptron, by the loss it is given.
+
+    Zero is safe here: without a hidden layer the cost is convex, and no two units see the same gradient.
+    """
+    return Sequential((Dense(outputs, initialiser=Constant(0.0)),), ("output",))
+
+
+def mlp(
+    hidden: Sequence[int],
+    outputs: int,
+    *,
+    activation: Layer | None = None,
+    initialiser: Initialiser | None = None,
+    drop_rate: float = 0.0,
+    batch_norm: bool = False,
+) -> Sequential:
+    """A multilayer perceptron: for each hidden width Dense, batch norm and activation and dropout, then Dense.
+
+    Args:
+        hidden: widths of the hidden layers; none makes a linear model.
+        outputs: width of the last layer, which has no activation (the loss works on logits).
+        activation: a layer used after each hidden one; Relu by default.
+        initialiser: of the hidden weights; without it each Dense layer's own (He). The last layer takes Xavier's, for
+            no rectifier follows it.
+    """
+    parts: list[tuple[str, Layer]] = []
+    for number, width in enumerate(hidden, 1):
+        parts.append((f"hidden{number}", Dense(width, initialiser=initialiser) if initialiser else Dense(width)))
+        if batch_norm:
+            parts.append((f"norm{number}", BatchNorm()))
+        parts.append((f"activation{number}", activation or Relu()))
+        if drop_rate:
+            parts.append((f"dropout{number}", Dropout(drop_rate)))
+    parts.append(("output", Dense(outputs, initialiser=Xavier())))
+    return Sequential(tuple(layer for _, layer in parts), tuple(name for name, _ in parts))

@@ -1,0 +1,100 @@
+"""First values of weights: drawn on the host, so that every engine starts from the same ones."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from preceptor.hyper import hyper, settings
+
+__all__ = ["Constant", "Gaussian", "Glorot", "He", "Initialiser", "InverseWidth", "Xavier"]
+
+
+@dataclass(frozen=True)
+class Initialiser(ABC):
+    """Draws the first values of a weight."""
+
+    @abstractmethod
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        """Draws float32 values. The last axis of `shape` counts outputs, all others together inputs (fan-in)."""
+
+
+def _gaussian(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> np.ndarray:
+    return (sigma * rng.standard_normal(shape)).astype(np.float32)
+
+
+def _fan_in(shape: tuple[int, ...]) -> int:
+    return max(int(np.prod(shape[:-1])), 1)
+
+
+@settings
+class Constant(Initialiser):
+    """The same value everywhere. With 0, or any other, all units of a layer stay equal for ever: the lab shows it."""
+
+    value: float = hyper(default=0.0, doc="The value of every weight.")
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        return np.full(shape, self.value, np.float32)
+
+
+@settings
+class Gaussian(Initialiser):
+    """Normal numbers around 0.
+
+    Formula: w ~ N(0, sigma²).
+    """
+
+    sigma: float = hyper(default=0.01, low=0, scale="log", doc="Standard deviation.")
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        return _gaussian(rng, shape, self.sigma)
+
+
+@settings
+class Xavier(Initialiser):
+    """Keeps the variance from input to output of a linear unit.
+
+    Formula: w ~ N(0, 1 / D_in).
+    Source: LeCun et al. 1998, "Efficient BackProp", section 4.6; called Xavier in the course.
+    Differs: PyTorch's xavier_* is what is called Glorot here.
+    """
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        return _gaussian(rng, shape, (1 / _fan_in(shape)) ** 0.5)
+
+
+@settings
+class Glorot(Initialiser):
+    """Keeps the variance of values forward and of gradients backward, on average.
+
+    Formula: w ~ N(0, 2 / (D_in + D_out)).
+    Source: Glorot and Bengio 2010, equation 12.
+    Differs: normal, as here, and uniform are both in use; Keras' Dense takes the uniform form.
+    """
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        return _gaussian(rng, shape, (2 / (_fan_in(shape) + shape[-1])) ** 0.5)
+
+
+@settings
+class He(Initialiser):
+    """Keeps the variance through units that pass half of their inputs (ReLU).
+
+    Formula: w ~ N(0, 2 / D_in).
+    Source: He et al. 2015, "Delving deep into rectifiers", equation 10.
+    """
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        return _gaussian(rng, shape, (2 / _fan_in(shape)) ** 0.5)
+
+
+@settings
+class InverseWidth(Initialiser):
+    """Smaller than Xavier's: the course's older rule, which makes signals shrink from layer to layer.
+
+    Formula: w ~ N(0, 1 / d²), d = D_in.
+    Source: course material B.
+    """
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        return _gaussian(rng, shape, 1 / _fan_in(shape))

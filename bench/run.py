@@ -1,0 +1,205 @@
+"""Time of one training step: the project beside its peers, on the same data and network.
+
+Every measurement runs in a process of its own; the contestants take turns within each repeat, so that a slow minute
+of the machine falls on all of them. Seconds are per training step; a ratio is peer / project: above 1, the project
+is faster.
+"""
+
+import argparse
+import json
+import os
+import platform
+import statistics
+import subprocess
+import sys
+import time
+from importlib import metadata
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Table
+
+from worker import CONTESTANTS
+from workloads import WORKLOADS
+
+PEERS = [name for name in CONTESTANTS if name != "project"]
+DEFAULT_PEERS = ["torch", "jax", "keras", "sklearn"]
+PACKAGES = ["preceptor", "numpy", "jax", "jaxlib", "torch", "keras", "scikit-learn"]
+# The slowest measurement seen takes about 45 s (deep4096, scikit-learn); beyond this something hangs.
+LIMIT_SECONDS = 600
+
+
+def environment() -> dict:
+    """Describes the machine and the libraries: what a figure must be read with."""
+    models = [line for line in read_text("/proc/cpuinfo").splitlines() if line.startswith("model name")]
+    versions = {}
+    for package in PACKAGES:
+        try:
+            versions[package] = metadata.version(package)
+        except metadata.PackageNotFoundError:
+            versions[package] = None
+    return {
+        "cpu": models[0].split(":", 1)[1].strip() if models else platform.processor() or platform.machine(),
+        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "system": f"{platform.system()} {platform.machine()}",
+        "python": platform.python_version(),
+        "versions": versions,
+    }
+
+
+def read_text(path: str) -> str:
+    return Path(path).read_text() if Path(path).exists() else ""
+
+
+def measure(contestant: str, workload: str, precision: str, engine: str) -> dict:
+    """Runs one worker; a crash or a hang is reported under "left_out", with its last line."""
+    command = [sys.executable, str(Path(__file__).with_name("worker.py")), "--contestant", contestant]
+    command += ["--workload", workload, "--precision", precision, "--engine", engine]
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_SECONDS)
+    except subprocess.TimeoutExpired:
+        return {"left_out": f"did not finish within {LIMIT_SECONDS} s", "failed": True}
+    if done.returncode:
+        lines = done.stderr.strip().splitlines() or [f"exit code {done.returncode}"]
+        return {"left_out": f"failed: {lines[-1]}", "failed": True}
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def summary(precision: str, seconds: dict[str, list[float]], left_out: dict[str, str]) -> dict:
+    """Sums up one workload: best and median seconds per step, and ratios of the best ones."""
+    figures = {name: {"best_s": min(s), "median_s": statistics.median(s)} for name, s in seconds.items() if s}
+    project = figures.pop("project", None)
+    if project:
+        for peer in figures.values():
+            peer["ratio"] = peer["best_s"] / project["best_s"]
+    return {
+        "precision": precision,
+        "project": project,
+        "peers": figures,
+        "ratio_best_peer": min((peer["ratio"] for peer in figures.values()), default=None) if project else None,
+        "left_out": left_out,
+    }
+
+
+class Rounds:
+    """The order of all measurements, and the time still needed from those that were taken."""
+
+    def __init__(self, workloads: list[str], contestants: list[str], repeats: int):
+        self.left = [(w, r, c) for w in workloads for r in range(1, repeats + 1) for c in contestants]
+        self.total, self.repeats, self.took = len(self.left), repeats, {}
+
+    def skip(self, workload: str, contestant: str) -> None:
+        self.left = [item for item in self.left if (item[0], item[2]) != (workload, contestant)]
+
+    @property
+    def seconds_left(self) -> float | None:
+        """Measured time where this pair has run, else the mean of all that have."""
+        if not self.took:
+            return None
+        mean = statistics.mean(self.took.values())
+        return sum(self.took.get((w, c), mean) for w, _, c in self.left)
+
+
+def run(workloads, peers, precision, engine, repeats, progress) -> dict:
+    """Measures everything, one process at a time, and returns a summary per workload."""
+    contestants = ["project", *peers]
+    seconds = {w: {c: [] for c in contestants} for w in workloads}
+    left_out = {w: {} for w in workloads}
+    rounds = Rounds(workloads, contestants, repeats)
+    bar = progress.add_task("", total=rounds.total, left="")
+    while rounds.left:
+        workload, repeat, contestant = rounds.left[0]
+        remaining = rounds.seconds_left
+        progress.update(
+            bar,
+            completed=rounds.total - len(rounds.left),
+            description=f"{workload}  {contestant}  repeat {repeat} of {repeats}",
+            left="" if remaining is None else f"about {remaining:.0f} s left",
+        )
+        start = time.perf_counter()
+        result = measure(contestant, workload, precision, engine)
+        rounds.left.pop(0)
+        if "left_out" in result:
+            left_out[workload][contestant] = result["left_out"]
+            seconds[workload][contestant] = []
+            rounds.skip(workload, contestant)
+        else:
+            rounds.took[workload, contestant] = time.perf_counter() - start
+            seconds[workload][contestant] += result["seconds_per_step"]
+    progress.update(bar, completed=rounds.total, description="measured", left="")
+    return {w: summary(precision, seconds[w], left_out[w]) for w in workloads}
+
+
+def show(results: dict, machine: dict, precision: str, console: Console) -> None:
+    versions = ", ".join(f"{name} {version or 'not installed'}" for name, version in machine["versions"].items())
+    console.print(f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}")
+    console.print(versions)
+    table = Table(title=f"Time of one training step, {precision}")
+    for column in ("workload", "contestant"):
+        table.add_column(column)
+    for column in ("best", "median", "peer / project"):
+        table.add_column(column, justify="right")
+    for workload, result in results.items():
+        rows = {"project": result["project"]} if result["project"] else {}
+        rows |= dict(sorted(result["peers"].items(), key=lambda item: item[1]["best_s"]))
+        for number, (name, figures) in enumerate(rows.items()):
+            ratio = f"{figures['ratio']:.2f}" if "ratio" in figures else ""
+            times = [readable(figures[key]) for key in ("best_s", "median_s")]
+            table.add_row("" if number else workload, name, *times, ratio)
+        table.add_section()
+    console.print(table)
+    for workload, result in results.items():
+        for name, reason in result["left_out"].items():
+            console.print(f"Left out: {name} on {workload}: {reason}", markup=False, highlight=False)
+
+
+def readable(seconds: float) -> str:
+    """Writes a time with three digits: 7.47 µs, 2.74 ms, 1.87 s."""
+    for unit, size in (("s", 1), ("ms", 1e-3), ("µs", 1e-6)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {unit}"
+    return f"{seconds * 1e9:.3g} ns"
+
+
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--workload", action="append", choices=WORKLOADS, help="may be given several times; all")
+    parser.add_argument(
+        "--against",
+        default=",".join(DEFAULT_PEERS),
+        help=f"peers, comma-separated, of {', '.join(PEERS)}; default %(default)s",
+    )
+    parser.add_argument("--precision", default="f32", choices=("f32", "bf16"))
+    parser.add_argument("--engine", default="auto", choices=("auto", "xla", "reference"), help="the project's engine")
+    parser.add_argument("--repeats", type=int, default=3, help="rounds of all contestants, at least 3; default 3")
+    parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
+    given = parser.parse_args(arguments)
+    given.against = list(dict.fromkeys(name for name in given.against.split(",") if name))
+    if unknown := [name for name in given.against if name not in PEERS]:
+        parser.error(f"--against: no peer {', '.join(unknown)}; known are {', '.join(PEERS)}")
+    if given.repeats < 3:
+        parser.error(f"--repeats: {given.repeats}; at least 3, so that one slow moment cannot decide")
+    return given
+
+
+def main() -> int:
+    given = parse()
+    console = Console(stderr=given.json)
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
+    with Progress(*columns, TextColumn("{task.fields[left]}"), console=console, disable=given.json) as progress:
+        workloads = list(dict.fromkeys(given.workload or WORKLOADS))
+        results = run(workloads, given.against, given.precision, given.engine, given.repeats, progress)
+    machine = environment()
+    if given.json:
+        print(json.dumps(results | {"_environment": machine}))
+    else:
+        show(results, machine, given.precision, console)
+    missing = [name for name, result in results.items() if result["project"] is None]
+    if missing:
+        print(f"the project was not measured on {', '.join(missing)}", file=sys.stderr)
+    return 1 if missing else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -50,8 +50,7 @@ class Hyper:
                 too_low = self.low is not None and item < self.low
                 too_high = self.high is not None and item > self.high
                 if too_low or too_high or math.isnan(item):
-                    unit = f" ({self.unit})" if self.unit else ""
-                    raise ConfigError(f"{where}: {name}{unit} is {item:g}; it must be {self.range_text() or 'a number'}.")
+                    raise ConfigError(f"{where}: {name} is {item:g}; it must be {self.range_text() or 'a number'}.")
 
 
 def hyper(

@@ -1,0 +1,226 @@
+"""The training loop: yields records. Progress, early stopping, saving and diagnosis read the same stream; to stop, stop
+reading."""
+
+import math
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from preceptor.data import order
+from preceptor.engines import Engine, Loop, choose_engine
+from preceptor.errors import DataError
+from preceptor.graph import map_leaves, trace
+from preceptor.hyper import hyper, settings
+from preceptor.nn import Layer, Loss
+from preceptor.ops import Spec
+from preceptor.train.optim import Adam, Optimiser
+from preceptor.train.penalty import Penalty
+from preceptor.train.schedule import Constant, Schedule, warm_up
+from preceptor.train.step import first_state, hyper_values, make_step
+
+CAPACITY = 1024  # steps in one call of the engine, at most
+CALL_SECONDS = 0.5  # aimed at for one call, so that progress moves and Ctrl-C is heard
+EVALUATION_ROWS = 4096  # rows taken at once outside training
+
+
+@dataclass(frozen=True)
+class Arrays:
+    """What a network sees. Shapes: x (row, ...), y (row,) or (row, unit); the dev part may be absent."""
+
+    x: np.ndarray
+    y: np.ndarray
+    dev_x: np.ndarray | None = None
+    dev_y: np.ndarray | None = None
+
+
+@settings
+class Config:
+    """What `train` needs to know beside the data. A network with its parameters drawn by `seed`."""
+
+    network: Layer
+    loss: Loss
+    optimiser: Optimiser = Adam()
+    schedule: Schedule = Constant()
+    penalties: tuple[Penalty, ...] = ()
+    learning_rate: float = hyper(default=1e-3, low=0, scale="log", unit="per step", doc="Base learning rate.")
+    warmup: float = hyper(
+        default=0.0, low=0, high=1, unit="share of all steps", doc="Linear rise of the rate at first."
+    )
+    batch_size: int = hyper(default=32, low=1, scale="log", unit="rows", doc="Rows in a step.")
+    epochs: int = hyper(default=10, low=1, scale="log", unit="passes over the training part", doc="How long to train.")
+    seed: int = hyper(default=0, low=0, high=2**63 - 1, doc="Fixes initial values, order of rows and random masks.")
+    engine: Engine = field(default_factory=choose_engine)
+
+
+@dataclass(frozen=True)
+class Record:
+    """What happened since the record before.
+
+    Args:
+        step, epoch: optimiser updates and passes over the data made so far.
+        steps, epochs: of the whole training.
+        losses: mean loss of the batch of each step since the record before, (step,), nats for log-likelihoods.
+        learning_rate: of the last step.
+        dev_loss: mean loss of the dev part, at the end of an epoch only.
+        dev_outputs: raw outputs for the dev part, (row, unit), with it.
+        seconds: since training began, evaluation included.
+        state: where the engine keeps it; `snapshot` copies it. The next record makes it invalid.
+    """
+
+    step: int
+    steps: int
+    epoch: float
+    epochs: int
+    losses: np.ndarray
+    learning_rate: float
+    dev_loss: float | None
+    dev_outputs: np.ndarray | None
+    seconds: float
+    state: Any
+    loop: Loop
+
+    @property
+    def train_loss(self) -> float:
+        """Mean of the losses since the record before."""
+        return float(np.mean(self.losses))
+
+    @property
+    def is_finite(self) -> bool:
+        """Whether every loss was a number."""
+        return bool(np.isfinite(self.losses).all())
+
+    def snapshot(self) -> dict[str, Any]:
+        """A copy in host memory of all that training carries from step to step."""
+        return self.loop.get(self.state)
+
+
+def train(config: Config, data: Arrays) -> Iterator[Record]:
+    """Trains a network, yielding a record at least at the end of every epoch.
+
+    Batches are cut from an endless stream of rows, one random permutation of the training part after another; the
+    position in it is one integer, step * batch_size. So every batch is full and every row is seen once in each pass.
+
+    Differs: PyTorch and Keras make the last batch of an epoch smaller, or drop it.
+    Raises: DataError where the arrays do not fit together; ShapeError where network and data do not.
+    """
+    rows = _check(data)
+    batch_size = min(config.batch_size, rows)
+    wide = config.engine.precision == "f64"
+    dtype = np.dtype(np.float64 if wide else np.float32)
+    values = {"x": _as_float(data.x, dtype), "y": _as_target(data.y, dtype)}
+    batch = {name: Spec((batch_size, *each.shape[1:]), each.dtype) for name, each in values.items()}
+
+    params, state = config.network.init(np.random.default_rng(config.seed), batch["x"])
+    params, state = (map_leaves(lambda leaf: leaf.astype(dtype), each) for each in (params, state))
+    everything = first_state(params, state, config.optimiser, config.seed)
+    step_program = make_step(config.network, config.loss, config.optimiser, config.penalties, everything, batch)
+    evaluate = None
+    if data.dev_x is not None and data.dev_y is not None and len(data.dev_x):
+        evaluate = Evaluator(config.network, config.loss, config.engine, everything, data.dev_x, data.dev_y, dtype)
+
+    steps = math.ceil(config.epochs * rows / batch_size)
+    loop = config.engine.loop(step_program, values, min(CAPACITY, steps))
+    carried = loop.put(everything)
+    numbers = hyper_values(config.optimiser, config.penalties)
+    start, done, at_once, epoch = time.perf_counter(), 0, min(CAPACITY, steps), 1
+    while done < steps:
+        epoch_end = math.ceil(epoch * rows / batch_size)
+        count = min(at_once, epoch_end - done)
+        rates = learning_rates(config, done, count, rows, batch_size, steps)
+        varying = {"learning_rate": rates.astype(dtype), "step": np.arange(done + 1, done + count + 1, dtype=np.int32)}
+        fixed = {name: np.full(count, value, dtype) for name, value in numbers.items()}
+        picked = order(config.seed, done * batch_size, count * batch_size, rows).reshape(count, batch_size)
+        began = time.perf_counter()
+        carried, kept = loop(carried, picked, varying | fixed)
+        took = time.perf_counter() - began
+        at_once = min(CAPACITY, steps, max(1, int(count * min(2.0, CALL_SECONDS / max(took, 1e-9)))))
+        done += count
+        dev_loss = dev_outputs = None
+        if done == epoch_end:
+            epoch += 1
+            if evaluate is not None:
+                dev_loss, dev_outputs = evaluate(carried)
+        yield Record(
+            step=done,
+            steps=steps,
+            epoch=done * batch_size / rows,
+            epochs=config.epochs,
+            losses=kept["loss"],
+            learning_rate=float(rates[-1]),
+            dev_loss=dev_loss,
+            dev_outputs=dev_outputs,
+            seconds=time.perf_counter() - start,
+            state=carried,
+            loop=loop,
+        )
+
+
+def learning_rates(config: Config, start: int, count: int, rows: int, batch_size: int, steps: int) -> np.ndarray:
+    """The learning rate of each of `count` steps from `start` on: base rate, schedule and warm-up multiplied."""
+    step = np.arange(start, start + count, dtype=np.float64)
+    factor = config.schedule.factor(step * batch_size / rows, step / steps)
+    if config.warmup:
+        factor = factor * warm_up(step / steps, config.warmup, steps)
+    return config.learning_rate * factor
+
+
+class Evaluator:
+    """Outputs and mean loss of a network on fixed rows, in pieces of one size so that one compilation serves all."""
+
+    def __init__(
+        self,
+        network: Layer,
+        loss: Loss | None,
+        engine: Engine,
+        like: dict[str, Any],
+        x: np.ndarray,
+        y: np.ndarray | None,
+        dtype: np.dtype,
+    ) -> None:
+        self.x, self.rows = _as_float(x, dtype), len(x)
+        self.y = None if y is None else _as_target(y, dtype)
+        self.loss, self.piece = loss, min(EVALUATION_ROWS, len(x))
+        spec = Spec((self.piece, *x.shape[1:]), dtype)
+
+        def outputs(params: Any, state: Any, x: Any) -> Any:
+            return network.apply(params, state, x, train=False, key=None)[0]
+
+        program = trace(outputs)(like["params"], like["state"], spec)
+        self.run = engine.compile(program.graph)
+
+    def __call__(self, carried: dict[str, Any]) -> tuple[float, np.ndarray]:
+        """(mean loss, raw outputs) under the given parameters and state; the loss is NaN without targets."""
+        leaves = [carried[part][path] for part in ("params", "state") for path in sorted(carried[part])]
+        pieces = []
+        for start in range(0, self.rows, self.piece):
+            x = self.x[start : start + self.piece]
+            full = x if len(x) == self.piece else np.concatenate((x, np.repeat(x[:1], self.piece - len(x), 0)))
+            pieces.append(self.run([*leaves, full])[0][: len(x)])
+        outputs = np.concatenate(pieces)
+        if self.loss is None or self.y is None:
+            return math.nan, outputs
+        return float(np.mean(self.loss(outputs, self.y), dtype=np.float64)), outputs
+
+
+def _check(data: Arrays) -> int:
+    if len(data.x) != len(data.y) or not len(data.x):
+        raise DataError(
+            f"train: received {len(data.x)} rows of x and {len(data.y)} of y; as many, at least 1, are needed."
+        )
+    if data.dev_x is not None and (data.dev_y is None or len(data.dev_x) != len(data.dev_y)):
+        raise DataError("train: the dev part needs as many targets as rows. Pass dev_x and dev_y together.")
+    return len(data.x)
+
+
+def _as_float(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    return np.ascontiguousarray(x, dtype)
+
+
+def _as_target(y: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    return np.ascontiguousarray(y, np.int32 if np.asarray(y).dtype.kind in "iub" else dtype)
+
+
+__all__ = ["Arrays", "Config", "Evaluator", "Record", "learning_rates", "train"]

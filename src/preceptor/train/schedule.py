@@ -1,0 +1,117 @@
+"""Learning-rate schedules: the factor by which the base rate is multiplied, step by step. Worked out on the host."""
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from preceptor.hyper import hyper, settings
+
+__all__ = ["Constant", "Cosine", "Exponential", "InverseTime", "OneCycle", "Schedule", "StepDecay", "warm_up"]
+
+
+@dataclass(frozen=True)
+class Schedule(ABC):
+    """How the learning rate changes while training."""
+
+    @abstractmethod
+    def factor(self, epoch: np.ndarray, progress: np.ndarray) -> np.ndarray:
+        """The factor on the base rate.
+
+        Args:
+            epoch: passes over the data behind each step, fractions included.
+            progress: share of all steps behind each step, 0 at the first, below 1 at the last.
+        """
+
+
+def warm_up(progress: np.ndarray, share: float, steps: int) -> np.ndarray:
+    """Linear rise to 1 over the first share of all steps; the first step already has a rate above 0.
+
+    Formula: min(1, (step + 1) / (share * steps)).
+    """
+    return np.minimum(1.0, (progress * steps + 1) / max(share * steps, 1.0))
+
+
+@settings
+class Constant(Schedule):
+    """The same rate throughout.
+
+    Formula: 1.
+    """
+
+    def factor(self, epoch: np.ndarray, progress: np.ndarray) -> np.ndarray:
+        return np.ones_like(progress)
+
+
+@settings
+class StepDecay(Schedule):
+    """The rate drops at fixed intervals.
+
+    Formula: drop_factor ^ floor(epoch / drop_every).
+    """
+
+    drop_factor: float = hyper(default=0.5, low=0, high=1, doc="What the rate is multiplied by at each drop.")
+    drop_every: float = hyper(default=10.0, low=1e-3, unit="epochs", doc="Epochs between drops.")
+
+    def factor(self, epoch: np.ndarray, progress: np.ndarray) -> np.ndarray:
+        return self.drop_factor ** np.floor(epoch / self.drop_every)
+
+
+@settings
+class Exponential(Schedule):
+    """The rate falls by the same share in every epoch.
+
+    Formula: e^(-decay_rate * epoch).
+    """
+
+    decay_rate: float = hyper(default=0.05, low=0, scale="log", unit="per epoch", doc="How fast the rate falls.")
+
+    def factor(self, epoch: np.ndarray, progress: np.ndarray) -> np.ndarray:
+        return np.exp(-self.decay_rate * epoch)
+
+
+@settings
+class InverseTime(Schedule):
+    """The rate falls as one over time.
+
+    Formula: 1 / (1 + decay_rate * epoch).
+    """
+
+    decay_rate: float = hyper(default=0.05, low=0, scale="log", unit="per epoch", doc="How fast the rate falls.")
+
+    def factor(self, epoch: np.ndarray, progress: np.ndarray) -> np.ndarray:
+        return 1 / (1 + self.decay_rate * epoch)
+
+
+@settings
+class Cosine(Schedule):
+    """Half a cosine from 1 down to `final_share`.
+
+    Formula: final_share + (1 - final_share) (1 + cos(pi * progress)) / 2.
+    Source: Loshchilov and Hutter 2017, equation 5, without restarts.
+    """
+
+    final_share: float = hyper(default=0.0, low=0, high=1, doc="Share of the base rate left at the end.")
+
+    def factor(self, epoch: np.ndarray, progress: np.ndarray) -> np.ndarray:
+        return self.final_share + (1 - self.final_share) * (1 + np.cos(np.pi * progress)) / 2
+
+
+@settings
+class OneCycle(Schedule):
+    """A rise from a small rate to the base rate, then a fall to almost none, both along half a cosine.
+
+    Formula: from start_share to 1 over the first rise_share of all steps, from there to final_share.
+    Source: Smith and Topin 2018; shares as in PyTorch's OneCycleLR (start 1/25, rise 0.3).
+    """
+
+    rise_share: float = hyper(default=0.3, low=0.01, high=0.99, doc="Share of all steps in which the rate rises.")
+    start_share: float = hyper(default=0.04, low=0, high=1, doc="Share of the base rate at the first step.")
+    final_share: float = hyper(default=0.0, low=0, high=1, doc="Share of the base rate left at the end.")
+
+    def factor(self, epoch: np.ndarray, progress: np.ndarray) -> np.ndarray:
+        rise = np.minimum(progress / self.rise_share, 1)
+        fall = np.maximum((progress - self.rise_share) / (1 - self.rise_share), 0)
+        up = self.start_share + (1 - self.start_share) * (1 - np.cos(np.pi * rise)) / 2
+        down = self.final_share + (1 - self.final_share) * (1 + np.cos(np.pi * fall)) / 2
+        return np.where(progress < self.rise_share, up, down)

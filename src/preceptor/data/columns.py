@@ -32,7 +32,12 @@ def as_column(where: str, name: str, values: Any, missing: np.ndarray | None = N
     """
     if isinstance(values, np.ma.MaskedArray):
         values, missing = values.data, np.ma.getmaskarray(values)
-    values = np.asarray(values)
+    if isinstance(values, (list, tuple)) and not any(isinstance(each, (list, tuple, np.ndarray)) for each in values):
+        values = objects(values, len(values))  # np.asarray would turn numbers beside text into text
+    try:
+        values = np.asarray(values)
+    except ValueError:  # rows of different length
+        values = objects(values, len(values))
     if values.ndim not in (1, 2):
         raise DataError(
             f"{where}: {name!r} has shape {values.shape}; a column needs (rows,) or (rows, features). "
@@ -89,10 +94,13 @@ def _dates_as_text(values: np.ndarray, missing: np.ndarray | None) -> np.ndarray
 
 
 def _from_objects(where: str, name: str, values: np.ndarray, missing: np.ndarray | None) -> np.ndarray:
-    listed = values.tolist()
-    gaps = objects((v is None or (isinstance(v, float) and v != v) for v in listed), len(listed)).astype(bool)
     if missing is not None:
-        gaps |= missing
+        values = values.copy()
+        values[missing] = None
+    listed = values.tolist()
+    if str in (types := set(map(type, listed))) and types <= {str, type(None)}:
+        return values
+    gaps = objects((v is None or (isinstance(v, float) and v != v) for v in listed), len(listed)).astype(bool)
     present = values[~gaps]
     types = set(map(type, present.tolist()))
     if not types:

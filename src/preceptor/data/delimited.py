@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
@@ -54,12 +55,12 @@ def find_layout(path: Path) -> Layout:
         )
     best: tuple[tuple[bool, int], str] | None = None
     for delimiter in "\t" if path.suffix.lower() == ".tsv" else DELIMITERS:
-        widths = [len(fields) for _, fields in islice(_records(path, delimiter), SNIFFED_RECORDS)]
+        widths = [len(fields) for _, fields in islice(_records(path, delimiter, strict=False), SNIFFED_RECORDS)]
         score = (len(set(widths)) == 1 and widths[0] > 1, widths[0])
         if best is None or score > best[0]:
             best = (score, delimiter)
     assert best is not None
-    line, first = next(_records(path, best[1]))
+    line, first = next(_records(path, best[1], strict=False))
     return Layout(best[1], first, skip=line - 1)
 
 
@@ -67,6 +68,7 @@ def count_records(path: Path, delimiter: str, columns: int) -> int:
     """Counts the records of a file, the header included, and checks that each has the same number of fields.
 
     Works on the bytes in one pass: delimiters and line ends inside quotes are told by the number of quotes before them.
+    That holds as long as quotes open at the start of a field; where one does not, Python's csv module counts instead.
     Blank lines are no records, except in a file of one column, where they are missing values.
 
     Raises: DataError, naming the line, for a record that is too long or too short, or bytes that are not UTF-8 text.
@@ -74,18 +76,22 @@ def count_records(path: Path, delimiter: str, columns: int) -> int:
     decoder = codecs.getincrementaldecoder("utf-8")()
     records = lines = fields_before = 0
     inside = np.uint8(0)
+    before = NEWLINE
     blank_so_far = True
     with path.open("rb") as file:
-        while chunk := file.read(CHUNK_BYTES):
+        for chunk in _chunks(file):
             _check_text(path, decoder, chunk, lines)
-            if len(chunk) < CHUNK_BYTES and not chunk.endswith(b"\n") and not file.peek(1):
-                chunk += b"\n"
             data = np.frombuffer(chunk, np.uint8)
             lines += chunk.count(b"\n")
             open_quote = np.zeros(len(data), bool)
             if inside or QUOTE in chunk:
                 parity = (np.cumsum(data == QUOTE, dtype=np.uint8) + inside) & 1
                 inside, open_quote = parity[-1], parity.astype(bool)
+                opening = np.flatnonzero((data == QUOTE) & open_quote)
+                preceding = np.where(opening > 0, data[opening - 1], before)
+                if not np.isin(preceding, (ord(delimiter), NEWLINE, RETURN, QUOTE)).all():
+                    return _count_slowly(path, delimiter, columns)
+            before = data[-1]
             ends = np.flatnonzero((data == NEWLINE) & ~open_quote)
             marks = np.flatnonzero((data == ord(delimiter)) & ~open_quote)
             marks_before = np.searchsorted(marks, ends)
@@ -111,9 +117,19 @@ def count_records(path: Path, delimiter: str, columns: int) -> int:
     return records
 
 
+def _chunks(file: BinaryIO) -> Iterator[bytes]:
+    """The bytes of a file piece by piece, with a line end after the last line even where the file has none."""
+    last = b"\n"
+    while chunk := file.read(CHUNK_BYTES):
+        yield chunk
+        last = chunk[-1:]
+    if last != b"\n":
+        yield b"\n"
+
+
 def _check_text(path: Path, decoder: codecs.IncrementalDecoder, chunk: bytes, lines: int) -> None:
     try:
-        decoder.decode(chunk, final=len(chunk) < CHUNK_BYTES)
+        decoder.decode(chunk)
     except UnicodeDecodeError as error:
         line = lines + error.object[: error.start].count(b"\n") + 1
         raise DataError(
@@ -130,21 +146,21 @@ def _check_text(path: Path, decoder: codecs.IncrementalDecoder, chunk: bytes, li
 def _count_slowly(path: Path, delimiter: str, columns: int) -> int:
     """As count_records, by Python's csv module: knows quotes in odd places, and the line of what is wrong."""
     records = 0
-    for line, fields in _records(path, delimiter):
+    for line, fields in _records(path, delimiter, strict=True):
         records += 1
         if len(fields) != columns:
             raise DataError(
-                f"{path.name}: line {line:,} has {len(fields)} {'field' if len(fields) == 1 else 'fields'} and the first "
-                f"line {columns}; every line needs as many. Check line {line:,} for a missing or an extra "
+                f"{path.name}: line {line:,} has {len(fields)} field{'s' * (len(fields) != 1)} and the first line "
+                f"{columns}; every line needs as many. Check line {line:,} for a missing or an extra "
                 f"{DELIMITER_NAMES[delimiter]}, or for text that needs quotes."
             )
     return records
 
 
-def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+def _records(path: Path, delimiter: str, *, strict: bool) -> Iterator[tuple[int, list[str]]]:
     """Line number of its start and fields of every record that is not blank."""
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        reader = csv.reader(file, delimiter=delimiter)
+        reader = csv.reader(file, delimiter=delimiter, strict=strict)
         line = 1
         try:
             for fields in reader:
@@ -154,5 +170,5 @@ def _records(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
         except csv.Error as error:
             raise DataError(
                 f"{path.name}: the record from line {line:,} on cannot be read ({error}); quotes must come in pairs. "
-                f"Check line {line:,} for a quote that is never closed."
+                f"Check line {line:,} for a quote that is never closed, or closed too early."
             ) from None

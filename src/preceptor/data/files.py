@@ -66,8 +66,8 @@ def read_delimited(path: Path, *, header: bool) -> Table:
     columns = [_settle(values) for values in found.values()]
     if len(columns) != len(names) or any(len(values) != rows for values in columns):
         raise DataError(
-            f"{path.name}: the reader found {len(columns[0]) if columns else 0:,} rows of {len(columns)} columns, and the "
-            f"file has {rows:,} rows of {len(names)}; both must be the same. Check for quotes that are not closed."
+            f"{path.name}: the reader found {len(columns[0]) if columns else 0:,} rows of {len(columns)} columns, and "
+            f"the file has {rows:,} rows of {len(names)}; both must be the same. Check for quotes that are not closed."
         )
     return Table(path.name, dict(zip(names, columns, strict=True)))
 
@@ -114,7 +114,8 @@ def _connect(path: Path) -> Any:
 
     options = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
     connection = duckdb.connect(":memory:", config=options)
-    connection.execute("SET allowed_paths = [{}]".format("'" + str(path).replace("'", "''") + "'"))
+    allowed = ", ".join("'" + each.replace("'", "''") + "'" for each in (str(path), _without_pattern(path)))
+    connection.execute(f"SET allowed_paths = [{allowed}]")
     connection.execute("SET enable_external_access = false")
     return connection
 
@@ -141,8 +142,8 @@ def _header_names(path: Path, fields: list[str], line: int) -> list[str]:
     repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
     if repeated:
         raise DataError(
-            f"{path.name}: line {line} names {listing(map(repr, repeated))} more than once; every column needs a name of "
-            f"its own. Rename them. {cure}"
+            f"{path.name}: line {line} names {listing(map(repr, repeated))} more than once; every column needs a name "
+            f"of its own. Rename them. {cure}"
         )
     return names
 
@@ -152,10 +153,13 @@ def _settle(values: Any) -> np.ndarray:
 
     duckdb tells types from the first rows: a column that is empty there comes as text, whatever follows.
     """
-    column = as_column("", "", values)
-    if column.dtype != object:
-        return column
-    first = next(value for value in column if value is not None)
+    if values.dtype != object:
+        return as_column("", "", values)
+    column = np.array(np.ma.getdata(values))
+    column[np.ma.getmaskarray(values)] = None
+    first = next((value for value in column if value is not None), None)
+    if first is None:
+        return np.full(len(column), np.nan)
     if first.strip().lower() in ("true", "false"):
         levels = set(column.tolist())
         known = {level: level.strip().capitalize() for level in levels - {None}}

@@ -39,10 +39,14 @@ class Numbers:
     flags: tuple[int, ...]
 
     @cached_property
+    def numbers(self) -> tuple[str, ...]:
+        """The names of the numbers."""
+        return (self.name,) if self.width is None else tuple(f"{self.name}[{each}]" for each in range(self.width))
+
+    @cached_property
     def names(self) -> tuple[str, ...]:
-        """The names of the features."""
-        plain = [self.name] if self.width is None else [f"{self.name}[{number}]" for number in range(self.width)]
-        return (*plain, *(f"{plain[number]} is missing" for number in self.flags))
+        """The names of the features: the numbers, then the flags."""
+        return (*self.numbers, *(f"{self.numbers[number]} is missing" for number in self.flags))
 
     @cached_property
     def _shift_and_scale(self) -> tuple[np.ndarray, np.ndarray]:
@@ -90,8 +94,8 @@ class Truth:
         if wrong.any():
             row = int(np.argmax(wrong))
             raise DataError(
-                f"{where}: column {self.name!r} holds {column[row]!r} in data row {row + 1:,}; true or false is needed, "
-                "as in the training rows. Mend the value."
+                f"{where}: column {self.name!r} holds {column[row]!r} in data row {row + 1:,}; true or false is "
+                "needed, as in the training rows. Mend the value."
             )
         return values[:, None]
 
@@ -276,10 +280,9 @@ class Preprocessor:
         if categories:
             each = listing(f"{c.name} ({len(c.levels)} levels{' and missing' * c.missing})" for c in categories)
             found.append(f"Categories, one feature per level ({len(categories):,}): {each}.")
-        gaps = [name for c in (*plain, *blocks) for name in c.names if name.endswith(" is missing")]
+        gaps = [c.numbers[flag] for c in (*plain, *blocks) for flag in c.flags]
         if gaps:
-            names = listing(name.removesuffix(" is missing") for name in gaps)
-            found.append(f"Missing numbers, filled with the mean and flagged ({len(gaps):,}): {names}.")
+            found.append(f"Missing numbers, filled with the mean and flagged ({len(gaps):,}): {listing(gaps)}.")
         reasons: dict[str, list[str]] = {}
         for name, reason in self.set_aside:
             reasons.setdefault(reason, []).append(name)
@@ -331,8 +334,8 @@ def fit_preprocessor(table: Table, target: str | None, train: np.ndarray, *, kin
     """Learns from the training rows of a table how its columns become features and what its target is.
 
     A text column is set aside, as free text or an identifier, where it has more than 100 levels or more levels than
-    half the training rows. Text and truth values as target are classes, and so are whole numbers of two values, or of at
-    most 20 values with 20 training rows to a value on average; any other number is an amount.
+    half the training rows. Text and truth values as target are classes, and so are whole numbers of two values, or of
+    at most 20 values with 20 training rows to a value on average; any other number is an amount.
 
     Shapes: train (row,): row numbers, none with a missing target.
 
@@ -342,6 +345,8 @@ def fit_preprocessor(table: Table, target: str | None, train: np.ndarray, *, kin
 
     Raises: DataError where the target has a single value, a value is infinite, or no column is of use.
     """
+    if not len(train):
+        raise DataError(f"{table.name}: there is no training row; at least two are needed. Check the split.")
     learned = _learn_target(table, target, train, kind) if target is not None else (None, "", None, 0.0, 1.0)
     columns: list[Feature] = []
     set_aside = []

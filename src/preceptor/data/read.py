@@ -1,6 +1,7 @@
 """One function that makes a Table of whatever holds one: a file, a folder, an array, a data frame."""
 
 import zipfile
+import zlib
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
@@ -50,8 +51,8 @@ def read(source: Any, *, header: bool = True) -> Table:
     if hasattr(source, "column_names") and hasattr(source, "num_rows"):
         return _with_rows("Arrow table", _arrow_columns(source))
     raise DataError(
-        f"read: a {type(source).__module__}.{type(source).__name__} was given; a path, an array, a mapping of arrays, a "
-        "data frame or an Arrow table is needed. Convert it to one of them."
+        f"read: a {type(source).__module__}.{type(source).__name__} was given; a path, an array, a mapping of arrays, "
+        "a data frame or an Arrow table is needed. Convert it to one of them."
     )
 
 
@@ -106,10 +107,11 @@ def _only_table(folder: Path) -> Path:
 
 def _read_numpy(path: Path) -> Table:
     try:
-        loaded = np.load(path, allow_pickle=False)
-        arrays = {"x": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
-    except (ValueError, EOFError, zipfile.BadZipFile) as error:
-        why = "it holds Python objects" if "pickle" in str(error) else "it is damaged or no NumPy file"
+        with path.open("rb") as file:
+            loaded = np.load(file, allow_pickle=False)
+            arrays = {"x": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
+    except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
+        why = "it holds Python objects" if "Object arrays" in str(error) else "it is damaged or no NumPy file"
         raise DataError(
             f"{path.name}: the file cannot be read: {why}; arrays of numbers or text are needed. "
             "Save them again with numpy.save or numpy.savez."

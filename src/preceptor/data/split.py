@@ -51,11 +51,12 @@ def split(
     codes = np.zeros(rows, np.int64) if labels is None else np.unique(labels, return_inverse=True)[1]
     sizes = np.bincount(codes, minlength=1)
     counts = _shares(sizes, np.array([1 - dev - test, dev, test]))
+    among = "" if labels is None else f" in {np.count_nonzero(sizes):,} classes"
     for name, share, count in zip(("train", "dev", "test"), (1.0, dev, test), counts.sum(axis=0), strict=True):
         if share > 0 and count == 0:
             raise DataError(
-                f"split: {rows:,} rows in {np.count_nonzero(sizes):,} classes leave the {name} part empty; every part "
-                "needs at least one row. Give more rows, or other shares."
+                f"split: {rows:,} rows{among} leave the {name} part empty; every part needs at least one row. "
+                "Give more rows, or other shares."
             )
 
     # Counter block 1 keeps these numbers apart from those of order.py, which count from 0 under the same key.

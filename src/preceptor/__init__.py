@@ -1,6 +1,6 @@
 """Preceptor: trains neural networks, watches every layer, and says in plain words what happened."""
 
-from preceptor import ops
+from preceptor import data, nn, ops
 from preceptor.autodiff import (
     check_gradients,
     grad,
@@ -13,13 +13,19 @@ from preceptor.autodiff import (
 from preceptor.engines import jit
 from preceptor.graph import trace
 from preceptor.ops import *  # noqa: F403
+from preceptor.train import Run, fit, load
 
 __all__ = [
+    "Run",
     "check_gradients",
+    "data",
+    "fit",
     "grad",
     "hessian_vector_product",
     "jacobian",
     "jit",
+    "load",
+    "nn",
     "numeric_gradient",
     "per_example_grad",
     "trace",

@@ -1,7 +1,7 @@
 """Tables: read, split, put in order, turned into the numbers a network takes."""
 
 from preceptor.data.order import order, permutation_indices
-from preceptor.data.preprocess import Preprocessor, fit_preprocessor, usable_rows
+from preceptor.data.preprocess import Preprocessor, fit_preprocessor, target_kind, usable_rows
 from preceptor.data.read import default_target, read
 from preceptor.data.split import Split, split
 from preceptor.data.table import Table
@@ -16,5 +16,6 @@ __all__ = [
     "permutation_indices",
     "read",
     "split",
+    "target_kind",
     "usable_rows",
 ]

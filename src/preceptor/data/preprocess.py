@@ -330,6 +330,14 @@ def usable_rows(table: Table, target: str) -> np.ndarray:
     return found
 
 
+def target_kind(table: Table, target: str, rows: np.ndarray, kind: str | None = None) -> str:
+    """Whether the target of these rows is "classes" or a "number", by the rule of `fit_preprocessor`.
+
+    Raises: DataError as fit_preprocessor does for its target.
+    """
+    return _learn_target(table, target, rows, kind)[0]
+
+
 def fit_preprocessor(table: Table, target: str | None, train: np.ndarray, *, kind: str | None = None) -> Preprocessor:
     """Learns from the training rows of a table how its columns become features and what its target is.
 

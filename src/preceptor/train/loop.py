@@ -67,6 +67,7 @@ class Record:
         dev_loss: mean loss of the dev part, at the end of an epoch only.
         dev_outputs: raw outputs for the dev part, (row, unit), with it.
         seconds: since training began, evaluation included.
+        is_epoch_end: whether the record closes a pass over the data.
         state: where the engine keeps it; `snapshot` copies it. The next record makes it invalid.
     """
 
@@ -79,6 +80,7 @@ class Record:
     dev_loss: float | None
     dev_outputs: np.ndarray | None
     seconds: float
+    is_epoch_end: bool
     state: Any
     loop: Loop
 
@@ -108,13 +110,11 @@ def train(config: Config, data: Arrays) -> Iterator[Record]:
     """
     rows = _check(data)
     batch_size = min(config.batch_size, rows)
-    wide = config.engine.precision == "f64"
-    dtype = np.dtype(np.float64 if wide else np.float32)
+    dtype = _dtype(config)
     values = {"x": _as_float(data.x, dtype), "y": _as_target(data.y, dtype)}
     batch = {name: Spec((batch_size, *each.shape[1:]), each.dtype) for name, each in values.items()}
 
-    params, state = config.network.init(np.random.default_rng(config.seed), batch["x"])
-    params, state = (map_leaves(lambda leaf: leaf.astype(dtype), each) for each in (params, state))
+    params, state = initial_values(config, data)
     everything = first_state(params, state, config.optimiser, config.seed)
     step_program = make_step(config.network, config.loss, config.optimiser, config.penalties, everything, batch)
     evaluate = None
@@ -153,9 +153,18 @@ def train(config: Config, data: Arrays) -> Iterator[Record]:
             dev_loss=dev_loss,
             dev_outputs=dev_outputs,
             seconds=time.perf_counter() - start,
+            is_epoch_end=done == epoch_end,
             state=carried,
             loop=loop,
         )
+
+
+def initial_values(config: Config, data: Arrays) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+    """The first parameters and state, drawn on the host by the seed."""
+    dtype = _dtype(config)
+    first = config.network.init(np.random.default_rng(config.seed), Spec((1, *data.x.shape[1:]), dtype))
+    params, state = map_leaves(lambda leaf: leaf.astype(dtype), first)
+    return params, state
 
 
 def learning_rates(config: Config, start: int, count: int, rows: int, batch_size: int, steps: int) -> np.ndarray:
@@ -205,6 +214,10 @@ class Evaluator:
         return float(np.mean(self.loss(outputs, self.y), dtype=np.float64)), outputs
 
 
+def _dtype(config: Config) -> np.dtype:
+    return np.dtype(np.float64 if config.engine.precision == "f64" else np.float32)
+
+
 def _check(data: Arrays) -> int:
     if len(data.x) != len(data.y) or not len(data.x):
         raise DataError(
@@ -223,4 +236,4 @@ def _as_target(y: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return np.ascontiguousarray(y, np.int32 if np.asarray(y).dtype.kind in "iub" else dtype)
 
 
-__all__ = ["Arrays", "Config", "Evaluator", "Record", "learning_rates", "train"]
+__all__ = ["Arrays", "Config", "Evaluator", "Record", "initial_values", "learning_rates", "train"]

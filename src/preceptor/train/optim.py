@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -16,7 +16,12 @@ Arrays = dict[str, Any]
 
 @dataclass(frozen=True)
 class Optimiser(ABC):
-    """How gradients become moves. Numeric fields are inputs of the compiled step: changing one compiles nothing."""
+    """How gradients become moves. Numeric fields are inputs of the compiled step: changing one compiles nothing.
+
+    `usual_rate` is the learning rate to begin with where none is given: conventional, for standardised inputs.
+    """
+
+    usual_rate: ClassVar[float] = 1e-3
 
     @abstractmethod
     def init(self, p: Any) -> Arrays:
@@ -43,6 +48,8 @@ class SGD(Optimiser):
     Differs: from nothing; with the batch as large as the data it is gradient descent, with 1 the stochastic form.
     """
 
+    usual_rate: ClassVar[float] = 0.1
+
     def init(self, p: Any) -> Arrays:
         return {}
 
@@ -58,6 +65,8 @@ class Momentum(Optimiser):
     Source: Polyak 1964.
     Differs: the learning rate is outside v (as PyTorch), not inside (as the original).
     """
+
+    usual_rate: ClassVar[float] = 0.02
 
     momentum: float = hyper(default=0.9, low=0, high=1, unit="share kept per step", doc="Share of the velocity kept.")
 
@@ -77,6 +86,8 @@ class Nesterov(Optimiser):
     Source: Nesterov 1983, in the form of Sutskever et al. 2013 rewritten for the gradient at p.
     Differs: the learning rate is outside v (as PyTorch), not inside (as the paper).
     """
+
+    usual_rate: ClassVar[float] = 0.02
 
     momentum: float = hyper(default=0.9, low=0, high=1, unit="share kept per step", doc="Share of the velocity kept.")
 
@@ -128,6 +139,8 @@ class Adam(Optimiser):
     Differs: from nothing; epsilon stands outside the root, as in the paper and PyTorch.
     """
 
+    usual_rate: ClassVar[float] = 2e-3
+
     beta1: float = hyper(default=0.9, low=0, high=0.9999, unit="share kept per step", doc="Share of the mean kept.")
     beta2: float = hyper(default=0.999, low=0, high=0.999999, unit="share kept per step", doc="Same for the square.")
     epsilon: float = hyper(default=1e-8, low=0, scale="log", doc="Added to the root.")
@@ -147,6 +160,8 @@ class AdamW(Optimiser):
     Source: Loshchilov and Hutter 2019, algorithm 2.
     Differs: the decay is multiplied by the learning rate, as in PyTorch, not by the schedule alone, as in the paper.
     """
+
+    usual_rate: ClassVar[float] = 2e-3
 
     beta1: float = hyper(default=0.9, low=0, high=0.9999, unit="share kept per step", doc="Share of the mean kept.")
     beta2: float = hyper(default=0.999, low=0, high=0.999999, unit="share kept per step", doc="Same for the square.")

@@ -1,0 +1,247 @@
+"""A finished training: the network with what it needs to read a table, its figures, its folder."""
+
+import csv
+import json
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from preceptor.data import Preprocessor, Table, read, usable_rows
+from preceptor.engines import choose_engine
+from preceptor.errors import ConfigError, DataError
+from preceptor.nn import Layer, Loss, count_parameters, from_config, to_config
+from preceptor.train.loop import Evaluator
+from preceptor.train.metric import Figure, class_figures, number_figures
+
+FORMAT = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained network.
+
+    Args:
+        network, loss, params, state: what predicts.
+        preprocessor: how a table becomes features, learned from the training rows.
+        dev, test: figures of the two parts, by name; empty where there was none.
+        history: one entry for each epoch.
+        facts: what was asked for and what came out, as JSON types: rows, features, parameters, engine, epochs,
+            seconds, outcome, settings.
+        path: the run's folder; None until it is saved.
+    """
+
+    network: Layer
+    loss: Loss
+    params: dict[str, np.ndarray]
+    state: dict[str, np.ndarray]
+    preprocessor: Preprocessor
+    dev: dict[str, Figure]
+    test: dict[str, Figure]
+    history: list[dict[str, Any]]
+    facts: dict[str, Any]
+    path: Path | None = field(default=None, compare=False)
+
+    @property
+    def parameters(self) -> int:
+        """Number of learned numbers."""
+        return count_parameters(self.params)
+
+    def predict(self, source: Any) -> np.ndarray:
+        """The most probable class of each row, or the predicted number in the target's unit.
+
+        Args:
+            source: anything `fit` takes; the target column need not be there.
+        Shapes: -> (row,).
+        Raises: DataError where columns are missing or of another kind than in training.
+        """
+        return self._decide(self._outputs(read(source)))
+
+    def predict_probabilities(self, source: Any) -> np.ndarray:
+        """The probability of each class. Shapes: -> (row, class), classes in the order of `classes`.
+
+        Raises: ConfigError where the target is a number.
+        """
+        if self.classes is None:
+            raise ConfigError("predict_probabilities: the target is a number; classes are needed. Use predict.")
+        return np.asarray(self.loss.predict(self._outputs(read(source))))
+
+    @property
+    def classes(self) -> tuple | None:
+        """The labels, or None where the target is a number."""
+        return self.preprocessor.classes
+
+    def evaluate(self, source: Any) -> dict[str, Figure]:
+        """Figures on a table that has the target column; rows without a target are left out.
+
+        Raises: DataError where the target column is missing.
+        """
+        table = read(source)
+        table = table.select(usable_rows(table, str(self.preprocessor.target)))
+        return figures(self.preprocessor, self.loss, self._outputs(table), self.preprocessor.encode_target(table))
+
+    def write_predictions(self, source: Any, path: str | Path) -> int:
+        """Writes a CSV with the column `prediction`, and `probability_<class>` for classes; rows keep their order.
+
+        Returns: the number of rows. The file appears under its name only when it is complete.
+        """
+        outputs = self._outputs(read(source))
+        header, columns = ["prediction"], [self._decide(outputs)]
+        if self.classes is not None:
+            header += [f"probability_{label}" for label in self.classes]
+            columns += list(np.asarray(self.loss.predict(outputs)).T)
+        path = Path(path)
+        part = path.with_name(path.name + ".part")
+        try:
+            with open(part, "w", newline="", encoding="utf-8") as file:
+                writer = csv.writer(file)
+                writer.writerow(header)
+                writer.writerows(zip(*(column.tolist() for column in columns), strict=True))
+            os.replace(part, path)
+        except OSError as error:
+            part.unlink(missing_ok=True)
+            raise DataError(f"{path}: cannot be written ({error.strerror}). Choose another place with -o.") from None
+        return len(outputs)
+
+    def _outputs(self, table: Table) -> np.ndarray:
+        x = self.preprocessor.transform(table)
+        if not len(x):
+            raise DataError(f"{table.name}: the table has no rows; at least one is needed.")
+        engine = choose_engine("reference", self.facts["settings"]["precision"])
+        like = {"params": self.params, "state": self.state}
+        dtype = next(iter(self.params.values())).dtype
+        return Evaluator(self.network, None, engine, like, x, None, dtype)(like)[1]
+
+    def _decide(self, outputs: np.ndarray) -> np.ndarray:
+        predicted = np.asarray(self.loss.predict(outputs))
+        if self.classes is None:
+            return self.preprocessor.decode_number(predicted)
+        return np.asarray(self.classes)[predicted.argmax(1)]
+
+    def save(self, path: str | Path) -> "Run":
+        """Writes the run's folder; it appears under its name only when it is complete.
+
+        Raises: ConfigError where the folder exists and is not empty, or cannot be written.
+        """
+        from safetensors.numpy import save_file
+
+        path = Path(path)
+        check_out(path)
+        part = path.with_name(path.name + ".part")
+        arrays = {f"params/{name}": value for name, value in self.params.items()}
+        arrays |= {f"state/{name}": value for name, value in self.state.items()}
+        config = {
+            "format": FORMAT,
+            "network": to_config(self.network),
+            "loss": to_config(self.loss),
+            "preprocessor": self.preprocessor.to_dict(),
+            "facts": self.facts,
+            "dev": figures_as_json(self.dev),
+            "test": figures_as_json(self.test),
+        }
+        try:
+            shutil.rmtree(part, ignore_errors=True)
+            part.mkdir(parents=True)
+            (part / "config.json").write_bytes(msgspec.json.format(msgspec.json.encode(config), indent=1))
+            lines = [msgspec.json.encode(entry) + b"\n" for entry in self.history]
+            (part / "history.jsonl").write_bytes(b"".join(lines))
+            save_file({name: np.ascontiguousarray(each) for name, each in arrays.items()}, part / "model.safetensors")
+            for file in part.iterdir():
+                _sync(file)
+            if path.exists():
+                path.rmdir()
+            os.rename(part, path)
+            _sync(path.parent)
+        except OSError as error:
+            shutil.rmtree(part, ignore_errors=True)
+            raise ConfigError(
+                f"{path}: cannot be written ({error.strerror}). Choose another place with --out."
+            ) from None
+        object.__setattr__(self, "path", path)
+        return self
+
+
+def load(path: str | Path) -> Run:
+    """Reads a run's folder. It runs no code that the folder brings.
+
+    Raises: DataError where it is no run folder, or a file of it is damaged.
+    """
+    from safetensors import SafetensorError
+    from safetensors.numpy import load_file
+
+    path = Path(path)
+    if not (path / "config.json").is_file():
+        raise DataError(f"{path}: this is no run folder (no config.json); `preceptor fit` makes one. Check the path.")
+    try:
+        config = json.loads((path / "config.json").read_text("utf-8"))
+        if config["format"] != FORMAT:
+            raise DataError(f"{path}: format {config['format']} is not known to this version. Install a newer one.")
+        arrays = load_file(path / "model.safetensors")
+        history = [json.loads(line) for line in (path / "history.jsonl").read_text("utf-8").splitlines()]
+        return Run(
+            network=from_config(config["network"]),
+            loss=from_config(config["loss"]),
+            params={name.removeprefix("params/"): a for name, a in arrays.items() if name.startswith("params/")},
+            state={name.removeprefix("state/"): a for name, a in arrays.items() if name.startswith("state/")},
+            preprocessor=Preprocessor.from_dict(config["preprocessor"]),
+            dev=_figures_from_json(config["dev"]),
+            test=_figures_from_json(config["test"]),
+            history=history,
+            facts=config["facts"],
+            path=path,
+        )
+    except (OSError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, SafetensorError) as error:
+        raise DataError(
+            f"{path}: the run cannot be read ({error}); a file is missing or damaged. Train again."
+        ) from None
+
+
+def check_out(path: Path) -> None:
+    """Raises ConfigError where a run cannot be written to `path`."""
+    if path.exists() and (not path.is_dir() or any(path.iterdir())):
+        raise ConfigError(f"{path}: it exists already, and nothing is overwritten. Choose another name with --out.")
+    parent = next(each for each in path.absolute().parents if each.exists())
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise ConfigError(f"{path}: {parent} cannot be written to. Choose another place with --out.")
+
+
+def figures(preprocessor: Preprocessor, loss: Loss, outputs: np.ndarray, target: np.ndarray) -> dict[str, Figure]:
+    """The figures that suit the target: of classes from probabilities, of numbers in the target's unit."""
+    predicted = np.asarray(loss.predict(outputs))
+    if preprocessor.classes is not None:
+        return class_figures(predicted, target, preprocessor.classes)
+    return number_figures(preprocessor.decode_number(predicted), preprocessor.decode_number(target))
+
+
+def figures_as_json(figures: dict[str, Figure]) -> dict[str, float]:
+    """Each figure and the ends of its interval: {"accuracy": ..., "accuracy_low": ..., "accuracy_high": ...}."""
+    return {key: value for name, figure in figures.items() for key, value in _figure_as_json(name, figure)}
+
+
+def _figure_as_json(name: str, figure: Figure) -> Iterator[tuple[str, float]]:
+    yield name, figure.value
+    yield f"{name}_low", figure.low
+    yield f"{name}_high", figure.high
+    yield f"{name}_rows", figure.rows
+
+
+def _figures_from_json(saved: dict[str, Any]) -> dict[str, Figure]:
+    names = [name for name in saved if f"{name}_low" in saved]
+    return {n: Figure(n, saved[n], saved[f"{n}_low"], saved[f"{n}_high"], saved[f"{n}_rows"]) for n in names}
+
+
+def _sync(path: Path) -> None:
+    """Asks the system to bring a file or folder to the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+__all__: Sequence[str] = ["Run", "check_out", "figures", "figures_as_json", "load"]

@@ -137,7 +137,7 @@ class ParametricRelu(Layer):
 
 @settings
 class Elu(Activation):
-    """Smooth below 0, with limit -alpha: mean outputs nearer to 0.
+    """Smooth below 0, with limit -alpha: mean outputs nearer to 0. The slope at 0 is taken as alpha.
 
     Shapes: any -> the same.
     Formula: g(z) = z where z > 0, else alpha (e^z - 1).
@@ -147,7 +147,9 @@ class Elu(Activation):
     alpha: float = hyper(default=1.0, low=0, doc="Depth of the negative limit.")
 
     def __call__(self, x: Any) -> Any:
-        return ops.where(ops.greater(x, 0), x, self.alpha * ops.expm1(ops.minimum(x, 0)))
+        above = ops.greater(x, 0)
+        below = ops.where(above, 0, x)  # not the minimum of both, which would halve the slope at 0
+        return ops.where(above, x, self.alpha * ops.expm1(below))
 
 
 @settings
@@ -222,8 +224,8 @@ class Maxout(Activation):
 
     Shapes: x (..., group * pieces) -> (..., group).
     Formula: y[j] = max of x[j * pieces ... j * pieces + pieces - 1]; ties share the slope.
-    Source: Goodfellow et al. 2013, section 3.
     Raises: ShapeError where the features cannot be divided into groups.
+    Source: Goodfellow et al. 2013, section 3.
     """
 
     pieces: int = hyper(default=2, low=2, unit="features", doc="Features in a group.")

@@ -1,6 +1,7 @@
 """What a layer is, and layers one after the other."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -43,11 +44,12 @@ def output_spec(layer: Layer, params: Arrays, state: Arrays, spec: Spec) -> Spec
 class Sequential(Layer):
     """Applies layers one after the other.
 
+    Shapes: those of its layers. Parameters and state are keyed `name/key`.
     Args:
         layers: the layers in order.
         names: one for each; without them the class in small letters and a number: dense1, relu1, dense2.
-    Shapes: those of its layers. Parameters and state are keyed `name/key`.
     Raises: ConfigError for names that are missing or double; ShapeError naming the layer where shapes do not fit.
+    Source: definition.
     """
 
     layers: tuple[Layer, ...]
@@ -87,6 +89,12 @@ class Sequential(Layer):
                 raise _named(error, name, layer) from None
             next_state |= {f"{name}/{key}": value for key, value in own.items()}
         return x, next_state
+
+    def walk(self, params: Arrays, state: Arrays, spec: Spec) -> Iterator[tuple[str, Layer, Spec]]:
+        """Name, layer and output spec of each layer, for inputs like `spec`."""
+        for name, layer in zip(self.names, self.layers, strict=True):
+            spec = output_spec(layer, within(params, name), within(state, name), spec)
+            yield name, layer, spec
 
 
 def within(values: Arrays, name: str) -> Arrays:

@@ -90,7 +90,8 @@ class BinaryCrossEntropy(Loss):
     Shapes: outputs (batch, 1), target 0 or 1 (or a probability) (batch,) -> (batch,).
     Formula: J = -(y* log y + (1 - y*) log(1 - y)), y = sigmoid(z), computed as softplus(z) - y* z.
     Reading: maximum likelihood under a Bernoulli target.
-    Source: course materials A, C, E. Differs: material E prints the log-likelihood itself, which is maximised.
+    Source: course materials A, C, E.
+    Differs: material E prints the log-likelihood itself, which is maximised.
     """
 
     def __call__(self, outputs: Any, target: Any) -> Any:
@@ -122,8 +123,7 @@ class OneVsAll(Loss):
 
     def predict(self, outputs: Any) -> Any:
         """Probabilities of the classes, each unit's divided by their sum."""
-        each = ops.sigmoid(outputs)
-        return each / ops.sum(each, 1, keepdims=True)
+        return ops.softmax(ops.log_sigmoid(outputs))  # the same quotient, also where every sigmoid underflows
 
 
 @settings

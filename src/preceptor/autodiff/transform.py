@@ -126,7 +126,7 @@ def per_example_grad(function: Callable[..., Any], wrt: int = 0) -> Callable[...
 
     def transformed(*args: Any) -> Any:
         args = _floats_at((wrt,), args)
-        flags = [position != wrt for position, arg in enumerate(args) for _ in flatten(arg)[0]]
+        flags = [position != wrt % len(args) for position, arg in enumerate(args) for _ in flatten(arg)[0]]
         leaves, arguments = flatten(args)
         specs = [_row(leaf) if each else _whole(leaf) for leaf, each in zip(leaves, flags, strict=True)]
         inner = trace(function)(*arguments.build(iter(specs)))

@@ -68,10 +68,7 @@ class Graph:
     def add(self, primitive: Primitive, args: tuple, params: dict[str, Any], spec: Spec) -> Node:
         """Appends a node; numbers become constants, values of enclosing graphs become captured inputs."""
         if not self.is_open:
-            raise NotSupported(
-                f"{primitive} at {user_line()}: a value from a finished trace was used; "
-                "traced values live only inside the function that received them. Return it instead of storing it."
-            )
+            raise _finished(primitive)
         return self._append(primitive, tuple(self.node_of(a) for a in args), params, spec, user_frame())
 
     def input(self, spec: Spec) -> Node:
@@ -91,15 +88,22 @@ class Graph:
         """The node that stands for a value here: itself, a constant, or an input that captures an outer value."""
         if isinstance(value, Node) and value.graph is self:
             return value
-        if id(value) not in self._known:
-            if isinstance(value, Symbol):
-                node = self.input(value.spec)
-                self.captured.append(value)
-            else:
-                array = as_array(value)
-                node = self._append(CONSTANT, (), {"value": array}, spec_of(array), user_frame())
-            self._known[id(value)] = (value, node)
-        return self._known[id(value)][1]
+        known = self._known.get(id(value))
+        if known is None or (known[1].primitive is CONSTANT and not np.array_equal(known[1].params["value"], known[0])):
+            known = self._known[id(value)] = (value, self._stand_in(value))
+        return known[1]
+
+    def _stand_in(self, value: Any) -> Node:
+        if isinstance(value, Symbol):
+            if not value.graph.is_open:
+                raise _finished(value.spec)
+            self.captured.append(value)
+            return self.input(value.spec)
+        array = as_array(value)
+        if array.flags.writeable or array.base is not None:
+            array = array.copy()  # the program keeps the numbers of now, whatever is done to the array later
+            array.flags.writeable = False
+        return self._append(CONSTANT, (), {"value": array}, spec_of(array), user_frame())
 
     def finish(self, outputs: Sequence[Any]) -> "Graph":
         """Names the outputs and closes the graph."""
@@ -142,6 +146,13 @@ class Graph:
             words = [str(node.primitive), *(f"%{each.index}" for each in node.inputs), *params]
             lines.append(f"%{node.index} = {' '.join(words)}  : {node.spec}  # {node.line}")
         return "\n".join([*lines, "return " + ", ".join(f"%{output.index}" for output in self.outputs)])
+
+
+def _finished(what: Any) -> NotSupported:
+    return NotSupported(
+        f"{what} at {user_line()}: a value from a finished trace was used; "
+        "traced values live only inside the function that received them. Return it instead of storing it."
+    )
 
 
 def inline(graph: Graph, args: Sequence[Any]) -> list[Any]:

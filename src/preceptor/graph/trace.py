@@ -58,4 +58,4 @@ def call_graph(graph: Graph, leaves: list) -> list:
     if any(isinstance(value, Symbol) for value in values):
         return inline(graph, values)
     with np.errstate(all="ignore"):
-        return [np.asarray(value) for value in execute(graph, np, values)]
+        return [np.array(value) for value in execute(graph, np, values)]  # copies: outputs may share memory

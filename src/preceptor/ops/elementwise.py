@@ -39,6 +39,16 @@ def _number(x: Any) -> tuple:
     return _no_booleans(x)
 
 
+def _signed(x: Any) -> tuple:
+    (x,) = _no_booleans(x)
+    if x.dtype.kind == "u":
+        raise DtypeError(
+            f"arithmetic at {user_line()}: received {x.dtype}, which has no negative numbers; a signed type is "
+            "required. Use pr.cast first."
+        )
+    return (x,)
+
+
 def _truth(x: Spec, *_: Spec) -> Spec:
     return Spec(x.shape, np.dtype(bool))
 
@@ -55,8 +65,7 @@ def _choice(condition: Any, x: Any, y: Any) -> tuple:
     if condition.dtype.kind != "b":
         raise DtypeError(f"where at {user_line()}: the condition is {condition.dtype}; booleans are required.")
     x, y = movement.broadcast_together(x, y)
-    shape = np.broadcast_shapes(condition.shape, x.shape)
-    return movement.spread((condition, x, y), shape)
+    return movement.spread((condition, x, y), movement.common_shape(condition, x))
 
 
 # Arithmetic
@@ -92,7 +101,7 @@ divide = Primitive(
     doc="x / y, for y other than 0. Integers are divided as float64, as in NumPy.",
 )
 
-negative = Primitive("negative", spec=same, run=lambda xp, x: -x, align=_number, vjp=lambda g, out, x: (-g,), doc="-x.")
+negative = Primitive("negative", spec=same, run=lambda xp, x: -x, align=_signed, vjp=lambda g, out, x: (-g,), doc="-x.")
 
 
 def _power_vjp(g: Any, out: Any, x: Any, y: Any) -> tuple:
@@ -156,6 +165,7 @@ def _share(x: Any, y: Any) -> Any:
 
 def minimum(x: Any, y: Any) -> Any:
     """The smaller of x and y; at x = y each gets half of the derivative."""
+    x, y = _no_booleans(x, y)  # here, for `negative` would make a strong float64 of a Python number
     return negative(maximum(negative(x), negative(y)))
 
 

@@ -19,17 +19,22 @@ def _scatter_spec(x: Spec, indices: Spec, *, axis: int, length: int) -> Spec:
     return Spec((*x.shape[:axis], length, *x.shape[axis + indices.ndim :]), x.dtype)
 
 
+def _check_range(name: str, indices: np.ndarray, length: int) -> None:
+    bad = indices[(indices < -length) | (indices >= length)]
+    if bad.size:
+        raise ShapeError(f"{name}: received index {bad.flat[0]}; indices from {-length} to {length - 1} are required.")
+
+
 def _take_run(xp: Any, x: Any, indices: Any, *, axis: int) -> Any:
     if xp is not np:
         return xp.take(x, indices, axis=axis, mode="wrap")
-    length = x.shape[axis]
-    bad = np.flatnonzero((indices < -length) | (indices >= length))
-    if bad.size:
-        raise ShapeError(f"take: index {indices.ravel()[bad[0]]} is out of range for axis {axis} of shape {x.shape}.")
+    _check_range("take", indices, x.shape[axis])
     return np.take(x, indices, axis=axis)
 
 
 def _scatter_run(xp: Any, x: Any, indices: Any, *, axis: int, length: int) -> Any:
+    if xp is np:
+        _check_range("scatter_add", indices, length)
     where = (slice(None),) * axis + (indices,)
     zeros = xp.zeros((*x.shape[:axis], length, *x.shape[axis + indices.ndim :]), x.dtype)
     if xp is not np:
@@ -70,23 +75,44 @@ def take(x: Any, indices: Any, axis: int = 0) -> Any:
     Raises: DtypeError for indices that are no integers.
     """
     x = as_array(x)
-    return _take(x, _positions(indices), axis=axis % x.ndim)
+    return _take(x, _positions(indices), axis=movement.one_axis("take", x, axis))
 
 
 def scatter_add(x: Any, indices: Any, length: int, axis: int = 0) -> Any:
-    """Adds entries into zeros at integer positions of one axis of the given length: the adjoint of `take`."""
-    return _scatter_add(as_array(x), _positions(indices), axis=axis, length=length)
+    """Adds entries into zeros at integer positions of one axis of the given length: the adjoint of `take`.
+
+    Shapes: x (..., *indices.shape, ...) -> (..., length, ...), the axes of the indices standing from `axis` on.
+    """
+    x, indices = as_array(x), _positions(indices)
+    rank = x.ndim - indices.ndim + 1
+    if not -rank <= axis < rank:
+        raise ShapeError(
+            f"scatter_add at {user_line()}: input has shape {tuple(x.shape)} and indices {tuple(indices.shape)}; "
+            f"the result has no axis {axis}."
+        )
+    return _scatter_add(x, indices, axis=axis % rank, length=length)
 
 
 def take_along_last_axis(x: Any, indices: Any) -> Any:
-    """Picks one entry of the last axis for each of the leading positions.
+    """Picks one entry of the last axis for each of the leading positions; -1 is the last.
 
     Shapes: x (..., length), indices (...) -> (...).
+    Raises: ShapeError where the leading axes differ.
     """
+    from preceptor.ops import elementwise
+
     x, indices = as_array(x), _positions(indices)
-    rows, length = int(np.prod(x.shape[:-1], dtype=np.int64)), x.shape[-1]
-    starts = (np.arange(rows, dtype=indices.dtype) * length).reshape(x.shape[:-1])
-    return take(movement.reshape(x, (rows * length,)), indices + starts)
+    if tuple(x.shape[:-1]) != tuple(indices.shape) or not x.ndim:
+        raise ShapeError(
+            f"take_along_last_axis at {user_line()}: input has shape {tuple(x.shape)} and indices "
+            f"{tuple(indices.shape)}; indices need the shape of the input without its last axis."
+        )
+    length = x.shape[-1]
+    # Positions in the flat input may not fit into the type of the indices: labels are often of 8 bits.
+    indices = movement.cast(indices, np.int64 if x.size > np.iinfo(np.int32).max else np.int32)
+    starts = (np.arange(indices.size, dtype=indices.dtype) * length).reshape(indices.shape)
+    inside = elementwise.where(elementwise.less(indices, 0), elementwise.add(indices, length), indices)
+    return take(movement.reshape(x, (x.size,)), elementwise.add(inside, starts))
 
 
 def one_hot(labels: Any, classes: int, dtype: Any = np.float32) -> Any:
@@ -94,5 +120,5 @@ def one_hot(labels: Any, classes: int, dtype: Any = np.float32) -> Any:
     from preceptor.ops import elementwise
 
     labels = _positions(labels)
-    marks = elementwise.equal(movement.reshape(labels, (*labels.shape, 1)), np.arange(classes, dtype=labels.dtype))
+    marks = elementwise.equal(movement.reshape(labels, (*labels.shape, 1)), np.arange(classes, dtype=np.int32))
     return movement.cast(marks, dtype)

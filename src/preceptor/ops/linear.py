@@ -65,16 +65,23 @@ def matmul(x: Any, y: Any) -> Any:
     x, y = as_array(x), as_array(y)
     if x.ndim == 0 or y.ndim == 0:
         raise ShapeError(
-            f"matmul at {user_line()}: received shapes {x.shape} and {y.shape}; each needs an axis. Use *."
+            f"matmul at {user_line()}: received shapes {tuple(x.shape)} and {tuple(y.shape)}; each needs an axis. "
+            "Use * for scalars."
         )
     dtype = promote(x.dtype, y.dtype)
     if dtype.kind == "b":
         raise DtypeError(f"matmul at {user_line()}: received booleans; numbers are required. Use pr.cast first.")
+    if x.shape[-1] != y.shape[-2 if y.ndim > 1 else 0]:
+        raise ShapeError(
+            f"matmul at {user_line()}: inputs have shapes {tuple(x.shape)} and {tuple(y.shape)}; the last axis of the "
+            "first must be as long as the one but last of the second (or its only one). Check the order, or transpose."
+        )
     x, y = movement.cast(x, dtype), movement.cast(y, dtype)
     if x.ndim == 1:
-        return matmul(movement.reshape(x, (1, -1)), y)[..., 0, :]
+        product = matmul(movement.reshape(x, (1, -1)), y)
+        return movement.reshape(product, product.shape[1:] if y.ndim == 1 else (*y.shape[:-2], y.shape[-1]))
     if y.ndim == 1:
-        return matmul(x, movement.reshape(y, (-1, 1)))[..., 0]
+        return movement.reshape(matmul(x, movement.reshape(y, (-1, 1))), x.shape[:-1])
     if x.ndim > 2 and y.ndim == 2:  # one large product instead of many small ones
         flat = movement.reshape(x, (int(np.prod(x.shape[:-1])), x.shape[-1]))
         return movement.reshape(_matmul(flat, y, precision="f32"), (*x.shape[:-1], y.shape[-1]))

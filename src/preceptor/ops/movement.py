@@ -153,12 +153,14 @@ _unslice: Primitive = Primitive(
 
 
 def index(x: Any, key: Any) -> Any:
-    """`x[key]` for integers, slices, None, `...`, and one array of integers (rows picked along that axis).
+    """`x[key]` for integers, slices, None, `...`, and one array of integers (entries picked along that axis).
 
+    Differs: an integer apart from the array (`x[0, :, picks]`) is refused; NumPy moves axes there.
     Raises: ShapeError where there are more indices than axes or one is out of range; DtypeError for other keys.
     """
     from preceptor.ops.indexing import take
 
+    x = as_array(x)
     keys = list(key) if isinstance(key, tuple) else [key]
     dots = [i for i, k in enumerate(keys) if k is Ellipsis]
     used = sum(k is not None and k is not Ellipsis for k in keys)
@@ -175,9 +177,10 @@ def index(x: Any, key: Any) -> Any:
         length = x.shape[axis]
         if isinstance(k, slice):
             start, stop, step = k.indices(length)
-            slices.append((start, None if stop < 0 else stop, step))
-            shape.append(len(range(start, stop, step)))
-        elif isinstance(k, (int, np.integer)):
+            count = len(range(start, stop, step))
+            slices.append((start, None if stop < 0 else stop, step) if count else (0, 0, 1))
+            shape.append(count)
+        elif isinstance(k, (int, np.integer)) and not isinstance(k, bool):
             if not -length <= k < length:
                 raise ShapeError(f"index at {user_line()}: {k} is out of range for axis {axis} of shape {x.shape}.")
             slices.append((int(k) % length, int(k) % length + 1, 1))
@@ -192,6 +195,12 @@ def index(x: Any, key: Any) -> Any:
         axis += 1
     if len(picks) > 1:
         raise ShapeError(f"index at {user_line()}: one array of integers at a time is supported, not {len(picks)}.")
+    chosen = [i for i, k in enumerate(keys) if k is not None and not isinstance(k, slice)]
+    if picks and chosen[-1] - chosen[0] >= len(chosen):
+        raise ShapeError(
+            f"index at {user_line()}: an integer and an array of integers stand apart; NumPy would move axes. "
+            "Index twice: x[0][:, picks]."
+        )
     if any(each != (0, n, 1) for each, n in zip(slices, x.shape, strict=True)):
         x = _slice(x, slices=tuple(slices))
     x = reshape(x, shape)
@@ -202,12 +211,18 @@ def index(x: Any, key: Any) -> Any:
 
 def flip(x: Any, axis: int) -> Any:
     """Reverses the order of the elements along one axis."""
-    return index(x, (*[slice(None)] * (axis % x.ndim), slice(None, None, -1)))
+    x = as_array(x)
+    return index(x, (*[slice(None)] * one_axis("flip", x, axis), slice(None, None, -1)))
 
 
 def pad(x: Any, widths: Sequence[tuple[int, int]]) -> Any:
     """Adds zeros: `widths` holds (before, after) for each axis."""
     x = as_array(x)
+    if len(widths) != x.ndim or any(n < 0 for each in widths for n in each):
+        raise ShapeError(
+            f"pad at {user_line()}: input has shape {x.shape}, widths are {tuple(widths)}; "
+            "one (before, after) for each axis is required, none negative."
+        )
     shape = tuple(n + before + after for n, (before, after) in zip(x.shape, widths, strict=True))
     slices = tuple((before, before + n, 1) for n, (before, _) in zip(x.shape, widths, strict=True))
     return _unslice(x, shape=shape, slices=slices)
@@ -251,6 +266,9 @@ def concatenate(xs: Sequence[Any], axis: int = 0) -> Any:
 def stack(xs: Sequence[Any], axis: int = 0) -> Any:
     """Lays arrays of one shape side by side along a new axis."""
     arrays = [as_array(x) for x in xs]
+    shapes = [tuple(x.shape) for x in arrays]
+    if len(set(shapes)) != 1 or not -len(shapes[0]) - 1 <= axis <= len(shapes[0]):
+        raise ShapeError(f"stack at {user_line()}: received shapes {shapes}, axis {axis}; one shape is required.")
     axis = axis % (arrays[0].ndim + 1)
     return concatenate([reshape(x, (*x.shape[:axis], 1, *x.shape[axis:])) for x in arrays], axis)
 
@@ -265,16 +283,35 @@ def broadcast_together(*args: Any) -> tuple:
     dtype = promote(*(strong or weak))
     if strong and dtype.kind != "f" and any(w.kind == "f" for w in weak):
         dtype = np.dtype(np.float32) if dtype.itemsize <= 4 else np.dtype(np.float64)
-    arrays = [np.asarray(a, dtype) if _is_weak(a) else cast(a, dtype) for a in args]
+    elif strong and dtype.kind == "b" and any(w.kind == "i" for w in weak):
+        raise DtypeError(f"broadcast at {user_line()}: booleans meet an integer; one kind is required. Use pr.cast.")
+    try:
+        arrays = [np.asarray(a, dtype) if _is_weak(a) else cast(a, dtype) for a in args]
+    except OverflowError:
+        raise DtypeError(
+            f"broadcast at {user_line()}: a Python number does not fit into {dtype}, the type of the array that it "
+            "meets. Use pr.cast on the array."
+        ) from None
+    return spread(arrays, common_shape(*arrays))
+
+
+def common_shape(*arrays: Any) -> tuple[int, ...]:
+    """The shape to which all the arrays broadcast."""
     shapes = [tuple(a.shape) for a in arrays]
     try:
-        shape = np.broadcast_shapes(*shapes)
+        return np.broadcast_shapes(*shapes)
     except ValueError:
         raise ShapeError(
             f"broadcast at {user_line()}: received shapes {' and '.join(map(str, shapes))}; "
             "counted from the last, each axis must be equal or 1. Reshape one of them."
         ) from None
-    return spread(arrays, shape)
+
+
+def one_axis(name: str, x: Any, axis: int) -> int:
+    """An axis that may be counted from the last, as a position from the first."""
+    if not -x.ndim <= axis < x.ndim:
+        raise ShapeError(f"{name} at {user_line()}: input has shape {tuple(x.shape)}; it has no axis {axis}.")
+    return axis % x.ndim
 
 
 def spread(arrays: Sequence[Any], shape: tuple[int, ...]) -> tuple:

@@ -2,6 +2,8 @@
 
 from typing import Any
 
+import numpy as np
+
 from preceptor.errors import ShapeError
 from preceptor.ops import elementwise, linear, movement, reduction
 from preceptor.ops.primitive import Symbol, user_line
@@ -23,7 +25,33 @@ def _length(self: Symbol) -> int:
     return self.shape[0]
 
 
+# `array * symbol` comes here as np.multiply(array, symbol).
+UFUNCS: dict[Any, Any] = {
+    np.add: elementwise.add,
+    np.subtract: elementwise.subtract,
+    np.multiply: elementwise.multiply,
+    np.divide: elementwise.divide,
+    np.power: elementwise.power,
+    np.matmul: linear.matmul,
+    np.equal: elementwise.equal,
+    np.not_equal: elementwise.not_equal,
+    np.less: elementwise.less,
+    np.less_equal: elementwise.less_equal,
+    np.greater: elementwise.greater,
+    np.greater_equal: elementwise.greater_equal,
+    np.bitwise_and: elementwise.logical_and,
+    np.bitwise_or: elementwise.logical_or,
+}
+
+
+def _ufunc(self: Symbol, ufunc: Any, method: str, *args: Any, **params: Any) -> Any:
+    if ufunc in UFUNCS and method == "__call__" and not params:
+        return UFUNCS[ufunc](*args)
+    raise self._no_numpy(f"np.{ufunc.__name__}")
+
+
 OPERATORS: dict[str, Any] = {
+    "__array_ufunc__": _ufunc,
     "__add__": elementwise.add,
     "__radd__": _swap(elementwise.add),
     "__sub__": elementwise.subtract,

@@ -39,7 +39,6 @@ class Symbol:
     """
 
     __slots__ = ("graph", "spec")
-    __array_ufunc__ = None  # makes `ndarray * symbol` come to Symbol.__rmul__
     graph: Any
     spec: Spec
 
@@ -66,8 +65,14 @@ class Symbol:
         )
 
     def __array__(self, *_: Any, **__: Any) -> Any:
-        raise NotSupported(
-            f"array at {user_line()}: a NumPy function was given a traced value of {self.spec}; "
+        raise self._no_numpy("array")
+
+    def __array_function__(self, function: Any, *_: Any) -> Any:
+        raise self._no_numpy(f"np.{function.__name__}")
+
+    def _no_numpy(self, name: str) -> NotSupported:
+        return NotSupported(
+            f"{name} at {user_line()}: a NumPy function was given a traced value of {self.spec}; "
             "NumPy needs numbers. Use the function of the same name in preceptor (pr.sin for np.sin)."
         )
 
@@ -142,15 +147,12 @@ def spec_of(value: Any) -> Spec:
 
 def as_array(value: Any) -> Any:
     """Lists and Python numbers as arrays (integers and floats of 64 bits, as in NumPy); arrays as they are."""
-    if isinstance(value, (Symbol, np.ndarray)):
+    if isinstance(value, Symbol):
         return value
-    if hasattr(value, "dtype") and hasattr(value, "shape"):
-        return np.asarray(value)
     array = np.asarray(value)
     if array.dtype.kind not in "fiub":
-        raise DtypeError(
-            f"array at {user_line()}: received a {type(value).__name__}; numbers or arrays of numbers are required."
-        )
+        received = f"an array of {array.dtype}" if isinstance(value, np.ndarray) else f"a {type(value).__name__}"
+        raise DtypeError(f"array at {user_line()}: received {received}; numbers or arrays of numbers are required.")
     return array
 
 

@@ -94,6 +94,8 @@ def min(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
 def mean(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """Averages over the given axes; over all where none is given. Of no elements: NaN, as NumPy."""
     x = as_array(x)
+    if x.dtype.kind in "iu":  # a sum of small integers would overflow
+        x = movement.cast(x, np.float64)
     count = int(np.prod([x.shape[a] for a in _axes(x, axis)], dtype=np.int64))
     return sum(x, axis, keepdims) / count if count else sum(x, axis, keepdims) * np.asarray(np.nan, x.dtype)
 

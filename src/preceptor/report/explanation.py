@@ -1,0 +1,531 @@
+"""One run of a function, explained: every value, every memoised local derivative, every adjoint that flowed back."""
+
+import inspect
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from preceptor.autodiff.reverse import forward_and_back
+from preceptor.errors import ConfigError, DtypeError, NotSupported, ShapeError
+from preceptor.graph import CONSTANT, INPUT, Graph, Node, execute, flatten, map_leaves, prune
+from preceptor.ops import Symbol
+from preceptor.ops.primitive import as_array, spec_of, user_line
+from preceptor.report.formula import ELEMENTWISE, ONE, Formula, Name, read, text
+from preceptor.report.names import Names
+
+READABLE = 60  # characters of a formula that still reads at a glance; conventional
+WIDTH = 100  # characters of a line in the terminal
+RESHAPED = frozenset(("reshape", "cast"))
+FOLDED = frozenset(("broadcast", "reshape", "cast", "slice", "transpose"))  # these move numbers, they compute nothing
+
+
+@dataclass(frozen=True, eq=False)
+class Edge:
+    """What one step reads from another, and what flows back through it.
+
+    Args:
+        source, target: names of the step that is read and of the one that reads.
+        formula: the local derivative d target / d source, or where it would be a whole Jacobian, what is made of
+            g = dJ/d target on the way back (`g @ W.T`); empty where no derivative flows.
+        derivative: the memoised value of the local derivative, shaped as the source; None for a formula in g.
+        share: the formula with which the adjoint of the target enters (`dJ/du · du/dt`).
+        contribution: what this edge adds to the adjoint of the source; None where no derivative flows.
+    """
+
+    source: str
+    target: str
+    formula: str
+    derivative: np.ndarray | None
+    share: str
+    contribution: np.ndarray | None
+
+    @property
+    def is_number(self) -> bool:
+        """Whether the formula itself is the value of the local derivative."""
+        values = self.derivative
+        return values is not None and values.size > 0 and all(shown(each) == self.formula for each in np.unique(values))
+
+
+@dataclass(frozen=True, eq=False)
+class Step:
+    """One box of the picture: a name, how it is computed, its value, and the derivative of the result by it.
+
+    Args:
+        formula: in terms of the names of its inputs; empty for an input of the function.
+        adjoint: the derivative of the result by this value; None where there is none (integers, booleans, values that
+            no derivative reached).
+    """
+
+    name: str
+    formula: str
+    value: np.ndarray
+    edges: tuple[Edge, ...]
+    adjoint: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False)
+class Explanation:
+    """A computation graph with its numbers. `print` shows it as tables, `svg` and `save` draw it.
+
+    Args:
+        nodes: the steps in the order in which they are computed, inputs first; the result is the last.
+    """
+
+    nodes: tuple[Step, ...]
+
+    @property
+    def result(self) -> Step:
+        """The step whose derivatives are shown."""
+        return self.nodes[-1]
+
+    @property
+    def gradient(self) -> dict[str, np.ndarray]:
+        """The derivative of the result by each float input, by the name of the input."""
+        return {
+            step.name: np.zeros_like(step.value) if step.adjoint is None else step.adjoint
+            for step in self.nodes
+            if not step.formula and step.value.dtype.kind == "f"
+        }
+
+    def __getitem__(self, name: str) -> Step:
+        for step in self.nodes:
+            if step.name == name:
+                return step
+        raise KeyError(f"{name}; the steps are {', '.join(step.name for step in self.nodes)}")
+
+    def contributions(self, name: str) -> list[Edge]:
+        """The edges through which derivatives reached a step, in the order of the walk back."""
+        return [
+            e for step in reversed(self.nodes) for e in step.edges if e.source == name and e.contribution is not None
+        ]
+
+    def __str__(self) -> str:
+        return "\n".join([*_forward_lines(self), "", *_backward_lines(self), "", *_gradient_lines(self)])
+
+    def svg(self) -> str:
+        """Draws the graph from left to right as one self-contained SVG: local derivatives red at the edges, adjoints
+        blue below the boxes.
+
+        Raises: NotSupported for more than 60 steps, which no page would hold.
+        """
+        from preceptor.report.graph_picture import draw
+
+        return draw(self)
+
+    def save(self, path: str | Path) -> Path:
+        """Writes the picture (see svg) to a file and returns its path."""
+        target = Path(path)
+        if target.suffix.lower() != ".svg":
+            raise ConfigError(f"save: the path is {str(path)!r}; the picture is SVG, so it must end in .svg.")
+        target.write_text(self.svg(), encoding="utf-8")
+        return target
+
+
+def explain(function: Callable[..., Any], *args: Any, detail: str = "auto") -> Explanation:
+    """Runs a scalar function step by step, walks it backwards, and keeps every number for the reader.
+
+    Args:
+        function: returns one float of shape (); any function that `pr.grad` takes, lambdas included.
+        args: arrays in their own dtype; Python numbers are taken as float64. Nested containers are allowed.
+        detail: "steps" shows every operation, "variables" only the values that the function gives a name, each with
+            its whole formula. "auto": variables where there are such names and every formula fits a line of 60
+            characters, steps elsewhere.
+
+    Names are those of the variables in the function; values without a name are called v1, v2, ..., the result J.
+    Raises: ShapeError where the result is not a scalar; DtypeError where it is not a float; NotDifferentiable where a
+        path leads through something without a derivative; ConfigError for another word as detail.
+    """
+    if detail not in ("auto", "steps", "variables"):
+        raise ConfigError(f"explain: detail is {detail!r}; it must be auto, steps or variables.")
+    run = _trace(function, args)
+    if detail == "auto":
+        detail = "variables" if run.has_variables() else "steps"
+        if detail == "variables":
+            explanation = _explain(run, with_steps=False)
+            if all(len(step.formula) <= READABLE for step in explanation.nodes):
+                return explanation
+    return _explain(run, with_steps=detail != "variables")
+
+
+@dataclass(frozen=True)
+class _Run:
+    """A traced function with the numbers it was given, and the names found in it."""
+
+    graph: Graph
+    arguments: list[np.ndarray]
+    names: dict[int, str]  # by index of the node
+    constant: Callable[[Any], str]
+
+    @property
+    def output(self) -> Node:
+        return self.graph.outputs[0]
+
+    def has_variables(self) -> bool:
+        computed = (node for node in self.graph.nodes if node.primitive not in (INPUT, CONSTANT))
+        return any(node.index in self.names and node is not self.output for node in computed)
+
+
+def _trace(function: Callable[..., Any], args: tuple) -> _Run:
+    values = map_leaves(_as_value, args)
+    leaves, structure = flatten(values)
+    graph = Graph()
+    symbols = [graph.input(spec_of(leaf)) for leaf in leaves]
+    with Names(function) as names:
+        result = function(*structure.build(iter(symbols)))
+    outputs, _ = flatten(result)
+    if len(outputs) != 1:
+        raise ShapeError(
+            f"explain at {user_line()}: the function returns {len(outputs)} arrays; one scalar is required. "
+            "Return the one to differentiate."
+        )
+    named = {node: found for node in graph.nodes if (found := names.of(node)) is not None}
+    graph = prune(graph.finish([*outputs, *named]))  # what is equal is computed once, as it is when it runs
+    spec = graph.outputs[0].spec
+    if spec.shape != ():
+        raise ShapeError(
+            f"explain at {user_line()}: the function returns {spec}; a scalar of shape () is required. "
+            "Take the sum or mean of it, or pick one element."
+        )
+    if spec.dtype.kind != "f":
+        raise DtypeError(f"explain at {user_line()}: the function returns {spec}; a float is required. Use pr.cast.")
+
+    known: dict[int, str] = {}
+    for node, name in zip(graph.outputs[1:], named.values(), strict=True):
+        known.setdefault(node.index, name)
+    for node, path in zip(graph.inputs, _paths(function, args), strict=True):
+        known.setdefault(node.index, path)
+
+    def constant(array: np.ndarray) -> str:
+        return names.of(array) or (shown(array) if array.size <= 4 else str(spec_of(array)))
+
+    return _Run(graph, leaves, known, constant)
+
+
+def _as_value(leaf: Any) -> Any:
+    if isinstance(leaf, Symbol):
+        raise NotSupported(
+            f"explain at {user_line()}: received a value that is being traced; numbers are required. "
+            "Call it outside of pr.jit and pr.grad."
+        )
+    if isinstance(leaf, (int, float)) and not isinstance(leaf, (bool, np.generic)):
+        return np.asarray(leaf, np.float64)
+    return as_array(leaf)
+
+
+def _paths(function: Callable[..., Any], args: tuple) -> list[str]:
+    """How each leaf of the arguments is reached: the name of the parameter, or the key or position inside it."""
+    try:
+        parameters = [
+            each.name
+            for each in inspect.signature(function).parameters.values()
+            if each.kind in (each.POSITIONAL_ONLY, each.POSITIONAL_OR_KEYWORD)
+        ]
+    except (TypeError, ValueError):
+        parameters = []
+    spare = ["x"] if len(args) == 1 else [f"x{i + 1}" for i in range(len(args))]
+    names = parameters[: len(args)] + spare[len(parameters) :]
+    return [path for name, arg in zip(names, args, strict=True) for path in _inside(name, arg)]
+
+
+def _inside(name: str, value: Any) -> Iterator[str]:
+    if isinstance(value, dict):
+        for key in sorted(value):
+            yield from _inside(str(key), value[key])
+    elif type(value) in (tuple, list):
+        for i, each in enumerate(value):
+            yield from _inside(f"{name}[{i}]", each)
+    else:
+        yield name
+
+
+# The walk
+
+
+@dataclass(frozen=True)
+class _Part:
+    """A shown node with all that is folded into it, as a graph of its own."""
+
+    node: Node
+    sources: list[Node]
+    graph: Graph
+
+
+def _explain(run: _Run, with_steps: bool) -> Explanation:
+    graph, output = run.graph, run.output
+    parts = _parts(run, with_steps)
+    values = _values(run)
+    names = _unique_names(run, [*graph.inputs, *(part.node for part in parts)])
+
+    adjoints: dict[int, np.ndarray] = {output.index: np.ones((), output.dtype)}
+    steps: list[Step] = []
+    for part in reversed(parts):
+        node = part.node
+        known: dict[int, Formula] = {
+            each.index: Name(names[s.index]) for each, s in zip(part.graph.inputs, part.sources, strict=True)
+        }
+        formula = text(read(part.graph, known, run.constant)[-1])
+        edges: Sequence[Edge] = ()
+        if node.index in adjoints:
+            edges = _edges(
+                part,
+                names,
+                names[output.index],
+                [values[s.index] for s in part.sources],
+                adjoints[node.index],
+                run.constant,
+            )
+        else:
+            edges = [Edge(names[s.index], names[node.index], "", None, "", None) for s in part.sources]
+        for source, edge in zip(part.sources, edges, strict=True):
+            if edge.contribution is not None:
+                so_far = adjoints.get(source.index)
+                adjoints[source.index] = edge.contribution if so_far is None else so_far + edge.contribution
+        steps.append(Step(names[node.index], formula, values[node.index], tuple(edges), adjoints.get(node.index)))
+    inputs = [
+        Step(names[node.index], "", values[node.index], (), adjoints.get(node.index))
+        for node in graph.inputs
+        if not any(part.node is node for part in parts)
+    ]
+    if output.primitive is INPUT:  # the identity: keep the result last
+        inputs.sort(key=lambda step: step.name == names[output.index])
+    return Explanation((*inputs, *reversed(steps)))
+
+
+def _parts(run: _Run, with_steps: bool) -> list[_Part]:
+    """Decides which nodes are shown, and folds the others into those that read them."""
+    graph, output = run.graph, run.output
+    needed, moving = [False] * len(graph.nodes), [False] * len(graph.nodes)  # moving: depends on an input
+    readers: list[list[Node]] = [[] for _ in graph.nodes]
+    needed[output.index] = True
+    for node in reversed(graph.nodes):
+        if needed[node.index]:
+            for each in node.inputs:
+                needed[each.index] = True
+                readers[each.index].append(node)
+    for node in graph.nodes:
+        moving[node.index] = node.primitive is INPUT or any(moving[each.index] for each in node.inputs)
+
+    def is_shown(node: Node) -> bool:
+        if node is output or node.primitive is INPUT:
+            return True
+        if not moving[node.index]:
+            return False
+        if node.index in run.names:
+            return True
+        base = node.inputs[0] if node.primitive.name in RESHAPED else node
+        if base.index in run.names or base.primitive.name in FOLDED or base.spec.dtype.kind != "f":
+            return False
+        alone = len(readers[base.index]) == 1
+        if base is node and alone and readers[base.index][0].primitive.name in RESHAPED:
+            return False  # shown in the shape in which it is used
+        return (base is node or alone) and (with_steps or len(readers[node.index]) > 1)
+
+    shown_nodes = [node for node in graph.nodes if needed[node.index] and is_shown(node)]
+    marked = {node.index for node in shown_nodes}
+    return [_part(node, marked) for node in shown_nodes if node.primitive is not INPUT]
+
+
+def _part(node: Node, shown_nodes: set[int]) -> _Part:
+    interior: dict[int, Node] = {}
+    sources: dict[int, Node] = {}
+    waiting = [node]
+    while waiting:  # depth first, left to right: sources come in the order in which the formula names them
+        each = waiting.pop()
+        if each.index in shown_nodes and each is not node:
+            sources[each.index] = each
+        elif each.index not in interior:
+            interior[each.index] = each
+            waiting.extend(reversed(each.inputs))
+    graph = Graph()
+    copies = {index: graph.input(source.spec) for index, source in sources.items()}
+    for index in sorted(interior):
+        each = interior[index]
+        if each.primitive is CONSTANT:
+            copies[index] = graph.node_of(each.params["value"])
+        else:
+            copies[index] = graph.add(
+                each.primitive, tuple(copies[i.index] for i in each.inputs), each.params, each.spec
+            )
+            copies[index].source = each.source
+    return _Part(node, list(sources.values()), graph.finish([copies[node.index]]))
+
+
+def _values(run: _Run) -> list[np.ndarray]:
+    values: list[np.ndarray] = []
+    arguments = iter(run.arguments)
+    with np.errstate(all="ignore"):  # infinities and NaN are values that the reader wants to see
+        for node in run.graph.nodes:
+            if node.primitive is INPUT:
+                values.append(next(arguments))
+            else:
+                inputs = [values[each.index] for each in node.inputs]
+                values.append(np.asarray(node.primitive.run(np, *inputs, **node.params)))
+    return values
+
+
+def _unique_names(run: _Run, nodes: Sequence[Node]) -> dict[int, str]:
+    """A name of its own for every shown node; a second value of one variable gets a number."""
+    names: dict[int, str] = {}
+    taken: set[str] = set()
+    wanted = set(run.names.values())
+    count = 0
+    for node in nodes:
+        name = run.names.get(node.index)
+        if name is not None:
+            name = "".join(c if c.isprintable() else "?" for c in name)
+            if name in taken:
+                name = next(n for i in range(2, len(nodes) + 3) if (n := f"{name}{i}") not in taken | wanted)
+        elif node is run.output and "J" not in wanted:
+            name = "J"
+        else:
+            while name is None or name in wanted:
+                count += 1
+                name = f"v{count}"
+        names[node.index] = name
+        taken.add(name)
+    return names
+
+
+def _edges(
+    part: _Part,
+    names: dict[int, str],
+    result: str,
+    values: list[np.ndarray],
+    adjoint: np.ndarray,
+    constant: Callable[[Any], str],
+) -> list[Edge]:
+    """The local derivatives of one step and what they add to its sources, from the rules of reverse mode."""
+    wanted = [i for i, source in enumerate(part.sources) if source.spec.dtype.kind == "f"]
+    back = Graph()
+    symbols = [back.input(source.spec) for source in part.sources]
+    g = back.input(part.node.spec)
+    outputs: list[Any] = [None]
+    adjoints: list[Any] = []
+    if wanted:
+        outputs, adjoints = forward_and_back(part.graph, symbols, [g], wanted)
+    reached = {i: each for i, each in zip(wanted, adjoints, strict=True) if each is not None}
+    back.finish(list(reached.values()))
+
+    target = names[part.node.index]
+    known: dict[int, Formula] = {
+        s.index: Name(names[source.index]) for s, source in zip(symbols, part.sources, strict=True)
+    }
+    if isinstance(outputs[0], Node):
+        known[outputs[0].index] = Name(target)
+    local = read(back, known | {g.index: ONE}, constant)
+    through = read(back, known | {g.index: Name("g")}, constant)
+    entering = read(back, known | {g.index: Name(f"d{result}/d{target}")}, constant)
+    contributions = _run(back, [*values, adjoint])
+    derivatives = _run(back, [*values, np.ones(part.node.shape, part.node.dtype)])
+
+    edges = []
+    for i, source in enumerate(part.sources):
+        name = names[source.index]
+        if i not in reached:
+            edges.append(Edge(name, target, "", None, "", None))
+            continue
+        at, position = reached[i].index, list(reached).index(i)
+        if part.node.shape == () or _is_pointwise(part.graph, i):
+            share = f"d{result}/d{target} · d{target}/d{name}"
+            edges.append(Edge(name, target, text(local[at]), derivatives[position], share, contributions[position]))
+        else:
+            edges.append(Edge(name, target, text(through[at]), None, text(entering[at]), contributions[position]))
+    return edges
+
+
+def _run(graph: Graph, values: list[np.ndarray]) -> list[np.ndarray]:
+    with np.errstate(all="ignore"):
+        return [np.asarray(each) for each in execute(graph, np, values)]
+
+
+def _is_pointwise(graph: Graph, position: int) -> bool:
+    """Whether each element of an input meets only its own element of the output, so that the Jacobian is diagonal."""
+    reached = {graph.inputs[position].index}
+    for node in graph.nodes:
+        if any(each.index in reached for each in node.inputs):
+            if node.primitive.name not in ELEMENTWISE | {"cast", "stop_gradient"}:
+                return False
+            reached.add(node.index)
+    return True
+
+
+# Text
+
+
+def shown(value: np.ndarray, precision: int = 6) -> str:
+    """A value as text: a number, a small array in full, of a large one its shape, range and mean."""
+    value = np.asarray(value)
+    if value.ndim == 0:
+        return _number(value[()], precision)
+    if value.size == 0:
+        return f"{value.shape} empty"
+    if value.size <= 6:
+        return _nested(value.tolist(), precision)
+    if value.dtype.kind == "b":
+        return f"{value.shape} {np.count_nonzero(value)} true"
+    low, high, mean = (_number(each, precision) for each in (value.min(), value.max(), value.mean()))
+    return f"{value.shape} {low}..{high}, mean {mean}"
+
+
+def _nested(value: Any, precision: int) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(_nested(each, precision) for each in value)}]"
+    return _number(value, precision)
+
+
+def _number(value: Any, precision: int) -> str:
+    if isinstance(value, (bool, np.bool_)):
+        return str(bool(value))
+    return f"{value + 0:.{precision}g}".replace("-0", "0") if value == 0 else f"{value:.{precision}g}"
+
+
+def _forward_lines(explanation: Explanation) -> list[str]:
+    rows = [
+        [step.name, f"= {step.formula}" if step.formula else "", f"= {shown(step.value)}"] for step in explanation.nodes
+    ]
+    return ["Forward", *_table(rows)]
+
+
+def _backward_lines(explanation: Explanation) -> list[str]:
+    result = explanation.result.name
+    rows = [[f"d{result}/d{result}", "= 1", "", ""]]
+    for step in reversed(explanation.nodes):
+        into = explanation.contributions(step.name)
+        if len(into) > 1 and step.adjoint is not None:
+            rows.append(
+                [f"d{result}/d{step.name}", f"is now the sum of {len(into)} shares", f"= {shown(step.adjoint)}", ""]
+            )
+        for edge in step.edges:
+            if edge.contribution is None:
+                continue
+            local = ""
+            if edge.derivative is not None:
+                value = "" if edge.is_number else f" = {shown(edge.derivative)}"
+                local = f"d{edge.target}/d{edge.source} = {edge.formula}{value}"
+            rows.append([f"d{result}/d{edge.source}", f"+= {edge.share}", f"= {shown(edge.contribution)}", local])
+    return ["Backward", *_table(rows)]
+
+
+def _gradient_lines(explanation: Explanation) -> list[str]:
+    result = explanation.result.name
+    rows = [[f"d{result}/d{name}", f"= {shown(value)}"] for name, value in explanation.gradient.items()]
+    return ["Gradient", *(_table(rows) if rows else ["  no input is a float"])]
+
+
+def _table(rows: list[list[str]]) -> list[str]:
+    """Rows in aligned columns; a cell that does not fit the line goes to the next one, under the second column."""
+    ordinary = WIDTH // 2  # a wider cell does not widen its column
+    widths = [max((len(row[i]) for row in rows if len(row[i]) <= ordinary), default=0) for i in range(len(rows[0]))]
+    lines = []
+    for row in rows:
+        line = ""
+        for cell, width in zip(row, widths, strict=True):
+            if line and cell and len(line) + 2 + len(cell) > WIDTH:
+                lines.append(line.rstrip())
+                line = " " * (widths[0] + 4)
+            line += "  " + cell.ljust(width)
+        lines.append(line.rstrip())
+    return lines

@@ -1,0 +1,346 @@
+"""Values against scikit-learn, intervals against how often they hold the truth in simulated rows."""
+
+import math
+from dataclasses import FrozenInstanceError
+from statistics import NormalDist
+
+import numpy as np
+import pytest
+from scipy import stats
+from sklearn import metrics
+
+from preceptor.errors import DataError
+from preceptor.train.metric import Figure, _student, class_figures, number_figures
+
+
+def simulated_classes(rng, rows, classes, share=None, pull=1.5, digits=None, dtype=np.float64):
+    """Probabilities that favour the label by `pull` on the logit; rounding to `digits` makes ties."""
+    labels = rng.choice(classes, size=rows, p=share)
+    logits = rng.standard_normal((rows, classes))
+    logits[np.arange(rows), labels] += pull
+    if digits is not None:
+        logits = np.round(logits, digits)
+    odds = np.exp(logits)
+    return (odds / odds.sum(axis=1, keepdims=True)).astype(dtype), labels
+
+
+def one_hot(labels, classes=2):
+    return np.eye(classes)[labels]
+
+
+# Values
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+@pytest.mark.parametrize("digits", [None, 0])
+@pytest.mark.parametrize("share", [(0.5, 0.5), (0.97, 0.03)])
+@pytest.mark.parametrize("rows", [40, 3000])
+def test_two_classes_as_scikit_learn(rows, share, digits, dtype):
+    p, y = simulated_classes(np.random.default_rng(rows), rows, 2, share, digits=digits, dtype=dtype)
+    y[:2] = 0, 1
+    found = class_figures(p, y, ("no", "yes"))
+    assert list(found) == ["accuracy", "log_loss", "f1", "auc"]
+    guess = p.argmax(axis=1)
+    assert found["accuracy"].value == pytest.approx(metrics.accuracy_score(y, guess), rel=1e-12)
+    assert found["f1"].value == pytest.approx(metrics.f1_score(y, guess, zero_division=0), rel=1e-12)
+    assert found["auc"].value == pytest.approx(metrics.roc_auc_score(y, p[:, 1]), rel=1e-12)
+    assert found["log_loss"].value == pytest.approx(metrics.log_loss(y, p), rel=1e-6)
+    for name, figure in found.items():
+        assert (figure.name, figure.rows) == (name, rows)
+        assert 0 <= figure.low <= figure.value <= figure.high
+        assert figure.low < figure.high
+
+
+@pytest.mark.parametrize("digits", [None, 0])
+@pytest.mark.parametrize("share", [(0.2, 0.3, 0.1, 0.4), (0.9, 0.05, 0.04, 0.01)])
+@pytest.mark.parametrize("rows", [60, 3000])
+def test_four_classes_as_scikit_learn(rows, share, digits):
+    p, y = simulated_classes(np.random.default_rng(rows), rows, 4, share, digits=digits)
+    y[:4] = 0, 1, 2, 3
+    found = class_figures(p, y, "abcd")
+    guess = p.argmax(axis=1)
+    assert found["accuracy"].value == pytest.approx(metrics.accuracy_score(y, guess), rel=1e-12)
+    assert found["f1"].value == pytest.approx(metrics.f1_score(y, guess, average="macro", zero_division=0), rel=1e-12)
+    assert found["auc"].value == pytest.approx(metrics.roc_auc_score(y, p, multi_class="ovr"), rel=1e-12)
+    assert found["log_loss"].value == pytest.approx(metrics.log_loss(y, p), rel=1e-12)
+    assert all(0 <= figure.low <= figure.value <= figure.high for figure in found.values())
+
+
+def test_a_class_that_does_not_occur_counts_for_nothing():
+    p, y = simulated_classes(np.random.default_rng(1), 300, 3)
+    with_fourth = np.concatenate([p, np.zeros((300, 1))], axis=1)
+    assert class_figures(with_fourth, y, "abcd") == class_figures(p, y, "abc")
+
+
+def test_f1_counts_a_class_that_is_only_predicted():
+    y = np.array([0, 0, 1, 1, 0])
+    guess = np.array([0, 0, 1, 1, 2])
+    expected = metrics.f1_score(y, guess, average="macro", zero_division=0)
+    assert class_figures(one_hot(guess, 4), y, "abcd")["f1"].value == pytest.approx(expected, rel=1e-12)
+
+
+@pytest.mark.parametrize("rows", [2, 50, 4000])
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_numbers_as_scikit_learn(rows, scale):
+    rng = np.random.default_rng(rows)
+    target = rng.standard_normal(rows) * scale + 5 * scale
+    predicted = target + rng.standard_t(5, rows) * scale / 2
+    found = number_figures(predicted, target)
+    assert list(found) == ["rmse", "mae", "r2"]
+    assert found["rmse"].value == pytest.approx(math.sqrt(metrics.mean_squared_error(target, predicted)), rel=1e-12)
+    assert found["mae"].value == pytest.approx(metrics.mean_absolute_error(target, predicted), rel=1e-12)
+    assert found["r2"].value == pytest.approx(metrics.r2_score(target, predicted), rel=1e-9)
+    assert all(figure.low < figure.value < figure.high and figure.rows == rows for figure in found.values())
+
+
+def test_values_by_hand():
+    found = class_figures([[0.75, 0.25], [0.5, 0.5], [0.2, 0.8], [0.4, 0.6]], [0, 1, 1, 0], ("a", "b"))
+    assert found["accuracy"].value == 0.5  # the first of two equals is taken
+    assert found["log_loss"].value == pytest.approx(-(math.log(0.75 * 0.5 * 0.8 * 0.4)) / 4, rel=1e-12)
+    assert found["f1"].value == 0.5
+    assert found["auc"].value == 0.75
+    found = number_figures([[1.0], [2.0], [6.0]], [1, 3, 5])
+    assert found["rmse"].value == pytest.approx(math.sqrt(2 / 3), rel=1e-15)
+    assert found["mae"].value == pytest.approx(2 / 3, rel=1e-15)
+    assert found["r2"].value == pytest.approx(0.75, rel=1e-15)
+
+
+# Intervals
+
+
+@pytest.mark.parametrize(("right", "rows"), [(0, 10), (7, 10), (970, 1000), (25, 25)])
+def test_accuracy_interval_is_wilsons(right, rows):
+    y = np.zeros(rows, int)
+    y[right:] = 1
+    found = class_figures(one_hot(np.zeros(rows, int)), y, ("a", "b"))["accuracy"]
+    expected = stats.binomtest(right, rows).proportion_ci(method="wilson")
+    assert (found.low, found.high) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_two_class_f1_interval_is_wilsons_of_the_jaccard_share():
+    y, guess = np.repeat([[1, 1, 0, 0], [1, 0, 1, 0]], [12, 5, 3, 40], axis=1)
+    expected = stats.binomtest(12, 20).proportion_ci(method="wilson")
+    found = class_figures(one_hot(guess), y, ("a", "b"))["f1"]
+    assert (found.low, found.high) == pytest.approx(
+        (2 * expected.low / (1 + expected.low), 2 * expected.high / (1 + expected.high)), rel=1e-12
+    )
+
+
+def test_log_loss_and_mae_intervals_are_students():
+    p, y = simulated_classes(np.random.default_rng(2), 12, 2, pull=0)
+    for figure, values in [
+        (class_figures(p, y, ("a", "b"))["log_loss"], -np.log(p[np.arange(12), y])),
+        (number_figures(y + p[:, 0], y)["mae"], p[:, 0]),
+    ]:
+        expected = stats.t.interval(0.95, 11, values.mean(), stats.sem(values))
+        assert (figure.low, figure.high) == pytest.approx(expected, rel=1e-4)
+
+
+@pytest.mark.parametrize("freedom", [1, 2, 3, 4, 7, 20, 100, 10**6])
+def test_students_quantile(freedom):
+    assert _student(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=3e-3 if freedom < 5 else 1e-4)
+
+
+def test_auc_variance_is_delongs():
+    rng = np.random.default_rng(3)
+    p, y = simulated_classes(rng, 60, 2, digits=1)
+    ours, others = p[y == 1, 1], p[y == 0, 1]
+    wins = (ours[:, None] > others) + 0.5 * (ours[:, None] == others)  # by definition: every pair
+    area = wins.mean()
+    error = math.sqrt(wins.mean(axis=1).var(ddof=1) / len(ours) + wins.mean(axis=0).var(ddof=1) / len(others))
+    reach = 1.959964 * error / (area * (1 - area))
+    logit = math.log(area / (1 - area))
+    found = class_figures(p, y, ("a", "b"))["auc"]
+    assert (found.low, found.high) == pytest.approx(tuple(1 / (1 + np.exp([reach - logit, -reach - logit]))), rel=1e-6)
+
+
+def test_auc_without_variance_falls_back_to_a_score_interval():
+    y = np.repeat([0, 1], 20)
+    found = class_figures(one_hot(y), y, ("a", "b"))["auc"]
+    assert (found.value, found.high) == (1, 1)
+    q = found.low  # there Hanley and McNeil's variance, with 19 in place of both n - 1, reaches 1 just so
+    variance = q * (1 - q) * (1 + 19 * (1 - q) / (2 - q) + 19 * q / (1 + q)) / 400
+    assert 1 - q == pytest.approx(1.959964 * math.sqrt(variance), rel=1e-6)
+    worst = class_figures(one_hot(1 - y), y, ("a", "b"))["auc"]
+    assert (worst.low, worst.value) == (0, 0)
+    assert worst.high == pytest.approx(1 - q, rel=1e-9)
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_no_error_at_all_still_leaves_room_for_one(classes):
+    y = np.arange(30) % classes
+    for name, figure in class_figures(one_hot(y, classes), y, range(classes)).items():
+        if name != "log_loss":
+            assert figure.value == figure.high == 1
+            assert 0.5 < figure.low < 0.95
+    y = np.arange(30) % classes
+    wrong = class_figures(one_hot((y + 1) % classes, classes), y, range(classes))
+    assert wrong["f1"].value == wrong["f1"].low == 0
+    assert 0 < wrong["f1"].high < 0.5
+
+
+def test_a_single_row_of_a_class_leaves_auc_uncertain():
+    p, y = simulated_classes(np.random.default_rng(4), 50, 3, pull=1)
+    y[:] = np.arange(50) % 2
+    y[0] = 2
+    found = class_figures(p, y, "abc")["auc"]
+    assert found.high - found.low > 0.2
+
+
+def check_coverage(simulate, truths, sets=300):
+    held = dict.fromkeys(truths, 0)
+    for _ in range(sets):
+        found = simulate()
+        for name, truth in truths.items():
+            held[name] += found[name].low <= truth <= found[name].high
+    assert all(0.90 <= count / sets <= 0.98 for count in held.values()), held
+
+
+@pytest.mark.parametrize("rows", [100, 500])
+@pytest.mark.parametrize("share", [(0.7, 0.3), (0.4, 0.3, 0.2, 0.1)])
+def test_class_intervals_hold_the_truth(share, rows):
+    rng, classes = np.random.default_rng(rows), len(share)
+    truth = class_figures(*simulated_classes(rng, 300_000, classes, share), range(classes))
+    check_coverage(
+        lambda: class_figures(*simulated_classes(rng, rows, classes, share), range(classes)),
+        {name: figure.value for name, figure in truth.items()},
+    )
+
+
+@pytest.mark.parametrize(("rows", "gap"), [(60, 0.5), (60, 2.0), (400, 1.0)])
+def test_auc_interval_holds_the_truth_of_normal_scores(rows, gap):
+    rng = np.random.default_rng(rows)
+
+    def simulate():
+        y = (np.arange(rows) % 4 == 0).astype(int)
+        second = 1 / (1 + np.exp(-rng.standard_normal(rows) - gap * y))
+        return class_figures(np.stack([1 - second, second], axis=1), y, ("a", "b"))
+
+    check_coverage(simulate, {"auc": NormalDist().cdf(gap / math.sqrt(2))})
+
+
+@pytest.mark.parametrize("rows", [50, 200, 2000])
+def test_number_intervals_hold_the_truth(rows):
+    rng = np.random.default_rng(rows)
+
+    def simulate():
+        target = rng.standard_normal(rows)
+        return number_figures(target + 0.5 * rng.standard_normal(rows), target)
+
+    check_coverage(simulate, {"rmse": 0.5, "mae": 0.5 * math.sqrt(2 / math.pi), "r2": 0.75})
+
+
+# Limits
+
+
+def test_the_order_of_rows_does_not_matter():
+    rng = np.random.default_rng(5)
+    p, y = simulated_classes(rng, 400, 3, digits=1)
+    order = rng.permutation(400)
+    for ours, theirs in [
+        (class_figures(p, y, "abc"), class_figures(p[order], y[order], "abc")),
+        (number_figures(p[:, 0], y), number_figures(p[order, 0], y[order])),
+    ]:
+        for one, other in zip(ours.values(), theirs.values(), strict=True):
+            assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high), rel=1e-9)
+
+
+def test_one_class_only_has_no_auc():
+    found = class_figures([[0.9, 0.1], [0.8, 0.2]], [0, 0], ("a", "b"))
+    assert list(found) == ["accuracy", "log_loss", "f1"]
+    assert (found["f1"].value, found["f1"].low, found["f1"].high) == (0, 0, 1)
+
+
+def test_one_row():
+    found = class_figures([[0.9, 0.1]], [0], ("a", "b"))
+    assert found["accuracy"].value == 1
+    assert (found["log_loss"].low, found["log_loss"].high) == (0, pytest.approx(15.942, abs=1e-3))
+    assert class_figures([[0.9, 0.1, 0.0]], [1], "abc")["f1"].value == 0
+    found = number_figures([1.0], [3.0])
+    assert list(found) == ["rmse", "mae"]
+    assert {(figure.value, figure.low, figure.high) for figure in found.values()} == {(2, 0, math.inf)}
+    assert str(found["rmse"]) == "rmse 2.000 (0.000 to infinity)"
+
+
+def test_equal_targets_have_no_r2():
+    assert list(number_figures([0.1, 0.2, 0.4], [0.1, 0.1, 0.1])) == ["rmse", "mae"]
+
+
+def test_no_error_in_numbers():
+    found = number_figures([1.0, 2.0, 4.0], [1.0, 2.0, 4.0])
+    assert [(f.value, f.low, f.high) for f in found.values()] == [(0, 0, 0), (0, 0, 0), (1, 1, 1)]
+
+
+def test_a_probability_of_zero_costs_a_bounded_loss():
+    found = class_figures([[1.0, 0.0], [1.0, 0.0]], [1, 0], ("a", "b"))["log_loss"]
+    assert found.value == pytest.approx(-math.log(np.finfo(np.float32).eps) / 2, rel=1e-12)
+    assert found.high <= -math.log(np.finfo(np.float32).eps)
+
+
+def test_other_kinds_of_arrays():
+    p, y = simulated_classes(np.random.default_rng(6), 50, 3)
+    found = class_figures(p.astype(np.float16), y.astype(np.uint8), "abc")
+    assert found["log_loss"].value == pytest.approx(class_figures(p, y, "abc")["log_loss"].value, rel=1e-2)
+    assert number_figures([1, 2, 4], [1, 2, 3]) == number_figures([1.0, 2.0, 4.0], [1.0, 2.0, 3.0])
+
+
+@pytest.mark.parametrize(
+    ("figure", "text"),
+    [
+        (Figure("accuracy", 0.9741, 0.9512, 0.9868, 360), "accuracy 0.974 (0.951 to 0.987)"),
+        (Figure("accuracy", 0.7, 0.3968, 0.8922, 10), "accuracy 0.70 (0.40 to 0.89)"),
+        (Figure("rmse", 48213.7, 46701.2, 49702.9, 4128), "rmse 48214 (46701 to 49703)"),
+        (Figure("mae", 3.1e-6, 2.9e-6, 3.3e-6, 50), "mae 0.00000310 (0.00000290 to 0.00000330)"),
+        (Figure("mae", 3.1e-12, 2.9e-12, 3.3e-12, 50), "mae 3.100e-12 (2.900e-12 to 3.300e-12)"),
+        (Figure("rmse", 0.0, 0.0, 0.0, 5), "rmse 0 (0 to 0)"),
+        (Figure("r2", 1.0, 1.0, 1.0, 5), "r2 1.000 (1.000 to 1.000)"),
+    ],
+)
+def test_a_figure_reads_as_a_sentence(figure, text):
+    assert str(figure) == text
+
+
+def test_a_figure_is_frozen():
+    with pytest.raises(FrozenInstanceError):
+        Figure("mae", 1.0, 0.0, 2.0, 3).value = 2.0
+
+
+HALVES = np.full((4, 2), 0.5)
+
+
+@pytest.mark.parametrize(
+    ("probabilities", "labels", "classes", "text"),
+    [
+        (np.empty((0, 2)), [], "ab", "no rows; at least one is required"),
+        (HALVES, [0, 1], "ab", "4 rows of probabilities and 2 labels; equally many are required"),
+        (HALVES, [0, 1, 2, -1], "ab", "2 of 4 labels lie outside, from -1 to 2; 0 to 1 is required with 2 classes"),
+        (HALVES, [0, 1, 0, 1], "abc", r"probabilities have shape \(4, 2\); \(row, 3\) is required"),
+        (HALVES[:, 0], [0, 1, 0, 1], "ab", r"probabilities have shape \(4,\); \(row, 2\) is required"),
+        (HALVES[:, :1], [0, 0, 0, 0], "a", "1 classes; two or more are required"),
+        (HALVES, [0.0, 1.0, 0.0, 1.0], "ab", "dtype float64; whole numbers"),
+        (HALVES, [[0], [1], [0], [1]], "ab", r"labels have shape \(4, 1\)"),
+        (HALVES * np.nan, [0, 1, 0, 1], "ab", "8 of 8 probabilities are NaN or infinite; finite numbers are required"),
+        (HALVES * 3, [0, 1, 0, 1], "ab", "4 of 4 rows are no probabilities; .* Apply the softmax"),
+        (HALVES + np.array([-1, 1]), [0, 1, 0, 1], "ab", "4 of 4 rows are no probabilities"),
+        ([["x", "y"]], [0], "ab", "probabilities are of dtype <U1; numbers are required"),
+    ],
+)
+def test_class_figures_refuses(probabilities, labels, classes, text):
+    with pytest.raises(DataError, match=f"^class_figures: .*{text}"):
+        class_figures(probabilities, labels, classes)
+
+
+@pytest.mark.parametrize(
+    ("predictions", "targets", "text"),
+    [
+        ([], [], "no rows; at least one is required"),
+        ([1.0, 2.0], [1.0], "2 predictions and 1 targets; equally many are required"),
+        ([1.0, np.nan], [1.0, 2.0], "1 of 2 predictions are NaN or infinite; finite numbers are required"),
+        ([1.0, 2.0], [np.inf, 2.0], "1 of 2 targets are NaN or infinite"),
+        ([[1.0, 2.0]], [1.0], r"predictions have shape \(1, 2\); \(row,\) or \(row, 1\) is required"),
+        (["a"], [1.0], "predictions are of dtype <U1; numbers are required"),
+    ],
+)
+def test_number_figures_refuses(predictions, targets, text):
+    with pytest.raises(DataError, match=f"^number_figures: {text}"):
+        number_figures(predictions, targets)

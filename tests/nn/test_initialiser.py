@@ -1,0 +1,78 @@
+import inspect
+
+import numpy as np
+import pytest
+from scipy import stats
+
+import preceptor as pr
+from preceptor import nn
+from preceptor.nn import initialiser
+
+# Layer shapes (inputs..., outputs) with their fan-in, and the standard deviation of each rule by its formula.
+SHAPES = [((400, 300), 400), ((3, 3, 64, 200), 576)]
+SIGMA = {
+    nn.Gaussian(0.3): lambda into, out: 0.3,
+    nn.Xavier(): lambda into, out: 1 / np.sqrt(into),
+    nn.Glorot(): lambda into, out: np.sqrt(2 / (into + out)),
+    nn.He(): lambda into, out: np.sqrt(2 / into),
+    nn.InverseWidth(): lambda into, out: 1 / into,
+}
+
+
+def draw(rule, shape, seed=0):
+    return rule.draw(np.random.default_rng(seed), shape)
+
+
+def test_every_initialiser_is_here():
+    concrete = {name for name in initialiser.__all__ if not inspect.isabstract(getattr(initialiser, name))}
+    assert {type(rule).__name__ for rule in SIGMA} | {"Constant"} == concrete
+
+
+@pytest.mark.parametrize("shape, into", SHAPES)
+@pytest.mark.parametrize("rule", SIGMA, ids=str)
+def test_values_are_normal_with_the_deviation_of_the_formula(rule, shape, into):
+    values, sigma = draw(rule, shape).ravel(), SIGMA[rule](into, shape[-1])
+    n = values.size
+    assert abs(values.std() / sigma - 1) < 5 / np.sqrt(2 * n)  # five standard errors of a normal sample's deviation
+    assert abs(values.mean()) < 5 * sigma / np.sqrt(n)
+    assert stats.kstest(values / sigma, "norm").pvalue > 1e-3
+
+
+@pytest.mark.parametrize("rule", [*SIGMA, nn.Constant(0.5)], ids=str)
+def test_the_seed_alone_decides_and_values_are_float32(rule):
+    assert draw(rule, (5, 4)).dtype == np.float32
+    np.testing.assert_array_equal(draw(rule, (5, 4), seed=1), draw(rule, (5, 4), seed=1))
+    assert isinstance(rule, nn.Constant) or (draw(rule, (5, 4), seed=1) != draw(rule, (5, 4), seed=2)).all()
+
+
+def test_numbers_by_hand():
+    ones = type("Ones", (), {"standard_normal": lambda self, shape: np.ones(shape)})()
+    for rule, sigma in [
+        (nn.Xavier(), 1 / 2),
+        (nn.Glorot(), 1 / 2),
+        (nn.He(), np.sqrt(0.5)),
+        (nn.InverseWidth(), 1 / 4),
+    ]:
+        np.testing.assert_allclose(rule.draw(ones, (4, 4)), sigma, rtol=1e-7)
+
+
+@pytest.mark.parametrize("value", [0.0, 0.5])
+def test_constant_weights_keep_all_units_of_a_layer_equal(value):
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(20, 3)), rng.integers(0, 2, 20)
+
+    def trained(rule):
+        network = nn.Sequential((nn.Dense(4, initialiser=rule), nn.Tanh(), nn.Dense(1, initialiser=rule)))
+        params, _ = network.init(np.random.default_rng(1), pr.Spec((1, 3), np.dtype(np.float32)))
+        cost = lambda p: pr.mean(nn.BinaryCrossEntropy()(network.apply(p, {}, x, train=True, key=None)[0], y))
+        for _ in range(20):
+            slopes = pr.grad(cost)(params)
+            params = {name: params[name] - 0.5 * slopes[name] for name in params}
+        return params
+
+    same, drawn = trained(nn.Constant(value)), trained(nn.Xavier())
+    assert np.ptp(same["dense1/weight"], axis=1).max() < 1e-6
+    assert np.ptp(same["dense2/weight"]) < 1e-6
+    assert np.ptp(drawn["dense1/weight"], axis=1).min() > 0.1
+    if value:
+        assert np.abs(same["dense1/weight"] - value).max() > 1e-3  # they learned, together

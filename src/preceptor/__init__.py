@@ -1,34 +1,27 @@
-"""Preceptor: trains neural networks, watches every layer, and says in plain words what happened."""
+"""Preceptor: trains neural networks, watches every layer, and says in plain words what happened.
 
-from preceptor import data, nn, ops
-from preceptor.autodiff import (
-    check_gradients,
-    grad,
-    hessian_vector_product,
-    jacobian,
-    numeric_gradient,
-    per_example_grad,
-    value_and_grad,
-)
-from preceptor.engines import jit
-from preceptor.graph import trace
-from preceptor.ops import *  # noqa: F403
-from preceptor.train import Run, fit, load
+`import preceptor as pr` costs next to nothing: names are imported when first used, so that the command answers at once.
+"""
 
-__all__ = [
-    "Run",
-    "check_gradients",
-    "data",
-    "fit",
-    "grad",
-    "hessian_vector_product",
-    "jacobian",
-    "jit",
-    "load",
-    "nn",
-    "numeric_gradient",
-    "per_example_grad",
-    "trace",
-    "value_and_grad",
-    *ops.__all__,
-]
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from preceptor.api import *  # noqa: F403
+
+PACKAGES = ("api", "autodiff", "data", "engines", "errors", "graph", "hyper", "lab", "nn", "ops", "report", "train")
+
+
+def __getattr__(name: str) -> Any:
+    if name in PACKAGES:
+        return importlib.import_module(f"preceptor.{name}")
+    if not name.startswith("_"):
+        api = importlib.import_module("preceptor.api")
+        if name in api.__all__:
+            globals()[name] = getattr(api, name)
+            return globals()[name]
+    raise AttributeError(f"module 'preceptor' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*importlib.import_module("preceptor.api").__all__, *PACKAGES})

@@ -175,7 +175,7 @@ def prepare(source: Any, settings: Settings, header: bool = True) -> Fitting:
     if labels is not None and labels.dtype == object:
         labels = labels.astype(str)
     parts = split(kept.rows, dev=settings.dev_share, test=settings.test_share, seed=settings.seed, labels=labels)
-    preprocessor = fit_preprocessor(kept, target, parts.train, kind=kind)
+    preprocessor = fit_preprocessor(kept, target, parts.train, kind=settings.kind)
     loss = settings.make_loss(len(preprocessor.classes or ()))
     network = settings.make_network(loss.outputs(len(preprocessor.classes or ())))
     config = make_config(settings, network, loss, len(parts.train))

@@ -4,6 +4,7 @@ import csv
 import json
 import os
 import shutil
+import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -52,7 +53,7 @@ class Run:
         """Number of learned numbers."""
         return count_parameters(self.params)
 
-    def predict(self, source: Any) -> np.ndarray:
+    def predict(self, source: Any, header: bool = True) -> np.ndarray:
         """The most probable class of each row, or the predicted number in the target's unit.
 
         Args:
@@ -60,48 +61,51 @@ class Run:
         Shapes: -> (row,).
         Raises: DataError where columns are missing or of another kind than in training.
         """
-        return self._decide(self._outputs(read(source)))
+        return self._decide(self._outputs(read(source, header=header)))
 
-    def predict_probabilities(self, source: Any) -> np.ndarray:
+    def predict_probabilities(self, source: Any, header: bool = True) -> np.ndarray:
         """The probability of each class. Shapes: -> (row, class), classes in the order of `classes`.
 
         Raises: ConfigError where the target is a number.
         """
         if self.classes is None:
             raise ConfigError("predict_probabilities: the target is a number; classes are needed. Use predict.")
-        return np.asarray(self.loss.predict(self._outputs(read(source))))
+        return np.asarray(self.loss.predict(self._outputs(read(source, header=header))))
 
     @property
     def classes(self) -> tuple | None:
         """The labels, or None where the target is a number."""
         return self.preprocessor.classes
 
-    def evaluate(self, source: Any) -> dict[str, Figure]:
+    def evaluate(self, source: Any, header: bool = True) -> dict[str, Figure]:
         """Figures on a table that has the target column; rows without a target are left out.
 
         Raises: DataError where the target column is missing.
         """
-        table = read(source)
+        table = read(source, header=header)
         table = table.select(usable_rows(table, str(self.preprocessor.target)))
         return figures(self.preprocessor, self.loss, self._outputs(table), self.preprocessor.encode_target(table))
 
-    def write_predictions(self, source: Any, path: str | Path) -> int:
+    def write_predictions(self, source: Any, path: str | Path | None, header: bool = True) -> int:
         """Writes a CSV with the column `prediction`, and `probability_<class>` for classes; rows keep their order.
 
-        Returns: the number of rows. The file appears under its name only when it is complete.
+        Args:
+            path: file to write; it appears under its name only when it is complete. None for standard output.
+        Returns: the number of rows.
         """
-        outputs = self._outputs(read(source))
-        header, columns = ["prediction"], [self._decide(outputs)]
+        outputs = self._outputs(read(source, header=header))
+        names, columns = ["prediction"], [self._decide(outputs)]
         if self.classes is not None:
-            header += [f"probability_{label}" for label in self.classes]
+            names += [f"probability_{label}" for label in self.classes]
             columns += list(np.asarray(self.loss.predict(outputs)).T)
-        path = Path(path)
-        part = path.with_name(path.name + ".part")
+        rows = zip(*(column.tolist() for column in columns), strict=True)
+        if path is None:
+            csv.writer(sys.stdout).writerows([names, *rows])
+            return len(outputs)
+        part = Path(f"{path}.part")
         try:
             with open(part, "w", newline="", encoding="utf-8") as file:
-                writer = csv.writer(file)
-                writer.writerow(header)
-                writer.writerows(zip(*(column.tolist() for column in columns), strict=True))
+                csv.writer(file).writerows([names, *rows])
             os.replace(part, path)
         except OSError as error:
             part.unlink(missing_ok=True)

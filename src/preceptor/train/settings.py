@@ -89,6 +89,10 @@ class Settings:
             )
         if self.batch_norm and self.batch_size == 1:
             raise ConfigError("Settings: batch_norm with batch_size 1; a batch of one has no variance. Use at least 2.")
+        if self.activation == "threshold":
+            raise ConfigError(
+                "Settings: activation is threshold; it has no derivative, so nothing before it could learn. Use tanh."
+            )
         self.make_optimiser(), self.make_schedule()  # their ranges are checked here, before any data is read
 
     def make_optimiser(self) -> optim.Optimiser:

@@ -1,0 +1,32 @@
+"""The public names, in one place; `preceptor` itself imports them on first use."""
+
+from preceptor import ops
+from preceptor.autodiff import (
+    check_gradients,
+    grad,
+    hessian_vector_product,
+    jacobian,
+    numeric_gradient,
+    per_example_grad,
+    value_and_grad,
+)
+from preceptor.engines import jit
+from preceptor.graph import trace
+from preceptor.ops import *  # noqa: F403
+from preceptor.train import Run, fit, load
+
+__all__ = [
+    "Run",
+    "check_gradients",
+    "fit",
+    "grad",
+    "hessian_vector_product",
+    "jacobian",
+    "jit",
+    "load",
+    "numeric_gradient",
+    "per_example_grad",
+    "trace",
+    "value_and_grad",
+    *ops.__all__,
+]

@@ -1,0 +1,26 @@
+"""`preceptor evaluate`."""
+
+import json
+from pathlib import Path
+
+import click
+
+from preceptor.cli.fit import line
+from preceptor.train import load
+from preceptor.train.run import figures_as_json
+
+
+@click.command()
+@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("data")
+@click.option("--no-header", is_flag=True, help="The first line of the file is data; columns become column1, ...")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
+def command(run: Path, data: str, no_header: bool, as_json: bool) -> None:
+    """Judges the network of RUN on DATA, which must have the target column."""
+    found = load(run).evaluate(data, header=not no_header)
+    rows = next(iter(found.values())).rows
+    line("data", f"{data}: {rows:,} rows with a target")
+    for figure in found.values():
+        line("", f"{figure}  (95 % interval)")
+    if as_json:
+        click.echo(json.dumps({"rows": rows} | figures_as_json(found)))

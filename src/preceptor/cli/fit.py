@@ -1,0 +1,194 @@
+"""`preceptor fit`: the main job."""
+
+import json
+import re
+import signal
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+from preceptor.cli.options import number_options, settings_options
+from preceptor.data.table import listing
+from preceptor.nn import count_parameters
+from preceptor.train import Figure, Fitting, Outcome, Record, Run, make_settings, prepare
+from preceptor.train.loop import initial_values
+from preceptor.train.run import check_out, figures_as_json
+from preceptor.train.settings import Settings, own_numbers
+
+EXIT_CODES = {Outcome.DIVERGED: 1, Outcome.INTERRUPTED: 130}
+LOG_LINES = 10  # progress lines of a whole training where the output is no terminal
+
+
+@click.command(context_settings={"show_default": False})
+@click.argument("data")
+@settings_options(Settings)
+@number_options(own_numbers())
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for the run; runs/NAME-1, -2, ... if left out.")
+@click.option("--no-header", is_flag=True, help="The first line of the file is data; columns become column1, ...")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
+def command(data: str, out: Path | None, no_header: bool, as_json: bool, **given: Any) -> int:
+    """Trains a network on DATA: a file (.csv, .tsv, .parquet, .npy, .npz), a folder with one, or digits, or iris.
+
+    Exit codes: 0 done, 1 the loss became infinite, 2 a mistake in settings or data, 130 interrupted (the best weights
+    so far are saved).
+    """
+    settings = make_settings(given)
+    if out is not None:
+        check_out(out)
+    fitting = prepare(data, settings, header=not no_header)
+    say_plan(fitting)
+    with stop_on_signal() as stopped, progress_shown(fitting) as show:
+        for record in fitting.records():
+            show(record)
+            if stopped:
+                break
+    run = fitting.finish(out or free_name(fitting.table.name))
+    say_result(fitting, run)
+    if as_json:
+        click.echo(json.dumps(summary(run)))
+    return EXIT_CODES.get(fitting.outcome, 0)
+
+
+def say_plan(fitting: Fitting) -> None:
+    """What was read, the split, the network, the engine: printed before training starts."""
+    table, config, parts = fitting.table, fitting.config, fitting.parts
+    features = fitting.preprocessor.features
+    line("data", f"{table.name}: {table.rows:,} rows, {features:,} features")
+    for sentence in fitting.preprocessor.lines():
+        line("", sentence)
+    how = "stratified by class" if fitting.preprocessor.classes is not None else "at random"
+    sizes = f"{len(parts.train):,} to train, {len(parts.dev):,} dev, {len(parts.test):,} test"
+    line("split", f"{sizes}; {how}, seed {config.seed}")
+    params, _ = initial_values(config, fitting.arrays)
+    widths = [features, *(p.shape[-1] for path, p in params.items() if path.endswith("/weight"))]
+    shape = " → ".join(f"{width:,}" for width in widths)
+    unit = f", {fitting.settings.activation}" if len(widths) > 2 else ""
+    line("network", f"{fitting.settings.model} {shape}{unit}; {count_parameters(params):,} parameters")
+    line("engine", f"{config.engine.name}, {config.engine.precision}")
+    line(
+        "training",
+        f"{fitting.settings.optimiser}, rate {config.learning_rate:g} {fitting.settings.schedule}, "
+        f"batches of {config.batch_size:,}, at most {config.epochs:,} epochs; {type(config.loss).__name__}",
+    )
+
+
+def say_result(fitting: Fitting, run: Run) -> None:
+    """The figures with their intervals, and where things are."""
+    facts = run.facts
+    line("done", f"{facts['epochs']:,} epochs in {duration(facts['seconds'])}, best after {facts['best_epoch']:,}")
+    line("", fitting.outcome.value)
+    say_figures(run)
+    line("run", f"{run.path}: {listing(sorted(each.name for each in run.path.iterdir()))}" if run.path else "")
+    line("next", f"preceptor predict {run.path} NEW.csv -o predictions.csv")
+
+
+def say_figures(run: Run) -> None:
+    """A table of the figures of the dev and test parts with their 95 % intervals."""
+    parts = [(name, found) for name, found in (("dev", run.dev), ("test", run.test)) if found]
+    if parts:
+        heads = [f"{name} ({_rows(found):,} rows, 95 % interval)".ljust(38) for name, found in parts]
+        line("figures", f"{'':<10}" + "".join(heads).rstrip())
+    for name in dict.fromkeys(name for _, found in parts for name in found):
+        cells = [str(found[name]).removeprefix(f"{name} ") if name in found else "" for _, found in parts]
+        line("", f"{name.replace('_', ' '):<10}" + "".join(cell.ljust(38) for cell in cells).rstrip())
+
+
+def _rows(found: dict[str, Figure]) -> int:
+    return next(iter(found.values())).rows
+
+
+def line(word: str, text: str) -> None:
+    """One line of output with its word in the margin."""
+    click.echo(f"{word:<9} {text}")
+
+
+def summary(run: Run) -> dict[str, Any]:
+    """The JSON object of `--json`."""
+    facts = run.facts
+    return {
+        "rows": facts["rows"],
+        "features": facts["features"],
+        "parameters": run.parameters,
+        "engine": facts["engine"],
+        "epochs": facts["epochs"],
+        "seconds": facts["seconds"],
+        "dev": figures_as_json(run.dev),
+        "test": figures_as_json(run.test),
+        "run": str(run.path),
+    }
+
+
+def free_name(name: str) -> Path:
+    """The first of runs/NAME-1, runs/NAME-2, ... that does not exist."""
+    stem = re.sub(r"[^\w.-]+", "-", Path(name).stem) or "run"
+    number = 1
+    while (path := Path("runs") / f"{stem}-{number}").exists():
+        number += 1
+    return path
+
+
+@contextmanager
+def stop_on_signal() -> Iterator[list[int]]:
+    """A list that is empty until SIGINT or SIGTERM comes: the call in the engine ends, the best weights are saved."""
+    heard: list[int] = []
+    before = {
+        number: signal.signal(number, lambda number, _: heard.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield heard
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@contextmanager
+def progress_shown(fitting: Fitting) -> Iterator[Any]:
+    """A function that shows a record: a moving line on a terminal, a line now and then elsewhere."""
+    console = Console(stderr=True)
+    if not console.is_terminal:
+        printed = 0
+
+        def log(record: Record) -> None:
+            nonlocal printed
+            due = int(LOG_LINES * record.step / record.steps)
+            if record.is_epoch_end and due > printed:
+                printed = due
+                print(f"{'':9} {progress_text(fitting, record)}", file=sys.stderr, flush=True)
+
+        yield log
+        return
+    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24))
+    with Progress(*columns, console=console, transient=True) as progress:
+        task = progress.add_task("compiling", total=None)
+
+        def show(record: Record) -> None:
+            text = progress_text(fitting, record)
+            progress.update(task, total=record.steps, completed=record.step, description=text)
+
+        yield show
+
+
+def progress_text(fitting: Fitting, record: Record) -> str:
+    """Epoch, rate, losses and time left of a record."""
+    last = fitting.history[-1] if fitting.history else {}
+    parts = [f"epoch {record.epoch:.0f}/{record.epochs}", f"rate {record.learning_rate:.2g}"]
+    parts.append(f"train loss {record.train_loss:.4g}")
+    parts += [f"{name.replace('_', ' ')} {last[name]:.4g}" for name in last if name.startswith("dev_")]
+    left = record.seconds / record.step * (record.steps - record.step)
+    return "  ".join([*parts, f"{duration(left)} left"])
+
+
+def duration(seconds: float) -> str:
+    """Seconds in the unit a person would use."""
+    if seconds < 60:
+        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest:02} s" if minutes < 60 else time.strftime("%H h %M min", time.gmtime(seconds))

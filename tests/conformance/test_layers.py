@@ -1,4 +1,4 @@
-"""What every layer keeps to. A row in tests/nn/test_<module>.py enters a layer here; one without fails the first test."""
+"""What every layer keeps to. A row in tests/nn/test_<module>.py enters a layer; without one the first test fails."""
 
 import inspect
 import json

@@ -2,7 +2,9 @@
 
 import inspect
 import json
+import re
 import runpy
+from dataclasses import fields
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +14,7 @@ import preceptor as pr
 from preceptor import nn
 from preceptor.errors import NotDifferentiable
 from preceptor.graph import flatten
+from preceptor.hyper import hyper_fields
 
 FILES = sorted((Path(__file__).parents[1] / "nn").glob("test_*.py"))
 ROWS = [row for file in FILES for row in runpy.run_path(str(file)).get("ROWS", [])]
@@ -224,3 +227,10 @@ def test_docstrings_have_their_sections_in_order(each, required):
     assert required <= set(found)
     assert found == sorted(found, key=ORDER.index)
     assert inspect.getdoc(each).splitlines()[0].endswith((".", ","))
+
+
+@pytest.mark.parametrize("each", [*concrete(nn.Layer), *concrete(nn.Loss), *concrete(nn.Initialiser)])
+def test_every_setting_is_documented(each):
+    documented = {field.name for field, known in hyper_fields(each) if known.doc}
+    documented |= set(re.findall(r"^    (\w+):", inspect.getdoc(each), re.MULTILINE))
+    assert {field.name for field in fields(each)} <= documented

@@ -43,5 +43,7 @@ def test_unknown_classes_and_fields_are_refused():
         nn.from_config({"class": "os.system"})
     with pytest.raises(ConfigError, match=r"model: Relu has no field height\. Was it saved by a newer version\?"):
         nn.from_config({"class": "Relu", "height": 3})
+    with pytest.raises(ConfigError, match=r"model: Dense lacks units; a layer is saved with all its fields"):
+        nn.from_config({"class": "Dense", "bias": False})
     with pytest.raises(ConfigError, match=r"Dropout: drop_rate is 3; it must be 0 to 0\.99"):
         nn.from_config({"class": "Dropout", "drop_rate": 3})

@@ -63,6 +63,8 @@ def test_names_missing_or_double_are_refused():
         nn.Sequential((nn.Relu(), nn.Relu()), ("a",))
     with pytest.raises(ConfigError, match=r"received 2 layers and the names \('a', 'a'\)"):
         nn.Sequential((nn.Relu(), nn.Relu()), ("a", "a"))
+    with pytest.raises(ConfigError, match=r"received the names \('a', 'a/b'\); / is kept for paths\. Use _ instead"):
+        nn.Sequential((nn.Relu(), nn.Relu()), ("a", "a/b"))
 
 
 def test_errors_name_the_layer_its_class_and_the_line_of_the_user():
@@ -77,6 +79,13 @@ def test_errors_name_the_layer_its_class_and_the_line_of_the_user():
     wrong = params | {"output/weight": np.ones((9, 2))}
     with pytest.raises(ShapeError, match=r"^output \(Dense\) at test_layer\.py:\d+: input has shape \(5, 4\); weight"):
         network.apply(wrong, state, np.ones((5, 3)), train=False, key=None)
+
+
+def test_errors_inside_a_network_within_a_network_name_the_path():
+    network = nn.Sequential((nn.Relu(), nn.Sequential((nn.Dense(4),), ("inner",))), ("first", "block"))
+    params, state = network.init(np.random.default_rng(0), spec(1, 3))
+    with pytest.raises(ShapeError, match=r"^block/inner \(Dense\) at test_layer\.py:\d+: input has shape \(5, 7\)"):
+        network.apply(params, state, np.ones((5, 7)), train=False, key=None)
 
 
 def test_errors_name_the_layer_already_while_drawing_the_first_values():

@@ -147,7 +147,7 @@ def test_output_units_for_two_classes(name, units):
 
 def test_targets_that_do_not_fit_are_named():
     with pytest.raises(
-        ShapeError, match=r"^loss at test_loss\.py:\d+: outputs have shape \(3, 2\), the target \(3, 1\)"
+        ShapeError, match=r"^loss at test_loss\.py:\d+: outputs have shape \(3, 2\), the target \(3,\);"
     ):
         nn.Quadratic()(np.ones((3, 2)), np.ones(3))
     with pytest.raises(ShapeError, match=r"Hinge: received 3 classes; 2 are required"):

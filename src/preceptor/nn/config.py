@@ -1,6 +1,6 @@
 """Layers and losses as plain data and back: a closed list of names, so that loading a model runs no foreign code."""
 
-from dataclasses import fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
 from preceptor.errors import ConfigError
@@ -23,7 +23,7 @@ def to_config(value: Any) -> Any:
 def from_config(value: Any) -> Any:
     """The inverse of `to_config`.
 
-    Raises: ConfigError for a class that is not of this library, or fields that it does not have.
+    Raises: ConfigError for a class that is not of this library, fields that it does not have, or fields left out.
     """
     if isinstance(value, list):
         return tuple(from_config(each) for each in value)
@@ -36,4 +36,7 @@ def from_config(value: Any) -> Any:
     unknown = set(given) - {f.name for f in fields(KNOWN[name])}
     if unknown:
         raise ConfigError(f"model: {name} has no field {', '.join(sorted(unknown))}. Was it saved by a newer version?")
+    needed = {f.name for f in fields(KNOWN[name]) if f.default is MISSING} - set(given)
+    if needed:
+        raise ConfigError(f"model: {name} lacks {', '.join(sorted(needed))}; a layer is saved with all its fields.")
     return KNOWN[name](**given)

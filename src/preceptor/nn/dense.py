@@ -25,8 +25,8 @@ class Dense(Layer):
     """
 
     units: int = hyper(low=1, unit="features", doc="Width of the output.")
-    bias: bool = True
-    initialiser: Initialiser = He()
+    bias: bool = hyper(default=True, doc="Whether each unit adds a learned number.")
+    initialiser: Initialiser = hyper(default=He(), doc="Draws the first weights.")
 
     def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
         if spec.ndim < 2:

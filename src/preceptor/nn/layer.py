@@ -48,7 +48,8 @@ class Sequential(Layer):
     Args:
         layers: the layers in order.
         names: one for each; without them the class in small letters and a number: dense1, relu1, dense2.
-    Raises: ConfigError for names that are missing or double; ShapeError naming the layer where shapes do not fit.
+    Raises: ConfigError for names that are missing, double or hold a /; ShapeError, naming the layer, where shapes do
+        not fit.
     Source: definition.
     """
 
@@ -65,6 +66,8 @@ class Sequential(Layer):
                 f"Sequential: received {len(self.layers)} layers and the names {self.names}; "
                 "each layer needs a name of its own. Leave names out to have them made."
             )
+        if any("/" in name for name in self.names):
+            raise ConfigError(f"Sequential: received the names {self.names}; / is kept for paths. Use _ instead.")
 
     def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
         params: Arrays = {}
@@ -104,7 +107,8 @@ def within(values: Arrays, name: str) -> Arrays:
 
 
 def _named(error: ValueError, name: str, layer: Layer) -> ValueError:
-    return type(error)(f"{name} ({type(layer).__name__}) {error}")
+    where = f"{name}/" if isinstance(layer, Sequential) else f"{name} ({type(layer).__name__}) "
+    return type(error)(f"{where}{error}")
 
 
 def count_parameters(params: Arrays) -> int:

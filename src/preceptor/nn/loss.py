@@ -198,14 +198,13 @@ class PerceptronCriterion(Loss):
 def _columns(outputs: Any, target: Any) -> Any:
     """The target as (batch, unit) in the dtype of the outputs."""
     target = ops.cast(target, outputs.dtype)
-    if target.ndim == 1:
-        target = ops.reshape(target, (target.shape[0], 1))
-    if target.shape != outputs.shape:
+    columns = ops.reshape(target, (target.shape[0], 1)) if target.ndim == 1 else target
+    if columns.shape != outputs.shape:
         raise ShapeError(
             f"loss at {user_line()}: outputs have shape {tuple(outputs.shape)}, the target {tuple(target.shape)}; "
             "they must agree. Give the network one output unit for each target."
         )
-    return target
+    return columns
 
 
 def _class_shares(outputs: Any, target: Any) -> Any:

@@ -12,7 +12,7 @@ ACTIVATIONS = {"relu": jax.nn.relu, None: lambda x: x}
 
 
 def build(task: Task, variant: str):
-    """Builds variant "jax" (lax.scan over an epoch, batches gathered inside) or "jax-step" (one call per step)."""
+    """Builds variant "jax" (lax.scan over an epoch whose batches the same call gathers) or "jax-step" (one call per step)."""
     task.require_kinds("dense")
     workload = task.workload
     x, y = jnp.asarray(task.data[0]), jnp.asarray(task.data[1], jnp.int32)
@@ -45,7 +45,9 @@ def build(task: Task, variant: str):
 
     @partial(jax.jit, donate_argnums=0)
     def run_epoch(state, x, y, order):
-        return jax.lax.scan(lambda state, rows: step(state, x[rows], y[rows]), state, order)
+        # Gathered once per epoch: a gather inside the loop costs a hand-over between threads at every step, measured
+        # as 1.1 times the whole step of digits-mlp on idle cores and 2.1 times on busy ones, and nothing elsewhere.
+        return jax.lax.scan(lambda state, batch: step(state, *batch), state, (x[order], y[order]))
 
     @partial(jax.jit, donate_argnums=0)
     def run_step(state, x, y, rows):

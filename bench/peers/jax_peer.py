@@ -12,7 +12,7 @@ ACTIVATIONS = {"relu": jax.nn.relu, None: lambda x: x}
 
 
 def build(task: Task, variant: str):
-    """Builds variant "jax" (lax.scan over an epoch whose batches the same call gathers) or "jax-step" (one call per step)."""
+    """Builds variant "jax" (lax.scan over an epoch, its batches gathered first) or "jax-step" (one call per step)."""
     task.require_kinds("dense")
     workload = task.workload
     x, y = jnp.asarray(task.data[0]), jnp.asarray(task.data[1], jnp.int32)

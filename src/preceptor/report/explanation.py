@@ -19,7 +19,9 @@ from preceptor.report.names import Names
 READABLE = 60  # characters of a formula that still reads at a glance; conventional
 WIDTH = 100  # characters of a line in the terminal
 RESHAPED = frozenset(("reshape", "cast"))
-FOLDED = frozenset(("broadcast", "reshape", "cast", "slice", "transpose"))  # these move numbers, they compute nothing
+FOLDED = frozenset(
+    ("broadcast", "reshape", "cast", "slice", "transpose", "stop_gradient")
+)  # these move numbers, they compute nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -141,13 +143,13 @@ def explain(function: Callable[..., Any], *args: Any, detail: str = "auto") -> E
     if detail not in ("auto", "steps", "variables"):
         raise ConfigError(f"explain: detail is {detail!r}; it must be auto, steps or variables.")
     run = _trace(function, args)
-    if detail == "auto":
-        detail = "variables" if run.has_variables() else "steps"
-        if detail == "variables":
-            explanation = _explain(run, with_steps=False)
-            if all(len(step.formula) <= READABLE for step in explanation.nodes):
-                return explanation
-    return _explain(run, with_steps=detail != "variables")
+    if detail == "variables" or (detail == "auto" and run.has_variables()):
+        explanation = _explain(run, with_steps=False)
+        formulas = [step.formula for step in explanation.nodes]
+        formulas += [edge.formula for step in explanation.nodes for edge in step.edges]
+        if detail == "variables" or all(len(formula) <= READABLE for formula in formulas):
+            return explanation
+    return _explain(run, with_steps=True)
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,7 @@ def _trace(function: Callable[..., Any], args: tuple) -> _Run:
         known.setdefault(node.index, path)
 
     def constant(array: np.ndarray) -> str:
-        return names.of(array) or (shown(array) if array.size <= 4 else str(spec_of(array)))
+        return names.of_array(array) or (shown(array) if array.size <= 4 else str(spec_of(array)))
 
     return _Run(graph, leaves, known, constant)
 
@@ -282,7 +284,7 @@ def _explain(run: _Run, with_steps: bool) -> Explanation:
         for source, edge in zip(part.sources, edges, strict=True):
             if edge.contribution is not None:
                 so_far = adjoints.get(source.index)
-                adjoints[source.index] = edge.contribution if so_far is None else so_far + edge.contribution
+                adjoints[source.index] = np.asarray(edge.contribution if so_far is None else so_far + edge.contribution)
         steps.append(Step(names[node.index], formula, values[node.index], tuple(edges), adjoints.get(node.index)))
     inputs = [
         Step(names[node.index], "", values[node.index], (), adjoints.get(node.index))
@@ -467,7 +469,7 @@ def shown(value: np.ndarray, precision: int = 6) -> str:
     if value.dtype.kind == "b":
         return f"{value.shape} {np.count_nonzero(value)} true"
     low, high, mean = (_number(each, precision) for each in (value.min(), value.max(), value.mean()))
-    return f"{value.shape} {low}..{high}, mean {mean}"
+    return f"{value.shape} all {low}" if low == high else f"{value.shape} {low}..{high}, mean {mean}"
 
 
 def _nested(value: Any, precision: int) -> str:
@@ -484,7 +486,8 @@ def _number(value: Any, precision: int) -> str:
 
 def _forward_lines(explanation: Explanation) -> list[str]:
     rows = [
-        [step.name, f"= {step.formula}" if step.formula else "", f"= {shown(step.value)}"] for step in explanation.nodes
+        [step.name, f"= {_cut(step.formula)}" if step.formula else "", f"= {shown(step.value)}"]
+        for step in explanation.nodes
     ]
     return ["Forward", *_table(rows)]
 
@@ -504,8 +507,8 @@ def _backward_lines(explanation: Explanation) -> list[str]:
             local = ""
             if edge.derivative is not None:
                 value = "" if edge.is_number else f" = {shown(edge.derivative)}"
-                local = f"d{edge.target}/d{edge.source} = {edge.formula}{value}"
-            rows.append([f"d{result}/d{edge.source}", f"+= {edge.share}", f"= {shown(edge.contribution)}", local])
+                local = f"d{edge.target}/d{edge.source} = {_cut(edge.formula)}{value}"
+            rows.append([f"d{result}/d{edge.source}", f"+= {_cut(edge.share)}", f"= {shown(edge.contribution)}", local])
     return ["Backward", *_table(rows)]
 
 
@@ -513,6 +516,10 @@ def _gradient_lines(explanation: Explanation) -> list[str]:
     result = explanation.result.name
     rows = [[f"d{result}/d{name}", f"= {shown(value)}"] for name, value in explanation.gradient.items()]
     return ["Gradient", *(_table(rows) if rows else ["  no input is a float"])]
+
+
+def _cut(formula: str) -> str:
+    return formula if len(formula) <= READABLE else formula[: READABLE - 1] + "…"
 
 
 def _table(rows: list[list[str]]) -> list[str]:
@@ -524,8 +531,11 @@ def _table(rows: list[list[str]]) -> list[str]:
         line = ""
         for cell, width in zip(row, widths, strict=True):
             if line and cell and len(line) + 2 + len(cell) > WIDTH:
-                lines.append(line.rstrip())
-                line = " " * (widths[0] + 4)
+                if line.strip() == row[0]:
+                    line = line[: widths[0] + 2]
+                else:
+                    lines.append(line.rstrip())
+                    line = " " * (widths[0] + 4)
             line += "  " + cell.ljust(width)
         lines.append(line.rstrip())
     return lines

@@ -177,7 +177,8 @@ def _text(formula: Formula) -> tuple[str, int]:
         return text(formula.base, ATOM) + formula.mark, ATOM
     if isinstance(formula, Infix):
         side, own = INFIX_LEVELS.get(formula.operator, (SUM, LOOSE))
-        return f"{text(formula.left, side)} {formula.operator} {text(formula.right, side)}", own
+        operator = formula.operator if formula.operator == "^" else f" {formula.operator} "
+        return text(formula.left, side) + operator + text(formula.right, side), own
     if isinstance(formula, Sum):
         return _sum_text(formula), SUM
     above = "·".join(_power(base, exponent) for base, exponent in formula.factors if exponent > 0)
@@ -194,12 +195,12 @@ def _sum_text(formula: Sum) -> str:
     words = ""
     for coefficient, body in terms:
         sign = " - " if coefficient < 0 else " + "
-        words += (sign if words else sign.strip(" +")) + text(multiply(Number(abs(coefficient)), body), PRODUCT)
+        words += (sign if words else sign.strip(" +")) + text(multiply(Number(_size(coefficient)), body), PRODUCT)
     return words
 
 
 def _ratio(above: str, coefficient: Coefficient, *below: str) -> str:
-    top, bottom = abs(coefficient), Fraction(1)
+    top, bottom = _size(coefficient), Fraction(1)
     if isinstance(top, Fraction):
         top, bottom = Fraction(top.numerator), Fraction(top.denominator)
     if top != 1 or not above:
@@ -207,6 +208,10 @@ def _ratio(above: str, coefficient: Coefficient, *below: str) -> str:
     divisors = [each for each in (digits(bottom) if bottom != 1 else "", *below) if each]
     under = f"({'·'.join(divisors)})" if len(divisors) > 1 else "".join(divisors)
     return ("-" if coefficient < 0 else "") + above + (f" / {under}" if under else "")
+
+
+def _size(coefficient: Coefficient) -> Coefficient:
+    return -coefficient if coefficient < 0 else coefficient
 
 
 def _power(base: Formula, exponent: Coefficient) -> str:

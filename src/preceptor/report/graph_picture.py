@@ -1,7 +1,10 @@
-"""A computation graph drawn from left to right as one SVG file, without scripts and without fonts of its own.
+"""A computation graph drawn as one SVG file, without scripts and without fonts of its own.
 
 Each step is a box with its formula and value; red at an arrow stands the local derivative, blue below a box the
-derivative of the result by it. Texts are in a monospaced font, so that their widths are known when the picture is made.
+derivative of the result by it. The graph runs from left to right or from top to bottom, whichever is larger on a slide.
+Texts are in a monospaced font, so that their widths are known when the picture is made.
+
+Positions are counted `along` the direction of the graph and `across` it.
 """
 
 import itertools
@@ -13,49 +16,42 @@ from preceptor.errors import NotSupported
 from preceptor.report.explanation import Edge, Explanation, Step, shown
 
 MOST = 60  # steps; more fit no page that one reads
+SLIDE = (1280.0, 720.0)  # only the ratio counts
 
 # Lengths in pixels, chosen by eye
 SIZE, SMALL = 15, 13  # of letters
 ADVANCE = 0.62  # width of a monospaced letter by its size; the widest of the usual fonts
 LINE = 20  # from one line of text to the next
 PAD = 12  # between a box and its text
-PITCH = 42  # between arrows that enter one box: a text above each and one below
-GAP = 26  # between boxes of one column
-BEND = 70  # between columns, where arrows change their height
+PITCH = 42  # between arrows that enter one box from the left: a text above each and one below
+GAP = 26  # between boxes of one layer
+BEND = 64  # between layers, where arrows change lanes
 MARGIN = 28
 LONGEST = 44  # letters of a text; the rest is cut
 
 RED, BLUE, INK, GREY, PAPER = "#b3261e", "#1a56b0", "#1d1d1f", "#6b7078", "#ffffff"
 FONT = "'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
+LEGEND = "red: derivative of a box by what enters it · blue: derivative of the result by the box"
 
 
 @dataclass(eq=False)
 class Place:
-    """A place in a column: a box, or a lane in which an arrow passes by the boxes of the column."""
+    """A place in a layer: a box, or a lane in which an arrow passes by the boxes of the layer."""
 
     layer: int
+    step: Step | None = None
     lines: list[str] = field(default_factory=list)
     below: list[str] = field(default_factory=list)
-    step: Step | None = None
     entries: list["Arrow"] = field(default_factory=list)
     before: list["Place"] = field(default_factory=list)
     after: list["Place"] = field(default_factory=list)
-    y: float = 0.0  # of the middle of the box
-
-    @property
-    def height(self) -> float:
-        """Of the box alone."""
-        return max(len(self.lines) * LINE + PAD, len(self.entries) * PITCH) if self.step else 0.0
-
-    @property
-    def top(self) -> float:
-        """From the middle upwards, all that must stay free."""
-        return max(self.height, PITCH if self.step else LINE) / 2
-
-    @property
-    def bottom(self) -> float:
-        """From the middle downwards, the texts below the box included."""
-        return self.top + len(self.below) * LINE
+    across: float = 0.0  # of the middle of the box
+    lead: float = LINE / 2  # what must stay free across, before the middle and after it
+    trail: float = LINE / 2
+    pulls: list[tuple["Place", float]] = field(default_factory=list)  # neighbours, and how far off them it is straight
+    ports: list[float] = field(default_factory=list)  # where arrows enter, from the middle
+    width: float = 0.0  # of the box
+    height: float = 0.0
 
 
 @dataclass(eq=False)
@@ -66,11 +62,12 @@ class Arrow:
     way: list[Place]
 
     @property
-    def label(self) -> tuple[str, str]:
-        """The texts above and below the arrow where it enters its target."""
-        if self.edge.derivative is None or self.edge.is_number:
-            return _cut(self.edge.formula), ""
-        return _cut(self.edge.formula), _cut(shown(self.edge.derivative, 4))
+    def label(self) -> list[str]:
+        """The texts where the arrow enters its target: local derivative and value."""
+        words = [_cut(self.edge.formula)]
+        if self.edge.derivative is not None and not self.edge.is_number:
+            words.append(_cut(shown(self.edge.derivative, 4)))
+        return words
 
 
 def draw(explanation: Explanation) -> str:
@@ -81,178 +78,243 @@ def draw(explanation: Explanation) -> str:
             f"picture: the graph has {count} steps; at most {MOST} can be drawn. Print the explanation instead, "
             'or explain it with detail="variables" or a smaller part of it.'
         )
-    columns, arrows = _columns(explanation)
-    for _ in range(4):
-        _order(columns, forwards=True)
-        _order(columns, forwards=False)
-    for column in columns:
-        for place in column:
-            place.entries.sort(key=lambda arrow: columns[arrow.way[-2].layer].index(arrow.way[-2]))
-    _heights(columns)
-    return _write(columns, arrows)
+    return max((Drawing(explanation, vertical) for vertical in (False, True)), key=lambda each: each.scale).svg()
 
 
-# Layout
+class Drawing:
+    """The graph laid out in one direction."""
+
+    def __init__(self, explanation: Explanation, vertical: bool) -> None:
+        self.vertical = vertical
+        self.layers, self.arrows = _layers(explanation)
+        for _ in range(4):
+            _order(self.layers, forwards=True)
+            _order(self.layers, forwards=False)
+        for place in itertools.chain(*self.layers):
+            place.entries.sort(key=lambda arrow: self.layers[arrow.way[-2].layer].index(arrow.way[-2]))
+            if place.step:
+                (_measure_vertical if vertical else _measure)(place)
+        for arrow in self.arrows:
+            for one, other in itertools.pairwise(arrow.way):
+                port = other.ports[other.entries.index(arrow)] if other.step else 0.0
+                one.pulls.append((other, port))
+                other.pulls.append((one, -port))
+        _spread(self.layers)
+        self.starts, self.ends = self._extents()
+        across = max(place.across + place.trail for place in itertools.chain(*self.layers)) + MARGIN
+        along = self.ends[-1] + MARGIN
+        width, height = (across, along) if vertical else (along, across)
+        self.width, self.foot = max(width, _width(LEGEND, SMALL) + 2 * MARGIN), height
+        self.height = height + LINE
+
+    @property
+    def scale(self) -> float:
+        """How large it appears on a slide."""
+        return min(SLIDE[0] / self.width, SLIDE[1] / self.height)
+
+    def _extents(self) -> tuple[list[float], list[float]]:
+        """Where the boxes of each layer start and end along the graph; before them lie labels, before those bends."""
+        starts, ends = [], []
+        at = float(MARGIN)
+        for layer in self.layers:
+            boxes = [place for place in layer if place.step]
+            labels = [arrow.label for place in boxes for arrow in place.entries]
+            if self.vertical:
+                space = max((len(label) * float(LINE) for label in labels), default=0.0)
+                size = max(place.height + len(place.below) * LINE for place in boxes)
+            else:
+                space = max((_width(word, SMALL) for label in labels for word in label), default=0.0)
+                size = max(max(place.width, _widest(place.below, SMALL)) for place in boxes)
+                for place in boxes:
+                    place.width = size
+            at += BEND + space + 2 * PAD if labels else 0
+            starts.append(at)
+            at += size
+            ends.append(at)
+        return starts, ends
+
+    def svg(self) -> str:
+        parts = [
+            f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {self.width:.0f} {self.height:.0f}" '
+            f'width="{self.width:.0f}" height="{self.height:.0f}" font-family="{FONT}">',
+            f'<rect width="100%" height="100%" fill="{PAPER}"/>',
+            '<defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" '
+            f'orient="auto"><path d="M0,1 L10,5 L0,9 z" fill="{GREY}"/></marker></defs>',
+        ]
+        for arrow in self.arrows:
+            parts += self._arrow(arrow)
+        for place in itertools.chain(*self.layers):
+            if place.step:
+                parts += self._box(place)
+        parts.append(_text(MARGIN, self.foot, LEGEND, SMALL, GREY))
+        return "\n".join([*parts, "</svg>", ""])
+
+    def _point(self, along: float, across: float) -> str:
+        return f"{across:.1f},{along:.1f}" if self.vertical else f"{along:.1f},{across:.1f}"
+
+    def _arrow(self, arrow: Arrow) -> list[str]:
+        """Straight past boxes and labels, bent only in the free strip between layers."""
+        source, target = arrow.way[0], arrow.way[-1]
+        port = target.across + target.ports[target.entries.index(arrow)]
+        start = self.starts[source.layer]
+        start += source.height + len(source.below) * LINE + 4 if self.vertical else source.width
+        across = source.across
+        words = [f"M{self._point(start, across)}"]
+        for place in arrow.way[1:]:
+            end, new = self.ends[place.layer - 1], port if place is target else place.across
+            stop = self.starts[place.layer] if place is target else self.ends[place.layer]
+            words.append(f"L{self._point(end, across)}")
+            turns = [(end + BEND / 2, across), (end + BEND / 2, new), (end + BEND, new)]
+            words.append("C" + " ".join(self._point(*turn) for turn in turns))
+            words.append(f"L{self._point(stop, new)}")
+            across = new
+        dashes = "" if arrow.edge.formula else ' stroke-dasharray="4 4"'
+        path = (
+            f'<path d="{" ".join(words)}" fill="none" stroke="{GREY}" stroke-width="1.4" '
+            f'marker-end="url(#tip)"{dashes}/>'
+        )
+        end, stop = self.ends[target.layer - 1] + BEND, self.starts[target.layer]
+        if self.vertical:
+            spots = [(port + 8, stop - PAD - SMALL * 0.3 - LINE * i) for i in reversed(range(len(arrow.label)))]
+        else:
+            spots = [((end + stop) / 2, port - 6), ((end + stop) / 2, port + SMALL + 3)]
+        anchor = "start" if self.vertical else "middle"
+        return [path, *(_text(*at, word, SMALL, RED, anchor) for at, word in zip(spots, arrow.label, strict=False))]
+
+    def _box(self, place: Place) -> list[str]:
+        assert place.step
+        start = self.starts[place.layer]
+        if self.vertical:
+            left, top = place.across - place.width / 2, start
+        else:
+            left, top = start, place.across - place.height / 2
+        middle = left + place.width / 2
+        fill, corner = ("#eef4ea", 14) if not place.step.formula else ("#f7f6f2", 4)
+        parts = [
+            f'<rect class="box" x="{left:.1f}" y="{top:.1f}" width="{place.width:.1f}" height="{place.height:.1f}" '
+            f'rx="{corner}" fill="{fill}" stroke="{INK}" stroke-width="1.2"/>'
+        ]
+        first = top + place.height / 2 - (len(place.lines) - 1) * LINE / 2 + SIZE * 0.35
+        under = top + place.height + LINE * 0.85
+        parts += [_text(middle, first + i * LINE, line, SIZE, INK, "middle") for i, line in enumerate(place.lines)]
+        parts += [_text(middle, under + i * LINE, line, SMALL, BLUE, "middle") for i, line in enumerate(place.below)]
+        return parts
 
 
-def _columns(explanation: Explanation) -> tuple[list[list[Place]], list[Arrow]]:
-    """Every step in the column after its last input; inputs just before their first reader; lanes where arrows pass."""
-    layers: dict[str, int] = {}
+def _layers(explanation: Explanation) -> tuple[list[list[Place]], list[Arrow]]:
+    """Every step in the layer after its last input; inputs just before their first reader; lanes where arrows pass."""
+    numbers: dict[str, int] = {}
     for step in explanation.nodes:
-        layers[step.name] = 1 + max((layers[edge.source] for edge in step.edges), default=-1)
+        numbers[step.name] = 1 + max((numbers[edge.source] for edge in step.edges), default=-1)
     for step in explanation.nodes:
         if not step.formula:
-            readers = [layers[each.name] for each in explanation.nodes for e in each.edges if e.source == step.name]
-            layers[step.name] = min(readers, default=1) - 1
-    columns: list[list[Place]] = [[] for _ in range(max(layers.values()) + 1)]
+            readers = [numbers[each.name] for each in explanation.nodes for e in each.edges if e.source == step.name]
+            numbers[step.name] = min(readers, default=1) - 1
+    layers: list[list[Place]] = [[] for _ in range(max(numbers.values()) + 1)]
     places: dict[str, Place] = {}
     arrows = []
     for step in explanation.nodes:
-        place = _box(step, layers[step.name], explanation)
-        columns[place.layer].append(place)
+        place = Place(numbers[step.name], step, *_texts(step, explanation))
+        layers[place.layer].append(place)
         places[step.name] = place
         for edge in step.edges:
             source = places[edge.source]
-            lanes = [Place(layer) for layer in range(source.layer + 1, place.layer)]
+            lanes = [Place(number) for number in range(source.layer + 1, place.layer)]
             for lane in lanes:
-                columns[lane.layer].append(lane)
+                layers[lane.layer].append(lane)
             way = [source, *lanes, place]
             for one, other in itertools.pairwise(way):
                 one.after.append(other)
                 other.before.append(one)
             arrows.append(Arrow(edge, way))
             place.entries.append(arrows[-1])
-    return columns, arrows
+    return layers, arrows
 
 
-def _box(step: Step, layer: int, explanation: Explanation) -> Place:
-    lines = [_cut(f"{step.name} = {step.formula}"), _cut(f"= {shown(step.value, 4)}")]
-    if not step.formula:
-        lines = [_cut(f"{step.name} = {shown(step.value, 4)}")]
+def _texts(step: Step, explanation: Explanation) -> tuple[list[str], list[str]]:
+    """What stands in a box and below it."""
+    value = shown(step.value, 4)
+    lines = [f"{step.name} = {step.formula}", f"= {value}"] if step.formula else [f"{step.name} = {value}"]
     below = []
     if step.adjoint is not None:
-        below.append(_cut(f"d{explanation.result.name}/d{step.name} = {shown(step.adjoint, 4)}"))
+        below.append(f"d{explanation.result.name}/d{step.name} = {shown(step.adjoint, 4)}")
         shares = [each.contribution for each in explanation.contributions(step.name) if each.contribution is not None]
         if len(shares) > 1 and step.adjoint.ndim == 0:
-            words = " + ".join(shown(share, 4) for share in shares).replace("+ -", "- ")
-            below.append(_cut(f"= {words}"))
-    return Place(layer, lines, below, step)
+            below.append("= " + " + ".join(shown(share, 4) for share in shares).replace("+ -", "- "))
+    return _broken(lines), _broken(below)
 
 
-def _order(columns: Sequence[list[Place]], forwards: bool) -> None:
-    """Sorts each column by the mean position of the neighbours in the column before (or after)."""
-    for column in columns if forwards else reversed(columns):
-        positions = {place: i for i, place in enumerate(column)}
+def _measure(place: Place) -> None:
+    """Sizes for a graph from left to right: arrows enter one under the other."""
+    count = len(place.entries)
+    place.width = _widest(place.lines, SIZE) + 2 * PAD
+    place.height = max(len(place.lines) * LINE + PAD, count * PITCH)
+    place.ports = [(i - (count - 1) / 2) * PITCH for i in range(count)]
+    place.lead = max(place.height, PITCH) / 2
+    place.trail = place.lead + len(place.below) * LINE
+
+
+def _measure_vertical(place: Place) -> None:
+    """Sizes for a graph from top to bottom: arrows enter side by side, each with its label to the right of it."""
+    labels = [_widest(arrow.label, SMALL) + 2 * PAD for arrow in place.entries]
+    place.width = max(_widest(place.lines, SIZE) + 2 * PAD, sum(labels) if len(labels) > 1 else 0)
+    place.height = len(place.lines) * LINE + PAD
+    place.lead = max(place.width, _widest(place.below, SMALL)) / 2
+    place.trail = place.lead
+    if len(labels) == 1:
+        place.ports, place.trail = [0.0], max(place.lead, labels[0])
+    else:
+        place.ports = [sum(labels[:i]) - sum(labels) / 2 + PAD / 2 for i in range(len(labels))]
+
+
+def _order(layers: Sequence[list[Place]], forwards: bool) -> None:
+    """Sorts each layer by the mean position of the neighbours in the layer before (or after)."""
+    for layer in layers if forwards else reversed(layers):
         weights = {}
-        for place in column:
+        for i, place in enumerate(layer):
             near = place.before if forwards else place.after
-            ranks = [columns[each.layer].index(each) / len(columns[each.layer]) for each in near]
-            weights[place] = sum(ranks) / len(ranks) if ranks else positions[place] / len(column)
-        column.sort(key=lambda place: weights[place])
+            ranks = [layers[each.layer].index(each) / len(layers[each.layer]) for each in near]
+            weights[place] = sum(ranks) / len(ranks) if ranks else i / len(layer)
+        layer.sort(key=lambda place: weights[place])
 
 
-def _heights(columns: Sequence[list[Place]]) -> None:
-    """Gives each place its height: near its neighbours, in order, and never over another."""
-    for sweep in range(12):
-        for column in columns if sweep % 2 == 0 else reversed(columns):
+def _spread(layers: Sequence[list[Place]]) -> None:
+    """Sets places across: near their neighbours, in order, and never one over another."""
+    for sweep in range(24):
+        for layer in layers if sweep % 2 == 0 else reversed(layers):
             wanted = []
-            for place in column:
-                near = [*place.before, *place.after] if sweep else place.before
-                wanted.append(sum(each.y for each in near) / len(near) if near else place.y)
-            for place, y in zip(column, wanted, strict=True):
-                place.y = y
-            for above, place in itertools.pairwise(column):
-                place.y = max(place.y, above.y + above.bottom + GAP + place.top)
-            shift = sum(y - place.y for place, y in zip(column, wanted, strict=True)) / max(len(column), 1)
-            for place in column:
-                place.y += shift
-    highest = min(place.y - place.top for column in columns for place in column)
-    for column in columns:
-        for place in column:
-            place.y += MARGIN - highest
-
-
-# Writing
-
-
-def _write(columns: Sequence[list[Place]], arrows: Sequence[Arrow]) -> str:
-    lefts, rights = [], []  # of the boxes of each column
-    x = float(MARGIN)
-    for column in columns:
-        boxes = [place for place in column if place.step]
-        labels = [word for place in boxes for arrow in place.entries for word in arrow.label]
-        if labels:
-            x += BEND + max(_width(word, SMALL) for word in labels) + 2 * PAD
-        width = max(
-            [_width(line, SIZE) + 2 * PAD for place in boxes for line in place.lines]
-            + [_width(line, SMALL) for place in boxes for line in place.below],
-            default=0,
-        )
-        lefts.append(x)
-        x += width
-        rights.append(x)
-    foot = max(place.y + place.bottom for column in columns for place in column) + MARGIN
-    legend = "red: derivative of a box by what enters it · blue: derivative of the result by the box"
-    width, height = max(x, _width(legend, SMALL) + MARGIN) + MARGIN, foot + LINE
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:.0f} {height:.0f}" width="{width:.0f}" '
-        f'height="{height:.0f}" font-family="{FONT}">',
-        f'<rect width="100%" height="100%" fill="{PAPER}"/>',
-        '<defs><marker id="tip" viewBox="0 0 10 10" refX="9" refY="5" markerWidth="7" markerHeight="7" orient="auto">'
-        f'<path d="M0,1 L10,5 L0,9 z" fill="{GREY}"/></marker></defs>',
-    ]
-    for arrow in arrows:
-        parts += _arrow(arrow, lefts, rights)
-    for column in columns:
-        for place in column:
-            if place.step:
-                parts += _draw_box(place, lefts[place.layer], rights[place.layer])
-    parts.append(_text(MARGIN, foot, legend, SMALL, GREY))
-    return "\n".join([*parts, "</svg>", ""])
-
-
-def _arrow(arrow: Arrow, lefts: Sequence[float], rights: Sequence[float]) -> list[str]:
-    """Straight through columns and past labels, bent only in the free strip between columns."""
-    target = arrow.way[-1]
-    port = target.y + (target.entries.index(arrow) - (len(target.entries) - 1) / 2) * PITCH
-    y = arrow.way[0].y
-    words = [f"M{rights[arrow.way[0].layer]:.1f},{y:.1f}"]
-    for place in arrow.way[1:]:
-        start, height = rights[place.layer - 1], port if place is target else place.y
-        bend, middle = start + BEND, start + BEND / 2
-        words.append(f"C{middle:.1f},{y:.1f} {middle:.1f},{height:.1f} {bend:.1f},{height:.1f}")
-        words.append(f"H{lefts[place.layer] if place is target else rights[place.layer]:.1f}")
-        y = height
-    dashes = "" if arrow.edge.formula else ' stroke-dasharray="4 4"'
-    path = (
-        f'<path d="{" ".join(words)}" fill="none" stroke="{GREY}" stroke-width="1.4" marker-end="url(#tip)"{dashes}/>'
-    )
-    middle = (rights[target.layer - 1] + BEND + lefts[target.layer]) / 2
-    above, below = arrow.label
-    texts = [(port - 6, above), (port + SMALL + 3, below)]
-    return [path, *(_text(middle, at, word, SMALL, RED, "middle") for at, word in texts if word)]
-
-
-def _draw_box(place: Place, left: float, right: float) -> list[str]:
-    assert place.step
-    top, middle = place.y - place.height / 2, (left + right) / 2
-    fill, corner = ("#f1f5ee", 14) if not place.step.formula else ("#f7f6f2", 4)
-    parts = [
-        f'<rect class="box" x="{left:.1f}" y="{top:.1f}" width="{right - left:.1f}" height="{place.height:.1f}" '
-        f'rx="{corner}" fill="{fill}" stroke="{INK}" stroke-width="1.2"/>'
-    ]
-    first = place.y - (len(place.lines) - 1) * LINE / 2 + SIZE * 0.35
-    parts += [_text(middle, first + i * LINE, line, SIZE, INK, "middle") for i, line in enumerate(place.lines)]
-    under = top + place.height + LINE * 0.85
-    return parts + [_text(middle, under + i * LINE, line, SMALL, BLUE, "middle") for i, line in enumerate(place.below)]
+            for place in layer:
+                near = [each.across + offset for each, offset in place.pulls]
+                wanted.append(sum(near) / len(near) if near else place.across)
+            for place, across in zip(layer, wanted, strict=True):
+                place.across = across
+            for one, place in itertools.pairwise(layer):
+                place.across = max(place.across, one.across + one.trail + GAP + place.lead)
+            shift = sum(across - place.across for place, across in zip(layer, wanted, strict=True)) / len(layer)
+            for place in layer:
+                place.across += shift
+    first = min(place.across - place.lead for layer in layers for place in layer)
+    for place in itertools.chain(*layers):
+        place.across += MARGIN - first
 
 
 def _text(x: float, y: float, words: str, size: int, colour: str, anchor: str = "start") -> str:
-    return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}" text-anchor="{anchor}">{escape(words)}</text>'
+    place = f'x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}" text-anchor="{anchor}"'
+    return f"<text {place}>{escape(words)}</text>"
+
+
+def _widest(lines: Sequence[str], size: int) -> float:
+    return max((_width(line, size) for line in lines), default=0.0)
 
 
 def _width(words: str, size: int) -> float:
     return len(words) * size * ADVANCE
+
+
+def _broken(lines: Sequence[str]) -> list[str]:
+    """Long matrices one row a line; whatever is still too long is cut."""
+    rows = [line.replace("], [", "],\n[").split("\n") if len(line) > LONGEST else [line] for line in lines]
+    return [_cut(row) for line in rows for row in line]
 
 
 def _cut(words: str) -> str:

@@ -1,7 +1,7 @@
 """The names that a function gives to its values, seen while it is being traced."""
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import FrameType
 from typing import Any
 
@@ -21,16 +21,23 @@ class Names:
 
     def __init__(self, function: Callable[..., Any]) -> None:
         self._code = getattr(function, "__code__", None)
-        self._own: dict[int, str] = {}  # by id of the value
-        self._called: dict[int, str] = {}
-        self._element: dict[int, str] = {}
-        self._kept: list[Any] = []  # keeps ids from being given to other values
+        self._own: dict[Symbol, str] = {}  # symbols are compared by identity here
+        self._called: dict[Symbol, str] = {}
+        self._element: dict[Symbol, str] = {}
+        self._arrays: dict[str, np.ndarray] = {}
 
-    def of(self, value: Any) -> str | None:
-        """The name of a traced value or an array, None where it never had one."""
+    def of(self, value: Symbol) -> str | None:
+        """The name of a traced value, None where it never had one."""
         for known in (self._own, self._called, self._element):
-            if id(value) in known:
-                return known[id(value)]
+            if value in known:
+                return known[value]
+        return None
+
+    def of_array(self, value: np.ndarray) -> str | None:
+        """The name by which the function knows an array of these numbers; a program holds copies of its constants."""
+        for name, array in self._arrays.items():
+            if array.dtype == value.dtype and np.array_equal(array, value):
+                return name
         return None
 
     def __enter__(self) -> "Names":
@@ -45,25 +52,30 @@ class Names:
         for each in (frame, frame.f_back):
             if each is None:
                 continue
-            own = each.f_code is self._code
-            if own or not (each.f_code.co_filename.startswith(PACKAGE) or each.f_code.co_name.startswith("<")):
-                self._note(each.f_locals, own, event == "return" and each is frame)
+            if each.f_code is self._code:
+                self._note_own(each.f_locals)
+                self._note_arrays(each)
+            elif not (each.f_code.co_filename.startswith(PACKAGE) or each.f_code.co_name.startswith("<")):
+                self._called.update((value, name) for name, value in each.f_locals.items() if isinstance(value, Symbol))
+            else:
+                continue
+            if event == "return" and each is frame:
+                self._note_elements(each.f_locals)
 
-    def _note(self, variables: Any, own: bool, with_elements: bool) -> None:
-        for name, value in list(variables.items()):
-            if isinstance(value, (Symbol, np.ndarray)) and name.isidentifier():
-                if own:
-                    self._put(self._own, value, name, replace=False)
-                else:
-                    self._put(self._called, value, name, replace=True)
-            elif with_elements and type(value) in (tuple, list):
+    def _note_own(self, variables: Mapping[str, Any]) -> None:
+        for name, value in variables.items():
+            if isinstance(value, Symbol):
+                self._own.setdefault(value, name)
+
+    def _note_arrays(self, frame: FrameType) -> None:
+        for known, names in ((frame.f_locals, list(frame.f_locals)), (frame.f_globals, frame.f_code.co_names)):
+            for name in names:
+                if isinstance(known.get(name), np.ndarray):
+                    self._arrays.setdefault(name, known[name])
+
+    def _note_elements(self, variables: Mapping[str, Any]) -> None:
+        for name, value in variables.items():
+            if type(value) in (tuple, list):
                 for i, element in enumerate(value):
-                    if isinstance(element, (Symbol, np.ndarray)):
-                        self._put(self._element, element, f"{name}[{i}]", replace=True)
-
-    def _put(self, known: dict[int, str], value: Any, name: str, replace: bool) -> None:
-        if id(value) not in known:
-            self._kept.append(value)
-        elif not replace:
-            return
-        known[id(value)] = name
+                    if isinstance(element, Symbol):
+                        self._element.setdefault(element, f"{name}[{i}]")

@@ -1,0 +1,352 @@
+"""What every optimiser keeps to. A row in PAPER enters one: its formula as the source prints it, worked out here in
+plain NumPy; without a row the first test fails."""
+
+import inspect
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+import preceptor as pr
+from preceptor.engines import Reference, Xla
+from preceptor.hyper import hyper_fields
+from preceptor.nn import Layer, Loss
+from preceptor.train import Arrays, Config, Constant, Cosine, optim, train
+
+KINDS = [each for name in optim.__all__ if (each := getattr(optim, name)) is not optim.Optimiser]
+IDS = [each.__name__ for each in KINDS]
+every_optimiser = pytest.mark.parametrize("kind", KINDS, ids=IDS)
+START = {  # a scalar, a vector, a matrix and an array of four axes
+    "bias": np.array(0.7),
+    "deep/scale": np.array([1.0, -2.0, 0.3]),
+    "deep/weight": np.linspace(-1.5, 1.5, 6).reshape(2, 3),
+    "filters": np.linspace(2, -2, 24).reshape(2, 3, 2, 2),
+}
+
+
+@dataclass(frozen=True)
+class Surface(Layer):
+    """A network without data: its one output is a function of its parameters, which begin where they are told."""
+
+    function: Callable
+    start: dict
+
+    def init(self, rng, spec):
+        return self.start, {}
+
+    def apply(self, params, state, x, *, train, key):
+        return pr.reshape(self.function(params), (1, 1)), state
+
+
+@dataclass(frozen=True)
+class Height(Loss):
+    """The output itself is the loss."""
+
+    def __call__(self, outputs, target):
+        return outputs[:, 0]
+
+    def outputs(self, classes):
+        return 1
+
+    def predict(self, outputs):
+        return outputs
+
+
+def bowl(params):
+    """Sum of a (p² / 2 + sin p) over all numbers of all parameters, a = 1, 1.5, 2, 1, 1.5, ..."""
+    parts = [curvature(p.shape) * (p * p / 2 + pr.sin(p)) for p in params.values()]
+    return sum(pr.sum(part) for part in parts)
+
+
+def curvature(shape):
+    return 1 + 0.5 * (np.arange(np.prod(shape, dtype=int)) % 3).reshape(shape)
+
+
+def bowl_gradient(p):
+    return curvature(p.shape) * (p + np.cos(p))
+
+
+def descend(optimiser, steps, rate, *, function=bowl, start=START, engine=None, schedule=Constant()):  # noqa: B008
+    """The last record of a training of so many steps in float64."""
+    config = Config(
+        Surface(function, start),
+        Height(),
+        optimiser,
+        schedule=schedule,
+        learning_rate=rate,
+        batch_size=1,
+        epochs=1,
+        engine=engine or Reference("f64"),
+    )
+    nothing = np.zeros((steps, 1))
+    return list(train(config, Arrays(nothing, nothing)))[-1]
+
+
+def params_after(*args, **given):
+    return descend(*args, **given).snapshot()["params"]
+
+
+# Trajectories as the sources print them -----------------------------------------------------------------------------
+
+
+def gradient_descent(o, p, gradient, rate, steps):
+    """w(t+1) = w(t) - rate * gradient."""
+    for _ in range(steps):
+        p = p - rate * gradient(p)
+    return p
+
+
+def heavy_ball(o, p, gradient, rate, steps):
+    """Polyak 1964: x(t+1) = x(t) - rate * gradient + momentum * (x(t) - x(t-1))."""
+    before = p
+    for _ in range(steps):
+        p, before = p - rate * gradient(p) + o.momentum * (p - before), p
+    return p
+
+
+def lookahead(o, p, gradient, rate, steps):
+    """Sutskever et al. 2013, equations 3 and 4: v = momentum v - rate * gradient(θ + momentum v); θ = θ + v.
+
+    The parameter of the rewritten form is the point looked ahead to, θ + momentum v.
+    """
+    theta, v = p, np.zeros_like(p)
+    for _ in range(steps):
+        v = o.momentum * v - rate * gradient(theta + o.momentum * v)
+        theta = theta + v
+    return theta + o.momentum * v
+
+
+def lecture_6e(o, p, gradient, rate, steps):
+    """Tieleman and Hinton 2012: MeanSquare(t) = 0.9 MeanSquare(t-1) + 0.1 gradient²; divide by its root."""
+    mean_square = np.zeros_like(p)
+    for _ in range(steps):
+        g = gradient(p)
+        mean_square = o.decay * mean_square + (1 - o.decay) * g**2
+        p = p - rate * g / (np.sqrt(mean_square) + o.epsilon)
+    return p
+
+
+def algorithm_1(o, p, gradient, rate, steps, weight_decay=0.0):
+    """Kingma and Ba 2015, algorithm 1; with weight decay Loshchilov and Hutter 2019, algorithm 2, lines 6 to 12."""
+    m, v = np.zeros_like(p), np.zeros_like(p)
+    for t in range(1, steps + 1):
+        g = gradient(p)
+        m = o.beta1 * m + (1 - o.beta1) * g
+        v = o.beta2 * v + (1 - o.beta2) * g**2
+        m_hat, v_hat = m / (1 - o.beta1**t), v / (1 - o.beta2**t)
+        p = p - rate * m_hat / (np.sqrt(v_hat) + o.epsilon) - rate * weight_decay * p
+    return p
+
+
+def algorithm_2(o, p, gradient, rate, steps):
+    return algorithm_1(o, p, gradient, rate, steps, o.weight_decay)
+
+
+PAPER = {
+    optim.SGD: gradient_descent,
+    optim.Momentum: heavy_ball,
+    optim.Nesterov: lookahead,
+    optim.RMSProp: lecture_6e,
+    optim.Adam: algorithm_1,
+    optim.AdamW: algorithm_2,
+}
+
+# The second and third steps of p = 1 on p² / 2 (so the gradient is p itself) at rate 0.1, worked out by hand.
+BY_HAND = {
+    # 1 - 0.1 * 1 = 0.9;  0.9 - 0.09 = 0.81;  0.81 - 0.081
+    optim.SGD: (0.9, 0.81, 0.729),
+    # v = 1, 0.9 * 1 + 0.9 = 1.8, 0.9 * 1.8 + 0.72 = 2.34
+    optim.Momentum: (0.9, 0.72, 0.486),
+    # v = 1, direction 1.9;  v = 0.9 + 0.81 = 1.71, direction 0.81 + 1.539 = 2.349;
+    # v = 0.9 * 1.71 + 0.5751 = 2.1141, direction 0.5751 + 1.90269 = 2.47779
+    optim.Nesterov: (0.81, 0.5751, 0.327321),
+    # s = 0.1, root 0.316227766;  s = 0.09 + 0.1 * 0.683772244² = 0.136754448, root 0.369803256;
+    # s = 0.9 * 0.136754448 + 0.1 * 0.49887062² = 0.147966193, root 0.38466374
+    optim.RMSProp: (0.683772244, 0.498870620, 0.369180567),
+    # m = 0.1, 0.09 + 0.09 = 0.18, 0.162 + 0.0800412 = 0.2420412, over 0.1, 0.19, 0.271: 1, 0.9473684, 0.8931410;
+    # s = 0.001, 0.000999 + 0.00081 = 0.001809, 0.00244785, over 0.001, 0.001999, 0.002997001: 1, 0.9049525, 0.8167667
+    optim.Adam: (0.900000001, 0.800412230, 0.701586275),
+    # 0.1 * 0.01 * p more in each step: 0.001, 0.000899, 0.0007985; the mean over its root 1, 0.9958197, 0.9880932
+    optim.AdamW: (0.899000001, 0.798519028, 0.698911185),
+}
+
+
+def test_every_optimiser_has_a_row():
+    assert set(KINDS) == set(PAPER) == set(BY_HAND)
+    assert all(issubclass(kind, optim.Optimiser) and not inspect.isabstract(kind) for kind in KINDS)
+
+
+@every_optimiser
+@pytest.mark.parametrize("steps", [1, 2, 3, 20])
+def test_steps_equal_the_formula_of_the_paper(kind, steps):
+    found = params_after(kind(), steps, 0.05)
+    for path, p in START.items():
+        expected = PAPER[kind](kind(), p, bowl_gradient, 0.05, steps)
+        assert_allclose(found[path], expected, rtol=1e-12, atol=1e-12, err_msg=path)
+        assert (found[path].shape, found[path].dtype) == (p.shape, np.float64)
+
+
+@every_optimiser
+def test_three_steps_worked_out_by_hand(kind):
+    half_square = lambda params: 0.5 * params["p"] * params["p"]
+    start = {"p": np.array(1.0)}
+    for step, expected in enumerate(BY_HAND[kind], 1):
+        assert params_after(kind(), step, 0.1, function=half_square, start=start)["p"] == pytest.approx(
+            expected, abs=1e-8
+        )
+
+
+TORCH = {
+    "SGD": (optim.SGD(), "SGD", {}),
+    "Momentum": (optim.Momentum(0.8), "SGD", {"momentum": 0.8}),
+    "Nesterov": (optim.Nesterov(0.8), "SGD", {"momentum": 0.8, "nesterov": True}),
+    "RMSProp": (optim.RMSProp(), "RMSprop", {"alpha": 0.9}),
+    "RMSProp, other numbers": (optim.RMSProp(0.95, 1e-3), "RMSprop", {"alpha": 0.95, "eps": 1e-3}),
+    "Adam": (optim.Adam(), "Adam", {}),
+    "Adam, other numbers": (optim.Adam(0.7, 0.95, 1e-4), "Adam", {"betas": (0.7, 0.95), "eps": 1e-4}),
+    "AdamW": (optim.AdamW(), "AdamW", {}),
+    "AdamW, other numbers": (
+        optim.AdamW(0.8, 0.9, 1e-6, 0.3),
+        "AdamW",
+        {"betas": (0.8, 0.9), "eps": 1e-6, "weight_decay": 0.3},
+    ),
+}
+
+
+@pytest.mark.parametrize("optimiser, peer, given", TORCH.values(), ids=TORCH)
+def test_trajectory_equals_pytorchs(optimiser, peer, given):
+    torch = pytest.importorskip("torch", reason="PyTorch is the reference of this test: pip install 'preceptor[peers]'")
+    leaves = {path: torch.tensor(p, requires_grad=True) for path, p in START.items()}
+    theirs = getattr(torch.optim, peer)(leaves.values(), lr=0.03, **given)
+    for _ in range(25):
+        theirs.zero_grad()
+        sum((torch.tensor(curvature(p.shape)) * (p * p / 2 + torch.sin(p))).sum() for p in leaves.values()).backward()
+        theirs.step()
+    found = params_after(optimiser, 25, 0.03)
+    for path, p in leaves.items():
+        assert_allclose(found[path], p.detach().numpy(), rtol=1e-12, atol=1e-12, err_msg=path)
+
+
+# Laws ---------------------------------------------------------------------------------------------------------------
+
+
+@cache
+def compiled(kind):
+    """The record after 20 steps under XLA, with its loop: one compilation serves several tests."""
+    record = descend(kind(), 20, 0.05, engine=Xla("f64"))
+    return record.snapshot(), record.loop
+
+
+@every_optimiser
+def test_both_engines_walk_the_same_path_whatever_the_rank(kind):
+    one = descend(kind(), 20, 0.05).snapshot()
+    other, _ = compiled(kind)
+    for path in START:
+        assert_allclose(other["params"][path], one["params"][path], rtol=1e-12, atol=1e-12)
+        for name, value in one["optimiser"][path].items():
+            assert_allclose(other["optimiser"][path][name], value, rtol=1e-12, atol=1e-12)
+
+
+@every_optimiser
+def test_state_is_named_alike_for_every_parameter_and_of_its_shape(kind):
+    state = descend(kind(), 1, 0.01).snapshot()
+    assert set(state["optimiser"]) == set(state["params"]) == set(START)
+    names = {frozenset(own) for own in state["optimiser"].values()}
+    assert len(names) == 1
+    assert all(re.fullmatch("[a-z_]+", name) for name in names.pop())
+    for path, own in state["optimiser"].items():
+        assert all(value.shape == START[path].shape for value in own.values())
+        first = kind().init(START[path].astype(np.float32))
+        assert all(value.dtype == np.float32 for value in first.values())
+
+
+@every_optimiser
+def test_the_first_state_is_not_shared_between_parameters(kind):
+    first = kind().init(np.zeros(3))
+    values = list(first.values())
+    assert all(not np.shares_memory(a, b) for i, a in enumerate(values) for b in values[:i])
+
+
+@every_optimiser
+def test_a_flat_surface_moves_nothing(kind):
+    """Zero gradient from zero state: the parameters stay, to the bit."""
+    still = kind(weight_decay=0.0) if "weight_decay" in numbers_of(kind) else kind()
+    after = params_after(still, 3, 0.5, function=lambda params: sum(pr.sum(0 * p) for p in params.values()))
+    for path, p in START.items():
+        assert_array_equal(after[path], p)
+
+
+@every_optimiser
+def test_the_lowest_point_of_a_parabola_is_found(kind):
+    parabola = lambda params: sum(pr.sum(curvature(p.shape) * (p - 1) ** 2) for p in params.values())
+    found = params_after(exact(kind), 2000, 0.05, function=parabola, engine=Xla("f64"), schedule=Cosine())
+    for path, p in START.items():
+        assert_allclose(found[path], np.ones(p.shape), atol=1e-4, err_msg=path)
+
+
+@every_optimiser
+def test_the_valley_of_rosenbrock_is_followed_to_its_end(kind):
+    def banana(params):
+        x, y = params["x"], params["y"]
+        return (1 - x) ** 2 + 100 * (y - x * x) ** 2
+
+    start = {"x": np.array(-1.2), "y": np.array(1.0)}
+    rate = 1e-3 if kind in (optim.SGD, optim.Momentum, optim.Nesterov) else 1e-2  # above 2e-3 plain descent flies off
+    found = params_after(exact(kind), 40_000, rate, function=banana, start=start, engine=Xla("f64"), schedule=Cosine())
+    assert (float(found["x"]), float(found["y"])) == pytest.approx((1, 1), abs=1e-3)
+
+
+def numbers_of(kind):
+    return [field.name for field, _ in hyper_fields(kind)]
+
+
+def exact(kind):
+    """The optimiser without weight decay, which would move the lowest point."""
+    return kind(weight_decay=0.0) if "weight_decay" in numbers_of(kind) else kind()
+
+
+CHANGES = [(kind, name) for kind in KINDS for name in numbers_of(kind)]
+
+
+@pytest.mark.parametrize("kind, name", CHANGES, ids=[f"{kind.__name__}-{name}" for kind, name in CHANGES])
+def test_changing_a_number_compiles_nothing(kind, name):
+    """The compiled loop of one optimiser, fed with the numbers of another, goes the other's way."""
+    changed = replace(kind(), **{name: getattr(kind(), name) * 0.5 + 1e-3})
+    _, loop = compiled(kind)
+    assert loop.many._cache_size() == 1
+    state = descend(changed, 1, 0.0).snapshot() | {"params": START}
+    state["optimiser"] = {path: changed.init(p) for path, p in START.items()}
+    carried = loop.put(state)
+    for step in range(1, 6):
+        numbers = {"learning_rate": 0.05} | {each: getattr(changed, each) for each in numbers_of(kind)}
+        hyper = {each: np.full(1, value) for each, value in numbers.items()}
+        carried, _ = loop(carried, np.zeros((1, 1), int), hyper | {"step": np.array([step], np.int32)})
+    assert loop.many._cache_size() == 1
+    for path, p in START.items():
+        expected = PAPER[kind](changed, p, bowl_gradient, 0.05, 5)
+        assert_allclose(loop.get(carried)["params"][path], expected, rtol=1e-12, atol=1e-12)
+        assert np.abs(expected - PAPER[kind](kind(), p, bowl_gradient, 0.05, 5)).max() > 1e-12
+
+
+@every_optimiser
+def test_numbers_out_of_range_are_refused(kind):
+    for field, known in hyper_fields(kind):
+        with pytest.raises(pr.errors.ConfigError, match=rf"{kind.__name__}: {field.name} is -1; it must be "):
+            kind(**{field.name: -1.0})
+        with pytest.raises(pr.errors.ConfigError, match=f"{kind.__name__}: {field.name} is nan"):
+            kind(**{field.name: float("nan")})
+        assert known.low is not None
+        assert known.doc.endswith(".")
+
+
+@every_optimiser
+def test_documented_with_formula_source_and_differences(kind):
+    sections = re.findall(r"^    (Formula|Source|Differs): \S", kind.__doc__, re.MULTILINE)
+    assert sections == ["Formula", "Source", "Differs"]
+    assert re.match(r"[A-Z].*\.$", kind.__doc__.splitlines()[0])
+    assert re.search(r"Source: .* \d{4}", kind.__doc__)
+    assert 0 < kind.usual_rate < 1

@@ -95,7 +95,7 @@ def test_a_number_stays_one_number_in_the_program():
 
 TWO_THREE, VECTOR = np.ones((2, 3)), np.ones(4)
 MISTAKES = [
-    (lambda x: x + VECTOR, ShapeError, "broadcast", "received shapes (2, 3) and (4,); counted from the last, each axis"),
+    (lambda x: x + VECTOR, ShapeError, "broadcast", "shapes (2, 3) and (4,); counted from the last, each axis"),
     (lambda x: pr.where(np.ones(4) > 0, x, 0.0), ShapeError, "broadcast", "shapes (4,) and (2, 3)"),
     (lambda x: pr.where(x, x, 0.0), DtypeError, "where", "the condition is float64; booleans are required"),
     (lambda x: x @ np.ones((2, 2)), ShapeError, "matmul", "inputs have shapes (2, 3) and (2, 2); the last axis"),

@@ -7,8 +7,10 @@ from typing import Any
 
 import numpy as np
 
+from preceptor import ops
 from preceptor.autodiff.transform import _check_scalar, grad
 from preceptor.graph import call, flatten, map_leaves, trace
+from preceptor.ops.primitive import as_array
 
 
 @dataclass(frozen=True)
@@ -112,9 +114,11 @@ def _as_float64(leaf: Any) -> np.ndarray:
 def _weighted_sum(function: Callable[..., Any]) -> Callable[..., Any]:
     def scalar(*args: Any) -> Any:
         total: Any = 0.0
-        for leaf in flatten(function(*args))[0]:
+        for leaf in map(as_array, flatten(function(*args))[0]):
+            if leaf.dtype.kind != "f":
+                continue
             weights = np.cos(np.arange(leaf.size, dtype=np.float64) + 0.5).reshape(leaf.shape)
-            total = total + (leaf * weights).sum()
+            total = ops.sum(leaf * weights) + total
         return total
 
     return scalar

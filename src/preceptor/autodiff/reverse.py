@@ -7,6 +7,7 @@ import numpy as np
 
 from preceptor.errors import NotDifferentiable
 from preceptor.graph import CONSTANT, INPUT, Graph, Node
+from preceptor.ops import stop_gradient
 from preceptor.ops.primitive import newest_graph
 
 
@@ -72,6 +73,8 @@ def _on_path(graph: Graph, wrt: Sequence[int]) -> list[bool]:
     for i in wrt:
         on_path[graph.inputs[i].index] = True
     for node in graph.nodes:
+        if node.primitive is stop_gradient:
+            continue  # what lies behind it may have no derivative
         if node.spec.dtype.kind == "f" and any(on_path[each.index] for each in node.inputs):
             on_path[node.index] = True
     return on_path

@@ -104,6 +104,12 @@ def hessian_vector_product(function: Callable[..., Any]) -> Callable[..., Any]:
     """
 
     def product(x: Any, v: Any, *rest: Any) -> Any:
+        if _shapes(x) != _shapes(v):
+            raise ShapeError(
+                f"hessian_vector_product at {user_line()}: x and v are {_shapes(x)} and {_shapes(v)}; "
+                "both must be nested alike and have the same shapes."
+            )
+
         def slope(x: Any, v: Any, *rest: Any) -> Any:
             parts, _ = flatten(map_leaves(ops.dot, grad(function)(x, *rest), v))
             return sum(parts[1:], parts[0])
@@ -164,6 +170,10 @@ def _batch(values: Sequence[Any], flags: Sequence[bool]) -> int:
             "all but the one to differentiate by need the same number along axis 0."
         )
     return counts.pop()
+
+
+def _shapes(value: Any) -> Any:
+    return map_leaves(lambda leaf: tuple(as_array(leaf).shape), value)
 
 
 def _whole(leaf: Any) -> Spec:

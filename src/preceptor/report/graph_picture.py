@@ -31,7 +31,7 @@ LONGEST = 44  # letters of a text; the rest is cut
 
 RED, BLUE, INK, GREY, PAPER = "#b3261e", "#1a56b0", "#1d1d1f", "#6b7078", "#ffffff"
 FONT = "'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
-LEGEND = "red: derivative of a box by what enters it · blue: derivative of the result by the box"
+LEGEND = "red: derivative of a box by what enters it · blue: derivative of the result by a box"
 
 
 @dataclass(eq=False)
@@ -104,7 +104,9 @@ class Drawing:
         across = max(place.across + place.trail for place in itertools.chain(*self.layers)) + MARGIN
         along = self.ends[-1] + MARGIN
         width, height = (across, along) if vertical else (along, across)
-        self.width, self.foot = max(width, _width(LEGEND, SMALL) + 2 * MARGIN), height
+        uses_g = any(arrow.edge.formula and arrow.edge.derivative is None for arrow in self.arrows)
+        self.legend = LEGEND + (", g of the one entered" if uses_g else "")
+        self.width, self.foot = max(width, _width(self.legend, SMALL) + 2 * MARGIN), height
         self.height = height + LINE
 
     @property
@@ -146,7 +148,7 @@ class Drawing:
         for place in itertools.chain(*self.layers):
             if place.step:
                 parts += self._box(place)
-        parts.append(_text(MARGIN, self.foot, LEGEND, SMALL, GREY))
+        parts.append(_text(MARGIN, self.foot, self.legend, SMALL, GREY))
         return "\n".join([*parts, "</svg>", ""])
 
     def _point(self, along: float, across: float) -> str:

@@ -13,11 +13,13 @@ from preceptor.autodiff import (
 from preceptor.engines import jit
 from preceptor.graph import trace
 from preceptor.ops import *  # noqa: F403
+from preceptor.report import explain
 from preceptor.train import Run, fit, load
 
 __all__ = [
     "Run",
     "check_gradients",
+    "explain",
     "fit",
     "grad",
     "hessian_vector_product",

@@ -13,6 +13,10 @@ from preceptor.engines.base import Engine, Loop
 from preceptor.graph import Graph, Program, at_precision, execute, flatten, map_leaves
 from preceptor.ops import Spec
 
+# Batches of a whole call are gathered before the loop where they take no more than this: inside it, XLA on a CPU hands a
+# gather over to another thread in every step, which costs as much as all the rest of a small network's step.
+GATHER_AHEAD_BYTES = 32 * 2**20
+
 # Primitives that XLA's CPU back end runs 5 to 50 times slower inside a loop of its own than one call at a time.
 SLOW_IN_LOOP_ON_CPU = frozenset({"convolution", "convolution_input", "convolution_weight"})
 
@@ -102,8 +106,9 @@ class XlaLoop(Loop):
             return self.run(state, np.asarray(order, np.int32), hyper)
 
     def _single(self, state: Any, data: dict, rows: Any, hyper: dict) -> tuple:
-        """One step. Rows are within range by construction, so XLA need not check each."""
-        batch = {name: values.at[rows].get(mode="promise_in_bounds") for name, values in data.items()}
+        return self._step(state, _rows(data, rows), hyper)
+
+    def _step(self, state: Any, batch: dict, hyper: dict) -> tuple:
         leaves = flatten((state, batch, hyper))[0]
         return self.step.results.build(iter(execute(self.graph, _jax().numpy, leaves, _jax())))
 
@@ -111,10 +116,13 @@ class XlaLoop(Loop):
         jax = _jax()
         specs = self._record_specs()
         kept = {name: jax.numpy.zeros((self.capacity, *spec.shape), spec.dtype) for name, spec in specs.items()}
+        row_bytes = sum(values.nbytes // len(values) for values in data.values())
+        ahead = _rows(data, order) if row_bytes * order.size <= GATHER_AHEAD_BYTES else None
 
         def body(i: Any, carried: tuple) -> tuple:
             state, kept = carried
-            state, records = self._single(state, data, order[i], {name: values[i] for name, values in hyper.items()})
+            batch = _rows(data, order[i]) if ahead is None else {name: values[i] for name, values in ahead.items()}
+            state, records = self._step(state, batch, {name: values[i] for name, values in hyper.items()})
             return state, {name: kept[name].at[i].set(records[name]) for name in kept}
 
         return jax.lax.fori_loop(0, count, body, (state, kept))
@@ -136,3 +144,8 @@ class XlaLoop(Loop):
             state, records = self.single(state, self.data, rows, {name: v[i] for name, v in hyper.items()})
             kept.append(records)
         return state, {name: np.stack([np.asarray(each[name]) for each in kept]) for name in kept[0]}
+
+
+def _rows(data: dict, rows: Any) -> dict:
+    """The rows of each array. They are within range by construction, so XLA need not check each."""
+    return {name: values.at[rows].get(mode="promise_in_bounds") for name, values in data.items()}

@@ -122,10 +122,11 @@ def train(config: Config, data: Arrays) -> Iterator[Record]:
         evaluate = Evaluator(config.network, config.loss, config.engine, everything, data.dev_x, data.dev_y, dtype)
 
     steps = math.ceil(config.epochs * rows / batch_size)
-    loop = config.engine.loop(step_program, values, min(CAPACITY, steps))
+    capacity = min(CAPACITY, math.ceil(rows / batch_size))  # no call reaches beyond the end of an epoch
+    loop = config.engine.loop(step_program, values, capacity)
     carried = loop.put(everything)
     numbers = hyper_values(config.optimiser, config.penalties)
-    start, done, at_once, epoch = time.perf_counter(), 0, min(CAPACITY, steps), 1
+    start, done, at_once, epoch = time.perf_counter(), 0, capacity, 1
     while done < steps:
         epoch_end = math.ceil(epoch * rows / batch_size)
         count = min(at_once, epoch_end - done)
@@ -136,7 +137,7 @@ def train(config: Config, data: Arrays) -> Iterator[Record]:
         began = time.perf_counter()
         carried, kept = loop(carried, picked, varying | fixed)
         took = time.perf_counter() - began
-        at_once = min(CAPACITY, steps, max(1, int(count * min(2.0, CALL_SECONDS / max(took, 1e-9)))))
+        at_once = min(capacity, max(1, int(count * min(2.0, CALL_SECONDS / max(took, 1e-9)))))
         done += count
         dev_loss = dev_outputs = None
         if done == epoch_end:

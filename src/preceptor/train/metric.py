@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -17,9 +16,8 @@ LEAST_PROBABILITY = float(np.finfo(np.float32).eps)  # bounds log_loss at 15.94 
 SUM_TOLERANCE = 0.01  # a bfloat16 probability is off by 2^-9 of itself, so a row's sum by less than 0.004
 
 
-@dataclass(frozen=True)
-class Figure:
-    """One measure of quality over some rows, with its 95 % interval.
+class Figure(float):
+    """One measure of quality over some rows: a float that also knows its 95 % interval.
 
     Args:
         name: what is measured.
@@ -29,11 +27,21 @@ class Figure:
         rows: how many rows it was measured on.
     """
 
+    __slots__ = ("high", "low", "name", "rows")
     name: str
-    value: float
     low: float
     high: float
     rows: int
+
+    def __new__(cls, name: str, value: float, low: float, high: float, rows: int) -> "Figure":
+        self = super().__new__(cls, value)
+        self.name, self.low, self.high, self.rows = name, low, high, rows
+        return self
+
+    @property
+    def value(self) -> float:
+        """The bare number."""
+        return float(self)
 
     def __str__(self) -> str:
         shown = _number_format(self.value, self.low, self.high)

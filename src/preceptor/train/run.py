@@ -2,6 +2,7 @@
 
 import csv
 import json
+import math
 import os
 import shutil
 import sys
@@ -222,21 +223,25 @@ def figures(preprocessor: Preprocessor, loss: Loss, outputs: np.ndarray, target:
     return number_figures(preprocessor.decode_number(predicted), preprocessor.decode_number(target))
 
 
-def figures_as_json(figures: dict[str, Figure]) -> dict[str, float]:
-    """Each figure and the ends of its interval: {"accuracy": ..., "accuracy_low": ..., "accuracy_high": ...}."""
+def figures_as_json(figures: dict[str, Figure]) -> dict[str, float | None]:
+    """Each figure, the ends of its interval and its rows: {"accuracy": ..., "accuracy_low": ..., ...}.
+
+    An end at infinity, of which JSON knows nothing, is null.
+    """
     return {key: value for name, figure in figures.items() for key, value in _figure_as_json(name, figure)}
 
 
-def _figure_as_json(name: str, figure: Figure) -> Iterator[tuple[str, float]]:
+def _figure_as_json(name: str, figure: Figure) -> Iterator[tuple[str, float | None]]:
     yield name, figure.value
     yield f"{name}_low", figure.low
-    yield f"{name}_high", figure.high
+    yield f"{name}_high", figure.high if math.isfinite(figure.high) else None
     yield f"{name}_rows", figure.rows
 
 
 def _figures_from_json(saved: dict[str, Any]) -> dict[str, Figure]:
     names = [name for name in saved if f"{name}_low" in saved]
-    return {n: Figure(n, saved[n], saved[f"{n}_low"], saved[f"{n}_high"], saved[f"{n}_rows"]) for n in names}
+    highs = {n: math.inf if saved[f"{n}_high"] is None else saved[f"{n}_high"] for n in names}
+    return {n: Figure(n, saved[n], saved[f"{n}_low"], highs[n], saved[f"{n}_rows"]) for n in names}
 
 
 def _sync(path: Path) -> None:

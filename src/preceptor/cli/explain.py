@@ -1,0 +1,51 @@
+"""`preceptor explain`."""
+
+from pathlib import Path
+
+import click
+
+from preceptor.errors import ConfigError
+from preceptor.report import explain
+from preceptor.report.examples import examples
+from preceptor.report.expression import expression
+
+WORDS = ", ".join(examples)
+
+
+@click.command(epilog=f"Ready examples: {WORDS}. Functions: those of preceptor.ops, such as sin, exp, sigmoid, relu.")
+@click.argument("what")
+@click.argument("values", nargs=-1, metavar="[NAME=NUMBER]...")
+@click.option("--svg", type=click.Path(path_type=Path), help="Write the picture to this file.")
+@click.option("--detail", type=click.Choice(["auto", "variables", "steps"]), default="auto", help="What is shown.")
+def command(what: str, values: tuple[str, ...], svg: Path | None, detail: str) -> None:
+    """Shows how a value and its derivatives are computed, step by step.
+
+    WHAT is a ready example or a formula, such as "cos(sin(x**2) + 3*x**2)" x=2.
+    """
+    if what in examples:
+        if values:
+            raise ConfigError(f"explain: {what} is a ready example with values of its own; {values[0]} is too much.")
+        example = examples[what]
+        click.echo(example.title + "\n")
+        explained = explain(example.function, *example.arguments, detail=detail)
+    else:
+        explained = expression(what, dict(_number(each) for each in values))
+    click.echo(str(explained))
+    if svg is not None:
+        if svg.suffix.lower() != ".svg":
+            raise ConfigError(f"explain: {svg}: the picture is an SVG; the name must end in .svg.")
+        try:
+            explained.save(svg)
+        except OSError as error:
+            raise ConfigError(f"explain: {svg}: cannot be written ({error.strerror}). Choose another place.") from None
+        click.echo(f"\npicture   {svg}")
+
+
+def _number(text: str) -> tuple[str, float]:
+    name, equals, value = text.partition("=")
+    try:
+        if not (name and equals):
+            raise ValueError
+        return name.strip(), float(value)
+    except ValueError:
+        raise ConfigError(f"explain: received {text!r}; NAME=NUMBER is required, such as x=2.") from None

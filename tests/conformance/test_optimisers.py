@@ -220,6 +220,7 @@ TORCH = {
 @pytest.mark.parametrize("optimiser, peer, given", TORCH.values(), ids=TORCH)
 def test_trajectory_equals_pytorchs(optimiser, peer, given):
     torch = pytest.importorskip("torch", reason="PyTorch is the reference of this test: pip install 'preceptor[peers]'")
+    torch.set_num_threads(1)  # its threads cost more than they bring for arrays as small as these
     leaves = {path: torch.tensor(p, requires_grad=True) for path, p in START.items()}
     theirs = getattr(torch.optim, peer)(leaves.values(), lr=0.03, **given)
     for _ in range(25):

@@ -3,6 +3,7 @@
 from preceptor import ops
 from preceptor.autodiff import (
     check_gradients,
+    derivative,
     grad,
     hessian_vector_product,
     jacobian,
@@ -19,6 +20,7 @@ from preceptor.train import Run, fit, load
 __all__ = [
     "Run",
     "check_gradients",
+    "derivative",
     "explain",
     "fit",
     "grad",

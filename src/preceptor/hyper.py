@@ -3,6 +3,7 @@
 import math
 from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, field, fields
+from numbers import Integral, Real
 from typing import Any, TypeVar, dataclass_transform
 
 from preceptor.errors import ConfigError
@@ -41,16 +42,24 @@ class Hyper:
             return f"at most {self.high:g}"
         return f"{self.low:g} to {self.high:g}"
 
-    def check(self, where: str, name: str, value: Any) -> None:
-        """Raises ConfigError where `value` (or one of the values, for a tuple) lies outside what is allowed."""
+    def check(self, where: str, name: str, value: Any, kind: Any) -> None:
+        """Raises ConfigError where `value` (or one of the values, for a tuple) lies outside what is allowed.
+
+        Args:
+            kind: the field's type; where it has `int` and not `float`, a fraction is refused.
+        """
+        whole = "int" in str(kind) and "float" not in str(kind)
         for item in value if isinstance(value, tuple) else (value,):
             if self.choices and item is not None and item not in self.choices:
                 raise ConfigError(f"{where}: {name} is {item!r}; it must be one of {self.range_text()}.")
-            if isinstance(item, (int, float)) and not isinstance(item, bool):
-                too_low = self.low is not None and item < self.low
-                too_high = self.high is not None and item > self.high
-                if too_low or too_high or math.isnan(item):
-                    raise ConfigError(f"{where}: {name} is {item:g}; it must be {self.range_text() or 'a number'}.")
+            if isinstance(item, Real) and not isinstance(item, bool):
+                if whole and not isinstance(item, Integral):
+                    raise ConfigError(f"{where}: {name} is {float(item):g}; it must be a whole number.")
+                number = float(item)
+                too_low = self.low is not None and number < self.low
+                too_high = self.high is not None and number > self.high
+                if too_low or too_high or math.isnan(number):
+                    raise ConfigError(f"{where}: {name} is {number:g}; it must be {self.range_text() or 'a number'}.")
 
 
 def hyper(
@@ -87,7 +96,7 @@ def settings(cls: type[T]) -> type[T]:
 
     def check(self: Any) -> None:
         for each, known in hyper_fields(self):
-            known.check(type(self).__name__, each.name, getattr(self, each.name))
+            known.check(type(self).__name__, each.name, getattr(self, each.name), each.type)
         if own_check is not None:
             own_check(self)
 

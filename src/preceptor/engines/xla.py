@@ -13,8 +13,10 @@ from preceptor.engines.base import Engine, Loop
 from preceptor.graph import Graph, Program, at_precision, execute, flatten, map_leaves
 from preceptor.ops import Spec
 
-# Batches of a whole call are gathered before the loop where they take no more than this: inside it, XLA on a CPU hands a
-# gather over to another thread in every step, which costs as much as all the rest of a small network's step.
+CACHED_FROM_SECONDS = 0.1  # quicker compilations are not worth a file
+
+# Batches of a whole call are gathered before the loop where they take no more than this: inside it, XLA on a CPU hands
+# a gather over to another thread in every step, which costs as much as all the rest of a small network's step.
 GATHER_AHEAD_BYTES = 32 * 2**20
 
 # Primitives that XLA's CPU back end runs 5 to 50 times slower inside a loop of its own than one call at a time.
@@ -29,9 +31,15 @@ def _jax() -> Any:
 
     if jax.config.jax_compilation_cache_dir is None:
         root = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
-        jax.config.update("jax_compilation_cache_dir", os.path.join(root, "preceptor", "xla"))
-        jax.config.update("jax_persistent_cache_min_compile_time_secs", 0.0)
-        jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
+        folder = os.path.join(root, "preceptor", "xla")
+        try:
+            os.makedirs(folder, exist_ok=True)
+        except OSError:
+            return jax  # without a place to write, every process compiles anew
+        if os.access(folder, os.W_OK):
+            jax.config.update("jax_compilation_cache_dir", folder)
+            jax.config.update("jax_persistent_cache_min_compile_time_secs", CACHED_FROM_SECONDS)
+            jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
     return jax
 
 

@@ -4,13 +4,14 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from types import FrameType
 from typing import Any
 
 import numpy as np
 
 from preceptor.errors import DtypeError, NotSupported, ShapeError
 
-PACKAGE = os.path.dirname(os.path.dirname(os.path.abspath(__file__))) + os.sep
+OURS = ("preceptor", "click")
 
 
 @dataclass(frozen=True)
@@ -162,10 +163,15 @@ def user_line() -> str:
     return f"{os.path.basename(file)}:{line}"
 
 
+def is_ours(frame: FrameType) -> bool:
+    """Whether a frame runs code of this package, or of click, which calls our commands."""
+    return frame.f_globals.get("__name__", "").partition(".")[0] in OURS
+
+
 def user_frame() -> tuple[str, int]:
     """File and line of the innermost caller outside this package."""
     frame = sys._getframe(1)
-    while frame.f_back is not None and frame.f_code.co_filename.startswith(PACKAGE):
+    while frame.f_back is not None and is_ours(frame):
         frame = frame.f_back
     return frame.f_code.co_filename, frame.f_lineno
 

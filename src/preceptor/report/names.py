@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.ops import Symbol
-from preceptor.ops.primitive import PACKAGE
+from preceptor.ops.primitive import is_ours
 
 
 class Names:
@@ -55,7 +55,7 @@ class Names:
             if each.f_code is self._code:
                 self._note_own(each.f_locals)
                 self._note_arrays(each)
-            elif not (each.f_code.co_filename.startswith(PACKAGE) or each.f_code.co_name.startswith("<")):
+            elif not (is_ours(each) or each.f_code.co_name.startswith("<")):
                 self._called.update((value, name) for name, value in each.f_locals.items() if isinstance(value, Symbol))
             else:
                 continue

@@ -5,7 +5,6 @@ from typing import Any
 import numpy as np
 
 from preceptor.ops import elementwise, movement, reduction
-from preceptor.ops.indexing import one_hot, take_along_last_axis
 from preceptor.ops.primitive import as_array
 
 __all__ = [
@@ -14,12 +13,10 @@ __all__ = [
     "log_sigmoid",
     "log_softmax",
     "logsumexp",
-    "one_hot",
     "outer",
     "relu",
     "softmax",
     "square",
-    "take_along_last_axis",
 ]
 
 

@@ -9,6 +9,41 @@ from preceptor.errors import DtypeError
 from preceptor.ops import movement
 from preceptor.ops.primitive import Primitive, Spec, as_array, same, user_line
 
+__all__ = [
+    "abs",
+    "add",
+    "cos",
+    "divide",
+    "equal",
+    "erf",
+    "exp",
+    "expm1",
+    "greater",
+    "greater_equal",
+    "less",
+    "less_equal",
+    "log",
+    "log1p",
+    "logical_and",
+    "logical_not",
+    "logical_or",
+    "maximum",
+    "minimum",
+    "multiply",
+    "negative",
+    "not_equal",
+    "power",
+    "sigmoid",
+    "sign",
+    "sin",
+    "softplus",
+    "sqrt",
+    "subtract",
+    "tanh",
+    "threshold",
+    "where",
+]
+
 
 def _as_float(x: Any) -> tuple:
     if isinstance(x, (int, float)) and not isinstance(x, np.generic):

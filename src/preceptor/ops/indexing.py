@@ -8,6 +8,8 @@ from preceptor.errors import DtypeError, ShapeError
 from preceptor.ops import movement
 from preceptor.ops.primitive import Primitive, Spec, as_array, user_line
 
+__all__ = ["one_hot", "scatter_add", "take", "take_along_last_axis"]
+
 
 def _take_spec(x: Spec, indices: Spec, *, axis: int) -> Spec:
     return Spec((*x.shape[:axis], *indices.shape, *x.shape[axis + 1 :]), x.dtype)

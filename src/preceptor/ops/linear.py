@@ -8,6 +8,10 @@ from preceptor.errors import DtypeError, ShapeError
 from preceptor.ops import movement
 from preceptor.ops.primitive import Primitive, Spec, as_array, promote, user_line
 
+__all__ = [
+    "matmul",
+]
+
 
 def _matmul_spec(x: Spec, y: Spec, *, precision: str) -> Spec:
     if x.shape[-1] != y.shape[-2] or x.shape[:-2] != y.shape[:-2]:

@@ -10,6 +10,20 @@ from preceptor.errors import DtypeError, ShapeError
 from preceptor.ops import reduction
 from preceptor.ops.primitive import Primitive, Spec, Symbol, as_array, newest_graph, promote, spec_of, user_line
 
+__all__ = [
+    "broadcast_to",
+    "cast",
+    "concatenate",
+    "flip",
+    "index",
+    "pad",
+    "reshape",
+    "stack",
+    "stop_gradient",
+    "swap_last_axes",
+    "transpose",
+]
+
 
 def _reshape_spec(x: Spec, *, shape: tuple[int, ...]) -> Spec:
     if math.prod(x.shape) != math.prod(shape):

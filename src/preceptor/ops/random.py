@@ -12,6 +12,15 @@ from preceptor.errors import DtypeError, ShapeError
 from preceptor.ops import elementwise, movement
 from preceptor.ops.primitive import Primitive, Spec
 
+__all__ = [
+    "bernoulli",
+    "fold_in",
+    "key",
+    "normal",
+    "random_bits",
+    "uniform",
+]
+
 ROTATIONS = ((13, 15, 26, 6), (17, 29, 16, 24))  # table 2 of the paper
 PARITY = np.uint32(0x1BD11BDA)  # section 4.2 of the paper
 

@@ -9,6 +9,15 @@ from preceptor.errors import DtypeError, ShapeError
 from preceptor.ops import elementwise, movement
 from preceptor.ops.primitive import Primitive, Spec, as_array, user_line
 
+__all__ = [
+    "argmax",
+    "max",
+    "mean",
+    "min",
+    "sum",
+    "variance",
+]
+
 Axis = int | Sequence[int] | None
 
 

@@ -179,7 +179,7 @@ def progress_shown(fitting: Fitting) -> Iterator[Any]:
 def progress_text(fitting: Fitting, record: Record) -> str:
     """Epoch, rate, losses and time left of a record."""
     last = fitting.history[-1] if fitting.history else {}
-    parts = [f"epoch {record.epoch:.0f}/{record.epochs}", f"rate {record.learning_rate:.2g}"]
+    parts = [f"epoch {int(record.epoch)}/{record.epochs}", f"rate {record.learning_rate:.2g}"]
     parts.append(f"train loss {record.train_loss:.4g}")
     parts += [f"{name.replace('_', ' ')} {last[name]:.4g}" for name in last if name.startswith("dev_")]
     left = record.seconds / record.step * (record.steps - record.step)

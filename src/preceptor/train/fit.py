@@ -65,21 +65,24 @@ class Fitting:
     def records(self) -> Iterator[Record]:
         """Trains; keeps the weights with the lowest dev loss; stops early where it no longer falls."""
         patience = self.settings.patience or max(3, self.config.epochs // 3)
-        waited = 0
+        waited, losses = 0, []
         for record in train(self.config, self.arrays):
             self.record = record
+            losses.append(record.losses)
             if not record.is_finite:
                 self.outcome = Outcome.DIVERGED
                 yield record
                 return
             if record.is_epoch_end:
-                self.history.append(self.entry(record))
+                self.history.append(self.entry(record, float(np.mean(np.concatenate(losses)))))
+                losses = []
                 waited += 1
                 # Without a dev part the latest weights are the best known.
                 if record.dev_loss is None or record.dev_loss < self.best_loss:
-                    self.best = record.snapshot()
-                    self.best_loss = record.dev_loss if record.dev_loss is not None else self.best_loss
-                    self.best_epoch, waited = record.epoch, 0
+                    latest = record.snapshot()
+                    if all(np.isfinite(p).all() for p in latest["params"].values()):
+                        self.best, self.best_epoch, waited = latest, record.epoch, 0
+                        self.best_loss = record.dev_loss if record.dev_loss is not None else self.best_loss
             if record.step == record.steps:
                 self.outcome = Outcome.FINISHED
             elif waited >= patience:
@@ -88,9 +91,9 @@ class Fitting:
             if self.outcome is not Outcome.INTERRUPTED:
                 return
 
-    def entry(self, record: Record) -> dict[str, Any]:
-        """What the history keeps of a record: JSON types."""
-        kept = {"step": record.step, "epoch": round(record.epoch, 4), "train_loss": record.train_loss}
+    def entry(self, record: Record, train_loss: float) -> dict[str, Any]:
+        """What the history keeps of an epoch, from its last record and mean loss: JSON types."""
+        kept = {"step": record.step, "epoch": round(record.epoch, 4), "train_loss": train_loss}
         if record.dev_loss is not None and record.dev_outputs is not None and self.arrays.dev_y is not None:
             name, value = self._headline(record.dev_outputs, self.arrays.dev_y)
             kept |= {"dev_loss": record.dev_loss, f"dev_{name}": value}
@@ -121,8 +124,8 @@ class Fitting:
             "split": {"train": len(self.parts.train), "dev": len(self.parts.dev), "test": len(self.parts.test)},
             "features": self.preprocessor.features,
             "engine": engine.name,
-            "epochs": round(self.record.epoch) if self.record else 0,
-            "best_epoch": round(self.best_epoch),
+            "epochs": int(self.record.epoch) if self.record else 0,
+            "best_epoch": int(self.best_epoch),
             "outcome": self.outcome.value,
             "seconds": round(time.perf_counter() - self.began, 3),
             "learning_rate": self.config.learning_rate,
@@ -200,7 +203,7 @@ def make_config(settings: Settings, network: Layer, loss: Loss, rows: int) -> Co
         optimiser=optimiser,
         schedule=settings.make_schedule(),
         penalties=settings.make_penalties(),
-        learning_rate=settings.learning_rate or optimiser.usual_rate,
+        learning_rate=optimiser.usual_rate if settings.learning_rate is None else settings.learning_rate,
         warmup=settings.warmup,
         batch_size=min(size, rows),
         epochs=epochs,

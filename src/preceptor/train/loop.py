@@ -126,7 +126,7 @@ def train(config: Config, data: Arrays) -> Iterator[Record]:
     loop = config.engine.loop(step_program, values, capacity)
     carried = loop.put(everything)
     numbers = hyper_values(config.optimiser, config.penalties)
-    start, done, at_once, epoch = time.perf_counter(), 0, capacity, 1
+    start, done, at_once, epoch = time.perf_counter(), 0, 1, 1  # how long a step takes is not known yet
     while done < steps:
         epoch_end = math.ceil(epoch * rows / batch_size)
         count = min(at_once, epoch_end - done)

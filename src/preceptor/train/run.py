@@ -16,8 +16,9 @@ import numpy as np
 
 from preceptor.data import Preprocessor, Table, read, usable_rows
 from preceptor.engines import choose_engine
-from preceptor.errors import ConfigError, DataError
-from preceptor.nn import Layer, Loss, count_parameters, from_config, to_config
+from preceptor.errors import ConfigError, DataError, ShapeError
+from preceptor.nn import Layer, Loss, count_parameters, from_config, output_spec, to_config
+from preceptor.ops import Spec
 from preceptor.train.loop import Evaluator
 from preceptor.train.metric import Figure, class_figures, number_figures
 
@@ -101,16 +102,21 @@ class Run:
             columns += list(np.asarray(self.loss.predict(outputs)).T)
         rows = zip(*(column.tolist() for column in columns), strict=True)
         if path is None:
-            csv.writer(sys.stdout).writerows([names, *rows])
+            csv.writer(sys.stdout, lineterminator="\n").writerows([names, *rows])
             return len(outputs)
-        part = Path(f"{path}.part")
+        path = Path(path)
+        is_stream = path.exists() and not path.is_file()  # /dev/stdout, a pipe: written to, never replaced
+        part = path if is_stream else Path(f"{path}.part")
         try:
             with open(part, "w", newline="", encoding="utf-8") as file:
-                csv.writer(file).writerows([names, *rows])
-            os.replace(part, path)
+                csv.writer(file, lineterminator="\n").writerows([names, *rows])
+            if not is_stream:
+                os.replace(part, path)
         except OSError as error:
-            part.unlink(missing_ok=True)
             raise DataError(f"{path}: cannot be written ({error.strerror}). Choose another place with -o.") from None
+        finally:
+            if not is_stream:
+                part.unlink(missing_ok=True)
         return len(outputs)
 
     def _outputs(self, table: Table) -> np.ndarray:
@@ -163,10 +169,11 @@ class Run:
             os.rename(part, path)
             _sync(path.parent)
         except OSError as error:
-            shutil.rmtree(part, ignore_errors=True)
             raise ConfigError(
                 f"{path}: cannot be written ({error.strerror}). Choose another place with --out."
             ) from None
+        finally:
+            shutil.rmtree(part, ignore_errors=True)
         object.__setattr__(self, "path", path)
         return self
 
@@ -188,7 +195,7 @@ def load(path: str | Path) -> Run:
             raise DataError(f"{path}: format {config['format']} is not known to this version. Install a newer one.")
         arrays = load_file(path / "model.safetensors")
         history = [json.loads(line) for line in (path / "history.jsonl").read_text("utf-8").splitlines()]
-        return Run(
+        run = Run(
             network=from_config(config["network"]),
             loss=from_config(config["loss"]),
             params={name.removeprefix("params/"): a for name, a in arrays.items() if name.startswith("params/")},
@@ -200,10 +207,24 @@ def load(path: str | Path) -> Run:
             facts=config["facts"],
             path=path,
         )
-    except (OSError, json.JSONDecodeError, UnicodeDecodeError, KeyError, TypeError, SafetensorError) as error:
+        _check_parts(run)
+        return run
+    except DataError:
+        raise
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, SafetensorError) as error:
         raise DataError(
             f"{path}: the run cannot be read ({error}); a file is missing or damaged. Train again."
         ) from None
+
+
+def _check_parts(run: Run) -> None:
+    """Raises some error where the parts of a run do not belong together; nothing is computed."""
+    choose_engine("reference", run.facts["settings"]["precision"])
+    spec = Spec((1, run.preprocessor.features), next(iter(run.params.values())).dtype)
+    width = output_spec(run.network, run.params, run.state, spec).shape[-1]
+    wanted = run.loss.outputs(len(run.classes or ()))
+    if width != wanted:
+        raise ShapeError(f"the network has {width} outputs, the target needs {wanted}")
 
 
 def check_out(path: Path) -> None:

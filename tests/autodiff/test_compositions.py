@@ -295,10 +295,10 @@ def test_ten_thousand_compositions_agree_with_pytorch(seeds):
     check(seeds)
 
 
-@pytest.mark.parametrize("batch", range(3))
+@pytest.mark.parametrize("batch", range(2))
 def test_compositions_agree_on_both_engines(batch):
     random = Random(batch)
-    many = [Composition([random.randrange(2**32) for _ in range(7)]) for _ in range(15)]
+    many = [Composition([random.randrange(2**32) for _ in range(7)]) for _ in range(12)]
     function = lambda args: [pr.value_and_grad(each.run)(leaves) for each, leaves in zip(many, args, strict=True)]
     results = [pr.jit(function, engine=engine)([each.arrays() for each in many]) for engine in ("reference", "xla")]
     for composition, (value, gradients), (other, others) in zip(many, *results, strict=True):

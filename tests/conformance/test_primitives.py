@@ -104,7 +104,7 @@ ROW3, COLUMN = draw(3, seed=3), draw(2, 1, seed=4)
 BROADCAST = ((X, Y), (X, ROW3), (COLUMN, ROW3), (X, np.float64(0.7)), (draw(0, 3), ROW3))
 MASK = np.array([[True, False, True], [False, False, True]])
 KEY = np.array([7, 42], np.uint32)
-SEEDS = tuple((np.array(words, np.uint32),) for words in ((0, 0), (7, 42), (0xFFFFFFFF, 0xFFFFFFFF)))
+SEEDS = tuple((np.array(words, np.uint32),) for words in ((7, 42), (0xFFFFFFFF, 0)))
 
 
 def elementwise(name: str, outside: Callable, *samples: np.ndarray, **more: Any) -> Row:
@@ -285,7 +285,6 @@ ROWS = (
         smooth=False,
         label="to float64",
     ),
-    Row("cast", lambda x: pr.cast(x, x.dtype) * 2, ((X,),), lambda x: 2 * x, label="to its own dtype"),
     Row(
         "cast",
         lambda x: pr.cast(x, np.int32),
@@ -492,6 +491,8 @@ ROWS = (
     Row("", each_row, ((X, ROW3), (draw(1, 3), ROW3)), lambda x, w: np.sin(x) * w, primitive="map_rows"),
 )
 
+ROWS_AT_ONCE = 15  # in one XLA program: compiling each by itself would take most of the time
+
 CASES = [pytest.param(row, args, id=f"{row.id} {n}") for row in ROWS for n, args in enumerate(row.samples)]
 SMOOTH = [case for case in CASES if case.values[0].smooth]
 
@@ -527,11 +528,16 @@ def parts(*samples: tuple) -> tuple[list, list]:
     return [arg for arg in leaves if is_float(arg)], [arg for arg in leaves if not is_float(arg)]
 
 
-def results(row: Row, samples: tuple, engine: str) -> list:
-    if row.smooth:
-        (_, outs), gradients = pr.jit(slopes(row, *samples), engine=engine)(*parts(*samples))
+def everything(row: Row, samples: tuple) -> tuple[Callable[..., list], tuple]:
+    """A function that gives the values of the row at all samples and its gradients, and the arguments for it."""
+    if not row.smooth:
+        return lambda samples: [row.function(*args) for args in samples], (samples,)
+
+    def flat(*given: Any) -> list:
+        (_, outs), gradients = slopes(row, *samples)(*given)
         return outs + gradients
-    return pr.jit(lambda samples: [row.function(*args) for args in samples], engine=engine)(samples)
+
+    return flat, parts(*samples)
 
 
 @pytest.mark.parametrize("row, args", CASES)
@@ -567,17 +573,24 @@ def test_second_derivative_is_that_of_central_differences(row, args):
     assert check.worst_error <= 1e-7, str(check)
 
 
-@pytest.mark.parametrize("row", ROWS, ids=lambda row: row.id)
-def test_engines_agree(row):
-    for samples, tolerance in ((row.samples, 1e-12), (tuple(map(narrow, row.samples)), row.float32)):
-        reference, xla = (results(row, samples, engine) for engine in ("reference", "xla"))
-        for one, other in zip(reference, xla, strict=True):
-            assert one.dtype == other.dtype
+@pytest.mark.parametrize("first", range(0, len(ROWS), ROWS_AT_ONCE), ids=lambda first: f"from {ROWS[first].id}")
+@pytest.mark.parametrize("dtype", [np.float64, np.float32])
+def test_engines_agree(dtype, first):
+    rows = ROWS[first : first + ROWS_AT_ONCE]
+    if dtype is np.float32:  # rows without floats would be run twice
+        rows = [row for row in rows if any(is_float(arg) for args in row.samples for arg in args)]
+    work = [everything(row, row.samples if dtype is np.float64 else tuple(map(narrow, row.samples))) for row in rows]
+    program = lambda given: [function(*args) for (function, _), args in zip(work, given, strict=True)]
+    reference, xla = (pr.jit(program, engine=name)([args for _, args in work]) for name in ("reference", "xla"))
+    for row, ones, others in zip(rows, reference, xla, strict=True):
+        for one, other in zip(ones, others, strict=True):
+            assert one.dtype == other.dtype, row.id
             if one.dtype.kind == "f":
+                tolerance = 1e-12 if one.dtype == np.float64 else row.float32
                 scale = np.max(np.abs(one), initial=0)
-                assert_allclose(one, other, rtol=tolerance, atol=tolerance * scale)
+                assert_allclose(one, other, rtol=tolerance, atol=tolerance * scale, err_msg=row.id)
             else:
-                assert_array_equal(one, other)
+                assert_array_equal(one, other, err_msg=row.id)
 
 
 @pytest.mark.parametrize("row", [row for row in ROWS if row.smooth], ids=lambda row: row.id)

@@ -75,9 +75,14 @@ class Xla(Engine):
 
 def _wide(graph: Graph) -> Callable[[], AbstractContextManager]:
     """A context in which jax keeps 64 bits, where the graph has any; it would halve them silently otherwise."""
-    if any(node.spec.dtype.itemsize == 8 for node in graph.nodes):
+    if _has_wide(graph):
         return lambda: _jax().enable_x64(True)
     return nullcontext
+
+
+def _has_wide(graph: Graph) -> bool:
+    within = [value for node in graph.nodes for value in node.params.values() if isinstance(value, Graph)]
+    return any(node.spec.dtype.itemsize == 8 for node in graph.nodes) or any(map(_has_wide, within))
 
 
 class XlaLoop(Loop):

@@ -1,5 +1,6 @@
 """Graph in, graph out: the same results from fewer nodes, or at another precision."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,33 +20,35 @@ def prune(graph: Graph) -> Graph:
         if needed[node.index]:
             for each in node.inputs:
                 needed[each.index] = True
-    result = Graph()
-    new: dict[int, Node] = {}
     seen: dict[Any, Node] = {}
-    for node in graph.nodes:
-        if not needed[node.index]:
-            continue
-        inputs = tuple(new[each.index] for each in node.inputs)
+
+    def build(result: Graph, node: Node, inputs: tuple[Node, ...]) -> Node:
         key = _identity(node, inputs)
         if key not in seen:
-            seen[key] = _copy(result, node, inputs)
-        new[node.index] = seen[key]
-    result.captured = list(graph.captured)
-    result.inputs = [new[node.index] for node in graph.inputs]
-    result.outputs = [new[node.index] for node in graph.outputs]
-    result.is_open = False
-    return result
+            seen[key] = _copy(result, node, inputs, node.params)
+        return seen[key]
+
+    return _rebuild(graph, [node for node in graph.nodes if needed[node.index]], build)
 
 
 def at_precision(graph: Graph, precision: str) -> Graph:
-    """Marks every float32 product for the given precision; everything else stays as it is."""
+    """Marks every float32 product for the given precision, those in graphs within included; all else stays as it is."""
+
+    def build(result: Graph, node: Node, inputs: tuple[Node, ...]) -> Node:
+        params = {n: at_precision(v, precision) if isinstance(v, Graph) else v for n, v in node.params.items()}
+        if "precision" in params and node.spec.dtype == np.float32:
+            params["precision"] = precision
+        return _copy(result, node, inputs, params)
+
+    return _rebuild(graph, graph.nodes, build)
+
+
+def _rebuild(graph: Graph, nodes: list[Node], build: Callable[[Graph, Node, tuple[Node, ...]], Node]) -> Graph:
+    """A graph made of what `build` gives for each of the nodes and its new inputs."""
     result = Graph()
-    new: list[Node] = []
-    for node in graph.nodes:
-        copy = _copy(result, node, tuple(new[each.index] for each in node.inputs))
-        if "precision" in copy.params and copy.spec.dtype == np.float32:
-            copy.params = copy.params | {"precision": precision}
-        new.append(copy)
+    new: dict[int, Node] = {}
+    for node in nodes:
+        new[node.index] = build(result, node, tuple(new[each.index] for each in node.inputs))
     result.captured = list(graph.captured)
     result.inputs = [new[node.index] for node in graph.inputs]
     result.outputs = [new[node.index] for node in graph.outputs]
@@ -53,8 +56,8 @@ def at_precision(graph: Graph, precision: str) -> Graph:
     return result
 
 
-def _copy(graph: Graph, node: Node, inputs: tuple[Node, ...]) -> Node:
-    return graph._append(node.primitive, inputs, node.params, node.spec, node.source)
+def _copy(graph: Graph, node: Node, inputs: tuple[Node, ...], params: dict[str, Any]) -> Node:
+    return graph._append(node.primitive, inputs, params, node.spec, node.source)
 
 
 def _identity(node: Node, inputs: tuple[Node, ...]) -> Any:

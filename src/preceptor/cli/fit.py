@@ -13,6 +13,7 @@ from typing import Any
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
+from rich.table import Column
 
 from preceptor.cli.options import number_options, settings_options
 from preceptor.data.table import listing
@@ -153,37 +154,53 @@ def stop_on_signal() -> Iterator[list[int]]:
 def progress_shown(fitting: Fitting) -> Iterator[Any]:
     """A function that shows a record: a moving line on a terminal, a line now and then elsewhere."""
     console = Console(stderr=True)
+    clock = Clock()
     if not console.is_terminal:
         printed = 0
 
         def log(record: Record) -> None:
             nonlocal printed
+            left = clock.left(record)
             due = int(LOG_LINES * record.step / record.steps)
             if record.is_epoch_end and due > printed:
                 printed = due
-                print(f"{'':9} {progress_text(fitting, record)}", file=sys.stderr, flush=True)
+                print(f"{'':9} {progress_text(fitting, record, left)}", file=sys.stderr, flush=True)
 
         yield log
         return
-    columns = (TextColumn("{task.description}"), BarColumn(bar_width=24))
+    columns = (BarColumn(bar_width=12), TextColumn("{task.description}", table_column=Column(no_wrap=True)))
     with Progress(*columns, console=console, transient=True) as progress:
         task = progress.add_task("compiling", total=None)
 
         def show(record: Record) -> None:
-            text = progress_text(fitting, record)
+            text = progress_text(fitting, record, clock.left(record))
             progress.update(task, total=record.steps, completed=record.step, description=text)
 
         yield show
 
 
-def progress_text(fitting: Fitting, record: Record) -> str:
+class Clock:
+    """Estimates the time left from the pace since the first record, which compiling held up."""
+
+    def __init__(self) -> None:
+        self.first: Record | None = None
+
+    def left(self, record: Record) -> float | None:
+        """Seconds left; None as long as there is no pace to tell them from."""
+        first = self.first = self.first or record
+        if record.step == first.step:
+            return None
+        pace = (record.seconds - first.seconds) / (record.step - first.step)
+        return pace * (record.steps - record.step)
+
+
+def progress_text(fitting: Fitting, record: Record, left: float | None) -> str:
     """Epoch, rate, losses and time left of a record."""
     last = fitting.history[-1] if fitting.history else {}
     parts = [f"epoch {int(record.epoch)}/{record.epochs}", f"rate {record.learning_rate:.2g}"]
     parts.append(f"train loss {record.train_loss:.4g}")
     parts += [f"{name.replace('_', ' ')} {last[name]:.4g}" for name in last if name.startswith("dev_")]
-    left = record.seconds / record.step * (record.steps - record.step)
-    return "  ".join([*parts, f"{duration(left)} left"])
+    return "  ".join([*parts, "" if left is None else f"at most {duration(left)} left"]).rstrip()
 
 
 def duration(seconds: float) -> str:

@@ -61,7 +61,7 @@ def main() -> None:
     except click.ClickException as error:
         where = getattr(error, "ctx", None)
         path = where.command_path if where else "preceptor"
-        click.echo(f"{path}: {error.format_message()} See {path} --help.", err=True)
+        click.echo(f"{path}: {error.format_message().rstrip('.')}. See {path} --help.", err=True)
         code = USER_MISTAKE
     except USER_ERRORS as error:
         click.echo(f"preceptor: {error}", err=True)

@@ -2,12 +2,14 @@
 
 import json
 import re
+import shutil
 import signal
 import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from textwrap import wrap
 from typing import Any
 
 import click
@@ -93,12 +95,14 @@ def say_result(fitting: Fitting, run: Run) -> None:
 def say_figures(run: Run) -> None:
     """A table of the figures of the dev and test parts with their 95 % intervals."""
     parts = [(name, found) for name, found in (("dev", run.dev), ("test", run.test)) if found]
-    if parts:
-        heads = [f"{name} ({_rows(found):,} rows, 95 % interval)".ljust(38) for name, found in parts]
-        line("figures", f"{'':<10}" + "".join(heads).rstrip())
+    if not parts:
+        return
+    heads = [f"{name}, {_rows(found):,} rows".ljust(30) for name, found in parts]
+    line("figures", f"{'':<10}" + "".join(heads))
     for name in dict.fromkeys(name for _, found in parts for name in found):
         cells = [str(found[name]).removeprefix(f"{name} ") if name in found else "" for _, found in parts]
-        line("", f"{name.replace('_', ' '):<10}" + "".join(cell.ljust(38) for cell in cells).rstrip())
+        line("", f"{name.replace('_', ' '):<10}" + "".join(cell.ljust(30) for cell in cells))
+    line("", "In brackets: 95 % intervals.")
 
 
 def _rows(found: dict[str, Figure]) -> int:
@@ -106,8 +110,12 @@ def _rows(found: dict[str, Figure]) -> int:
 
 
 def line(word: str, text: str) -> None:
-    """One line of output with its word in the margin."""
-    click.echo(f"{word:<9} {text}")
+    """One line of output with its word in the margin; on a terminal it is broken at the terminal's width."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
+    first, *rest = wrap(text, max(width - 10, 30), drop_whitespace=True, replace_whitespace=False) or [""]
+    click.echo(f"{word:<9} {text.rstrip() if not rest else first}")
+    for each in rest:
+        click.echo(f"{'':9} {each}")
 
 
 def summary(run: Run) -> dict[str, Any]:

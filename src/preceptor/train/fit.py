@@ -66,23 +66,27 @@ class Fitting:
         """Trains; keeps the weights with the lowest dev loss; stops early where it no longer falls."""
         patience = self.settings.patience or max(3, self.config.epochs // 3)
         waited, losses = 0, []
+        lowest, calmest = float("inf"), None  # without a dev part: of the epoch with the lowest training loss
         for record in train(self.config, self.arrays):
             self.record = record
             losses.append(record.losses)
             if not record.is_finite:
                 self.outcome = Outcome.DIVERGED
+                if calmest is not None:
+                    self.best, self.best_epoch = calmest
                 yield record
                 return
             if record.is_epoch_end:
-                self.history.append(self.entry(record, float(np.mean(np.concatenate(losses)))))
-                losses = []
-                waited += 1
+                train_loss = float(np.mean(np.concatenate(losses)))
+                self.history.append(self.entry(record, train_loss))
+                waited, losses = waited + 1, []
                 # Without a dev part the latest weights are the best known.
                 if record.dev_loss is None or record.dev_loss < self.best_loss:
-                    latest = record.snapshot()
-                    if all(np.isfinite(p).all() for p in latest["params"].values()):
-                        self.best, self.best_epoch, waited = latest, record.epoch, 0
-                        self.best_loss = record.dev_loss if record.dev_loss is not None else self.best_loss
+                    self.best = record.snapshot()
+                    self.best_loss = record.dev_loss if record.dev_loss is not None else self.best_loss
+                    self.best_epoch, waited = record.epoch, 0
+                if record.dev_loss is None and train_loss < lowest:
+                    lowest, calmest = train_loss, (self.best, record.epoch)
             if record.step == record.steps:
                 self.outcome = Outcome.FINISHED
             elif waited >= patience:
@@ -99,6 +103,7 @@ class Fitting:
             kept |= {"dev_loss": record.dev_loss, f"dev_{name}": value}
         return kept | {"learning_rate": record.learning_rate, "seconds": round(record.seconds, 4)}
 
+    @np.errstate(all="ignore")
     def _headline(self, outputs: np.ndarray, target: np.ndarray) -> tuple[str, float]:
         """The one figure that is shown while training: accuracy, or RMSE in the target's unit."""
         predicted = np.asarray(self.config.loss.predict(outputs))

@@ -201,6 +201,7 @@ class Evaluator:
         program = trace(outputs)(like["params"], like["state"], spec)
         self.run = engine.compile(program.graph)
 
+    @np.errstate(all="ignore")  # infinities and NaN are values here, as in training
     def __call__(self, carried: dict[str, Any]) -> tuple[float, np.ndarray]:
         """(mean loss, raw outputs) under the given parameters and state; the loss is NaN without targets."""
         leaves = [carried[part][path] for part in ("params", "state") for path in sorted(carried[part])]

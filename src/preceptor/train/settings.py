@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from dataclasses import field, fields
+from dataclasses import asdict, field
 from types import ModuleType
 from typing import Any
 
@@ -152,7 +152,7 @@ class Settings:
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
-        return {each.name: getattr(self, each.name) for each in fields(self)}
+        return asdict(self) | {"hidden": list(self.hidden)}
 
 
 def _fields(cls: type) -> dict[str, Hyper]:

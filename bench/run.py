@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import platform
+import signal
 import statistics
 import subprocess
 import sys
@@ -31,7 +32,7 @@ LIMIT_SECONDS = 600
 
 
 def environment() -> dict:
-    """Describes the machine and the libraries: what a figure must be read with."""
+    """Describes the machine, its load in the last minute and the libraries: what a figure must be read with."""
     models = [line for line in read_text("/proc/cpuinfo").splitlines() if line.startswith("model name")]
     versions = {}
     for package in PACKAGES:
@@ -42,6 +43,7 @@ def environment() -> dict:
     return {
         "cpu": models[0].split(":", 1)[1].strip() if models else platform.processor() or platform.machine(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
         "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "versions": versions,
@@ -149,6 +151,8 @@ def show(results: dict, machine: dict, precision: str, console: Console) -> None
             table.add_row("" if number else workload, name, *times, ratio)
         table.add_section()
     console.print(table)
+    if (machine["load"] or 0) > 0.5:
+        console.print(f"Other work was running at the start (load {machine['load']:.1f}): the ratios are not reliable.")
     for workload, result in results.items():
         for name, reason in result["left_out"].items():
             console.print(f"Left out: {name} on {workload}: {reason}", markup=False, highlight=False)
@@ -185,12 +189,14 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main() -> int:
     given = parse()
+    # Leaving by an exception lets subprocess.run end the worker; the default action would leave it running.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    machine = environment()
     console = Console(stderr=given.json)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     with Progress(*columns, TextColumn("{task.fields[left]}"), console=console, disable=given.json) as progress:
         workloads = list(dict.fromkeys(given.workload or WORKLOADS))
         results = run(workloads, given.against, given.precision, given.engine, given.repeats, progress)
-    machine = environment()
     if given.json:
         print(json.dumps(results | {"_environment": machine}))
     else:

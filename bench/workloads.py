@@ -59,8 +59,8 @@ def dense(*widths: int) -> tuple[dict, ...]:
 WORKLOADS = {
     workload.name: workload
     for workload in (
-        Workload("xor-mlp", (2,), dense(10, 2), batch=32, steps=256, epochs=20, labels="xor"),
-        Workload("digits-mlp", (64,), dense(64, 10), batch=32, steps=128, epochs=30),
+        Workload("xor-mlp", (2,), dense(10, 2), batch=32, steps=256, epochs=12, labels="xor"),
+        Workload("digits-mlp", (64,), dense(64, 10), batch=32, steps=128, epochs=16),
         Workload("mnist-mlp", (784,), dense(512, 256, 10), batch=128, steps=100, epochs=2),
         Workload("wide-mlp", (784,), dense(2048, 2048, 10), batch=256, steps=10, epochs=1),
         # Six 4096 x 4096 layers and, because a loss over 4,096 classes would measure the loss, ten outputs.

@@ -91,8 +91,10 @@ def test_numbers_of_optimiser_and_schedule_go_where_they_belong():
 
 def test_own_numbers_say_who_takes_them():
     known = own_numbers()
-    assert {"sgd", *known["momentum"][1]} == {"sgd", "momentum", "nesterov"}
-    assert known["decay_rate"][1] == ["exponential", "inverse-time"]
+    assert known["momentum"][1:] == (0.9, ["momentum", "nesterov"])
+    assert known["decay_rate"][1:] == (0.05, ["exponential", "inverse-time"])
+    for name, (_, default, takers) in known.items():  # one option serves all its takers: --help shows one default
+        assert {getattr((OPTIMISERS | SCHEDULES)[word], name) for word in takers} == {default}
     plain = {field.name for field, _ in hyper_fields(Settings)}
     assert not plain & set(known)
 

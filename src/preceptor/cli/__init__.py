@@ -54,7 +54,7 @@ def commands() -> None:
 def main() -> None:
     """Runs the command. A user's mistake is one line and exit code 2; nothing is written."""
     try:
-        code = commands.main(standalone_mode=False)
+        code = commands.main(prog_name="preceptor", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
         click.echo(error.format_message())
         code = 0
@@ -64,7 +64,7 @@ def main() -> None:
         click.echo(f"{path}: {error.format_message().rstrip('.')}. See {path} --help.", err=True)
         code = USER_MISTAKE
     except USER_ERRORS as error:
-        click.echo(f"preceptor: {error}", err=True)
+        click.echo(f"preceptor: {' '.join(str(error).split())}", err=True)  # names in data may hold line ends
         code = USER_MISTAKE
     except (click.Abort, KeyboardInterrupt):
         click.echo("preceptor: interrupted; nothing was written.", err=True)

@@ -136,7 +136,7 @@ def summary(run: Run) -> dict[str, Any]:
 
 def free_name(name: str) -> Path:
     """The first of runs/NAME-1, runs/NAME-2, ... that does not exist."""
-    stem = re.sub(r"[^\w.-]+", "-", Path(name).stem) or "run"
+    stem = re.sub(r"[^\w.-]+", "-", Path(name).stem).strip("-") or "run"
     number = 1
     while (path := Path("runs") / f"{stem}-{number}").exists():
         number += 1

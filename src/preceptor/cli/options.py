@@ -36,13 +36,15 @@ def settings_options(cls: type, leave_out: Iterable[str] = ()) -> Wrapper:
     return _all(options)
 
 
-def number_options(numbers: dict[str, tuple[Hyper, list[str]]]) -> Wrapper:
+def number_options(numbers: dict[str, tuple[Hyper, float, list[str]]]) -> Wrapper:
     """An option for each number that only some optimisers or schedules take; left out, theirs stands."""
     options = []
-    for name, (known, takers) in numbers.items():
+    for name, (known, default, takers) in numbers.items():
         text = f"{known.doc} Of {', '.join(dict.fromkeys(takers))}."
         options.append(
-            click.option(_flag(name, float), type=float, default=None, metavar="NUMBER", help=_help(text, None, known))
+            click.option(
+                _flag(name, float), type=float, default=None, metavar="NUMBER", help=_help(text, default, known)
+            )
         )
     return _all(options)
 
@@ -63,7 +65,7 @@ def _flag(name: str, hint: Any) -> str:
 
 def _attributes(hint: Any, default: Any, known: Hyper) -> dict[str, Any]:
     if hint is bool:
-        return {"default": default, "help": _help(known.doc, None, known)}
+        return {"default": default, "help": _help(known.doc, "on" if default else "off", known)}
     plain = next(each for each in get_args(hint) if each is not type(None)) if isinstance(hint, UnionType) else hint
     kind: Any = click.Choice(known.choices) if known.choices else Widths() if plain == tuple[int, ...] else plain
     return {

@@ -35,9 +35,8 @@ def command(run: Path, as_json: bool) -> None:
     for name in ("train_loss", "dev_loss"):
         values = [entry[name] for entry in trained.history if entry.get(name) is not None]
         if values:
-            line(
-                name.replace("_", " "), f"{curve(values)}  {values[0]:.3g} → {values[-1]:.3g}, lowest {min(values):.3g}"
-            )
+            fall = f"loss {values[0]:.3g} → {values[-1]:.3g}, lowest {min(values):.3g}"
+            line(name.removesuffix("_loss"), f"{curve(values)}  {fall}")
     say_figures(trained)
     if as_json:
         click.echo(json.dumps(summary(trained)))

@@ -159,12 +159,12 @@ def _fields(cls: type) -> dict[str, Hyper]:
     return {each.name: known for each, known in hyper_fields(cls)}
 
 
-def own_numbers() -> dict[str, tuple[Hyper, list[str]]]:
-    """The numbers that optimisers and schedules take, each with the words of those that take it."""
-    found: dict[str, tuple[Hyper, list[str]]] = {}
+def own_numbers() -> dict[str, tuple[Hyper, float, list[str]]]:
+    """The numbers that optimisers and schedules take, each with its default and the words of those that take it."""
+    found: dict[str, tuple[Hyper, float, list[str]]] = {}
     for word, cls in (OPTIMISERS | {f"schedule {word}": cls for word, cls in SCHEDULES.items()}).items():
         for name, known in _fields(cls).items():
-            found.setdefault(name, (known, []))[1].append(word.removeprefix("schedule "))
+            found.setdefault(name, (known, getattr(cls, name), []))[2].append(word.removeprefix("schedule "))
     return found
 
 

@@ -1,0 +1,55 @@
+"""The small pieces of what is printed."""
+
+import signal
+
+import pytest
+
+from preceptor.cli.fit import duration, free_name, stop_on_signal
+from preceptor.cli.options import Widths
+from preceptor.cli.show import curve
+
+
+@pytest.mark.parametrize(
+    "seconds, text",
+    [
+        (0.04, "0.0 s"),
+        (9.94, "9.9 s"),
+        (12.4, "12 s"),
+        (61, "1 min 01 s"),
+        (3599, "59 min 59 s"),
+        (7260, "02 h 01 min"),
+    ],
+)
+def test_duration(seconds, text):
+    assert duration(seconds) == text
+
+
+@pytest.mark.parametrize("text, widths", [("128,64", (128, 64)), ("8", (8,)), ("none", ()), ((3, 4), (3, 4))])
+def test_widths(text, widths):
+    assert Widths().convert(text, None, None) == widths
+
+
+def test_curve_is_a_row_of_bars_of_at_most_sixty():
+    assert curve([1.0, 10.0, 100.0]) == "▁▅█"  # a logarithmic scale: 10 lies half-way
+    assert curve([0.0, 5.0, 10.0]) == "▁▅█"
+    assert curve([2.0]) == "▁"
+    assert curve([3.0, 3.0]) == "▁▁"
+    assert len(curve(list(range(1, 1000)))) == 60
+    assert curve([1.0, float("nan"), 4.0])[::2] == "▁█"
+
+
+def test_free_name(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    assert str(free_name("a b?.csv")) == "runs/a-b-1"
+    (tmp_path / "runs" / "iris-1").mkdir(parents=True)
+    assert str(free_name("iris")) == "runs/iris-2"
+
+
+def test_signals_are_heard_and_handlers_put_back():
+    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+    with stop_on_signal() as heard:
+        assert heard == []
+        signal.raise_signal(signal.SIGINT)
+        signal.raise_signal(signal.SIGTERM)
+        assert heard == [signal.SIGINT, signal.SIGTERM]
+    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before

@@ -95,7 +95,8 @@ def test_every_setting_reaches_the_training(preceptor, here):
              "--optimiser", "nesterov", "--momentum", "0.8", "--learning-rate", "0.05", "--schedule", "step-decay",
              "--drop-every", "2", "--warmup", "0.1", "--batch-size", "10", "--epochs", "4", "--patience", "2",
              "--l2", "1e-3", "--l1", "1e-4", "--engine", "reference", "--precision", "f64", "--seed", "9",
-             "--dev-share", "0.2", "--test-share", "0.1", "--kind", "classes", "--loss", "one-vs-all", "--target", "species")  # fmt: skip
+             "--dev-share", "0.2", "--test-share", "0.1", "--kind", "classes", "--loss", "one-vs-all",
+             "--target", "species")  # fmt: skip
     assert preceptor("fit", "iris", *words, "--out", "run").code == 0
     saved = pr.load("run").facts["settings"]
     expected = {

@@ -109,6 +109,7 @@ def test_rows_without_a_target_are_left_out_and_the_rest_is_split():
     table["y"] = np.where(np.arange(60) % 6 == 0, np.nan, table["y"])
     fitting = prepare(table, make_settings({"target": "y"} | QUICK))
     assert fitting.table.rows == 50
+    assert fitting.preprocessor.lines()[-1] == "Left out: 10 rows without a target."
     assert sum(map(len, (fitting.parts.train, fitting.parts.dev, fitting.parts.test))) == 50
     assert fitting.arrays.x.shape == (len(fitting.parts.train), fitting.preprocessor.features)
 

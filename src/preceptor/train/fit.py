@@ -177,13 +177,12 @@ def prepare(source: Any, settings: Settings, header: bool = True) -> Fitting:
     usable = usable_rows(table, target)
     whole = len(usable) == table.rows
     kept = table if whole else table.select(usable)
-    everything = np.arange(kept.rows)
-    kind = target_kind(kept, target, everything, settings.kind)
+    kind = target_kind(table, target, usable, settings.kind)
     labels = kept.column(target) if kind == "classes" else None
     if labels is not None and labels.dtype == object:
         labels = labels.astype(str)
     parts = split(kept.rows, dev=settings.dev_share, test=settings.test_share, seed=settings.seed, labels=labels)
-    preprocessor = fit_preprocessor(kept, target, parts.train, kind=settings.kind)
+    preprocessor = fit_preprocessor(table, target, usable[parts.train], kind=settings.kind)
     loss = settings.make_loss(len(preprocessor.classes or ()))
     network = settings.make_network(loss.outputs(len(preprocessor.classes or ())))
     config = make_config(settings, network, loss, len(parts.train))

@@ -183,8 +183,7 @@ def test_the_same_seed_gives_the_same_bits(blobs, engine):
     assert digest(after(config_of(FULL, engine=engine, seed=12), data)) not in found
 
 
-@BOTH
-@pytest.mark.parametrize("capacity", [1, 3])
+@pytest.mark.parametrize("engine, capacity", [(Reference("f32"), 1), (Reference("f32"), 3), (Xla("f32"), 3)], ids=str)
 def test_how_many_steps_the_engine_takes_at_once_changes_nothing(blobs, engine, capacity, monkeypatch):
     data = arrays_of(blobs, dev=10)
     config = config_of(FULL, engine=engine, schedule=Cosine(), warmup=0.2)

@@ -209,7 +209,7 @@ def test_a_slow_engine_is_called_for_fewer_steps_at_once(blobs, monkeypatch):
 def test_stopping_midway_leaves_what_a_longer_training_has_there(blobs, engine):
     data = arrays_of(blobs)
     config = config_of(FULL, engine=engine)
-    stopped = next(itertools.islice(train(config, data), 2, None))
+    stopped = next(record for record in train(config, data) if record.is_epoch_end and record.epoch > 2)
     whole = {record.step: digest(record.snapshot()["params"]) for record in train(config, data)}
     assert stopped.step in whole
     assert digest(stopped.snapshot()["params"]) == whole[stopped.step]
@@ -245,10 +245,12 @@ def test_both_engines_agree_in_every_precision(blobs, precision, tolerance):
 
 def test_bf16_rounds_the_factors_of_products_and_still_learns(blobs):
     data = arrays_of(blobs)
-    exact, rounded = (list(train(config_of(engine=Reference(precision)), data)) for precision in ("f32", "bf16"))
-    difference = np.abs(exact[0].losses - rounded[0].losses) / exact[0].losses
-    assert 1e-6 < difference.max() < 0.05
-    assert rounded[-1].train_loss < 0.3 * rounded[0].train_loss
+    exact, rounded = (
+        np.concatenate([record.losses for record in train(config_of(engine=Reference(precision)), data)])
+        for precision in ("f32", "bf16")
+    )
+    assert 1e-6 < abs(exact[0] - rounded[0]) / exact[0] < 0.05
+    assert rounded[-10:].mean() < 0.5 * rounded[:10].mean()
 
 
 # Records -------------------------------------------------------------------------------------------------------------

@@ -58,7 +58,7 @@ class Hyper:
                 number = float(item)
                 too_low = self.low is not None and number < self.low
                 too_high = self.high is not None and number > self.high
-                if too_low or too_high or math.isnan(number):
+                if too_low or too_high or not math.isfinite(number):
                     raise ConfigError(f"{where}: {name} is {number:g}; it must be {self.range_text() or 'a number'}.")
 
 

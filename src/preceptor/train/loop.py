@@ -22,7 +22,7 @@ from preceptor.train.schedule import Constant, Schedule, warm_up
 from preceptor.train.step import first_state, hyper_values, make_step
 
 CAPACITY = 1024  # steps in one call of the engine, at most
-CALL_SECONDS = 1.5  # aimed at for one call: progress moves and Ctrl-C is heard, yet XLA seldom allocates its buffers anew
+CALL_SECONDS = 1.5  # aimed at for one call: Ctrl-C is heard, yet XLA seldom has to allocate its buffers anew
 EVALUATION_ROWS = 4096  # rows taken at once outside training
 
 

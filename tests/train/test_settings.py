@@ -10,7 +10,7 @@ from preceptor import nn
 from preceptor.errors import ConfigError, ShapeError
 from preceptor.hyper import hyper_fields
 from preceptor.train import L1, L2, Adam, Momentum, OneCycle, Settings, StepDecay, make_settings
-from preceptor.train.fit import make_config
+from preceptor.train.recipe import make_config
 from preceptor.train.settings import ACTIVATIONS, INITIALISERS, LOSSES, OPTIMISERS, SCHEDULES, own_numbers
 
 

@@ -20,16 +20,11 @@ from preceptor.data import (
     target_kind,
     usable_rows,
 )
-from preceptor.engines import choose_engine
 from preceptor.errors import DataError
-from preceptor.nn import Layer, Loss
 from preceptor.train.loop import Arrays, Config, Evaluator, Record, initial_values, train
+from preceptor.train.recipe import complete, make_config
 from preceptor.train.run import Run, check_out, figures
 from preceptor.train.settings import Settings, make_settings
-
-ROW_VISITS = 3_000_000  # rows seen in a whole training by default, within EPOCHS: 100 epochs for small tables
-EPOCHS = (10, 100)
-BATCH_SIZES = (32, 256)  # small tables take small batches; a batch is about 1/200 of the training rows between
 
 
 class Outcome(enum.Enum):
@@ -183,6 +178,7 @@ def prepare(source: Any, settings: Settings, header: bool = True) -> Fitting:
         labels = labels.astype(str)
     parts = split(kept.rows, dev=settings.dev_share, test=settings.test_share, seed=settings.seed, labels=labels)
     preprocessor = fit_preprocessor(table, target, usable[parts.train], kind=settings.kind)
+    settings = complete(settings, preprocessor, len(parts.train))
     loss = settings.make_loss(len(preprocessor.classes or ()))
     network = settings.make_network(loss.outputs(len(preprocessor.classes or ())))
     config = make_config(settings, network, loss, len(parts.train))
@@ -194,26 +190,6 @@ def prepare(source: Any, settings: Settings, header: bool = True) -> Fitting:
         preprocessor.encode_target(dev_part) if len(parts.dev) else None,
     )
     return Fitting(kept, settings, preprocessor, parts, config, arrays)
-
-
-def make_config(settings: Settings, network: Layer, loss: Loss, rows: int) -> Config:
-    """The training that settings ask for; what they leave open is chosen by the number of training rows."""
-    optimiser = settings.make_optimiser()
-    epochs = settings.epochs or int(np.clip(ROW_VISITS // rows, *EPOCHS))
-    size = settings.batch_size or int(np.clip(2 ** round(np.log2(max(rows / 200, 1))), *BATCH_SIZES))
-    return Config(
-        network=network,
-        loss=loss,
-        optimiser=optimiser,
-        schedule=settings.make_schedule(),
-        penalties=settings.make_penalties(),
-        learning_rate=optimiser.usual_rate if settings.learning_rate is None else settings.learning_rate,
-        warmup=settings.warmup,
-        batch_size=min(size, rows),
-        epochs=epochs,
-        seed=settings.seed,
-        engine=choose_engine(settings.engine, settings.precision),
-    )
 
 
 def fit(source: Any, target: str | None = None, *, out: str | Path | None = None, **settings: Any) -> Run:

@@ -4,6 +4,7 @@ import json
 import warnings
 from decimal import Decimal
 
+import duckdb
 import numpy as np
 import pandas as pd
 import pytest
@@ -298,6 +299,7 @@ def test_a_folder_stands_for_its_only_table(tmp_path, written):
 
 
 def test_parquet_reads_as_the_frame_that_was_written(tmp_path):
+    pytest.importorskip("pyarrow", reason="pandas writes Parquet through pyarrow, which is not installed")
     frame = pd.DataFrame(
         {
             "i": [1, 2, 3],
@@ -316,7 +318,15 @@ def test_parquet_reads_as_the_frame_that_was_written(tmp_path):
     assert_same_columns(read(tmp_path / "t.parquet"), read(frame))
 
 
+def test_parquet_written_by_another_program(tmp_path):
+    rows = "(1, 1.5, true, 'x'), (2, null, false, null), (3, 2.5, true, 'y')"
+    duckdb.sql(f"select * from (values {rows}) as t(i, f, b, t)").write_parquet(str(tmp_path / "t.parquet"))
+    frame = pd.DataFrame({"i": [1, 2, 3], "f": [1.5, np.nan, 2.5], "b": [True, False, True], "t": ["x", None, "y"]})
+    assert_same_columns(read(tmp_path / "t.parquet"), read(frame))
+
+
 def test_parquet_with_lists_or_damage_is_refused(tmp_path):
+    pytest.importorskip("pyarrow", reason="pandas writes Parquet through pyarrow, which is not installed")
     pd.DataFrame({"a": [[1, 2], [3]]}).to_parquet(tmp_path / "t.parquet")
     with pytest.raises(DataError) as error:
         read(tmp_path / "t.parquet")

@@ -13,14 +13,16 @@ from textwrap import wrap
 from typing import Any
 
 import click
+from click.core import ParameterSource
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
 from preceptor.cli.options import number_options, settings_options
 from preceptor.data.table import listing
+from preceptor.errors import ConfigError
 from preceptor.nn import count_parameters
-from preceptor.train import Figure, Fitting, Outcome, Record, Run, make_settings, prepare
+from preceptor.train import Figure, Fitting, Outcome, Record, Run, make_settings, prepare, resume
 from preceptor.train.loop import initial_values
 from preceptor.train.run import check_out, figures_as_json
 from preceptor.train.settings import Settings, own_numbers
@@ -30,33 +32,71 @@ LOG_LINES = 10  # progress lines of a whole training where the output is no term
 
 
 @click.command(context_settings={"show_default": False})
-@click.argument("data")
+@click.argument("data", required=False)
 @settings_options(Settings)
 @number_options(own_numbers())
 @click.option("--out", type=click.Path(path_type=Path), help="Folder for the run; runs/NAME-1, -2, ... if left out.")
+@click.option("--resume", "begun", type=click.Path(path_type=Path), help="Go on with an unfinished run in this folder.")
 @click.option("--no-header", is_flag=True, help="The first line of the file is data; columns become column1, ...")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
-def command(data: str, out: Path | None, no_header: bool, as_json: bool, **given: Any) -> int:
+@click.pass_context
+def command(
+    context: click.Context,
+    /,
+    data: str | None,
+    out: Path | None,
+    begun: Path | None,
+    no_header: bool,
+    as_json: bool,
+    **given: Any,
+) -> int:
     """Trains a network on DATA: a file (.csv, .tsv, .parquet, .npy, .npz), a folder with one, or digits, or iris.
+
+    A run that was broken off, by Ctrl-C or by the machine, goes on with --resume RUN and ends in the same bits as one
+    that never was; its settings are those it was begun with.
 
     Exit codes: 0 done, 1 the loss became infinite, 2 a mistake in settings or data, 130 interrupted (the best weights
     so far are saved).
     """
-    settings = make_settings(given)
-    if out is not None:
-        check_out(out)
-    fitting = prepare(data, settings, header=not no_header)
+    if begun is not None:
+        fitting = _resumed(context, begun, data)
+    elif data is None:
+        raise click.UsageError("Missing argument 'DATA'.", context)
+    else:
+        settings = make_settings(given)
+        if out is not None:
+            check_out(out)
+        fitting = prepare(data, settings, header=not no_header)
+        fitting.open_folder(out or free_name(fitting.table.name))
     say_plan(fitting)
     with stop_on_signal() as stopped, progress_shown(fitting) as show:
         for record in fitting.records():
             show(record)
             if stopped:
                 break
-    run = fitting.finish(out or free_name(fitting.table.name))
+    run = fitting.finish()
     say_result(fitting, run)
     if as_json:
         click.echo(json.dumps(summary(run)))
     return EXIT_CODES.get(fitting.outcome, 0)
+
+
+def _resumed(context: click.Context, begun: Path, data: str | None) -> Fitting:
+    """The unfinished run in a folder, ready to go on; settings on the command line would contradict its own."""
+    chosen = [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name not in ("data", "begun", "as_json")
+        and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    ]
+    if chosen:
+        raise ConfigError(
+            f"fit: {', '.join(chosen)} beside --resume; a run goes on with its own settings. Leave it out."
+        )
+    fitting, notes = resume(begun, data)
+    for note in notes:
+        line("resumed", note)
+    return fitting
 
 
 def say_plan(fitting: Fitting) -> None:
@@ -89,7 +129,10 @@ def say_result(fitting: Fitting, run: Run) -> None:
     line("", fitting.outcome.value)
     say_figures(run)
     line("run", f"{run.path}: {listing(sorted(each.name for each in run.path.iterdir()))}" if run.path else "")
-    line("next", f"preceptor predict {run.path} NEW.csv -o predictions.csv")
+    if fitting.outcome is Outcome.INTERRUPTED:
+        line("next", f"preceptor fit --resume {run.path}")
+    else:
+        line("next", f"preceptor predict {run.path} NEW.csv -o predictions.csv")
 
 
 def say_figures(run: Run) -> None:

@@ -34,7 +34,7 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
         sync_folder(part)
         os.rename(part, path)
         sync_folder(path.parent)
-    except OSError:
+    except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
 
@@ -47,7 +47,7 @@ def replace_file(path: Path, content: bytes) -> None:
         write_file(part, content)
         os.replace(part, path)
         sync_folder(path.parent)
-    except OSError:
+    except BaseException:
         part.unlink(missing_ok=True)
         raise
 

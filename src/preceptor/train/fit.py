@@ -1,12 +1,16 @@
 """The main job: from a table to a trained, judged network."""
 
 import enum
+import hashlib
+import math
+import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+import msgspec
 import numpy as np
 
 from preceptor.data import (
@@ -21,10 +25,16 @@ from preceptor.data import (
     usable_rows,
 )
 from preceptor.errors import DataError
+from preceptor.train.checkpoint import Checkpoint, Checkpoints
+from preceptor.train.disk import write_folder
 from preceptor.train.loop import Arrays, Config, Evaluator, Record, initial_values, train
 from preceptor.train.recipe import complete, make_config
-from preceptor.train.run import Run, check_out, figures
+from preceptor.train.run import FORMAT, PLAN, Run, check_out, figures, not_written
 from preceptor.train.settings import Settings, make_settings
+from preceptor.train.step import first_state
+
+CHECKPOINT_SECONDS = 30.0  # what a killed machine costs at most
+CHECKPOINTS = "checkpoints"  # in the folder of a run that is not finished
 
 
 class Outcome(enum.Enum):
@@ -37,58 +47,149 @@ class Outcome(enum.Enum):
 
 
 @dataclass
+class Progress:
+    """What the main job knows beside what training carries; a checkpoint holds both.
+
+    Args:
+        history: one entry for each epoch, JSON types.
+        losses: of the steps since the last epoch ended.
+        best, best_loss, best_epoch: weights with the lowest dev loss; without a dev part the latest.
+        waited: epochs since the dev loss was last the lowest.
+        calmest, lowest, calmest_epoch: without a dev part, weights of the epoch with the lowest training loss.
+        seconds: trained before this process.
+    """
+
+    history: list[dict[str, Any]] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    best: dict[str, Any] | None = None
+    best_loss: float = math.inf
+    best_epoch: float = 0.0
+    waited: int = 0
+    calmest: dict[str, Any] | None = None
+    lowest: float = math.inf
+    calmest_epoch: float = 0.0
+    seconds: float = 0.0
+
+
+@dataclass
 class Fitting:
     """A training that is prepared: `for record in fitting.records(): ...`, then `run = fitting.finish()`.
 
     Breaking out of the loop ends the training; `finish` then says that it was interrupted.
+
+    Args:
+        out: the run's folder, made by `open_folder`; without it nothing is written.
     """
 
+    source: str
     table: Table
     settings: Settings
     preprocessor: Preprocessor
     parts: Split
     config: Config
     arrays: Arrays
+    header: bool = True
     outcome: Outcome = Outcome.INTERRUPTED
-    history: list[dict[str, Any]] = field(default_factory=list)
-    best: dict[str, Any] | None = None
-    best_loss: float = float("inf")
-    best_epoch: float = 0.0
+    progress: Progress = field(default_factory=Progress)
+    start: tuple[int, Any] | None = None
     record: Record | None = None
+    out: Path | None = None
     began: float = field(default_factory=time.perf_counter)
 
+    @property
+    def history(self) -> list[dict[str, Any]]:
+        """One entry for each epoch."""
+        return self.progress.history
+
     def records(self) -> Iterator[Record]:
-        """Trains; keeps the weights with the lowest dev loss; stops early where it no longer falls."""
+        """Trains; keeps the weights with the lowest dev loss; stops early where it no longer falls.
+
+        With a folder, a checkpoint is committed every CHECKPOINT_SECONDS.
+        """
         patience = self.settings.patience or max(3, self.config.epochs // 3)
-        waited, losses = 0, []
-        lowest, calmest = float("inf"), None  # without a dev part: of the epoch with the lowest training loss
-        for record in train(self.config, self.arrays):
+        now, saved = self.progress, time.monotonic()
+        for record in train(self.config, self.arrays, self.start):
             self.record = record
-            losses.append(record.losses)
+            now.losses += record.losses.tolist()
             if not record.is_finite:
                 self.outcome = Outcome.DIVERGED
-                if calmest is not None:
-                    self.best, self.best_epoch = calmest
+                if now.calmest is not None:
+                    now.best, now.best_epoch = now.calmest, now.calmest_epoch
                 yield record
                 return
             if record.is_epoch_end:
-                train_loss = float(np.mean(np.concatenate(losses)))
-                self.history.append(self.entry(record, train_loss))
-                waited, losses = waited + 1, []
-                # Without a dev part the latest weights are the best known.
-                if record.dev_loss is None or record.dev_loss < self.best_loss:
-                    self.best = record.snapshot()
-                    self.best_loss = record.dev_loss if record.dev_loss is not None else self.best_loss
-                    self.best_epoch, waited = record.epoch, 0
-                if record.dev_loss is None and train_loss < lowest:
-                    lowest, calmest = train_loss, (self.best, record.epoch)
+                self._close_epoch(record)
             if record.step == record.steps:
                 self.outcome = Outcome.FINISHED
-            elif waited >= patience:
+            elif now.waited >= patience:
                 self.outcome = Outcome.STOPPED_EARLY
+            elif self.out is not None and time.monotonic() - saved >= CHECKPOINT_SECONDS:
+                self.save_checkpoint()
+                saved = time.monotonic()
             yield record
             if self.outcome is not Outcome.INTERRUPTED:
                 return
+
+    def _close_epoch(self, record: Record) -> None:
+        now = self.progress
+        train_loss = float(np.mean(now.losses))
+        now.history.append(self.entry(record, train_loss))
+        now.waited, now.losses = now.waited + 1, []
+        # Without a dev part the latest weights are the best known.
+        if record.dev_loss is None or record.dev_loss < now.best_loss:
+            now.best = record.weights()
+            now.best_loss = record.dev_loss if record.dev_loss is not None else now.best_loss
+            now.best_epoch, now.waited = record.epoch, 0
+        if record.dev_loss is None and train_loss < now.lowest:
+            now.lowest, now.calmest, now.calmest_epoch = train_loss, now.best, record.epoch
+
+    def open_folder(self, out: Path) -> None:
+        """Makes the run's folder, with all that `resume` needs to begin again from the first step."""
+        check_out(out)
+        plan = {
+            "format": FORMAT,
+            "source": self.source,
+            "header": self.header,
+            "settings": self.settings.to_dict(),
+            "fingerprint": self.fingerprint(),
+        }
+        try:
+            write_folder(out, {PLAN: msgspec.json.format(msgspec.json.encode(plan), indent=1)})
+        except OSError as error:
+            raise not_written(out, error) from None
+        self.out = out
+
+    def fingerprint(self) -> str:
+        """A checksum of everything that training sees: the same data, split and preparation give the same."""
+        digest = hashlib.sha256()
+        for part in (self.arrays.x, self.arrays.y, self.arrays.dev_x, self.arrays.dev_y):
+            if part is not None:
+                digest.update(f"{part.dtype}{part.shape}".encode())
+                digest.update(np.ascontiguousarray(part).data)
+        return digest.hexdigest()
+
+    def save_checkpoint(self) -> None:
+        """Commits the training as it stands."""
+        assert self.out is not None
+        assert self.record is not None
+        now = self.progress
+        trees = {"all": self.record.snapshot(), "best": now.best, "calmest": now.calmest}
+        arrays = {name: array for tree in trees for name, array in _named(tree, trees[tree])}
+        facts = {each.name: getattr(now, each.name) for each in fields(now) if each.name not in ("best", "calmest")}
+        facts["seconds"] = now.seconds + self.record.seconds
+        Checkpoints(self.out / CHECKPOINTS).save(Checkpoint(self.record.step, arrays, facts))
+
+    def restore(self, checkpoint: Checkpoint) -> None:
+        """Goes back to a checkpoint: `records` continues from there."""
+        params, state = initial_values(self.config, self.arrays)
+        like = first_state(params, state, self.config.optimiser, self.config.seed)
+        weights = {"params": params, "state": state}
+        facts: dict[str, Any] = {name: math.inf if v is None else v for name, v in checkpoint.facts.items()}
+        kept = {name.partition(":")[0] for name in checkpoint.arrays}
+        for name in ("best", "calmest"):
+            facts[name] = _unnamed(name, weights, checkpoint.arrays) if name in kept else None
+        self.progress = Progress(**facts)
+        self.start = (checkpoint.step, _unnamed("all", like, checkpoint.arrays))
 
     def entry(self, record: Record, train_loss: float) -> dict[str, Any]:
         """What the history keeps of an epoch, from its last record and mean loss: JSON types."""
@@ -106,18 +207,20 @@ class Fitting:
             return "accuracy", float(np.mean(predicted.argmax(1) == target))
         return "rmse", float(np.sqrt(np.mean((predicted - target) ** 2)) * self.preprocessor.target_sd)
 
-    def finish(self, out: str | Path | None = None) -> Run:
-        """Judges the best weights on the dev and test parts, and writes the run's folder if `out` names one."""
-        if self.best is None:
-            self.best = self._fallback()
-        settings, engine = self.settings, self.config.engine
+    def finish(self) -> Run:
+        """Judges the best weights on the dev and test parts, and writes the run to its folder if it has one.
+
+        An interrupted run keeps its latest checkpoint, from which `resume` goes on.
+        """
+        now, settings, engine = self.progress, self.settings, self.config.engine
+        best = now.best or self._fallback()
         judged = {}
         for name, rows in (("dev", self.parts.dev), ("test", self.parts.test)):
             if len(rows):
                 x, y = self._features(rows)
-                dtype = next(iter(self.best["params"].values())).dtype
-                evaluate = Evaluator(self.config.network, self.config.loss, engine, self.best, x, y, dtype)
-                judged[name] = figures(self.preprocessor, self.config.loss, evaluate(self.best)[1], y)
+                dtype = next(iter(best["params"].values())).dtype
+                evaluate = Evaluator(self.config.network, self.config.loss, engine, best, x, y, dtype)
+                judged[name] = figures(self.preprocessor, self.config.loss, evaluate(best)[1], y)
         facts = {
             "data": self.table.name,
             "rows": len(self.parts.train) + len(self.parts.dev) + len(self.parts.test),
@@ -125,9 +228,9 @@ class Fitting:
             "features": self.preprocessor.features,
             "engine": engine.name,
             "epochs": int(self.record.epoch) if self.record else 0,
-            "best_epoch": int(self.best_epoch),
+            "best_epoch": int(now.best_epoch),
             "outcome": self.outcome.value,
-            "seconds": round(time.perf_counter() - self.began, 3),
+            "seconds": round(now.seconds + time.perf_counter() - self.began, 3),
             "learning_rate": self.config.learning_rate,
             "batch_size": self.config.batch_size,
             "settings": settings.to_dict(),
@@ -135,15 +238,23 @@ class Fitting:
         run = Run(
             network=self.config.network,
             loss=self.config.loss,
-            params=self.best["params"],
-            state=self.best["state"],
+            params=best["params"],
+            state=best["state"],
             preprocessor=self.preprocessor,
             dev=judged.get("dev", {}),
             test=judged.get("test", {}),
             history=self.history,
             facts=facts,
         )
-        return run.save(out) if out is not None else run
+        if self.out is None:
+            return run
+        if self.outcome is Outcome.INTERRUPTED and self.record is not None:
+            self.save_checkpoint()
+        run.complete(self.out)
+        if self.outcome is not Outcome.INTERRUPTED:
+            shutil.rmtree(self.out / CHECKPOINTS, ignore_errors=True)
+            (self.out / PLAN).unlink(missing_ok=True)
+        return run
 
     def _features(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         part = self.table.select(rows)
@@ -152,7 +263,7 @@ class Fitting:
     def _fallback(self) -> dict[str, Any]:
         """The weights where no epoch was completed: the latest if they are good, else the first ones."""
         if self.record is not None and self.record.is_finite:
-            return self.record.snapshot()
+            return self.record.weights()
         params, state = initial_values(self.config, self.arrays)
         return {"params": params, "state": state}
 
@@ -189,7 +300,69 @@ def prepare(source: Any, settings: Settings, header: bool = True) -> Fitting:
         preprocessor.transform(dev_part) if len(parts.dev) else None,
         preprocessor.encode_target(dev_part) if len(parts.dev) else None,
     )
-    return Fitting(kept, settings, preprocessor, parts, config, arrays)
+    name = str(Path(source).resolve()) if isinstance(source, (str, Path)) and Path(source).exists() else str(source)
+    named = name if isinstance(source, (str, Path)) else ""
+    return Fitting(named, kept, settings, preprocessor, parts, config, arrays, header)
+
+
+def resume(out: Path, source: Any = None) -> tuple[Fitting, list[str]]:
+    """Prepares an unfinished run to go on from its newest whole checkpoint, or from the first step where there is none.
+
+    Args:
+        out: the run's folder.
+        source: the data, where it is not where it was.
+    Returns: the training, and sentences about what was found.
+    Raises: DataError where there is nothing to go on with, or the data are not those of the run.
+    """
+    if not (out / PLAN).is_file():
+        done = (out / "config.json").is_file()
+        what = "this run is finished; there is nothing to go on with" if done else "this is no run folder"
+        raise DataError(f"{out}: {what}. `preceptor fit DATA --out RUN` makes one.")
+    try:
+        plan = msgspec.json.decode((out / PLAN).read_bytes())
+        settings = Settings(**_with_tuples(plan["settings"]))
+        where, header, fingerprint = plan["source"], plan["header"], plan["fingerprint"]
+    except (OSError, msgspec.DecodeError, KeyError, TypeError) as error:
+        raise DataError(f"{out}: {PLAN} cannot be read ({error}). Train again.") from None
+    if source is None and not where:
+        raise DataError(f"{out}: its data were given in Python, not as a file; they are needed again. Pass them.")
+    fitting = prepare(where if source is None else source, settings, header)
+    if fitting.fingerprint() != fingerprint:
+        raise DataError(
+            f"{out}: the data are not those that the run was begun with; the same rows are needed. "
+            "Give the right file, or train anew."
+        )
+    checkpoint, notes = Checkpoints(out / CHECKPOINTS).latest()
+    if checkpoint is None:
+        notes.append("No checkpoint was committed yet: training begins again.")
+    else:
+        fitting.restore(checkpoint)
+        notes.append(f"Going on after step {checkpoint.step:,}.")
+    fitting.out = out
+    return fitting, notes
+
+
+def _with_tuples(saved: dict[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in saved.items()}
+
+
+def _named(name: str, tree: Any) -> Iterator[tuple[str, np.ndarray]]:
+    """The leaves of a nested dictionary with their paths; nothing for None."""
+    if isinstance(tree, dict):
+        for key in sorted(tree):
+            yield from _named(f"{name}:{key}", tree[key])
+    elif tree is not None:
+        yield name, tree
+
+
+def _unnamed(name: str, like: Any, arrays: dict[str, np.ndarray]) -> Any:
+    """The inverse of `_named` for a tree nested as `like`."""
+    if isinstance(like, dict):
+        return {key: _unnamed(f"{name}:{key}", like[key], arrays) for key in like}
+    array = arrays.get(name)
+    if array is None or array.shape != like.shape or array.dtype != like.dtype:
+        raise DataError(f"checkpoint: {name} is missing or of another shape. It belongs to another network.")
+    return array
 
 
 def fit(source: Any, target: str | None = None, *, out: str | Path | None = None, **settings: Any) -> Run:
@@ -208,6 +381,8 @@ def fit(source: Any, target: str | None = None, *, out: str | Path | None = None
     if out is not None:
         check_out(Path(out))
     fitting = prepare(source, chosen)
+    if out is not None:
+        fitting.open_folder(Path(out))
     for _ in fitting.records():
         pass
-    return fitting.finish(out)
+    return fitting.finish()

@@ -66,7 +66,7 @@ class Record:
         learning_rate: of the last step.
         dev_loss: mean loss of the dev part, at the end of an epoch only.
         dev_outputs: raw outputs for the dev part, (row, unit), with it.
-        seconds: since training began, evaluation included.
+        seconds: since training began or went on, evaluation included.
         is_epoch_end: whether the record closes a pass over the data.
         state: where the engine keeps it; `snapshot` copies it. The next record makes it invalid.
     """
@@ -98,9 +98,17 @@ class Record:
         """A copy in host memory of all that training carries from step to step."""
         return self.loop.get(self.state)
 
+    def weights(self) -> dict[str, Any]:
+        """A copy in host memory of what predicts: "params" and "state"."""
+        return self.loop.get({name: self.state[name] for name in ("params", "state")})
 
-def train(config: Config, data: Arrays) -> Iterator[Record]:
+
+def train(config: Config, data: Arrays, start: tuple[int, Any] | None = None) -> Iterator[Record]:
     """Trains a network, yielding a record at least at the end of every epoch.
+
+    Args:
+        start: (steps done, what a record's `snapshot` gave then) to go on from there; the bits are then those of a
+            training that was never broken off.
 
     Batches are cut from an endless stream of rows, one random permutation of the training part after another; the
     position in it is one integer, step * batch_size. So every batch is full and every row is seen once in each pass.
@@ -124,11 +132,12 @@ def train(config: Config, data: Arrays) -> Iterator[Record]:
     steps = math.ceil(config.epochs * rows / batch_size)
     capacity = min(CAPACITY, math.ceil(rows / batch_size))  # no call reaches beyond the end of an epoch
     loop = config.engine.loop(step_program, values, capacity)
-    carried = loop.put(everything)
+    done, carried = (0, loop.put(everything)) if start is None else (start[0], loop.put(start[1]))
     numbers = hyper_values(config.optimiser, config.penalties)
-    start, done, at_once, epoch = time.perf_counter(), 0, 1, 1  # how long a step takes is not known yet
+    began_training, at_once = time.perf_counter(), 1  # how long a step takes is not known yet
     while done < steps:
-        epoch_end = math.ceil(epoch * rows / batch_size)
+        passes = done * batch_size // rows
+        epoch_end = -(-(passes + 1) * rows // batch_size)  # rounded up
         count = min(at_once, epoch_end - done)
         rates = learning_rates(config, done, count, rows, batch_size, steps)
         varying = {"learning_rate": rates.astype(dtype), "step": np.arange(done + 1, done + count + 1, dtype=np.int32)}
@@ -140,10 +149,8 @@ def train(config: Config, data: Arrays) -> Iterator[Record]:
         at_once = min(capacity, max(1, int(count * min(2.0, CALL_SECONDS / max(took, 1e-9)))))
         done += count
         dev_loss = dev_outputs = None
-        if done == epoch_end:
-            epoch += 1
-            if evaluate is not None:
-                dev_loss, dev_outputs = evaluate(carried)
+        if done == epoch_end and evaluate is not None:
+            dev_loss, dev_outputs = evaluate(carried)
         yield Record(
             step=done,
             steps=steps,
@@ -153,7 +160,7 @@ def train(config: Config, data: Arrays) -> Iterator[Record]:
             learning_rate=float(rates[-1]),
             dev_loss=dev_loss,
             dev_outputs=dev_outputs,
-            seconds=time.perf_counter() - start,
+            seconds=time.perf_counter() - began_training,
             is_epoch_end=done == epoch_end,
             state=carried,
             loop=loop,

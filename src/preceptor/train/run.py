@@ -4,7 +4,6 @@ import csv
 import json
 import math
 import os
-import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -19,10 +18,12 @@ from preceptor.engines import choose_engine
 from preceptor.errors import ConfigError, DataError, ShapeError
 from preceptor.nn import Layer, Loss, count_parameters, from_config, output_spec, to_config
 from preceptor.ops import Spec
+from preceptor.train.disk import replace_file, write_folder
 from preceptor.train.loop import Evaluator
 from preceptor.train.metric import Figure, class_figures, number_figures
 
 FORMAT = 1
+PLAN = "plan.json"  # in the folder of a run that is not finished
 
 
 @dataclass(frozen=True)
@@ -139,11 +140,27 @@ class Run:
 
         Raises: ConfigError where the folder exists and is not empty, or cannot be written.
         """
-        from safetensors.numpy import save_file
-
         path = Path(path)
         check_out(path)
-        part = path.with_name(path.name + ".part")
+        try:
+            write_folder(path, self._files())
+        except OSError as error:
+            raise not_written(path, error) from None
+        object.__setattr__(self, "path", path)
+        return self
+
+    def complete(self, path: Path) -> None:
+        """Writes the run's files into the folder that its training opened; config.json, which vouches for all, last."""
+        try:
+            for name, content in self._files().items():
+                replace_file(path / name, content)
+        except OSError as error:
+            raise not_written(path, error) from None
+        object.__setattr__(self, "path", path)
+
+    def _files(self) -> dict[str, bytes]:
+        from safetensors.numpy import save
+
         arrays = {f"params/{name}": value for name, value in self.params.items()}
         arrays |= {f"state/{name}": value for name, value in self.state.items()}
         config = {
@@ -155,27 +172,11 @@ class Run:
             "dev": figures_as_json(self.dev),
             "test": figures_as_json(self.test),
         }
-        try:
-            shutil.rmtree(part, ignore_errors=True)
-            part.mkdir(parents=True)
-            (part / "config.json").write_bytes(msgspec.json.format(msgspec.json.encode(config), indent=1))
-            lines = [msgspec.json.encode(entry) + b"\n" for entry in self.history]
-            (part / "history.jsonl").write_bytes(b"".join(lines))
-            save_file({name: np.ascontiguousarray(each) for name, each in arrays.items()}, part / "model.safetensors")
-            for file in part.iterdir():
-                _sync(file)
-            if path.exists():
-                path.rmdir()
-            os.rename(part, path)
-            _sync(path.parent)
-        except OSError as error:
-            raise ConfigError(
-                f"{path}: cannot be written ({error.strerror}). Choose another place with --out."
-            ) from None
-        finally:
-            shutil.rmtree(part, ignore_errors=True)
-        object.__setattr__(self, "path", path)
-        return self
+        return {
+            "model.safetensors": save({name: np.ascontiguousarray(each) for name, each in arrays.items()}),
+            "history.jsonl": b"".join(msgspec.json.encode(entry) + b"\n" for entry in self.history),
+            "config.json": msgspec.json.format(msgspec.json.encode(config), indent=1),
+        }
 
 
 def load(path: str | Path) -> Run:
@@ -187,6 +188,8 @@ def load(path: str | Path) -> Run:
     from safetensors.numpy import load_file
 
     path = Path(path)
+    if not (path / "config.json").is_file() and (path / PLAN).is_file():
+        raise DataError(f"{path}: this run was broken off; it has no model yet. Go on: preceptor fit --resume {path}.")
     if not (path / "config.json").is_file():
         raise DataError(f"{path}: this is no run folder (no config.json); `preceptor fit` makes one. Check the path.")
     try:
@@ -265,13 +268,9 @@ def _figures_from_json(saved: dict[str, Any]) -> dict[str, Figure]:
     return {n: Figure(n, saved[n], saved[f"{n}_low"], highs[n], saved[f"{n}_rows"]) for n in names}
 
 
-def _sync(path: Path) -> None:
-    """Asks the system to bring a file or folder to the disk."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)
+def not_written(path: Path, error: OSError) -> ConfigError:
+    """The error that a run's folder cannot be written."""
+    return ConfigError(f"{path}: cannot be written ({error.strerror}). Choose another place with --out.")
 
 
-__all__: Sequence[str] = ["Run", "check_out", "figures", "figures_as_json", "load"]
+__all__: Sequence[str] = ["Run", "check_out", "figures", "figures_as_json", "load", "not_written"]

@@ -9,6 +9,7 @@ from preceptor import errors
 
 COMMANDS = {
     "fit": "Trains a network on a table, judges it, saves it.",
+    "check": "Says what is wrong or remarkable with a table, and trains nothing.",
     "predict": "Predicts every row of a table with a trained network.",
     "evaluate": "Judges a trained network on a table that has the target.",
     "explain": "Shows a computation graph with its values, local derivatives and adjoints.",

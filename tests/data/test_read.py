@@ -1,6 +1,4 @@
-import codecs
 import csv
-import json
 import warnings
 from decimal import Decimal
 
@@ -12,7 +10,7 @@ from sklearn.datasets import load_digits, load_iris
 
 from preceptor.data import Table, default_target, read
 from preceptor.data import delimited as delimited_module
-from preceptor.data.delimited import count_records
+from preceptor.data.delimited import Count, count_records
 from preceptor.errors import DataError
 
 
@@ -87,7 +85,7 @@ def test_kinds_of_columns(written):
         ("\n\na,b\n1,x\n", {"a": [1], "b": ["x"]}),
         ("\ufeffa,b\n1,x\n", {"a": [1], "b": ["x"]}),
         ("a;b\n1;x,y\n2;z\n", {"a": [1, 2], "b": ["x,y", "z"]}),
-        ("a;b\n1,5;x\n2,5;y\n", {"a": ["1,5", "2,5"], "b": ["x", "y"]}),
+        ("a;b\n1,5;x\n2,5;y\n", {"a": [1.5, 2.5], "b": ["x", "y"]}),
         ("a|b\n1|x\n", {"a": [1], "b": ["x"]}),
         ('a,b\n1,"x ""y"", z\nw"\n', {"a": [1], "b": ['x "y", z\nw']}),
         ('a,b\n1,5" pipe\n2,6" pipe\n', {"a": [1, 2], "b": ['5" pipe', '6" pipe']}),
@@ -109,7 +107,7 @@ def test_what_csv_files_hold(written, content, expected):
 
 
 def test_tsv_has_tabs_only(written):
-    assert as_lists(read(written("a,b\tc\n1,2\tx\n", "t.tsv"))) == {"a,b": ["1,2"], "c": ["x"]}
+    assert as_lists(read(written("a,b\tc\n1,2\tx\n", "t.tsv"))) == {"a,b": [1.2], "c": ["x"]}
 
 
 def test_without_a_header_columns_are_numbered(written):
@@ -130,14 +128,6 @@ def test_odd_file_names_are_no_patterns(written, tmp_path, name):
     for other in ("x1.csv", "x-1.csv", "ü a.csv"):
         written("a,b\n0,wrong\n", other)
     assert as_lists(read(str(written("a,b\n1,right\n", name)))) == {"a": [1], "b": ["right"]}
-
-
-@pytest.mark.parametrize("name", ["quotes_and_newlines", "comma_in_quotes", "escaped_quotes", "newlines", "utf8"])
-def test_known_edge_cases_of_csv(shared, name):
-    expected = json.loads((shared("dirty-csv-spectrum") / "json" / f"{name}.json").read_text("utf-8"))
-    table = read(shared("dirty-csv-spectrum") / "csvs" / f"{name}.csv")
-    rows = [{key: str(values[row]) for key, values in table.columns.items()} for row in range(table.rows)]
-    assert rows == expected
 
 
 REAL_TABLES = [
@@ -171,7 +161,11 @@ def test_records_are_counted_right_wherever_the_file_is_cut(written, monkeypatch
     monkeypatch.setattr(delimited_module, "CHUNK_BYTES", chunk)
     content = 'ä,b\n1,"x, ""\n\n"\n\r\n\n"",é\n3,""""\n4,5'
     path = written(content)
-    assert count_records(path, ",", 2) == len([r for r in csv.reader(content.splitlines(keepends=True)) if r]) == 5
+    assert (
+        count_records("t.csv", path, ",", 2).records
+        == len([r for r in csv.reader(content.splitlines(keepends=True)) if r])
+        == 5
+    )
 
 
 def test_random_tables_are_counted_as_they_were_written(tmp_path):
@@ -184,7 +178,7 @@ def test_random_tables_are_counted_as_they_were_written(tmp_path):
             written = csv.writer(file, lineterminator=["\n", "\r\n"][trial % 2])
             written.writerow([f"c{number}" for number in range(columns)])
             written.writerows(rng.choice(fields, (rows, columns)).tolist())
-        assert count_records(path, ",", columns) == rows + 1
+        assert count_records("t.csv", path, ",", columns) == Count(rows + 1, 0, True)
 
 
 # Refused files
@@ -217,18 +211,8 @@ NO_HEADER = "If the first line is data, say that there is no header (header=Fals
             f"t.csv: line 1 holds only numbers; it should hold the names of the columns. {NO_HEADER}",
         ),
         (
-            b"a,b\n1,2\n3,caf\xe9\n",
-            "t.csv: line 3 has the byte 0xe9, which is not UTF-8; text in UTF-8 is needed. "
-            "Save the table again with the encoding UTF-8.",
-        ),
-        (
-            codecs.BOM_UTF16_LE + "a,b\n1,2\n".encode("utf-16-le"),
-            "t.csv: the file holds binary data or UTF-16; text in UTF-8 is needed. "
-            "Save the table again as CSV (UTF-8), or as Parquet.",
-        ),
-        (
             b"a,b\n" + b"1,2\n" * 20_000 + b"\0,2\n",
-            "t.csv: line 20,002 holds a zero byte; text in UTF-8 is needed. Check that the file is a table.",
+            "t.csv: line 20,002 holds a zero byte; text is needed. Check that the file is a table.",
         ),
         (
             'a,b\n1,2\n3,"x\n4,5\n',
@@ -243,14 +227,8 @@ def test_files_that_are_no_tables(written, content, text):
     assert str(error.value) == text
 
 
-@pytest.mark.parametrize("content", ['a,b\n"x"y,1\nz,2\n', "a,b\n1,2\r\n3,4\n"])
-def test_what_duckdb_cannot_read_is_refused_in_one_line(written, content):
-    with pytest.raises(DataError, match=r"^t.csv: the reader stopped \(.*\); 2 fields a line.*\.$"):
-        read(written(content))
-
-
 def test_a_number_of_rows_that_does_not_add_up_is_refused(written, monkeypatch):
-    monkeypatch.setattr("preceptor.data.files.count_records", lambda *_: 4)
+    monkeypatch.setattr("preceptor.data.files.count_records", lambda *_: Count(4, 0, True))
     with pytest.raises(DataError) as error:
         read(written("a,b\n1,2\n3,4\n"))
     assert str(error.value) == (
@@ -272,7 +250,8 @@ def test_missing_paths_and_strange_suffixes(tmp_path, written):
     with pytest.raises(DataError) as error:
         read(written("x", "t.xlsx"))
     assert str(error.value) == (
-        "t.xlsx: files that end in '.xlsx' are not read; .csv, .tsv, .parquet, .npy, .npz are. "
+        "t.xlsx: files that end in '.xlsx' are not read; .csv, .tsv, .txt, .data, .tab, .psv, .json, .jsonl, .ndjson, "
+        ".parquet, .npy, .npz, .gz, .zip are. "
         "Save the table as one of them."
     )
 
@@ -281,8 +260,8 @@ def test_a_folder_stands_for_its_only_table(tmp_path, written):
     with pytest.raises(DataError) as error:
         read(tmp_path)
     assert str(error.value) == (
-        f"{tmp_path}: the folder holds no table; one file that ends in .csv, .tsv, .parquet, .npy, .npz is needed. "
-        "Check the path."
+        f"{tmp_path}: the folder holds no table; one file that ends in .csv, .tsv, .txt, .data, .tab, .psv, "
+        ".json, .jsonl, .ndjson, .parquet, .npy, .npz, .gz, .zip is needed. Check the path."
     )
     written("see t.csv", "README.md")
     written("a\n1\n")

@@ -1,8 +1,9 @@
-"""What a CSV or TSV file holds, found out without the library that reads it: delimiter, header, number of rows."""
+"""What delimited text holds, found out without the library that reads it: delimiter, records, their number."""
 
 import codecs
 import csv
-from collections.abc import Iterator
+import re
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from preceptor.data.header import SAMPLED_RECORDS
 from preceptor.errors import DataError
 
 DELIMITERS = ",;\t|"
@@ -17,6 +19,12 @@ DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
 SNIFFED_RECORDS = 20  # conventional; the count of every row comes later and is exact
 CHUNK_BYTES = 1 << 22
 QUOTE, NEWLINE, RETURN = b'"'[0], b"\n"[0], b"\r"[0]
+DECIMAL_COMMA = re.compile(r"\s*[+-]?\d[\d.]*,\d+\s*")
+SPACE_AFTER_QUOTE = {each: re.compile(f'"[ \\xa0]+(?={re.escape(each)}|\r|\n|$)') for each in DELIMITERS}
+
+
+class NotUtf8(Exception):
+    """The bytes of a file are not UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -25,74 +33,119 @@ class Layout:
 
     Args:
         delimiter: what stands between two fields.
-        first: the fields of the first record, the header where there is one.
-        skip: blank lines before it.
+        sample: line number and fields of the first records.
+        skip: blank lines before the first.
     """
 
     delimiter: str
-    first: list[str]
+    sample: list[tuple[int, list[str]]]
     skip: int
 
 
-def find_layout(path: Path) -> Layout:
-    """The delimiter and first record of a file.
+@dataclass(frozen=True)
+class Count:
+    """What one pass over a file found.
 
-    The delimiter is the one that cuts the first records into equally many fields, and into the most of them;
-    a .tsv file has tabs.
+    Args:
+        records: the number of records, the header included.
+        blank_lines: lines without anything on them that were left out.
+        is_plain: whether the file is written as a strict reader expects it: every record of equal length, quotes at
+            both ends of a field, line ends of one kind. Where it is not, records may be wrong.
+    """
 
-    Raises: DataError where the file is empty or not text.
+    records: int
+    blank_lines: int
+    is_plain: bool
+
+
+def find_layout(name: str, path: Path) -> Layout:
+    """The delimiter and first records of a file of UTF-8 text.
+
+    The delimiter is the one that cuts the first records into equally many fields, and into the most of them, where
+    commas are not the decimal commas of a table with semicolons; a .tsv file with tabs has tabs.
+
+    Args:
+        name: what messages call the file.
+        path: where it is.
+
+    Raises: DataError where the file is empty.
     """
     with path.open("rb") as file:
         head = file.read(1 << 16)
-    if not head.strip(b"\xef\xbb\xbf \t\r\n"):
-        raise DataError(
-            f"{path.name}: the file has no content; a header and at least one row are needed. Save it again."
-        )
-    if b"\0" in head or head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
-        raise DataError(
-            f"{path.name}: the file holds binary data or UTF-16; text in UTF-8 is needed. "
-            "Save the table again as CSV (UTF-8), or as Parquet."
-        )
+        while head and not head.strip(b"\xef\xbb\xbf \t\r\n"):
+            head = file.read(1 << 16)
+    if not head:
+        raise DataError(f"{name}: the file has no content; a header and at least one row are needed. Save it again.")
     best: tuple[tuple[bool, int], str] | None = None
-    for delimiter in "\t" if path.suffix.lower() == ".tsv" else DELIMITERS:
-        widths = [len(fields) for _, fields in islice(_records(path, delimiter, strict=False), SNIFFED_RECORDS)]
-        score = (len(set(widths)) == 1 and widths[0] > 1, widths[0])
+    is_tabbed = path.suffix.lower() == ".tsv" and b"\t" in head
+    for delimiter in "\t" if is_tabbed else DELIMITERS:
+        records = [fields for _, fields in islice(_records(name, path, delimiter, strict=False), SNIFFED_RECORDS)]
+        widths = {len(fields) for fields in records}
+        score = (len(widths) == 1 and widths != {1}, len(records[0]))
+        if score[0] and best and best[0][0] and best[1] == ",":
+            with_commas = [field for fields in records for field in fields if "," in field]
+            if with_commas and all(map(DECIMAL_COMMA.fullmatch, with_commas)):
+                best = None
         if best is None or score > best[0]:
             best = (score, delimiter)
     assert best is not None
-    line, first = next(_records(path, best[1], strict=False))
-    return Layout(best[1], first, skip=line - 1)
+    sample = list(islice(_records(name, path, best[1], strict=False), SAMPLED_RECORDS))
+    return Layout(best[1], sample, skip=sample[0][0] - 1)
 
 
-def count_records(path: Path, delimiter: str, columns: int) -> int:
+def count_records(name: str, path: Path, delimiter: str, columns: int) -> Count:
     """Counts the records of a file, the header included, and checks that each has the same number of fields.
 
     Works on the bytes in one pass: delimiters and line ends inside quotes are told by the number of quotes before them.
-    That holds as long as quotes open at the start of a field; where one does not, Python's csv module counts instead.
+    That holds as long as quotes open at the start of a field; where one does not, the file is not plain.
     Blank lines are no records, except in a file of one column, where they are missing values.
 
-    Raises: DataError, naming the line, for a record that is too long or too short, or bytes that are not UTF-8 text.
+    Raises: NotUtf8; DataError, naming the line, for a zero byte.
     """
     decoder = codecs.getincrementaldecoder("utf-8")()
-    records = lines = fields_before = 0
+    records = lines = fields_before = blank_lines = 0
     inside = np.uint8(0)
     before = NEWLINE
-    blank_so_far = True
+    blank_so_far = is_plain = True
+    kinds: set[bool] = set()
     with path.open("rb") as file:
-        for chunk in _chunks(file):
-            _check_text(path, decoder, chunk, lines)
+        for chunk, is_written in _chunks(file):
+            try:
+                decoder.decode(chunk)
+            except UnicodeDecodeError:
+                raise NotUtf8 from None
+            if b"\0" in chunk:
+                line = lines + chunk[: chunk.index(b"\0")].count(b"\n") + 1
+                raise DataError(
+                    f"{name}: line {line:,} holds a zero byte; text is needed. Check that the file is a table."
+                )
+            if not is_plain:
+                continue
             data = np.frombuffer(chunk, np.uint8)
             lines += chunk.count(b"\n")
             open_quote = np.zeros(len(data), bool)
             if inside or QUOTE in chunk:
-                parity = (np.cumsum(data == QUOTE, dtype=np.uint8) + inside) & 1
+                is_quote = data == QUOTE
+                parity = (np.cumsum(is_quote, dtype=np.uint8) + inside) & 1
                 inside, open_quote = parity[-1], parity.astype(bool)
-                opening = np.flatnonzero((data == QUOTE) & open_quote)
+                places = np.flatnonzero(is_quote)
+                opens = open_quote[places]
+                opening, closing = places[opens], places[~opens]
                 preceding = np.where(opening > 0, data[opening - 1], before)
-                if not np.isin(preceding, (ord(delimiter), NEWLINE, RETURN, QUOTE)).all():
-                    return _count_slowly(path, delimiter, columns)
-            before = data[-1]
+                following = data[np.minimum(closing + 1, len(data) - 1)]
+                if not (
+                    np.isin(preceding, (ord(delimiter), NEWLINE, RETURN, QUOTE)).all()
+                    and np.isin(following, (ord(delimiter), NEWLINE, RETURN, QUOTE)).all()
+                ):
+                    is_plain = False
             ends = np.flatnonzero((data == NEWLINE) & ~open_quote)
+            if is_written:
+                after_return = np.where(ends > 0, data[ends - 1], before) == RETURN
+                if len(ends):
+                    kinds |= {bool(after_return.any()), bool(after_return.all())}
+                if b"\r" in chunk and np.count_nonzero((data == RETURN) & ~open_quote) > np.count_nonzero(after_return):
+                    is_plain = False
+            before = data[-1]
             marks = np.flatnonzero((data == ord(delimiter)) & ~open_quote)
             marks_before = np.searchsorted(marks, ends)
             if not len(ends):
@@ -108,67 +161,114 @@ def count_records(path: Path, delimiter: str, columns: int) -> int:
             if columns == 1:
                 blank[:] = False
             if (found[~blank] != columns).any():
-                return _count_slowly(path, delimiter, columns)
+                is_plain = False
             records += int(np.count_nonzero(~blank))
+            blank_lines += int(np.count_nonzero(blank))
             fields_before = len(marks) - int(marks_before[-1])
             blank_so_far = not chunk[ends[-1] + 1 :].strip(b"\r")
-    if inside:
-        return _count_slowly(path, delimiter, columns)
-    return records
+    return Count(records, blank_lines, is_plain and not inside and len(kinds) < 2)
 
 
-def _chunks(file: BinaryIO) -> Iterator[bytes]:
-    """The bytes of a file piece by piece, with a line end after the last line even where the file has none."""
+def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bool]]:
+    """The bytes of a file piece by piece, with a line end after the last line even where the file has none.
+
+    The second part of each is whether it stands in the file. No piece ends between the two bytes of a line end.
+    """
     last = b"\n"
     while chunk := file.read(CHUNK_BYTES):
-        yield chunk
+        if chunk.endswith((b"\r", b'"')):
+            chunk += file.read(1)
+        yield chunk, True
         last = chunk[-1:]
     if last != b"\n":
-        yield b"\n"
+        yield b"\n", False
 
 
-def _check_text(path: Path, decoder: codecs.IncrementalDecoder, chunk: bytes, lines: int) -> None:
+def write_plain(name: str, path: Path, delimiter: str, columns: int, skip: int, target: Path) -> int:
+    """Writes the records of a file again, all in one plain form: commas, line feeds, quotes only where needed.
+
+    Returns how many records were written. Quotes may follow spaces, or be followed by them; a field that has a quote
+    inside is taken as it is.
+
+    Args:
+        name: what messages call the file.
+        path: where it is.
+        delimiter: what stands between its fields.
+        columns: how many fields each record has.
+        skip: records at the beginning to leave out.
+        target: the file to write.
+
+    Raises: DataError, naming the line, for a record that is too long or too short, or quotes that do not pair.
+    """
     try:
-        decoder.decode(chunk)
-    except UnicodeDecodeError as error:
-        line = lines + error.object[: error.start].count(b"\n") + 1
-        raise DataError(
-            f"{path.name}: line {line:,} has the byte 0x{error.object[error.start]:02x}, which is not UTF-8; text in "
-            "UTF-8 is needed. Save the table again with the encoding UTF-8."
-        ) from None
-    if b"\0" in chunk:
-        line = lines + chunk[: chunk.index(b"\0")].count(b"\n") + 1
-        raise DataError(
-            f"{path.name}: line {line:,} holds a zero byte; text in UTF-8 is needed. Check that the file is a table."
-        )
+        return _rewrite(name, path, delimiter, columns, skip, target, None)
+    except _BadQuotes as error:
+        pattern = SPACE_AFTER_QUOTE[delimiter]
+        try:
+            return _rewrite(name, path, delimiter, columns, skip, target, lambda line: pattern.sub('"', line))
+        except _BadQuotes:
+            raise DataError(str(error)) from None
 
 
-def _count_slowly(path: Path, delimiter: str, columns: int) -> int:
-    """As count_records, by Python's csv module: knows quotes in odd places, and the line of what is wrong."""
-    records = 0
-    for line, fields in _records(path, delimiter, strict=True):
-        records += 1
-        if len(fields) != columns:
-            raise DataError(
-                f"{path.name}: line {line:,} has {len(fields)} field{'s' * (len(fields) != 1)} and the first line "
-                f"{columns}; every line needs as many. Check line {line:,} for a missing or an extra "
-                f"{DELIMITER_NAMES[delimiter]}, or for text that needs quotes."
-            )
-    return records
+class _BadQuotes(DataError):
+    """Quotes do not pair, or text stands beside them."""
 
 
-def _records(path: Path, delimiter: str, *, strict: bool) -> Iterator[tuple[int, list[str]]]:
-    """Line number of its start and fields of every record that is not blank."""
+def _rewrite(
+    name: str, path: Path, delimiter: str, columns: int, skip: int, target: Path, mend: Callable[[str], str] | None
+) -> int:
+    count = 0
+    with target.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        for line, fields in _records(name, path, delimiter, strict=True, mend=mend, one_column=columns == 1):
+            if len(fields) != columns:
+                if len(fields) == 1 and not fields[0].strip():
+                    continue
+                raise DataError(
+                    f"{name}: line {line:,} has {len(fields)} field{'s' * (len(fields) != 1)} and the first line "
+                    f"{columns}; every line needs as many. Check line {line:,} for a missing or an extra "
+                    f"{DELIMITER_NAMES[delimiter]}, or for text that needs quotes."
+                )
+            count += 1
+            if count > skip:
+                writer.writerow([field.strip() for field in fields])
+    return count - skip
+
+
+def _records(
+    name: str,
+    path: Path,
+    delimiter: str,
+    *,
+    strict: bool,
+    mend: Callable[[str], str] | None = None,
+    one_column: bool = False,
+) -> Iterator[tuple[int, list[str]]]:
+    """Line number of its start and fields of every record that is not blank.
+
+    Args:
+        name: what messages call the file.
+        path: where it is.
+        delimiter: what stands between two fields.
+        strict: whether quotes that do not pair are refused.
+        mend: what is done to each line before.
+        one_column: whether a blank line between records is a record of one empty field.
+
+    Raises: DataError for quotes that do not pair, where strict.
+    """
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        reader = csv.reader(file, delimiter=delimiter, strict=strict)
+        lines = map(mend, file) if mend else file
+        reader = csv.reader(lines, delimiter=delimiter, strict=strict, skipinitialspace=True)
         line = 1
+        seen = False
         try:
             for fields in reader:
-                if fields:
-                    yield line, fields
+                if fields or (one_column and seen):
+                    seen = True
+                    yield line, fields or [""]
                 line = reader.line_num + 1
         except csv.Error as error:
-            raise DataError(
-                f"{path.name}: the record from line {line:,} on cannot be read ({error}); quotes must come in pairs. "
+            raise _BadQuotes(
+                f"{name}: the record from line {line:,} on cannot be read ({error}); quotes must come in pairs. "
                 f"Check line {line:,} for a quote that is never closed, or closed too early."
             ) from None

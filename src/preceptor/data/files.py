@@ -7,72 +7,139 @@ from typing import Any
 import numpy as np
 
 from preceptor.data.columns import as_column
-from preceptor.data.delimited import DELIMITER_NAMES, count_records, find_layout
-from preceptor.data.table import Table, listing
+from preceptor.data.dates import DATES_ARE_DATES
+from preceptor.data.delimited import (
+    DELIMITER_NAMES,
+    Layout,
+    NotUtf8,
+    count_records,
+    find_layout,
+    write_plain,
+)
+from preceptor.data.encoding import HEAD_BYTES, said, single_byte_encoding, to_utf8, wide_encoding
+from preceptor.data.fields import DECIMALS, MISSING_WORDS, Said, settle
+from preceptor.data.header import NO_HEADER, Header, find_header
+from preceptor.data.table import Table
 from preceptor.errors import DataError
 
-MISSING_WORDS = ("", "?", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None")
-NUMBER = re.compile(r"\s*[+-]?(?!0\d)(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf|infinity)\s*", re.IGNORECASE)
+USUAL_DELIMITERS = {".tsv": "\t", ".tab": "\t", ".psv": "|"}
 
 READ_CSV = """
     SELECT * FROM read_csv($path, delim=$delimiter, header=$header, names=$names, skip=$skip, sample_size=$sample,
-    nullstr=$missing, auto_type_candidates=['BIGINT', 'DOUBLE', 'VARCHAR'], quote='"', escape='"', comment='',
+    nullstr=$missing, auto_type_candidates=$types, quote='"', escape='"', comment='',
     compression='none', strict_mode=true, null_padding=false, ignore_errors=false, hive_partitioning=false)
 """
+TYPES = ["BIGINT", "DOUBLE", "VARCHAR"]
 SNIFFED_ROWS = 20_480  # duckdb's own default: rows from which it tells a column's type; more only where that fails
 
 
-def read_delimited(path: Path, *, header: bool) -> Table:
-    """Reads a CSV or TSV file.
+def read_delimited(name: str, path: Path, folder: Path, *, header: bool) -> Table:
+    """Reads a file of delimited text.
 
-    Fields that hold one of MISSING_WORDS are missing. A column is a number where all its other fields are; numbers
-    written with leading zeros (007) are text. True and False in any case are truth values.
+    Files that are well-formed UTF-8 go to duckdb as they are. Others are written again first: in UTF-8, and where
+    quotes, line ends or header rows ask for it, in one plain form. What text stands for is told by `fields.settle`.
+
+    Args:
+        name: what messages call the file, and the name of the table.
+        path: where it is.
+        folder: for the copies.
+        header: whether the first record holds names.
 
     Raises: DataError where the file is not such a table, or duckdb's rows and columns are not those counted before.
     """
+    notes: list[str] = []
+    with path.open("rb") as file:
+        encoding = wide_encoding(name, file.read(HEAD_BYTES))
+    if encoding:
+        path = to_utf8(name, path, encoding, folder)
+        notes.append(said(encoding))
+    try:
+        return _read_utf8(name, path, folder, header, notes)
+    except NotUtf8:
+        if encoding:
+            raise AssertionError("a file written as UTF-8 is UTF-8") from None
+    encoding = single_byte_encoding(name, path)
+    notes.append(said(encoding))
+    return _read_utf8(name, to_utf8(name, path, encoding, folder), folder, header, notes)
+
+
+def _read_utf8(name: str, path: Path, folder: Path, has_header: bool, notes: list[str]) -> Table:
     import duckdb
 
-    layout = find_layout(path)
-    names = _header_names(path, layout.first, layout.skip + 1) if header else _numbered(len(layout.first))
-    rows = count_records(path, layout.delimiter, len(names)) - header
-    if rows == 0:
+    layout = find_layout(name, path)
+    columns = len(layout.sample[0][1])
+    count = count_records(name, path, layout.delimiter, columns)
+    plain = folder / "plain.csv"
+
+    def rewrite(header: Header) -> tuple[Path, Layout, int]:
+        rows = write_plain(name, path, layout.delimiter, columns, header.records, plain)
+        return plain, Layout(",", [], 0), rows
+
+    header = find_header(name, layout.sample, has_header)
+    if len(layout.sample) == header.records:
+        raise DataError(f"{name}: the file has a header and no rows; at least one row is needed. {NO_HEADER}")
+    source, form, rows = path, layout, count.records - header.records
+    if not count.is_plain or header.records == 2 or (layout.skip and columns == 1):
+        source, form, rows = rewrite(header)
+    try:
+        found = _query(source, form, header, columns, TYPES)
+    except duckdb.Error:
+        source, form, rows = rewrite(header)
+        try:
+            found = _query(source, form, header, columns, TYPES)
+        except duckdb.Error as error:
+            raise DataError(
+                f"{name}: the reader stopped ({_first_line(error)}); {columns} fields a line, separated by a "
+                f'{DELIMITER_NAMES[layout.delimiter]} and quoted by ", are needed. Check for text after a closing '
+                "quote."
+            ) from None
+    if len(found) != columns or any(len(values) != rows for values in found):
         raise DataError(
-            f"{path.name}: the file has a header and no rows; at least one row is needed. "
-            "If the first line is data, say that there is no header (header=False, --no-header)."
+            f"{name}: the reader found {len(found[0]) if found else 0:,} rows of {len(found)} columns, and the file "
+            f"has {rows:,} rows of {columns}; both must be the same. Check for quotes that are not closed."
         )
+    say = Said()
+    semicolons = layout.delimiter == ";"
+    settled = [_settle(each, values, say, semicolons) for each, values in zip(header.names, found, strict=True)]
+    if DECIMALS in say.changes and any(values.dtype.kind == "f" for values in found):
+        # Beside decimal commas 1.234 is a thousand and more: read again what was taken for decimal points.
+        say = Said()
+        found = _query(source, form, header, columns, ["VARCHAR"])
+        settled = [_settle(each, values, say, True) for each, values in zip(header.names, found, strict=True)]
+    if layout.delimiter != USUAL_DELIMITERS.get(path.suffix.lower(), ","):
+        notes.append(f"Fields are separated by {DELIMITER_NAMES[layout.delimiter]}s.")
+    if count.blank_lines and count.is_plain:
+        lines = f"{count.blank_lines:,} blank line{'s were' if count.blank_lines > 1 else ' was'}"
+        notes.append(f"{lines} left out.")
+    return Table(name, dict(zip(header.names, settled, strict=True)), (*notes, *header.notes, *say.sentences()))
+
+
+def _query(path: Path, layout: Layout, header: Header, columns: int, types: list[str]) -> list[Any]:
+    """The columns as duckdb reads them. Raises: duckdb.Error."""
+    import duckdb
+
+    # A file written again has lost its header.
     arguments = {
         "path": _without_pattern(path),
         "delimiter": layout.delimiter,
-        "header": header,
-        "names": [f"c{number}" for number in range(len(names))],
+        "header": bool(layout.sample) and header.records > 0,
+        "names": [f"c{number}" for number in range(columns)],
         "skip": layout.skip,
         "sample": SNIFFED_ROWS,
         "missing": list(MISSING_WORDS),
+        "types": types,
     }
     connection = _connect(path)
     try:
         try:
-            found = connection.execute(READ_CSV, arguments).fetchnumpy()
+            return list(connection.execute(READ_CSV, arguments).fetchnumpy().values())
         except duckdb.ConversionException:
-            found = connection.execute(READ_CSV, arguments | {"sample": -1}).fetchnumpy()
-    except duckdb.Error as error:
-        raise DataError(
-            f"{path.name}: the reader stopped ({_first_line(error)}); {len(names)} fields a line, separated by a "
-            f'{DELIMITER_NAMES[layout.delimiter]} and quoted by ", are needed. Check for text after a closing quote '
-            "and for line ends of two kinds."
-        ) from None
+            return list(connection.execute(READ_CSV, arguments | {"sample": -1}).fetchnumpy().values())
     finally:
         connection.close()
-    columns = [_settle(values) for values in found.values()]
-    if len(columns) != len(names) or any(len(values) != rows for values in columns):
-        raise DataError(
-            f"{path.name}: the reader found {len(columns[0]) if columns else 0:,} rows of {len(columns)} columns, and "
-            f"the file has {rows:,} rows of {len(names)}; both must be the same. Check for quotes that are not closed."
-        )
-    return Table(path.name, dict(zip(names, columns, strict=True)))
 
 
-def read_parquet(path: Path) -> Table:
+def read_parquet(name: str, path: Path) -> Table:
     """Reads a Parquet file; dates become text, numbers too large for 64 bits float64.
 
     Raises: DataError where the file is damaged or has columns of lists or structures.
@@ -84,7 +151,7 @@ def read_parquet(path: Path) -> Table:
         source = connection.execute("SELECT * FROM read_parquet($1, hive_partitioning=false)", [_without_pattern(path)])
         names = [column[0] for column in source.description]
         types = {column[0]: str(column[1]) for column in source.description}
-        casts = ", ".join(_cast(path, name, types[name]) for name in names)
+        casts = ", ".join(_cast(name, each, types[each]) for each in names)
         query = f"SELECT {casts} FROM read_parquet($1, hive_partitioning=false)"
         found = connection.execute(query, [_without_pattern(path)]).fetchnumpy()
         counted = connection.execute(
@@ -92,19 +159,19 @@ def read_parquet(path: Path) -> Table:
         ).fetchall()
     except duckdb.Error as error:
         raise DataError(
-            f"{path.name}: the file cannot be read as Parquet ({_first_line(error)}); a whole Parquet file is needed. "
+            f"{name}: the file cannot be read as Parquet ({_first_line(error)}); a whole Parquet file is needed. "
             "Write it again."
         ) from None
     finally:
         connection.close()
-    table = Table(path.name, {name: as_column(path.name, name, values) for name, values in found.items()})
+    table = Table(name, {each: as_column(name, each, values) for each, values in found.items()})
     if table.rows != counted[0][0]:
         raise DataError(
-            f"{path.name}: the reader found {table.rows:,} rows and the file says {counted[0][0]:,}; both must be the "
+            f"{name}: the reader found {table.rows:,} rows and the file says {counted[0][0]:,}; both must be the "
             "same. Write the file again."
         )
     if table.rows == 0:
-        raise DataError(f"{path.name}: the file has no rows; at least one row is needed. Write it again.")
+        raise DataError(f"{name}: the file has no rows; at least one row is needed. Write it again.")
     return table
 
 
@@ -129,63 +196,34 @@ def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0].removeprefix("Invalid Input Error: ").rstrip(".;: ")
 
 
-def _numbered(count: int) -> list[str]:
-    return [f"column{number}" for number in range(1, count + 1)]
-
-
-def _header_names(path: Path, fields: list[str], line: int) -> list[str]:
-    """The names in the header; an empty one becomes column and its number."""
-    cure = "If the first line is data, say that there is no header (header=False, --no-header)."
-    if all(NUMBER.fullmatch(field) for field in fields) and any("." in field for field in fields):
-        raise DataError(f"{path.name}: line {line} holds only numbers; it should hold the names of the columns. {cure}")
-    names = [field.strip() or number for field, number in zip(fields, _numbered(len(fields)), strict=True)]
-    repeated = sorted({name for name in names if names.count(name) > 1}) if len(set(names)) < len(names) else []
-    if repeated:
-        raise DataError(
-            f"{path.name}: line {line} names {listing(map(repr, repeated))} more than once; every column needs a name "
-            f"of its own. Rename them. {cure}"
-        )
-    return names
-
-
-def _settle(values: Any) -> np.ndarray:
-    """A column as duckdb gives it in the form for Table; text that is numbers or truth values throughout becomes those.
+def _settle(name: str, values: Any, say: Said, decimal_comma: bool) -> np.ndarray:
+    """A column as duckdb gives it in the form for Table.
 
     duckdb tells types from the first rows: a column that is empty there comes as text, whatever follows.
     """
     if values.dtype != object:
-        return as_column("", "", values)
-    column = np.array(np.ma.getdata(values))
-    column[np.ma.getmaskarray(values)] = None
-    first = next((value for value in column if value is not None), None)
-    if first is None:
-        return np.full(len(column), np.nan)
-    if first.strip().lower() in ("true", "false"):
-        levels = set(column.tolist())
-        known = {level: level.strip().capitalize() for level in levels - {None}}
-        if set(known.values()) <= {"True", "False"}:
-            named = np.array([known.get(value) for value in column.tolist()], dtype=object)
-            return named if None in levels else named == "True"
-    elif NUMBER.fullmatch(first):
-        levels = set(column.tolist()) - {None}
-        if all(NUMBER.fullmatch(level) for level in levels):
-            numbers = {level: float(level) for level in levels} | {None: np.nan}
-            found = np.fromiter(map(numbers.__getitem__, column.tolist()), np.float64, len(column))
-            whole = all(level.strip().lstrip("+-").isdecimal() for level in levels)
-            return found.astype(np.int64) if whole and np.abs(found).max() < 2**53 else found
-    return column
+        return as_column("", name, values)
+    column = np.ma.getdata(values)
+    missing = np.ma.getmaskarray(values)
+    if missing.any():
+        column = column.copy()
+        column[missing] = None
+    return settle(name, column, say, decimal_comma=decimal_comma)
 
 
-def _cast(path: Path, name: str, kind: str) -> str:
+def _cast(where: str, name: str, kind: str) -> str:
     """The select expression that brings a Parquet column into a form fetchnumpy gives back whole."""
     quoted = '"' + name.replace('"', '""') + '"'
     if kind in ("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "VARCHAR"):
         return quoted
     if kind in ("FLOAT", "DOUBLE", "UBIGINT", "HUGEINT", "UHUGEINT") or kind.startswith("DECIMAL"):
         return f"CAST({quoted} AS DOUBLE) AS {quoted}"
+    if DATES_ARE_DATES and (kind == "DATE" or kind.startswith("TIMESTAMP")):
+        utc = f"timezone('UTC', {quoted})" if kind == "TIMESTAMP WITH TIME ZONE" else quoted
+        return f"CAST({utc} AS TIMESTAMP_S) AS {quoted}"
     if kind.startswith(("DATE", "TIME", "UUID", "ENUM", "INTERVAL")):
         return f"CAST({quoted} AS VARCHAR) AS {quoted}"
     raise DataError(
-        f"{path.name}: column {name!r} holds {kind}; numbers, truth values, text or dates are needed. "
+        f"{where}: column {name!r} holds {kind}; numbers, truth values, text or dates are needed. "
         "Leave the column out, or write each of its parts as a column."
     )

@@ -1,5 +1,6 @@
 """One function that makes a Table of whatever holds one: a file, a folder, an array, a data frame."""
 
+import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
@@ -10,10 +11,12 @@ import numpy as np
 
 from preceptor.data.columns import as_column, objects
 from preceptor.data.files import read_delimited, read_parquet
+from preceptor.data.records import read_json
 from preceptor.data.table import Table, listing
+from preceptor.data.unpack import ARCHIVES, DESCRIPTIONS, JSON_SUFFIXES, PACKED, TABLE_SUFFIXES, unpack
 from preceptor.errors import DataError
 
-SUFFIXES = (".csv", ".tsv", ".parquet", ".npy", ".npz")
+SUFFIXES = (*TABLE_SUFFIXES, *PACKED)
 BUNDLED = {"digits": ("digits.npz", "digit"), "iris": ("iris.csv", "species")}  # name -> file, target
 
 
@@ -21,10 +24,11 @@ def read(source: Any, *, header: bool = True) -> Table:
     """Reads a table.
 
     Args:
-        source: "digits" or "iris" (bundled); the path of a .csv, .tsv, .parquet, .npy or .npz file, or of a folder that
-            holds one of them; a NumPy array of shape (row, feature), which becomes the block "x"; a mapping of names to
+        source: "digits" or "iris" (bundled); the path of delimited text (.csv, .tsv, .txt, .data, ...), JSON (.json,
+            .jsonl, .ndjson), .parquet, .npy or .npz, of a .gz or .zip file of one of them, or of a folder that holds
+            one of them; a NumPy array of shape (row, feature), which becomes the block "x"; a mapping of names to
             arrays; a pandas or polars data frame; an Arrow table; a Table, which comes back as it is.
-        header: whether the first line of a CSV or TSV file holds names; else the columns are column1, column2, ...
+        header: whether the first line of delimited text holds names; else the columns are column1, column2, ...
 
     Raises: DataError where there is no such table, or it does not read as one.
     """
@@ -32,7 +36,7 @@ def read(source: Any, *, header: bool = True) -> Table:
         return source
     if isinstance(source, str) and source in BUNDLED:
         table = _read_path(Path(__file__).parent / "bundled" / BUNDLED[source][0], header=True)
-        return Table(source, table.columns)
+        return Table(source, table.columns, table.notes)
     if isinstance(source, (str, Path)):
         return _read_path(Path(source), header=header)
     if isinstance(source, np.ndarray):
@@ -73,17 +77,14 @@ def _read_path(path: Path, *, header: bool) -> Table:
         raise DataError(f"{path}: this is neither a file nor a folder; a table in a file is needed. Save it as one.")
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
+        cure = "Unpack it first." if suffix in ARCHIVES else "Save the table as one of them."
         raise DataError(
-            f"{path.name}: files that end in {suffix or 'nothing'!r} are not read; {', '.join(SUFFIXES)} are. "
-            "Save the table as one of them."
+            f"{path.name}: files that end in {suffix or 'nothing'!r} are not read; {', '.join(SUFFIXES)} are. {cure}"
         )
     path = path.resolve()
     try:
-        if suffix in (".csv", ".tsv"):
-            return read_delimited(path, header=header)
-        if suffix == ".parquet":
-            return read_parquet(path)
-        return _read_numpy(path)
+        with tempfile.TemporaryDirectory(prefix="preceptor-") as folder:
+            return _read_file(path, Path(folder).resolve(), header=header)
     except OSError as error:
         raise DataError(
             f"{path.name}: the file cannot be opened ({error.strerror or error}); read permission is needed. "
@@ -91,8 +92,27 @@ def _read_path(path: Path, *, header: bool) -> Table:
         ) from None
 
 
+def _read_file(path: Path, folder: Path, *, header: bool) -> Table:
+    name, notes = path.name, list[str]()
+    if path.suffix.lower() in PACKED:
+        path, note = unpack(path, folder)
+        notes.append(note)
+    suffix = path.suffix.lower()
+    if suffix == ".parquet":
+        table = read_parquet(name, path)
+    elif suffix in (".npy", ".npz"):
+        table = _read_numpy(name, path)
+    elif suffix in JSON_SUFFIXES:
+        table = read_json(name, path, folder)
+    else:
+        table = read_delimited(name, path, folder, header=header)
+    return Table(name, table.columns, (*notes, *table.notes))
+
+
 def _only_table(folder: Path) -> Path:
-    found = sorted(each for each in folder.iterdir() if each.suffix.lower() in SUFFIXES and each.is_file())
+    files = [each for each in sorted(folder.iterdir()) if each.is_file() and each.name[:1] != "."]
+    found = [each for each in files if each.suffix.lower() in SUFFIXES]
+    found = [each for each in found if each.suffix.lower() not in DESCRIPTIONS] or found
     if len(found) == 1:
         return found[0]
     if found:
@@ -105,29 +125,29 @@ def _only_table(folder: Path) -> Path:
     )
 
 
-def _read_numpy(path: Path) -> Table:
+def _read_numpy(name: str, path: Path) -> Table:
     try:
         with path.open("rb") as file:
             loaded = np.load(file, allow_pickle=False)
-            arrays = {"x": loaded} if isinstance(loaded, np.ndarray) else {name: loaded[name] for name in loaded.files}
+            arrays = {"x": loaded} if isinstance(loaded, np.ndarray) else {each: loaded[each] for each in loaded.files}
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error) as error:
         why = "it holds Python objects" if "Object arrays" in str(error) else "it is damaged or no NumPy file"
         raise DataError(
-            f"{path.name}: the file cannot be read: {why}; arrays of numbers or text are needed. "
+            f"{name}: the file cannot be read: {why}; arrays of numbers or text are needed. "
             "Save them again with numpy.save or numpy.savez."
         ) from None
     if path.suffix.lower() == ".npy" and arrays["x"].ndim != 2:
         raise DataError(
-            f"{path.name}: the array has shape {arrays['x'].shape}; (rows, features) is needed. "
+            f"{name}: the array has shape {arrays['x'].shape}; (rows, features) is needed. "
             "Flatten each row: x.reshape(len(x), -1)."
         )
     if len({array.shape[:1] for array in arrays.values()}) > 1:
-        shapes = listing(f"{name} {array.shape}" for name, array in arrays.items())
+        shapes = listing(f"{each} {array.shape}" for each, array in arrays.items())
         raise DataError(
-            f"{path.name}: the arrays differ in length: {shapes}; one row each for every example is needed. "
+            f"{name}: the arrays differ in length: {shapes}; one row each for every example is needed. "
             "Save each part in a file of its own."
         )
-    return _with_rows(path.name, ((name, array, None) for name, array in arrays.items()))
+    return _with_rows(name, ((each, array, None) for each, array in arrays.items()))
 
 
 def _with_rows(where: str, columns: Iterable[tuple[Any, Any, np.ndarray | None]]) -> Table:

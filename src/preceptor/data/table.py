@@ -31,7 +31,8 @@ class Table:
     Args:
         name: what messages call the table, for instance its file name.
         columns: name -> values. float64 (NaN: missing), int64, bool, an object array of `str | None` (None: missing),
-            or a block of float32, float64 or uint8.
+            datetime64[s] (NaT: missing), or a block of float32, float64 or uint8.
+        notes: what reading it changed or had to guess, each a plain sentence.
 
     Shapes: a column (row,); a block (row, feature): many features under one name, such as the pixels of an image.
 
@@ -40,6 +41,7 @@ class Table:
 
     name: str
     columns: dict[str, np.ndarray]
+    notes: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         lengths = {name: len(values) for name, values in self.columns.items()}
@@ -57,13 +59,14 @@ class Table:
 
     def select(self, indices: np.ndarray) -> "Table":
         """The rows at `indices`, in that order, as a new table."""
-        return Table(self.name, {name: values[indices] for name, values in self.columns.items()})
+        return Table(self.name, {name: values[indices] for name, values in self.columns.items()}, self.notes)
 
     def without(self, *names: str) -> "Table":
         """The table less the named columns. Raises: DataError where a name is unknown."""
         for name in names:
             self.column(name)
-        return Table(self.name, {name: values for name, values in self.columns.items() if name not in names})
+        kept = {name: values for name, values in self.columns.items() if name not in names}
+        return Table(self.name, kept, self.notes)
 
     def column(self, name: str) -> np.ndarray:
         """The values of one column. Raises: DataError, naming the columns that exist, where the name is unknown."""

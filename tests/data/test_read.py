@@ -260,8 +260,8 @@ def test_a_folder_stands_for_its_only_table(tmp_path, written):
     with pytest.raises(DataError) as error:
         read(tmp_path)
     assert str(error.value) == (
-        f"{tmp_path}: the folder holds no table; one file that ends in .csv, .tsv, .txt, .data, .tab, .psv, "
-        ".json, .jsonl, .ndjson, .parquet, .npy, .npz, .gz, .zip is needed. Check the path."
+        f"{tmp_path}: the folder holds no table; one file that ends in .csv, .tsv, .data, .tab, .psv, "
+        ".jsonl, .ndjson, .parquet, .npy, .npz, .gz, .zip is needed. Check the path."
     )
     written("see t.csv", "README.md")
     written("a\n1\n")

@@ -17,6 +17,7 @@ from preceptor.data.unpack import ARCHIVES, DESCRIPTIONS, JSON_SUFFIXES, PACKED,
 from preceptor.errors import DataError
 
 SUFFIXES = (*TABLE_SUFFIXES, *PACKED)
+FOLDER_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix not in DESCRIPTIONS)
 BUNDLED = {"digits": ("digits.npz", "digit"), "iris": ("iris.csv", "species")}  # name -> file, target
 
 
@@ -111,8 +112,7 @@ def _read_file(path: Path, folder: Path, *, header: bool) -> Table:
 
 def _only_table(folder: Path) -> Path:
     files = [each for each in sorted(folder.iterdir()) if each.is_file() and each.name[:1] != "."]
-    found = [each for each in files if each.suffix.lower() in SUFFIXES]
-    found = [each for each in found if each.suffix.lower() not in DESCRIPTIONS] or found
+    found = [each for each in files if each.suffix.lower() in FOLDER_SUFFIXES]
     if len(found) == 1:
         return found[0]
     if found:
@@ -121,7 +121,8 @@ def _only_table(folder: Path) -> Path:
             "Give the path of the one that is meant."
         )
     raise DataError(
-        f"{folder}: the folder holds no table; one file that ends in {', '.join(SUFFIXES)} is needed. Check the path."
+        f"{folder}: the folder holds no table; one file that ends in {', '.join(FOLDER_SUFFIXES)} is needed. "
+        "Check the path."
     )
 
 

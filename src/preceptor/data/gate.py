@@ -38,7 +38,7 @@ TWINS = 0.01  # of the dev and test rows; beyond it figures are visibly too good
 MOSTLY_MISSING = 0.95  # conventional
 ALMOST_CONSTANT = 0.001  # share of rows with another value
 ZEROS = 0.005, 0.5  # share of zeros that may stand for missing; beyond half, zero is the usual value
-ZERO_GAP = 0.05, 4.0  # gap above zero: of the median, and times the usual step between the next values
+ZERO_GAP = 0.1, 4.0  # gap above zero: of the median (pima 0.11 to 0.6), and times the step between the next values
 SENTINELS = (-1, -9, -99, -999, -9999, -99999, 99, 999, 9999, 99999, 999999, 9999999)  # conventional codes
 SENTINEL_GAP = 0.5  # of the range of all other values
 HUGE = 1e15  # float64 holds whole numbers to 9e15; no measurement has that many digits
@@ -130,6 +130,11 @@ class Column:
             return len(self.levels) == 1
         return bool(len(self.present) and self.present.min() == self.present.max())
 
+    @property
+    def varies(self) -> bool:
+        """Whether its rows differ: in their values, or in whether there is one."""
+        return bool(len(self.present)) and (not self.is_constant or bool(self.missing.any()))
+
     @cached_property
     def is_identifier(self) -> bool:
         """Whether it numbers the rows: whole, each once, in increasing order or without a gap."""
@@ -193,6 +198,11 @@ class Facts:
         ]
 
     @cached_property
+    def telling(self) -> list[Column]:
+        """The plain columns that vary and do not number the rows."""
+        return [column for column in self.features if column.varies and not column.is_identifier]
+
+    @cached_property
     def blocks(self) -> dict[str, np.ndarray]:
         """The blocks of numbers."""
         return {name: values for name, values in self.table.columns.items() if values.ndim == 2}
@@ -227,7 +237,7 @@ class Facts:
         """A well mixed number for each value of each column that may tell rows apart, the target's first."""
         yield _mix(self.target.hashes(rows), 0)
         for number, column in enumerate(self.features, 1):
-            if not column.is_identifier and not column.is_constant:
+            if column in self.telling:
                 yield _mix(column.hashes(rows), number)
         for number, block in enumerate(self.blocks.values(), len(self.features) + 1):
             total = np.zeros(len(block[rows]), np.uint64)
@@ -428,11 +438,11 @@ def target_shape(facts: Facts) -> Iterator[Observation]:
     spread = np.sqrt(np.mean(deviation**2))
     kurtosis = np.mean((deviation / spread) ** 4) - 3 if spread > 0 else 0.0
     if kurtosis > HEAVY_TAIL:
-        positive = "its logarithm" if values.min() > 0 else "a transformed target"
+        cure = "predicting its logarithm" if values.min() > 0 else "predicting it on a scale that grows more slowly"
         text = (
             f"The target {name!r} has rare huge values (excess kurtosis {kurtosis:,.0f}; median "
-            f"{np.median(values):,.4g}, largest in size {np.abs(values).max():,.4g}): squared errors are theirs alone; "
-            f"consider {positive}, or a loss that grows more slowly."
+            f"{np.median(values):,.4g}, largest in size {np.abs(values).max():,.4g}), which rule the squared error; "
+            f"consider {cure}."
         )
         yield Observation("target_heavy_tail", "note", text, (name,))
 
@@ -441,6 +451,9 @@ def target_shape(facts: Facts) -> Iterator[Observation]:
 def target_kind_doubt(facts: Facts) -> Iterator[Observation]:
     """Notes whole numbers that may be meant the other way: few values as a number, a hump of many as classes."""
     column = facts.target
+    if facts.kind == "number" and column.is_identifier:
+        text = f"The target {column.name!r} numbers the rows: whole, each once, in order; check that it is meant."
+        yield Observation("target_numbers_rows", "note", text, (column.name,))
     if not column.is_number or not len(column.present) or len(column.present) < len(column.values):
         return
     values = column.present
@@ -481,7 +494,7 @@ def leak(facts: Facts) -> Iterator[Observation]:
         return
     alone = len(facts.features) + len(facts.blocks) == 1
     for column in facts.features:
-        if column.is_constant or not len(column.present):
+        if not column.varies:
             continue
         judge = _tells_class if numbers is None else _tells_number
         found = judge(facts, column, rows)
@@ -516,18 +529,28 @@ def _tells_class(facts: Facts, column: Column, rows: np.ndarray) -> tuple[str, s
     elif count * len(sizes) > 5_000_000 or count > len(rows) / 2:
         return None
     else:
-        errors = sum(_level_errors(levels, labels, half) for half in (0, 1))
+        errors = sum(_level_errors(levels, labels, half, ordered=column.is_number) for half in (0, 1))
     if _upper(errors, len(rows)) > LEAK_ERROR or _upper(errors, outside) > LEAK_ERROR_RARE:
         return None
     return f"{1 - errors / len(rows):.2%} right on {len(rows):,} rows that it was not learned from", "leak", False
 
 
-def _level_errors(levels: np.ndarray, labels: np.ndarray, half: int) -> int:
-    """Wrong rows of one half where each level says its most frequent class in the other half."""
+def _level_errors(levels: np.ndarray, labels: np.ndarray, half: int, *, ordered: bool) -> int:
+    """Wrong rows of one half where each level says its most frequent class in the other half.
+
+    A level that the other half lacks says what the nearest level does, or without an order what is most frequent.
+    """
     kinds, count = int(labels.max()) + 1, int(levels.max()) + 1
     learn, judge = slice(half, None, 2), slice(1 - half, None, 2)
     table = np.bincount(levels[learn] * kinds + labels[learn], minlength=count * kinds).reshape(count, kinds)
-    usual = np.where(table.any(axis=1), table.argmax(axis=1), table.sum(axis=0).argmax())
+    seen = table.any(axis=1)
+    usual = np.where(seen, table.argmax(axis=1), table.sum(axis=0).argmax())
+    if ordered:
+        known = np.flatnonzero(seen)
+        above = np.minimum(np.searchsorted(known, np.arange(count)), len(known) - 1)
+        below = np.maximum(above - 1, 0)
+        near = np.where(known[above] - np.arange(count) <= np.arange(count) - known[below], above, below)
+        usual = usual[known[near]]
     return int((usual[levels[judge]] != labels[judge]).sum())
 
 
@@ -557,6 +580,7 @@ def _tells_number(facts: Facts, column: Column, rows: np.ndarray) -> tuple[str, 
         values = levels.astype(np.float64)
     else:
         values = column.values[rows].astype(np.float64)
+        values[column.missing[rows]] = np.nan  # of dates too
         if not np.isfinite(values).all():
             kept = np.isfinite(values)
             if kept.sum() < max(COPY_ROWS, 0.5 * len(rows)):
@@ -582,18 +606,26 @@ def _tells_number(facts: Facts, column: Column, rows: np.ndarray) -> tuple[str, 
 
 
 def _one_column_r2(values: np.ndarray, target: np.ndarray, *, interpolate: bool) -> float:
-    """Share of the target's variance that one column tells: between its values, or level by level, across halves."""
-    wrong = 0.0
+    """Share of the target's variance that one column tells: between its values, or level by level, across halves.
+
+    Rows beyond the values that were learned from are not judged where it is between values.
+    """
+    wrong = whole = 0.0
     for half in (0, 1):
         learn, judge = slice(half, None, 2), slice(1 - half, None, 2)
         levels, place, counts = np.unique(values[learn], return_inverse=True, return_counts=True)
         means = np.bincount(place, weights=target[learn]) / counts
-        said = np.interp(values[judge], levels, means)
-        if not interpolate:
-            at = np.minimum(np.searchsorted(levels, values[judge]), len(levels) - 1)
-            said = np.where(levels[at] == values[judge], means[at], target[learn].mean())
-        wrong += float(((said - target[judge]) ** 2).sum())
-    return 1 - wrong / float(((target - target.mean()) ** 2).sum())
+        asked, truth = values[judge], target[judge]
+        if interpolate:
+            inside = (asked >= levels[0]) & (asked <= levels[-1])
+            asked, truth = asked[inside], truth[inside]
+            said = np.interp(asked, levels, means)
+        else:
+            at = np.minimum(np.searchsorted(levels, asked), len(levels) - 1)
+            said = np.where(levels[at] == asked, means[at], target[learn].mean())
+        wrong += float(((said - truth) ** 2).sum())
+        whole += float(((truth - target.mean()) ** 2).sum())
+    return 1 - wrong / whole if whole > 0 else 0.0
 
 
 # Rows
@@ -604,8 +636,7 @@ def duplicates(facts: Facts) -> Iterator[Observation]:
     """Counts rows that are the same in every column, numbering columns left out.
 
     A warning where the share of dev and test rows that are in train as well is surely above TWINS (lower end of the
-    95 % interval), and these are copies rather than chance: rows that agree in all columns but one are no more frequent
-    than rows that agree in all. In tables of few values the opposite holds, as any row has many near twins.
+    95 % interval), and these are copies rather than chance: see _natural.
     Source: wine-quality, kddcup99; the measure of nature is ours.
     """
     hashes = facts.row_hashes
@@ -633,16 +664,27 @@ def duplicates(facts: Facts) -> Iterator[Observation]:
 
 
 def _natural(facts: Facts) -> bool:
-    """Whether pairs of rows that differ in one column only are at least as frequent as pairs of identical rows."""
-    mixed = list(facts.mixed(_draw(facts.table.rows, SAMPLE)))
+    """Whether identical rows are what columns of few values lead to, rather than copies.
+
+    Nature: pairs of rows that differ in one feature only are at least as frequent as pairs that differ in none.
+    Copies all the same: rows that agree in one column of many values (more than half the rows) nearly always (0.8, our
+    choice) agree in all, though the other columns agree in at most half of all pairs, or there is only that text.
+    """
+    rows = _draw(facts.table.rows, SAMPLE)
+    mixed = list(facts.mixed(rows))[1:]
+    if not mixed:
+        return True
     total = _total(mixed)
     same = _pairs(total)
     almost = 0.0
-    for each in mixed:
-        almost += _pairs(total - each) - same
-        if almost >= same:
-            return True
-    return False
+    for number, each in enumerate(mixed):
+        rest = _pairs(total - each)
+        almost += rest - same
+        is_text = number < len(facts.telling) and facts.telling[number].is_text
+        others_agree = rest > 0.25 * len(rows) ** 2
+        if same >= 0.8 * _pairs(each) and len(np.unique(each)) > len(rows) / 2 and (is_text or not others_agree):
+            return False
+    return almost >= same
 
 
 def _pairs(hashes: np.ndarray) -> float:
@@ -666,8 +708,8 @@ def parts_overlap(facts: Facts) -> Iterator[Observation]:
 
 @_check("rows that contradict each other")
 def contradictions(facts: Facts) -> Iterator[Observation]:
-    """Counts rows with the same features and another class, and what accuracy that leaves possible at most."""
-    if facts.target_numbers is not None:
+    """Counts rows with the same features and another class, and how many of them must stay wrong."""
+    if facts.target_numbers is not None or not (facts.telling or facts.blocks):
         return
     codes = facts.target_codes
     order = np.argsort(facts.feature_hashes, kind="stable")
@@ -684,10 +726,10 @@ def contradictions(facts: Facts) -> Iterator[Observation]:
     contradicting = (np.bincount(owner) > 1)[group]
     if not contradicting.any():
         return
-    best = 1 - (len(rows) - largest.sum()) / facts.table.rows
+    wrong = int(len(rows) - largest.sum())
     text = (
         f"{_rows(int(contradicting.sum()))} have the same features as another row and a different "
-        f"{facts.target.name!r}: no model gets more than {best:.2%} of all rows right."
+        f"{facts.target.name!r}: {_rows(wrong)} ({wrong / facts.table.rows:.1%}) stay wrong whatever the network."
     )
     yield Observation("contradictions", "note", text, (facts.target.name,), facts.rows(rows[contradicting]))
 
@@ -703,7 +745,7 @@ def not_finite(facts: Facts) -> Iterator[Observation]:
     for name, values in columns + blocks:
         for start in range(0, len(values), SAMPLE):
             size = np.abs(values[start : start + SAMPLE])
-            wrong = size > OVERFLOWS
+            wrong = size > min(OVERFLOWS, float(np.finfo(size.dtype).max))
             if wrong.any():
                 where = np.flatnonzero(wrong.reshape(len(size), -1).any(axis=1)) + start
                 what = "is infinite" if np.isinf(size).any() else f"is beyond {OVERFLOWS:g}"
@@ -719,11 +761,13 @@ def not_finite(facts: Facts) -> Iterator[Observation]:
 def constant(facts: Facts) -> Iterator[Observation]:
     """Looks for columns that say nothing, or next to nothing. Thresholds: ALMOST_CONSTANT, MOSTLY_MISSING."""
     rows = facts.table.rows
-    dead = [c for c in facts.features if not len(c.present) or (c.is_constant and not c.missing.any())]
+    dead = [column for column in facts.features if not column.varies]
     flat = [name for name, block in facts.blocks.items() if _is_flat(block)]
     if len(dead) == len(facts.features) and len(flat) == len(facts.blocks):
         names = tuple(column.name for column in dead) + tuple(flat)
-        text = f"No column beside the target varies ({listing(names) or 'there is none'}); add columns that do."
+        text = (
+            f"No column beside the target varies ({listing(map(repr, names)) or 'there is none'}); add columns that do."
+        )
         yield Observation("no_feature", "refuse", text, names)
         return
     yield from _of_columns("constant", [c for c in dead if len(c.present)], "the same in all rows: nothing to learn")
@@ -925,7 +969,7 @@ def size(facts: Facts) -> Iterator[Observation]:
     ]
     if small:
         yield Observation("few_to_judge", "note", f"{' and '.join(small)}: the intervals of its figures will be wide.")
-    wide = sum(len(c.levels) if c.is_text and len(c.levels) <= 100 else 1 for c in facts.features)
+    wide = sum(_width(column, len(facts.parts.train)) for column in facts.features)
     wide += sum(block.shape[1] for block in facts.blocks.values())
     if len(facts.parts.train) < wide:
         text = (
@@ -933,6 +977,11 @@ def size(facts: Facts) -> Iterator[Observation]:
             "rows by heart; add rows, leave columns out, or use stronger regularisation."
         )
         yield Observation("few_rows", "note", text)
+
+
+def _width(column: Column, rows: int) -> int:
+    """About how many features a column becomes: text of many levels is set aside or embedded."""
+    return len(column.levels) if column.is_text and len(column.levels) <= min(100, rows / 2) else 1
 
 
 def _draw(rows: int, most: int) -> np.ndarray:

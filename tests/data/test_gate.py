@@ -224,6 +224,25 @@ def pictures_twice(t, rng):
     t["image"][:400] = np.tile(t["image"][:200], (2, 1))
 
 
+@fault("duplicates", "warn")
+def nothing_but_pictures_twice(t, rng):
+    for name in ("x", "amount", "level", "flag"):
+        del t[name]
+    t["image"] = rng.integers(0, 255, (ROWS, 16)).astype(np.uint8)[rng.permutation(ROWS) % (ROWS * 4 // 5)]
+
+
+@fault("leak", "warn", "block[2]", target="y")
+def a_column_of_an_array_tells_the_target(t, rng):
+    t["block"] = rng.normal(size=(ROWS, 4)).astype(np.float32)
+    t["block"][:, 2] = t["y"] + 0.01 * t["block"][:, 3]
+
+
+@fault("constant", "note", "block[0]")
+def a_column_of_an_array_is_constant(t, rng):
+    t["block"] = rng.normal(size=(ROWS, 4))
+    t["block"][:, 0] = 4
+
+
 @fault("contradictions", "note", "c")
 def the_same_row_with_both_classes(t, rng):
     repeat(2, 0.2)(t, rng)
@@ -239,7 +258,7 @@ fault("not_finite", "refuse", "x", name="value of 1e200")(put("x", 11, 1e200))
 
 @fault("not_finite", "refuse", "image")
 def infinite_pixel(t, rng):
-    t["image"] = rng.normal(size=(ROWS, 16)).astype(np.float32)
+    t["image"] = rng.normal(size=(ROWS, 144)).astype(np.float32)
     t["image"][3, 4] = np.inf
 
 

@@ -23,6 +23,7 @@ from preceptor.errors import DataError
 SAMPLE = 50_000  # rows: a share of 1 % is then known to 0.1 % (two standard errors)
 LEAK_SAMPLE = 20_000  # rows for the search for leaks: an error of 1 % is then known to 0.15 %
 NARROW = 100  # numbers per row: wider blocks are looked at as a whole
+CELLS = 1 << 19  # looked at in one go: 4 MiB of float64
 SHOWN = 5  # rows named in an observation
 Z = 1.96  # of 95 % intervals
 
@@ -293,7 +294,8 @@ def inspect_table(
     Raises: DataError where there is no such column.
     """
     facts = Facts(table, Column(target, table.column(target)), parts, kind, numbers)
-    found = [observation for _, check in CHECKS.values() for observation in check(facts)]
+    with np.errstate(all="ignore"):  # what overflows is met by the comparisons
+        found = [observation for _, check in CHECKS.values() for observation in check(facts)]
     return sorted(found, key=lambda each: LEVELS.index(each.level))
 
 
@@ -306,7 +308,8 @@ def raise_refusals(observations: Iterable[Observation], where: str = "data") -> 
     """Raises: DataError with the refusals among the observations, if there are any."""
     refusals = [each.text for each in observations if each.level == "refuse"]
     if refusals:
-        raise DataError(f"{where}: {' '.join(refusals)}")
+        text = " ".join(refusals)
+        raise DataError(f"{where}: {text[0].lower()}{text[1:]}")
 
 
 # Target
@@ -591,8 +594,7 @@ def _tells_number(facts: Facts, column: Column, rows: np.ndarray) -> tuple[str, 
             return "the same values", "target_copy", True
         if values.min() == values.max() or target.min() == target.max():
             return None
-        with np.errstate(all="ignore"):
-            related = np.corrcoef(values, target)[0, 1] ** 2
+        related = np.corrcoef(values, target)[0, 1] ** 2
         if related > 1 - 1e-12:
             return "the same up to a factor and an offset", "target_copy", False
     if len(values) < 50 or len(np.unique(target)) <= 20:
@@ -744,15 +746,15 @@ def not_finite(facts: Facts) -> Iterator[Observation]:
     columns = [(column.name, column.values) for column in facts.features if column.values.dtype.kind == "f"]
     blocks = [(name, block) for name, block in facts.blocks.items() if block.dtype.kind == "f"]
     for name, values in columns + blocks:
-        for start in range(0, len(values), SAMPLE):
-            size = np.abs(values[start : start + SAMPLE])
+        step = max(1, CELLS // max(1, math.prod(values.shape[1:])))
+        for start in range(0, len(values), step):
+            size = np.abs(values[start : start + step])
             wrong = size > min(OVERFLOWS, float(np.finfo(size.dtype).max))
             if wrong.any():
                 where = np.flatnonzero(wrong.reshape(len(size), -1).any(axis=1)) + start
-                what = "is infinite" if np.isinf(size).any() else f"is beyond {OVERFLOWS:g}"
                 text = (
-                    f"Column {name!r} {what} in data row {facts.rows(where)[0]:,}; mend the value, or leave it empty "
-                    "where it is not known."
+                    f"Column {name!r} is infinite or far too large in data row {facts.rows(where)[0]:,}; mend the "
+                    "value, or leave it empty where it is not known."
                 )
                 yield Observation("not_finite", "refuse", text, (name,), facts.rows(where))
                 break
@@ -766,9 +768,10 @@ def constant(facts: Facts) -> Iterator[Observation]:
     flat = [name for name, block in facts.blocks.items() if _is_flat(block)]
     if len(dead) == len(facts.features) and len(flat) == len(facts.blocks):
         names = tuple(column.name for column in dead) + tuple(flat)
-        text = (
-            f"No column beside the target varies ({listing(map(repr, names)) or 'there is none'}); add columns that do."
-        )
+        why = [f"{c.name} ({'the same' if len(c.present) else 'no value'} in all training rows)" for c in dead]
+        why += [f"{name} (the same in all training rows)" for name in flat]
+        reasons = listing(why) or "there is no column beside the target"
+        text = f"No column can be learned from: {reasons}; add columns that vary."
         yield Observation("no_feature", "refuse", text, names)
         return
     yield from _of_columns("constant", [c for c in dead if len(c.present)], "the same in all rows: nothing to learn")

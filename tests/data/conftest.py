@@ -16,3 +16,21 @@ def shared():
         return path
 
     return find
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Writes a file and returns its path."""
+
+    def write(content: str | bytes, name: str = "t.csv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
+
+
+@pytest.fixture
+def with_dates(monkeypatch):
+    """Switches columns of dates on."""
+    monkeypatch.setattr("preceptor.data.dates.DATES_ARE_DATES", True)

@@ -14,18 +14,6 @@ from preceptor.data.delimited import Count, count_records
 from preceptor.errors import DataError
 
 
-@pytest.fixture
-def written(tmp_path):
-    """Writes a file and returns its path."""
-
-    def write(content, name="t.csv"):
-        path = tmp_path / name
-        path.write_bytes(content.encode() if isinstance(content, str) else content)
-        return path
-
-    return write
-
-
 def as_lists(table):
     return {name: values.tolist() for name, values in table.columns.items()}
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from preceptor.data import dates
 from preceptor.errors import DataError
 
 WRITTEN_AS_TEXT = (str, bool, np.bool_, numbers.Real, decimal.Decimal, datetime.date, datetime.time, uuid.UUID)
@@ -18,7 +19,7 @@ def as_column(where: str, name: str, values: Any, missing: np.ndarray | None = N
     """One column in the form that Table asks for: numbers, bools, text, or a block of numbers.
 
     Whole numbers with missing values become float64, truth values with missing ones the text True and False;
-    dates become text.
+    dates become datetime64[s] in UTC, or text while dates.DATES_ARE_DATES is off.
 
     Shapes: values (row,) or (row, feature); missing (row,).
 
@@ -59,7 +60,9 @@ def as_column(where: str, name: str, values: Any, missing: np.ndarray | None = N
     if kind == "u":
         return values.astype(np.float64)
     if kind == "M":
-        return _dates_as_text(values, missing)
+        if not dates.DATES_ARE_DATES:
+            return _dates_as_text(values, missing)
+        return np.where(np.isnat(values) if missing is None else missing, np.datetime64("NaT"), values).astype("M8[s]")
     if kind in "bOUT":
         return _from_objects(where, name, values.astype(object), missing)
     raise DataError(
@@ -93,6 +96,14 @@ def _dates_as_text(values: np.ndarray, missing: np.ndarray | None) -> np.ndarray
     return found
 
 
+def _in_utc(date: datetime.date) -> np.datetime64:
+    """A date, or a time in UTC; one without a zone stays as it is."""
+    if isinstance(date, datetime.datetime):
+        zoned = date.astimezone(datetime.UTC).replace(tzinfo=None) if date.tzinfo else date
+        return np.datetime64(zoned.isoformat(), "s")
+    return np.datetime64(date.isoformat(), "s")
+
+
 def _from_objects(where: str, name: str, values: np.ndarray, missing: np.ndarray | None) -> np.ndarray:
     if missing is not None:
         values = values.copy()
@@ -116,6 +127,10 @@ def _from_objects(where: str, name: str, values: np.ndarray, missing: np.ndarray
         numeric = np.full(len(values), np.nan)
         numeric[~gaps] = present.astype(np.float64)
         return numeric
+    if dates.DATES_ARE_DATES and all(issubclass(t, datetime.date) for t in types):
+        found = np.full(len(values), np.datetime64("NaT"), "M8[s]")
+        found[~gaps] = [_in_utc(each) for each in present.tolist()]
+        return found
     bad = next((row for row, v in enumerate(listed) if not gaps[row] and not isinstance(v, WRITTEN_AS_TEXT)), None)
     if bad is not None:
         raise DataError(

@@ -3,7 +3,7 @@
 import codecs
 import csv
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -11,16 +11,17 @@ from typing import BinaryIO
 
 import numpy as np
 
+from preceptor.data.fields import is_like_number
 from preceptor.data.header import SAMPLED_RECORDS
 from preceptor.errors import DataError
 
 DELIMITERS = ",;\t|"
-DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar"}
+DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ": "space"}
 SNIFFED_RECORDS = 20  # conventional; the count of every row comes later and is exact
 CHUNK_BYTES = 1 << 22
 QUOTE, NEWLINE, RETURN = b'"'[0], b"\n"[0], b"\r"[0]
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d[\d.]*,\d+\s*")
-SPACE_AFTER_QUOTE = {each: re.compile(f'"[ \\xa0]+(?={re.escape(each)}|\r|\n|$)') for each in DELIMITERS}
+SPACE_AFTER_QUOTE = {each: re.compile(f'"[ \\xa0]+(?={re.escape(each)}|\r|\n|$)') for each in DELIMITER_NAMES}
 
 
 class NotUtf8(Exception):
@@ -62,7 +63,8 @@ def find_layout(name: str, path: Path) -> Layout:
     """The delimiter and first records of a file of UTF-8 text.
 
     The delimiter is the one that cuts the first records into equally many fields, and into the most of them, where
-    commas are not the decimal commas of a table with semicolons; a .tsv file with tabs has tabs.
+    commas are not the decimal commas of a table with semicolons; a .tsv file with tabs has tabs. Where there is none,
+    runs of spaces are, if there are as many in every record and some column holds numbers.
 
     Args:
         name: what messages call the file.
@@ -89,8 +91,18 @@ def find_layout(name: str, path: Path) -> Layout:
         if best is None or score > best[0]:
             best = (score, delimiter)
     assert best is not None
+    if best[0][1] == 1 and _has_columns_of_spaces(name, path):
+        best = best[0], " "
     sample = list(islice(_records(name, path, best[1], strict=False), SAMPLED_RECORDS))
     return Layout(best[1], sample, skip=sample[0][0] - 1)
+
+
+def _has_columns_of_spaces(name: str, path: Path) -> bool:
+    records = [fields for _, fields in islice(_records(name, path, " ", strict=False), SNIFFED_RECORDS)]
+    widths = {len(fields) for fields in records}
+    if len(records) < 2 or len(widths) > 1 or widths == {1}:
+        return False
+    return any(all(map(is_like_number, fields)) for fields in zip(*records[1:], strict=True))
 
 
 def count_records(name: str, path: Path, delimiter: str, columns: int) -> Count:
@@ -184,10 +196,10 @@ def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bool]]:
         yield b"\n", False
 
 
-def write_plain(name: str, path: Path, delimiter: str, columns: int, skip: int, target: Path) -> int:
+def write_plain(name: str, path: Path, delimiter: str, columns: int, skip: int, target: Path) -> Count:
     """Writes the records of a file again, all in one plain form: commas, line feeds, quotes only where needed.
 
-    Returns how many records were written. Quotes may follow spaces, or be followed by them; a field that has a quote
+    Counts the records written. Quotes may follow spaces, or be followed by them; a field that has a quote
     inside is taken as it is.
 
     Args:
@@ -216,14 +228,15 @@ class _BadQuotes(DataError):
 
 def _rewrite(
     name: str, path: Path, delimiter: str, columns: int, skip: int, target: Path, mend: Callable[[str], str] | None
-) -> int:
-    count = 0
+) -> Count:
+    count = blank_lines = 0
     with target.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        for line, fields in _records(name, path, delimiter, strict=True, mend=mend, one_column=columns == 1):
+        for line, fields in _records(name, path, delimiter, strict=True, mend=mend, with_blank=True):
+            if columns > 1 and len(fields) == 1 and not fields[0].strip():
+                blank_lines += 1
+                continue
             if len(fields) != columns:
-                if len(fields) == 1 and not fields[0].strip():
-                    continue
                 raise DataError(
                     f"{name}: line {line:,} has {len(fields)} field{'s' * (len(fields) != 1)} and the first line "
                     f"{columns}; every line needs as many. Check line {line:,} for a missing or an extra "
@@ -232,7 +245,7 @@ def _rewrite(
             count += 1
             if count > skip:
                 writer.writerow([field.strip() for field in fields])
-    return count - skip
+    return Count(count - skip, blank_lines, True)
 
 
 def _records(
@@ -242,7 +255,7 @@ def _records(
     *,
     strict: bool,
     mend: Callable[[str], str] | None = None,
-    one_column: bool = False,
+    with_blank: bool = False,
 ) -> Iterator[tuple[int, list[str]]]:
     """Line number of its start and fields of every record that is not blank.
 
@@ -252,18 +265,22 @@ def _records(
         delimiter: what stands between two fields.
         strict: whether quotes that do not pair are refused.
         mend: what is done to each line before.
-        one_column: whether a blank line between records is a record of one empty field.
+        with_blank: whether a blank line after the first record is a record of one empty field.
+
+    Runs of spaces count as one delimiter.
 
     Raises: DataError for quotes that do not pair, where strict.
     """
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
-        lines = map(mend, file) if mend else file
+        lines: Iterable[str] = map(mend, file) if mend else file
+        if delimiter == " ":
+            lines = (line.expandtabs(1).strip() for line in lines)
         reader = csv.reader(lines, delimiter=delimiter, strict=strict, skipinitialspace=True)
         line = 1
         seen = False
         try:
             for fields in reader:
-                if fields or (one_column and seen):
+                if fields or (with_blank and seen):
                     seen = True
                     yield line, fields or [""]
                 line = reader.line_num + 1

@@ -24,9 +24,8 @@ NUMBER = re.compile(r"[+-]?(?!0\d)(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?
 POINT = re.compile(rf"[+-]?(?!0\d)(\d+|[1-9]\d{{0,2}}((,\d{{3}})+|([{SPACES}]\d{{3}})+))(\.\d+)?")
 COMMA = re.compile(rf"[+-]?(?!0\d)(\d+|[1-9]\d{{0,2}}((\.\d{{3}})+|([{SPACES}]\d{{3}})+))(,\d+)?")
 SIGNED = re.compile(rf"([+-]?)\s*([{CURRENCIES}]?)\s*([+-]?)([\d.,{SPACES}]*\d)\s*([{CURRENCIES}]?)")
-LIKE_NUMBER = re.compile(
-    rf"[{CURRENCIES}]?[+-]?\s*[{CURRENCIES}]?(\d[\d.,{SPACES}]*|\.\d+)([eE][+-]?\d+)?\s*[%{CURRENCIES}]?"
-)
+MONEY = rf"([{CURRENCIES}]\s*)?"
+LIKE_NUMBER = re.compile(rf"{MONEY}[+-]?\s*{MONEY}(\d[\d.,{SPACES}]*|\.\d+)([eE][+-]?\d+)?\s*[%{CURRENCIES}]?")
 
 
 @dataclass

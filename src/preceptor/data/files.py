@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
+from preceptor.data import dates
 from preceptor.data.columns import as_column
-from preceptor.data.dates import DATES_ARE_DATES
 from preceptor.data.delimited import (
     DELIMITER_NAMES,
     Layout,
@@ -71,20 +71,20 @@ def _read_utf8(name: str, path: Path, folder: Path, has_header: bool, notes: lis
     count = count_records(name, path, layout.delimiter, columns)
     plain = folder / "plain.csv"
 
-    def rewrite(header: Header) -> tuple[Path, Layout, int]:
-        rows = write_plain(name, path, layout.delimiter, columns, header.records, plain)
-        return plain, Layout(",", [], 0), rows
+    def rewrite(header: Header) -> tuple[Path, Layout, int, int]:
+        written = write_plain(name, path, layout.delimiter, columns, header.records, plain)
+        return plain, Layout(",", [], 0), written.records, written.blank_lines
 
     header = find_header(name, layout.sample, has_header)
     if len(layout.sample) == header.records:
         raise DataError(f"{name}: the file has a header and no rows; at least one row is needed. {NO_HEADER}")
-    source, form, rows = path, layout, count.records - header.records
-    if not count.is_plain or header.records == 2 or (layout.skip and columns == 1):
-        source, form, rows = rewrite(header)
+    source, form, rows, blank_lines = path, layout, count.records - header.records, count.blank_lines
+    if not count.is_plain or layout.delimiter == " " or header.records == 2 or (layout.skip and columns == 1):
+        source, form, rows, blank_lines = rewrite(header)
     try:
         found = _query(source, form, header, columns, TYPES)
     except duckdb.Error:
-        source, form, rows = rewrite(header)
+        source, form, rows, blank_lines = rewrite(header)
         try:
             found = _query(source, form, header, columns, TYPES)
         except duckdb.Error as error:
@@ -108,9 +108,10 @@ def _read_utf8(name: str, path: Path, folder: Path, has_header: bool, notes: lis
         settled = [_settle(each, values, say, True) for each, values in zip(header.names, found, strict=True)]
     if layout.delimiter != USUAL_DELIMITERS.get(path.suffix.lower(), ","):
         notes.append(f"Fields are separated by {DELIMITER_NAMES[layout.delimiter]}s.")
-    if count.blank_lines and count.is_plain:
-        lines = f"{count.blank_lines:,} blank line{'s were' if count.blank_lines > 1 else ' was'}"
-        notes.append(f"{lines} left out.")
+    if not count.is_plain and layout.delimiter != " ":
+        notes.append("Quotes or line ends were not as usual and were put in order.")
+    if blank_lines:
+        notes.append(f"{blank_lines:,} blank line{'s were' if blank_lines > 1 else ' was'} left out.")
     return Table(name, dict(zip(header.names, settled, strict=True)), (*notes, *header.notes, *say.sentences()))
 
 
@@ -218,7 +219,7 @@ def _cast(where: str, name: str, kind: str) -> str:
         return quoted
     if kind in ("FLOAT", "DOUBLE", "UBIGINT", "HUGEINT", "UHUGEINT") or kind.startswith("DECIMAL"):
         return f"CAST({quoted} AS DOUBLE) AS {quoted}"
-    if DATES_ARE_DATES and (kind == "DATE" or kind.startswith("TIMESTAMP")):
+    if dates.DATES_ARE_DATES and (kind == "DATE" or kind.startswith("TIMESTAMP")):
         utc = f"timezone('UTC', {quoted})" if kind == "TIMESTAMP WITH TIME ZONE" else quoted
         return f"CAST({utc} AS TIMESTAMP_S) AS {quoted}"
     if kind.startswith(("DATE", "TIME", "UUID", "ENUM", "INTERVAL")):

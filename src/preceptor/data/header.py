@@ -103,7 +103,7 @@ def _refuse_data(name: str, line: int, first: list[str], rows: list[list[str]], 
                 f"{name}: line {line} holds only numbers; it should hold the names of the columns. {NO_HEADER}"
             )
         raise DataError(
-            f"{name}: line {line} holds numbers where the lines below it do (columns {_places(below)}); it should hold "
+            f"{name}: line {line} holds numbers where the lines below it do ({_places(below)}); it should hold "
             f"the names of the columns. {NO_HEADER}"
         )
     if not below and len(first) > 1 and len(rows) >= FEWEST_ROWS and first not in rows:
@@ -130,7 +130,7 @@ def _refuse_names(name: str, line: int, first: list[str], rows: list[list[str]])
     below = _number_columns(rows, FEWEST_ROWS)
     if below and not any(is_missing(first[column]) or is_like_number(first[column]) for column in below):
         raise DataError(
-            f"{name}: line {line} holds text where the lines below it hold only numbers (columns {_places(below)}); "
+            f"{name}: line {line} holds text where the lines below it hold only numbers ({_places(below)}); "
             "a table without a header is needed. If the first line holds names, leave out --no-header (header=True)."
         )
 
@@ -160,4 +160,4 @@ def _example(first: list[str], second: list[str], names: list[str]) -> str:
 
 
 def _places(columns: list[int]) -> str:
-    return listing(column + 1 for column in columns)
+    return f"column{'s' * (len(columns) > 1)} {listing(column + 1 for column in columns)}"

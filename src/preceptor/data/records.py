@@ -62,17 +62,27 @@ def read_json(name: str, path: Path, folder: Path) -> Table:
     if not rows:
         raise DataError(f"{name}: the file has no rows; at least one row is needed. Check how it was written.")
     if gaps:
-        notes.append(f"{gaps:,} values are missing because their rows lack the key.")
+        many = "values are missing because their rows lack" if gaps > 1 else "value is missing because its row lacks"
+        notes.append(f"{gaps:,} {many} the key.")
     say = Said()
     found = {}
     for key, values in columns.items():
         column = as_column(name, key, objects(values, rows))
-        found[key] = settle(key, column, say) if _is_text(values) else column
+        if column.dtype == object and not _is_whole("".join(each for each in column.tolist() if each)):
+            raise DataError(
+                f"{name}: the text under {key!r} holds half a character (\\ud800 to \\udfff alone); whole ones are "
+                "needed. Write the file again."
+            )
+        found[key] = settle(key, column, say) if column.dtype == object else column
     return Table(name, found, (*notes, *say.sentences()))
 
 
-def _is_text(values: list[Any]) -> bool:
-    return {type(value) for value in values} <= {str, type(None)} and any(value is not None for value in values)
+def _is_whole(text: str) -> bool:
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _is_utf8(path: Path) -> bool:
@@ -126,6 +136,8 @@ def _lines(name: str, path: Path) -> Iterator[tuple[str, Any]]:
 
 def _unread(name: str, where: str, error: Exception) -> DataError:
     why = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
+    if "digits" in why:
+        why = "a number is too long"
     return DataError(
         f"{name}: {where}the JSON cannot be read: {why}; objects of numbers, truth values and text, each key once, are "
         "needed. Write the file again."

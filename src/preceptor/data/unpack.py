@@ -79,18 +79,16 @@ def _only_member(path: Path, archive: zipfile.ZipFile) -> zipfile.ZipInfo:
 
 def _write(path: Path, inner: str, source: IO[bytes], folder: Path) -> Path:
     suffix = Path(inner).suffix.lower()
-    nested = suffix in ARCHIVES
+    if suffix in ARCHIVES:
+        raise _nested(path, inner)
     packed = path.stat().st_size
     target = folder / f"table{suffix if suffix.isascii() and suffix[1:].isalnum() else ''}"
     written = 0
     with target.open("wb") as file:
         while chunk := source.read(CHUNK_BYTES):
-            nested = nested or (written == 0 and packed_as(chunk) is not None)
+            if written == 0 and packed_as(chunk):
+                raise _nested(path, inner)
             written += len(chunk)
-            if nested:
-                raise DataError(
-                    f"{path.name}: {inner} inside it is an archive itself; a table is needed. Unpack the outer one."
-                )
             if written > MOST_UNPACKED_BYTES or (written > FREE_BYTES and written > MOST_RATIO * packed):
                 raise DataError(
                     f"{path.name}: {packed:,} bytes unpack to more than {written - len(chunk):,}; at most "
@@ -104,3 +102,7 @@ def _write(path: Path, inner: str, source: IO[bytes], folder: Path) -> Path:
                 )
             file.write(chunk)
     return target
+
+
+def _nested(path: Path, inner: str) -> DataError:
+    return DataError(f"{path.name}: {inner} inside it is an archive itself; a table is needed. Unpack the outer one.")

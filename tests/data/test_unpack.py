@@ -1,0 +1,139 @@
+import gzip
+import zipfile
+
+import pytest
+
+from preceptor.data import read, unpack
+from preceptor.errors import DataError
+
+CSV = b"a,b\n1,x\n2,y\n"
+
+
+@pytest.fixture
+def zipped(tmp_path):
+    """Writes a zip file of these members and returns its path."""
+
+    def write(members):
+        path = tmp_path / "t.zip"
+        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+            for name, content in members.items():
+                archive.writestr(name, content)
+        return path
+
+    return write
+
+
+def as_lists(table):
+    return {name: values.tolist() for name, values in table.columns.items()}
+
+
+@pytest.mark.parametrize(
+    "name, content", [("t.csv.gz", CSV), ("t.data_10.gz", CSV), ("t.jsonl.gz", b'{"a":1,"b":"x"}\n{"a":2,"b":"y"}\n')]
+)
+def test_gzip(written, name, content):
+    table = read(written(gzip.compress(content), name))
+    assert as_lists(table) == {"a": [1, 2], "b": ["x", "y"]}
+    assert (table.name, table.notes) == (name, (f"{name[:-3]} was unpacked from gzip.",))
+
+
+@pytest.mark.parametrize(
+    "members",
+    [
+        {"t.csv": CSV},
+        {
+            "folder/": b"",
+            "folder/t.csv": CSV,
+            "__MACOSX/folder/._t.csv": b"x",
+            "README.txt": b"words",
+            ".DS_Store": b"",
+        },
+        {"../../t.csv": CSV},
+        {"t.txt": CSV},
+        {"strange name": CSV},
+    ],
+)
+def test_zip(zipped, members):
+    assert as_lists(read(zipped(members))) == {"a": [1, 2], "b": ["x", "y"]}
+
+
+def test_parquet_and_numpy_inside(zipped, tmp_path):
+    import numpy as np
+    import pandas as pd
+
+    pd.DataFrame({"a": [1, 2]}).to_parquet(tmp_path / "t.parquet")
+    np.save(tmp_path / "t.npy", np.eye(2))
+    assert as_lists(read(zipped({"t.parquet": (tmp_path / "t.parquet").read_bytes()}))) == {"a": [1, 2]}
+    assert as_lists(read(zipped({"t.npy": (tmp_path / "t.npy").read_bytes()}))) == {"x": [[1, 0], [0, 1]]}
+
+
+@pytest.mark.parametrize(
+    "members, text",
+    [
+        ({}, "t.zip: the archive holds no table; one is needed. Unpack it and give the path of the one that is meant."),
+        (
+            {"t.csv": CSV, "u.csv": CSV},
+            "t.zip: the archive holds 2 tables: t.csv, u.csv; one is needed. "
+            "Unpack it and give the path of the one that is meant.",
+        ),
+        (
+            {"u.zip": b""},
+            "t.zip: u.zip inside it is an archive itself; a table is needed. Unpack the outer one.",
+        ),
+        (
+            {"u.csv": gzip.compress(CSV)},
+            "t.zip: u.csv inside it is an archive itself; a table is needed. Unpack the outer one.",
+        ),
+    ],
+)
+def test_zip_files_that_are_refused(zipped, members, text):
+    with pytest.raises(DataError) as error:
+        read(zipped(members))
+    assert str(error.value) == text
+
+
+@pytest.mark.parametrize(
+    "name, content, why",
+    [
+        ("t.csv.gz", b"nope", "Not a gzipped file (b'no')"),
+        ("t.csv.gz", gzip.compress(CSV)[:-9], "Compressed file ended before the end-of-stream marker was reached"),
+        ("t.zip", b"nope", "File is not a zip file"),
+    ],
+)
+def test_damaged_archives(written, name, content, why):
+    with pytest.raises(DataError) as error:
+        read(written(content, name))
+    suffix = name[name.rindex(".") :]
+    assert str(error.value) == (
+        f"{name}: the archive cannot be unpacked ({why}); a whole {suffix} file is needed. "
+        "Fetch it again, or unpack it and give the table itself."
+    )
+
+
+def test_archives_in_archives_and_of_other_kinds(written):
+    with pytest.raises(DataError, match=r"^t.csv.gz: t.csv inside it is an archive itself; a table is needed\."):
+        read(written(gzip.compress(gzip.compress(CSV)), "t.csv.gz"))
+    with pytest.raises(DataError, match=r"^t.tar.gz: t.tar inside it is an archive itself; a table is needed\."):
+        read(written(gzip.compress(CSV), "t.tar.gz"))
+    with pytest.raises(DataError, match=r"^t.tgz: files that end in '.tgz' are not read; .* are\. Unpack it first\.$"):
+        read(written(b"", "t.tgz"))
+
+
+def test_what_unpacks_to_too_much_is_refused(written, monkeypatch, tmp_path):
+    path = written(gzip.compress(b"a,b\n" + b"0,0\n" * 500_000), "t.csv.gz")
+    assert read(path).rows == 500_000
+    monkeypatch.setattr(unpack, "FREE_BYTES", 1 << 20)
+    with pytest.raises(DataError) as error:
+        read(path)
+    assert str(error.value) == (
+        f"t.csv.gz: {path.stat().st_size:,} bytes unpack to more than 1,048,576; at most 200 times as many, and "
+        "32 GiB, are unpacked. If the file is trusted, unpack it and give the table itself."
+    )
+
+
+def test_nothing_is_left_behind(written, monkeypatch, tmp_path):
+    (tmp_path / "scratch").mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path / "scratch"))
+    read(written(gzip.compress(CSV), "t.csv.gz"))
+    with pytest.raises(DataError):
+        read(written(gzip.compress(b"a,b\n1\n"), "t.csv.gz"))
+    assert list((tmp_path / "scratch").iterdir()) == []

@@ -104,7 +104,7 @@ def test_every_setting_reaches_the_training(preceptor, here):
         "optimiser": "nesterov", "learning_rate": 0.05, "schedule": "step-decay", "warmup": 0.1, "batch_size": 10,
         "epochs": 4, "patience": 2, "l2": 1e-3, "l1": 1e-4, "engine": "reference", "precision": "f64", "seed": 9,
         "dev_share": 0.2, "test_share": 0.1, "kind": "classes", "loss": "one-vs-all", "target": "species",
-        "model": "mlp", "own": {"momentum": 0.8, "drop_every": 2.0},
+        "model": "mlp", "members": 1, "waves": 0, "own": {"momentum": 0.8, "drop_every": 2.0},
     }  # fmt: skip
     assert saved == expected
 

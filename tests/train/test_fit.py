@@ -28,7 +28,7 @@ def test_digits_in_a_few_epochs():
     assert list(run.test) == ["accuracy", "log_loss", "f1", "auc"]
     assert run.facts["rows"] == 1797
     assert run.facts["features"] == 64
-    assert run.parameters == 64 * 128 + 128 + 128 * 64 + 64 + 64 * 10 + 10
+    assert run.parameters == 16 * (64 + 64 * 64 + 64 + 64 * 64 + 64 + 64 * 10 + 10)
     assert run.path is None
     assert len(run.history) == run.facts["epochs"] == 15
 

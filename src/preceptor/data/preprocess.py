@@ -1,5 +1,6 @@
 """From the columns of a table to the numbers a network takes, learned from the training rows alone."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -13,9 +14,20 @@ from preceptor.data.table import Table, closest, listing
 from preceptor.errors import DataError
 
 MOST_LEVELS = 100  # conventional: beyond it a one-hot column per level costs more than it tells
+TOP_LEVELS, ROWS_OF_A_LEVEL = (
+    50,
+    5,
+)  # of a column with more levels: the most frequent keep a feature, the rest share one
+HEAVY_TAIL = 8.0  # standard deviations from the mean to the farthest training row; a normal column reaches 5 or 6
+BEND = 4.0  # where the numbers of a heavy-tailed column bend: they never reach further than this
+NORMAL_QUARTILES = 1.349  # standard deviations between the quartiles of a normal distribution
+CAPPED = 0.01  # share of the rows, ten times that of a usual value, at the end of a target that is called capped
+RARE_CLASS = 0.1  # share of the rows below which a class is called rare: conventional
 MOST_TARGET_VALUES = 20  # whole numbers of more values than that are taken for amounts, not classes: conventional
 GROUP_FEATURES = 64
 CHUNK_ELEMENTS = 1 << 19  # 2 MiB of float32, about the second-level cache of one core
+
+FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 Label: TypeAlias = str | bool | int | float
 
@@ -24,11 +36,16 @@ Label: TypeAlias = str | bool | int | float
 class Numbers:
     """A column, or a block, of numbers: less the mean, divided by the standard deviation; missing becomes 0, the mean.
 
+    A column with a heavy tail takes its median and the distance of its quartiles instead, which a few far rows do not
+    move, and what lies far out is bent in: z / sqrt(1 + (z / bend)²), which never reaches `bend`.
+
     Args:
         name: column of the table.
         width: numbers per row; None for a plain column.
         mean, sd: of each number in the training rows, or one of each for the whole block. sd 0: constant, always 0.
+            With a bend: the median, and what the standard deviation of a normal column of these quartiles would be.
         flags: which of the numbers were missing somewhere in the training rows: each gets a 0/1 feature.
+        bend: limit of what comes out; 0 for none.
     """
 
     kind: ClassVar[str] = "numbers"
@@ -37,6 +54,7 @@ class Numbers:
     mean: tuple[float, ...]
     sd: tuple[float, ...]
     flags: tuple[int, ...]
+    bend: float = 0.0
 
     @cached_property
     def numbers(self) -> tuple[str, ...]:
@@ -65,6 +83,8 @@ class Numbers:
         scaled *= scale
         if gaps.any():
             scaled[gaps] = 0
+        if self.bend:
+            scaled = np.where(np.abs(scaled) > FLOAT32_MAX, np.inf, scaled / np.sqrt(1 + np.square(scaled / self.bend)))
         out[:, : values.shape[1]] = scaled
         if self.flags:
             out[:, values.shape[1] :] = gaps[:, self.flags]
@@ -110,28 +130,30 @@ class Categories:
 
     Args:
         name: column of the table.
-        levels: the texts of the training rows. Any other text is 0 in all of them.
+        levels: the texts of the training rows, or the frequent ones. Any other text is 0 in all of them.
         missing: whether missing is a level of its own, the last, because the training rows have it; else 0 in all.
+        other: whether the texts that are no level of their own share one feature, behind the levels.
     """
 
     kind: ClassVar[str] = "categories"
     name: str
     levels: tuple[str, ...]
     missing: bool
+    other: bool = False
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The names of the features."""
-        return (*(f"{self.name}={level}" for level in self.levels), *([f"{self.name} is missing"] * self.missing))
+        levels = (f"{self.name}={level}" for level in self.levels)
+        return (*levels, *([f"{self.name} is another"] * self.other), *([f"{self.name} is missing"] * self.missing))
 
     def prepare(self, where: str, column: np.ndarray) -> np.ndarray:
         """The number of each row's level, -1 for none. Shapes: (row,) -> (row,)."""
         if column.ndim != 1:
             raise _wrong_width(where, self.name, column, None)
         codes: dict[str | None, int] = {level: code for code, level in enumerate(self.levels)}
-        if self.missing:
-            codes[None] = len(self.levels)
-        return _codes(_as_text(column), codes)
+        codes[None] = len(self.levels) + self.other if self.missing else -1
+        return _codes(_as_text(column), codes, len(self.levels) if self.other else -1)
 
     def fill(self, out: np.ndarray, values: np.ndarray) -> None:
         """Writes the features of prepared rows into zeros. Shapes: out (row, level); values (row,)."""
@@ -139,9 +161,54 @@ class Categories:
         out[rows, values[rows]] = 1
 
 
-Feature: TypeAlias = Numbers | Truth | Categories
-KINDS: dict[str, type[Numbers] | type[Truth] | type[Categories]] = {
-    each.kind: each for each in (Numbers, Truth, Categories)
+@dataclass(frozen=True)
+class Dates:
+    """A column of dates: the day as a number, and where in the year, the week and the day it lies.
+
+    What repeats is given as sine and cosine, so that December is beside January. Missing: 0 in all but its flag.
+
+    Args:
+        name: column of the table.
+        mean, sd: of the days since 1970 in the training rows. sd 0: one day only.
+        cycles: which of year, week and day vary in the training rows.
+        missing: whether missing gets a feature, because the training rows have it.
+    """
+
+    kind: ClassVar[str] = "dates"
+    name: str
+    mean: float
+    sd: float
+    cycles: tuple[str, ...]
+    missing: bool
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the features."""
+        turns = (f"{self.name} {turn} of {cycle}" for cycle in self.cycles for turn in ("sine", "cosine"))
+        return (f"{self.name} day", *turns, *([f"{self.name} is missing"] * self.missing))
+
+    def prepare(self, where: str, column: np.ndarray) -> np.ndarray:
+        """The column as days since 1970 and the places in the cycles. Shapes: (row,) -> (row, 1 + cycle)."""
+        if column.dtype.kind != "M":
+            column = _as_dates(where, self.name, column)
+        return np.stack([_days(column), *(_turn(column, cycle) for cycle in self.cycles)], 1)
+
+    def fill(self, out: np.ndarray, values: np.ndarray) -> None:
+        """Writes the features of prepared rows. Shapes: out, values (row, feature)."""
+        gaps = np.isnan(values[:, 0])
+        known = np.where(gaps[:, None], 0, values)
+        out[:, 0] = np.where(gaps, 0, (known[:, 0] - self.mean) / self.sd) if self.sd else 0
+        angle = 2 * np.pi * known[:, 1:]
+        end = 1 + 2 * len(self.cycles)
+        out[:, 1:end:2] = np.where(gaps[:, None], 0, np.sin(angle))
+        out[:, 2:end:2] = np.where(gaps[:, None], 0, np.cos(angle))
+        if self.missing:
+            out[:, end] = gaps
+
+
+Feature: TypeAlias = Numbers | Truth | Categories | Dates
+KINDS: dict[str, type[Numbers] | type[Truth] | type[Categories] | type[Dates]] = {
+    each.kind: each for each in (Numbers, Truth, Categories, Dates)
 }
 
 
@@ -159,6 +226,7 @@ class Preprocessor:
         reason: why the target is of that kind, in words.
         classes: the labels in sorted order, as in the data; None unless the target is classes.
         target_mean, target_sd: of the training rows; 0 and 1 unless the target is a number.
+        notes: what is to be known of the target: sentences.
     """
 
     columns: tuple[Feature, ...]
@@ -171,6 +239,7 @@ class Preprocessor:
     classes: tuple[Label, ...] | None
     target_mean: float
     target_sd: float
+    notes: tuple[str, ...] = ()
 
     @cached_property
     def feature_names(self) -> tuple[str, ...]:
@@ -270,19 +339,29 @@ class Preprocessor:
         truths = [c for c in self.columns if isinstance(c, Truth)]
         categories = [c for c in self.columns if isinstance(c, Categories)]
         found = []
-        if plain:
-            found.append(f"Numbers, standardised ({len(plain):,}): {listing(c.name for c in plain)}.")
+        calm = [c for c in plain if not c.bend]
+        heavy = [c for c in plain if c.bend]
+        dates = [c for c in self.columns if isinstance(c, Dates)]
+        if calm:
+            found.append(f"Numbers, standardised ({len(calm):,}): {listing(c.name for c in calm)}.")
+        if heavy:
+            names = listing(c.name for c in heavy)
+            found.append(f"Numbers with a heavy tail, scaled by their quartiles and bent in ({len(heavy):,}): {names}.")
         for block in blocks:
             how = "one mean and deviation for all" if len(block.mean) == 1 else "each standardised"
             found.append(f"Block of numbers {block.name}: {block.width:,} per row, {how}.")
         if truths:
             found.append(f"True or false ({len(truths):,}): {listing(c.name for c in truths)}.")
         if categories:
-            each = listing(f"{c.name} ({len(c.levels)} levels{' and missing' * c.missing})" for c in categories)
+            each = listing(f"{c.name} ({_levels(c)})" for c in categories)
             found.append(f"Categories, one feature per level ({len(categories):,}): {each}.")
+        if dates:
+            each = listing(f"{c.name} ({', '.join(('day', *c.cycles))})" for c in dates)
+            found.append(f"Dates, as numbers and places in their cycles ({len(dates):,}): {each}.")
         gaps = [c.numbers[flag] for c in (*plain, *blocks) for flag in c.flags]
+        gaps += [c.name for c in dates if c.missing]
         if gaps:
-            found.append(f"Missing numbers, filled with the mean and flagged ({len(gaps):,}): {listing(gaps)}.")
+            found.append(f"Missing numbers, filled with the middle and flagged ({len(gaps):,}): {listing(gaps)}.")
         reasons: dict[str, list[str]] = {}
         for name, reason in self.set_aside:
             reasons.setdefault(reason, []).append(name)
@@ -292,6 +371,7 @@ class Preprocessor:
         elif self.target is not None:
             spread = f"mean {self.target_mean:,.4g}, standard deviation {self.target_sd:,.4g}"
             found.append(f"Target {self.target}: a number ({self.reason}); {spread}.")
+        found.extend(self.notes)
         if self.left_out:
             found.append(f"Left out: {self.left_out:,} {'row' if self.left_out == 1 else 'rows'} without a target.")
         return found
@@ -308,6 +388,14 @@ class Preprocessor:
             for each in saved["columns"]
         )
         return cls(**{key: _frozen(value) for key, value in saved.items()} | {"columns": columns})
+
+
+def _levels(column: Categories) -> str:
+    """The levels of a column in words."""
+    if not column.levels:
+        return "only whether it is missing"
+    more = " and others" * column.other + " and missing" * column.missing
+    return f"{len(column.levels)} levels{more}"
 
 
 def _frozen(value: Any) -> Any:
@@ -341,9 +429,10 @@ def target_kind(table: Table, target: str, rows: np.ndarray, kind: str | None = 
 def fit_preprocessor(table: Table, target: str | None, train: np.ndarray, *, kind: str | None = None) -> Preprocessor:
     """Learns from the training rows of a table how its columns become features and what its target is.
 
-    A text column is set aside, as free text or an identifier, where it has more than 100 levels or more levels than
-    half the training rows. Text and truth values as target are classes, and so are whole numbers of two values, or of
-    at most 20 values with 20 training rows to a value on average; any other number is an amount.
+    A text column of more than 100 levels keeps its 50 most frequent ones, and the others share a feature. It is set
+    aside, as free text or an identifier, where its levels are more than half the training rows that have one, or none
+    is frequent; whether it is missing is kept. Text and truth values as target are classes, and so are whole numbers
+    of two values, or of at most 20 values with 20 training rows to a value on average; any other number is an amount.
 
     Shapes: train (row,): row numbers, none with a missing target.
 
@@ -355,7 +444,11 @@ def fit_preprocessor(table: Table, target: str | None, train: np.ndarray, *, kin
     """
     if not len(train):
         raise DataError(f"{table.name}: there is no training row; at least two are needed. Check the split.")
-    learned = _learn_target(table, target, train, kind) if target is not None else (None, "", None, 0.0, 1.0)
+    found_kind, reason, classes, mean, sd = None, "", None, 0.0, 1.0
+    notes: tuple[str, ...] = ()
+    if target is not None:
+        found_kind, reason, classes, mean, sd = _learn_target(table, target, train, kind)
+        notes = _target_notes(table.column(target)[train], target, classes, mean, sd)
     columns: list[Feature] = []
     set_aside = []
     for name, values in table.columns.items():
@@ -372,7 +465,8 @@ def fit_preprocessor(table: Table, target: str | None, train: np.ndarray, *, kin
             f"{table.name}: no column can be learned from: {why}; at least one is needed. Add columns that vary."
         )
     left_out = int(_missing(table.column(target)).sum()) if target is not None else 0
-    return Preprocessor(tuple(columns), tuple(set_aside), len(train), left_out, target, *learned)
+    about_target = (target, found_kind, reason, classes, mean, sd, notes)
+    return Preprocessor(tuple(columns), tuple(set_aside), len(train), left_out, *about_target)
 
 
 def _learn_column(where: str, name: str, values: np.ndarray, train: np.ndarray) -> Feature | str:
@@ -385,9 +479,9 @@ def _learn_column(where: str, name: str, values: np.ndarray, train: np.ndarray) 
             return "no value in the training rows"
         if len(levels) + missing == 1:
             return "the same in all training rows"
-        if len(levels) > MOST_LEVELS or len(levels) > len(train) / 2:
-            return f"free text or an identifier: {len(levels):,} different texts in {len(train):,} training rows"
-        return Categories(name, tuple(sorted(levels)), missing)
+        return _learn_text(name, values[train], levels, missing)
+    if values.dtype.kind == "M":
+        return _learn_dates(name, values[train])
     if values.dtype == bool and values.ndim == 1:
         share = float(values[train].mean())
         return "the same in all training rows" if share in (0, 1) else Truth(name, share)
@@ -400,7 +494,110 @@ def _learn_column(where: str, name: str, values: np.ndarray, train: np.ndarray) 
     flags = tuple(np.flatnonzero((gaps > 0) & (gaps < len(train))).tolist())
     if not sds.any() and not flags:
         return "no value in the training rows" if gaps.any() else "the same in all training rows"
+    if width is None and (found := _heavy_tail(values[train], means[0], sds[0])) is not None:
+        return Numbers(name, width, found[:1], found[1:], flags, BEND)
     return Numbers(name, width, tuple(means.tolist()), tuple(sds.tolist()), flags)
+
+
+def _heavy_tail(values: np.ndarray, mean: float, sd: float) -> tuple[float, float] | None:
+    """Middle and scale of a column with a heavy tail; None where it has none. Shapes: values (row,)."""
+    known = values[~np.isnan(values)].astype(np.float64)
+    if not sd or np.abs(known - mean).max() <= HEAVY_TAIL * sd:
+        return None
+    low, middle, high = np.quantile(known, [0.25, 0.5, 0.75]).tolist()
+    # Where most rows share a value the quartiles say nothing: the mean and the deviation stay.
+    return (middle, (high - low) / NORMAL_QUARTILES) if high > low else (mean, sd)
+
+
+def _learn_text(name: str, values: np.ndarray, levels: set[str], missing: bool) -> Feature | str:
+    """How a column of text becomes features. Shapes: values (row,)."""
+    counts = Counter(values.tolist())
+    present = len(values) - counts.pop(None, 0)
+    if len(levels) <= min(MOST_LEVELS, present / 2):
+        return Categories(name, tuple(sorted(levels)), missing)
+    frequent = [level for level, count in counts.most_common(TOP_LEVELS) if count >= ROWS_OF_A_LEVEL]
+    if len(levels) <= present / 2 and frequent:
+        return Categories(name, tuple(sorted(frequent)), missing, True)
+    if missing:
+        return Categories(name, (), True)
+    return f"free text or an identifier: {len(levels):,} different texts in {len(values):,} training rows"
+
+
+def _learn_dates(name: str, values: np.ndarray) -> Feature | str:
+    """How a column of dates becomes features. Shapes: values (row,)."""
+    known = values[~np.isnat(values)]
+    if not len(known):
+        return "no value in the training rows"
+    missing = len(known) < len(values)
+    if (known == known[0]).all() and not missing:
+        return "the same in all training rows"
+    days = _days(known)
+    cycles = tuple(cycle for cycle in ("year", "week", "day") if np.ptp(_turn(known, cycle)) > 0)
+    return Dates(name, float(days.mean()), float(days.std()), cycles, missing)
+
+
+def _days(column: np.ndarray) -> np.ndarray:
+    """Days since 1970, fractions included; NaN where missing. Shapes: (row,) -> (row,), float64."""
+    return np.where(np.isnat(column), np.nan, column.astype("M8[s]").astype(np.int64) / 86_400)
+
+
+def _turn(column: np.ndarray, cycle: str) -> np.ndarray:
+    """How much of its year, week or day lies behind a date, from 0 to 1. Shapes: (row,) -> (row,), float64."""
+    if cycle == "year":
+        start = column.astype("M8[Y]")
+        return (_days(column) - _days(start)) / (_days(start + 1) - _days(start))
+    days = _days(column)
+    return (np.floor(days) + 3) % 7 / 7 if cycle == "week" else days % 1  # 1970 began on a Thursday
+
+
+def _as_dates(where: str, name: str, column: np.ndarray) -> np.ndarray:
+    """A column as dates, where a table of few rows happens to hold them as text, or holds none at all."""
+    if column.ndim != 1:
+        raise _wrong_width(where, name, column, None)
+    dates = np.full(len(column), np.datetime64("NaT", "s"))
+    for row, value in enumerate(column.tolist()):
+        if value is None or value != value:
+            continue
+        try:
+            dates[row] = np.datetime64(value if isinstance(value, str) else "", "s")
+        except ValueError:
+            dates[row] = np.datetime64("NaT", "s")
+        if np.isnat(dates[row]):
+            raise DataError(
+                f"{where}: column {name!r} holds {value!r} in data row {row + 1:,}; a date such as 2024-01-31 is "
+                "needed, as in the training rows. Mend the value, or leave it empty where it is not known."
+            )
+    return dates
+
+
+def _target_notes(
+    values: np.ndarray, name: str, classes: tuple[Label, ...] | None, mean: float, sd: float
+) -> tuple[str, ...]:
+    """What is to be known of a target: a rare class, a heavy tail, a cap. Shapes: values (row,), of training rows."""
+    if classes is not None:
+        levels, counts = np.unique(values.astype(str), return_counts=True)
+        least, most = int(counts.argmin()), int(counts.argmax())
+        share = counts[least] / len(values)
+        if share >= RARE_CLASS * min(1, 5 / len(classes)):
+            return ()
+        return (
+            f"Unequal classes: {levels[least]} is {share:.1%} of the rows, and {levels[most]} for every row would be "
+            f"right in {counts[most] / len(values):.1%}: judge by f1 and auc too. The rows are not reweighted.",
+        )
+    numbers = _as_numbers("", name, values, None)[:, 0]
+    notes = []
+    far = (np.abs(numbers - mean).max()) / sd
+    if far > HEAVY_TAIL:
+        notes.append(f"Heavy tail: a target lies {far:.0f} deviations from the mean; rows like it rule the RMSE.")
+    levels, counts = np.unique(numbers, return_counts=True)
+    usual = np.median(counts)
+    for place, word, beyond in ((-1, "largest", "above"), (0, "smallest", "below")):
+        share, end = counts[place] / len(numbers), levels[place]
+        if share >= CAPPED and counts[place] >= 10 * usual and end != 0:
+            notes.append(
+                f"Capped: {share:.1%} of the rows hold the {word} target {end:,.6g}; {beyond} it none is told."
+            )
+    return tuple(notes)
 
 
 def _moments(
@@ -452,6 +649,11 @@ def _learn_target(
     if column.ndim != 1:
         raise _wrong_width(table.name, name, column, None)
     usable_rows(table, name)
+    if column.dtype.kind == "M":
+        raise DataError(
+            f"{table.name}: the target {name!r} holds dates; classes or numbers are needed. Turn it into a "
+            "number, such as the days since a fixed one."
+        )
     values = column[train]
     missing = _missing(values)
     if missing.any():
@@ -488,16 +690,16 @@ def _missing(column: np.ndarray) -> np.ndarray:
     """Which rows are missing (of a block: which rows have a number missing). Shapes: -> (row,)."""
     if column.dtype == object:
         return np.fromiter((value is None for value in column.tolist()), bool, len(column))
-    gaps = np.isnan(column)
+    gaps = np.isnat(column) if column.dtype.kind == "M" else np.isnan(column)
     return gaps if gaps.ndim == 1 else gaps.any(axis=1)
 
 
-def _codes(column: np.ndarray, codes: Any) -> np.ndarray:
-    """The code of every value, -1 where it has none. Shapes: (row,) -> (row,), int32."""
+def _codes(column: np.ndarray, codes: Any, other: int = -1) -> np.ndarray:
+    """The code of every value, `other` where it has none. Shapes: (row,) -> (row,), int32."""
     if column.dtype != object:
         levels, inverse = np.unique(column, return_inverse=True)
-        return np.array([codes.get(level, -1) for level in levels.tolist()], np.int32)[inverse]
-    return np.fromiter(map(codes.get, column.tolist(), repeat(-1)), np.int32, len(column))
+        return np.array([codes.get(level, other) for level in levels.tolist()], np.int32)[inverse]
+    return np.fromiter(map(codes.get, column.tolist(), repeat(other)), np.int32, len(column))
 
 
 def _as_text(column: np.ndarray) -> np.ndarray:
@@ -516,6 +718,8 @@ def _as_numbers(where: str, name: str, column: np.ndarray, width: int | None) ->
     """A column or block of `width` as numbers. Shapes: (row,) or (row, feature) -> (row, feature)."""
     if (column.shape[1] if column.ndim == 2 else None) != width:
         raise _wrong_width(where, name, column, width)
+    if column.dtype.kind == "M":
+        raise DataError(f"{where}: column {name!r} holds dates; numbers are needed. Check that it is the right column.")
     if column.dtype != object:
         values = column.astype(np.float64) if column.dtype == bool else column
         return values if values.ndim == 2 else values[:, None]

@@ -8,6 +8,7 @@ from preceptor.nn.dropout import Dropout
 from preceptor.nn.initialiser import Constant, Initialiser, Xavier
 from preceptor.nn.layer import Layer, Sequential
 from preceptor.nn.norm import BatchNorm
+from preceptor.nn.tabular import MemberDense, Members, Waves
 
 __all__ = ["linear_model", "mlp"]
 
@@ -28,6 +29,9 @@ def mlp(
     initialiser: Initialiser | None = None,
     drop_rate: float = 0.0,
     batch_norm: bool = False,
+    members: int = 1,
+    waves: int = 0,
+    numbers: Sequence[int] = (),
 ) -> Sequential:
     """A multilayer perceptron: for each hidden width Dense, batch norm and activation and dropout, then Dense.
 
@@ -37,14 +41,21 @@ def mlp(
         activation: a layer used after each hidden one; Relu by default.
         initialiser: of the hidden weights; without it each Dense layer's own (He). The last layer takes Xavier's, for
             no rectifier follows it.
+        members: so many networks of these widths side by side, trained as one under `MemberLoss`.
+        waves: how many waves each of the features at the positions `numbers` is given beside itself.
     """
+    dense = MemberDense if members > 1 else Dense
     parts: list[tuple[str, Layer]] = []
+    if waves and numbers:
+        parts.append(("waves", Waves(tuple(numbers), waves=waves)))
+    if members > 1:
+        parts.append(("members", Members(members)))
     for number, width in enumerate(hidden, 1):
-        parts.append((f"hidden{number}", Dense(width, initialiser=initialiser) if initialiser else Dense(width)))
+        parts.append((f"hidden{number}", dense(width, initialiser=initialiser) if initialiser else dense(width)))
         if batch_norm:
             parts.append((f"norm{number}", BatchNorm()))
         parts.append((f"activation{number}", activation or Relu()))
         if drop_rate:
             parts.append((f"dropout{number}", Dropout(drop_rate)))
-    parts.append(("output", Dense(outputs, initialiser=Xavier())))
+    parts.append(("output", dense(outputs, initialiser=Xavier())))
     return Sequential(tuple(layer for _, layer in parts), tuple(name for name, _ in parts))

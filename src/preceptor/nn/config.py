@@ -4,11 +4,11 @@ from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
 from preceptor.errors import ConfigError
-from preceptor.nn import activation, dense, dropout, initialiser, layer, loss, norm
+from preceptor.nn import activation, dense, dropout, initialiser, layer, loss, norm, tabular
 
 KNOWN: dict[str, type] = {
     name: getattr(module, name)
-    for module in (activation, dense, dropout, initialiser, loss, norm)
+    for module in (activation, dense, dropout, initialiser, loss, norm, tabular)
     for name in module.__all__
 } | {"Sequential": layer.Sequential}
 

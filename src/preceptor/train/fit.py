@@ -28,7 +28,7 @@ from preceptor.errors import DataError
 from preceptor.train.checkpoint import Checkpoint, Checkpoints
 from preceptor.train.disk import write_folder
 from preceptor.train.loop import Arrays, Config, Evaluator, Record, initial_values, train
-from preceptor.train.recipe import complete, make_config
+from preceptor.train.recipe import complete, make_config, number_features
 from preceptor.train.run import FORMAT, PLAN, Run, check_out, figures, not_written
 from preceptor.train.settings import Settings, make_settings
 from preceptor.train.step import first_state
@@ -291,7 +291,7 @@ def prepare(source: Any, settings: Settings, header: bool = True) -> Fitting:
     preprocessor = fit_preprocessor(table, target, usable[parts.train], kind=settings.kind)
     settings = complete(settings, preprocessor, len(parts.train))
     loss = settings.make_loss(len(preprocessor.classes or ()))
-    network = settings.make_network(loss.outputs(len(preprocessor.classes or ())))
+    network = settings.make_network(loss.outputs(len(preprocessor.classes or ())), number_features(preprocessor))
     config = make_config(settings, network, loss, len(parts.train))
     train_part, dev_part = kept.select(parts.train), kept.select(parts.dev)
     arrays = Arrays(

@@ -1,21 +1,86 @@
-"""The recipe: what a training is like where the user left it open, chosen by the facts of the data."""
+"""The recipe: what a training is like where the user left it open, chosen by the facts of the data.
+
+The figures that chose each number are in docs/recipe.md.
+"""
+
+from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 
 from preceptor.data import Preprocessor
+from preceptor.data.preprocess import Numbers
 from preceptor.engines import choose_engine
 from preceptor.nn import Layer, Loss
 from preceptor.train.loop import Config
 from preceptor.train.settings import Settings
 
-ROW_VISITS = 3_000_000  # rows seen in a whole training by default, within EPOCHS: 100 epochs for small tables
+ROW_VISITS = 3_000_000  # rows seen in a whole training of one plain network, within EPOCHS: 100 epochs for small tables
 EPOCHS = (10, 100)
 BATCH_SIZES = (32, 256)  # small tables take small batches; a batch is about 1/200 of the training rows between
 
+MEMBERS, MORE_MEMBERS, FEW_ROWS = 8, 16, 5_000  # of the ensemble; more below so many training rows: cheap there
+WIDTHS = (64, 64)  # of each member
+WAVES, ROWS_FOR_WAVES = 16, 2_000  # fewer rows cannot teach them
+RATE = 5e-3  # of the ensemble, per step
+WEIGHT_DECAY = 0.01
+WORK = 4e11  # multiplications and additions of a whole training of the ensemble: about 15 s on two cores
+WIDE = 300  # features; beyond it one plain network: eight first layers would cost more than they tell
+
 
 def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Settings:
-    """The settings with what they leave open chosen by the data: `rows` training rows, as `preprocessor` sees them."""
-    return settings
+    """The settings with what they leave open chosen by the data: `rows` training rows, as `preprocessor` sees them.
+
+    What the user chose stays. Completing twice changes nothing.
+    """
+    s, features = settings, preprocessor.features
+    plain = s.model != "mlp" or s.hidden is not None or features > WIDE
+    members = s.members or (1 if plain else MEMBERS if rows >= FEW_ROWS else MORE_MEMBERS)
+    if s.model != "mlp":
+        members = 1
+    ensemble = members > 1
+    hidden = s.hidden if s.hidden is not None else WIDTHS if ensemble else (128, 64)
+    waves = s.waves if s.waves is not None else 0 if plain or rows < ROWS_FOR_WAVES else WAVES
+    optimiser = s.optimiser or ("adamw" if ensemble or "weight_decay" in s.own else "adam")
+    own = dict(s.own)
+    if ensemble and s.optimiser is None:
+        own.setdefault("weight_decay", WEIGHT_DECAY)
+    filled = replace(
+        s,
+        members=members,
+        hidden=hidden,
+        waves=waves,
+        activation=s.activation or "relu",
+        drop_rate=s.drop_rate if s.drop_rate is not None else 0.0,
+        optimiser=optimiser,
+        schedule=s.schedule or "one-cycle",
+        own=own,
+    )
+    rate = s.learning_rate
+    if rate is None:
+        rate = RATE if ensemble and s.optimiser is None else filled.make_optimiser().usual_rate
+    size = s.batch_size or int(np.clip(2 ** round(np.log2(max(rows / 200, 1))), *BATCH_SIZES))
+    visits = WORK / (6 * members * _products(features, hidden, waves, len(number_features(preprocessor))))
+    epochs = s.epochs or int(np.clip((visits if ensemble else ROW_VISITS) // rows, *EPOCHS))
+    return replace(
+        filled, learning_rate=rate, batch_size=size, epochs=epochs, patience=s.patience or max(3, epochs // 3)
+    )
+
+
+def _products(features: int, hidden: tuple[int, ...], waves: int, numbers: int) -> int:
+    """Multiplications of one row in one member, roughly: what a step costs is six times that."""
+    widths = (features + 3 * numbers * bool(waves), *hidden)
+    return sum(a * b for a, b in pairwise(widths)) + widths[-1] + 8 * waves * numbers
+
+
+def number_features(preprocessor: Preprocessor) -> tuple[int, ...]:
+    """Positions, among the features, of the plain numbers: not of the pixels of a block, not of flags or levels."""
+    found, start = [], 0
+    for column in preprocessor.columns:
+        if isinstance(column, Numbers) and column.width is None:
+            found.append(start)
+        start += len(column.names)
+    return tuple(found)
 
 
 def make_config(settings: Settings, network: Layer, loss: Loss, rows: int) -> Config:

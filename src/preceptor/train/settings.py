@@ -2,6 +2,7 @@
 
 import difflib
 import re
+from collections.abc import Sequence
 from dataclasses import asdict, field
 from types import ModuleType
 from typing import Any
@@ -9,9 +10,9 @@ from typing import Any
 from preceptor.engines import ENGINES, PRECISIONS
 from preceptor.errors import ConfigError
 from preceptor.hyper import Hyper, hyper, hyper_fields, settings
+from preceptor.nn import MemberLoss, linear_model, mlp
 from preceptor.nn import activation as activations
 from preceptor.nn import initialiser as initialisers
-from preceptor.nn import linear_model, mlp
 from preceptor.nn import loss as losses
 from preceptor.nn.layer import Layer
 from preceptor.train import optim
@@ -36,6 +37,8 @@ OPTIMISERS = words(optim, optim.Optimiser)
 SCHEDULES = words(schedules, schedules.Schedule)
 MODELS = ("mlp", "linear", "logistic", "perceptron")
 KINDS = ("classes", "number")
+# Where nobody chose, no recipe either.
+OPTIMISER, SCHEDULE, ACTIVATION, HIDDEN = "adam", "one-cycle", "relu", (128, 64)
 
 
 @settings
@@ -50,17 +53,27 @@ class Settings:
     dev_share: float = hyper(default=0.15, low=0, high=0.9, unit="share of rows", doc="Rows that guide training.")
     test_share: float = hyper(default=0.15, low=0, high=0.9, unit="share of rows", doc="Rows touched once, at the end.")
     model: str = hyper(default="mlp", choices=MODELS, doc="Kind of network.")
-    hidden: tuple[int, ...] = hyper(default=(128, 64), low=1, unit="units", doc="Widths of the hidden layers.")
-    activation: str = hyper(default="relu", choices=tuple(ACTIVATIONS), doc="After each hidden layer.")
+    hidden: tuple[int, ...] | None = hyper(
+        default=None, low=1, unit="units", doc="Widths of the hidden layers; given, they make one plain network."
+    )
+    members: int | None = hyper(
+        default=None, low=1, high=256, unit="networks", doc="Trained side by side; their mean predicts."
+    )
+    waves: int | None = hyper(
+        default=None, low=0, high=256, unit="waves", doc="Of each number column, beside the number itself."
+    )
+    activation: str | None = hyper(default=None, choices=tuple(ACTIVATIONS), doc="After each hidden layer.")
     initialiser: str = hyper(default="he", choices=tuple(INITIALISERS), doc="First values of the hidden weights.")
     batch_norm: bool = hyper(default=False, doc="Normalise each hidden layer over the batch.")
-    drop_rate: float = hyper(default=0.0, low=0, high=0.95, unit="share dropped", doc="Dropout after hidden layers.")
+    drop_rate: float | None = hyper(
+        default=None, low=0, high=0.95, unit="share dropped", doc="Dropout after hidden layers."
+    )
     loss: str | None = hyper(default=None, choices=tuple(LOSSES), doc="What training makes small; by the target.")
-    optimiser: str = hyper(default="adam", choices=tuple(OPTIMISERS), doc="How gradients become moves.")
+    optimiser: str | None = hyper(default=None, choices=tuple(OPTIMISERS), doc="How gradients become moves.")
     learning_rate: float | None = hyper(
         default=None, low=0, scale="log", unit="per step", doc="Base learning rate; by the optimiser."
     )
-    schedule: str = hyper(default="one-cycle", choices=tuple(SCHEDULES), doc="How the learning rate changes.")
+    schedule: str | None = hyper(default=None, choices=tuple(SCHEDULES), doc="How the learning rate changes.")
     warmup: float = hyper(
         default=0.0, low=0, high=1, unit="share of all steps", doc="Linear rise of the rate at first."
     )
@@ -80,11 +93,11 @@ class Settings:
     own: dict[str, float] = field(default_factory=dict)  # numbers of the chosen optimiser and schedule
 
     def __post_init__(self) -> None:
-        allowed = set(_fields(OPTIMISERS[self.optimiser])) | set(_fields(SCHEDULES[self.schedule]))
+        allowed = set(_fields(OPTIMISERS[self._optimiser])) | set(_fields(SCHEDULES[self._schedule]))
         wrong = sorted(set(self.own) - allowed)
         if wrong:
             raise ConfigError(
-                f"Settings: {', '.join(wrong)} belongs to neither {self.optimiser} nor {self.schedule}; "
+                f"Settings: {', '.join(wrong)} belongs to neither {self._optimiser} nor {self._schedule}; "
                 f"they take {', '.join(sorted(allowed)) or 'no numbers'}. Leave it out or change one of them."
             )
         if self.batch_norm and self.batch_size == 1:
@@ -95,13 +108,21 @@ class Settings:
             )
         self.make_optimiser(), self.make_schedule()  # their ranges are checked here, before any data is read
 
+    @property
+    def _optimiser(self) -> str:
+        return self.optimiser or ("adamw" if "weight_decay" in self.own else OPTIMISER)
+
+    @property
+    def _schedule(self) -> str:
+        return self.schedule or SCHEDULE
+
     def make_optimiser(self) -> optim.Optimiser:
         """The optimiser with its own numbers."""
-        return self._make(OPTIMISERS[self.optimiser])
+        return self._make(OPTIMISERS[self._optimiser])
 
     def make_schedule(self) -> schedules.Schedule:
         """The schedule with its own numbers."""
-        return self._make(SCHEDULES[self.schedule])
+        return self._make(SCHEDULES[self._schedule])
 
     def _make(self, cls: type) -> Any:
         return cls(**{name: value for name, value in self.own.items() if name in _fields(cls)})
@@ -135,24 +156,32 @@ class Settings:
             raise ConfigError(f"loss {self.loss}: the target is {word}; this loss does not suit it. Leave --loss out.")
         if classes:
             chosen.outputs(classes)
-        return chosen
+        return MemberLoss(chosen) if self.is_ensemble else chosen
 
-    def make_network(self, outputs: int) -> Layer:
-        """The network."""
+    @property
+    def is_ensemble(self) -> bool:
+        """Whether several networks are trained side by side."""
+        return self.model == "mlp" and (self.members or 1) > 1
+
+    def make_network(self, outputs: int, numbers: Sequence[int] = ()) -> Layer:
+        """The network. `numbers`: positions of the features that are plain numbers."""
         if self.model != "mlp":
             return linear_model(outputs)
         return mlp(
-            self.hidden,
+            HIDDEN if self.hidden is None else self.hidden,
             outputs,
-            activation=ACTIVATIONS[self.activation](),
+            activation=ACTIVATIONS[self.activation or ACTIVATION](),
             initialiser=INITIALISERS[self.initialiser](),
-            drop_rate=self.drop_rate,
+            drop_rate=self.drop_rate or 0.0,
             batch_norm=self.batch_norm,
+            members=self.members or 1,
+            waves=self.waves or 0,
+            numbers=numbers,
         )
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
-        return asdict(self) | {"hidden": list(self.hidden)}
+        return asdict(self) | {"hidden": None if self.hidden is None else list(self.hidden)}
 
 
 def _fields(cls: type) -> dict[str, Hyper]:

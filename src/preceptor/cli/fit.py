@@ -19,6 +19,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
 from preceptor.cli.options import number_options, settings_options
+from preceptor.data import Observation
 from preceptor.data.table import listing
 from preceptor.errors import ConfigError
 from preceptor.nn import count_parameters
@@ -28,6 +29,7 @@ from preceptor.train.run import check_out, figures_as_json
 from preceptor.train.settings import Settings, own_numbers
 
 EXIT_CODES = {Outcome.DIVERGED: 1, Outcome.INTERRUPTED: 130}
+LEVELS = {"refuse": "refused", "warn": "warning", "note": "note"}
 LOG_LINES = 10  # progress lines of a whole training where the output is no terminal
 
 
@@ -104,8 +106,9 @@ def say_plan(fitting: Fitting) -> None:
     table, config, parts = fitting.table, fitting.config, fitting.parts
     features = fitting.preprocessor.features
     line("data", f"{table.name}: {table.rows:,} rows, {features:,} features")
-    for sentence in fitting.preprocessor.lines():
+    for sentence in (*table.notes, *fitting.preprocessor.lines()):
         line("", sentence)
+    say_found(fitting.found)
     how = "stratified by class" if fitting.preprocessor.classes is not None else "at random"
     sizes = f"{len(parts.train):,} to train, {len(parts.dev):,} dev, {len(parts.test):,} test"
     line("split", f"{sizes}; {how}, seed {config.seed}")
@@ -120,6 +123,12 @@ def say_plan(fitting: Fitting) -> None:
         f"{fitting.settings.optimiser}, rate {config.learning_rate:g} {fitting.settings.schedule}, "
         f"batches of {config.batch_size:,}, at most {config.epochs:,} epochs; {type(config.loss).__name__}",
     )
+
+
+def say_found(found: list[Observation]) -> None:
+    """What the gate saw in a table, each observation under its level."""
+    for before, each in zip([None, *found], found, strict=False):
+        line("" if before and before.level == each.level else LEVELS[each.level], " ".join(each.text.split()))
 
 
 def say_result(fitting: Fitting, run: Run) -> None:

@@ -14,16 +14,20 @@ import msgspec
 import numpy as np
 
 from preceptor.data import (
+    Observation,
     Preprocessor,
     Split,
     Table,
     default_target,
     fit_preprocessor,
+    inspect_table,
+    raise_refusals,
     read,
     split,
     target_kind,
     usable_rows,
 )
+from preceptor.data.table import listing
 from preceptor.errors import DataError
 from preceptor.train.checkpoint import Checkpoint, Checkpoints
 from preceptor.train.disk import write_folder
@@ -78,6 +82,7 @@ class Fitting:
     Breaking out of the loop ends the training; `finish` then says that it was interrupted.
 
     Args:
+        found: what the gate saw in the table.
         out: the run's folder, made by `open_folder`; without it nothing is written.
     """
 
@@ -89,6 +94,7 @@ class Fitting:
     config: Config
     arrays: Arrays
     header: bool = True
+    found: list[Observation] = field(default_factory=list)
     outcome: Outcome = Outcome.INTERRUPTED
     progress: Progress = field(default_factory=Progress)
     start: tuple[int, Any] | None = None
@@ -252,8 +258,8 @@ class Fitting:
             self.save_checkpoint()
         run.complete(self.out)
         if self.outcome is not Outcome.INTERRUPTED:
-            shutil.rmtree(self.out / CHECKPOINTS, ignore_errors=True)
             (self.out / PLAN).unlink(missing_ok=True)
+            shutil.rmtree(self.out / CHECKPOINTS, ignore_errors=True)
         return run
 
     def _features(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -268,8 +274,28 @@ class Fitting:
         return {"params": params, "state": state}
 
 
-def prepare(source: Any, settings: Settings, header: bool = True) -> Fitting:
-    """Reads a table, checks it, splits it and builds the network. Writes nothing.
+@dataclass(frozen=True)
+class Survey:
+    """A table that was read, divided and looked at.
+
+    Args:
+        table: as it was read; `kept`: its rows that have a target, whose numbers in `table` are `usable`.
+        target, kind: the column to predict, and whether it is "classes" or a "number".
+        parts: train, dev and test rows of `kept`.
+        found: what the gate saw, the gravest first.
+    """
+
+    table: Table
+    kept: Table
+    usable: np.ndarray
+    target: str
+    kind: str
+    parts: Split
+    found: list[Observation]
+
+
+def survey(source: Any, settings: Settings, header: bool = True) -> Survey:
+    """Reads a table, divides its rows and looks at them.
 
     Raises: DataError, ConfigError, with what was received, what is required and the likely cure.
     """
@@ -277,17 +303,28 @@ def prepare(source: Any, settings: Settings, header: bool = True) -> Fitting:
     target = settings.target or default_target(table.name)
     if target is None:
         raise DataError(
-            f"{table.name}: no target was named; one of its columns is needed: {', '.join(list(table.columns)[:20])}. "
+            f"{table.name}: no target was named; one of its columns is needed: {listing(table.columns, 20)}. "
             "Name it with --target (in Python: target=...)."
         )
     usable = usable_rows(table, target)
-    whole = len(usable) == table.rows
-    kept = table if whole else table.select(usable)
+    kept = table if len(usable) == table.rows else table.select(usable)
     kind = target_kind(table, target, usable, settings.kind)
     labels = kept.column(target) if kind == "classes" else None
     if labels is not None and labels.dtype == object:
         labels = labels.astype(str)
     parts = split(kept.rows, dev=settings.dev_share, test=settings.test_share, seed=settings.seed, labels=labels)
+    found = inspect_table(kept, target, parts, kind, numbers=usable)
+    return Survey(table, kept, usable, target, kind, parts, found)
+
+
+def prepare(source: Any, settings: Settings, header: bool = True) -> Fitting:
+    """Reads a table, checks it, splits it and builds the network. Writes nothing.
+
+    Raises: DataError, ConfigError, with what was received, what is required and the likely cure.
+    """
+    seen = survey(source, settings, header)
+    raise_refusals(seen.found, seen.table.name)
+    table, kept, usable, target, parts = seen.table, seen.kept, seen.usable, seen.target, seen.parts
     preprocessor = fit_preprocessor(table, target, usable[parts.train], kind=settings.kind)
     settings = complete(settings, preprocessor, len(parts.train))
     loss = settings.make_loss(len(preprocessor.classes or ()))
@@ -302,7 +339,7 @@ def prepare(source: Any, settings: Settings, header: bool = True) -> Fitting:
     )
     name = str(Path(source).resolve()) if isinstance(source, (str, Path)) and Path(source).exists() else str(source)
     named = name if isinstance(source, (str, Path)) else ""
-    return Fitting(named, kept, settings, preprocessor, parts, config, arrays, header)
+    return Fitting(named, kept, settings, preprocessor, parts, config, arrays, header, seen.found)
 
 
 def resume(out: Path, source: Any = None) -> tuple[Fitting, list[str]]:

@@ -28,9 +28,3 @@ def written(tmp_path):
         return path
 
     return write
-
-
-@pytest.fixture
-def with_dates(monkeypatch):
-    """Switches columns of dates on."""
-    monkeypatch.setattr("preceptor.data.dates.DATES_ARE_DATES", True)

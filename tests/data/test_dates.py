@@ -11,7 +11,6 @@ def read_days(written, *words):
     return read(written("day,b\n" + "".join(f'"{word}",1\n' for word in words)))
 
 
-@pytest.mark.usefixtures("with_dates")
 @pytest.mark.parametrize(
     "words, expected",
     [
@@ -34,7 +33,6 @@ def test_columns_of_dates(written, words, expected):
     assert table.notes == ()
 
 
-@pytest.mark.usefixtures("with_dates")
 @pytest.mark.parametrize(
     "words",
     [
@@ -52,7 +50,6 @@ def test_other_columns_stay_text(written, words):
     assert read_days(written, *words).column("day").tolist() == words
 
 
-@pytest.mark.usefixtures("with_dates")
 def test_dates_that_read_both_ways_stay_text_and_are_said(written):
     table = read_days(written, "01/02/2020", "03/04/2020")
     assert table.column("day").tolist() == ["01/02/2020", "03/04/2020"]
@@ -61,7 +58,6 @@ def test_dates_that_read_both_ways_stay_text_and_are_said(written):
     )
 
 
-@pytest.mark.usefixtures("with_dates")
 def test_dates_from_parquet_and_frames(tmp_path):
     frame = pd.DataFrame(
         {

@@ -1,4 +1,6 @@
 import csv
+import datetime
+import re
 import warnings
 from decimal import Decimal
 
@@ -83,7 +85,7 @@ def test_kinds_of_columns(written):
         (" a , b\n1,x\n", {"a": [1], "b": ["x"]}),
         ("zip,plus\n007,+5\n010,-3\n", {"zip": ["007", "010"], "plus": [5, -3]}),
         ("a,A\n1,x\n", {"a": [1], "A": ["x"]}),
-        ("day,b\n2020-01-31,x\n", {"day": ["2020-01-31"], "b": ["x"]}),
+        ("day,b\n2020-01-31,x\n", {"day": [datetime.datetime(2020, 1, 31)], "b": ["x"]}),
         ("a,b\n1_000,2\n", {"a": ["1_000"], "b": [2]}),
         ("#a,b\n#1,2\n", {"#a": ["#1"], "b": [2]}),
         ("a,b\n9223372036854775807,1e5\n1,2\n", {"a": [9223372036854775807, 1], "b": [1e5, 2.0]}),
@@ -139,6 +141,70 @@ def test_real_tables_read_as_pandas_and_the_csv_module_read_them(shared, name):
     for row in (0, table.rows // 2, table.rows - 1):
         for field, values in zip(records[row], table.columns.values(), strict=True):
             assert field == "" or field == str(values[row]) or float(field) == values[row]
+
+
+ORDER = "Quotes or line ends were not as usual and were put in order."
+SEMICOLONS = "Fields are separated by semicolons."
+
+
+@pytest.mark.parametrize(
+    "content, expected, notes",
+    [
+        ('a, b\n1, "x, y"\n2, "z"\n', {"a": [1, 2], "b": ["x, y", "z"]}, (ORDER,)),
+        ('a,b\n"x" ,1\n"y, z" , 2\n', {"a": ["x", "y, z"], "b": [1, 2]}, (ORDER,)),
+        ("a,b\n1,2\r\n3,4\n", {"a": [1, 3], "b": [2, 4]}, (ORDER,)),
+        ("a,b\r1,2\r3,4\r", {"a": [1, 3], "b": [2, 4]}, (ORDER,)),
+        ('a,b\r\n"x\ny",2\r\n3,4', {"a": ["x\ny", "3"], "b": [2, 4]}, ()),
+        ("a,b\n1, x \n ?,NA \n", {"a": [1.0, pytest.approx(np.nan, nan_ok=True)], "b": ["x", None]}, ()),
+        ("a,b\n\n1,2\n\n3,4\n", {"a": [1, 3], "b": [2, 4]}, ("2 blank lines were left out.",)),
+        ("a,b\n1,2\n  \n3,4\n", {"a": [1, 3], "b": [2, 4]}, (ORDER, "1 blank line was left out.")),
+        ("a\n1\n\n3\n", {"a": [1.0, pytest.approx(np.nan, nan_ok=True), 3.0]}, ()),
+        ("\n\na\n1\n", {"a": [1]}, ()),
+        ("1,5;2,5\n3,5;4,5\n", {"column1": [1.5, 3.5], "column2": [2.5, 4.5]}, None),
+        (
+            "a;b;c\n1,5;1.234;0.5\n2,5;950;.5\n",
+            {"a": [1.5, 2.5], "b": [1234.0, 950.0], "c": [0.5, 0.5]},
+            (
+                SEMICOLONS,
+                "The comma was read as the decimal comma in 'a'.",
+                "Thousands separators were removed in 'b'.",
+            ),
+        ),
+        ("a  b c\n1   2 3\n 4 5 6 \n", {"a": [1, 4], "b": [2, 5], "c": [3, 6]}, ("Fields are separated by spaces.",)),
+        ("a|b\n1|x\n", {"a": [1], "b": ["x"]}, ("Fields are separated by bars.",)),
+    ],
+)
+def test_untidy_files_read_right_and_it_is_said(written, content, expected, notes):
+    table = read(written(content), header=notes is not None)
+    assert as_lists(table) == expected
+    assert notes is None or table.notes == notes
+
+
+@pytest.mark.parametrize("suffix", [".txt", ".data", ".csv"])
+def test_any_suffix_of_text_may_have_any_delimiter(written, suffix):
+    assert as_lists(read(written("a;b\n1;x\n", f"t{suffix}"))) == {"a": [1], "b": ["x"]}
+
+
+def test_damaged_bytes_are_read_or_refused_but_never_stop_the_program(tmp_path):
+    rng = np.random.default_rng(0)
+    good = 'a,b,c\n1,"x, ""y""\nz",2020-01-31\n2,ü,?\n"3",w,"1,234"\n'.encode()
+    pieces = [b'"', b",", b"\n", b"\r", b"\0", b"\xff", b" ", b";", b"\xef\xbb\xbf", b'""', b"\t"]
+    refused = []
+    for _ in range(80):
+        content = bytearray(good)
+        for _ in range(int(rng.integers(1, 4))):
+            place = int(rng.integers(len(content)))
+            content[place : place + int(rng.integers(3))] = pieces[rng.integers(len(pieces))]
+        (tmp_path / "t.csv").write_bytes(content)
+        try:
+            table = read(tmp_path / "t.csv")
+        except DataError as error:
+            refused.append(str(error))
+        else:
+            assert table.rows > 0
+    assert refused
+    for text in refused:
+        assert re.match(r"t\.csv: [^;]+; .+\. .+\.$", text, re.DOTALL), text
 
 
 # The independent count
@@ -397,8 +463,8 @@ def test_pandas_types(recwarn):
         "u8": [1, 2, 3],
         "Float64": [1.5, pytest.approx(np.nan, nan_ok=True), 2.0],
         "str": ["a", None, "b"],
-        "day": ["2020-01-31", None, "2020-02-01"],
-        "zone": ["2020-01-31 00:00:00+00:00", None, "2020-02-01 00:00:00+00:00"],
+        "day": [datetime.datetime(2020, 1, 31), None, datetime.datetime(2020, 2, 1)],
+        "zone": [datetime.datetime(2020, 1, 31), None, datetime.datetime(2020, 2, 1)],
         "7": [True, False, True],
     }
     assert as_lists(table) == expected

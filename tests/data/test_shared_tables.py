@@ -34,7 +34,7 @@ TABLES = [
     ("titanic-kaggle/train.csv", True, 891, 12, 5, 0, [1, 0, 3, "Braund, Mr. Owen Harris", "male", 22.0, 1, 0]),
     ("titanic-kaggle/test.csv", True, 418, 11, 5, 0, [892, 3, "Kelly, Mr. James", "male", 34.5, 0, 0, "330911"]),
     ("sms-spam/sms_spam.csv", True, 5574, 2, 2, 1, ["ham", "Ok lar... Joking wif u oni..."]),
-    ("sunspots/monthly-sunspots.csv", True, 2820, 2, 1, 0, ["1749-01", 58.0]),
+    ("sunspots/monthly-sunspots.csv", True, 2820, 2, 0, 0, [np.datetime64("1749-01-01", "s"), 58.0]),
     (
         "dirty-bl-flickr-books/BL-Flickr-Images-Book.csv",
         True,

@@ -53,3 +53,8 @@ def test_columns_of_different_length_are_refused():
         "t: column 'a' has 2 rows and column 'b' has 3; all columns need the same length. "
         "Check how they were put together."
     )
+
+
+def test_parts_of_a_table_keep_its_notes():
+    table = Table("t", {"a": np.arange(3), "b": np.arange(3)}, ("The text is UTF-16.",))
+    assert table.select(np.array([1])).notes == table.without("a").notes == ("The text is UTF-16.",)

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from preceptor.data import dates
 from preceptor.errors import DataError
 
 WRITTEN_AS_TEXT = (str, bool, np.bool_, numbers.Real, decimal.Decimal, datetime.date, datetime.time, uuid.UUID)
@@ -19,7 +18,7 @@ def as_column(where: str, name: str, values: Any, missing: np.ndarray | None = N
     """One column in the form that Table asks for: numbers, bools, text, or a block of numbers.
 
     Whole numbers with missing values become float64, truth values with missing ones the text True and False;
-    dates become datetime64[s] in UTC, or text while dates.DATES_ARE_DATES is off.
+    dates become datetime64[s], those with a zone in UTC.
 
     Shapes: values (row,) or (row, feature); missing (row,).
 
@@ -60,8 +59,6 @@ def as_column(where: str, name: str, values: Any, missing: np.ndarray | None = N
     if kind == "u":
         return values.astype(np.float64)
     if kind == "M":
-        if not dates.DATES_ARE_DATES:
-            return _dates_as_text(values, missing)
         return np.where(np.isnat(values) if missing is None else missing, np.datetime64("NaT"), values).astype("M8[s]")
     if kind in "bOUT":
         return _from_objects(where, name, values.astype(object), missing)
@@ -85,15 +82,6 @@ def _as_block(where: str, name: str, values: np.ndarray) -> np.ndarray:
         f"{where}: {name!r} is a block of shape {values.shape} with the element type {values.dtype}; a block holds "
         "numbers only. Pass columns of other kinds one by one: {'name': values, ...}."
     )
-
-
-def _dates_as_text(values: np.ndarray, missing: np.ndarray | None) -> np.ndarray:
-    gaps = np.isnat(values) if missing is None else np.isnat(values) | missing
-    whole_days = (values.astype("M8[D]") == values)[~gaps].all()
-    text = np.datetime_as_string(values, unit="D" if whole_days else "s")
-    found = np.char.replace(text, "T", " ").astype(object)
-    found[gaps] = None
-    return found
 
 
 def _in_utc(date: datetime.date) -> np.datetime64:
@@ -127,7 +115,7 @@ def _from_objects(where: str, name: str, values: np.ndarray, missing: np.ndarray
         numeric = np.full(len(values), np.nan)
         numeric[~gaps] = present.astype(np.float64)
         return numeric
-    if dates.DATES_ARE_DATES and all(issubclass(t, datetime.date) for t in types):
+    if all(issubclass(t, datetime.date) for t in types):
         found = np.full(len(values), np.datetime64("NaT"), "M8[s]")
         found[~gaps] = [_in_utc(each) for each in present.tolist()]
         return found

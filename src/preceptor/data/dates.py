@@ -7,9 +7,6 @@ from typing import Any
 
 import numpy as np
 
-# Whether columns of dates become datetime64[s]; else they stay text, as the preprocessing takes them so far.
-DATES_ARE_DATES = False
-
 CLOCK = r"(?:[T ]+(\d{1,2}):(\d\d)(?::(\d\d)(?:\.\d+)?)?)?"
 ISO = re.compile(r"\d{4}-(0[1-9]|1[0-2])(-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?)?")
 ZONED = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)")
@@ -37,7 +34,7 @@ def as_dates(name: str, words: list[str], say: Callable[[str, str], None]) -> di
         words: what stands in it.
         say: called with a change and the name where dates are not clear.
     """
-    if not DATES_ARE_DATES or not any(character.isdigit() for character in words[0]):
+    if not any(character.isdigit() for character in words[0]):
         return None
     try:
         if all(map(ISO.fullmatch, words)):

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from preceptor.data import dates
 from preceptor.data.columns import as_column
 from preceptor.data.delimited import (
     DELIMITER_NAMES,
@@ -141,7 +140,7 @@ def _query(path: Path, layout: Layout, header: Header, columns: int, types: list
 
 
 def read_parquet(name: str, path: Path) -> Table:
-    """Reads a Parquet file; dates become text, numbers too large for 64 bits float64.
+    """Reads a Parquet file; dates become datetime64[s], numbers too large for 64 bits float64.
 
     Raises: DataError where the file is damaged or has columns of lists or structures.
     """
@@ -219,7 +218,7 @@ def _cast(where: str, name: str, kind: str) -> str:
         return quoted
     if kind in ("FLOAT", "DOUBLE", "UBIGINT", "HUGEINT", "UHUGEINT") or kind.startswith("DECIMAL"):
         return f"CAST({quoted} AS DOUBLE) AS {quoted}"
-    if dates.DATES_ARE_DATES and (kind == "DATE" or kind.startswith("TIMESTAMP")):
+    if kind == "DATE" or kind.startswith("TIMESTAMP"):
         utc = f"timezone('UTC', {quoted})" if kind == "TIMESTAMP WITH TIME ZONE" else quoted
         return f"CAST({utc} AS TIMESTAMP_S) AS {quoted}"
     if kind.startswith(("DATE", "TIME", "UUID", "ENUM", "INTERVAL")):

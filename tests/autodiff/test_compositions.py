@@ -290,7 +290,7 @@ def test_three_hundred_compositions_agree_with_pytorch(seeds):
 
 @pytest.mark.slow
 @given(seeds)
-@settings(common, max_examples=10_000, derandomize=False)
+@settings(common, max_examples=10_000)
 def test_ten_thousand_compositions_agree_with_pytorch(seeds):
     check(seeds)
 

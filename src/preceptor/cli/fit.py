@@ -116,7 +116,9 @@ def say_plan(fitting: Fitting) -> None:
     widths = [features, *(p.shape[-1] for path, p in params.items() if path.endswith("/weight"))]
     shape = " → ".join(f"{width:,}" for width in widths)
     unit = f", {fitting.settings.activation}" if len(widths) > 2 else ""
-    line("network", f"{fitting.settings.model} {shape}{unit}; {count_parameters(params):,} parameters")
+    chosen = fitting.settings
+    members = f", {chosen.members} members trained as one, each" if (chosen.members or 1) > 1 else ""
+    line("network", f"{chosen.model}{members} {shape}{unit}; {count_parameters(params):,} parameters")
     line("engine", f"{config.engine.name}, {config.engine.precision}")
     line(
         "training",

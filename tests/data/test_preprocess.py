@@ -369,3 +369,94 @@ def test_real_tables(shared, name, target, kind):
     again = Preprocessor.from_dict(saved)
     assert again == made
     assert (again.transform(table) == x).all()
+
+
+# What people's tables hold
+
+
+def test_a_heavy_tail_is_scaled_by_its_quartiles_and_bent_in():
+    x = np.random.default_rng(0).normal(size=1000)
+    table = read({"x": x, "far": np.append(x[:-1], 1e6)})
+    made = everything(table)
+    far = made.transform(table)[:, 1]
+    assert made.lines()[:2] == [
+        "Numbers, standardised (1): x.",
+        "Numbers with a heavy tail, scaled by their quartiles and bent in (1): far.",
+    ]
+    low, middle, high = np.quantile(table.column("far"), [0.25, 0.5, 0.75])
+    z = (table.column("far") - middle) / ((high - low) / 1.349)
+    np.testing.assert_allclose(far, z / np.sqrt(1 + (z / 4) ** 2), rtol=1e-5, atol=1e-6)
+    assert far.max() <= 4
+    with pytest.raises(DataError, match="infinite or far too large"):
+        made.transform(read({"x": [0.0], "far": [np.inf]}))
+
+
+def test_a_column_of_many_levels_keeps_the_frequent_ones():
+    values = [f"city {row % 150}" for row in range(600)] + ["capital"] * 200
+    made = everything(Table("t", {"city": text(*values, None)}))
+    assert made.feature_names == ("city=capital", "city is another", "city is missing")
+    assert made.lines() == ["Categories, one feature per level (1): city (1 levels and others and missing)."]
+    new = made.transform(Table("new", {"city": text("capital", "city 3", "never seen", None)}))
+    assert new.tolist() == [[1, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 1]]
+    assert Preprocessor.from_dict(json.loads(json.dumps(made.to_dict()))) == made
+
+
+def test_of_free_text_it_is_kept_whether_it_is_missing():
+    made = everything(Table("t", {"note": text(*(f"note {row}" for row in range(50)), *[None] * 50)}))
+    assert made.feature_names == ("note is missing",)
+    assert made.transform(Table("new", {"note": text("x", None)})).tolist() == [[0], [1]]
+
+
+def test_dates_are_days_and_places_in_cycles():
+    days = np.datetime64("2023-01-01", "s") + np.arange(730) * np.timedelta64(86_400, "s")
+    days[7] = "NaT"
+    table = Table("t", {"when": days})
+    made = everything(table)
+    assert made.feature_names == (
+        "when day", "when sine of year", "when cosine of year", "when sine of week", "when cosine of week",
+        "when is missing",
+    )  # fmt: skip
+    assert made.lines() == [
+        "Dates, as numbers and places in their cycles (1): when (day, year, week).",
+        "Missing numbers, filled with the middle and flagged (1): when.",
+    ]
+    x = made.transform(table)
+    assert x[7].tolist() == [0, 0, 0, 0, 0, 1]
+    assert np.delete(x[:, 0], 7).mean() == pytest.approx(0, abs=1e-5)
+    assert np.delete(x[:, 0], 7).std() == pytest.approx(1, rel=1e-5)
+    np.testing.assert_allclose(x[0, 1:3], [0, 1], atol=1e-6)  # the first of January
+    monday = x[1]  # 2 January 2023
+    np.testing.assert_allclose(monday[3:5], [0, 1], atol=1e-6)
+    as_text = made.transform(Table("new", {"when": text("2023-01-02", None)}))
+    np.testing.assert_allclose(as_text, x[[1, 7]], atol=1e-6)
+    with pytest.raises(DataError, match="holds 'soon' in data row 1; a date such as 2024-01-31 is needed"):
+        made.transform(Table("new", {"when": text("soon")}))
+    assert Preprocessor.from_dict(json.loads(json.dumps(made.to_dict()))) == made
+
+
+def test_hours_count_where_they_vary():
+    hours = np.datetime64("2023-01-01", "s") + np.arange(100) * np.timedelta64(6 * 3600, "s")
+    made = everything(Table("t", {"when": hours}))
+    assert made.feature_names[-2:] == ("when sine of day", "when cosine of day")
+    np.testing.assert_allclose(made.transform(Table("t", {"when": hours}))[1, -2:], [1, 0], atol=1e-6)
+
+
+def test_dates_as_a_target_are_refused():
+    days = np.datetime64("2023-01-01", "s") + np.arange(5) * np.timedelta64(86_400, "s")
+    with pytest.raises(DataError, match="the target 'y' holds dates; classes or numbers are needed"):
+        everything(Table("t", {"x": np.arange(5.0), "y": days}), "y")
+
+
+def test_what_is_to_be_known_of_the_target_is_said():
+    rng = np.random.default_rng(0)
+    x = np.arange(1000.0)
+    rare = everything(read({"x": x, "y": ["yes"] * 30 + ["no"] * 970}), "y").lines()[-1]
+    assert rare == (
+        "Unequal classes: yes is 3.0% of the rows, and no for every row would be right in 97.0%: judge by f1 and auc "
+        "too. The rows are not reweighted."
+    )
+    capped = everything(read({"x": x, "y": np.minimum(rng.normal(10, 2, 1000), 12.5)}), "y").lines()[-1]
+    assert capped.startswith("Capped: ")
+    assert capped.endswith("of the rows hold the largest target 12.5; above it none is told.")
+    heavy = everything(read({"x": x, "y": np.append(rng.normal(size=999), 1e4)}), "y").lines()[-1]
+    assert heavy == "Heavy tail: a target lies 32 deviations from the mean; rows like it rule the RMSE."

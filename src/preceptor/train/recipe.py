@@ -21,9 +21,15 @@ BATCH_SIZES = (32, 256)  # small tables take small batches; a batch is about 1/2
 
 MEMBERS, MORE_MEMBERS, FEW_ROWS = 8, 16, 5_000  # of the ensemble; more below so many training rows: cheap there
 WIDTHS = (64, 64)  # of each member
-WAVES, ROWS_FOR_WAVES = 16, 2_000  # fewer rows cannot teach them
+WAVES = 16
+ROWS_FOR_WAVES = {
+    "classes": 1_000,
+    "number": 10_000,
+}  # training rows; fewer cannot teach them, and a number less than classes
 RATE = 5e-3  # of the ensemble, per step
 WEIGHT_DECAY = 0.01
+DROP_RATE = {"classes": 0.2, "number": 0.1}  # a number of 10,000 rows or more is better without
+ENSEMBLE_EPOCHS, STEPS = (10, 40), 800  # at most; a table of few rows may take more, for so many steps in all
 WORK = 4e11  # multiplications and additions of a whole training of the ensemble: about 15 s on two cores
 WIDE = 300  # features; beyond it one plain network: eight first layers would cost more than they tell
 
@@ -40,7 +46,12 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
         members = 1
     ensemble = members > 1
     hidden = s.hidden if s.hidden is not None else WIDTHS if ensemble else (128, 64)
-    waves = s.waves if s.waves is not None else 0 if plain or rows < ROWS_FOR_WAVES else WAVES
+    kind = "classes" if preprocessor.classes is not None else "number"
+    many = rows >= ROWS_FOR_WAVES[kind]
+    waves = s.waves if s.waves is not None else WAVES if many and not plain else 0
+    drop_rate = s.drop_rate
+    if drop_rate is None:
+        drop_rate = DROP_RATE[kind] if ensemble and not (many and kind == "number") else 0.0
     optimiser = s.optimiser or ("adamw" if ensemble or "weight_decay" in s.own else "adam")
     own = dict(s.own)
     if ensemble and s.optimiser is None:
@@ -51,7 +62,7 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
         hidden=hidden,
         waves=waves,
         activation=s.activation or "relu",
-        drop_rate=s.drop_rate if s.drop_rate is not None else 0.0,
+        drop_rate=drop_rate,
         optimiser=optimiser,
         schedule=s.schedule or "one-cycle",
         own=own,
@@ -61,10 +72,11 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
         rate = RATE if ensemble and s.optimiser is None else filled.make_optimiser().usual_rate
     size = s.batch_size or int(np.clip(2 ** round(np.log2(max(rows / 200, 1))), *BATCH_SIZES))
     visits = WORK / (6 * members * _products(features, hidden, waves, len(number_features(preprocessor))))
-    epochs = s.epochs or int(np.clip((visits if ensemble else ROW_VISITS) // rows, *EPOCHS))
-    return replace(
-        filled, learning_rate=rate, batch_size=size, epochs=epochs, patience=s.patience or max(3, epochs // 3)
-    )
+    most = min(max(ENSEMBLE_EPOCHS[1], STEPS * size // rows), EPOCHS[1])
+    usual = np.clip(visits // rows, ENSEMBLE_EPOCHS[0], most) if ensemble else np.clip(ROW_VISITS // rows, *EPOCHS)
+    epochs = s.epochs or int(usual)
+    patience = s.patience or max(3, epochs // 2 if ensemble else epochs // 3)
+    return replace(filled, learning_rate=rate, batch_size=size, epochs=epochs, patience=patience)
 
 
 def _products(features: int, hidden: tuple[int, ...], waves: int, numbers: int) -> int:

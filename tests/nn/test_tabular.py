@@ -93,3 +93,10 @@ def test_inputs_that_do_not_fit_are_refused():
         nn.Waves((0, 5)).init(np.random.default_rng(0), pr.Spec((1, 3), np.dtype(np.float32)))
     with pytest.raises(ShapeError, match=r"\(batch, member, feature\) is required"):
         nn.MemberDense(2).init(np.random.default_rng(0), pr.Spec((1, 3), np.dtype(np.float32)))
+
+
+def test_smoothed_labels():
+    outputs = np.log(np.array([[[1.0, 3.0]], [[1.0, 1.0]]]))
+    ours = nn.MemberLoss(nn.SoftmaxCrossEntropy(), smoothing=0.2)
+    expected = [-(0.1 * np.log(0.25) + 0.9 * np.log(0.75)), np.log(2)]  # shares 0.9 and 0.1
+    np.testing.assert_allclose(ours(outputs, np.array([1, 0])), expected, rtol=1e-12)

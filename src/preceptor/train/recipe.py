@@ -26,7 +26,7 @@ ROWS_FOR_WAVES = {
     "classes": 1_000,
     "number": 10_000,
 }  # training rows; fewer cannot teach them, and a number less than classes
-RATE = 5e-3  # of the ensemble, per step
+RATE, RATE_OF_FEW = 5e-3, 2e-3  # of the ensemble, per step; the second below 1,000 training rows
 WEIGHT_DECAY = 0.01
 DROP_RATE = {"classes": 0.2, "number": 0.1}  # a number of 10,000 rows or more is better without
 ENSEMBLE_EPOCHS, STEPS = (10, 40), 800  # at most; a table of few rows may take more, for so many steps in all
@@ -69,7 +69,8 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
     )
     rate = s.learning_rate
     if rate is None:
-        rate = RATE if ensemble and s.optimiser is None else filled.make_optimiser().usual_rate
+        own_rate = RATE if rows >= 1_000 else RATE_OF_FEW
+        rate = own_rate if ensemble and s.optimiser is None else filled.make_optimiser().usual_rate
     size = s.batch_size or int(np.clip(2 ** round(np.log2(max(rows / 200, 1))), *BATCH_SIZES))
     visits = WORK / (6 * members * _products(features, hidden, waves, len(number_features(preprocessor))))
     most = min(max(ENSEMBLE_EPOCHS[1], STEPS * size // rows), EPOCHS[1])

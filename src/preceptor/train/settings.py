@@ -37,6 +37,7 @@ OPTIMISERS = words(optim, optim.Optimiser)
 SCHEDULES = words(schedules, schedules.Schedule)
 MODELS = ("mlp", "linear", "logistic", "perceptron")
 KINDS = ("classes", "number")
+SMOOTHING = 0.1  # share of a label, for ensembles: Szegedy et al. 2016; measured in docs/recipe.md
 # Where nobody chose, no recipe either.
 OPTIMISER, SCHEDULE, ACTIVATION, HIDDEN = "adam", "one-cycle", "relu", (128, 64)
 
@@ -156,7 +157,9 @@ class Settings:
             raise ConfigError(f"loss {self.loss}: the target is {word}; this loss does not suit it. Leave --loss out.")
         if classes:
             chosen.outputs(classes)
-        return MemberLoss(chosen) if self.is_ensemble else chosen
+        if not self.is_ensemble:
+            return chosen
+        return MemberLoss(chosen, SMOOTHING if isinstance(chosen, losses.SoftmaxCrossEntropy) else 0.0)
 
     @property
     def is_ensemble(self) -> bool:

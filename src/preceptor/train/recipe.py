@@ -27,8 +27,8 @@ ROWS_FOR_WAVES = {
     "number": 10_000,
 }  # training rows; fewer cannot teach them, and a number less than classes
 RATE, RATE_OF_FEW = 5e-3, 2e-3  # of the ensemble, per step; the second below 1,000 training rows
-WEIGHT_DECAY = 0.01
-DROP_RATE = {"classes": 0.2, "number": 0.1}  # a number of 10,000 rows or more is better without
+WEIGHT_DECAY, MORE_DECAY = 0.01, 0.1  # more for a number of few rows, as below
+DROP_RATE = 0.2  # a number of 10,000 rows or more is better without
 ENSEMBLE_EPOCHS, STEPS = (10, 40), 800  # at most; a table of few rows may take more, for so many steps in all
 WORK = 4e11  # multiplications and additions of a whole training of the ensemble: about 15 s on two cores
 WIDE = 300  # features; beyond it one plain network: eight first layers would cost more than they tell
@@ -51,11 +51,11 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
     waves = s.waves if s.waves is not None else WAVES if many and not plain else 0
     drop_rate = s.drop_rate
     if drop_rate is None:
-        drop_rate = DROP_RATE[kind] if ensemble and not (many and kind == "number") else 0.0
+        drop_rate = DROP_RATE if ensemble and not (many and kind == "number") else 0.0
     optimiser = s.optimiser or ("adamw" if ensemble or "weight_decay" in s.own else "adam")
     own = dict(s.own)
     if ensemble and s.optimiser is None:
-        own.setdefault("weight_decay", WEIGHT_DECAY)
+        own.setdefault("weight_decay", WEIGHT_DECAY if many or kind == "classes" else MORE_DECAY)
     filled = replace(
         s,
         members=members,

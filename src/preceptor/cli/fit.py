@@ -22,7 +22,7 @@ from preceptor.cli.options import number_options, settings_options
 from preceptor.data import Observation
 from preceptor.data.table import listing
 from preceptor.errors import ConfigError
-from preceptor.nn import count_parameters
+from preceptor.nn import Loss, MemberLoss, count_parameters
 from preceptor.train import Figure, Fitting, Outcome, Record, Run, make_settings, prepare, resume
 from preceptor.train.loop import initial_values
 from preceptor.train.run import check_out, figures_as_json
@@ -123,8 +123,13 @@ def say_plan(fitting: Fitting) -> None:
     line(
         "training",
         f"{fitting.settings.optimiser}, rate {config.learning_rate:g} {fitting.settings.schedule}, "
-        f"batches of {config.batch_size:,}, at most {config.epochs:,} epochs; {type(config.loss).__name__}",
+        f"batches of {config.batch_size:,}, at most {config.epochs:,} epochs; {loss_name(config.loss)}",
     )
+
+
+def loss_name(loss: Loss) -> str:
+    """The class of a loss; of an ensemble's, that of each member."""
+    return type(loss.loss if isinstance(loss, MemberLoss) else loss).__name__
 
 
 def say_found(found: list[Observation]) -> None:

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from preceptor.cli.fit import duration, line, say_figures, summary
+from preceptor.cli.fit import duration, line, loss_name, say_figures, summary
 from preceptor.nn import Sequential
 from preceptor.nn.layer import within
 from preceptor.ops import Spec
@@ -44,7 +44,7 @@ def command(run: Path, as_json: bool) -> None:
 
 def say_layers(run: Run) -> None:
     """A line for each layer: output shape and parameters."""
-    line("network", f"{run.parameters:,} parameters, {type(run.loss).__name__}")
+    line("network", f"{run.parameters:,} parameters, {loss_name(run.loss)}")
     if not isinstance(run.network, Sequential):
         return
     spec = Spec((1, run.preprocessor.features), next(iter(run.params.values())).dtype)

@@ -59,6 +59,7 @@ def test_dates_that_read_both_ways_stay_text_and_are_said(written):
 
 
 def test_dates_from_parquet_and_frames(tmp_path):
+    pytest.importorskip("pyarrow", reason="pandas writes Parquet through pyarrow, which is not installed")
     frame = pd.DataFrame(
         {
             "day": pd.to_datetime(["2020-01-31 10:20:30", None]),

@@ -57,6 +57,7 @@ def test_zip(zipped, members):
 
 
 def test_parquet_and_numpy_inside(zipped, tmp_path):
+    pytest.importorskip("pyarrow", reason="pandas writes Parquet through pyarrow, which is not installed")
     import numpy as np
     import pandas as pd
 

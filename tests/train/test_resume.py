@@ -115,7 +115,7 @@ def kills(tmp_path: Path, count: int, epochs: int) -> None:
 
 @pytest.mark.slow
 def test_killed_fifty_times(tmp_path):
-    kills(tmp_path, 50, 200)
+    kills(tmp_path, 50, 100)
 
 
 CALLS = ("open", "write", "fsync", "rename", "replace", "mkdir", "makedirs")

@@ -221,9 +221,9 @@ class Fitting:
         now, settings, engine = self.progress, self.settings, self.config.engine
         best = now.best or self._fallback()
         judged = {}
-        for name, rows in (("dev", self.parts.dev), ("test", self.parts.test)):
-            if len(rows):
-                x, y = self._features(rows)
+        test = _encoded(self.preprocessor, self.table, self.parts.test)
+        for name, (x, y) in (("dev", (self.arrays.dev_x, self.arrays.dev_y)), ("test", test)):
+            if x is not None and y is not None:
                 dtype = next(iter(best["params"].values())).dtype
                 evaluate = Evaluator(self.config.network, self.config.loss, engine, best, x, y, dtype)
                 judged[name] = figures(self.preprocessor, self.config.loss, evaluate(best)[1], y)
@@ -261,10 +261,6 @@ class Fitting:
             (self.out / PLAN).unlink(missing_ok=True)
             shutil.rmtree(self.out / CHECKPOINTS, ignore_errors=True)
         return run
-
-    def _features(self, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        part = self.table.select(rows)
-        return self.preprocessor.transform(part), self.preprocessor.encode_target(part)
 
     def _fallback(self) -> dict[str, Any]:
         """The weights where no epoch was completed: the latest if they are good, else the first ones."""
@@ -330,16 +326,21 @@ def prepare(source: Any, settings: Settings, header: bool = True) -> Fitting:
     loss = settings.make_loss(len(preprocessor.classes or ()))
     network = settings.make_network(loss.outputs(len(preprocessor.classes or ())), number_features(preprocessor))
     config = make_config(settings, network, loss, len(parts.train))
-    train_part, dev_part = kept.select(parts.train), kept.select(parts.dev)
     arrays = Arrays(
-        preprocessor.transform(train_part),
-        preprocessor.encode_target(train_part),
-        preprocessor.transform(dev_part) if len(parts.dev) else None,
-        preprocessor.encode_target(dev_part) if len(parts.dev) else None,
+        *_encoded(preprocessor, kept, parts.train),
+        *_encoded(preprocessor, kept, parts.dev),
     )
     name = str(Path(source).resolve()) if isinstance(source, (str, Path)) and Path(source).exists() else str(source)
     named = name if isinstance(source, (str, Path)) else ""
     return Fitting(named, kept, settings, preprocessor, parts, config, arrays, header, seen.found)
+
+
+def _encoded(preprocessor: Preprocessor, table: Table, rows: np.ndarray) -> Any:
+    """(features, target) of some rows; (None, None) of no rows."""
+    if not len(rows):
+        return None, None
+    part = table.select(rows)
+    return preprocessor.transform(part), preprocessor.encode_target(part)
 
 
 def resume(out: Path, source: Any = None) -> tuple[Fitting, list[str]]:

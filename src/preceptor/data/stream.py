@@ -1,0 +1,26 @@
+"""Training rows that need not fit in memory: an endless stream that can be entered anywhere."""
+
+from abc import ABC, abstractmethod
+
+import numpy as np
+
+
+class Stream(ABC):
+    """The rows that training sees, in the order in which it sees them: one pass over all of them after another.
+
+    What stands at a position is a function of the position alone (and of the seeds the stream was made with), so that a
+    training that was broken off goes on with the same rows.
+    """
+
+    @property
+    @abstractmethod
+    def rows(self) -> int:
+        """Rows in one pass."""
+
+    @abstractmethod
+    def fetch(self, start: int, count: int) -> dict[str, np.ndarray]:
+        """The rows at positions start to start + count; called from one thread at a time, not always the same.
+
+        Shapes: "x" (count, ...), float32 or float64; "y" (count,) int32, (count,) float, or (count, class) float for
+        soft labels.
+        """

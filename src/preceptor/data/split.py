@@ -60,12 +60,11 @@ def split(
             )
 
     # Counter block 1 keeps these numbers apart from those of order.py, which count from 0 under the same key.
-    shuffled = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, 0, 1])).permutation(rows)
+    generator = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, 0, 1]))
+    shuffled = generator.permutation(np.arange(rows, dtype=np.int32 if rows < 2**31 else np.int64))
     by_class = shuffled[np.argsort(codes[shuffled], kind="stable")]
-    rank = np.arange(rows) - np.repeat(np.cumsum(sizes) - sizes, sizes)
-    ends = np.repeat(np.cumsum(counts, axis=1), sizes, axis=0)
-    part = (rank >= ends[:, 0]).astype(np.int8) + (rank >= ends[:, 1])
-    return Split(*(np.sort(by_class[part == number]) for number in range(3)))
+    part = np.repeat(np.tile(np.arange(3, dtype=np.int8), len(sizes)), counts.ravel())
+    return Split(*(np.sort(by_class[part == number]).astype(np.int64) for number in range(3)))
 
 
 def _shares(sizes: np.ndarray, shares: np.ndarray) -> np.ndarray:

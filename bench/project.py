@@ -29,7 +29,7 @@ def build(task: Task, variant: str):
     arrays = Arrays(x, y)
     params, state = initial_values(config, arrays)
     carried = {"params": params, "state": state}
-    evaluate = Evaluator(config.network, config.loss, config.engine, carried, x, y, np.dtype(np.float32))
+    evaluate = Evaluator(config.network, config.loss, config.engine, carried, x)
     records = train(config, arrays)
 
     def run(epochs):
@@ -38,4 +38,4 @@ def build(task: Task, variant: str):
             carried = next(record for record in records if record.is_epoch_end).state
             # The record's losses are in host memory, so the epoch's work is done when it comes.
 
-    return run, lambda: evaluate(carried)[0]
+    return run, lambda: evaluate(carried, x, y)[0]

@@ -328,8 +328,8 @@ def test_evaluation_in_pieces_is_evaluation_of_the_whole(blobs, monkeypatch):
     found = []
     for piece in (4096, 50, 49, 7, 1):
         monkeypatch.setattr(loop, "EVALUATION_ROWS", piece)
-        evaluate = Evaluator(FULL, config.loss, config.engine, everything, x, y, np.dtype(np.float64))
-        found.append(evaluate(everything))
+        evaluate = Evaluator(FULL, config.loss, config.engine, everything, x)
+        found.append(evaluate(everything, x, y))
     for loss, outputs in found:
         assert loss == pytest.approx(found[0][0], rel=1e-12)
         assert_allclose(outputs, found[0][1], rtol=1e-12, atol=1e-13)

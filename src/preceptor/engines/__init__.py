@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from preceptor.engines.base import PRECISIONS, Engine, Loop
+from preceptor.engines.base import PRECISIONS, Batches, Engine, Loop
 from preceptor.engines.reference import Reference
 from preceptor.engines.xla import Xla
 from preceptor.errors import ConfigError, NotSupported
@@ -16,7 +16,7 @@ from preceptor.ops.primitive import as_array, spec_of
 
 ENGINES = ("auto", "xla", "reference")
 
-__all__ = ["ENGINES", "PRECISIONS", "Engine", "Loop", "Reference", "Xla", "choose_engine", "jit"]
+__all__ = ["ENGINES", "PRECISIONS", "Batches", "Engine", "Loop", "Reference", "Xla", "choose_engine", "jit"]
 
 
 def choose_engine(name: str = "auto", precision: str = "f32") -> Engine:

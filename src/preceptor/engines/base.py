@@ -3,11 +3,13 @@
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 
 from preceptor.graph import Graph, Program
+
+Batches: TypeAlias = np.ndarray | dict[str, np.ndarray]
 
 PRECISIONS = ("f32", "bf16", "f64")
 
@@ -33,16 +35,16 @@ class Engine(ABC):
         """Makes a function from a list of arrays, one for each input, to the list of outputs."""
 
     @abstractmethod
-    def loop(self, step: Program, data: dict[str, np.ndarray], capacity: int) -> "Loop":
-        """Prepares a loop of up to `capacity` steps a call. See Loop."""
+    def loop(self, step: Program, data: dict[str, np.ndarray] | None, capacity: int) -> "Loop":
+        """Prepares a loop of up to `capacity` steps a call, over rows held in memory, or brought with each call. See
+        Loop."""
 
 
 class Loop(ABC):
     """Many training steps in one call, without coming back to Python between them.
 
-    The program `step(state, batch, hyper) -> (state, records)` is run once for each row of `order`. `batch` holds,
-    under the names of `data`, the rows that the order picks. `hyper` holds numbers for this step. `records` are small
-    arrays, kept for every step.
+    The program `step(state, batch, hyper) -> (state, records)` is run once for each of the batches. `hyper` holds
+    numbers for this step. `records` are small arrays, kept for every step.
     """
 
     @abstractmethod
@@ -50,10 +52,11 @@ class Loop(ABC):
         """Brings a state (nested arrays) to where the loop runs."""
 
     @abstractmethod
-    def __call__(self, state: Any, order: np.ndarray, hyper: dict[str, np.ndarray]) -> tuple[Any, dict[str, Any]]:
-        """Runs one step for each row of `order`.
+    def __call__(self, state: Any, batches: Batches, hyper: dict[str, np.ndarray]) -> tuple[Any, dict[str, Any]]:
+        """Runs one step for each batch.
 
-        Shapes: order (step, batch) of row numbers; hyper, name -> (step,).
+        Shapes: batches (step, batch) of row numbers of the loop's data, or, where the loop was made without, name ->
+            (step, batch, ...) of the rows themselves; hyper, name -> (step,).
         Returns: (state, records): the new state, which replaces the old one (its memory is reused), and name ->
             (step, ...) arrays in host memory.
         """
@@ -61,3 +64,8 @@ class Loop(ABC):
     @abstractmethod
     def get(self, state: Any) -> Any:
         """Brings a state back as NumPy arrays."""
+
+
+def batch_count(batches: Batches) -> int:
+    """How many batches there are."""
+    return len(next(iter(batches.values()))) if isinstance(batches, dict) else len(batches)

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from preceptor.engines.base import Engine, Loop
+from preceptor.engines.base import Batches, Engine, Loop, batch_count
 from preceptor.graph import Graph, Program, at_precision, call_graph, flatten, map_leaves
 
 
@@ -22,7 +22,7 @@ class Reference(Engine):
         ready = at_precision(graph, self.precision)
         return lambda values: call_graph(ready, values)
 
-    def loop(self, step: Program, data: dict[str, np.ndarray], capacity: int) -> "ReferenceLoop":
+    def loop(self, step: Program, data: dict[str, np.ndarray] | None, capacity: int) -> "ReferenceLoop":
         return ReferenceLoop(self.compile(step.graph), step, data)
 
 
@@ -32,7 +32,7 @@ class ReferenceLoop(Loop):
 
     run: Callable[[list], list]
     step: Program
-    data: dict[str, np.ndarray]
+    data: dict[str, np.ndarray] | None
 
     def put(self, state: Any) -> Any:
         return map_leaves(np.array, state)
@@ -40,10 +40,13 @@ class ReferenceLoop(Loop):
     def get(self, state: Any) -> Any:
         return map_leaves(np.array, state)
 
-    def __call__(self, state: Any, order: np.ndarray, hyper: dict[str, np.ndarray]) -> tuple[Any, dict[str, Any]]:
+    def __call__(self, state: Any, batches: Batches, hyper: dict[str, np.ndarray]) -> tuple[Any, dict[str, Any]]:
         kept = []
-        for i, rows in enumerate(order):
-            batch = {name: values[rows] for name, values in self.data.items()}
+        for i in range(batch_count(batches)):
+            if isinstance(batches, dict):
+                batch = {name: values[i] for name, values in batches.items()}
+            else:
+                batch = {name: values[batches[i]] for name, values in (self.data or {}).items()}
             now = {name: values[i] for name, values in hyper.items()}
             outputs = self.run(flatten((state, batch, now))[0])
             state, records = self.step.results.build(iter(outputs))

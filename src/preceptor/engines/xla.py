@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from preceptor.engines.base import Engine, Loop
+from preceptor.engines.base import Batches, Engine, Loop, batch_count
 from preceptor.graph import Graph, Program, at_precision, execute, flatten, map_leaves
 from preceptor.ops import Spec
 
@@ -69,7 +69,7 @@ class Xla(Engine):
 
         return compiled
 
-    def loop(self, step: Program, data: dict[str, np.ndarray], capacity: int) -> "XlaLoop":
+    def loop(self, step: Program, data: dict[str, np.ndarray] | None, capacity: int) -> "XlaLoop":
         return XlaLoop(step, at_precision(step.graph, self.precision), data, capacity)
 
 
@@ -92,12 +92,12 @@ class XlaLoop(Loop):
     compilation. The old state's memory is given to the new one.
     """
 
-    def __init__(self, step: Program, graph: Graph, data: dict[str, np.ndarray], capacity: int) -> None:
+    def __init__(self, step: Program, graph: Graph, data: dict[str, np.ndarray] | None, capacity: int) -> None:
         jax = _jax()
         self.step, self.graph, self.capacity = step, graph, capacity
         self.wide = _wide(graph)
         with self.wide():
-            self.data = {name: jax.numpy.asarray(values) for name, values in data.items()}
+            self.data = {name: jax.numpy.asarray(values) for name, values in (data or {}).items()}
         primitives = {node.primitive.name for node in graph.nodes}
         one_by_one = not has_accelerator() and bool(primitives & SLOW_IN_LOOP_ON_CPU)
         self.run = self._one_by_one if one_by_one else self._all_at_once
@@ -111,31 +111,32 @@ class XlaLoop(Loop):
     def get(self, state: Any) -> Any:
         return map_leaves(np.array, state)
 
-    def __call__(self, state: Any, order: np.ndarray, hyper: dict[str, np.ndarray]) -> tuple[Any, dict[str, Any]]:
-        assert len(order) <= self.capacity
-        if not len(order):
+    def __call__(self, state: Any, batches: Batches, hyper: dict[str, np.ndarray]) -> tuple[Any, dict[str, Any]]:
+        assert batch_count(batches) <= self.capacity
+        if not batch_count(batches):
             return state, {}
         with self.wide():
-            return self.run(state, np.asarray(order, np.int32), hyper)
+            return self.run(state, batches if isinstance(batches, dict) else np.asarray(batches, np.int32), hyper)
 
-    def _single(self, state: Any, data: dict, rows: Any, hyper: dict) -> tuple:
-        return self._step(state, _rows(data, rows), hyper)
+    def _single(self, state: Any, data: dict, batch: Any, hyper: dict) -> tuple:
+        return self._step(state, batch if isinstance(batch, dict) else _rows(data, batch), hyper)
 
     def _step(self, state: Any, batch: dict, hyper: dict) -> tuple:
         leaves = flatten((state, batch, hyper))[0]
         return self.step.results.build(iter(execute(self.graph, _jax().numpy, leaves, _jax())))
 
-    def _many(self, state: Any, data: dict, order: Any, hyper: dict, count: Any) -> tuple:
+    def _many(self, state: Any, data: dict, batches: Any, hyper: dict, count: Any) -> tuple:
         jax = _jax()
         specs = self._record_specs()
         kept = {name: jax.numpy.zeros((self.capacity, *spec.shape), spec.dtype) for name, spec in specs.items()}
-        row_bytes = sum(values.nbytes // len(values) for values in data.values())
-        ahead = _rows(data, order) if row_bytes * order.size <= GATHER_AHEAD_BYTES else None
+        if not isinstance(batches, dict):
+            row_bytes = sum(values.nbytes // len(values) for values in data.values())
+            if row_bytes * batches.size <= GATHER_AHEAD_BYTES:
+                batches = _rows(data, batches)
 
         def body(i: Any, carried: tuple) -> tuple:
             state, kept = carried
-            batch = _rows(data, order[i]) if ahead is None else {name: values[i] for name, values in ahead.items()}
-            state, records = self._step(state, batch, {name: values[i] for name, values in hyper.items()})
+            state, records = self._single(state, data, _item(batches, i), _item(hyper, i))
             return state, {name: kept[name].at[i].set(records[name]) for name in kept}
 
         return jax.lax.fori_loop(0, count, body, (state, kept))
@@ -144,19 +145,28 @@ class XlaLoop(Loop):
         _, records = self.step.results.build(iter(output.spec for output in self.graph.outputs))
         return records
 
-    def _all_at_once(self, state: Any, order: np.ndarray, hyper: dict[str, np.ndarray]) -> tuple[Any, dict[str, Any]]:
-        count, missing = len(order), self.capacity - len(order)
-        order = np.concatenate((order, np.zeros((missing, *order.shape[1:]), np.int32)))
-        padded = {name: np.concatenate((v, np.zeros(missing, v.dtype))) for name, v in hyper.items()}
-        state, kept = self.many(state, self.data, order, padded, np.int32(count))
+    def _all_at_once(self, state: Any, batches: Batches, hyper: dict[str, np.ndarray]) -> tuple[Any, dict[str, Any]]:
+        count = batch_count(batches)
+        padded, numbers = map_leaves(self._padded, (batches, hyper))
+        state, kept = self.many(state, self.data, padded, numbers, np.int32(count))
         return state, {name: np.asarray(values)[:count] for name, values in kept.items()}
 
-    def _one_by_one(self, state: Any, order: np.ndarray, hyper: dict[str, np.ndarray]) -> tuple[Any, dict[str, Any]]:
+    def _padded(self, values: np.ndarray) -> np.ndarray:
+        """As long as a call may be at most, by zeros that no step reads."""
+        missing = self.capacity - len(values)
+        return np.concatenate((values, np.zeros((missing, *values.shape[1:]), values.dtype))) if missing else values
+
+    def _one_by_one(self, state: Any, batches: Batches, hyper: dict[str, np.ndarray]) -> tuple[Any, dict[str, Any]]:
         kept = []
-        for i, rows in enumerate(order):
-            state, records = self.single(state, self.data, rows, {name: v[i] for name, v in hyper.items()})
+        for i in range(batch_count(batches)):
+            state, records = self.single(state, self.data, _item(batches, i), _item(hyper, i))
             kept.append(records)
         return state, {name: np.stack([np.asarray(each[name]) for each in kept]) for name in kept[0]}
+
+
+def _item(values: Any, i: Any) -> Any:
+    """Entry i of an array, or of each array of a dictionary."""
+    return {name: each[i] for name, each in values.items()} if isinstance(values, dict) else values[i]
 
 
 def _rows(data: dict, rows: Any) -> dict:

@@ -4,13 +4,14 @@ reading."""
 import math
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from preceptor.data import order
-from preceptor.engines import Engine, Loop, choose_engine
+from preceptor.data import Stream, order
+from preceptor.engines import Batches, Engine, Loop, choose_engine
 from preceptor.errors import DataError
 from preceptor.graph import map_leaves, trace
 from preceptor.hyper import hyper, settings
@@ -23,17 +24,51 @@ from preceptor.train.step import first_state, hyper_values, make_step
 
 CAPACITY = 1024  # steps in one call of the engine, at most
 CALL_SECONDS = 1.5  # aimed at for one call: Ctrl-C is heard, yet XLA seldom has to allocate its buffers anew
+FETCH_BYTES = 32 << 20  # rows of a stream brought to the engine in one call, at most: two such pieces are held
 EVALUATION_ROWS = 4096  # rows taken at once outside training
 
 
 @dataclass(frozen=True)
 class Arrays:
-    """What a network sees. Shapes: x (row, ...), y (row,) or (row, unit); the dev part may be absent."""
+    """What a network sees. Shapes: x (row, ...), y (row,) or (row, unit); the dev part may be absent.
+
+    Args:
+        x, y: the training part; it is brought to the engine once, and batches are picked there.
+        dev_x, dev_y: arrays, or anything that has their length and gives their slices.
+    """
 
     x: np.ndarray
     y: np.ndarray
     dev_x: np.ndarray | None = None
     dev_y: np.ndarray | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows of the training part."""
+        return len(self.x)
+
+    def first(self) -> tuple[np.ndarray, np.ndarray]:
+        """A row or none of the training part, for its shapes and dtypes."""
+        return self.x[:1], self.y[:1]
+
+
+@dataclass(frozen=True)
+class Streamed:
+    """What a network sees where the training part need not fit in memory. Shapes: as of Arrays."""
+
+    stream: Stream
+    dev_x: np.ndarray | None = None
+    dev_y: np.ndarray | None = None
+
+    @property
+    def rows(self) -> int:
+        """Rows of the training part."""
+        return self.stream.rows
+
+    def first(self) -> tuple[np.ndarray, np.ndarray]:
+        """The first row of the stream, for its shapes and dtypes."""
+        row = self.stream.fetch(0, 1)
+        return row["x"], row["y"]
 
 
 @settings
@@ -103,7 +138,7 @@ class Record:
         return self.loop.get({name: self.state[name] for name in ("params", "state")})
 
 
-def train(config: Config, data: Arrays, start: tuple[int, Any] | None = None) -> Iterator[Record]:
+def train(config: Config, data: Arrays | Streamed, start: tuple[int, Any] | None = None) -> Iterator[Record]:
     """Trains a network, yielding a record at least at the end of every epoch.
 
     Args:
@@ -112,6 +147,7 @@ def train(config: Config, data: Arrays, start: tuple[int, Any] | None = None) ->
 
     Batches are cut from an endless stream of rows, one random permutation of the training part after another; the
     position in it is one integer, step * batch_size. So every batch is full and every row is seen once in each pass.
+    While the engine runs one call, the rows of the next are fetched in the background.
 
     Differs: PyTorch and Keras make the last batch of an epoch smaller, or drop it.
     Raises: DataError where the arrays do not fit together; ShapeError where network and data do not.
@@ -119,58 +155,89 @@ def train(config: Config, data: Arrays, start: tuple[int, Any] | None = None) ->
     rows = _check(data)
     batch_size = min(config.batch_size, rows)
     dtype = _dtype(config)
-    values = {"x": _as_float(data.x, dtype), "y": _as_target(data.y, dtype)}
-    batch = {name: Spec((batch_size, *each.shape[1:]), each.dtype) for name, each in values.items()}
+    x, y = data.first()
+    first = {"x": _as_float(x, dtype), "y": _as_target(y, dtype)}
+    batch = {name: Spec((batch_size, *each.shape[1:]), each.dtype) for name, each in first.items()}
 
     params, state = initial_values(config, data)
     everything = first_state(params, state, config.optimiser, config.seed)
     step_program = make_step(config.network, config.loss, config.optimiser, config.penalties, everything, batch)
     evaluate = None
     if data.dev_x is not None and data.dev_y is not None and len(data.dev_x):
-        evaluate = Evaluator(config.network, config.loss, config.engine, everything, data.dev_x, data.dev_y, dtype)
+        evaluate = Evaluator(config.network, config.loss, config.engine, everything, data.dev_x)
 
     steps = math.ceil(config.epochs * rows / batch_size)
     capacity = min(CAPACITY, math.ceil(rows / batch_size))  # no call reaches beyond the end of an epoch
-    loop = config.engine.loop(step_program, values, capacity)
+    held = None
+    if isinstance(data, Streamed):
+        batch_bytes = batch_size * sum(each.nbytes for each in first.values())
+        capacity = min(capacity, max(1, FETCH_BYTES // batch_bytes))
+    else:
+        held = {"x": _as_float(data.x, dtype), "y": _as_target(data.y, dtype)}
+    loop = config.engine.loop(step_program, held, capacity)
     done, carried = (0, loop.put(everything)) if start is None else (start[0], loop.put(start[1]))
     numbers = hyper_values(config.optimiser, config.penalties)
     began_training, at_once = time.perf_counter(), 1  # how long a step takes is not known yet
-    while done < steps:
-        passes = done * batch_size // rows
-        epoch_end = -(-(passes + 1) * rows // batch_size)  # rounded up
-        count = min(at_once, epoch_end - done)
-        rates = learning_rates(config, done, count, rows, batch_size, steps)
-        varying = {"learning_rate": rates.astype(dtype), "step": np.arange(done + 1, done + count + 1, dtype=np.int32)}
-        fixed = {name: np.full(count, value, dtype) for name, value in numbers.items()}
-        picked = order(config.seed, done * batch_size, count * batch_size, rows).reshape(count, batch_size)
-        began = time.perf_counter()
-        carried, kept = loop(carried, picked, varying | fixed)
-        took = time.perf_counter() - began
-        at_once = min(capacity, max(1, int(count * min(2.0, CALL_SECONDS / max(took, 1e-9)))))
-        done += count
-        dev_loss = dev_outputs = None
-        if done == epoch_end and evaluate is not None:
-            dev_loss, dev_outputs = evaluate(carried)
-        yield Record(
-            step=done,
-            steps=steps,
-            epoch=done * batch_size / rows,
-            epochs=config.epochs,
-            losses=kept["loss"],
-            learning_rate=float(rates[-1]),
-            dev_loss=dev_loss,
-            dev_outputs=dev_outputs,
-            seconds=time.perf_counter() - began_training,
-            is_epoch_end=done == epoch_end,
-            state=carried,
-            loop=loop,
-        )
+
+    def fetch(start: int, count: int) -> Batches:
+        """The batches of `count` steps: row numbers, or the rows themselves."""
+        if isinstance(data, Arrays):
+            return order(config.seed, start * batch_size, count * batch_size, rows).reshape(count, batch_size)
+        found = data.stream.fetch(start * batch_size, count * batch_size)
+        ready = {"x": _as_float(found["x"], dtype), "y": _as_target(found["y"], dtype)}
+        return {name: each.reshape(count, batch_size, *each.shape[1:]) for name, each in ready.items()}
+
+    def ahead(start: int) -> tuple[int, Future[Batches]]:
+        """How many steps come next, and their batches, being fetched."""
+        count = min(at_once, _epoch_end(start, rows, batch_size) - start)
+        return count, fetcher.submit(fetch, start, count)
+
+    with ThreadPoolExecutor(1, "fetch") as fetcher:
+        coming = ahead(done) if done < steps else None
+        while coming is not None:
+            count, batches = coming[0], coming[1].result()
+            epoch_end = _epoch_end(done, rows, batch_size)
+            coming = ahead(done + count) if done + count < steps else None
+            rates = learning_rates(config, done, count, rows, batch_size, steps)
+            varying = {
+                "learning_rate": rates.astype(dtype),
+                "step": np.arange(done + 1, done + count + 1, dtype=np.int32),
+            }
+            fixed = {name: np.full(count, value, dtype) for name, value in numbers.items()}
+            began = time.perf_counter()
+            carried, kept = loop(carried, batches, varying | fixed)
+            took = time.perf_counter() - began
+            at_once = min(capacity, max(1, int(count * min(2.0, CALL_SECONDS / max(took, 1e-9)))))
+            done += count
+            dev_loss = dev_outputs = None
+            if done == epoch_end and evaluate is not None:
+                dev_loss, dev_outputs = evaluate(carried, data.dev_x, data.dev_y)
+            yield Record(
+                step=done,
+                steps=steps,
+                epoch=done * batch_size / rows,
+                epochs=config.epochs,
+                losses=kept["loss"],
+                learning_rate=float(rates[-1]),
+                dev_loss=dev_loss,
+                dev_outputs=dev_outputs,
+                seconds=time.perf_counter() - began_training,
+                is_epoch_end=done == epoch_end,
+                state=carried,
+                loop=loop,
+            )
 
 
-def initial_values(config: Config, data: Arrays) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+def _epoch_end(done: int, rows: int, batch_size: int) -> int:
+    """The step that ends the pass over the rows in which the step after `done` lies."""
+    passes = done * batch_size // rows
+    return -(-(passes + 1) * rows // batch_size)  # rounded up
+
+
+def initial_values(config: Config, data: Arrays | Streamed) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """The first parameters and state, drawn on the host by the seed."""
     dtype = _dtype(config)
-    first = config.network.init(np.random.default_rng(config.seed), Spec((1, *data.x.shape[1:]), dtype))
+    first = config.network.init(np.random.default_rng(config.seed), Spec((1, *data.first()[0].shape[1:]), dtype))
     params, state = map_leaves(lambda leaf: leaf.astype(dtype), first)
     return params, state
 
@@ -185,22 +252,17 @@ def learning_rates(config: Config, start: int, count: int, rows: int, batch_size
 
 
 class Evaluator:
-    """Outputs and mean loss of a network on fixed rows, in pieces of one size so that one compilation serves all."""
+    """Outputs and mean loss of a network on any rows, in pieces of one size so that one compilation serves all.
 
-    def __init__(
-        self,
-        network: Layer,
-        loss: Loss | None,
-        engine: Engine,
-        like: dict[str, Any],
-        x: np.ndarray,
-        y: np.ndarray | None,
-        dtype: np.dtype,
-    ) -> None:
-        self.x, self.rows = _as_float(x, dtype), len(x)
-        self.y = None if y is None else _as_target(y, dtype)
+    Args:
+        like: the parameters and state, or others of the same shapes.
+        x: the rows, or others of the same shape, that are to be looked at: they fix the size of the pieces.
+    """
+
+    def __init__(self, network: Layer, loss: Loss | None, engine: Engine, like: dict[str, Any], x: np.ndarray) -> None:
         self.loss, self.piece = loss, min(EVALUATION_ROWS, len(x))
-        spec = Spec((self.piece, *x.shape[1:]), dtype)
+        self.dtype = np.dtype(np.float64 if engine.precision == "f64" else np.float32)
+        spec = Spec((self.piece, *x.shape[1:]), self.dtype)
 
         def outputs(params: Any, state: Any, x: Any) -> Any:
             return network.apply(params, state, x, train=False, key=None)[0]
@@ -209,32 +271,38 @@ class Evaluator:
         self.run = engine.compile(program.graph)
 
     @np.errstate(all="ignore")  # infinities and NaN are values here, as in training
-    def __call__(self, carried: dict[str, Any]) -> tuple[float, np.ndarray]:
-        """(mean loss, raw outputs) under the given parameters and state; the loss is NaN without targets."""
+    def __call__(self, carried: dict[str, Any], x: Any, y: Any = None) -> tuple[float, np.ndarray]:
+        """(mean loss, raw outputs) under the given parameters and state; the loss is NaN without targets.
+
+        Args:
+            x, y: arrays, or what has their length and gives their slices.
+        """
         leaves = [carried[part][path] for part in ("params", "state") for path in sorted(carried[part])]
-        pieces = []
-        for start in range(0, self.rows, self.piece):
-            x = self.x[start : start + self.piece]
-            full = x if len(x) == self.piece else np.concatenate((x, np.repeat(x[:1], self.piece - len(x), 0)))
-            pieces.append(self.run([*leaves, full])[0][: len(x)])
-        outputs = np.concatenate(pieces)
-        if self.loss is None or self.y is None:
-            return math.nan, outputs
-        return float(np.mean(self.loss(outputs, self.y), dtype=np.float64)), outputs
+        pieces, total = [], 0.0
+        for start in range(0, len(x), self.piece):
+            rows = _as_float(x[start : start + self.piece], self.dtype)
+            missing = self.piece - len(rows)
+            full = np.concatenate((rows, np.repeat(rows[:1], missing, 0))) if missing else rows
+            outputs = self.run([*leaves, full])[0][: len(rows)]
+            pieces.append(outputs)
+            if self.loss is not None and y is not None:
+                target = _as_target(y[start : start + self.piece], self.dtype)
+                total += float(np.sum(self.loss(outputs, target), dtype=np.float64))
+        return math.nan if self.loss is None or y is None else total / len(x), np.concatenate(pieces)
 
 
 def _dtype(config: Config) -> np.dtype:
     return np.dtype(np.float64 if config.engine.precision == "f64" else np.float32)
 
 
-def _check(data: Arrays) -> int:
-    if len(data.x) != len(data.y) or not len(data.x):
+def _check(data: Arrays | Streamed) -> int:
+    if isinstance(data, Arrays) and (len(data.x) != len(data.y) or not len(data.x)):
         raise DataError(
             f"train: received {len(data.x)} rows of x and {len(data.y)} of y; as many, at least 1, are needed."
         )
     if data.dev_x is not None and (data.dev_y is None or len(data.dev_x) != len(data.dev_y)):
         raise DataError("train: the dev part needs as many targets as rows. Pass dev_x and dev_y together.")
-    return len(data.x)
+    return data.rows
 
 
 def _as_float(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
@@ -245,4 +313,4 @@ def _as_target(y: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return np.ascontiguousarray(y, np.int32 if np.asarray(y).dtype.kind in "iub" else dtype)
 
 
-__all__ = ["Arrays", "Config", "Evaluator", "Record", "initial_values", "learning_rates", "train"]
+__all__ = ["Arrays", "Config", "Evaluator", "Record", "Streamed", "initial_values", "learning_rates", "train"]

@@ -3,6 +3,7 @@ import pytest
 from sklearn.model_selection import train_test_split
 
 from preceptor.data import split
+from preceptor.data.split import split_by_column, split_by_order, split_by_part
 from preceptor.errors import DataError
 
 
@@ -76,7 +77,7 @@ def test_proportions_agree_with_scikit_learn():
         ),
         (
             {"rows": 3, "labels": np.zeros(2)},
-            "split: labels have shape (2,); one label for each of the 3 rows is needed. "
+            "split: labels have shape (2,); one for each of the 3 rows is needed. "
             "Pass the target column of the same rows.",
         ),
     ],
@@ -102,3 +103,149 @@ def test_too_few_rows_are_refused(rows):
 def test_labels_that_all_differ_leave_no_dev_part():
     with pytest.raises(DataError, match="50 rows in 50 classes leave the dev part empty"):
         split(50, labels=np.arange(50))
+
+
+def words(*counts):
+    return np.repeat(np.array(["Train", "valid", " test "], object), counts)
+
+
+def test_a_column_names_the_parts():
+    found = split_by_column(np.array(["train", "TEST", "Validation", "val", "training", "dev", "testing"], object))
+    assert [part.tolist() for part in parts(found)] == [[0, 4], [2, 3, 5], [1, 6]]
+    assert [len(part) for part in parts(split_by_column(words(50, 20, 10)))] == [50, 20, 10]
+
+
+def test_a_dev_part_that_is_not_named_is_drawn_from_the_train_rows():
+    labels = np.arange(130) % 4
+    found = split_by_column(words(100, 0, 30), dev=0.2, seed=3, labels=labels)
+    assert [len(part) for part in parts(found)] == [80, 20, 30]
+    assert np.bincount(labels[found.dev]).tolist() == [5, 5, 5, 5]
+    assert found.test.tolist() == list(range(100, 130))
+    again, other = (split_by_column(words(100, 0, 30), dev=0.2, seed=seed, labels=labels) for seed in (3, 4))
+    assert again.dev.tolist() == found.dev.tolist() != other.dev.tolist()
+    assert len(split_by_column(words(100, 0, 30), dev=0).dev) == 0
+
+
+def test_a_dev_part_is_drawn_by_whole_groups():
+    groups = np.arange(130) // 5
+    found = split_by_part(np.repeat([0, 2], [100, 30]), dev=0.2, groups=groups)
+    assert not set(groups[found.train]) & set(groups[found.dev])
+    assert len(found.dev) == 20
+
+
+def test_a_test_part_that_is_not_named_stays_empty():
+    assert [len(part) for part in parts(split_by_column(words(50, 20, 0)))] == [50, 20, 0]
+
+
+@pytest.mark.parametrize(
+    "column, text",
+    [
+        (
+            ["train", "tset"],
+            "split: the column of the parts holds 'tset' in data row 2; each row needs one of train, training, dev, "
+            "development, validation, valid, val, test, testing. Mend it, or name another column.",
+        ),
+        (["train", None, "test"], "holds None in data row 2"),
+        ([0, 1], "holds 0 in data row 1"),
+        (["train", "train"], "split: the column of the parts holds train only; train rows and others are needed. "),
+        (["test", "test"], "holds test only"),
+        (["dev", "test"], "holds dev and test only"),
+    ],
+)
+def test_a_column_that_names_no_parts_is_refused(column, text):
+    with pytest.raises(DataError) as error:
+        split_by_column(np.array(column, object))
+    assert text in str(error.value)
+
+
+@pytest.mark.parametrize("kind", ["text", "number", "gaps"])
+@pytest.mark.parametrize("seed", [0, 1])
+def test_a_group_is_never_divided(kind, seed):
+    rng = np.random.default_rng(seed)
+    groups = rng.integers(0, 60, 1000)
+    if kind != "number":
+        groups = np.array([f"patient {each}" for each in groups], object)
+    if kind == "gaps":
+        groups[:40] = None
+    found = split(1000, seed=seed, labels=rng.integers(0, 3, 1000), groups=groups)
+    assert sorted(np.concatenate(parts(found)).tolist()) == list(range(1000))
+    owners = [set(groups[part].tolist()) for part in parts(found)]
+    assert sum(map(len, owners)) == len(set.union(*owners)) == len(set(groups.tolist()))
+
+
+def test_groups_keep_the_shares_of_rows_and_classes():
+    rng = np.random.default_rng(0)
+    groups = rng.integers(0, 500, 10_000)
+    labels = rng.uniform(size=10_000) < rng.uniform(0, 0.4, 500)[groups]
+    found = split(10_000, labels=labels, groups=groups)
+    for part, share in zip(parts(found), (0.7, 0.15, 0.15), strict=True):
+        assert abs(len(part) - share * 10_000) < 20
+        assert abs(labels[part].mean() - labels.mean()) < 0.005
+
+
+def test_groups_of_unequal_size_come_as_near_as_they_can():
+    groups = np.repeat(np.arange(6), [500, 200, 150, 100, 40, 10])
+    found = split(1000, groups=groups)
+    assert [len(part) for part in parts(found)] == [700, 150, 150]
+
+
+def test_the_seed_decides_over_groups():
+    groups = np.arange(100) // 4
+    one, again, other = (split(100, seed=seed, groups=groups) for seed in (0, 0, 1))
+    assert one.test.tolist() == again.test.tolist() != other.test.tolist()
+
+
+def test_every_part_gets_a_group_where_there_are_just_enough():
+    found = split(90, groups=np.repeat([0, 1, 2], 30))
+    assert [len(part) for part in parts(found)] == [30, 30, 30]
+    assert [len(part) for part in parts(split(90, test=0, groups=np.repeat([0, 1], 45)))] == [45, 45, 0]
+
+
+def test_too_few_groups_are_refused():
+    with pytest.raises(DataError) as error:
+        split(90, groups=np.repeat([0, 1], 45))
+    assert str(error.value) == (
+        "split: the rows belong to 2 groups; each of 3 parts needs at least one. "
+        "Name another column, or leave a part out."
+    )
+
+
+def test_the_latest_rows_are_the_test_part():
+    times = np.random.default_rng(0).permutation(100)
+    found = split_by_order(times)
+    assert [sorted(times[part].tolist()) for part in parts(found)] == [
+        list(range(70)),
+        list(range(70, 85)),
+        list(range(85, 100)),
+    ]
+    days = np.datetime64("2024-01-01", "s") + times * np.timedelta64(1, "D")
+    assert split_by_order(days).test.tolist() == found.test.tolist()
+
+
+@pytest.mark.parametrize("levels", [3, 4, 10, 1000])
+@pytest.mark.parametrize("shares", [(0.15, 0.15), (0, 0.3), (0.3, 0), (0.45, 0.45)])
+def test_rows_of_one_time_stay_together(levels, shares):
+    times = np.random.default_rng(levels).integers(0, levels, 500) / 7
+    found = split_by_order(times, dev=shares[0], test=shares[1])
+    assert sorted(np.concatenate(parts(found)).tolist()) == list(range(500))
+    latest = -1.0
+    for part, share in zip(parts(found), (1, *shares), strict=True):
+        assert bool(len(part)) == (share > 0)
+        if len(part):
+            assert times[part].min() > latest
+            latest = times[part].max()
+
+
+@pytest.mark.parametrize(
+    "times, text",
+    [
+        (np.array(["2024", "2025"], object), "the column of times holds neither numbers nor dates"),
+        (np.array([1.0, np.nan, 2.0]), "the time is missing in data row 2; every row needs one."),
+        (np.array([1, 1, 2, 2]), "the column of times has 2 different values; at least 3, one for each part, are"),
+        (np.array([]), "has 0 different values"),
+    ],
+)
+def test_times_that_do_not_order_the_rows_are_refused(times, text):
+    with pytest.raises(DataError) as error:
+        split_by_order(times)
+    assert text in str(error.value)

@@ -153,7 +153,7 @@ class Categories:
             raise _wrong_width(where, self.name, column, None)
         codes: dict[str | None, int] = {level: code for code, level in enumerate(self.levels)}
         codes[None] = len(self.levels) + self.other if self.missing else -1
-        return _codes(_as_text(column), codes, len(self.levels) if self.other else -1)
+        return _codes(as_text(column), codes, len(self.levels) if self.other else -1)
 
     def fill(self, out: np.ndarray, values: np.ndarray) -> None:
         """Writes the features of prepared rows into zeros. Shapes: out (row, level); values (row,)."""
@@ -307,7 +307,7 @@ class Preprocessor:
                 "encode_target: this preprocessor was made without a target; one is needed. Fit it with a target."
             )
         column = table.column(self.target)
-        missing = _missing(column)
+        missing = missing_rows(column)
         if missing.any():
             raise _missing_target(table.name, self.target, int(np.argmax(missing)))
         if self.classes is None:
@@ -318,7 +318,7 @@ class Preprocessor:
                 raise _not_finite(table.name, self.target, int(np.argmin(np.isfinite(scaled))))
             return scaled
         if isinstance(self.classes[0], str):
-            column = _as_text(column)
+            column = as_text(column)
         codes = _codes(column, {label: code for code, label in enumerate(self.classes)})
         if (codes < 0).any():
             row = int(np.argmax(codes < 0))
@@ -409,7 +409,7 @@ def usable_rows(table: Table, target: str) -> np.ndarray:
 
     Raises: DataError where there is no such column or the target is missing everywhere.
     """
-    found = np.flatnonzero(~_missing(table.column(target)))
+    found = np.flatnonzero(~missing_rows(table.column(target)))
     if not len(found):
         raise DataError(
             f"{table.name}: the target {target!r} is missing in all of {table.rows:,} rows; rows that have it are "
@@ -464,7 +464,7 @@ def fit_preprocessor(table: Table, target: str | None, train: np.ndarray, *, kin
         raise DataError(
             f"{table.name}: no column can be learned from: {why}; at least one is needed. Add columns that vary."
         )
-    left_out = int(_missing(table.column(target)).sum()) if target is not None else 0
+    left_out = int(missing_rows(table.column(target)).sum()) if target is not None else 0
     about_target = (target, found_kind, reason, classes, mean, sd, notes)
     return Preprocessor(tuple(columns), tuple(set_aside), len(train), left_out, *about_target)
 
@@ -655,7 +655,7 @@ def _learn_target(
             "number, such as the days since a fixed one."
         )
     values = column[train]
-    missing = _missing(values)
+    missing = missing_rows(values)
     if missing.any():
         raise _missing_target(table.name, name, int(train[np.argmax(missing)]))
     if values.dtype.kind == "f" and np.isinf(values).any():
@@ -686,7 +686,7 @@ def _learn_target(
     return kind, reason, None, float(mean[0]), float(sd[0])
 
 
-def _missing(column: np.ndarray) -> np.ndarray:
+def missing_rows(column: np.ndarray) -> np.ndarray:
     """Which rows are missing (of a block: which rows have a number missing). Shapes: -> (row,)."""
     if column.dtype == object:
         return np.fromiter((value is None for value in column.tolist()), bool, len(column))
@@ -702,7 +702,7 @@ def _codes(column: np.ndarray, codes: Any, other: int = -1) -> np.ndarray:
     return np.fromiter(map(codes.get, column.tolist(), repeat(other)), np.int32, len(column))
 
 
-def _as_text(column: np.ndarray) -> np.ndarray:
+def as_text(column: np.ndarray) -> np.ndarray:
     """A column as text, for a table in which a column of categories happens to hold only numbers or truth values."""
     if column.dtype == object:
         return column

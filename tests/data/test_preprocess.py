@@ -460,3 +460,31 @@ def test_what_is_to_be_known_of_the_target_is_said():
     assert capped.endswith("of the rows hold the largest target 12.5; above it none is told.")
     heavy = everything(read({"x": x, "y": np.append(rng.normal(size=999), 1e4)}), "y").lines()[-1]
     assert heavy == "Heavy tail: a target lies 32 deviations from the mean; rows like it rule the RMSE."
+
+
+@pytest.mark.parametrize(
+    "columns, text",
+    [
+        ({"x": text("1", "?")}, "column 'x' holds the text '?' in data row 1,001; a number is needed"),
+        ({"x": np.array([1, np.inf])}, "column 'x' is infinite or far too large in data row 1,001; finite"),
+        ({"w": text("true", "perhaps")}, "column 'w' holds 'perhaps' in data row 1,001; true or false is needed"),
+        ({"day": text("2024-01-31", "soon")}, "column 'day' holds 'soon' in data row 1,001; a date such as"),
+        ({"y": text("u", "w")}, "the target 'y' is 'w' in data row 1,001; it must be one of u, v"),
+        ({"y": text("u", None)}, "the target 'y' is missing in data row 1,001; every row here needs one"),
+    ],
+)
+def test_errors_of_a_part_name_the_rows_of_the_file(columns, text):
+    days = np.datetime64("2023-01-01", "s") + np.arange(4) * np.timedelta64(86_400, "s")
+    clean = {"x": [0.0, 1, 2, 5], "w": [True, False, True, True], "day": days, "y": ["u", "v", "u", "v"]}
+    made = everything(read(clean), "y")
+    part = Table("part", {name: each[:2] for name, each in read(clean).columns.items()} | columns)
+    with pytest.raises(DataError) as error:
+        made.transform(part, np.array([7, 1000])), made.encode_target(part, np.array([7, 1000]))
+    assert text in str(error.value)
+
+
+def test_columns_that_are_not_to_be_learned_from_are_set_aside_and_said():
+    table = read({"part": text("train", "test").repeat(5), "x": np.arange(10.0), "y": text("u", "v").repeat(5)})
+    made = fit_preprocessor(table, "y", np.arange(10), aside={"part": "names the part of each row"})
+    assert made.feature_names == ("x",)
+    assert made.lines()[1] == "Set aside: part (names the part of each row)."

@@ -1,7 +1,7 @@
 """From the columns of a table to the numbers a network takes, learned from the training rows alone."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from itertools import repeat
@@ -30,6 +30,26 @@ CHUNK_ELEMENTS = 1 << 19  # 2 MiB of float32, about the second-level cache of on
 FLOAT32_MAX = float(np.finfo(np.float32).max)
 
 Label: TypeAlias = str | bool | int | float
+
+
+@dataclass(frozen=True)
+class Place:
+    """What errors call a table and its rows.
+
+    Args:
+        table: its name.
+        numbers: the rows' numbers in the file, from 0, where the table is a part of it; None: it is all of it.
+    """
+
+    table: str
+    numbers: np.ndarray | None = None
+
+    def __str__(self) -> str:
+        return self.table
+
+    def row(self, row: int) -> str:
+        """A row as the user counts it: from 1, in the file."""
+        return f"data row {(row if self.numbers is None else int(self.numbers[row])) + 1:,}"
 
 
 @dataclass(frozen=True)
@@ -71,7 +91,7 @@ class Numbers:
         sd = np.array(self.sd)
         return np.array(self.mean), np.divide(1, sd, out=np.zeros_like(sd), where=sd > 0)
 
-    def prepare(self, where: str, column: np.ndarray) -> np.ndarray:
+    def prepare(self, where: Place, column: np.ndarray) -> np.ndarray:
         """The column as numbers. Shapes: (row,) or (row, feature) -> (row, feature)."""
         return _as_numbers(where, self.name, column, self.width)
 
@@ -103,7 +123,7 @@ class Truth:
         """The name of the feature."""
         return (self.name,)
 
-    def prepare(self, where: str, column: np.ndarray) -> np.ndarray:
+    def prepare(self, where: Place, column: np.ndarray) -> np.ndarray:
         """The column as 0, 1 and NaN. Shapes: (row,) -> (row, 1)."""
         if column.dtype == object:
             known = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
@@ -114,7 +134,7 @@ class Truth:
         if wrong.any():
             row = int(np.argmax(wrong))
             raise DataError(
-                f"{where}: column {self.name!r} holds {column[row]!r} in data row {row + 1:,}; true or false is "
+                f"{where}: column {self.name!r} holds {column[row]!r} in {where.row(row)}; true or false is "
                 "needed, as in the training rows. Mend the value."
             )
         return values[:, None]
@@ -147,7 +167,7 @@ class Categories:
         levels = (f"{self.name}={level}" for level in self.levels)
         return (*levels, *([f"{self.name} is another"] * self.other), *([f"{self.name} is missing"] * self.missing))
 
-    def prepare(self, where: str, column: np.ndarray) -> np.ndarray:
+    def prepare(self, where: Place, column: np.ndarray) -> np.ndarray:
         """The number of each row's level, -1 for none. Shapes: (row,) -> (row,)."""
         if column.ndim != 1:
             raise _wrong_width(where, self.name, column, None)
@@ -187,7 +207,7 @@ class Dates:
         turns = (f"{self.name} {turn} of {cycle}" for cycle in self.cycles for turn in ("sine", "cosine"))
         return (f"{self.name} day", *turns, *([f"{self.name} is missing"] * self.missing))
 
-    def prepare(self, where: str, column: np.ndarray) -> np.ndarray:
+    def prepare(self, where: Place, column: np.ndarray) -> np.ndarray:
         """The column as days since 1970 and the places in the cycles. Shapes: (row,) -> (row, 1 + cycle)."""
         if column.dtype.kind != "M":
             column = _as_dates(where, self.name, column)
@@ -251,10 +271,13 @@ class Preprocessor:
         """The number of features."""
         return len(self.feature_names)
 
-    def transform(self, table: Table) -> np.ndarray:
+    def transform(self, table: Table, numbers: np.ndarray | None = None) -> np.ndarray:
         """The features of every row. Columns that were not trained on are ignored.
 
-        Shapes: -> (row, feature), float32.
+        Shapes: numbers (row,) -> (row, feature), float32.
+
+        Args:
+            numbers: the rows' numbers in the file, from 0, for errors, where the table is a part of it.
 
         Raises: DataError where a column is missing or of another kind, or a value is infinite or too large.
         """
@@ -265,9 +288,10 @@ class Preprocessor:
                 f"columns {listing(column.name for column in self.columns)} are needed. Add what is missing."
                 f"{closest(absent[0], table.columns)}"
             )
+        where = Place(table.name, numbers)
         out = np.zeros((table.rows, self.features), np.float32)
         for group, first, last in self._groups():
-            prepared = [column.prepare(table.name, table.columns[column.name]) for column in group]
+            prepared = [column.prepare(where, table.columns[column.name]) for column in group]
             step = max(256, CHUNK_ELEMENTS // (last - first))
             for start in range(0, table.rows, step):
                 rows = slice(start, start + step)
@@ -279,7 +303,7 @@ class Preprocessor:
                 finite = np.isfinite(out[rows, first:last])
                 if not finite.all():
                     row, feature = np.argwhere(~finite)[0]
-                    raise _not_finite(table.name, self.feature_names[first + feature], start + int(row))
+                    raise _not_finite(where, self.feature_names[first + feature], start + int(row))
         return out
 
     def _groups(self) -> Iterator[tuple[list[Feature], int, int]]:
@@ -295,10 +319,13 @@ class Preprocessor:
         if group:
             yield group, first, last
 
-    def encode_target(self, table: Table) -> np.ndarray:
+    def encode_target(self, table: Table, numbers: np.ndarray | None = None) -> np.ndarray:
         """The target of every row: the number of its class, or the number less the mean in standard deviations.
 
-        Shapes: -> (row,), int32 for classes, float32 for a number.
+        Shapes: numbers (row,) -> (row,), int32 for classes, float32 for a number.
+
+        Args:
+            numbers: as of `transform`.
 
         Raises: DataError where a target is missing, or is none of the classes.
         """
@@ -306,16 +333,16 @@ class Preprocessor:
             raise DataError(
                 "encode_target: this preprocessor was made without a target; one is needed. Fit it with a target."
             )
-        column = table.column(self.target)
+        where, column = Place(table.name, numbers), table.column(self.target)
         missing = missing_rows(column)
         if missing.any():
-            raise _missing_target(table.name, self.target, int(np.argmax(missing)))
+            raise _missing_target(where, self.target, int(np.argmax(missing)))
         if self.classes is None:
-            values = _as_numbers(table.name, self.target, column, None)[:, 0]
+            values = _as_numbers(where, self.target, column, None)[:, 0]
             with np.errstate(over="ignore"):
                 scaled = ((values - self.target_mean) / self.target_sd).astype(np.float32)
             if not np.isfinite(scaled).all():
-                raise _not_finite(table.name, self.target, int(np.argmin(np.isfinite(scaled))))
+                raise _not_finite(where, self.target, int(np.argmin(np.isfinite(scaled))))
             return scaled
         if isinstance(self.classes[0], str):
             column = as_text(column)
@@ -323,7 +350,7 @@ class Preprocessor:
         if (codes < 0).any():
             row = int(np.argmax(codes < 0))
             raise DataError(
-                f"{table.name}: the target {self.target!r} is {column[row]!r} in data row {row + 1:,}; it must be one "
+                f"{where}: the target {self.target!r} is {column[row]!r} in {where.row(row)}; it must be one "
                 f"of {listing(self.classes)}. Mend the value, or train on rows that have it."
             )
         return codes
@@ -426,7 +453,14 @@ def target_kind(table: Table, target: str, rows: np.ndarray, kind: str | None = 
     return _learn_target(table, target, rows, kind)[0]
 
 
-def fit_preprocessor(table: Table, target: str | None, train: np.ndarray, *, kind: str | None = None) -> Preprocessor:
+def fit_preprocessor(
+    table: Table,
+    target: str | None,
+    train: np.ndarray,
+    *,
+    kind: str | None = None,
+    aside: Mapping[str, str] | None = None,
+) -> Preprocessor:
     """Learns from the training rows of a table how its columns become features and what its target is.
 
     A text column of more than 100 levels keeps its 50 most frequent ones, and the others share a feature. It is set
@@ -439,6 +473,7 @@ def fit_preprocessor(table: Table, target: str | None, train: np.ndarray, *, kin
     Args:
         target: column to predict; None for a table without one.
         kind: "classes" or "number" where the rule for the target is wrong.
+        aside: columns not to learn from, such as one that names the parts, each with the reason in words.
 
     Raises: DataError where the target has a single value, a value is infinite, or no column is of use.
     """
@@ -454,7 +489,7 @@ def fit_preprocessor(table: Table, target: str | None, train: np.ndarray, *, kin
     for name, values in table.columns.items():
         if name == target:
             continue
-        found = _learn_column(table.name, name, values, train)
+        found = (aside or {}).get(name) or _learn_column(Place(table.name), name, values, train)
         if isinstance(found, str):
             set_aside.append((name, found))
         else:
@@ -469,7 +504,7 @@ def fit_preprocessor(table: Table, target: str | None, train: np.ndarray, *, kin
     return Preprocessor(tuple(columns), tuple(set_aside), len(train), left_out, *about_target)
 
 
-def _learn_column(where: str, name: str, values: np.ndarray, train: np.ndarray) -> Feature | str:
+def _learn_column(where: Place, name: str, values: np.ndarray, train: np.ndarray) -> Feature | str:
     """How one column becomes features, or why it is set aside."""
     if values.dtype == object:
         levels = set(values[train].tolist())
@@ -550,7 +585,7 @@ def _turn(column: np.ndarray, cycle: str) -> np.ndarray:
     return (np.floor(days) + 3) % 7 / 7 if cycle == "week" else days % 1  # 1970 began on a Thursday
 
 
-def _as_dates(where: str, name: str, column: np.ndarray) -> np.ndarray:
+def _as_dates(where: Place, name: str, column: np.ndarray) -> np.ndarray:
     """A column as dates, where a table of few rows happens to hold them as text, or holds none at all."""
     if column.ndim != 1:
         raise _wrong_width(where, name, column, None)
@@ -564,7 +599,7 @@ def _as_dates(where: str, name: str, column: np.ndarray) -> np.ndarray:
             dates[row] = np.datetime64("NaT", "s")
         if np.isnat(dates[row]):
             raise DataError(
-                f"{where}: column {name!r} holds {value!r} in data row {row + 1:,}; a date such as 2024-01-31 is "
+                f"{where}: column {name!r} holds {value!r} in {where.row(row)}; a date such as 2024-01-31 is "
                 "needed, as in the training rows. Mend the value, or leave it empty where it is not known."
             )
     return dates
@@ -584,7 +619,7 @@ def _target_notes(
             f"Unequal classes: {levels[least]} is {share:.1%} of the rows, and {levels[most]} for every row would be "
             f"right in {counts[most] / len(values):.1%}: judge by f1 and auc too. The rows are not reweighted.",
         )
-    numbers = _as_numbers("", name, values, None)[:, 0]
+    numbers = _as_numbers(Place(""), name, values, None)[:, 0]
     notes = []
     far = (np.abs(numbers - mean).max()) / sd
     if far > HEAVY_TAIL:
@@ -601,7 +636,7 @@ def _target_notes(
 
 
 def _moments(
-    where: str, name: str, values: np.ndarray, train: np.ndarray, first: int = 0
+    where: Place, name: str, values: np.ndarray, train: np.ndarray, first: int = 0
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Mean, standard deviation (of the population; 0 where constant) and count of missing values in training rows.
 
@@ -645,9 +680,9 @@ def _learn_target(
         raise DataError(
             f"fit_preprocessor: kind is {kind!r}; it must be 'classes' or 'number'. Leave it out to have it found."
         )
-    column = table.column(name)
+    where, column = Place(table.name), table.column(name)
     if column.ndim != 1:
-        raise _wrong_width(table.name, name, column, None)
+        raise _wrong_width(where, name, column, None)
     usable_rows(table, name)
     if column.dtype.kind == "M":
         raise DataError(
@@ -657,11 +692,11 @@ def _learn_target(
     values = column[train]
     missing = missing_rows(values)
     if missing.any():
-        raise _missing_target(table.name, name, int(train[np.argmax(missing)]))
+        raise _missing_target(where, name, int(train[np.argmax(missing)]))
     if values.dtype.kind == "f" and np.isinf(values).any():
-        raise _not_finite(table.name, name, int(train[np.argmax(np.isinf(values))]))
+        raise _not_finite(where, name, int(train[np.argmax(np.isinf(values))]))
     if kind == "number":
-        column = _as_numbers(table.name, name, column, None)[:, 0]
+        column = _as_numbers(where, name, column, None)[:, 0]
         values = column[train]
     labels: list[Label] = sorted(set(values.tolist())) if values.dtype == object else np.unique(values).tolist()
     if len(labels) < 2:
@@ -682,7 +717,7 @@ def _learn_target(
     if kind == "classes":
         classes = tuple(int(label) for label in labels) if whole and values.dtype.kind == "f" else tuple(labels)
         return kind, reason, classes, 0.0, 1.0
-    mean, sd, _ = _moments(table.name, name, column, train)
+    mean, sd, _ = _moments(where, name, column, train)
     return kind, reason, None, float(mean[0]), float(sd[0])
 
 
@@ -714,7 +749,7 @@ def as_text(column: np.ndarray) -> np.ndarray:
     return objects(texts, len(texts))[inverse]
 
 
-def _as_numbers(where: str, name: str, column: np.ndarray, width: int | None) -> np.ndarray:
+def _as_numbers(where: Place, name: str, column: np.ndarray, width: int | None) -> np.ndarray:
     """A column or block of `width` as numbers. Shapes: (row,) or (row, feature) -> (row, feature)."""
     if (column.shape[1] if column.ndim == 2 else None) != width:
         raise _wrong_width(where, name, column, width)
@@ -729,27 +764,27 @@ def _as_numbers(where: str, name: str, column: np.ndarray, width: int | None) ->
             numbers[row] = np.nan if text is None else float(text)
         except ValueError:
             raise DataError(
-                f"{where}: column {name!r} holds the text {text!r} in data row {row + 1:,}; a number is needed. "
+                f"{where}: column {name!r} holds the text {text!r} in {where.row(row)}; a number is needed. "
                 "Mend the value, or leave it empty where it is not known."
             ) from None
     return numbers[:, None]
 
 
-def _wrong_width(where: str, name: str, column: np.ndarray, width: int | None) -> DataError:
+def _wrong_width(where: Place, name: str, column: np.ndarray, width: int | None) -> DataError:
     found = "one value per row" if column.ndim == 1 else f"a block of {column.shape[1]:,} numbers per row"
     needed = "one value per row" if width is None else f"a block of {width:,} numbers per row"
     return DataError(f"{where}: column {name!r} is {found}; {needed} is needed. Check how the table was made.")
 
 
-def _not_finite(where: str, name: str, row: int) -> DataError:
+def _not_finite(where: Place, name: str, row: int) -> DataError:
     return DataError(
-        f"{where}: column {name!r} is infinite or far too large in data row {row + 1:,}; finite numbers are needed. "
+        f"{where}: column {name!r} is infinite or far too large in {where.row(row)}; finite numbers are needed. "
         "Mend the value, or leave it empty where it is not known."
     )
 
 
-def _missing_target(where: str, name: str, row: int) -> DataError:
+def _missing_target(where: Place, name: str, row: int) -> DataError:
     return DataError(
-        f"{where}: the target {name!r} is missing in data row {row + 1:,}; every row here needs one. "
+        f"{where}: the target {name!r} is missing in {where.row(row)}; every row here needs one. "
         "Use only the rows that usable_rows gives."
     )

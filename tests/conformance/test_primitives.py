@@ -103,6 +103,7 @@ CUBE = draw(2, 3, 2)
 ROW3, COLUMN = draw(3, seed=3), draw(2, 1, seed=4)
 BROADCAST = ((X, Y), (X, ROW3), (COLUMN, ROW3), (X, np.float64(0.7)), (draw(0, 3), ROW3))
 MASK = np.array([[True, False, True], [False, False, True]])
+TIED = np.array([1.0, 3.0, 2.0, 3.0]).reshape(1, 4, 1)
 KEY = np.array([7, 42], np.uint32)
 SEEDS = tuple((np.array(words, np.uint32),) for words in ((7, 42), (0xFFFFFFFF, 0)))
 
@@ -131,6 +132,38 @@ def scatter(x: np.ndarray, indices: np.ndarray, length: int) -> np.ndarray:
     for position in np.ndindex(indices.shape):
         out[indices[position]] += x[position]
     return out
+
+
+def slid(
+    x: np.ndarray, kernel: np.ndarray, spread: bool, stride=(1, 1), padding=None, dilation=(1, 1), groups=1
+) -> np.ndarray:
+    """Convolution of two axes of space, or its transpose, entry by entry."""
+    size = np.array(kernel.shape[:2])
+    span = (size - 1) * dilation + 1
+    padding = np.array(padding or [((n - 1) // 2, n // 2) for n in span])
+    lengths = np.array(x.shape[1:3])
+    if spread:
+        counts, lengths = lengths, (lengths - 1) * stride + span - padding.sum(1)
+        out = np.zeros((len(x), *lengths, kernel.shape[2] * groups))
+    else:
+        counts = (lengths + padding.sum(1) - span) // stride + 1
+        out = np.zeros((len(x), *counts, kernel.shape[3]))
+    many, few = kernel.shape[3] // groups, kernel.shape[2]
+    for p, q, y, z, i, o in np.ndindex(*counts, *size, few, kernel.shape[3]):
+        at = np.array((p, q)) * stride + np.array((y, z)) * dilation - padding[:, 0]
+        if (at < 0).any() or (at >= lengths).any():
+            continue
+        small, large = (slice(None), p, q, o), (slice(None), *at, o // many * few + i)
+        if spread:
+            out[large] += x[small] * kernel[y, z, i, o]
+        else:
+            out[small] += x[large] * kernel[y, z, i, o]
+    return out
+
+
+def patches(x: np.ndarray, window: int, stride: int) -> np.ndarray:
+    """(batch, height, width, channel) -> (batch, *windows, channel, *window)."""
+    return np.lib.stride_tricks.sliding_window_view(x, (window, window), (1, 2))[:, ::stride, ::stride]
 
 
 def each_row(*args: Any) -> Any:
@@ -417,6 +450,79 @@ ROWS = (
         ((ROW3, draw(2)),),
         np.outer,
         (((np.array([1.0, 2]), np.array([3.0, 4])), [[3.0, 4], [6, 8]]),),
+    ),
+    # Windows
+    *(
+        Row(
+            name,
+            lambda x, k, name=name, static=static: getattr(pr, name)(x, k, **static),
+            ((draw(2, 4, 3, 4), draw(3, 2, 4 // static.get("groups", 1), 4)), (draw(0, 4, 3, 4), draw(3, 2, 2, 4))),
+            lambda x, k, name=name, static=static: slid(x, k, name != "convolution", **static),
+            primitive=primitive,
+            label=str(static),
+        )
+        for name, primitive in (("convolution", "convolution"), ("transposed_convolution", "convolution_input"))
+        for static in ({"groups": 2}, {"stride": (2, 1), "padding": ((1, 0), (2, 1)), "dilation": (1, 2), "groups": 2})
+    ),
+    Row(
+        "",
+        lambda x, g: pr.grad(lambda k: pr.dot(pr.convolution(x, k, 2, 1), g))(np.zeros((2, 2, 3, 2), x.dtype)),
+        ((draw(2, 3, 4, 3), draw(2, 2, 3, 2)),),
+        lambda x, g: np.einsum("bpqiyx,bpqo->yxio", patches(np.pad(x, ((0, 0), (1, 1), (1, 1), (0, 0))), 2, 2), g),
+        primitive="convolution_kernel",
+    ),
+    *(
+        bound(
+            name,
+            primitive,
+            label,
+            lambda x, f=f, around=around, window=window, stride=stride, fill=fill: f(
+                patches(np.pad(x, ((0, 0), *around, (0, 0)), constant_values=fill), window, stride), axis=(4, 5)
+            ),
+            (apart(2, 4, 5, 1),),
+            window=window,
+            stride=stride,
+            padding=around,
+        )
+        for name, primitive, f, fill in (
+            ("max_pool", "window_max", np.max, -np.inf),
+            ("sum_pool", "window_sum", np.sum, 0),
+            ("mean_pool", "window_sum", np.nanmean, np.nan),
+        )
+        for label, window, stride, around in (
+            ("side by side", 2, 2, ((0, 0), (0, 0))),
+            ("overlapping", 3, 2, ((1, 0), (2, 1))),
+        )
+    ),
+    Row(
+        "",
+        lambda x, g: pr.grad(lambda x: pr.dot(pr.sum_pool(x, 2, 1), g))(x),
+        ((draw(1, 3, 1), draw(1, 2, 1)),),
+        lambda x, g: np.stack([g[:, 0], g[:, 0] + g[:, 1], g[:, 1]], 1),
+        primitive="window_spread",
+    ),
+    Row(
+        "",
+        lambda g: pr.grad(lambda x: pr.dot(pr.max_pool(x, 3, 1), g))(TIED.astype(g.dtype)),
+        ((draw(1, 2, 1),),),
+        lambda g: np.array([0, g[0, 0, 0] + g[0, 1, 0] / 2, 0, g[0, 1, 0] / 2]).reshape(TIED.shape),
+        primitive="window_max_spread",
+    ),
+    Row(
+        "",
+        lambda h: pr.grad(
+            lambda g: pr.dot(pr.grad(lambda x: pr.dot(pr.max_pool(x, 3, 1), g))(TIED.astype(h.dtype)), h)
+        )(np.zeros((1, 2, 1), h.dtype)),
+        ((draw(1, 4, 1),),),
+        lambda h: np.array([h[0, 1], (h[0, 1] + h[0, 3]) / 2]).reshape(1, 2, 1),
+        primitive="window_max_mean",
+    ),
+    Row(
+        "window_sum",
+        lambda x: pr.window_sum(x, (1, 3), padding="same"),
+        ((X,),),
+        lambda x: np.stack([x[:, :2].sum(1), x.sum(1), x[:, 1:].sum(1)], 1),
+        primitive="window_sum",
     ),
     # Positions
     *(

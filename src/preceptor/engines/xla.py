@@ -20,7 +20,7 @@ CACHED_FROM_SECONDS = 0.1  # quicker compilations are not worth a file
 GATHER_AHEAD_BYTES = 32 * 2**20
 
 # Primitives that XLA's CPU back end runs 5 to 50 times slower inside a loop of its own than one call at a time.
-SLOW_IN_LOOP_ON_CPU = frozenset({"convolution", "convolution_input", "convolution_weight"})
+SLOW_IN_LOOP_ON_CPU = frozenset({"convolution", "convolution_input", "convolution_kernel"})
 
 
 @cache

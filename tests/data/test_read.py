@@ -305,7 +305,7 @@ def test_missing_paths_and_strange_suffixes(tmp_path, written):
         read(written("x", "t.xlsx"))
     assert str(error.value) == (
         "t.xlsx: files that end in '.xlsx' are not read; .csv, .tsv, .txt, .data, .tab, .psv, .json, .jsonl, .ndjson, "
-        ".parquet, .npy, .npz, .gz, .zip are. "
+        ".parquet, .npy, .npz, .gz, .xz, .bz2, .zip, .tar, .tgz, .txz, .tbz2 are. "
         "Save the table as one of them."
     )
 
@@ -315,7 +315,8 @@ def test_a_folder_stands_for_its_only_table(tmp_path, written):
         read(tmp_path)
     assert str(error.value) == (
         f"{tmp_path}: the folder holds no table; one file that ends in .csv, .tsv, .data, .tab, .psv, "
-        ".jsonl, .ndjson, .parquet, .npy, .npz, .gz, .zip is needed. Check the path."
+        ".jsonl, .ndjson, .parquet, .npy, .npz, .gz, .xz, .bz2, .zip, .tar, .tgz, .txz, .tbz2 is needed. "
+        "Check the path."
     )
     written("see t.csv", "README.md")
     written("a\n1\n")

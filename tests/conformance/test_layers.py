@@ -24,27 +24,54 @@ every_layer = pytest.mark.parametrize("layer, shape, output, count", LAYERS, ids
 KEY, OTHER_KEY = pr.key(7), pr.key(8)
 
 
+def inside(layer):
+    """The layer and all layers within it."""
+    yield layer
+    for field in fields(layer):
+        value = getattr(layer, field.name)
+        for each in value if isinstance(value, tuple) else (value,):
+            if isinstance(each, nn.Layer):
+                yield from inside(each)
+
+
 def contains(layer, kinds):
     """Whether the layer, or one inside it, is of the given classes."""
-    return isinstance(layer, kinds) or any(contains(each, kinds) for each in getattr(layer, "layers", ()))
+    return any(isinstance(each, kinds) for each in inside(layer))
 
 
 def is_random(layer):
-    return contains(layer, nn.Dropout) and layer != nn.Dropout(0.0)
+    return any(getattr(each, "drop_rate", 0) for each in inside(layer))
 
 
 def differs_in_training(layer):
     return is_random(layer) or contains(layer, nn.BatchNorm)
 
 
+def takes_integers(layer):
+    return contains(layer, nn.Embedding)
+
+
+def given(layer, shape, dtype=np.float32):
+    """The spec of an input."""
+    return pr.Spec(tuple(shape), np.dtype(np.int32 if takes_integers(layer) else dtype))
+
+
+def drawn(layer, shape, rng, dtype=np.float64):
+    """An input away from kinks."""
+    if takes_integers(layer):
+        entries = next(each.entries for each in inside(layer) if isinstance(each, nn.Embedding))
+        return (np.arange(np.prod(shape)) % entries).astype(np.int32).reshape(shape)
+    x = rng.normal(size=shape)
+    return (x + 0.1 * np.sign(x)).astype(dtype)
+
+
 def setup(layer, shape, dtype=np.float64):
     """Parameters and state away from their first values (zeros hide mistakes), and an input away from kinks."""
     rng = np.random.default_rng(3)
-    params, state = layer.init(rng, pr.Spec((1, *shape[1:]), np.dtype(np.float32)))
+    params, state = layer.init(rng, given(layer, (1, *shape[1:])))
     params = {name: (value + rng.uniform(0.1, 0.3, value.shape)).astype(dtype) for name, value in params.items()}
     state = {name: (value + rng.uniform(0.1, 0.3, value.shape)).astype(dtype) for name, value in state.items()}
-    x = rng.normal(size=shape)
-    return params, state, (x + 0.1 * np.sign(x)).astype(dtype)
+    return params, state, drawn(layer, shape, rng, dtype)
 
 
 def both_ways(layer):
@@ -59,7 +86,8 @@ def both_ways(layer):
         outside, _ = layer.apply(params, state, x, train=False, key=None)
         if contains(layer, nn.Threshold):
             return weighted(params, x)[1], outside, ()
-        (_, trained), gradients = pr.value_and_grad(weighted, (0, 1), has_aux=True)(params, x)
+        wrt = (0,) if takes_integers(layer) else (0, 1)
+        (_, trained), gradients = pr.value_and_grad(weighted, wrt, has_aux=True)(params, x)
         return trained, outside, gradients
 
     return function
@@ -72,20 +100,27 @@ def test_every_layer_has_a_row():
 
 @every_layer
 def test_output_shape_and_parameter_count_are_as_stated(layer, shape, output, count):
-    params, state = layer.init(np.random.default_rng(0), pr.Spec((1, *shape[1:]), np.dtype(np.float32)))
+    params, state = layer.init(np.random.default_rng(0), given(layer, (1, *shape[1:])))
     assert nn.count_parameters(params) == count
-    spec = nn.output_spec(layer, params, state, pr.Spec(shape, np.dtype(np.float32)))
+    spec = nn.output_spec(layer, params, state, given(layer, shape))
     assert spec == pr.Spec(output, np.dtype(np.float32))
-    y, _ = layer.apply(params, state, np.ones(shape, np.float32), train=False, key=None)
+    y, _ = layer.apply(params, state, np.ones(shape, given(layer, shape).dtype), train=False, key=None)
     assert (y.shape, y.dtype) == (output, np.float32)
     assert all(value.dtype == np.float32 for value in (*params.values(), *state.values()))
 
 
+@every_layer
+def test_specs_are_known_before_anything_is_drawn(layer, shape, output, count):
+    arrays = layer.init(np.random.default_rng(0), given(layer, (1, *shape[1:])))
+    specs = nn.initial_specs(layer, given(layer, (1, *shape[1:])))
+    assert specs == tuple({n: pr.Spec(v.shape, v.dtype) for n, v in values.items()} for values in arrays)
+
+
 @pytest.mark.parametrize("layer, params, x, y", [(row[0], *row[4:]) for row in ROWS], ids=IDS)
 def test_the_value_worked_out_by_hand(layer, params, x, y):
-    x = np.array(x, np.float64)
     params = {name: np.array(value, np.float64) for name, value in params.items()}
-    _, state = resized(layer, params).init(np.random.default_rng(0), pr.Spec((1, *x.shape[1:]), np.dtype(np.float32)))
+    x = np.array(x, given(layer, (), np.float64).dtype)
+    _, state = resized(layer, params).init(np.random.default_rng(0), given(layer, (1, *x.shape[1:])))
     np.testing.assert_allclose(layer.apply(params, state, x, train=False, key=None)[0], y, rtol=1e-13, atol=1e-13)
 
 
@@ -162,7 +197,7 @@ def test_outside_training_an_example_does_not_see_the_others(layer, shape, outpu
 @every_layer
 def test_the_key_alone_decides_what_is_random(layer, shape, output, count):
     params, state, _ = setup(layer, shape)
-    x = np.random.default_rng(5).normal(size=(40, *shape[1:]))
+    x = drawn(layer, (40, *shape[1:]), np.random.default_rng(5))
     first, again, other = (layer.apply(params, state, x, train=True, key=key)[0] for key in (KEY, pr.key(7), OTHER_KEY))
     np.testing.assert_array_equal(first, again)
     assert np.array_equal(first, other) != is_random(layer)
@@ -194,8 +229,7 @@ def test_config_survives_json(layer, shape, output, count):
 
 @every_layer
 def test_first_values_come_from_the_generator_alone(layer, shape, output, count):
-    spec = pr.Spec(shape, np.dtype(np.float32))
-    first, again = (layer.init(np.random.default_rng(9), spec) for _ in range(2))
+    first, again = (layer.init(np.random.default_rng(9), given(layer, shape)) for _ in range(2))
     for ours, theirs in zip(flatten(first)[0], flatten(again)[0], strict=True):
         np.testing.assert_array_equal(ours, theirs)
 

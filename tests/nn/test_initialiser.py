@@ -8,8 +8,8 @@ import preceptor as pr
 from preceptor import nn
 from preceptor.nn import initialiser
 
-# Layer shapes (inputs..., outputs) with their fan-in, and the standard deviation of each rule by its formula.
-SHAPES = [((400, 300), 400), ((3, 3, 64, 200), 576)]
+# Weights with their fan-in and fan-out, and the standard deviation of each rule by its formula.
+SHAPES = [((400, 300), 400, 300), ((3, 3, 64, 200), 576, 1800)]
 SIGMA = {
     nn.Gaussian(0.3): lambda into, out: 0.3,
     nn.Xavier(): lambda into, out: 1 / np.sqrt(into),
@@ -28,14 +28,28 @@ def test_every_initialiser_is_here():
     assert {type(rule).__name__ for rule in SIGMA} | {"Constant"} == concrete
 
 
-@pytest.mark.parametrize("shape, into", SHAPES)
+@pytest.mark.parametrize("shape, into, out", SHAPES)
 @pytest.mark.parametrize("rule", SIGMA, ids=str)
-def test_values_are_normal_with_the_deviation_of_the_formula(rule, shape, into):
-    values, sigma = draw(rule, shape).ravel(), SIGMA[rule](into, shape[-1])
+def test_values_are_normal_with_the_deviation_of_the_formula(rule, shape, into, out):
+    values, sigma = draw(rule, shape).ravel(), SIGMA[rule](into, out)
     n = values.size
     assert abs(values.std() / sigma - 1) < 5 / np.sqrt(2 * n)  # five standard errors of a normal sample's deviation
     assert abs(values.mean()) < 5 * sigma / np.sqrt(n)
     assert stats.kstest(values / sigma, "norm").pvalue > 1e-3
+
+
+@pytest.mark.parametrize("shape", [(5, 4), (7, 3, 6), (3, 5, 2, 8), (2, 3, 4, 5, 6)])
+def test_fans_are_those_of_pytorch(shape, torch):
+    """Its weights are (out, in, *window)."""
+    weight = torch.empty((shape[-1], shape[-2], *shape[:-2]))
+    fans = torch.nn.init._calculate_fan_in_and_fan_out(weight)
+    assert (initialiser._fan_in(shape), initialiser._fan_out(shape)) == fans
+
+
+def test_a_large_weight_is_drawn_in_pieces_that_change_nothing():
+    shape = (3, initialiser.PIECE)
+    whole = 0.01 * np.random.default_rng(4).standard_normal(shape)
+    np.testing.assert_array_equal(draw(nn.Gaussian(0.01), shape, seed=4), whole.astype(np.float32))
 
 
 @pytest.mark.parametrize("rule", [*SIGMA, nn.Constant(0.5)], ids=str)

@@ -1,5 +1,9 @@
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import ndimage
+from scipy.signal.windows import gaussian
 
 import preceptor as pr
 from preceptor import nn
@@ -16,6 +20,31 @@ ROWS = [
         [[7.0], [-1.0]],
     ),
     (nn.BatchNorm(), (4, 2, 3), (4, 2, 3), 6, {"scale": [1.0], "shift": [5.0]}, [[0.0]], [[5.0]]),
+    (nn.BatchNorm(), (3, 2, 2, 2), (3, 2, 2, 2), 4, {"scale": [1.0], "shift": [5.0]}, [[[[0.0]]]], [[[[5.0]]]]),
+    (
+        nn.LayerNorm(epsilon=3.0),
+        (4, 3),
+        (4, 3),
+        6,
+        {"scale": [1.0, 4.0], "shift": [0.0, 1.0]},
+        [[1.0, 3.0]],
+        [[-0.5, 3.0]],
+    ),
+    (nn.LayerNorm(), (3, 2, 4), (3, 2, 4), 8, {"scale": [3.0], "shift": [1.0]}, [[[5.0]]], [[[1.0]]]),
+    # 1 / (1 + 0.5 (1 + 4)) and 2 / (1 + 0.5 (1 + 4 + 9)), 3 / (1 + 0.5 (4 + 9))
+    (
+        nn.LocalResponseNorm(3, 0.5, 1.0, 1.0),
+        (2, 3, 4),
+        (2, 3, 4),
+        0,
+        {},
+        [[[1.0, 2.0, 3.0]]],
+        [[[2 / 7, 0.25, 3 / 7.5]]],
+    ),
+    (nn.LocalResponseNorm(), (2, 3, 3, 7), (2, 3, 3, 7), 0, {}, [[[[0.0]]]], [[[[0.0]]]]),
+    # A window of one place: the features' mean is taken off, then each is divided by their deviation.
+    (nn.LocalContrastNorm(1), (2, 3, 3, 2), (2, 3, 3, 2), 0, {}, [[[[1.0, 5.0]]]], [[[[-1.0, 1.0]]]]),
+    (nn.LocalContrastNorm(3), (2, 4, 2), (2, 4, 2), 0, {}, [[[4.0], [4.0]]], [[[0.0], [0.0]]]),
 ]
 RNG = np.random.default_rng(0)
 
@@ -74,6 +103,99 @@ def test_several_steps_agree_with_pytorch(shape, dtype, tolerance, torch):
         agree(state["mean"], peer.running_mean)
         agree(state["variance"], peer.running_var)
         assert y.dtype == state["mean"].dtype == state["variance"].dtype == dtype
+
+
+@settings(max_examples=20, deadline=None)
+@given(shape=st.lists(st.integers(1, 5), min_size=2, max_size=4), epsilon=st.sampled_from([1e-5, 0.1]))
+def test_layer_norm_agrees_with_pytorch(shape, epsilon, agrees_with_torch, torch):
+    params = {"scale": RNG.normal(1, 0.3, shape[-1]), "shift": RNG.normal(size=shape[-1])}
+    norm = torch.nn.functional.layer_norm
+    theirs = lambda x, p: norm(x, (shape[-1],), p["scale"], p["shift"], epsilon)
+    agrees_with_torch(nn.LayerNorm(epsilon), params, RNG.normal(2, 3, shape), theirs)
+
+
+def test_layer_norm_on_xla_too(agrees_with_torch, torch):
+    pytest.importorskip("jax")
+    params = {"scale": RNG.normal(1, 0.3, 6), "shift": RNG.normal(size=6)}
+    theirs = lambda x, p: torch.nn.functional.layer_norm(x, (6,), p["scale"], p["shift"])
+    agrees_with_torch(nn.LayerNorm(), params, RNG.normal(2, 3, (4, 5, 6)), theirs, "xla")
+
+
+def response_norm(torch, layer, channels_second):
+    """PyTorch divides alpha by the window."""
+    norm = torch.nn.functional.local_response_norm
+    return channels_second(lambda x, _: norm(x, layer.window, layer.alpha * layer.window, layer.beta, layer.k))
+
+
+@settings(max_examples=20, deadline=None)
+@given(
+    shape=st.tuples(*[st.integers(1, 3)] * 3, st.integers(1, 9)),
+    window=st.integers(1, 7),
+    beta=st.sampled_from([0.5, 0.75, 2.0]),
+)
+def test_local_response_norm_agrees_with_pytorch(shape, window, beta, agrees_with_torch, channels_second, torch):
+    layer = nn.LocalResponseNorm(window, 0.3, beta, 1.5)
+    agrees_with_torch(layer, {}, RNG.normal(size=shape), response_norm(torch, layer, channels_second))
+
+
+def test_local_response_norm_has_the_constants_of_alexnet(agrees_with_torch, channels_second, torch):
+    pytest.importorskip("jax")
+    norm = torch.nn.functional.local_response_norm
+    theirs = channels_second(lambda x, _: norm(x, 5, 5e-4, 0.75, 2.0))
+    agrees_with_torch(nn.LocalResponseNorm(), {}, 30 * RNG.normal(size=(2, 3, 3, 12)), theirs, "xla")
+
+
+def contrast_norm_of_scipy(picture, window, epsilon=1e-4):
+    """Jarrett et al. 2009 for one picture, with whole windows."""
+    space = picture.shape[:-1]
+    weights = gaussian(window, window / 4)
+    for _ in space[1:]:
+        weights = np.multiply.outer(weights, gaussian(window, window / 4))
+    shares = ndimage.correlate(np.ones(space), weights, mode="constant")
+    blur = lambda x: (ndimage.correlate(x.mean(-1), weights, mode="constant") / shares)[..., None]
+    v = picture - blur(picture)
+    deviation = np.sqrt(blur(v * v))
+    return v / np.maximum(np.maximum(deviation, deviation.mean()), epsilon)
+
+
+@pytest.mark.parametrize(
+    "window, shape", [(9, (2, 12, 15, 3)), (3, (2, 5, 4, 1)), (5, (3, 9, 2)), (3, (1, 4, 5, 3, 2))]
+)
+def test_local_contrast_norm_agrees_with_scipy(window, shape):
+    x = RNG.normal(3, 2, shape)
+    theirs = np.stack([contrast_norm_of_scipy(picture, window) for picture in x])
+    np.testing.assert_allclose(nn.LocalContrastNorm(window)(x), theirs, rtol=1e-10, atol=1e-10)
+
+
+@pytest.mark.parametrize("engine", ["reference", "xla"])
+@pytest.mark.parametrize("window, shape", [(9, (2, 10, 7, 3)), (4, (2, 1, 5, 2)), (7, (1, 3, 3, 1))])
+def test_gradients_of_local_contrast_norm_agree_with_pytorch(window, shape, engine, agrees_with_torch, torch):
+    pytest.importorskip("jax")
+    before = (window - 1) // 2
+    weights = np.multiply.outer(*[gaussian(window, window / 4)] * 2)[None, None]
+
+    def blur(x):
+        sums = lambda y: torch.nn.functional.conv2d(
+            torch.nn.functional.pad(y, (before, window - 1 - before) * 2), torch.tensor(weights, dtype=x.dtype)
+        )
+        mean = x.mean(-1)[:, None]
+        return (sums(mean) / sums(torch.ones_like(mean)))[:, 0, ..., None]
+
+    def theirs(x, _):
+        v = x - blur(x)
+        deviation = blur(v * v).sqrt()
+        return v / torch.maximum(deviation, deviation.mean((1, 2), keepdim=True))
+
+    agrees_with_torch(nn.LocalContrastNorm(window), {}, RNG.normal(size=shape), theirs, engine)
+
+
+def test_local_contrast_norm_of_a_blank_picture_is_finite():
+    x = np.full((1, 6, 6, 1), 3.0)
+    slope = pr.grad(lambda x: pr.sum(nn.LocalContrastNorm()(x)))(x)
+    assert np.abs(nn.LocalContrastNorm()(x)).max() < 1e-10
+    assert np.isfinite(slope).all()
+    with pytest.raises(ShapeError, match=r"input has shape \(5, 2\); \(batch, \*space, feature\) is required"):
+        nn.LocalContrastNorm()(np.ones((5, 2)))
 
 
 def test_a_batch_of_one_does_not_divide_by_zero():

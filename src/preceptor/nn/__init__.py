@@ -1,30 +1,59 @@
 """Layers, initialisers, losses, ready networks."""
 
-from preceptor.nn import activation, architecture, dense, dropout, initialiser, loss, norm, tabular
+from preceptor.nn import (
+    activation,
+    architecture,
+    convolution,
+    dense,
+    dropout,
+    embedding,
+    initialiser,
+    loss,
+    norm,
+    pooling,
+    residual,
+    shape,
+    tabular,
+    vision,
+)
 from preceptor.nn.activation import *  # noqa: F403
 from preceptor.nn.architecture import *  # noqa: F403
 from preceptor.nn.config import from_config, to_config
+from preceptor.nn.convolution import *  # noqa: F403
 from preceptor.nn.dense import *  # noqa: F403
 from preceptor.nn.dropout import *  # noqa: F403
+from preceptor.nn.embedding import *  # noqa: F403
 from preceptor.nn.initialiser import *  # noqa: F403
-from preceptor.nn.layer import Layer, Sequential, count_parameters, output_spec
+from preceptor.nn.layer import Layer, Sequential, count_parameters, initial_specs, multiply_adds, output_spec
 from preceptor.nn.loss import *  # noqa: F403
 from preceptor.nn.norm import *  # noqa: F403
+from preceptor.nn.pooling import *  # noqa: F403
+from preceptor.nn.residual import *  # noqa: F403
+from preceptor.nn.shape import *  # noqa: F403
 from preceptor.nn.tabular import *  # noqa: F403
+from preceptor.nn.vision import *  # noqa: F403
 
 __all__ = [
     "Layer",
     "Sequential",
     "count_parameters",
     "from_config",
+    "initial_specs",
+    "multiply_adds",
     "output_spec",
     "to_config",
     *activation.__all__,
     *architecture.__all__,
+    *convolution.__all__,
     *dense.__all__,
     *dropout.__all__,
+    *embedding.__all__,
     *initialiser.__all__,
     *loss.__all__,
     *norm.__all__,
+    *pooling.__all__,
+    *residual.__all__,
+    *shape.__all__,
     *tabular.__all__,
+    *vision.__all__,
 ]

@@ -3,7 +3,6 @@
 To add one: a class here, its name in `__all__`, and a row in tests/nn/test_activation.py.
 """
 
-from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +11,7 @@ import numpy as np
 from preceptor import ops
 from preceptor.errors import ShapeError
 from preceptor.hyper import hyper, settings
-from preceptor.nn.layer import Arrays, Layer, check_width
+from preceptor.nn.layer import Arrays, Function, Layer, check_width
 from preceptor.ops import Spec
 from preceptor.ops.primitive import user_line
 
@@ -34,18 +33,8 @@ __all__ = [
 
 
 @dataclass(frozen=True)
-class Activation(Layer):
-    """A layer without parameters: a function of its input alone."""
-
-    @abstractmethod
-    def __call__(self, x: Any) -> Any:
-        """The function itself."""
-
-    def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
-        return {}, {}
-
-    def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:
-        return self(x), state
+class Activation(Function):
+    """A function that makes a network more than a linear one."""
 
 
 @settings

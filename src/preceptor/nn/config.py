@@ -4,13 +4,38 @@ from dataclasses import MISSING, fields, is_dataclass
 from typing import Any
 
 from preceptor.errors import ConfigError
-from preceptor.nn import activation, dense, dropout, initialiser, layer, loss, norm, tabular
+from preceptor.nn import (
+    activation,
+    convolution,
+    dense,
+    dropout,
+    embedding,
+    initialiser,
+    layer,
+    loss,
+    norm,
+    pooling,
+    residual,
+    shape,
+    tabular,
+)
 
-KNOWN: dict[str, type] = {
-    name: getattr(module, name)
-    for module in (activation, dense, dropout, initialiser, loss, norm, tabular)
-    for name in module.__all__
-} | {"Sequential": layer.Sequential}
+MODULES = (
+    activation,
+    convolution,
+    dense,
+    dropout,
+    embedding,
+    initialiser,
+    loss,
+    norm,
+    pooling,
+    residual,
+    shape,
+    tabular,
+)
+KNOWN: dict[str, type] = {name: getattr(module, name) for module in MODULES for name in module.__all__}
+KNOWN["Sequential"] = layer.Sequential
 
 
 def to_config(value: Any) -> Any:

@@ -1,5 +1,6 @@
 """First values of weights: drawn on the host, so that every engine starts from the same ones."""
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
@@ -9,6 +10,8 @@ from preceptor.hyper import hyper, settings
 
 __all__ = ["Constant", "Gaussian", "Glorot", "He", "Initialiser", "InverseWidth", "Xavier"]
 
+PIECE = 2**20  # numbers drawn at a time: float64 values of a whole large weight would take twice its memory
+
 
 @dataclass(frozen=True)
 class Initialiser(ABC):
@@ -16,15 +19,37 @@ class Initialiser(ABC):
 
     @abstractmethod
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-        """Draws float32 values. The last axis of `shape` counts outputs, all others together inputs (fan-in)."""
+        """Draws float32 values for a weight (..., in, out): a matrix, or a kernel with its window in the first axes.
+
+        D_in, the inputs that one output sees, is window * in; D_out, the outputs that one input reaches, is
+        window * out, and 1 / groups of it where a convolution has groups, which the shape does not tell (PyTorch and
+        Keras leave that out too).
+        """
 
 
 def _gaussian(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> np.ndarray:
-    return (sigma * rng.standard_normal(shape)).astype(np.float32)
+    values = np.empty(shape, np.float32)
+    flat = values.reshape(-1)
+    for start in range(0, flat.size, PIECE):
+        part = flat[start : start + PIECE]
+        part[:] = sigma * rng.standard_normal(part.size)
+    return values
 
 
 def _fan_in(shape: tuple[int, ...]) -> int:
-    return max(int(np.prod(shape[:-1])), 1)
+    return max(math.prod(shape[:-1]), 1)
+
+
+def _fan_out(shape: tuple[int, ...]) -> int:
+    return max(math.prod(shape[:-2]), 1) * shape[-1]
+
+
+@dataclass(frozen=True)
+class Undrawn(Initialiser):
+    """Zeros that take no memory and cannot be written to, for where only the shapes are asked for."""
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+        return np.broadcast_to(np.float32(0), shape)
 
 
 @settings
@@ -73,7 +98,7 @@ class Glorot(Initialiser):
     """
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-        return _gaussian(rng, shape, (2 / (_fan_in(shape) + shape[-1])) ** 0.5)
+        return _gaussian(rng, shape, (2 / (_fan_in(shape) + _fan_out(shape))) ** 0.5)
 
 
 @settings

@@ -1,14 +1,16 @@
 """What a layer is, and layers one after the other."""
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from preceptor.errors import ConfigError, DtypeError, ShapeError
-from preceptor.graph import trace
+from preceptor.graph import Graph, trace
+from preceptor.nn.initialiser import Initialiser, Undrawn
 from preceptor.ops import Spec, fold_in
 from preceptor.ops.primitive import spec_of, user_line
 
@@ -31,6 +33,21 @@ class Layer(ABC):
         """Computes the output and the next state. `key` (uint32[2]) feeds random layers; None where not training."""
 
 
+@dataclass(frozen=True)
+class Function(Layer):
+    """A layer without parameters: a function of its input alone, which can be called as one."""
+
+    @abstractmethod
+    def __call__(self, x: Any) -> Any:
+        """The function itself."""
+
+    def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
+        return {}, {}
+
+    def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:
+        return self(x), state
+
+
 def output_spec(layer: Layer, params: Arrays, state: Arrays, spec: Spec) -> Spec:
     """The spec of a layer's output, by tracing: nothing is computed.
 
@@ -40,8 +57,88 @@ def output_spec(layer: Layer, params: Arrays, state: Arrays, spec: Spec) -> Spec
     return program.graph.outputs[0].spec
 
 
+def initial_specs(layer: Layer, spec: Spec) -> tuple[dict[str, Spec], dict[str, Spec]]:
+    """Specs of the parameters and of the state that `layer.init` would make: nothing is drawn.
+
+    Raises: ShapeError, DtypeError, as drawing would.
+    """
+    params, state = _undrawn(layer).init(np.random.default_rng(0), spec)
+    return {n: spec_of(value) for n, value in params.items()}, {n: spec_of(value) for n, value in state.items()}
+
+
+def _undrawn(value: Any) -> Any:
+    """A layer whose initialisers, and those of the layers in it, make zeros that take no memory."""
+    if isinstance(value, Initialiser):
+        return Undrawn()
+    if isinstance(value, tuple):
+        return tuple(_undrawn(each) for each in value)
+    if is_dataclass(value) and not isinstance(value, type):
+        return replace(value, **{field.name: _undrawn(getattr(value, field.name)) for field in fields(value)})
+    return value
+
+
+def multiply_adds(layer: Layer, params: Arrays, state: Arrays, spec: Spec) -> int:
+    """Multiplications, each with its addition, in the products and convolutions of one forward pass, by tracing.
+
+    What a convolution multiplies with the zeros of its padding counts too. Arrays may be specs: nothing is computed.
+    """
+    program = trace(lambda p, s, x: layer.apply(p, s, x, train=False, key=None)[0])(params, state, spec)
+    return _products(program.graph)
+
+
+def _products(graph: Graph) -> int:
+    total = 0
+    for node in graph.nodes:
+        if node.primitive.name == "matmul":
+            total += node.spec.size * node.inputs[0].spec.shape[-1]
+        elif node.primitive.name == "convolution":
+            total += node.spec.size * math.prod(node.inputs[1].spec.shape[:-1])
+    return total
+
+
 @dataclass(frozen=True)
-class Sequential(Layer):
+class Composite(Layer):
+    """A layer made of layers: parameters and state are keyed `name/key`, and an error names the part at fault."""
+
+
+def init_part(name: str, layer: Layer, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays, Spec]:
+    """Parameters and state of one part of a composite, keyed by path, and the spec of its output."""
+    try:
+        params, state = layer.init(rng, spec)
+        out = output_spec(layer, params, state, spec)
+    except (ShapeError, DtypeError) as error:
+        raise _named(error, name, layer) from None
+    return _below(name, params), _below(name, state), out
+
+
+def apply_part(
+    name: str, layer: Layer, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any
+) -> tuple[Any, Arrays]:
+    """Output and next state, keyed by path, of one part of a composite with these parameters and this state."""
+    try:
+        y, after = layer.apply(within(params, name), within(state, name), x, train=train, key=key)
+    except (ShapeError, DtypeError) as error:
+        raise _named(error, name, layer) from None
+    return y, _below(name, after)
+
+
+def within(values: Arrays, name: str) -> Arrays:
+    """The part of a flat dictionary below a path, with the path taken off."""
+    start = name + "/"
+    return {path[len(start) :]: value for path, value in values.items() if path.startswith(start)}
+
+
+def _below(name: str, values: Arrays) -> Arrays:
+    return {f"{name}/{key}": value for key, value in values.items()}
+
+
+def _named(error: ValueError, name: str, layer: Layer) -> ValueError:
+    where = f"{name}/" if isinstance(layer, Composite) else f"{name} ({type(layer).__name__}) "
+    return type(error)(f"{where}{error}")
+
+
+@dataclass(frozen=True)
+class Sequential(Composite):
     """Applies layers one after the other.
 
     Shapes: those of its layers. Parameters and state are keyed `name/key`.
@@ -73,24 +170,17 @@ class Sequential(Layer):
         params: Arrays = {}
         state: Arrays = {}
         for name, layer in zip(self.names, self.layers, strict=True):
-            try:
-                own_params, own_state = layer.init(rng, spec)
-                spec = output_spec(layer, own_params, own_state, spec)
-            except (ShapeError, DtypeError) as error:
-                raise _named(error, name, layer) from None
-            params |= {f"{name}/{key}": value for key, value in own_params.items()}
-            state |= {f"{name}/{key}": value for key, value in own_state.items()}
+            own_params, own_state, spec = init_part(name, layer, rng, spec)
+            params |= own_params
+            state |= own_state
         return params, state
 
     def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:
         next_state: Arrays = {}
         for number, (name, layer) in enumerate(zip(self.names, self.layers, strict=True)):
             own_key = None if key is None else fold_in(key, number)
-            try:
-                x, own = layer.apply(within(params, name), within(state, name), x, train=train, key=own_key)
-            except (ShapeError, DtypeError) as error:
-                raise _named(error, name, layer) from None
-            next_state |= {f"{name}/{key}": value for key, value in own.items()}
+            x, own = apply_part(name, layer, params, state, x, train=train, key=own_key)
+            next_state |= own
         return x, next_state
 
     def walk(self, params: Arrays, state: Arrays, spec: Spec) -> Iterator[tuple[str, Layer, Spec]]:
@@ -98,17 +188,6 @@ class Sequential(Layer):
         for name, layer in zip(self.names, self.layers, strict=True):
             spec = output_spec(layer, within(params, name), within(state, name), spec)
             yield name, layer, spec
-
-
-def within(values: Arrays, name: str) -> Arrays:
-    """The part of a flat dictionary below a path, with the path taken off."""
-    start = name + "/"
-    return {path[len(start) :]: value for path, value in values.items() if path.startswith(start)}
-
-
-def _named(error: ValueError, name: str, layer: Layer) -> ValueError:
-    where = f"{name}/" if isinstance(layer, Sequential) else f"{name} ({type(layer).__name__}) "
-    return type(error)(f"{where}{error}")
 
 
 def count_parameters(params: Arrays) -> int:

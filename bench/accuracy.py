@@ -1,8 +1,9 @@
 """The default `fit` beside scikit-learn's networks and boosted trees with their defaults: `python bench/accuracy.py`.
 
-The tables are those of shared/data beside the repository (or --data). Every method is judged on the same test rows;
-scikit-learn learns from train and dev rows together, for what it holds out is its own business. Its network is given
-one-hot categories and standardised numbers (missing ones filled with the mean), the target as it is.
+The tables are those of shared/data beside the repository (or --data); with --made also those of made_tables.py. Every
+method is judged on the same test rows; scikit-learn learns from train and dev rows together, for what it holds out is
+its own business. Its network is given one-hot categories and standardised numbers (missing ones filled with the mean),
+the target as it is.
 """
 
 import argparse
@@ -25,6 +26,8 @@ from sklearn.neural_network import MLPClassifier, MLPRegressor
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
+from made_tables import MADE
+from made_tables import TARGET as MADE_TARGET
 from preceptor.data import split, target_kind, usable_rows
 from preceptor.data.columns import as_column
 from preceptor.data.table import Table
@@ -46,13 +49,19 @@ TABLES: dict[str, tuple[tuple[str, ...], bool, str]] = {
     "pima-diabetes": (("pima-indians-diabetes.csv",), False, "column9"),
     "boston-housing": (("housing.csv",), False, "column14"),
     "auto-imports": (("auto_imports.csv",), False, "column26"),
+    "seaborn-titanic": (("titanic.csv",), True, "survived"),
+    "seaborn-tips": (("tips.csv",), True, "tip"),
+    "horse-colic": (("horse-colic.csv",), False, "column24"),
 }
+LEAKS = {"seaborn-titanic": ["alive"]}  # columns that tell the target: left out
 METHODS = ("preceptor", "mlp", "trees")
 MOST_LEVELS = 100  # columns of more different texts than that are left out for scikit-learn
 
 
 def load(name: str, data: Path) -> tuple[pd.DataFrame, str]:
     """A table of the list, with what it writes for missing values read as missing."""
+    if name in MADE:
+        return MADE[name](), MADE_TARGET
     files, header, target = TABLES[name]
     folder = data / name if (data / name).is_dir() else data / "wine-quality"
     parts = [
@@ -64,7 +73,9 @@ def load(name: str, data: Path) -> tuple[pd.DataFrame, str]:
         frame.columns = [f"column{number + 1}" for number in range(frame.shape[1])]
     if name == "adult":  # the labels of its test file end with a dot
         frame[target] = frame[target].str.rstrip(".")
-    return frame.dropna(subset=[target]).reset_index(drop=True), target
+    frame = frame.drop(columns=LEAKS.get(name, [])).dropna(subset=[target])
+    truths = {column: int for column in frame if frame[column].dtype == bool}
+    return frame.astype(truths).reset_index(drop=True), target
 
 
 def as_table(name: str, frame: pd.DataFrame) -> Table:
@@ -148,7 +159,7 @@ def shown(rows: list[dict[str, Any]], methods: tuple[str, ...]) -> Lines:
     better: dict[str, Callable[..., float]] = {"accuracy": max, "rmse": min}
     for row in rows:
         best = better[row["figure"]](row[m]["mean"] for m in methods if m != "trees")
-        digits = 4 if row["figure"] == "accuracy" or row[methods[0]]["mean"] < 100 else 0
+        digits = 3 if row["figure"] == "accuracy" or row[methods[0]]["mean"] < 100 else 0
         cells = [
             f"{'[bold]' * (row[m]['mean'] == best)}{row[m]['mean']:,.{digits}f} ± {row[m]['sd']:,.{digits}f}"
             f"{'[/bold]' * (row[m]['mean'] == best)} ({row[m]['seconds']:.1f})"
@@ -161,8 +172,11 @@ def shown(rows: list[dict[str, Any]], methods: tuple[str, ...]) -> Lines:
 def main() -> int:
     """Runs the comparison."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--table", action="append", choices=list(TABLES), help="One of the tables; may be repeated.")
+    parser.add_argument(
+        "--table", action="append", choices=[*TABLES, *MADE], help="One of the tables; may be repeated."
+    )
     parser.add_argument("--method", action="append", choices=METHODS, help="One of the methods; may be repeated.")
+    parser.add_argument("--made", action="store_true", help="The made tables too.")
     parser.add_argument("--seeds", type=int, default=3, help="Seeds 0, 1, ...: split, first weights, order of rows.")
     parser.add_argument("--data", type=Path, default=DATA, help="The folder of the tables.")
     parser.add_argument("--json", action="store_true", help="Print one JSON object a table instead.")
@@ -172,7 +186,7 @@ def main() -> int:
         return 2
     methods = tuple(given.method or METHODS)
     rows = []
-    for name in given.table or TABLES:
+    for name in given.table or [*TABLES, *(MADE if given.made else ())]:
         found = [measure(name, seed, methods, given.data) for seed in range(given.seeds)]
         rows.append(summary(name, found, methods))
         if given.json:

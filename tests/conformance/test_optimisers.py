@@ -6,6 +6,7 @@ import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -20,11 +21,13 @@ from preceptor.train import Arrays, Config, Constant, Cosine, optim, train
 KINDS = [each for name in optim.__all__ if (each := getattr(optim, name)) is not optim.Optimiser]
 IDS = [each.__name__ for each in KINDS]
 every_optimiser = pytest.mark.parametrize("kind", KINDS, ids=IDS)
-START = {  # a scalar, a vector, a matrix and an array of four axes
+START = {  # a scalar, a vector, matrices and arrays of three and four axes
     "bias": np.array(0.7),
     "deep/scale": np.array([1.0, -2.0, 0.3]),
     "deep/weight": np.linspace(-1.5, 1.5, 6).reshape(2, 3),
-    "filters": np.linspace(2, -2, 24).reshape(2, 3, 2, 2),
+    "filters/weight": np.linspace(2, -2, 24).reshape(2, 3, 2, 2),
+    "members/weight": np.cos(np.arange(24)).reshape(2, 4, 3),
+    "output/weight": np.linspace(-0.5, 0.5, 4).reshape(2, 2),
 }
 
 
@@ -93,14 +96,14 @@ def params_after(*args, **given):
 # Trajectories as the sources print them -----------------------------------------------------------------------------
 
 
-def gradient_descent(o, p, gradient, rate, steps):
+def gradient_descent(o, path, p, gradient, rate, steps):
     """w(t+1) = w(t) - rate * gradient."""
     for _ in range(steps):
         p = p - rate * gradient(p)
     return p
 
 
-def heavy_ball(o, p, gradient, rate, steps):
+def heavy_ball(o, path, p, gradient, rate, steps):
     """Polyak 1964: x(t+1) = x(t) - rate * gradient + momentum * (x(t) - x(t-1))."""
     before = p
     for _ in range(steps):
@@ -108,7 +111,7 @@ def heavy_ball(o, p, gradient, rate, steps):
     return p
 
 
-def lookahead(o, p, gradient, rate, steps):
+def lookahead(o, path, p, gradient, rate, steps):
     """Sutskever et al. 2013, equations 3 and 4: v = momentum v - rate * gradient(θ + momentum v); θ = θ + v.
 
     The parameter of the rewritten form is the point looked ahead to, θ + momentum v.
@@ -120,7 +123,7 @@ def lookahead(o, p, gradient, rate, steps):
     return theta + o.momentum * v
 
 
-def lecture_6e(o, p, gradient, rate, steps):
+def lecture_6e(o, path, p, gradient, rate, steps):
     """Tieleman and Hinton 2012: MeanSquare(t) = 0.9 MeanSquare(t-1) + 0.1 gradient²; divide by its root."""
     mean_square = np.zeros_like(p)
     for _ in range(steps):
@@ -130,7 +133,7 @@ def lecture_6e(o, p, gradient, rate, steps):
     return p
 
 
-def algorithm_1(o, p, gradient, rate, steps, weight_decay=0.0):
+def algorithm_1(o, path, p, gradient, rate, steps, weight_decay=0.0):
     """Kingma and Ba 2015, algorithm 1; with weight decay Loshchilov and Hutter 2019, algorithm 2, lines 6 to 12."""
     m, v = np.zeros_like(p), np.zeros_like(p)
     for t in range(1, steps + 1):
@@ -142,8 +145,72 @@ def algorithm_1(o, p, gradient, rate, steps, weight_decay=0.0):
     return p
 
 
-def algorithm_2(o, p, gradient, rate, steps):
-    return algorithm_1(o, p, gradient, rate, steps, o.weight_decay)
+def algorithm_2(o, path, p, gradient, rate, steps):
+    return algorithm_1(o, path, p, gradient, rate, steps, o.weight_decay)
+
+
+def course_momentum(o, path, p, gradient, rate, steps):
+    """Course, "Momentum update": v = α v - η gradient;  w = w + v."""
+    v = np.zeros_like(p)
+    for _ in range(steps):
+        v = o.momentum * v - rate * gradient(p)
+        p = p + v
+    return p
+
+
+def figure_1(o, path, p, gradient, rate, steps):
+    """Duchi et al. 2011, section 1.1: x(t+1) = x(t) - rate * diag(G(t))^(-1/2) g(t), G the sum of g g^T."""
+    outer = np.zeros_like(p)
+    for _ in range(steps):
+        g = gradient(p)
+        outer = outer + g**2
+        p = p - rate * g / (np.sqrt(outer) + o.epsilon)
+    return p
+
+
+def zeiler(o, path, p, gradient, rate, steps):
+    """Zeiler 2012, algorithm 1, each move times the rate, which the paper has not."""
+    square, moves = np.zeros_like(p), np.zeros_like(p)
+    for _ in range(steps):
+        g = gradient(p)
+        square = o.decay * square + (1 - o.decay) * g**2  # accumulate gradient
+        move = -np.sqrt(moves + o.epsilon) / np.sqrt(square + o.epsilon) * g  # RMS[dx] / RMS[g] * g
+        moves = o.decay * moves + (1 - o.decay) * move**2  # accumulate updates
+        p = p + rate * move
+    return p
+
+
+def lion(o, path, p, gradient, rate, steps):
+    """Chen et al. 2023, algorithm 2."""
+    m = np.zeros_like(p)
+    for _ in range(steps):
+        g = gradient(p)
+        c = o.beta1 * m + (1 - o.beta1) * g
+        p = p - rate * (np.sign(c) + o.weight_decay * p)
+        m = o.beta2 * m + (1 - o.beta2) * g
+    return p
+
+
+def muon(o, path, p, gradient, rate, steps):
+    """Jordan et al. 2024 with Liu et al. 2025, equation 4; here on singular values, for the iteration changes no other
+    thing."""
+    if path not in ("deep/weight", "filters/weight", "members/weight"):
+        return algorithm_2(o, path, p, gradient, rate, steps)
+    shape = p.shape
+    b = np.zeros_like(p)
+    for _ in range(steps):
+        g = gradient(p)
+        b = o.momentum * b + g
+        ahead = o.momentum * b + g
+        matrices = ahead.reshape(-1, shape[-1]) if len(shape) == 4 else ahead
+        u, values, v = np.linalg.svd(matrices, full_matrices=False)
+        values = values / np.sqrt((values**2).sum(-1, keepdims=True))
+        for _ in range(5):
+            values = 3.4445 * values - 4.7750 * values**3 + 2.0315 * values**5
+        orthogonal = (u * values[..., None, :]) @ v
+        size = 0.2 * np.sqrt(max(orthogonal.shape[-2:]))
+        p = p - rate * (size * orthogonal.reshape(shape) + o.weight_decay * p)
+    return p
 
 
 PAPER = {
@@ -153,6 +220,12 @@ PAPER = {
     optim.RMSProp: lecture_6e,
     optim.Adam: algorithm_1,
     optim.AdamW: algorithm_2,
+    optim.HeavyBall: course_momentum,
+    optim.AcceleratedGradient: lookahead,
+    optim.Adagrad: figure_1,
+    optim.Adadelta: zeiler,
+    optim.Lion: lion,
+    optim.Muon: muon,
 }
 
 # The second and third steps of p = 1 on p² / 2 (so the gradient is p itself) at rate 0.1, worked out by hand.
@@ -172,6 +245,19 @@ BY_HAND = {
     optim.Adam: (0.900000001, 0.800412230, 0.701586275),
     # 0.1 * 0.01 * p more in each step: 0.001, 0.000899, 0.0007985; the mean over its root 1, 0.9958197, 0.9880932
     optim.AdamW: (0.899000001, 0.798519028, 0.698911185),
+    # v = 0.1, 0.09 + 0.09 = 0.18, 0.162 + 0.072 = 0.234
+    optim.HeavyBall: (0.9, 0.72, 0.486),
+    # v = 0.1, move 0.1 + 0.09;  v = 0.09 + 0.081 = 0.171, move 0.081 + 0.1539;  v = 0.21141, move 0.05751 + 0.190269
+    optim.AcceleratedGradient: (0.81, 0.5751, 0.327321),
+    # s = 1, 1.81, 1.81 + 0.833103528² = 2.504061491, roots 1, 1.345362405, 1.582422665: 1, 0.668964732, 0.526473455
+    optim.Adagrad: (0.9, 0.833103528, 0.780456183),
+    # s = 0.1, 0.189936765, 0.270815006; the roots of m + 1e-6: 0.001, 0.001414213, 0.001718225;
+    # directions 0.001 / 0.316229347, 0.001414213 * 0.999683774 / 0.435818500, 0.001718225 * 0.999359381 / 0.520399852
+    optim.Adadelta: (0.999683774, 0.999359381, 0.999029419),
+    # the sign of the mean is 1 each time: 0.1 and 0.1 * 0.01 * p more
+    optim.Lion: (0.899, 0.798101, 0.697302899),
+    # p is a scalar, which AdamW moves
+    optim.Muon: (0.899000001, 0.798519028, 0.698911185),
 }
 
 
@@ -185,7 +271,7 @@ def test_every_optimiser_has_a_row():
 def test_steps_equal_the_formula_of_the_paper(kind, steps):
     found = params_after(kind(), steps, 0.05)
     for path, p in START.items():
-        expected = PAPER[kind](kind(), p, bowl_gradient, 0.05, steps)
+        expected = PAPER[kind](kind(), path, p, bowl_gradient, 0.05, steps)
         assert_allclose(found[path], expected, rtol=1e-12, atol=1e-12, err_msg=path)
         assert (found[path].shape, found[path].dtype) == (p.shape, np.float64)
 
@@ -214,13 +300,24 @@ TORCH = {
         "AdamW",
         {"betas": (0.8, 0.9), "eps": 1e-6, "weight_decay": 0.3},
     ),
+    "HeavyBall": (optim.HeavyBall(0.8), "SGD", {"momentum": 0.8}),  # the same as long as the rate stays
+    "AcceleratedGradient": (optim.AcceleratedGradient(0.8), "SGD", {"momentum": 0.8, "nesterov": True}),
+    "Adagrad": (optim.Adagrad(), "Adagrad", {"eps": 1e-8}),
+    "Adagrad, other numbers": (optim.Adagrad(1e-2), "Adagrad", {"eps": 1e-2}),
+    "Adadelta": (optim.Adadelta(), "Adadelta", {}),
+    "Adadelta, other numbers": (optim.Adadelta(0.7, 1e-3), "Adadelta", {"rho": 0.7, "eps": 1e-3}),
 }
 
 
+@pytest.fixture(scope="module")
+def torch():
+    found = pytest.importorskip("torch", reason="PyTorch is the reference of this test: pip install 'preceptor[peers]'")
+    found.set_num_threads(1)  # its threads cost more than they bring for arrays as small as these
+    return found
+
+
 @pytest.mark.parametrize("optimiser, peer, given", TORCH.values(), ids=TORCH)
-def test_trajectory_equals_pytorchs(optimiser, peer, given):
-    torch = pytest.importorskip("torch", reason="PyTorch is the reference of this test: pip install 'preceptor[peers]'")
-    torch.set_num_threads(1)  # its threads cost more than they bring for arrays as small as these
+def test_trajectory_equals_pytorchs(torch, optimiser, peer, given):
     leaves = {path: torch.tensor(p, requires_grad=True) for path, p in START.items()}
     theirs = getattr(torch.optim, peer)(leaves.values(), lr=0.03, **given)
     for _ in range(25):
@@ -230,6 +327,77 @@ def test_trajectory_equals_pytorchs(optimiser, peer, given):
     found = params_after(optimiser, 25, 0.03)
     for path, p in leaves.items():
         assert_allclose(found[path], p.detach().numpy(), rtol=1e-12, atol=1e-12, err_msg=path)
+
+
+def test_muon_moves_matrices_as_pytorchs(torch, monkeypatch):
+    """PyTorch halves the digits within the iteration; here it is held to its float64."""
+    monkeypatch.setattr(torch.Tensor, "bfloat16", lambda x: x.clone())
+    start = {"wide/weight": np.sin(np.arange(15.0)).reshape(3, 5), "tall/weight": np.cos(np.arange(8.0)).reshape(4, 2)}
+    leaves = {path: torch.tensor(p, requires_grad=True) for path, p in start.items()}
+    theirs = torch.optim.Muon(
+        leaves.values(), lr=0.03, momentum=0.9, weight_decay=0.3, adjust_lr_fn="match_rms_adamw", nesterov=True
+    )
+    for _ in range(25):
+        theirs.zero_grad()
+        sum((torch.tensor(curvature(p.shape)) * (p * p / 2 + torch.sin(p))).sum() for p in leaves.values()).backward()
+        theirs.step()
+    found = params_after(optim.Muon(momentum=0.9, weight_decay=0.3), 25, 0.03, start=start)
+    for path, p in leaves.items():
+        assert_allclose(found[path], p.detach().numpy(), rtol=1e-10, atol=1e-10, err_msg=path)
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (3, 40), (40, 3), (2, 5, 4), (3, 3, 4, 8)])
+def test_muon_moves_by_a_matrix_whose_singular_values_are_near_one(shape):
+    g = np.random.default_rng(0).normal(size=shape)
+    zero = SimpleNamespace(momentum=0.95, weight_decay=0.0)
+    move, state = optim.Muon().direction(g, np.zeros(shape), {"velocity": np.zeros(shape)}, zero)
+    assert_array_equal(state["velocity"], g)
+    matrices = move.reshape(-1, shape[-1]) if len(shape) == 4 else move
+    values = np.linalg.svd(matrices, compute_uv=False) / (0.2 * np.sqrt(max(matrices.shape[-2:])))
+    assert 0.65 < values.min() <= values.max() < 1.25
+
+
+@pytest.mark.parametrize(
+    "path, shape, is_matrix",
+    [
+        ("hidden1/weight", (4, 3), True),
+        ("hidden1/weight", (8, 4, 3), True),
+        ("block/conv1/weight", (3, 3, 4, 8), True),
+        ("hidden1/bias", (3,), False),
+        ("norm1/scale", (3,), False),
+        ("waves/frequency", (4, 3), False),
+        ("output/weight", (4, 3), False),
+        ("embedding1/weight", (100, 3), False),
+    ],
+)
+def test_muon_leaves_all_but_hidden_matrices_to_adamw(path, shape, is_matrix):
+    mover = optim.Muon(0.8, 0.9, 1e-6, weight_decay=0.3).mover_of(path, np.zeros(shape))
+    assert isinstance(mover, optim.Muon) if is_matrix else mover == optim.AdamW(0.8, 0.9, 1e-6, 0.3)
+
+
+def test_the_courses_momentum_keeps_a_move_at_its_size_when_the_rate_changes():
+    """v = α v - η gradient;  w = w + v, the second with the gradient at w + α v, which is our parameter."""
+    start, rates = {"p": np.linspace(-1, 1, 5)}, 0.1 * (1 + np.cos(np.pi * np.arange(12) / 12)) / 2
+    ball = course = start["p"]
+    v = u = np.zeros(5)
+    for rate in rates:
+        v = 0.9 * v - rate * bowl_gradient(ball)
+        ball = ball + v
+        u = 0.9 * u - rate * bowl_gradient(course + 0.9 * u)
+        course = course + u
+    found = params_after(optim.HeavyBall(), 12, 0.1, start=start, schedule=Cosine())["p"]
+    assert_allclose(found, ball, rtol=1e-13)
+    assert np.abs(found - params_after(optim.Momentum(), 12, 0.1, start=start, schedule=Cosine())["p"]).max() > 1e-3
+    found = params_after(optim.AcceleratedGradient(), 12, 0.1, start=start, schedule=Cosine())["p"]
+    assert_allclose(found, course + 0.9 * u, rtol=1e-13)
+    assert np.abs(found - params_after(optim.Nesterov(), 12, 0.1, start=start, schedule=Cosine())["p"]).max() > 1e-3
+
+
+def test_a_rate_of_zero_is_no_division_by_zero():
+    for kind in KINDS:
+        found = params_after(kind(), 2, 0.0)
+        for path, p in START.items():
+            assert_array_equal(found[path], p)
 
 
 # Laws ---------------------------------------------------------------------------------------------------------------
@@ -253,15 +421,16 @@ def test_both_engines_walk_the_same_path_whatever_the_rank(kind):
 
 
 @every_optimiser
-def test_state_is_named_alike_for_every_parameter_and_of_its_shape(kind):
+def test_state_is_that_of_the_optimiser_that_moves_a_parameter_and_of_its_shape(kind):
     state = descend(kind(), 1, 0.01).snapshot()
     assert set(state["optimiser"]) == set(state["params"]) == set(START)
-    names = {frozenset(own) for own in state["optimiser"].values()}
-    assert len(names) == 1
-    assert all(re.fullmatch("[a-z_]+", name) for name in names.pop())
     for path, own in state["optimiser"].items():
+        mover = kind().mover_of(path, START[path])
+        assert mover == kind() or kind is optim.Muon
+        first = mover.init(START[path].astype(np.float32))
+        assert set(first) == set(own)
+        assert all(re.fullmatch("[a-z_]+", name) for name in own)
         assert all(value.shape == START[path].shape for value in own.values())
-        first = kind().init(START[path].astype(np.float32))
         assert all(value.dtype == np.float32 for value in first.values())
 
 
@@ -284,7 +453,8 @@ def test_a_flat_surface_moves_nothing(kind):
 @every_optimiser
 def test_the_lowest_point_of_a_parabola_is_found(kind):
     parabola = lambda params: sum(pr.sum(curvature(p.shape) * (p - 1) ** 2) for p in params.values())
-    found = params_after(exact(kind), 2000, 0.05, function=parabola, engine=Xla("f64"), schedule=Cosine())
+    rate = 1.0 if kind in (optim.Adagrad, optim.Adadelta) else 0.05  # these make their steps small by themselves
+    found = params_after(exact(kind), 2000, rate, function=parabola, engine=Xla("f64"), schedule=Cosine())
     for path, p in START.items():
         assert_allclose(found[path], np.ones(p.shape), atol=1e-4, err_msg=path)
 
@@ -296,7 +466,9 @@ def test_the_valley_of_rosenbrock_is_followed_to_its_end(kind):
         return (1 - x) ** 2 + 100 * (y - x * x) ** 2
 
     start = {"x": np.array(-1.2), "y": np.array(1.0)}
-    rate = 1e-3 if kind in (optim.SGD, optim.Momentum, optim.Nesterov) else 1e-2  # above 2e-3 plain descent flies off
+    plain = (optim.SGD, optim.Momentum, optim.Nesterov, optim.HeavyBall, optim.AcceleratedGradient)
+    rate = {optim.Adagrad: 0.5, optim.Adadelta: 1.0}.get(kind, 1e-2)
+    rate = 1e-3 if kind in plain else rate  # above 2e-3 plain descent flies off
     found = params_after(exact(kind), 40_000, rate, function=banana, start=start, engine=Xla("f64"), schedule=Cosine())
     assert (float(found["x"]), float(found["y"])) == pytest.approx((1, 1), abs=1e-3)
 
@@ -320,17 +492,19 @@ def test_changing_a_number_compiles_nothing(kind, name):
     _, loop = compiled(kind)
     assert loop.many._cache_size() == 1
     state = descend(changed, 1, 0.0).snapshot() | {"params": START}
-    state["optimiser"] = {path: changed.init(p) for path, p in START.items()}
+    state["optimiser"] = {path: changed.mover_of(path, p).init(p) for path, p in START.items()}
     carried = loop.put(state)
     for step in range(1, 6):
         numbers = {"learning_rate": 0.05} | {each: getattr(changed, each) for each in numbers_of(kind)}
         hyper = {each: np.full(1, value) for each, value in numbers.items()}
         carried, _ = loop(carried, np.zeros((1, 1), int), hyper | {"step": np.array([step], np.int32)})
     assert loop.many._cache_size() == 1
+    differences = []
     for path, p in START.items():
-        expected = PAPER[kind](changed, p, bowl_gradient, 0.05, 5)
+        expected = PAPER[kind](changed, path, p, bowl_gradient, 0.05, 5)
         assert_allclose(loop.get(carried)["params"][path], expected, rtol=1e-12, atol=1e-12)
-        assert np.abs(expected - PAPER[kind](kind(), p, bowl_gradient, 0.05, 5)).max() > 1e-12
+        differences.append(np.abs(expected - PAPER[kind](kind(), path, p, bowl_gradient, 0.05, 5)).max())
+    assert max(differences) > 1e-12
 
 
 @every_optimiser
@@ -350,4 +524,4 @@ def test_documented_with_formula_source_and_differences(kind):
     assert sections == ["Formula", "Source", "Differs"]
     assert re.match(r"[A-Z].*\.$", kind.__doc__.splitlines()[0])
     assert re.search(r"Source: .* \d{4}", kind.__doc__)
-    assert 0 < kind.usual_rate < 1
+    assert 0 < kind.usual_rate <= 1

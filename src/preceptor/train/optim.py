@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from typing import Any, ClassVar
 
 import numpy as np
@@ -9,9 +10,28 @@ import numpy as np
 from preceptor import ops
 from preceptor.hyper import hyper, settings
 
-__all__ = ["SGD", "Adam", "AdamW", "Momentum", "Nesterov", "Optimiser", "RMSProp"]
+__all__ = [
+    "SGD",
+    "AcceleratedGradient",
+    "Adadelta",
+    "Adagrad",
+    "Adam",
+    "AdamW",
+    "HeavyBall",
+    "Lion",
+    "Momentum",
+    "Muon",
+    "Nesterov",
+    "Optimiser",
+    "RMSProp",
+]
 
 Arrays = dict[str, Any]
+TINY = 1e-30  # a learning rate below it is 0; float32 can hold it
+
+# Of Muon: coefficients of the quintic and how often it is applied, from Jordan's text and PyTorch; the smallest norm
+# divided by, PyTorch's.
+QUINTIC, ROUNDS, NORM = (3.4445, -4.7750, 2.0315), 5, 1e-7
 
 
 @dataclass(frozen=True)
@@ -23,6 +43,10 @@ class Optimiser(ABC):
 
     usual_rate: ClassVar[float] = 1e-3
 
+    def mover_of(self, path: str, p: Any) -> "Optimiser":
+        """The optimiser that moves one parameter: itself, where it does not leave some to another."""
+        return self
+
     @abstractmethod
     def init(self, p: Any) -> Arrays:
         """The first state that belongs to one parameter."""
@@ -31,7 +55,8 @@ class Optimiser(ABC):
     def direction(self, g: Any, p: Any, state: Arrays, h: Any) -> tuple[Any, Arrays]:
         """(direction, next state) from the gradient; the parameter becomes p - learning_rate * direction.
 
-        `h` has the numeric fields of the class as they stand in this step, and `h.step`, which counts from 1.
+        `h` has the numeric fields of the class as they stand in this step, `h.learning_rate`, and `h.step`, which
+        counts from 1.
         """
 
 
@@ -57,8 +82,18 @@ class SGD(Optimiser):
         return g, {}
 
 
+@dataclass(frozen=True)
+class _Velocity(Optimiser):
+    """What the methods of momentum have in common: a velocity of which a share is kept."""
+
+    momentum: float = hyper(default=0.9, low=0, high=1, unit="share kept per step", doc="Share of the velocity kept.")
+
+    def init(self, p: Any) -> Arrays:
+        return {"velocity": _zeros(p)}
+
+
 @settings
-class Momentum(Optimiser):
+class Momentum(_Velocity):
     """Follows a decaying sum of past gradients.
 
     Formula: v = momentum * v + g;  direction = v.
@@ -68,18 +103,13 @@ class Momentum(Optimiser):
 
     usual_rate: ClassVar[float] = 0.02
 
-    momentum: float = hyper(default=0.9, low=0, high=1, unit="share kept per step", doc="Share of the velocity kept.")
-
-    def init(self, p: Any) -> Arrays:
-        return {"velocity": _zeros(p)}
-
     def direction(self, g: Any, p: Any, state: Arrays, h: Any) -> tuple[Any, Arrays]:
         velocity = h.momentum * state["velocity"] + g
         return velocity, {"velocity": velocity}
 
 
 @settings
-class Nesterov(Optimiser):
+class Nesterov(_Velocity):
     """Follows the sum of past gradients as it will be after one more such gradient.
 
     Formula: v = momentum * v + g;  direction = g + momentum * v.
@@ -89,14 +119,95 @@ class Nesterov(Optimiser):
 
     usual_rate: ClassVar[float] = 0.02
 
-    momentum: float = hyper(default=0.9, low=0, high=1, unit="share kept per step", doc="Share of the velocity kept.")
-
-    def init(self, p: Any) -> Arrays:
-        return {"velocity": _zeros(p)}
-
     def direction(self, g: Any, p: Any, state: Arrays, h: Any) -> tuple[Any, Arrays]:
         velocity = h.momentum * state["velocity"] + g
         return g + h.momentum * velocity, {"velocity": velocity}
+
+
+def _unrated(move: Any, h: Any) -> Any:
+    """A move that has its learning rate within, as a direction. At a rate of 0 no direction gives it: nothing moves."""
+    return move / ops.maximum(h.learning_rate, TINY)
+
+
+@settings
+class HeavyBall(_Velocity):
+    """Moves by a share of the last move and down the gradient: momentum as the course writes it.
+
+    Formula: v = momentum * v + learning_rate * g;  p = p - v.
+    Source: Polyak 1964; course, "Momentum update", where v has the other sign.
+    Differs: from Momentum only where the rate changes: a move made at a high rate goes on at its own size.
+    """
+
+    usual_rate: ClassVar[float] = 0.02
+
+    def direction(self, g: Any, p: Any, state: Arrays, h: Any) -> tuple[Any, Arrays]:
+        velocity = h.momentum * state["velocity"] + h.learning_rate * g
+        return _unrated(velocity, h), {"velocity": velocity}
+
+
+@settings
+class AcceleratedGradient(_Velocity):
+    """Moves by a share of the last move and down the gradient found there: NAG as the course writes it.
+
+    Formula: v = momentum * v + learning_rate * g(w - momentum * v);  w = w - v. The parameter is the point looked
+        ahead to, p = w - momentum * v, where the gradient is taken: p = p - (learning_rate * g + momentum * v).
+    Source: Nesterov 1983; Sutskever et al. 2013, equations 3 and 4; course, "Nesterov update", where v has the other
+        sign and the formula (not the sentence above it) lacks a factor momentum.
+    Differs: from Nesterov only where the rate changes. Losses and predictions are those of p, not of w.
+    """
+
+    usual_rate: ClassVar[float] = 0.02
+
+    def direction(self, g: Any, p: Any, state: Arrays, h: Any) -> tuple[Any, Arrays]:
+        velocity = h.momentum * state["velocity"] + h.learning_rate * g
+        return g + _unrated(h.momentum * velocity, h), {"velocity": velocity}
+
+
+@settings
+class Adagrad(Optimiser):
+    """Divides the gradient by the root of the sum of all its squares so far.
+
+    Formula: s = s + g²;  direction = g / (sqrt(s) + epsilon).
+    Source: Duchi et al. 2011, the diagonal form of section 1.1.
+    Differs: the sum begins at 0, as in PyTorch, whose epsilon is 1e-10; Keras begins it at 0.1.
+    """
+
+    usual_rate: ClassVar[float] = 0.02
+
+    epsilon: float = hyper(default=1e-8, low=0, scale="log", doc="Added to the root.")
+
+    def init(self, p: Any) -> Arrays:
+        return {"square": _zeros(p)}
+
+    def direction(self, g: Any, p: Any, state: Arrays, h: Any) -> tuple[Any, Arrays]:
+        square = state["square"] + g * g
+        return g / (ops.sqrt(square) + h.epsilon), {"square": square}
+
+
+@settings
+class Adadelta(Optimiser):
+    """Divides the gradient by the root of its mean square and multiplies by that of its own past moves.
+
+    Formula: s = decay * s + (1 - decay) g²;  direction = g sqrt(m + epsilon) / sqrt(s + epsilon);
+        m = decay * m + (1 - decay) direction².
+    Source: Zeiler 2012, algorithm 1, which has no learning rate: 1 is that of the paper.
+    Differs: the rate multiplies the direction and not what m remembers, as in PyTorch. Epsilon stands inside the
+        roots, as in the paper, and sets how small the first moves are.
+    """
+
+    usual_rate: ClassVar[float] = 1.0
+
+    decay: float = hyper(default=0.9, low=0, high=1, unit="share kept per step", doc="Share of the mean square kept.")
+    epsilon: float = hyper(default=1e-6, low=0, scale="log", doc="Added to the root.")
+
+    def init(self, p: Any) -> Arrays:
+        return {"square": _zeros(p), "move": _zeros(p)}
+
+    def direction(self, g: Any, p: Any, state: Arrays, h: Any) -> tuple[Any, Arrays]:
+        square = h.decay * state["square"] + (1 - h.decay) * (g * g)
+        direction = g * (ops.sqrt(state["move"] + h.epsilon) / ops.sqrt(square + h.epsilon))
+        move = h.decay * state["move"] + (1 - h.decay) * (direction * direction)
+        return direction, {"square": square, "move": move}
 
 
 @settings
@@ -120,26 +231,9 @@ class RMSProp(Optimiser):
         return g / (ops.sqrt(square) + h.epsilon), {"square": square}
 
 
-def _adam(g: Any, state: Arrays, h: Any) -> tuple[Any, Arrays]:
-    mean = h.beta1 * state["mean"] + (1 - h.beta1) * g
-    square = h.beta2 * state["square"] + (1 - h.beta2) * (g * g)
-    mean_scale = 1 / (1 - ops.power(h.beta1, h.step))
-    root_scale = 1 / ops.sqrt(1 - ops.power(h.beta2, h.step))
-    direction = (mean * mean_scale) / (ops.sqrt(square) * root_scale + h.epsilon)
-    return direction, {"mean": mean, "square": square}
-
-
-@settings
-class Adam(Optimiser):
-    """Divides a running mean of the gradient by the root of a running mean of its square, both freed of their start.
-
-    Formula: m = beta1 m + (1 - beta1) g;  s = beta2 s + (1 - beta2) g²;
-        direction = m / (1 - beta1^t) / (sqrt(s / (1 - beta2^t)) + epsilon).
-    Source: Kingma and Ba 2015, algorithm 1.
-    Differs: from nothing; epsilon stands outside the root, as in the paper and PyTorch.
-    """
-
-    usual_rate: ClassVar[float] = 2e-3
+@dataclass(frozen=True)
+class _TwoMeans(Optimiser):
+    """What Adam and those built on it have in common: running means of the gradient and of its square."""
 
     beta1: float = hyper(default=0.9, low=0, high=0.9999, unit="share kept per step", doc="Share of the mean kept.")
     beta2: float = hyper(default=0.999, low=0, high=0.999999, unit="share kept per step", doc="Same for the square.")
@@ -149,11 +243,30 @@ class Adam(Optimiser):
         return {"mean": _zeros(p), "square": _zeros(p)}
 
     def direction(self, g: Any, p: Any, state: Arrays, h: Any) -> tuple[Any, Arrays]:
-        return _adam(g, state, h)
+        mean = h.beta1 * state["mean"] + (1 - h.beta1) * g
+        square = h.beta2 * state["square"] + (1 - h.beta2) * (g * g)
+        mean_scale = 1 / (1 - ops.power(h.beta1, h.step))
+        root_scale = 1 / ops.sqrt(1 - ops.power(h.beta2, h.step))
+        direction = (mean * mean_scale) / (ops.sqrt(square) * root_scale + h.epsilon)
+        return direction, {"mean": mean, "square": square}
 
 
 @settings
-class AdamW(Optimiser):
+class Adam(_TwoMeans):
+    """Divides a running mean of the gradient by the root of a running mean of its square, both freed of their start.
+
+    Formula: m = beta1 m + (1 - beta1) g;  s = beta2 s + (1 - beta2) g²;
+        direction = m / (1 - beta1^t) / (sqrt(s / (1 - beta2^t)) + epsilon).
+    Source: Kingma and Ba 2015, algorithm 1.
+    Differs: from nothing; epsilon stands outside the root, as in the paper and PyTorch. The course leaves out the
+        divisions by 1 - beta^t.
+    """
+
+    usual_rate: ClassVar[float] = 2e-3
+
+
+@settings
+class AdamW(_TwoMeans):
     """Adam, with every parameter also shrunk by a share of itself.
 
     Formula: direction = Adam's + weight_decay * p.
@@ -163,16 +276,89 @@ class AdamW(Optimiser):
 
     usual_rate: ClassVar[float] = 2e-3
 
+    weight_decay: float = hyper(
+        default=0.01, low=0, scale="log", unit="share of the learning rate", doc="How fast parameters shrink."
+    )
+
+    def direction(self, g: Any, p: Any, state: Arrays, h: Any) -> tuple[Any, Arrays]:
+        direction, state = super().direction(g, p, state, h)
+        return direction + h.weight_decay * p, state
+
+
+@settings
+class Lion(Optimiser):
+    """Moves every number by the same length, in the direction of the sign of a running mean of its gradient.
+
+    Formula: direction = sign(beta1 m + (1 - beta1) g) + weight_decay * p;  m = beta2 m + (1 - beta2) g.
+    Source: Chen et al. 2023, algorithm 2.
+    Differs: from nothing. The sign of 0 is 0. The usual rate is a tenth of Adam's, for every number moves by all of it.
+    """
+
+    usual_rate: ClassVar[float] = 2e-4
+
     beta1: float = hyper(default=0.9, low=0, high=0.9999, unit="share kept per step", doc="Share of the mean kept.")
-    beta2: float = hyper(default=0.999, low=0, high=0.999999, unit="share kept per step", doc="Same for the square.")
-    epsilon: float = hyper(default=1e-8, low=0, scale="log", doc="Added to the root.")
+    beta2: float = hyper(default=0.99, low=0, high=0.999999, unit="share kept per step", doc="Share remembered.")
     weight_decay: float = hyper(
         default=0.01, low=0, scale="log", unit="share of the learning rate", doc="How fast parameters shrink."
     )
 
     def init(self, p: Any) -> Arrays:
-        return {"mean": _zeros(p), "square": _zeros(p)}
+        return {"mean": _zeros(p)}
 
     def direction(self, g: Any, p: Any, state: Arrays, h: Any) -> tuple[Any, Arrays]:
-        direction, state = _adam(g, state, h)
-        return direction + h.weight_decay * p, state
+        sign = ops.sign(h.beta1 * state["mean"] + (1 - h.beta1) * g)
+        return sign + h.weight_decay * p, {"mean": h.beta2 * state["mean"] + (1 - h.beta2) * g}
+
+
+@settings
+class Muon(_TwoMeans):
+    """Moves hidden weight matrices by an orthogonal matrix near their velocity; AdamW moves all other parameters.
+
+    Formula: v = momentum * v + g;  u = g + momentum * v;  direction = 0.2 sqrt(max(n, m)) O + weight_decay * p for a
+        matrix (n, m). With u = U S V^T, O = U S' V^T, where S' lies between about 0.7 and 1.2: five times
+        x = a x + b (x x^T) x + c (x x^T)² x from u over its Frobenius norm.
+    Shapes: matrices are parameters called "weight" with two axes, stacks of them with three (member, n, m), and
+        kernels with four, taken as (height * width * channel, out). Not those of a layer whose path fits `others`.
+    Source: Jordan et al. 2024 (Muon); factor 0.2 sqrt(max(n, m)), which lets one learning rate and weight decay serve
+        both kinds of parameters: Liu et al. 2025, section 2.2.
+    Differs: PyTorch's Muon takes matrices only, runs the iteration in bfloat16, and has the factor under
+        adjust_lr_fn="match_rms_adamw"; its velocity has an extra factor 1 - momentum, of which O knows nothing.
+    """
+
+    usual_rate: ClassVar[float] = 2e-3
+
+    momentum: float = hyper(default=0.95, low=0, high=1, unit="share kept per step", doc="Share of the velocity kept.")
+    weight_decay: float = hyper(
+        default=0.01, low=0, scale="log", unit="share of the learning rate", doc="How fast parameters shrink."
+    )
+    others: tuple[str, ...] = ("output/*", "*embedding*")
+
+    def mover_of(self, path: str, p: Any) -> Optimiser:
+        is_matrix = path.rpartition("/")[2] == "weight" and 2 <= p.ndim <= 4
+        if is_matrix and not any(fnmatchcase(path, pattern) for pattern in self.others):
+            return self
+        return AdamW(self.beta1, self.beta2, self.epsilon, self.weight_decay)
+
+    def init(self, p: Any) -> Arrays:
+        return {"velocity": _zeros(p)}
+
+    def direction(self, g: Any, p: Any, state: Arrays, h: Any) -> tuple[Any, Arrays]:
+        velocity = h.momentum * state["velocity"] + g
+        ahead = g + h.momentum * velocity
+        matrix = ops.reshape(ahead, (-1, p.shape[-1])) if p.ndim == 4 else ahead
+        factor = 0.2 * max(matrix.shape[-2:]) ** 0.5
+        orthogonal = ops.reshape(_orthogonal(matrix), p.shape)
+        return factor * orthogonal + h.weight_decay * p, {"velocity": velocity}
+
+
+def _orthogonal(x: Any) -> Any:
+    """An orthogonal matrix near x (..., n, m): its singular values brought near 1 by a polynomial, its axes kept."""
+    is_tall = x.shape[-2] > x.shape[-1]
+    x = ops.swap_last_axes(x) if is_tall else x
+    norm = ops.sqrt(ops.sum(x * x, (-2, -1), keepdims=True))
+    x = x / ops.maximum(norm, NORM)
+    a, b, c = QUINTIC
+    for _ in range(ROUNDS):
+        square = x @ ops.swap_last_axes(x)
+        x = a * x + (b * square + c * (square @ square)) @ x
+    return ops.swap_last_axes(x) if is_tall else x

@@ -22,9 +22,13 @@ class Penalty(ABC):
     def measure(self, p: Any) -> Any:
         """The cost of one parameter at weight 1, a scalar."""
 
+    def reaches(self, path: str) -> bool:
+        """Whether it costs the parameter of this path."""
+        return fnmatchcase(path, self.pattern)
+
     def cost(self, params: dict[str, Any], weight: Any) -> Any:
         """The penalty of all parameters that fit the pattern; `weight` takes the place of the field in a program."""
-        parts = [self.measure(p) for path, p in sorted(params.items()) if fnmatchcase(path, self.pattern)]
+        parts = [self.measure(p) for path, p in sorted(params.items()) if self.reaches(path)]
         return weight * sum(parts[1:], parts[0]) if parts else 0.0
 
 

@@ -1,6 +1,7 @@
 """One training step as a program: forward, backward and update in one graph that one engine sees whole."""
 
 from collections.abc import Sequence
+from operator import add
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,25 +9,75 @@ import numpy as np
 
 from preceptor import ops
 from preceptor.autodiff import value_and_grad
-from preceptor.graph import Program, trace
-from preceptor.hyper import hyper_fields
+from preceptor.autodiff.fold import fold
+from preceptor.errors import ConfigError
+from preceptor.graph import Program, map_leaves, trace
+from preceptor.hyper import hyper, hyper_fields, settings
 from preceptor.nn import Layer, Loss
 from preceptor.ops import Spec
 from preceptor.ops.primitive import spec_of
+from preceptor.train.average import Average
 from preceptor.train.optim import Optimiser
 from preceptor.train.penalty import Penalty
 
 Arrays = dict[str, Any]
 
 
-def first_state(params: Arrays, state: Arrays, optimiser: Optimiser, seed: int) -> dict[str, Any]:
-    """Everything that a step reads and writes, before the first one."""
-    return {
+@settings
+class Update:
+    """What happens to gradients and parameters beside the optimiser, in every step.
+
+    Formula: clip_value: g = min(max(g, -clip_value), clip_value), number by number; clip_norm: g = g min(1, clip_norm /
+        (norm + 1e-6)), norm being the root of the sum of g² over all parameters together. Penalties are within g.
+    Args:
+        accumulate: the batch is walked in so many pieces of one size, whose gradients are averaged before the one
+            update: the same step from less memory.
+        average: a mean of the parameters to predict with.
+    Source: Pascanu et al. 2013, algorithm 1 (norm); 1e-6 as PyTorch's clip_grad_norm_.
+    Differs: the mean over pieces is that over the batch, to rounding, except where rows of a batch meet: batch
+        normalisation takes the statistics of each piece and moves its running ones with each; and masks are drawn piece
+        by piece. In PyTorch one divides the loss by the number of pieces oneself.
+    Raises: ConfigError where both kinds of clipping are asked for: which came first would matter.
+    """
+
+    clip_value: float | None = hyper(
+        default=None,
+        low=1e-12,
+        scale="log",
+        unit="per number of the gradient",
+        doc="Limits each number of the gradient.",
+    )
+    clip_norm: float | None = hyper(
+        default=None, low=1e-12, scale="log", unit="length", doc="Shortens a longer gradient, all parameters together."
+    )
+    accumulate: int = hyper(default=1, low=1, unit="pieces", doc="The batch is walked in so many pieces.")
+    average: Average | None = None
+
+    def __post_init__(self) -> None:
+        if self.clip_value is not None and self.clip_norm is not None:
+            raise ConfigError("Update: received clip_value and clip_norm; one of them is required. Leave one out.")
+
+
+def first_state(
+    params: Arrays,
+    state: Arrays,
+    optimiser: Optimiser,
+    seed: int,
+    update: Update = Update(),  # noqa: B008
+) -> dict[str, Any]:
+    """Everything that a step reads and writes, before the first one; "average" only where one is asked for."""
+    kept = {
         "params": params,
         "state": state,
-        "optimiser": {path: optimiser.init(p) for path, p in params.items()},
+        "optimiser": {path: optimiser.mover_of(path, p).init(p) for path, p in params.items()},
         "key": ops.key(seed),
     }
+    return kept if update.average is None else kept | {"average": dict(params)}
+
+
+def predicting(state: dict[str, Any]) -> dict[str, Any]:
+    """The part of it that predicts: "params", which are the averaged ones where there are any, and "state"."""
+    return {"params": state.get("average", state["params"]), "state": state["state"]}
 
 
 def make_step(
@@ -36,42 +87,105 @@ def make_step(
     penalties: Sequence[Penalty],
     state: dict[str, Any],
     batch: dict[str, Spec],
+    update: Update = Update(),  # noqa: B008
 ) -> Program:
     """Traces `step(state, batch, hyper) -> (next state, {"loss": mean loss of the batch, penalties left out})`.
 
     The batch holds "x" (batch, ...) and "y" (batch, ...). `hyper` holds what `hyper_values` names, one number each.
+
+    Raises: ConfigError where the batch cannot be cut as asked for, or a penalty reaches no parameter.
     """
+    _check_penalties(penalties, state["params"])
+    rows = batch["x"].shape[0]
+    if rows % update.accumulate:
+        raise ConfigError(
+            f"accumulate is {update.accumulate}: a batch of {rows} rows cannot be cut into so many pieces of one size. "
+            "Choose a batch size that is a multiple of it."
+        )
+    dtype = next(iter(state["params"].values())).dtype
 
     def step(state: dict[str, Any], batch: Arrays, hyper: Arrays) -> tuple:
-        key = ops.fold_in(state["key"], hyper["step"])
+        params, key = state["params"], ops.fold_in(state["key"], hyper["step"])
 
-        def objective(params: Arrays) -> tuple:
-            outputs, next_state = network.apply(params, state["state"], batch["x"], train=True, key=key)
+        def objective(params: Arrays, layers: Arrays, batch: Arrays, key: Any) -> tuple:
+            outputs, next_layers = network.apply(params, layers, batch["x"], train=True, key=key)
             mean = ops.mean(loss(outputs, batch["y"]))
             cost = mean
             for number, penalty in enumerate(penalties):
                 cost = cost + penalty.cost(params, hyper[f"penalty{number}"])
-            return cost, mean, next_state
+            return cost, mean, next_layers
 
-        ((_, mean, next_state), gradient) = value_and_grad(objective, has_aux=True)(state["params"])
+        differentiate = value_and_grad(objective, has_aux=True)
+        if update.accumulate == 1:
+            ((_, mean, layers), gradient) = differentiate(params, state["state"], batch, key)
+        else:
+
+            def one_more(sums: tuple, number: Any, part: Arrays) -> tuple:
+                ((_, mean, layers), gradient) = differentiate(params, sums[2], part, ops.fold_in(key, number))
+                return (sums[0] + mean, map_leaves(add, sums[1], gradient), layers)
+
+            zeros = map_leaves(lambda p: np.zeros(p.shape, p.dtype), params)
+            start = (np.zeros((), dtype), zeros, state["state"])
+            numbers = np.arange(update.accumulate, dtype=np.int32)
+            pieces = {name: ops.reshape(v, (update.accumulate, -1, *v.shape[1:])) for name, v in batch.items()}
+            mean, gradient, layers = fold(one_more, start, numbers, pieces)
+            share = 1 / update.accumulate
+            mean, gradient = mean * share, {path: g * share for path, g in gradient.items()}
+
         now = {name: value for name, value in hyper.items() if name != "step"}
         h = SimpleNamespace(**now, step=ops.cast(hyper["step"], mean.dtype))
-        params, moments = {}, {}
-        for path, p in state["params"].items():
-            move, moments[path] = optimiser.direction(gradient[path], p, state["optimiser"][path], h)
-            params[path] = p - h.learning_rate * move
-        kept = {"params": params, "state": next_state, "optimiser": moments, "key": state["key"]}
+        gradient = _clipped(gradient, update, h)
+        moved, moments = {}, {}
+        for path, p in params.items():
+            mover = optimiser.mover_of(path, p)
+            move, moments[path] = mover.direction(gradient[path], p, state["optimiser"][path], h)
+            moved[path] = p - h.learning_rate * move
+        kept = {"params": moved, "state": layers, "optimiser": moments, "key": state["key"]}
+        if update.average is not None:
+            share = update.average.share(h)
+            kept["average"] = map_leaves(lambda mean, p: mean + share * (p - mean), state["average"], moved)
         return kept, {"loss": mean}
 
-    dtype = next(iter(state["params"].values())).dtype
-    numbers = {name: Spec((), np.dtype(dtype)) for name in ("learning_rate", *hyper_values(optimiser, penalties))}
+    names = ("learning_rate", *hyper_values(optimiser, penalties, update))
+    numbers = {name: Spec((), np.dtype(dtype)) for name in names}
     return trace(step)(_specs(state), batch, numbers | {"step": Spec((), np.dtype(np.int32))})
 
 
-def hyper_values(optimiser: Optimiser, penalties: Sequence[Penalty]) -> dict[str, float]:
-    """The numbers of optimiser and penalties that are inputs of the step, beside "learning_rate" and "step"."""
+def hyper_values(
+    optimiser: Optimiser,
+    penalties: Sequence[Penalty],
+    update: Update = Update(),  # noqa: B008
+    steps: int = 1,
+) -> dict[str, float]:
+    """The numbers that are inputs of the step, beside "learning_rate" and "step": those of optimiser, penalties,
+    clipping and average, in a training of `steps` steps."""
     own = {each.name: getattr(optimiser, each.name) for each, _ in hyper_fields(optimiser)}
-    return own | {f"penalty{number}": penalty.weight for number, penalty in enumerate(penalties)}
+    clips = {"clip_value": update.clip_value, "clip_norm": update.clip_norm}
+    return (
+        own
+        | {f"penalty{number}": penalty.weight for number, penalty in enumerate(penalties)}
+        | {name: value for name, value in clips.items() if value is not None}
+        | (update.average.numbers(steps) if update.average is not None else {})
+    )
+
+
+def _clipped(gradient: Arrays, update: Update, h: Any) -> Arrays:
+    if update.clip_value is not None:
+        return {path: ops.clip(g, -h.clip_value, h.clip_value) for path, g in gradient.items()}
+    if update.clip_norm is not None:
+        squares = [ops.sum(g * g) for g in gradient.values()]
+        factor = ops.minimum(1, h.clip_norm / (ops.sqrt(sum(squares[1:], squares[0])) + 1e-6))
+        return {path: g * factor for path, g in gradient.items()}
+    return gradient
+
+
+def _check_penalties(penalties: Sequence[Penalty], params: Arrays) -> None:
+    for penalty in penalties:
+        if not any(map(penalty.reaches, params)):
+            raise ConfigError(
+                f"{type(penalty).__name__}: the pattern {penalty.pattern!r} fits none of the parameters; at least one "
+                f"is required. They are {', '.join(sorted(params)[:20])}."
+            )
 
 
 def _specs(value: Any) -> Any:

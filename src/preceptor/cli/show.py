@@ -1,26 +1,171 @@
 """`preceptor show`."""
 
 import json
+import re
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import click
 import numpy as np
 
 from preceptor.cli.fit import duration, line, loss_name, say_figures, summary
-from preceptor.nn import Sequential
-from preceptor.nn.layer import within
+from preceptor.cli.options import Widths
+from preceptor.errors import ConfigError, ShapeError
+from preceptor.nn import (
+    Layer,
+    Residual,
+    Sequential,
+    count_parameters,
+    initial_specs,
+    linear_model,
+    mlp,
+    multiply_adds,
+    output_spec,
+    vision,
+)
+from preceptor.nn.layer import Arrays, within
 from preceptor.ops import Spec
 from preceptor.train import Run, load
+from preceptor.train.settings import HIDDEN
 
 BARS = " ▁▂▃▄▅▆▇█"
 WIDTH = 60  # characters of a curve
+FLOAT = np.dtype(np.float32)
+WORDS = ("linear", "mlp", *vision.__all__)
+LONGEST = 100_000  # places or features along one axis of an input
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=click.Path(path_type=Path), required=False)
+@click.option("--model", type=click.Choice(WORDS), metavar="WORD", help=f"Show this ready network: {', '.join(WORDS)}.")
+@click.option("--input", "size", metavar="SIZE", help="Size of its input: 224x224x3 for a picture, 20 for a table.")
+@click.option(
+    "--outputs",
+    type=click.IntRange(1, LONGEST),
+    metavar="INTEGER",
+    help="How many outputs it has.  [default 10; alexnet 1000]",
+)
+@click.option("--hidden", type=Widths(), metavar="N,N,...", help="Hidden layers of mlp.  [units; default 128,64]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
-def command(run: Path, as_json: bool) -> None:
-    """Shows what is known of RUN: data, network, learning curve, figures."""
+def command(run: Path | None, as_json: bool, **asked: Any) -> None:
+    """Shows what is known of RUN: data, network, learning curve, figures.
+
+    With --model and --input instead of RUN: the layers of a ready network with the shapes of their outputs, parameters,
+    operations and memory.
+    """
+    if asked["model"] is None:
+        if surplus := next((name for name, value in asked.items() if value is not None), None):
+            raise ConfigError(
+                f"show: --{surplus.replace('size', 'input')} belongs to a ready network. Name it by --model."
+            )
+        if run is None:
+            raise click.UsageError("Missing argument 'RUN'.", click.get_current_context())
+        return show_run(run, as_json)
+    if run is not None:
+        raise ConfigError(f"show: received {run} and --model {asked['model']}; one of them can be shown at a time.")
+    return show_network(as_json=as_json, **asked)
+
+
+def show_network(
+    model: str, size: str | None, outputs: int | None, hidden: tuple[int, ...] | None, as_json: bool
+) -> None:
+    """What a ready network is made of, and what one example costs in it."""
+    if size is None:
+        raise ConfigError(f"show: --model {model} needs the size of its input, such as --input 224x224x3.")
+    if hidden is not None and model != "mlp":
+        raise ConfigError(f"show: --hidden is of mlp alone; {model} has its own layers. Leave it out.")
+    shape = input_shape(size)
+    outputs = outputs or (1000 if model == "alexnet" else 10)
+    if model in vision.__all__:
+        network = getattr(vision, model)(outputs)
+        if len(shape) != 3:
+            raise ConfigError(f"show: --input {size}: {model} needs height, width and channels, such as 224x224x3.")
+    else:
+        network = linear_model(outputs) if model == "linear" else mlp(HIDDEN if hidden is None else hidden, outputs)
+    given = Spec((1, *shape), FLOAT)
+    try:
+        params, state = initial_specs(network, given)
+    except ShapeError as error:
+        where = " ".join(str(error).split()[:2])  # the layer and its class
+        raise ConfigError(
+            f"show: --input {size} is too small for {model}: at {where} no window fits any more. Take larger pictures."
+        ) from None
+    rows = []
+    for name, layer, out in network.walk(params, state, given):
+        own, kept = within(params, name), within(state, name)
+        rows.append(
+            {
+                "name": name,
+                "class": type(layer).__name__,
+                "shape": list(out.shape[1:]),
+                "parameters": count_parameters(own),
+                "multiply_adds": multiply_adds(layer, own, kept, given),
+                "activation_bytes": outputs_within(layer, own, kept, given) * FLOAT.itemsize,
+            }
+        )
+        given = out
+    total = {word: sum(row[word] for row in rows) for word in ("parameters", "multiply_adds", "activation_bytes")}
+    line("network", f"{model} for an input of {times(shape)}, float32; figures are for one example")
+    table = [("", "", "output", "parameters", "multiply-adds", "memory")]
+    table += [(row["name"], row["class"], times(row["shape"]), *figures(row)) for row in rows]
+    table.append(("in all", "", "", *figures(total)))
+    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
+    for row in table:
+        cells = [text.ljust(n) if i < 2 else text.rjust(n) for i, (text, n) in enumerate(zip(row, widths, strict=True))]
+        line("", "  ".join(cells))
+    weights = binary_size(total["parameters"] * FLOAT.itemsize)
+    line("", f"The parameters take {weights}. Multiply-adds: of products and convolutions. Memory: of all outputs.")
+    if as_json:
+        click.echo(json.dumps({"model": model, "input": list(shape), "outputs": outputs, **total, "layers": rows}))
+
+
+def outputs_within(layer: Layer, params: Arrays, state: Arrays, spec: Spec) -> int:
+    """How many numbers the outputs of a layer hold, and those of the layers in it."""
+    if isinstance(layer, Sequential):
+        specs = [spec, *(out for _, _, out in layer.walk(params, state, spec))]
+        parts = list(zip(layer.names, layer.layers, specs, strict=False))
+    elif isinstance(layer, Residual):
+        both = (("block", layer.block), ("projection", layer.projection))
+        parts = [(name, part, spec) for name, part in both if part is not None]
+    else:
+        parts = []
+    inner = sum(outputs_within(part, within(params, n), within(state, n), given) for n, part, given in parts)
+    return inner + (0 if isinstance(layer, Sequential) else output_spec(layer, params, state, spec).size)
+
+
+def input_shape(size: str) -> tuple[int, ...]:
+    """224x224x3 as numbers."""
+    if not re.fullmatch(r"\d{1,6}([x×]\d{1,6}){0,3}", size):
+        raise ConfigError(
+            f"show: --input is {size!r}; one to four whole numbers with x between are required: 224x224x3."
+        )
+    shape = tuple(map(int, re.split("[x×]", size)))
+    if not all(1 <= length <= LONGEST for length in shape):
+        raise ConfigError(f"show: --input is {size}; each number must be 1 to {LONGEST:,}.")
+    return shape
+
+
+def times(shape: Sequence[int]) -> str:
+    """The shape of one example."""
+    return " × ".join(map(str, shape))
+
+
+def figures(row: dict[str, Any]) -> tuple[str, str, str]:
+    """Parameters, multiply-adds and memory as text."""
+    return f"{row['parameters']:,}", f"{row['multiply_adds']:,}", binary_size(row["activation_bytes"])
+
+
+def binary_size(count: int) -> str:
+    """Bytes in the unit that suits."""
+    for unit, size in (("GiB", 2**30), ("MiB", 2**20), ("KiB", 2**10)):
+        if count >= size:
+            return f"{count / size:,.1f} {unit}"
+    return f"{count} B"
+
+
+def show_run(run: Path, as_json: bool) -> None:
+    """What is known of a run."""
     trained = load(run)
     facts = trained.facts
     line("data", f"{facts['data']}: {facts['rows']:,} rows, {facts['features']:,} features")

@@ -124,7 +124,8 @@ def resnet20(outputs: int) -> Sequential:
 
 
 def _block(filters: int, stride: int) -> Residual:
-    first, second = (Convolution(filters, 3, stride=each, bias=False) for each in (stride, 1))
+    # One zero on each side: "same" would put the only one that stride 2 needs behind an even picture.
+    first, second = (Convolution(filters, 3, stride=each, padding=1, bias=False) for each in (stride, 1))
     block = Sequential((first, BatchNorm(), Relu(), second, BatchNorm()))
     if stride == 1:
         return Residual(block)

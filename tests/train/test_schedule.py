@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose
 from preceptor import nn
 from preceptor.errors import ConfigError
 from preceptor.hyper import hyper_fields
-from preceptor.train import Config, Constant, Cosine, Exponential, InverseTime, OneCycle, StepDecay, schedule
+from preceptor.train import Config, Constant, Cosine, Exponential, InverseTime, OneCycle, Plateau, StepDecay, schedule
 from preceptor.train.loop import learning_rates
 from preceptor.train.schedule import warm_up
 
@@ -26,6 +26,7 @@ HAND = [
     (Cosine(), {(0, 0): 1, (1, 1 / 3): 0.75, (1, 0.5): 0.5, (1, 2 / 3): 0.25, (1, 1): 0}),
     (Cosine(0.1), {(0, 0): 1, (1, 0.5): 0.55, (1, 1): 0.1}),
     (OneCycle(), {(0, 0): 0.04, (1, 0.15): 0.52, (1, 0.3): 1, (1, 0.65): 0.5, (1, 1): 0}),
+    (Plateau(), {(0, 0): 1, (7, 0.7): 1}),
     (OneCycle(0.5, 0.2, 0.1), {(0, 0): 0.2, (1, 0.25): 0.6, (1, 0.5): 1, (1, 0.75): 0.55, (1, 1): 0.1}),
 ]
 
@@ -128,3 +129,26 @@ def test_numbers_out_of_range_are_refused_and_the_formula_is_documented(cls):
         assert known.doc.endswith(".")
         with pytest.raises(ConfigError, match=f"{cls.__name__}: {field.name} is -1; it must be"):
             cls(**{field.name: -1})
+
+
+def test_plateau_by_hand():
+    """Lowest 3 at the second epoch; after two without a lower one it drops, and after two more again; 2 is lower."""
+    losses = [4, 3, 3, 3.5, 3.2, 3.1, 2, 2.5, 2.5]
+    factors = [Plateau(0.5, 2).factor_after(losses[:count]) for count in range(10)]
+    assert factors == [1, 1, 1, 1, 0.5, 0.5, 0.25, 0.25, 0.25, 0.125]
+    assert Plateau(0.5, 2).factor_after([math.nan, math.inf]) == 0.5  # neither is lower than anything
+    assert all(each.factor_after(losses) == 1 for each, _ in HAND if not isinstance(each, Plateau))
+
+
+@pytest.mark.parametrize("drop_after", [2, 3, 6])
+def test_plateau_is_pytorchs_one_epoch_earlier(torch, drop_after):
+    losses = np.random.default_rng(0).uniform(size=60) + 5 * np.exp(-np.arange(60) / 10)
+    optimiser = torch.optim.SGD([torch.zeros(1, requires_grad=True)], lr=1.0)
+    theirs = torch.optim.lr_scheduler.ReduceLROnPlateau(
+        optimiser, factor=0.3, patience=drop_after - 1, threshold=0, min_lr=0, eps=0
+    )
+    for count, loss in enumerate(losses, 1):
+        theirs.step(loss)
+        found = Plateau(0.3, drop_after).factor_after(losses[:count])
+        assert found == pytest.approx(optimiser.param_groups[0]["lr"], rel=1e-12)
+    assert found < 0.1

@@ -9,14 +9,20 @@ import pytest
 from preceptor import nn
 from preceptor.errors import ConfigError, ShapeError
 from preceptor.hyper import hyper_fields
-from preceptor.train import L1, L2, Adam, Momentum, OneCycle, Settings, StepDecay, make_settings
+from preceptor.train import L1, L2, Adam, Momentum, OneCycle, Plateau, Settings, StepDecay, make_settings
+from preceptor.train.average import EMA, SWA
 from preceptor.train.recipe import make_config
-from preceptor.train.settings import ACTIVATIONS, INITIALISERS, LOSSES, OPTIMISERS, SCHEDULES, own_numbers
+from preceptor.train.settings import ACTIVATIONS, AVERAGES, INITIALISERS, LOSSES, OPTIMISERS, SCHEDULES, own_numbers
+from preceptor.train.step import Update
 
 
 def test_words_for_the_classes():
-    assert list(OPTIMISERS) == ["sgd", "adam", "adamw", "momentum", "nesterov", "rmsprop"]
-    assert set(SCHEDULES) == {"constant", "step-decay", "exponential", "inverse-time", "cosine", "one-cycle"}
+    assert set(OPTIMISERS) == {
+        "sgd", "momentum", "nesterov", "heavy-ball", "accelerated-gradient",
+        "adagrad", "adadelta", "rmsprop", "adam", "adamw", "lion", "muon",
+    }  # fmt: skip
+    assert set(SCHEDULES) == {"constant", "step-decay", "exponential", "inverse-time", "cosine", "one-cycle", "plateau"}
+    assert set(AVERAGES) == {"ema", "swa"}
     assert {"relu", "leaky-relu", "parametric-relu", "tanh", "sigmoid", "gelu"} <= set(ACTIVATIONS)
     assert {"he", "xavier", "glorot", "gaussian", "constant", "inverse-width"} == set(INITIALISERS)
     assert {"softmax-cross-entropy", "binary-cross-entropy", "one-vs-all", "quadratic", "hinge"} <= set(LOSSES)
@@ -60,13 +66,51 @@ BAD = [
     ({"activation": "threshold"}, "Settings: activation is threshold; it has no derivative"),
     ({"initialiser": "ones"}, "Settings: initialiser is 'ones'; it must be one of "),
     ({"loss": "mse"}, "Settings: loss is 'mse'; it must be one of "),
-    ({"optimiser": "lion"}, "Settings: optimiser is 'lion'; it must be one of sgd, adam, "),
+    ({"optimiser": "tiger"}, "Settings: optimiser is 'tiger'; it must be one of sgd, "),
     ({"schedule": "poly"}, "Settings: schedule is 'poly'; it must be one of "),
     ({"engine": "cuda"}, "Settings: engine is 'cuda'; it must be one of auto, xla, reference."),
     ({"precision": "f16"}, "Settings: precision is 'f16'; it must be one of f32, bf16, f64."),
     ({"momentum": 0.5}, "Settings: momentum belongs to neither adam nor one-cycle; they take beta1, "),
     ({"optimiser": "momentum", "momentum": 1.5}, "Momentum: momentum is 1.5; it must be 0 to 1."),
     ({"schedule": "step-decay", "drop_every": 0}, "StepDecay: drop_every is 0; it must be at least 0.001."),
+    ({"average_decay": 0.9}, "Settings: average_decay belongs to neither adam nor one-cycle; they take beta1, "),
+    (
+        {"average": "swa", "average_decay": 0.9},
+        "Settings: average_decay belongs to neither adam nor one-cycle nor swa",
+    ),
+    ({"average": "swa", "average_from": 1}, "SWA: average_from is 1; it must be 0 to 0.99."),
+    ({"average": "mean"}, "Settings: average is 'mean'; it must be one of ema, swa."),
+    ({"clip_norm": 0}, "Settings: clip_norm is 0; it must be at least 1e-12."),
+    ({"clip_value": -1}, "Settings: clip_value is -1; it must be at least 1e-12."),
+    ({"clip_value": 1, "clip_norm": 1}, "Update: received clip_value and clip_norm; one of them is required."),
+    ({"accumulate": 0}, "Settings: accumulate is 0; it must be at least 1."),
+    (
+        {"accumulate": 3, "batch_size": 32},
+        "Settings: batch_size 32 with accumulate 3; pieces of one size are",
+    ),
+    ({"accumulate": 4, "batch_size": 4, "batch_norm": True}, "Settings: batch_norm with pieces of one row"),
+    ({"schedule": "plateau", "dev_share": 0}, "Settings: schedule plateau with dev_share 0; it looks at the dev"),
+    (
+        {"schedule": "plateau", "patience": 5},
+        "Settings: patience is 5 with schedule plateau; training would end",
+    ),
+    ({"schedule": "plateau", "epochs": 3}, "Settings: epochs is 3 with schedule plateau; training would end"),
+    ({"schedule": "plateau", "drop_after": 0}, "Plateau: drop_after is 0; it must be at least 1."),
+    (
+        {"l2": "strong"},
+        "Settings: l2 is 'strong'; a number is required, or PATTERN=NUMBER with commas between",
+    ),
+    ({"l1": "a=0.1,b"}, "Settings: l1 is 'a=0.1,b'; a number is required, or PATTERN=NUMBER"),
+    ({"l1": "=0.1"}, "Settings: l1 is '=0.1'; a number is required, or PATTERN=NUMBER"),
+    ({"l2": "hidden*=-1"}, "L2: weight is -1; it must be at least 0."),
+    (
+        {"model": "linear", "hidden": (8,)},
+        "fit: received hidden beside model linear; it has no hidden layers",
+    ),
+    (
+        {"model": "logistic", "activation": "relu", "drop_rate": 0.1, "members": 2, "waves": 3, "batch_norm": True},
+        "fit: received activation, batch_norm, drop_rate, members, waves beside model logistic; it has no",
+    ),
     ({"batch_norm": True, "batch_size": 1}, "Settings: batch_norm with batch_size 1; a batch of one has no variance."),
 ]
 
@@ -91,10 +135,20 @@ def test_numbers_of_optimiser_and_schedule_go_where_they_belong():
 
 def test_own_numbers_say_who_takes_them():
     known = own_numbers()
-    assert known["momentum"][1:] == (0.9, ["momentum", "nesterov"])
+    assert known["momentum"][1:] == (
+        "0.9, muon 0.95",
+        ["accelerated-gradient", "heavy-ball", "momentum", "muon", "nesterov"],
+    )
+    assert known["average_decay"][1:] == (0.999, ["ema"])
     assert known["decay_rate"][1:] == (0.05, ["exponential", "inverse-time"])
-    for name, (_, default, takers) in known.items():  # one option serves all its takers: --help shows one default
-        assert {getattr((OPTIMISERS | SCHEDULES)[word], name) for word in takers} == {default}
+    classes = OPTIMISERS | SCHEDULES | AVERAGES
+    for name, (shown, default, takers) in known.items():  # one option serves all its takers
+        first, *others = str(default).split(", ")
+        special = dict(each.split(" ") for each in others)
+        for word in takers:
+            assert getattr(classes[word], name) == float(special.get(word, first))
+            ranges = {each.name: each_known for each, each_known in hyper_fields(classes[word])}
+            assert (ranges[name].low, ranges[name].high) == (shown.low, shown.high)
     plain = {field.name for field, _ in hyper_fields(Settings)}
     assert not plain & set(known)
 
@@ -108,6 +162,28 @@ def test_hidden_widths_as_a_number_a_list_or_a_tuple():
 def test_penalties():
     assert make_settings({}).make_penalties() == ()
     assert make_settings({"l2": 0.1, "l1": 0.2}).make_penalties() == (L2(0.1), L1(0.2))
+    assert make_settings({"l2": "0.1", "l1": "0.0"}) == make_settings({"l2": 0.1})  # as a command gives them
+    chosen = make_settings({"l2": "hidden*/weight=0.01, output/weight=0.1", "l1": "0.2,*bias=0.3,a=0"})
+    assert chosen.make_penalties() == (
+        L2(0.01, "hidden*/weight"),
+        L2(0.1, "output/weight"),
+        L1(0.2),
+        L1(0.3, "*bias"),
+    )
+
+
+def test_what_is_done_to_gradients_and_parameters():
+    assert make_settings({}).make_update() == Update()
+    assert make_settings({"clip_norm": 2.0, "accumulate": 4}).make_update() == Update(clip_norm=2.0, accumulate=4)
+    assert make_settings({"clip_value": 0.5, "average": "ema"}).make_update() == Update(0.5, average=EMA())
+    assert make_settings({"average": "swa", "average_from": 0.5}).make_update().average == SWA(0.5)
+    plateau = make_settings({"schedule": "plateau", "drop_after": 2, "patience": 3, "epochs": 10})
+    assert plateau.make_schedule() == Plateau(drop_after=2)
+
+
+def test_a_model_without_hidden_layers_takes_what_says_so():
+    given = {"model": "linear", "hidden": (), "drop_rate": 0.0, "members": 1, "waves": 0, "batch_norm": False}
+    assert make_settings(given).model == "linear"
 
 
 @pytest.mark.parametrize(

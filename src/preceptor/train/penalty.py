@@ -1,11 +1,13 @@
 """Penalties: added to the mean loss, so that they never depend on the size of the batch."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Iterable
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any
 
 from preceptor import ops
+from preceptor.errors import ConfigError
 from preceptor.hyper import hyper, settings
 
 __all__ = ["L1", "L2", "Penalty"]
@@ -30,6 +32,17 @@ class Penalty(ABC):
         """The penalty of all parameters that fit the pattern; `weight` takes the place of the field in a program."""
         parts = [self.measure(p) for path, p in sorted(params.items()) if self.reaches(path)]
         return weight * sum(parts[1:], parts[0]) if parts else 0.0
+
+
+def check_patterns(penalties: Iterable[Penalty], params: Iterable[str]) -> None:
+    """Raises ConfigError where a penalty reaches none of the parameters, given by their paths."""
+    paths = sorted(params)
+    for penalty in penalties:
+        if not any(map(penalty.reaches, paths)):
+            raise ConfigError(
+                f"{type(penalty).__name__}: the pattern {penalty.pattern!r} fits none of the parameters; at least one "
+                f"is required. They are {', '.join(paths[:20])}."
+            )
 
 
 @settings

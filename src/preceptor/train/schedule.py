@@ -1,13 +1,25 @@
 """Learning-rate schedules: the factor by which the base rate is multiplied, step by step. Worked out on the host."""
 
+import math
 from abc import ABC, abstractmethod
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from preceptor.hyper import hyper, settings
 
-__all__ = ["Constant", "Cosine", "Exponential", "InverseTime", "OneCycle", "Schedule", "StepDecay", "warm_up"]
+__all__ = [
+    "Constant",
+    "Cosine",
+    "Exponential",
+    "InverseTime",
+    "OneCycle",
+    "Plateau",
+    "Schedule",
+    "StepDecay",
+    "warm_up",
+]
 
 
 @dataclass(frozen=True)
@@ -22,6 +34,13 @@ class Schedule(ABC):
             epoch: passes over the data behind each step, fractions included.
             progress: share of all steps behind each step, 0 at the first, below 1 at the last.
         """
+
+    def factor_after(self, dev_losses: Sequence[float]) -> float:
+        """A further factor, from the dev losses of all epochs so far: 1 where a schedule does not look at them.
+
+        It is worked out from the whole list each time, so that a training broken off goes on at the same rate.
+        """
+        return 1.0
 
 
 def warm_up(progress: np.ndarray, share: float, steps: int) -> np.ndarray:
@@ -115,3 +134,30 @@ class OneCycle(Schedule):
         up = self.start_share + (1 - self.start_share) * (1 - np.cos(np.pi * rise)) / 2
         down = self.final_share + (1 - self.final_share) * (1 + np.cos(np.pi * fall)) / 2
         return np.where(progress < self.rise_share, up, down)
+
+
+@settings
+class Plateau(Schedule):
+    """The rate drops whenever the dev loss has not fallen for some epochs.
+
+    Formula: drop_factor ^ drops; a drop comes after each drop_after epochs in a row whose dev loss is not below the
+        lowest before them.
+    Source: conventional; described by Bengio 2012, section 3.1.1.
+    Differs: PyTorch's ReduceLROnPlateau drops one epoch later (after more than `patience`), and its threshold asks for
+        a fall of 0.01 %; Keras counts as here and asks for a fall of 0.0001.
+    """
+
+    drop_factor: float = hyper(default=0.5, low=0, high=1, doc="What the rate is multiplied by at each drop.")
+    drop_after: int = hyper(default=5, low=1, unit="epochs", doc="Epochs without a better dev loss before a drop.")
+
+    def factor(self, epoch: np.ndarray, progress: np.ndarray) -> np.ndarray:
+        return np.ones_like(progress)
+
+    def factor_after(self, dev_losses: Sequence[float]) -> float:
+        lowest, waited, drops = math.inf, 0, 0
+        for loss in dev_losses:
+            waited = 0 if loss < lowest else waited + 1
+            lowest = min(lowest, loss)
+            if waited == self.drop_after:
+                waited, drops = 0, drops + 1
+        return self.drop_factor**drops

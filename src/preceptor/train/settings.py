@@ -3,6 +3,7 @@
 import difflib
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, field
 from types import ModuleType
 from typing import Any
@@ -15,9 +16,11 @@ from preceptor.nn import activation as activations
 from preceptor.nn import initialiser as initialisers
 from preceptor.nn import loss as losses
 from preceptor.nn.layer import Layer
+from preceptor.train import average as averages
 from preceptor.train import optim
 from preceptor.train import schedule as schedules
 from preceptor.train.penalty import L1, L2, Penalty
+from preceptor.train.step import Update
 
 
 def words(module: ModuleType, base: type) -> dict[str, type]:
@@ -31,6 +34,7 @@ def words(module: ModuleType, base: type) -> dict[str, type]:
 
 
 ACTIVATIONS = words(activations, Layer)
+AVERAGES = words(averages, averages.Average)
 INITIALISERS = words(initialisers, initialisers.Initialiser)
 LOSSES = words(losses, losses.Loss)
 OPTIMISERS = words(optim, optim.Optimiser)
@@ -87,27 +91,77 @@ class Settings:
     patience: int | None = hyper(
         default=None, low=1, unit="epochs", doc="Stop after so many without a better dev loss; a third of all."
     )
-    l2: float = hyper(default=0.0, low=0, scale="log", unit="per squared weight, halved", doc="Pull towards zero.")
-    l1: float = hyper(default=0.0, low=0, scale="log", unit="per unit of weight", doc="Pull to exactly zero.")
+    l2: str | float = hyper(
+        default=0.0,
+        low=0,
+        scale="log",
+        unit="per squared weight, halved",
+        doc="Pull of all weights towards zero; of chosen ones as PATTERN=NUMBER, several with commas.",
+    )
+    l1: str | float = hyper(
+        default=0.0, low=0, scale="log", unit="per unit of weight", doc="Pull to exactly zero; written as --l2."
+    )
+    clip_value: float | None = hyper(
+        default=None, low=1e-12, scale="log", unit="per number", doc="Limits each number of the gradient."
+    )
+    clip_norm: float | None = hyper(
+        default=None, low=1e-12, scale="log", unit="length", doc="Shortens a longer gradient, all parameters together."
+    )
+    accumulate: int = hyper(
+        default=1, low=1, unit="pieces", doc="Each batch is walked in so many, for the same step from less memory."
+    )
+    average: str | None = hyper(
+        default=None, choices=tuple(AVERAGES), doc="Predict with a mean of the weights over the steps."
+    )
     engine: str = hyper(default="auto", choices=ENGINES, doc="What computes.")
     precision: str = hyper(default="f32", choices=PRECISIONS, doc="Of the products: f32, bf16 with f32 sums, f64.")
-    own: dict[str, float] = field(default_factory=dict)  # numbers of the chosen optimiser and schedule
+    own: dict[str, float] = field(default_factory=dict)  # numbers of the chosen optimiser, schedule and average
 
     def __post_init__(self) -> None:
-        allowed = set(_fields(OPTIMISERS[self._optimiser])) | set(_fields(SCHEDULES[self._schedule]))
+        takers = [(self._optimiser, OPTIMISERS), (self._schedule, SCHEDULES)]
+        takers += [(self.average, AVERAGES)] if self.average else []
+        allowed = {name for word, classes in takers for name in _fields(classes[word])}
         wrong = sorted(set(self.own) - allowed)
         if wrong:
             raise ConfigError(
-                f"Settings: {', '.join(wrong)} belongs to neither {self._optimiser} nor {self._schedule}; "
+                f"Settings: {', '.join(wrong)} belongs to neither {' nor '.join(word for word, _ in takers)}; "
                 f"they take {', '.join(sorted(allowed)) or 'no numbers'}. Leave it out or change one of them."
             )
         if self.batch_norm and self.batch_size == 1:
             raise ConfigError("Settings: batch_norm with batch_size 1; a batch of one has no variance. Use at least 2.")
+        if self.batch_size is not None and self.batch_size % self.accumulate:
+            raise ConfigError(
+                f"Settings: batch_size {self.batch_size} with accumulate {self.accumulate}; pieces of one size are "
+                "required. Use a batch size that is a multiple of it."
+            )
+        if self.batch_norm and self.batch_size == self.accumulate:
+            raise ConfigError(
+                f"Settings: batch_norm with pieces of one row (batch_size {self.batch_size}, accumulate "
+                f"{self.accumulate}); a piece of one has no variance. Use a larger batch or fewer pieces."
+            )
         if self.activation == "threshold":
             raise ConfigError(
                 "Settings: activation is threshold; it has no derivative, so nothing before it could learn. Use tanh."
             )
-        self.make_optimiser(), self.make_schedule()  # their ranges are checked here, before any data is read
+        # Their ranges are checked here, before any data is read.
+        self.make_optimiser(), self.make_update(), self.make_penalties()
+        schedule = self.make_schedule()
+        if isinstance(schedule, schedules.Plateau):
+            self._check_plateau(schedule.drop_after)
+
+    def _check_plateau(self, drop_after: int) -> None:
+        if self.dev_share == 0:
+            raise ConfigError(
+                "Settings: schedule plateau with dev_share 0; it looks at the dev loss. Keep a dev part or choose "
+                "another schedule."
+            )
+        for name in ("patience", "epochs"):
+            value = getattr(self, name)
+            if value is not None and value <= drop_after:
+                raise ConfigError(
+                    f"Settings: {name} is {value} with schedule plateau; training would end before the first drop, "
+                    f"after {drop_after} epochs. Raise {name} or lower drop_after."
+                )
 
     @property
     def _optimiser(self) -> str:
@@ -129,8 +183,13 @@ class Settings:
         return cls(**{name: value for name, value in self.own.items() if name in _fields(cls)})
 
     def make_penalties(self) -> tuple[Penalty, ...]:
-        """The penalties whose weight is not 0."""
-        return (*([L2(self.l2)] if self.l2 else []), *([L1(self.l1)] if self.l1 else []))
+        """The penalties whose weight is not 0; where several fit a parameter, they add up."""
+        return (*_penalties("l2", L2, self.l2), *_penalties("l1", L1, self.l1))
+
+    def make_update(self) -> Update:
+        """What happens to gradients and parameters beside the optimiser."""
+        average = self._make(AVERAGES[self.average]) if self.average else None
+        return Update(self.clip_value, self.clip_norm, self.accumulate, average)
 
     def make_loss(self, classes: int) -> losses.Loss:
         """The loss: as asked for, or by model and target. `classes` is 0 for a number.
@@ -191,19 +250,48 @@ def _fields(cls: type) -> dict[str, Hyper]:
     return {each.name: known for each, known in hyper_fields(cls)}
 
 
-def own_numbers() -> dict[str, tuple[Hyper, float, list[str]]]:
-    """The numbers that optimisers and schedules take, each with its default and the words of those that take it."""
-    found: dict[str, tuple[Hyper, float, list[str]]] = {}
-    for word, cls in (OPTIMISERS | {f"schedule {word}": cls for word, cls in SCHEDULES.items()}).items():
-        for name, known in _fields(cls).items():
-            found.setdefault(name, (known, getattr(cls, name), []))[2].append(word.removeprefix("schedule "))
+def _penalties(name: str, cls: type[Penalty], given: str | float) -> list[Penalty]:
+    """The penalties of a number, for all weights, or of a text: a number or PATTERN=NUMBER, several with commas."""
+    found = []
+    for part in given.split(",") if isinstance(given, str) else [given]:
+        pattern, equals, number = str(part).rpartition("=")
+        try:
+            weight = float(number)
+            if equals and not pattern.strip():
+                raise ValueError
+        except ValueError:
+            raise ConfigError(
+                f"Settings: {name} is {given!r}; a number is required, or PATTERN=NUMBER with commas between, such as "
+                "0.01 or hidden*/weight=0.01,output/weight=0.1."
+            ) from None
+        each = cls(weight, pattern.strip()) if equals else cls(weight)
+        found += [each] if weight else []
     return found
 
 
-def make_settings(given: dict[str, Any]) -> Settings:
-    """Settings from words: numbers of optimiser or schedule are told from the others by name.
+def own_numbers() -> dict[str, tuple[Hyper, Any, list[str]]]:
+    """The numbers that optimisers, schedules and averages take, each with its default and the words of those that take
+    it. Where their defaults differ, the default is a text that says so."""
+    found: dict[str, tuple[Hyper, dict[str, float]]] = {}
+    schedule_words = {f"schedule {word}": cls for word, cls in SCHEDULES.items()}
+    for word, cls in (OPTIMISERS | schedule_words | AVERAGES).items():
+        for name, known in _fields(cls).items():
+            found.setdefault(name, (known, {}))[1][word.removeprefix("schedule ")] = getattr(cls, name)
+    return {name: (known, _default(values), list(values)) for name, (known, values) in found.items()}
 
-    Raises: ConfigError for a name that is no setting, with the closest one that is.
+
+def _default(values: dict[str, float]) -> Any:
+    """The default of a number, from that of each of its takers."""
+    first = next(iter(values.values()))
+    others = [f"{word} {value}" for word, value in values.items() if value != first]
+    return ", ".join([str(first), *others]) if others else first
+
+
+def make_settings(given: dict[str, Any]) -> Settings:
+    """Settings from words: numbers of optimiser, schedule or average are told from the others by name.
+
+    Raises: ConfigError for a name that is no setting, with the closest one that is; for settings that the model has no
+        use for.
     """
     plain = {each.name for each, _ in hyper_fields(Settings)}
     own = set(own_numbers())
@@ -214,6 +302,17 @@ def make_settings(given: dict[str, Any]) -> Settings:
             raise ConfigError(f"fit: received the setting {name!r}; there is none of that name. {hint}")
     if isinstance(given.get("hidden"), (int, list)):
         given = given | {"hidden": (given["hidden"],) if isinstance(given["hidden"], int) else tuple(given["hidden"])}
+    for name in ("l1", "l2"):
+        with suppress(TypeError, ValueError):  # a number, as a command gives it
+            given = given | {name: float(given[name])} if name in given else given
+    model = given.get("model") or "mlp"
+    idle = {"hidden": (), "activation": None, "batch_norm": False, "drop_rate": 0, "members": 1, "waves": 0}
+    useless = [name for name, value in idle.items() if given.get(name) not in (None, value)]
+    if model in MODELS and model != "mlp" and useless:
+        raise ConfigError(
+            f"fit: received {', '.join(useless)} beside model {model}; it has no hidden layers and is one network. "
+            "Leave it out, or use model mlp."
+        )
     return Settings(
         **{name: value for name, value in given.items() if name in plain},
         own={name: value for name, value in given.items() if name in own and value is not None},

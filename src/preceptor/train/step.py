@@ -18,7 +18,7 @@ from preceptor.ops import Spec
 from preceptor.ops.primitive import spec_of
 from preceptor.train.average import Average
 from preceptor.train.optim import Optimiser
-from preceptor.train.penalty import Penalty
+from preceptor.train.penalty import Penalty, check_patterns
 
 Arrays = dict[str, Any]
 
@@ -95,7 +95,7 @@ def make_step(
 
     Raises: ConfigError where the batch cannot be cut as asked for, or a penalty reaches no parameter.
     """
-    _check_penalties(penalties, state["params"])
+    check_patterns(penalties, state["params"])
     rows = batch["x"].shape[0]
     if rows % update.accumulate:
         raise ConfigError(
@@ -177,15 +177,6 @@ def _clipped(gradient: Arrays, update: Update, h: Any) -> Arrays:
         factor = ops.minimum(1, h.clip_norm / (ops.sqrt(sum(squares[1:], squares[0])) + 1e-6))
         return {path: g * factor for path, g in gradient.items()}
     return gradient
-
-
-def _check_penalties(penalties: Sequence[Penalty], params: Arrays) -> None:
-    for penalty in penalties:
-        if not any(map(penalty.reaches, params)):
-            raise ConfigError(
-                f"{type(penalty).__name__}: the pattern {penalty.pattern!r} fits none of the parameters; at least one "
-                f"is required. They are {', '.join(sorted(params)[:20])}."
-            )
 
 
 def _specs(value: Any) -> Any:

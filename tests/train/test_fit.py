@@ -108,15 +108,15 @@ def test_rows_without_a_target_are_left_out_and_the_rest_is_split():
     table = numbers_table()
     table["y"] = np.where(np.arange(60) % 6 == 0, np.nan, table["y"])
     fitting = prepare(table, make_settings({"target": "y"} | QUICK))
-    assert fitting.table.rows == 50
+    assert (fitting.seen.table.rows, fitting.seen.seen.rows) == (60, 50)
     assert fitting.preprocessor.lines()[-1] == "Left out: 10 rows without a target."
-    assert sum(map(len, (fitting.parts.train, fitting.parts.dev, fitting.parts.test))) == 50
-    assert fitting.arrays.x.shape == (len(fitting.parts.train), fitting.preprocessor.features)
+    assert sum(map(len, (fitting.seen.parts.train, fitting.seen.parts.dev, fitting.seen.parts.test))) == 50
+    assert fitting.data.x.shape == (len(fitting.seen.parts.train), fitting.preprocessor.features)
 
 
 def test_statistics_come_from_the_training_rows_alone():
     table = numbers_table()
-    parts = prepare(table, make_settings({"target": "y"} | QUICK)).parts
+    parts = prepare(table, make_settings({"target": "y"} | QUICK)).seen.parts
     changed = {name: values.copy() for name, values in table.items()}
     changed["b"][parts.test] += 1e6
     changed["y"][parts.test] -= 1e3

@@ -8,11 +8,11 @@ import click
 from preceptor.cli import USER_MISTAKE
 from preceptor.cli.fit import LEVELS, line, say_found
 from preceptor.cli.options import settings_options
-from preceptor.data import Observation, checks_made, fit_preprocessor
+from preceptor.data import Observation, checks_made
 from preceptor.errors import DataError
 from preceptor.hyper import hyper_fields
-from preceptor.train.fit import survey
 from preceptor.train.settings import Settings, make_settings
+from preceptor.train.survey import survey
 
 TAKEN = ("target", "kind", "seed", "dev_share", "test_share")
 
@@ -31,10 +31,10 @@ def command(data: str, no_header: bool, as_json: bool, **given: Any) -> int:
     seen = survey(data, settings, header=not no_header)
     table, target, kind, parts, found = seen.table, seen.target, seen.kind, seen.parts, seen.found
     line("data", f"{table.name}: {table.rows:,} rows, {len(table.columns):,} columns")
-    for note in table.notes:
+    for note in (*table.notes, *seen.notes):
         line("", note)
     try:
-        for sentence in fit_preprocessor(table, target, seen.usable[parts.train], kind=settings.kind).lines():
+        for sentence in seen.learn(settings.kind).lines():
             line("", sentence)
     except DataError as error:
         if all(each.level != "refuse" for each in found):

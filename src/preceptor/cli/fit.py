@@ -69,7 +69,7 @@ def command(
         if out is not None:
             check_out(out)
         fitting = prepare(data, settings, header=not no_header)
-        fitting.open_folder(out or free_name(fitting.table.name))
+        fitting.open_folder(out or free_name(fitting.seen.table.name))
     say_plan(fitting)
     with stop_on_signal() as stopped, progress_shown(fitting) as show:
         for record in fitting.records():
@@ -103,16 +103,16 @@ def _resumed(context: click.Context, begun: Path, data: str | None) -> Fitting:
 
 def say_plan(fitting: Fitting) -> None:
     """What was read, the split, the network, the engine: printed before training starts."""
-    table, config, parts = fitting.table, fitting.config, fitting.parts
+    table, config, parts = fitting.seen.table, fitting.config, fitting.seen.parts
     features = fitting.preprocessor.features
     line("data", f"{table.name}: {table.rows:,} rows, {features:,} features")
-    for sentence in (*table.notes, *fitting.preprocessor.lines()):
+    for sentence in (*table.notes, *fitting.seen.notes, *fitting.preprocessor.lines()):
         line("", sentence)
     say_found(fitting.found)
     how = "stratified by class" if fitting.preprocessor.classes is not None else "at random"
     sizes = f"{len(parts.train):,} to train, {len(parts.dev):,} dev, {len(parts.test):,} test"
     line("split", f"{sizes}; {how}, seed {config.seed}")
-    params, _ = initial_values(config, fitting.arrays)
+    params, _ = initial_values(config, fitting.data)
     widths = [features, *(p.shape[-1] for path, p in params.items() if path.endswith("/weight"))]
     shape = " → ".join(f"{width:,}" for width in widths)
     unit = f", {fitting.settings.activation}" if len(widths) > 2 else ""

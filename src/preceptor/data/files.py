@@ -1,6 +1,5 @@
 """Tables in CSV, TSV and Parquet files, read by duckdb and checked against our own count."""
 
-import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,17 @@ from preceptor.data.delimited import (
 from preceptor.data.encoding import HEAD_BYTES, said, single_byte_encoding, to_utf8, wide_encoding
 from preceptor.data.fields import DECIMALS, MISSING_WORDS, Said, settle
 from preceptor.data.header import NO_HEADER, Header, find_header
+from preceptor.data.long_table import (
+    GROUP_ROWS,
+    MEMORY_LIMIT,
+    MOST_CELLS,
+    WIDE_GROUP_CELLS,
+    LongTable,
+    connect,
+    first_line,
+    without_pattern,
+)
+from preceptor.data.row_file import check_room
 from preceptor.data.table import Table
 from preceptor.errors import DataError
 
@@ -32,8 +42,8 @@ TYPES = ["BIGINT", "DOUBLE", "VARCHAR"]
 SNIFFED_ROWS = 20_480  # duckdb's own default: rows from which it tells a column's type; more only where that fails
 
 
-def read_delimited(name: str, path: Path, folder: Path, *, header: bool) -> Table:
-    """Reads a file of delimited text.
+def read_delimited(name: str, path: Path, folder: Path, *, header: bool, may_be_long: bool) -> Table | LongTable:
+    """Reads a file of delimited text; one of more than MOST_CELLS, where it may be long, is written as Parquet first.
 
     Files that are well-formed UTF-8 go to duckdb as they are. Others are written again first: in UTF-8, and where
     quotes, line ends or header rows ask for it, in one plain form. What text stands for is told by `fields.settle`.
@@ -53,16 +63,18 @@ def read_delimited(name: str, path: Path, folder: Path, *, header: bool) -> Tabl
         path = to_utf8(name, path, encoding, folder)
         notes.append(said(encoding))
     try:
-        return _read_utf8(name, path, folder, header, notes)
+        return _read_utf8(name, path, folder, header, notes, may_be_long)
     except NotUtf8:
         if encoding:
             raise AssertionError("a file written as UTF-8 is UTF-8") from None
     encoding = single_byte_encoding(name, path)
     notes.append(said(encoding))
-    return _read_utf8(name, to_utf8(name, path, encoding, folder), folder, header, notes)
+    return _read_utf8(name, to_utf8(name, path, encoding, folder), folder, header, notes, may_be_long)
 
 
-def _read_utf8(name: str, path: Path, folder: Path, has_header: bool, notes: list[str]) -> Table:
+def _read_utf8(
+    name: str, path: Path, folder: Path, has_header: bool, notes: list[str], may_be_long: bool
+) -> Table | LongTable:
     import duckdb
 
     layout = find_layout(name, path)
@@ -77,18 +89,22 @@ def _read_utf8(name: str, path: Path, folder: Path, has_header: bool, notes: lis
     header = find_header(name, layout.sample, has_header)
     if len(layout.sample) == header.records:
         raise DataError(f"{name}: the file has a header and no rows; at least one row is needed. {NO_HEADER}")
+    is_long = may_be_long and count.records * columns > MOST_CELLS
+    if is_long:
+        check_room(path.stat().st_size, name)
+    read: Any = _Copy(folder / "table.parquet") if is_long else _query
     source, form, rows, blank_lines = path, layout, count.records - header.records, count.blank_lines
     if not count.is_plain or layout.delimiter == " " or header.records == 2 or (layout.skip and columns == 1):
         source, form, rows, blank_lines = rewrite(header)
     try:
-        found = _query(source, form, header, columns, TYPES)
+        found = read(source, form, header, columns, TYPES)
     except duckdb.Error:
         source, form, rows, blank_lines = rewrite(header)
         try:
-            found = _query(source, form, header, columns, TYPES)
+            found = read(source, form, header, columns, TYPES)
         except duckdb.Error as error:
             raise DataError(
-                f"{name}: the reader stopped ({_first_line(error)}); {columns} fields a line, separated by a "
+                f"{name}: the reader stopped ({first_line(error)}); {columns} fields a line, separated by a "
                 f'{DELIMITER_NAMES[layout.delimiter]} and quoted by ", are needed. Check for text after a closing '
                 "quote."
             ) from None
@@ -97,77 +113,133 @@ def _read_utf8(name: str, path: Path, folder: Path, has_header: bool, notes: lis
             f"{name}: the reader found {len(found[0]) if found else 0:,} rows of {len(found)} columns, and the file "
             f"has {rows:,} rows of {columns}; both must be the same. Check for quotes that are not closed."
         )
-    say = Said()
-    semicolons = layout.delimiter == ";"
-    settled = [_settle(each, values, say, semicolons) for each, values in zip(header.names, found, strict=True)]
-    if DECIMALS in say.changes and any(values.dtype.kind == "f" for values in found):
-        # Beside decimal commas 1.234 is a thousand and more: read again what was taken for decimal points.
-        say = Said()
-        found = _query(source, form, header, columns, ["VARCHAR"])
-        settled = [_settle(each, values, say, True) for each, values in zip(header.names, found, strict=True)]
     if layout.delimiter != USUAL_DELIMITERS.get(path.suffix.lower(), ","):
         notes.append(f"Fields are separated by {DELIMITER_NAMES[layout.delimiter]}s.")
     if not count.is_plain and layout.delimiter != " ":
         notes.append("Quotes or line ends were not as usual and were put in order.")
     if blank_lines:
         notes.append(f"{blank_lines:,} blank line{'s were' if blank_lines > 1 else ' was'} left out.")
+    semicolons = layout.delimiter == ";"
+    if isinstance(read, _Copy):
+        return read.table(name, header, rows, (*notes, *header.notes), semicolons)
+    say = Said()
+    settled = [_settle(each, values, say, semicolons) for each, values in zip(header.names, found, strict=True)]
+    if DECIMALS in say.changes and any(values.dtype.kind == "f" for values in found):
+        # Beside decimal commas 1.234 is a thousand and more: read again what was taken for decimal points.
+        say = Said()
+        found = _query(source, form, header, columns, ["VARCHAR"])
+        settled = [_settle(each, values, say, True) for each, values in zip(header.names, found, strict=True)]
     return Table(name, dict(zip(header.names, settled, strict=True)), (*notes, *header.notes, *say.sentences()))
 
 
 def _query(path: Path, layout: Layout, header: Header, columns: int, types: list[str]) -> list[Any]:
     """The columns as duckdb reads them. Raises: duckdb.Error."""
-    import duckdb
-
-    # A file written again has lost its header.
-    arguments = {
-        "path": _without_pattern(path),
-        "delimiter": layout.delimiter,
-        "header": bool(layout.sample) and header.records > 0,
-        "names": [f"c{number}" for number in range(columns)],
-        "skip": layout.skip,
-        "sample": SNIFFED_ROWS,
-        "missing": list(MISSING_WORDS),
-        "types": types,
-    }
-    connection = _connect(path)
+    connection = connect(path)
     try:
-        try:
-            return list(connection.execute(READ_CSV, arguments).fetchnumpy().values())
-        except duckdb.ConversionException:
-            return list(connection.execute(READ_CSV, arguments | {"sample": -1}).fetchnumpy().values())
+        arguments = _arguments(path, layout, header, columns, types)
+        return _sniffed(lambda sample: list(connection.execute(READ_CSV, arguments | sample).fetchnumpy().values()))
     finally:
         connection.close()
 
 
-def read_parquet(name: str, path: Path) -> Table:
+class _Copy:
+    """Reads as `_query` does, but into a Parquet file; gives for each column what has its length."""
+
+    def __init__(self, target: Path) -> None:
+        self.target = target
+
+    def __call__(self, path: Path, layout: Layout, header: Header, columns: int, types: list[str]) -> list[range]:
+        connection = connect(path, self.target, memory=MEMORY_LIMIT)
+        try:
+            arguments = _arguments(path, layout, header, columns, types)
+            copy = f"COPY ({READ_CSV}) TO '{_quoted(self.target)}' (FORMAT parquet, ROW_GROUP_SIZE {GROUP_ROWS})"
+            _sniffed(lambda sample: connection.execute(copy, arguments | sample))
+        finally:
+            connection.close()
+        found = _described(self.target)
+        return [range(found[1])] * len(found[0])
+
+    def table(self, name: str, header: Header, rows: int, notes: tuple[str, ...], semicolons: bool) -> LongTable:
+        """The table that was read. What text stands for is told in every piece from the piece alone."""
+
+        def finish(column: str, values: Any) -> np.ndarray:
+            return _settle(column, values, Said(), semicolons)
+
+        names = list(_described(self.target)[0])
+        selects = {column: f'"{names[number]}"' for number, column in enumerate(header.names)}
+        return LongTable(name, self.target, selects, rows, finish, notes)
+
+
+def _arguments(path: Path, layout: Layout, header: Header, columns: int, types: list[str]) -> dict[str, Any]:
+    return {
+        "path": without_pattern(path),
+        "delimiter": layout.delimiter,
+        "header": bool(layout.sample) and header.records > 0,  # a file written again has lost its header
+        "names": [f"c{number}" for number in range(columns)],
+        "skip": layout.skip,
+        "missing": list(MISSING_WORDS),
+        "types": types,
+    }
+
+
+def _sniffed(read: Any) -> Any:
+    """Reads with the types that the first rows show, and where they do not fit, with those that all rows show."""
+    import duckdb
+
+    try:
+        return read({"sample": SNIFFED_ROWS})
+    except duckdb.ConversionException:
+        return read({"sample": -1})
+
+
+def _quoted(path: Path) -> str:
+    return str(path).replace("'", "''")
+
+
+def _described(path: Path) -> tuple[dict[str, str], int, int]:
+    """Columns with their types, rows, and the rows of the largest row group of a Parquet file. Raises: duckdb.Error."""
+    connection = connect(path)
+    try:
+        where = [without_pattern(path)]
+        source = connection.execute("SELECT * FROM read_parquet($1, hive_partitioning=false) LIMIT 0", where)
+        types = {column[0]: str(column[1]) for column in source.description}
+        rows = connection.execute("SELECT num_rows FROM parquet_file_metadata($1)", where).fetchall()[0][0]
+        groups = connection.execute("SELECT max(row_group_num_rows) FROM parquet_metadata($1)", where).fetchall()[0][0]
+        return types, int(rows), int(groups or 0)
+    finally:
+        connection.close()
+
+
+def read_parquet(name: str, path: Path, folder: Path, *, may_be_long: bool) -> Table | LongTable:
     """Reads a Parquet file; dates become datetime64[s], numbers too large for 64 bits float64.
 
     Raises: DataError where the file is damaged or has columns of lists or structures.
     """
     import duckdb
 
-    connection = _connect(path)
     try:
-        source = connection.execute("SELECT * FROM read_parquet($1, hive_partitioning=false)", [_without_pattern(path)])
-        names = [column[0] for column in source.description]
-        types = {column[0]: str(column[1]) for column in source.description}
-        casts = ", ".join(_cast(name, each, types[each]) for each in names)
-        query = f"SELECT {casts} FROM read_parquet($1, hive_partitioning=false)"
-        found = connection.execute(query, [_without_pattern(path)]).fetchnumpy()
-        counted = connection.execute(
-            "SELECT num_rows FROM parquet_file_metadata($1)", [_without_pattern(path)]
-        ).fetchall()
+        types, rows, group = _described(path)
+        selects = {each: _cast(name, each, kind) for each, kind in types.items()}
+        if may_be_long and rows * len(types) > MOST_CELLS:
+            if group * len(types) > WIDE_GROUP_CELLS:
+                path = _regrouped(name, path, folder / "table.parquet")
+            return LongTable(name, path, selects, rows, as_plain)
+        connection = connect(path)
+        try:
+            columns = ", ".join(f"{select} AS {_identifier(each)}" for each, select in selects.items())
+            query = f"SELECT {columns} FROM read_parquet($1, hive_partitioning=false)"
+            found = connection.execute(query, [without_pattern(path)]).fetchnumpy()
+        finally:
+            connection.close()
     except duckdb.Error as error:
         raise DataError(
-            f"{name}: the file cannot be read as Parquet ({_first_line(error)}); a whole Parquet file is needed. "
+            f"{name}: the file cannot be read as Parquet ({first_line(error)}); a whole Parquet file is needed. "
             "Write it again."
         ) from None
-    finally:
-        connection.close()
     table = Table(name, {each: as_column(name, each, values) for each, values in found.items()})
-    if table.rows != counted[0][0]:
+    if table.rows != rows:
         raise DataError(
-            f"{name}: the reader found {table.rows:,} rows and the file says {counted[0][0]:,}; both must be the "
+            f"{name}: the reader found {table.rows:,} rows and the file says {rows:,}; both must be the "
             "same. Write the file again."
         )
     if table.rows == 0:
@@ -175,25 +247,22 @@ def read_parquet(name: str, path: Path) -> Table:
     return table
 
 
-def _connect(path: Path) -> Any:
-    """A connection that may read this one file and nothing else, and loads nothing."""
-    import duckdb
-
-    options = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
-    connection = duckdb.connect(":memory:", config=options)
-    allowed = ", ".join("'" + each.replace("'", "''") + "'" for each in (str(path), _without_pattern(path)))
-    connection.execute(f"SET allowed_paths = [{allowed}]")
-    connection.execute("SET enable_external_access = false")
-    return connection
+def as_plain(name: str, values: Any) -> np.ndarray:
+    """A column of a Parquet file in the form for Table."""
+    return as_column("", name, values)
 
 
-def _without_pattern(path: Path) -> str:
-    """The path such that duckdb reads no pattern into it: each of *, ? and [ in brackets of its own."""
-    return re.sub(r"([*?\[])", r"[\1]", str(path))
-
-
-def _first_line(error: Exception) -> str:
-    return str(error).strip().splitlines()[0].removeprefix("Invalid Input Error: ").rstrip(".;: ")
+def _regrouped(name: str, path: Path, target: Path) -> Path:
+    """The same table in row groups of GROUP_ROWS. Raises: duckdb.Error."""
+    check_room(path.stat().st_size, name)
+    connection = connect(path, target, memory=MEMORY_LIMIT)
+    try:
+        copy = f"TO '{_quoted(target)}' (FORMAT parquet, ROW_GROUP_SIZE {GROUP_ROWS})"
+        source = "SELECT * FROM read_parquet($1, hive_partitioning=false)"
+        connection.execute(f"COPY ({source}) {copy}", [without_pattern(path)])
+    finally:
+        connection.close()
+    return target
 
 
 def _settle(name: str, values: Any, say: Said, decimal_comma: bool) -> np.ndarray:
@@ -212,18 +281,23 @@ def _settle(name: str, values: Any, say: Said, decimal_comma: bool) -> np.ndarra
 
 
 def _cast(where: str, name: str, kind: str) -> str:
-    """The select expression that brings a Parquet column into a form fetchnumpy gives back whole."""
-    quoted = '"' + name.replace('"', '""') + '"'
+    """The expression that brings a Parquet column into a form fetchnumpy gives back whole."""
+    quoted = _identifier(name)
     if kind in ("BOOLEAN", "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "VARCHAR"):
         return quoted
     if kind in ("FLOAT", "DOUBLE", "UBIGINT", "HUGEINT", "UHUGEINT") or kind.startswith("DECIMAL"):
-        return f"CAST({quoted} AS DOUBLE) AS {quoted}"
+        return f"CAST({quoted} AS DOUBLE)"
     if kind == "DATE" or kind.startswith("TIMESTAMP"):
         utc = f"timezone('UTC', {quoted})" if kind == "TIMESTAMP WITH TIME ZONE" else quoted
-        return f"CAST({utc} AS TIMESTAMP_S) AS {quoted}"
+        return f"CAST({utc} AS TIMESTAMP_S)"
     if kind.startswith(("DATE", "TIME", "UUID", "ENUM", "INTERVAL")):
-        return f"CAST({quoted} AS VARCHAR) AS {quoted}"
+        return f"CAST({quoted} AS VARCHAR)"
     raise DataError(
         f"{where}: column {name!r} holds {kind}; numbers, truth values, text or dates are needed. "
         "Leave the column out, or write each of its parts as a column."
     )
+
+
+def _identifier(name: str) -> str:
+    """A column's name as SQL quotes it."""
+    return '"' + name.replace('"', '""') + '"'

@@ -666,6 +666,26 @@ def duplicates(facts: Facts) -> Iterator[Observation]:
         yield Observation("duplicates", "warn", text, (), facts.rows(seen))
 
 
+def twins(train: np.ndarray, held: np.ndarray) -> Iterator[Observation]:
+    """Counts the dev and test rows of a table too large to be looked at whole that are in train as well.
+
+    Shapes: train, held (row,): a number for each row, the same for the same. `train` is sorted in place.
+    """
+    if not len(train) or not len(held):
+        return
+    train.sort()
+    place = np.minimum(np.searchsorted(train, held), len(train) - 1)
+    seen = int((train[place] == held).sum())
+    if not seen:
+        return
+    text = f"Of the {len(held):,} dev and test rows {seen:,} ({seen / len(held):.1%}) are in train as well"
+    if _lower(seen, len(held)) <= TWINS:
+        yield Observation("duplicates", "note", f"{text}; too few to matter.")
+    else:
+        text += ": the figures will be too good; remove the copies, unless such rows really come again and again."
+        yield Observation("duplicates", "warn", text)
+
+
 def _natural(facts: Facts) -> bool:
     """Whether identical rows are what columns of few values lead to, rather than copies.
 

@@ -1,9 +1,11 @@
 """One function that makes a Table of whatever holds one: a file, a folder, an array, a data frame."""
 
+import shutil
 import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,9 @@ import numpy as np
 
 from preceptor.data.columns import as_column, objects
 from preceptor.data.files import read_delimited, read_parquet
+from preceptor.data.long_table import LongTable, keep_folder
 from preceptor.data.records import read_json
+from preceptor.data.row_file import roomy_folder
 from preceptor.data.table import Table, listing
 from preceptor.data.unpack import ARCHIVES, DESCRIPTIONS, JSON_SUFFIXES, PACKED, TABLE_SUFFIXES, unpack
 from preceptor.errors import DataError
@@ -36,10 +40,12 @@ def read(source: Any, *, header: bool = True) -> Table:
     if isinstance(source, Table):
         return source
     if isinstance(source, str) and source in BUNDLED:
-        table = _read_path(Path(__file__).parent / "bundled" / BUNDLED[source][0], header=True)
+        table = read(Path(__file__).parent / "bundled" / BUNDLED[source][0])
         return Table(source, table.columns, table.notes)
     if isinstance(source, (str, Path)):
-        return _read_path(Path(source), header=header)
+        whole = _read_path(Path(source), header=header)
+        assert isinstance(whole, Table)
+        return whole
     if isinstance(source, np.ndarray):
         if source.ndim != 2:
             raise DataError(
@@ -61,12 +67,22 @@ def read(source: Any, *, header: bool = True) -> Table:
     )
 
 
+def open_table(source: Any, *, header: bool = True) -> Table | LongTable:
+    """Reads a table as `read` does; but one in Parquet or delimited text that is too large to hold stays on the disk.
+
+    Memory: a table of more than long_table.MOST_CELLS cells is not held.
+    """
+    if isinstance(source, (str, Path)) and str(source) not in BUNDLED:
+        return _read_path(Path(source), header=header, may_be_long=True)
+    return read(source, header=header)
+
+
 def default_target(table_name: str) -> str | None:
     """The column that a bundled table is made to predict, None for any other table."""
     return BUNDLED[table_name][1] if table_name in BUNDLED else None
 
 
-def _read_path(path: Path, *, header: bool) -> Table:
+def _read_path(path: Path, *, header: bool, may_be_long: bool = False) -> Table | LongTable:
     if path.is_dir():
         path = _only_table(path)
     if not path.exists():
@@ -83,31 +99,39 @@ def _read_path(path: Path, *, header: bool) -> Table:
             f"{path.name}: files that end in {suffix or 'nothing'!r} are not read; {', '.join(SUFFIXES)} are. {cure}"
         )
     path = path.resolve()
+    folder = Path(tempfile.mkdtemp(prefix="preceptor-", dir=roomy_folder())).resolve()
+    table = None
     try:
-        with tempfile.TemporaryDirectory(prefix="preceptor-") as folder:
-            return _read_file(path, Path(folder).resolve(), header=header)
+        table = _read_file(path, folder, header=header, may_be_long=may_be_long)
     except OSError as error:
         raise DataError(
             f"{path.name}: the file cannot be opened ({error.strerror or error}); read permission is needed. "
             "Check the file and its rights."
         ) from None
+    finally:
+        if isinstance(table, LongTable):
+            keep_folder(table, folder)
+        else:
+            shutil.rmtree(folder, ignore_errors=True)
+    return table
 
 
-def _read_file(path: Path, folder: Path, *, header: bool) -> Table:
+def _read_file(path: Path, folder: Path, *, header: bool, may_be_long: bool) -> Table | LongTable:
     name, notes = path.name, list[str]()
     if path.suffix.lower() in PACKED:
         path, note = unpack(path, folder)
         notes.append(note)
     suffix = path.suffix.lower()
+    table: Table | LongTable
     if suffix == ".parquet":
-        table = read_parquet(name, path)
+        table = read_parquet(name, path, folder, may_be_long=may_be_long)
     elif suffix in (".npy", ".npz"):
         table = _read_numpy(name, path)
     elif suffix in JSON_SUFFIXES:
         table = read_json(name, path, folder)
     else:
-        table = read_delimited(name, path, folder, header=header)
-    return Table(name, table.columns, (*notes, *table.notes))
+        table = read_delimited(name, path, folder, header=header, may_be_long=may_be_long)
+    return replace(table, notes=(*notes, *table.notes))
 
 
 def _only_table(folder: Path) -> Path:

@@ -1,7 +1,7 @@
 """A table in memory: named columns of equal length."""
 
 import difflib
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,6 +22,14 @@ def closest(name: str, names: Iterable[str]) -> str:
         each for each in names if each.lower() == name.lower()
     ]
     return f" Did you mean {found[0]!r}?" if found else ""
+
+
+def check_column(where: str, name: str, columns: Collection[str]) -> None:
+    """Raises: DataError, naming the columns that exist, where a table has none of that name."""
+    if name not in columns:
+        raise DataError(
+            f"{where}: there is no column {name!r}; the columns are {listing(columns)}.{closest(name, columns)}"
+        )
 
 
 @dataclass(frozen=True)
@@ -70,9 +78,5 @@ class Table:
 
     def column(self, name: str) -> np.ndarray:
         """The values of one column. Raises: DataError, naming the columns that exist, where the name is unknown."""
-        if name not in self.columns:
-            raise DataError(
-                f"{self.name}: there is no column {name!r}; the columns are {listing(self.columns)}."
-                f"{closest(name, self.columns)}"
-            )
+        check_column(self.name, name, self.columns)
         return self.columns[name]

@@ -13,31 +13,19 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from preceptor.data import (
-    Observation,
-    Preprocessor,
-    Split,
-    Table,
-    default_target,
-    fit_preprocessor,
-    inspect_table,
-    raise_refusals,
-    read,
-    split,
-    target_kind,
-    usable_rows,
-)
-from preceptor.data.table import listing
+from preceptor.data import Observation, Preprocessor, raise_refusals
 from preceptor.errors import DataError
 from preceptor.train.checkpoint import Checkpoint, Checkpoints
 from preceptor.train.disk import write_folder
-from preceptor.train.loop import Arrays, Config, Evaluator, Record, initial_values, train
+from preceptor.train.loop import Arrays, Config, Evaluator, Record, Streamed, initial_values, train
 from preceptor.train.recipe import complete, make_config, number_features
 from preceptor.train.run import FORMAT, PLAN, Run, check_out, figures, not_written
 from preceptor.train.settings import Settings, make_settings
 from preceptor.train.step import first_state
+from preceptor.train.survey import Encoded, Survey, encode, survey
 
 CHECKPOINT_SECONDS = 30.0  # what a killed machine costs at most
+FINGERPRINT_ROWS = 65_536  # hashed at once; the cuts do not change the sum
 CHECKPOINTS = "checkpoints"  # in the folder of a run that is not finished
 
 
@@ -82,25 +70,32 @@ class Fitting:
     Breaking out of the loop ends the training; `finish` then says that it was interrupted.
 
     Args:
-        found: what the gate saw in the table.
         out: the run's folder, made by `open_folder`; without it nothing is written.
     """
 
     source: str
-    table: Table
+    seen: Survey
     settings: Settings
     preprocessor: Preprocessor
-    parts: Split
     config: Config
-    arrays: Arrays
+    encoded: Encoded
     header: bool = True
-    found: list[Observation] = field(default_factory=list)
     outcome: Outcome = Outcome.INTERRUPTED
     progress: Progress = field(default_factory=Progress)
     start: tuple[int, Any] | None = None
     record: Record | None = None
     out: Path | None = None
     began: float = field(default_factory=time.perf_counter)
+
+    @property
+    def data(self) -> Arrays | Streamed:
+        """What training sees."""
+        return self.encoded.data
+
+    @property
+    def found(self) -> list[Observation]:
+        """What the gate saw in the table."""
+        return self.seen.found + self.encoded.found
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -114,7 +109,7 @@ class Fitting:
         """
         patience = self.settings.patience or max(3, self.config.epochs // 3)
         now, saved = self.progress, time.monotonic()
-        for record in train(self.config, self.arrays, self.start):
+        for record in train(self.config, self.data, self.start):
             self.record = record
             now.losses += record.losses.tolist()
             if not record.is_finite:
@@ -168,10 +163,12 @@ class Fitting:
     def fingerprint(self) -> str:
         """A checksum of everything that training sees: the same data, split and preparation give the same."""
         digest = hashlib.sha256()
-        for part in (self.arrays.x, self.arrays.y, self.arrays.dev_x, self.arrays.dev_y):
+        train: Any = self.data.stream if isinstance(self.data, Streamed) else self.data
+        for part in (train.x, train.y, self.data.dev_x, self.data.dev_y):
             if part is not None:
                 digest.update(f"{part.dtype}{part.shape}".encode())
-                digest.update(np.ascontiguousarray(part).data)
+                for start in range(0, len(part), FINGERPRINT_ROWS):
+                    digest.update(np.ascontiguousarray(part[start : start + FINGERPRINT_ROWS]).data)
         return digest.hexdigest()
 
     def save_checkpoint(self) -> None:
@@ -187,7 +184,7 @@ class Fitting:
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Goes back to a checkpoint: `records` continues from there."""
-        params, state = initial_values(self.config, self.arrays)
+        params, state = initial_values(self.config, self.data)
         like = first_state(params, state, self.config.optimiser, self.config.seed)
         weights = {"params": params, "state": state}
         facts: dict[str, Any] = {name: math.inf if v is None else v for name, v in checkpoint.facts.items()}
@@ -200,8 +197,8 @@ class Fitting:
     def entry(self, record: Record, train_loss: float) -> dict[str, Any]:
         """What the history keeps of an epoch, from its last record and mean loss: JSON types."""
         kept = {"step": record.step, "epoch": round(record.epoch, 4), "train_loss": train_loss}
-        if record.dev_loss is not None and record.dev_outputs is not None and self.arrays.dev_y is not None:
-            name, value = self._headline(record.dev_outputs, self.arrays.dev_y)
+        if record.dev_loss is not None and record.dev_outputs is not None and self.data.dev_y is not None:
+            name, value = self._headline(record.dev_outputs, self.data.dev_y)
             kept |= {"dev_loss": record.dev_loss, f"dev_{name}": value}
         return kept | {"learning_rate": record.learning_rate, "seconds": round(record.seconds, 4)}
 
@@ -221,17 +218,20 @@ class Fitting:
         now, settings, engine = self.progress, self.settings, self.config.engine
         best = now.best or self._fallback()
         judged = {}
-        test = _encoded(self.preprocessor, self.table, self.parts.test)
-        for name, (x, y) in (("dev", (self.arrays.dev_x, self.arrays.dev_y)), ("test", test)):
+        for name, (x, y) in (
+            ("dev", (self.data.dev_x, self.data.dev_y)),
+            ("test", (self.encoded.test_x, self.encoded.test_y)),
+        ):
             if x is not None and y is not None:
-                dtype = next(iter(best["params"].values())).dtype
-                evaluate = Evaluator(self.config.network, self.config.loss, engine, best, x, y, dtype)
-                judged[name] = figures(self.preprocessor, self.config.loss, evaluate(best)[1], y)
+                outputs = Evaluator(self.config.network, None, engine, best, x)(best, x)[1]
+                judged[name] = figures(self.preprocessor, self.config.loss, outputs, y)
+        sizes = {name: len(getattr(self.seen.parts, name)) for name in ("train", "dev", "test")}
         facts = {
-            "data": self.table.name,
-            "rows": len(self.parts.train) + len(self.parts.dev) + len(self.parts.test),
-            "split": {"train": len(self.parts.train), "dev": len(self.parts.dev), "test": len(self.parts.test)},
+            "data": self.seen.table.name,
+            "rows": sum(sizes.values()),
+            "split": sizes,
             "features": self.preprocessor.features,
+            "identifiers": [name for each in self.found if each.rule == "identifier" for name in each.columns],
             "engine": engine.name,
             "epochs": int(self.record.epoch) if self.record else 0,
             "best_epoch": int(now.best_epoch),
@@ -266,81 +266,27 @@ class Fitting:
         """The weights where no epoch was completed: the latest if they are good, else the first ones."""
         if self.record is not None and self.record.is_finite:
             return self.record.weights()
-        params, state = initial_values(self.config, self.arrays)
+        params, state = initial_values(self.config, self.data)
         return {"params": params, "state": state}
 
 
-@dataclass(frozen=True)
-class Survey:
-    """A table that was read, divided and looked at.
-
-    Args:
-        table: as it was read; `kept`: its rows that have a target, whose numbers in `table` are `usable`.
-        target, kind: the column to predict, and whether it is "classes" or a "number".
-        parts: train, dev and test rows of `kept`.
-        found: what the gate saw, the gravest first.
-    """
-
-    table: Table
-    kept: Table
-    usable: np.ndarray
-    target: str
-    kind: str
-    parts: Split
-    found: list[Observation]
-
-
-def survey(source: Any, settings: Settings, header: bool = True) -> Survey:
-    """Reads a table, divides its rows and looks at them.
-
-    Raises: DataError, ConfigError, with what was received, what is required and the likely cure.
-    """
-    table = read(source, header=header)
-    target = settings.target or default_target(table.name)
-    if target is None:
-        raise DataError(
-            f"{table.name}: no target was named; one of its columns is needed: {listing(table.columns, 20)}. "
-            "Name it with --target (in Python: target=...)."
-        )
-    usable = usable_rows(table, target)
-    kept = table if len(usable) == table.rows else table.select(usable)
-    kind = target_kind(table, target, usable, settings.kind)
-    labels = kept.column(target) if kind == "classes" else None
-    if labels is not None and labels.dtype == object:
-        labels = labels.astype(str)
-    parts = split(kept.rows, dev=settings.dev_share, test=settings.test_share, seed=settings.seed, labels=labels)
-    found = inspect_table(kept, target, parts, kind, numbers=usable)
-    return Survey(table, kept, usable, target, kind, parts, found)
-
-
 def prepare(source: Any, settings: Settings, header: bool = True) -> Fitting:
-    """Reads a table, checks it, splits it and builds the network. Writes nothing.
+    """Reads a table, checks it, splits it and builds the network. Writes nothing that stays.
 
     Raises: DataError, ConfigError, with what was received, what is required and the likely cure.
     """
     seen = survey(source, settings, header)
     raise_refusals(seen.found, seen.table.name)
-    table, kept, usable, target, parts = seen.table, seen.kept, seen.usable, seen.target, seen.parts
-    preprocessor = fit_preprocessor(table, target, usable[parts.train], kind=settings.kind)
-    settings = complete(settings, preprocessor, len(parts.train))
+    preprocessor = seen.learn(settings.kind)
+    rows = len(seen.parts.train)
+    settings = complete(settings, preprocessor, rows)
     loss = settings.make_loss(len(preprocessor.classes or ()))
     network = settings.make_network(loss.outputs(len(preprocessor.classes or ())), number_features(preprocessor))
-    config = make_config(settings, network, loss, len(parts.train))
-    arrays = Arrays(
-        *_encoded(preprocessor, kept, parts.train),
-        *_encoded(preprocessor, kept, parts.dev),
-    )
+    config = make_config(settings, network, loss, rows)
+    encoded = encode(seen, preprocessor, settings.seed)
     name = str(Path(source).resolve()) if isinstance(source, (str, Path)) and Path(source).exists() else str(source)
     named = name if isinstance(source, (str, Path)) else ""
-    return Fitting(named, kept, settings, preprocessor, parts, config, arrays, header, seen.found)
-
-
-def _encoded(preprocessor: Preprocessor, table: Table, rows: np.ndarray) -> Any:
-    """(features, target) of some rows; (None, None) of no rows."""
-    if not len(rows):
-        return None, None
-    part = table.select(rows)
-    return preprocessor.transform(part), preprocessor.encode_target(part)
+    return Fitting(named, seen, settings, preprocessor, config, encoded, header)
 
 
 def resume(out: Path, source: Any = None) -> tuple[Fitting, list[str]]:

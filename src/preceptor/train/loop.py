@@ -39,7 +39,7 @@ class Arrays:
 
     x: np.ndarray
     y: np.ndarray
-    dev_x: np.ndarray | None = None
+    dev_x: Any = None
     dev_y: np.ndarray | None = None
 
     @property
@@ -57,7 +57,7 @@ class Streamed:
     """What a network sees where the training part need not fit in memory. Shapes: as of Arrays."""
 
     stream: Stream
-    dev_x: np.ndarray | None = None
+    dev_x: Any = None
     dev_y: np.ndarray | None = None
 
     @property

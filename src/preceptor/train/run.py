@@ -7,13 +7,15 @@ import os
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import numpy as np
 
-from preceptor.data import Preprocessor, Table, read, usable_rows
+from preceptor.data import LongTable, Preprocessor, Table, missing_rows, open_table, pieces_of
+from preceptor.data.table import check_column
 from preceptor.engines import choose_engine
 from preceptor.errors import ConfigError, DataError, ShapeError
 from preceptor.nn import Layer, Loss, count_parameters, from_config, output_spec, to_config
@@ -64,7 +66,8 @@ class Run:
         Shapes: -> (row,).
         Raises: DataError where columns are missing or of another kind than in training.
         """
-        return self._decide(self._outputs(read(source, header=header)))
+        table = open_table(source, header=header)
+        return np.concatenate([self._decide(outputs) for _, outputs in self._outputs(table)])
 
     def predict_probabilities(self, source: Any, header: bool = True) -> np.ndarray:
         """The probability of each class. Shapes: -> (row, class), classes in the order of `classes`.
@@ -73,7 +76,8 @@ class Run:
         """
         if self.classes is None:
             raise ConfigError("predict_probabilities: the target is a number; classes are needed. Use predict.")
-        return np.asarray(self.loss.predict(self._outputs(read(source, header=header))))
+        table = open_table(source, header=header)
+        return np.concatenate([np.asarray(self.loss.predict(outputs)) for _, outputs in self._outputs(table)])
 
     @property
     def classes(self) -> tuple | None:
@@ -85,32 +89,56 @@ class Run:
 
         Raises: DataError where the target column is missing.
         """
-        table = read(source, header=header)
-        table = table.select(usable_rows(table, str(self.preprocessor.target)))
-        return figures(self.preprocessor, self.loss, self._outputs(table), self.preprocessor.encode_target(table))
+        table, target = open_table(source, header=header), str(self.preprocessor.target)
+        check_column(table.name, target, table.columns)
+        outputs, truth = [], []
+        for piece, found in self._outputs(table):
+            known = np.flatnonzero(~missing_rows(piece.column(target)))
+            outputs.append(found[known])
+            truth.append(self.preprocessor.encode_target(piece.select(known), known))
+        if not sum(map(len, truth)):
+            raise DataError(
+                f"{table.name}: the target {target!r} is missing in all of {table.rows:,} rows; rows that have it are "
+                "needed. Check that it is the right column."
+            )
+        return figures(self.preprocessor, self.loss, np.concatenate(outputs), np.concatenate(truth))
 
-    def write_predictions(self, source: Any, path: str | Path | None, header: bool = True) -> int:
+    def write_predictions(
+        self, source: Any, path: str | Path | None, header: bool = True, keep: Sequence[str] | None = None
+    ) -> int:
         """Writes a CSV with the column `prediction`, and `probability_<class>` for classes; rows keep their order.
+
+        A table too large to be held is read, predicted and written piece by piece.
 
         Args:
             path: file to write; it appears under its name only when it is complete. None for standard output.
+            keep: columns of the table to write before the predictions; without it those that number its rows, as the
+                gate saw in training.
         Returns: the number of rows.
         """
-        outputs = self._outputs(read(source, header=header))
-        names, columns = ["prediction"], [self._decide(outputs)]
+        table = open_table(source, header=header)
+        if keep is None:
+            keep = [name for name in self.facts.get("identifiers", ()) if name in table.columns]
+        for name in keep:
+            check_column(table.name, name, table.columns)
+        names = [*keep, "prediction"]
         if self.classes is not None:
             names += [f"probability_{label}" for label in self.classes]
-            columns += list(np.asarray(self.loss.predict(outputs)).T)
-        rows = zip(*(column.tolist() for column in columns), strict=True)
+        if clash := [name for name in keep if name in names[len(keep) :]]:
+            raise ConfigError(f"keep: the column {clash[0]!r} has a name that the predictions need. Leave it out.")
+        found = (row for piece, outputs in self._outputs(table) for row in self._rows(piece, outputs, keep))
+        rows = chain([names, next(found)], found)  # what the first piece lacks is said before anything is written
         if path is None:
-            csv.writer(sys.stdout, lineterminator="\n").writerows([names, *rows])
-            return len(outputs)
+            csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
+            return table.rows
         path = Path(path)
+        if isinstance(source, (str, Path)) and path.exists() and Path(source).exists() and path.samefile(source):
+            raise ConfigError(f"{path}: the predictions would replace the table. Choose another place with -o.")
         is_stream = path.exists() and not path.is_file()  # /dev/stdout, a pipe: written to, never replaced
         part = path if is_stream else Path(f"{path}.part")
         try:
             with open(part, "w", newline="", encoding="utf-8") as file:
-                csv.writer(file, lineterminator="\n").writerows([names, *rows])
+                csv.writer(file, lineterminator="\n").writerows(rows)
             if not is_stream:
                 os.replace(part, path)
         except OSError as error:
@@ -118,16 +146,29 @@ class Run:
         finally:
             if not is_stream:
                 part.unlink(missing_ok=True)
-        return len(outputs)
+        return table.rows
 
-    def _outputs(self, table: Table) -> np.ndarray:
-        x = self.preprocessor.transform(table)
-        if not len(x):
+    def _rows(self, piece: Table, outputs: np.ndarray, keep: Sequence[str]) -> Iterator[tuple]:
+        """The lines of predictions of a piece."""
+        columns = [piece.column(name) for name in keep]
+        columns.append(self._decide(outputs))
+        if self.classes is not None:
+            columns += list(np.asarray(self.loss.predict(outputs)).T)
+        return zip(*(column.tolist() for column in columns), strict=True)
+
+    def _outputs(self, table: Table | LongTable) -> Iterator[tuple[Table, np.ndarray]]:
+        """The pieces of a table, each with the network's raw outputs."""
+        if not table.rows:
             raise DataError(f"{table.name}: the table has no rows; at least one is needed.")
         engine = choose_engine("reference", self.facts["settings"]["precision"])
         like = {"params": self.params, "state": self.state}
-        dtype = next(iter(self.params.values())).dtype
-        return Evaluator(self.network, None, engine, like, x, None, dtype)(like)[1]
+        evaluate = None
+        start = 0
+        for piece in pieces_of(table):
+            x = self.preprocessor.transform(piece, np.arange(start, start + piece.rows))
+            evaluate = evaluate or Evaluator(self.network, None, engine, like, x)
+            yield piece, evaluate(like, x)[1]
+            start += piece.rows
 
     def _decide(self, outputs: np.ndarray) -> np.ndarray:
         predicted = np.asarray(self.loss.predict(outputs))

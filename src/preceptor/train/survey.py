@@ -1,0 +1,235 @@
+"""From a table, wherever it lies, to what training sees: read, divided, looked at, encoded."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from preceptor.data import (
+    LongTable,
+    Observation,
+    Preprocessor,
+    RowFile,
+    RowStream,
+    Split,
+    Table,
+    check_room,
+    default_target,
+    fit_preprocessor,
+    inspect_table,
+    missing_rows,
+    open_table,
+    split,
+    target_kind,
+    twins,
+    usable_rows,
+)
+from preceptor.data.table import listing
+from preceptor.errors import DataError
+from preceptor.train.loop import Arrays, Streamed
+from preceptor.train.settings import Settings
+
+SAMPLE = 1 << 18  # rows of a long table that are looked at: a mean is then known to 0.2 % of the standard deviation
+MOST_JUDGES = 100_000  # rows of a long table in dev and in test: an accuracy is then known to 0.3 %
+MOST_LABELS = 10_000  # a class of a long table has a row in the sample, as long as there are no more classes
+NOBODY = 3  # the part of a row without a target
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A table that was read, divided and looked at.
+
+    Args:
+        table: as it was read.
+        seen: its rows that have a target; of a long table a sample of them.
+        numbers: their row numbers in the table.
+        target, kind: the column to predict, and whether it is "classes" or a "number".
+        parts: train, dev and test, as row numbers of the table; `seen_parts`: those that were seen, of `seen`.
+        found: what the gate saw, the gravest first.
+        notes: how the table was taken, where it is not as usual: sentences.
+    """
+
+    table: Table | LongTable
+    seen: Table
+    numbers: np.ndarray
+    target: str
+    kind: str
+    parts: Split
+    seen_parts: Split
+    found: list[Observation]
+    notes: tuple[str, ...] = ()
+
+    def learn(self, kind: str | None) -> Preprocessor:
+        """The preprocessor that the training rows ask for. Raises: DataError as fit_preprocessor."""
+        if isinstance(self.table, Table):
+            return fit_preprocessor(self.table, self.target, self.parts.train, kind=kind)
+        learned = fit_preprocessor(self.seen, self.target, self.seen_parts.train, kind=kind)
+        rows = sum(map(len, (self.parts.train, self.parts.dev, self.parts.test)))
+        return replace(learned, rows=len(self.parts.train), left_out=self.table.rows - rows)
+
+
+def survey(source: Any, settings: Settings, header: bool = True) -> Survey:
+    """Reads a table, divides its rows and looks at them.
+
+    Raises: DataError, ConfigError, with what was received, what is required and the likely cure.
+    """
+    table = open_table(source, header=header)
+    target = settings.target or default_target(table.name)
+    if target is None:
+        raise DataError(
+            f"{table.name}: no target was named; one of its columns is needed: {listing(table.columns, 20)}. "
+            "Name it with --target (in Python: target=...)."
+        )
+    if isinstance(table, LongTable):
+        return _survey_long(table, target, settings)
+    usable = usable_rows(table, target)
+    kept = table if len(usable) == table.rows else table.select(usable)
+    kind = target_kind(table, target, usable, settings.kind)
+    labels = kept.column(target) if kind == "classes" else None
+    if labels is not None and labels.dtype == object:
+        labels = labels.astype(str)
+    parts = split(kept.rows, dev=settings.dev_share, test=settings.test_share, seed=settings.seed, labels=labels)
+    found = inspect_table(kept, target, parts, kind, numbers=usable)
+    return Survey(table, kept, usable, target, kind, _numbered(parts, usable), parts, found)
+
+
+def _numbered(parts: Split, numbers: np.ndarray) -> Split:
+    return Split(numbers[parts.train], numbers[parts.dev], numbers[parts.test])
+
+
+def _survey_long(table: LongTable, target: str, settings: Settings) -> Survey:
+    """The same for a table that stays on the disk: all targets are looked at, and a sample of the rows."""
+    codes, labels = _target_codes(table, target)
+    usable = np.flatnonzero(codes >= 0)
+    if not len(usable):
+        raise DataError(
+            f"{table.name}: the target {target!r} is missing in all of {table.rows:,} rows; rows that have it are "
+            "needed. Check that it is the right column."
+        )
+    some = table.sample(SAMPLE, names=[target])[0]
+    kind = target_kind(some, target, usable_rows(some, target), settings.kind)
+    is_shared_out = kind == "classes" and labels <= MOST_LABELS
+    parts = split(
+        len(usable),
+        dev=_share(settings, "dev_share", len(usable)),
+        test=_share(settings, "test_share", len(usable)),
+        seed=settings.seed,
+        labels=codes[usable] if is_shared_out else None,
+    )
+    parts = _numbered(parts, usable)
+    firsts = np.empty(labels if is_shared_out else 0, np.int64)  # a training row of each class
+    if is_shared_out:
+        firsts[codes[parts.train[::-1]]] = parts.train[::-1]
+    seen, numbers = table.sample(SAMPLE, firsts)
+    has_target = codes[numbers] >= 0
+    seen, numbers = seen.select(np.flatnonzero(has_target)), numbers[has_target]
+    part = _part_of_rows(parts, table.rows)[numbers]
+    seen_parts = Split(*(np.flatnonzero(part == each) for each in range(3)))
+    found = inspect_table(seen, target, seen_parts, kind, numbers=numbers)
+    note = (
+        f"The table is read from the disk piece by piece. Its columns, and what is said of them, are judged by "
+        f"{seen.rows:,} of its {table.rows:,} rows, spread evenly."
+    )
+    return Survey(table, seen, numbers, target, kind, parts, seen_parts, found, (note,))
+
+
+def _share(settings: Settings, name: str, rows: int) -> float:
+    """The share of a part of a long table: the usual one is too much where it makes more than MOST_JUDGES rows."""
+    asked = float(getattr(settings, name))
+    is_usual = asked == type(settings).__dataclass_fields__[name].default
+    return min(asked, MOST_JUDGES / rows) if is_usual else asked
+
+
+def _target_codes(table: LongTable, target: str) -> tuple[np.ndarray, int]:
+    """A number for each row's target, the same for the same, -1 where it is missing; and how many there are.
+
+    Beyond MOST_LABELS only whether it is missing is told. Shapes: (row,), int32.
+    """
+    codes = np.empty(table.rows, np.int32)
+    known: dict[Any, int] = {}
+    for start, piece in table.pieces([target]):
+        values = piece.column(target)
+        missing = missing_rows(values)
+        here = codes[start : start + len(values)]
+        if len(known) > MOST_LABELS:
+            here[:] = np.where(missing, -1, 0)
+        elif values.dtype == object:
+            here[:] = [-1 if value is None else known.setdefault(value, len(known)) for value in values.tolist()]
+        else:
+            levels, inverse = np.unique(values, return_inverse=True)
+            numbers = [-1 if level != level else known.setdefault(level, len(known)) for level in levels.tolist()]
+            here[:] = np.where(missing, -1, np.array(numbers, np.int32)[inverse])
+    return codes, len(known)
+
+
+def _part_of_rows(parts: Split, rows: int) -> np.ndarray:
+    """Which part each row belongs to: 0 train, 1 dev, 2 test, NOBODY. Shapes: (row,), int8."""
+    part = np.full(rows, NOBODY, np.int8)
+    for number, each in enumerate((parts.train, parts.dev, parts.test)):
+        part[each] = number
+    return part
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """Features and targets of the three parts; what the parts of a long table have in common is in `found`."""
+
+    data: Arrays | Streamed
+    test_x: Any
+    test_y: Any
+    found: list[Observation]
+
+
+def encode(seen: Survey, preprocessor: Preprocessor, seed: int) -> Encoded:
+    """The features and targets of the three parts: in memory, or of a long table in files that have no name.
+
+    Disk: of a long table, 4 bytes for each feature of each row. Memory: its targets, and of its rows a few pieces.
+
+    Raises: DataError where a value does not fit the preprocessor, or the disk has no room.
+    """
+    parts = (seen.parts.train, seen.parts.dev, seen.parts.test)
+    if isinstance(seen.table, Table):
+        (x, y), (dev_x, dev_y), (test_x, test_y) = (_in_memory(preprocessor, seen.table, rows) for rows in parts)
+        return Encoded(Arrays(x, y, dev_x, dev_y), test_x, test_y, [])
+    check_room(4 * preprocessor.features * sum(map(len, parts)), seen.table.name)
+    files = [RowFile(preprocessor.features) for _ in parts]
+    targets = [np.empty(len(rows), np.int32 if preprocessor.classes is not None else np.float32) for rows in parts]
+    hashes = [np.empty(len(rows), np.uint64) for rows in parts]
+    part = _part_of_rows(seen.parts, seen.table.rows)
+    for start, piece in seen.table.pieces():
+        where = part[start : start + piece.rows]
+        chosen = np.flatnonzero(where != NOBODY)
+        kept = piece if len(chosen) == piece.rows else piece.select(chosen)
+        x, y = _encoded(preprocessor, kept, start + chosen)
+        mixed = _row_hashes(x, y)
+        for number, file in enumerate(files):
+            rows = np.flatnonzero(where[chosen] == number)
+            targets[number][len(file) : len(file) + len(rows)] = y[rows]
+            hashes[number][len(file) : len(file) + len(rows)] = mixed[rows]
+            file.append(x[rows])
+    found = list(twins(hashes[0], np.concatenate(hashes[1:])))
+    (dev_x, dev_y), (test_x, test_y) = (
+        (file, target) if len(file) else (None, None) for file, target in zip(files[1:], targets[1:], strict=True)
+    )
+    return Encoded(Streamed(RowStream(files[0], targets[0], seed), dev_x, dev_y), test_x, test_y, found)
+
+
+def _in_memory(preprocessor: Preprocessor, table: Table, rows: np.ndarray) -> Any:
+    """(features, target) of some rows; (None, None) of no rows."""
+    if not len(rows):
+        return None, None
+    return _encoded(preprocessor, table.select(rows), rows)
+
+
+def _encoded(preprocessor: Preprocessor, table: Table, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Features and targets; errors name the rows by their numbers in the table they were taken from."""
+    return preprocessor.transform(table, numbers), preprocessor.encode_target(table, numbers)
+
+
+def _row_hashes(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """A number for each row of features and its target, the same for the same. Shapes: -> (row,), uint64."""
+    bits = np.random.Generator(np.random.Philox(key=20_26)).integers(1, 2**64 - 1, x.shape[1] + 1, np.uint64) | 1
+    total = y.astype(np.float32).view(np.uint32) * bits[-1]
+    for column in range(x.shape[1]):
+        total += x[:, column].view(np.uint32) * bits[column]
+    return total

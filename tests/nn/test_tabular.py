@@ -28,6 +28,15 @@ ROWS = [
     ),
     (nn.Waves((0,), waves=2, width=1), (4, 3), (4, 4), 2 + 2 + 2 + 1, WAVES, [[1.0, 7.0]], [[1, 7, -4.5]]),
     (
+        nn.Levels((0,), (1,), width=3),
+        (5, 4),
+        (5, 6),
+        3,
+        {"vector": [[1.0, 2.0, 3.0]]},
+        [[0.0, 7.0, 8.0, 9.0]],
+        [[7, 8, 9, 1, 2, 3]],
+    ),
+    (
         nn.Waves((1, 2), waves=4, width=3, sigma=1.0),
         (5, 3),
         (5, 9),
@@ -88,7 +97,34 @@ def test_the_loss_of_members_is_the_mean_of_theirs_and_so_is_the_prediction(loss
     assert ours.outputs(2) == loss.outputs(2)
 
 
+@pytest.mark.parametrize("engine", ["reference", "xla"])
+def test_levels_are_embeddings_as_in_pytorch(engine):
+    torch = pytest.importorskip("torch", reason="PyTorch is the reference of this test")
+    layer, rng = nn.Levels((2, 0), (3, 2), width=4), np.random.default_rng(0)
+    x = np.stack([rng.integers(0, 2, 6), rng.normal(size=6), rng.integers(0, 3, 6), rng.normal(size=6)], 1)
+    x, upper = x.astype(np.float32), rng.normal(size=(6, 10)).astype(np.float32)
+    params = {"vector": rng.normal(size=(5, 4)).astype(np.float32)}
+
+    def ours(params):
+        y, _ = layer.apply(params, {}, x, train=True, key=None)
+        return pr.sum(y * upper), y
+
+    (_, y), gradient = pr.jit(pr.value_and_grad(ours, has_aux=True), engine=engine)(params)
+    vectors = torch.tensor(params["vector"], requires_grad=True)
+    codes = torch.tensor(x).long()
+    embedding = torch.nn.functional.embedding
+    theirs = torch.cat(
+        [torch.tensor(x[:, [1, 3]]), embedding(codes[:, 2], vectors), embedding(codes[:, 0] + 3, vectors)], 1
+    )
+    (theirs * torch.tensor(upper)).sum().backward()
+    np.testing.assert_allclose(y, theirs.detach().numpy(), rtol=1e-6)
+    np.testing.assert_allclose(gradient["vector"], vectors.grad.numpy(), rtol=1e-5, atol=1e-6)
+
+
 def test_inputs_that_do_not_fit_are_refused():
+    for layer in (nn.Levels((0, 3), (2, 2)), nn.Levels((0, 1), (2,))):
+        with pytest.raises(ShapeError, match=r"as many entries as places, are required\. Check the positions"):
+            layer.init(np.random.default_rng(0), pr.Spec((1, 3), np.dtype(np.float32)))
     with pytest.raises(ShapeError, match=r"more than 5 features is required\. Check the positions"):
         nn.Waves((0, 5)).init(np.random.default_rng(0), pr.Spec((1, 3), np.dtype(np.float32)))
     with pytest.raises(ShapeError, match=r"\(batch, member, feature\) is required"):

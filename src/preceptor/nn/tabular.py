@@ -13,7 +13,7 @@ from preceptor.nn.loss import Loss, SoftmaxCrossEntropy
 from preceptor.ops import Spec
 from preceptor.ops.primitive import user_line
 
-__all__ = ["MemberDense", "MemberLoss", "Members", "Waves"]
+__all__ = ["Levels", "MemberDense", "MemberLoss", "Members", "Waves"]
 
 
 @settings
@@ -58,6 +58,46 @@ class Waves(Layer):
         mixed = ops.transpose(waves @ params["mix"], (1, 0, 2)) + params["shift"]
         flat = ops.reshape(mixed, (batch, count * self.width))
         return ops.concatenate([x, flat], 1), state
+
+
+@settings
+class Levels(Layer):
+    """Puts a learned vector in the place of each feature that is the number of a level: a category of many levels.
+
+    Shapes: x (batch, feature) -> (batch, feature - place + width * place), what is no level first;
+        vector (level, width), those of all the places under one another.
+    Formula: y = [the other features, vector[x[place]] for each place].
+    Args:
+        places: positions of the features that are numbers of levels: whole, from 0.
+        entries: how many levels each of them has; numbers beyond count as the nearest level.
+    Raises: ShapeError where places and entries do not fit together or to the input.
+    Source: Guo and Berkhahn 2016, section 2; the width is that of Holzmüller et al. 2024, appendix A.1.
+    Differs: `Embedding` takes integers, this layer a table of float features.
+    """
+
+    places: tuple[int, ...] = hyper(default=(0,), low=0, unit="position", doc="Which features are numbers of levels.")
+    entries: tuple[int, ...] = hyper(default=(2,), low=1, unit="levels", doc="Of each of these features.")
+    width: int = hyper(default=8, low=1, unit="features", doc="Length of each vector.")
+    spread: float = hyper(default=0.1, low=0, scale="log", doc="Standard deviation of the first vectors.")
+
+    def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
+        if spec.ndim != 2 or len(self.places) != len(self.entries) or max(self.places) >= spec.shape[-1]:
+            raise ShapeError(
+                f"at {user_line()}: input has shape {spec.shape}; (batch, feature) with more than {max(self.places)} "
+                f"features, and as many entries as places, are required. Check the positions."
+            )
+        return {"vector": (self.spread * rng.standard_normal((sum(self.entries), self.width))).astype(np.float32)}, {}
+
+    def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:
+        columns, count = ops.transpose(x), len(self.places)
+        others = np.setdiff1d(np.arange(x.shape[1]), self.places).astype(np.int32)
+        starts = np.cumsum([0, *self.entries[:-1]]).astype(np.int32).reshape(count, 1)
+        last = np.array(self.entries, np.int32).reshape(count, 1) - 1
+        numbers = ops.cast(ops.take(columns, np.array(self.places, np.int32)), np.int32)
+        rows = ops.maximum(ops.minimum(numbers, last), 0) + starts
+        vectors = ops.transpose(ops.take(params["vector"], rows), (1, 0, 2))
+        flat = ops.reshape(vectors, (x.shape[0], count * self.width))
+        return ops.concatenate([ops.transpose(ops.take(columns, others)), flat], 1), state
 
 
 @settings

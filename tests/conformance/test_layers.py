@@ -195,6 +195,13 @@ def test_outside_training_an_example_does_not_see_the_others(layer, shape, outpu
 
 
 @every_layer
+def test_an_empty_batch_gives_an_empty_output(layer, shape, output, count):
+    params, state, x = setup(layer, shape)
+    y, _ = layer.apply(params, state, x[:0], train=False, key=None)
+    assert (y.shape, y.dtype) == ((0, *output[1:]), np.float64)
+
+
+@every_layer
 def test_the_key_alone_decides_what_is_random(layer, shape, output, count):
     params, state, _ = setup(layer, shape)
     x = drawn(layer, (40, *shape[1:]), np.random.default_rng(5))

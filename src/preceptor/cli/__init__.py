@@ -10,6 +10,7 @@ from preceptor import errors
 COMMANDS = {
     "fit": "Trains a network on a table, judges it, saves it.",
     "check": "Says what is wrong or remarkable with a table, and trains nothing.",
+    "lr-find": "Looks for a good learning rate.",
     "predict": "Predicts every row of a table with a trained network.",
     "evaluate": "Judges a trained network on a table that has the target.",
     "explain": "Shows a computation graph with its values, local derivatives and adjoints.",
@@ -36,7 +37,7 @@ class Commands(click.Group):
     def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
         if name not in COMMANDS:
             return None
-        return importlib.import_module(f"preceptor.cli.{name}").command
+        return importlib.import_module(f"preceptor.cli.{name.replace('-', '_')}").command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):

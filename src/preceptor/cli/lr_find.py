@@ -1,0 +1,105 @@
+"""`preceptor lr-find`."""
+
+import json
+import math
+from pathlib import Path
+from typing import Any
+
+import click
+import numpy as np
+
+from preceptor.cli.fit import line, say_found
+from preceptor.cli.options import number_options, settings_options
+from preceptor.errors import ConfigError
+from preceptor.report.rate_curve import rate_curve
+from preceptor.train import make_settings, prepare
+from preceptor.train.lr_find import FEWEST, HIGHEST, LOWEST, OWN, STEPS, RateTest, rate_test
+from preceptor.train.settings import OPTIMISERS, Settings, own_numbers
+
+BARS = " ▁▂▃▄▅▆▇█"
+WIDTH, LINES = 60, 8  # characters of the curve
+
+_numbers = {name: each for name, each in own_numbers().items() if set(each[2]) & set(OPTIMISERS)}
+
+
+@click.command(context_settings={"show_default": False})
+@click.argument("data")
+@settings_options(Settings, leave_out=OWN)
+@number_options(_numbers)
+@click.option("--steps", default=STEPS, help=f"How many rates are tried.  [at least {FEWEST}; default {STEPS}]")
+@click.option("--lowest", default=LOWEST, help=f"The first rate.  [per step; above 0; default {LOWEST:g}]")
+@click.option("--highest", default=HIGHEST, help=f"The last rate.  [per step; above the first; default {HIGHEST:g}]")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Write the curve to this file, an SVG.")
+@click.option("--no-header", is_flag=True, help="The first line of the file is data; columns become column1, ...")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
+def command(
+    data: str,
+    steps: int,
+    lowest: float,
+    highest: float,
+    out: Path | None,
+    no_header: bool,
+    as_json: bool,
+    **given: Any,
+) -> None:
+    """Looks for a good learning rate: trains on DATA while the rate grows, until the loss blows up.
+
+    Settings are those of the training that the rate is for. Nothing is kept.
+    """
+    if out is not None and out.suffix.lower() != ".svg":
+        raise ConfigError(f"lr-find: {out}: the picture is an SVG; the name must end in .svg.")
+    fitting = prepare(data, make_settings(given), header=not no_header)
+    say_found(fitting.found)
+    config = fitting.config
+    line(
+        "training",
+        f"{fitting.settings.optimiser}, batches of {config.batch_size:,}; {steps:,} steps, rates {lowest:g} to "
+        f"{highest:g}; {config.engine.name}",
+    )
+    found = rate_test(config, fitting.data, steps=steps, lowest=lowest, highest=highest)
+    say_curve(found)
+    say_rates(found, config.learning_rate)
+    if out is not None:
+        try:
+            out.write_text(rate_curve(found), encoding="utf-8")
+        except OSError as error:
+            raise ConfigError(f"lr-find: {out}: cannot be written ({error.strerror}). Choose another place.") from None
+        line("picture", str(out))
+    if as_json:
+        rates = {"suggestion": found.suggestion, "steepest": found.steepest, "blow_up": found.blow_up}
+        click.echo(json.dumps(rates | {"steps": len(found.rates)}))
+
+
+def say_rates(found: RateTest, usual: float) -> None:
+    """What the test says, and what to do next."""
+    if found.steepest is None:
+        line("steepest", "the loss never fell: no rate is suggested. See preceptor check DATA, or try more steps.")
+    else:
+        line("steepest", f"at the rate {found.steepest:.2g} the loss falls fastest")
+    if found.blow_up is None:
+        line("blow-up", f"none up to {found.rates[-1]:.2g}")
+    else:
+        line("blow-up", f"at the rate {found.blow_up:.2g}; a tenth of it is {found.blow_up / 10:.2g}")
+    if found.suggestion is not None:
+        line("suggested", f"--learning-rate {found.suggestion:.2g}; fit takes {usual:g} by itself")
+
+
+def say_curve(found: RateTest) -> None:
+    """The smoothed loss over the rate, on a logarithmic axis, in rows of bars."""
+    columns = np.array_split(found.smoothed, min(WIDTH, len(found.smoothed)))
+    heights = np.array([each.mean() for each in columns])
+    top = max(float(heights.max()), 1e-12)
+    eighths = np.round(heights / top * LINES * 8)
+    for number in range(LINES):
+        below = (LINES - 1 - number) * 8
+        bars = "".join(BARS[int(np.clip(each - below, 0, 8))] for each in eighths)
+        line("loss" if number == 0 else "", f"{bars} {top:.3g}" if number == 0 else bars)
+    axis = [" "] * (len(heights) + 8)
+    low, high = math.log10(found.rates[0]), math.log10(found.rates[-1])
+    free = 0
+    for power in range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1):
+        at, words = round((power - low) / (high - low) * (len(heights) - 1)), f"{10.0**power:.0e}"
+        if at >= free:
+            axis[at : at + len(words)] = words
+            free = at + len(words) + 1
+    line("rate", "".join(axis))

@@ -65,7 +65,7 @@ class Windows:
         there: (start, stop, step)."""
         for offset in itertools.product(*map(range, self.size)):
             axes = zip(offset, self.dilation, self.reach(lengths), self.stride, strict=True)
-            yield tuple((o * d, o * d + reach, s) for o, d, reach, s in axes)
+            yield tuple((o * d, o * d + reach, s) if reach else (0, 0, 1) for o, d, reach, s in axes)
 
     def parts(self, jax: Any, x: Any, first: int, fill: float = 0) -> Iterator[Any]:
         """For each position within a window the entries of `x` that stand there, with NumPy or, where given, jax.
@@ -139,7 +139,7 @@ def lay_windows(
 
 def each_axis(name: str, what: str, value: Numbers, axes: int) -> tuple[int, ...]:
     """One whole number from 1 on for each of so many axes, from one for all or from one each."""
-    values = (value,) * axes if isinstance(value, (int, np.integer)) else tuple(value)
+    values = tuple(value) if isinstance(value, Sequence) else (value,) * axes
     if len(values) != axes or any(not isinstance(n, (int, np.integer)) or n < 1 for n in values):
         raise ShapeError(
             f"{name} at {user_line()}: {what} is {value}; a whole number from 1 on is required, or one for each of "
@@ -149,14 +149,13 @@ def each_axis(name: str, what: str, value: Numbers, axes: int) -> tuple[int, ...
 
 
 def _pads(name: str, padding: Any, axes: int) -> tuple[tuple[int, int], ...]:
-    if isinstance(padding, str) and padding == "valid":
-        padding = 0
-    if isinstance(padding, (int, np.integer)):
-        padding = ((padding, padding),) * axes
-    wrong = isinstance(padding, str) or len(padding) != axes
-    if wrong or any(np.shape(pair) != (2,) or min(pair) < 0 for pair in padding):
+    pairs = 0 if isinstance(padding, str) and padding == "valid" else padding
+    if isinstance(pairs, (int, np.integer)):
+        pairs = ((pairs, pairs),) * axes
+    wrong = isinstance(pairs, str) or len(pairs) != axes
+    if wrong or any(np.shape(pair) != (2,) or min(pair) < 0 for pair in pairs):
         raise ShapeError(
             f"{name} at {user_line()}: padding is {padding!r}; 'same', 'valid', a whole number from 0 on, or one "
             f"(before, after) pair for each of the {axes} axes is required."
         )
-    return tuple((int(before), int(after)) for before, after in padding)
+    return tuple((int(before), int(after)) for before, after in pairs)

@@ -57,10 +57,8 @@ def test_what_would_do_for_both_goes_by_the_rest_of_the_file():
     assert settled("0.455", "2.5", decimal_comma=True) == ([0.455, 2.5], ())
 
 
-def test_yes_and_no_can_be_truth_values(monkeypatch):
-    monkeypatch.setattr("preceptor.data.fields.YES_AND_NO_ARE_TRUTH", True)
-    assert settled("yes", "No") == ([True, False], ("yes and no were read as True and False in 'a'.",))
-    assert settled("yes", "no", "no service") == (["yes", "no", "no service"], ())
+def test_yes_and_no_stay_words():
+    assert settled("yes", "no") == (["yes", "no"], ())
 
 
 def test_text_that_needs_nothing_comes_back_as_it_is():

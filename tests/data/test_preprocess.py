@@ -89,12 +89,43 @@ def test_categories_are_one_hot_as_by_scikit_learn():
 
 
 def test_unseen_and_missing_levels():
-    seen = everything(Table("t", {"k": text("a", "b", "a", "b", "a")}))
+    seen = everything(Table("t", {"k": text("a", "b", "c", "a", "b", "a")}))
     new = Table("new", {"k": text("b", "other", None)})
-    assert seen.transform(new).tolist() == [[0, 1], [0, 0], [0, 0]]
-    with_gaps = everything(Table("t", {"k": text("a", "b", None, "b", "a", "a")}))
-    assert with_gaps.feature_names == ("k=a", "k=b", "k is missing")
-    assert with_gaps.transform(new).tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 1]]
+    assert seen.transform(new).tolist() == [[0, 1, 0], [0, 0, 0], [0, 0, 0]]
+    with_gaps = everything(Table("t", {"k": text("a", "b", None, "c", "b", "a", "a")}))
+    assert with_gaps.feature_names == ("k=a", "k=b", "k=c", "k is missing")
+    assert with_gaps.transform(new).tolist() == [[0, 1, 0, 0], [0, 0, 0, 0], [0, 0, 0, 1]]
+
+
+def test_two_levels_are_one_feature():
+    seen = everything(Table("t", {"k": text("yes", "no", "no", "yes", "no")}))
+    assert seen.feature_names == ("k=yes",)
+    assert seen.lines()[0] == "Categories of two levels, -1 or 1 (1): k (no or yes)."
+    new = Table("new", {"k": text("yes", "no", "perhaps", None)})
+    assert seen.transform(new).tolist() == [[1], [-1], [0], [0]]
+    with_gaps = everything(Table("t", {"k": text("yes", "no", "no", None, "no")}))
+    assert with_gaps.feature_names == ("k=yes", "k is missing")
+    assert with_gaps.transform(new).tolist() == [[1, 0], [-1, 0], [0, 0], [0, 1]]
+    assert Preprocessor.from_dict(json.loads(json.dumps(with_gaps.to_dict()))) == with_gaps
+    with pytest.raises(DataError, match="a block of 2 numbers per row; one value per row is needed"):
+        seen.transform(Table("new", {"k": np.eye(2)}))
+
+
+def test_levels_of_a_column_with_many_may_be_numbered():
+    values = [f"city {row % 150}" for row in range(600)] + ["seen once", None]
+    table = Table("t", {"city": text(*values), "k": text(*("abc" * 200), "a", "b")})
+    made = fit_preprocessor(table, None, np.arange(602), number_levels=True)
+    assert made.feature_names == ("number of city", "k=a", "k=b", "k=c")
+    levels = sorted(set(values[:600]))
+    assert made.columns[0].entries == 152
+    new = Table("new", {"city": text("city 0", levels[-1], "seen once", "never seen", None), "k": text(*"abcab")})
+    assert made.transform(new)[:, 0].tolist() == [2, 151, 0, 0, 1]
+    assert made.lines()[-1] == "Categories of many levels, a learned vector for each level (1): city (150 levels)."
+    assert Preprocessor.from_dict(json.loads(json.dumps(made.to_dict()))) == made
+    with pytest.raises(DataError, match="a block of 2 numbers per row; one value per row is needed"):
+        made.transform(Table("new", {"city": np.eye(2), "k": text("a", "b")}))
+    comments = Table("t", {"x": np.arange(300.0), "comment": text(*(f"text {row % 200}" for row in range(300)))})
+    assert fit_preprocessor(comments, None, np.arange(300), number_levels=True).feature_names == ("x",)
 
 
 def test_truth_values_are_zero_and_one_and_missing_the_share():
@@ -142,7 +173,7 @@ def test_only_the_training_rows_count():
     one = fit_preprocessor(table, "y", np.array([0, 1, 0, 1]))
     two = fit_preprocessor(table.select(np.array([0, 1])), "y", np.array([0, 1, 0, 1]))
     assert one == two
-    assert one.feature_names == ("a", "k=u", "k=v")
+    assert one.feature_names == ("a", "k=v")
 
 
 def test_columns_that_hold_another_kind_by_chance():
@@ -325,7 +356,7 @@ def test_columns_that_were_not_trained_on_are_ignored():
     made = everything(Table("t", CLEAN), "y")
     more = Table("new", {"new": CLEAN["k"], **CLEAN})
     assert (made.transform(more) == made.transform(Table("t", CLEAN))).all()
-    assert made.transform(more.select(np.zeros(0, int))).shape == (0, 3)
+    assert made.transform(more.select(np.zeros(0, int))).shape == (0, 2)
 
 
 # Saved, and on real tables
@@ -349,7 +380,8 @@ def test_real_tables(shared, name, target, kind):
     x = made.transform(table)
     assert x.shape == (table.rows, made.features)
     seen = frame.iloc[train].drop(columns=target)
-    levels = seen.select_dtypes("str").nunique(dropna=False).sum()
+    words = seen.select_dtypes("str")
+    levels = words.nunique(dropna=False).sum() - (words.nunique() == 2).sum()  # two levels are one feature
     assert (
         made.features
         == levels + seen.select_dtypes(["number", "bool"]).shape[1] + seen.select_dtypes("number").isna().any().sum()

@@ -1,10 +1,12 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from preceptor import nn
 from preceptor.data import fit_preprocessor, read
 from preceptor.train import AdamW, make_settings
-from preceptor.train.recipe import complete, make_config, number_features
+from preceptor.train.recipe import complete, level_features, make_config, number_features
 
 
 def seen(rows=200, numbers=3, kind="classes"):
@@ -17,6 +19,28 @@ def seen(rows=200, numbers=3, kind="classes"):
 
 def test_positions_of_numbers_are_those_of_plain_columns():
     assert number_features(seen()) == (3, 4, 5)
+
+
+def test_positions_of_numbered_levels():
+    city = np.array([f"c{row % 150}" for row in range(600)], object)
+    table = read({"n": np.arange(600.0), "city": city, "word": np.array(list("uvw") * 200, object), "town": city})
+    found = fit_preprocessor(table, None, np.arange(600), number_levels=True)
+    assert level_features(found) == ((1, 5), (152, 152))
+    assert level_features(fit_preprocessor(table, None, np.arange(600))) == ((), ())
+    assert level_features(seen()) == ((), ())
+
+
+@pytest.mark.parametrize(
+    "kind, classes, rows, drop_rate",
+    [("number", 0, 99, 0.1), ("number", 0, 100, 0.0), ("classes", 2, 200, 0.2), ("classes", 10, 200, 0.0)],
+)
+def test_dropout_by_the_target(kind, classes, rows, drop_rate):
+    preprocessor = seen(kind=kind)
+    assert preprocessor.features == 10
+    if classes:
+        preprocessor = replace(preprocessor, classes=tuple(range(classes)))
+    assert complete(make_settings({}), preprocessor, rows).drop_rate == drop_rate
+    assert complete(make_settings({"hidden": (8,)}), preprocessor, rows).drop_rate == 0
 
 
 @pytest.mark.parametrize("rows, members, waves", [(100, 16, 0), (3_000, 16, 16), (40_000, 8, 16), (10**7, 8, 16)])

@@ -13,11 +13,7 @@ MISSING_WORDS = (
     *("", "?", "-", "--", "NA", "N/A", "n/a", "#N/A", "<NA>", "NaN", "nan", "NULL", "null", "None"),
     *("\u2013", "\u2014"),
 )
-TRUTH_WORDS = {"true": True, "false": False}
-YES_AND_NO = {"yes": True, "no": False}
-# Whether columns of yes and no become truth values; else they stay text, so that a class is still called "yes" and a
-# table to predict, in which "yes", "no" and "no service" happen to be yes and no only, has the words of the training.
-YES_AND_NO_ARE_TRUTH = False
+TRUTH_WORDS = {"true": True, "false": False}  # not yes and no: a class is still to be called "yes"
 CURRENCIES = "$\u20ac\u00a3\u00a5\u20b9"
 SPACES = " \u00a0\u202f'"
 NUMBER = re.compile(r"[+-]?(?!0\d)(\d+\.?\d*([eE][+-]?\d+)?|\.\d+([eE][+-]?\d+)?|inf|infinity)", re.IGNORECASE)
@@ -44,7 +40,7 @@ class Said:
 
 
 GROUPS, DECIMALS = "Thousands separators were removed", "The comma was read as the decimal comma"
-PERCENT, TRUTH = "Percent signs were removed", "yes and no were read as True and False"
+PERCENT = "Percent signs were removed"
 
 
 def is_missing(text: str) -> bool:
@@ -85,11 +81,8 @@ def settle(name: str, column: np.ndarray, said: Said, *, decimal_comma: bool = F
         found = np.fromiter(map(by_level.__getitem__, listed), np.float64, len(column))
         whole = all(word.lstrip("+-").isdecimal() for word in words)
         return found.astype(np.int64) if whole and np.abs(found).max() < 2**53 else found
-    truths = TRUTH_WORDS | YES_AND_NO if YES_AND_NO_ARE_TRUTH else TRUTH_WORDS
-    if words[0].lower() in truths and {word.lower() for word in words} <= truths.keys():
-        if {word.lower() for word in words} & YES_AND_NO.keys():
-            said.add(TRUTH, name)
-        truth = {level: truths.get(word.lower()) for level, word in known.items()}
+    if words[0].lower() in TRUTH_WORDS and {word.lower() for word in words} <= TRUTH_WORDS.keys():
+        truth = {level: TRUTH_WORDS.get(word.lower()) for level, word in known.items()}
         values = [truth.get(each) for each in listed]
         if None not in values:
             return np.array(values, bool)

@@ -14,10 +14,8 @@ from preceptor.data.table import Table, closest, listing
 from preceptor.errors import DataError
 
 MOST_LEVELS = 100  # conventional: beyond it a one-hot column per level costs more than it tells
-TOP_LEVELS, ROWS_OF_A_LEVEL = (
-    50,
-    5,
-)  # of a column with more levels: the most frequent keep a feature, the rest share one
+TOP_LEVELS, ROWS_OF_A_LEVEL = 50, 5  # of a column with more: the most frequent keep a feature, the rest share one
+MOST_CODES, ROWS_OF_A_CODE = 10_000, 2  # of a column with more, where levels have vectors: the rest share one
 HEAVY_TAIL = 8.0  # standard deviations from the mean to the farthest training row; a normal column reaches 5 or 6
 BEND = 4.0  # where the numbers of a heavy-tailed column bend: they never reach further than this
 NORMAL_QUARTILES = 1.349  # standard deviations between the quartiles of a normal distribution
@@ -182,6 +180,75 @@ class Categories:
 
 
 @dataclass(frozen=True)
+class Pair:
+    """A column of text with two levels, such as yes and no: -1 for the first, 1 for the second in sorted order.
+
+    Missing and any other text become 0.
+
+    Args:
+        name: column of the table.
+        levels: the two texts of the training rows.
+        missing: whether missing gets a feature, because the training rows have it.
+    """
+
+    kind: ClassVar[str] = "pair"
+    name: str
+    levels: tuple[str, ...]
+    missing: bool
+
+    @cached_property
+    def names(self) -> tuple[str, ...]:
+        """The names of the features."""
+        return (f"{self.name}={self.levels[1]}", *([f"{self.name} is missing"] * self.missing))
+
+    def prepare(self, where: Place, column: np.ndarray) -> np.ndarray:
+        """-1 or 1 for the levels, 0 for any other text, 2 for missing. Shapes: (row,) -> (row,)."""
+        if column.ndim != 1:
+            raise _wrong_width(where, self.name, column, None)
+        return _codes(as_text(column), {self.levels[0]: -1, self.levels[1]: 1, None: 2}, 0)
+
+    def fill(self, out: np.ndarray, values: np.ndarray) -> None:
+        """Writes the features of prepared rows. Shapes: out (row, feature); values (row,)."""
+        out[:, 0] = np.where(values == 2, 0, values)
+        if self.missing:
+            out[:, 1] = values == 2
+
+
+@dataclass(frozen=True)
+class Codes:
+    """A column of text with many levels, for a network that learns a vector for each (`nn.Levels`): their numbers.
+
+    Args:
+        name: column of the table.
+        levels: the texts that are numbered, from 2 on. Any other is 0, missing is 1.
+    """
+
+    kind: ClassVar[str] = "codes"
+    name: str
+    levels: tuple[str, ...]
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The name of the feature."""
+        return (f"number of {self.name}",)
+
+    @property
+    def entries(self) -> int:
+        """How many numbers there are."""
+        return len(self.levels) + 2
+
+    def prepare(self, where: Place, column: np.ndarray) -> np.ndarray:
+        """The number of each row's level. Shapes: (row,) -> (row,)."""
+        if column.ndim != 1:
+            raise _wrong_width(where, self.name, column, None)
+        return _codes(as_text(column), {level: code for code, level in enumerate(self.levels, 2)} | {None: 1}, 0)
+
+    def fill(self, out: np.ndarray, values: np.ndarray) -> None:
+        """Writes the feature of prepared rows. Shapes: out (row, 1); values (row,)."""
+        out[:, 0] = values
+
+
+@dataclass(frozen=True)
 class Dates:
     """A column of dates: the day as a number, and where in the year, the week and the day it lies.
 
@@ -226,10 +293,8 @@ class Dates:
             out[:, end] = gaps
 
 
-Feature: TypeAlias = Numbers | Truth | Categories | Dates
-KINDS: dict[str, type[Numbers] | type[Truth] | type[Categories] | type[Dates]] = {
-    each.kind: each for each in (Numbers, Truth, Categories, Dates)
-}
+Feature: TypeAlias = Numbers | Truth | Categories | Pair | Codes | Dates
+KINDS: dict[str, Any] = {each.kind: each for each in (Numbers, Truth, Categories, Pair, Codes, Dates)}
 
 
 @dataclass(frozen=True)
@@ -365,6 +430,8 @@ class Preprocessor:
         blocks = [c for c in self.columns if isinstance(c, Numbers) and c.width is not None]
         truths = [c for c in self.columns if isinstance(c, Truth)]
         categories = [c for c in self.columns if isinstance(c, Categories)]
+        pairs = [c for c in self.columns if isinstance(c, Pair)]
+        codes = [c for c in self.columns if isinstance(c, Codes)]
         found = []
         calm = [c for c in plain if not c.bend]
         heavy = [c for c in plain if c.bend]
@@ -382,6 +449,12 @@ class Preprocessor:
         if categories:
             each = listing(f"{c.name} ({_levels(c)})" for c in categories)
             found.append(f"Categories, one feature per level ({len(categories):,}): {each}.")
+        if pairs:
+            each = listing(f"{c.name} ({' or '.join(c.levels)})" for c in pairs)
+            found.append(f"Categories of two levels, -1 or 1 ({len(pairs):,}): {each}.")
+        if codes:
+            each = listing(f"{c.name} ({len(c.levels):,} levels)" for c in codes)
+            found.append(f"Categories of many levels, a learned vector for each level ({len(codes):,}): {each}.")
         if dates:
             each = listing(f"{c.name} ({', '.join(('day', *c.cycles))})" for c in dates)
             found.append(f"Dates, as numbers and places in their cycles ({len(dates):,}): {each}.")
@@ -460,6 +533,7 @@ def fit_preprocessor(
     *,
     kind: str | None = None,
     aside: Mapping[str, str] | None = None,
+    number_levels: bool = False,
 ) -> Preprocessor:
     """Learns from the training rows of a table how its columns become features and what its target is.
 
@@ -474,6 +548,7 @@ def fit_preprocessor(
         target: column to predict; None for a table without one.
         kind: "classes" or "number" where the rule for the target is wrong.
         aside: columns not to learn from, such as one that names the parts, each with the reason in words.
+        number_levels: whether the levels of such a column are numbered instead, for a network that has `nn.Levels`.
 
     Raises: DataError where the target has a single value, a value is infinite, or no column is of use.
     """
@@ -489,7 +564,7 @@ def fit_preprocessor(
     for name, values in table.columns.items():
         if name == target:
             continue
-        found = (aside or {}).get(name) or _learn_column(Place(table.name), name, values, train)
+        found = (aside or {}).get(name) or _learn_column(Place(table.name), name, values, train, number_levels)
         if isinstance(found, str):
             set_aside.append((name, found))
         else:
@@ -504,7 +579,7 @@ def fit_preprocessor(
     return Preprocessor(tuple(columns), tuple(set_aside), len(train), left_out, *about_target)
 
 
-def _learn_column(where: Place, name: str, values: np.ndarray, train: np.ndarray) -> Feature | str:
+def _learn_column(where: Place, name: str, values: np.ndarray, train: np.ndarray, number_levels: bool) -> Feature | str:
     """How one column becomes features, or why it is set aside."""
     if values.dtype == object:
         levels = set(values[train].tolist())
@@ -514,7 +589,7 @@ def _learn_column(where: Place, name: str, values: np.ndarray, train: np.ndarray
             return "no value in the training rows"
         if len(levels) + missing == 1:
             return "the same in all training rows"
-        return _learn_text(name, values[train], levels, missing)
+        return _learn_text(name, values[train], levels, missing, number_levels)
     if values.dtype.kind == "M":
         return _learn_dates(name, values[train])
     if values.dtype == bool and values.ndim == 1:
@@ -544,12 +619,18 @@ def _heavy_tail(values: np.ndarray, mean: float, sd: float) -> tuple[float, floa
     return (middle, (high - low) / NORMAL_QUARTILES) if high > low else (mean, sd)
 
 
-def _learn_text(name: str, values: np.ndarray, levels: set[str], missing: bool) -> Feature | str:
+def _learn_text(name: str, values: np.ndarray, levels: set[str], missing: bool, number_levels: bool) -> Feature | str:
     """How a column of text becomes features. Shapes: values (row,)."""
     counts = Counter(values.tolist())
     present = len(values) - counts.pop(None, 0)
+    if len(levels) == 2 and present >= 4:
+        return Pair(name, tuple(sorted(levels)), missing)
     if len(levels) <= min(MOST_LEVELS, present / 2):
         return Categories(name, tuple(sorted(levels)), missing)
+    if number_levels and len(levels) <= present / 2:
+        known = [level for level, count in counts.most_common(MOST_CODES) if count >= ROWS_OF_A_CODE]
+        if known:
+            return Codes(name, tuple(sorted(known)))
     frequent = [level for level, count in counts.most_common(TOP_LEVELS) if count >= ROWS_OF_A_LEVEL]
     if len(levels) <= present / 2 and frequent:
         return Categories(name, tuple(sorted(frequent)), missing, True)

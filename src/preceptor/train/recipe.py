@@ -3,15 +3,16 @@
 The figures that chose each number are in docs/recipe.md.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
 from preceptor.data import Preprocessor
-from preceptor.data.preprocess import Numbers
+from preceptor.data.preprocess import Codes, Feature, Numbers
 from preceptor.engines import choose_engine
-from preceptor.nn import Layer, Loss
+from preceptor.nn import Layer, Levels, Loss
 from preceptor.train.loop import Config
 from preceptor.train.settings import Settings
 
@@ -22,13 +23,15 @@ BATCH_SIZES = (32, 256)  # small tables take small batches; a batch is about 1/2
 MEMBERS, MORE_MEMBERS, FEW_ROWS = 8, 16, 5_000  # of the ensemble; more below so many training rows: cheap there
 WIDTHS = (64, 64)  # of each member
 WAVES = 16
+LEVEL_WIDTH = Levels.width  # of the vector of a level
 ROWS_FOR_WAVES = {
     "classes": 1_000,
     "number": 10_000,
 }  # training rows; fewer cannot teach them, and a number less than classes
 RATE, RATE_OF_FEW = 5e-3, 2e-3  # of the ensemble, per step; the second below 1,000 training rows
 WEIGHT_DECAY, MORE_DECAY = 0.01, 0.1  # more for a number of few rows, as below
-DROP_RATE = 0.2  # a number of 10,000 rows or more is better without
+DROP_RATE, MANY_CLASSES = 0.2, 10  # of fewer classes; from so many on the members need all their units
+DROP_RATE_OF_NUMBER, ROWS_PER_FEATURE = 0.1, 10  # only below so many training rows for each feature: else none
 ENSEMBLE_EPOCHS, STEPS = (10, 40), 800  # at most; a table of few rows may take more, for so many steps in all
 WORK = 4e11  # multiplications and additions of a whole training of the ensemble: about 15 s on two cores
 WIDE = 300  # features; beyond it one plain network: eight first layers would cost more than they tell
@@ -51,7 +54,7 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
     waves = s.waves if s.waves is not None else WAVES if many and not plain else 0
     drop_rate = s.drop_rate
     if drop_rate is None:
-        drop_rate = DROP_RATE if ensemble and not (many and kind == "number") else 0.0
+        drop_rate = _drop_rate(preprocessor, rows) if ensemble else 0.0
     optimiser = s.optimiser or ("adamw" if ensemble or "weight_decay" in s.own else "adam")
     own = dict(s.own)
     if ensemble and s.optimiser is None:
@@ -72,12 +75,20 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
         own_rate = RATE if rows >= 1_000 else RATE_OF_FEW
         rate = own_rate if ensemble and s.optimiser is None else filled.make_optimiser().usual_rate
     size = s.batch_size or int(np.clip(2 ** round(np.log2(max(rows / 200, 1))), *BATCH_SIZES))
-    visits = WORK / (6 * members * _products(features, hidden, waves, len(number_features(preprocessor))))
+    wide = features + LEVEL_WIDTH * len(level_features(preprocessor)[0])
+    visits = WORK / (6 * members * _products(wide, hidden, waves, len(number_features(preprocessor))))
     most = min(max(ENSEMBLE_EPOCHS[1], STEPS * size // rows), EPOCHS[1])
     usual = np.clip(visits // rows, ENSEMBLE_EPOCHS[0], most) if ensemble else np.clip(ROW_VISITS // rows, *EPOCHS)
     epochs = s.epochs or int(usual)
     patience = s.patience or max(3, epochs // 2 if ensemble else epochs // 3)
     return replace(filled, learning_rate=rate, batch_size=size, epochs=epochs, patience=patience)
+
+
+def _drop_rate(preprocessor: Preprocessor, rows: int) -> float:
+    """The dropout of an ensemble."""
+    if preprocessor.classes is not None:
+        return DROP_RATE if len(preprocessor.classes) < MANY_CLASSES else 0.0
+    return DROP_RATE_OF_NUMBER if rows < ROWS_PER_FEATURE * preprocessor.features else 0.0
 
 
 def _products(features: int, hidden: tuple[int, ...], waves: int, numbers: int) -> int:
@@ -88,12 +99,21 @@ def _products(features: int, hidden: tuple[int, ...], waves: int, numbers: int) 
 
 def number_features(preprocessor: Preprocessor) -> tuple[int, ...]:
     """Positions, among the features, of the plain numbers: not of the pixels of a block, not of flags or levels."""
-    found, start = [], 0
+    return tuple(start for start, each in _placed(preprocessor) if isinstance(each, Numbers) and each.width is None)
+
+
+def level_features(preprocessor: Preprocessor) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Positions of the features that are numbers of levels, and how many levels each has: for `nn.Levels`."""
+    found = [(start, each.entries) for start, each in _placed(preprocessor) if isinstance(each, Codes)]
+    return tuple(start for start, _ in found), tuple(entries for _, entries in found)
+
+
+def _placed(preprocessor: Preprocessor) -> Iterator[tuple[int, Feature]]:
+    """The columns with the position of the first feature of each."""
+    start = 0
     for column in preprocessor.columns:
-        if isinstance(column, Numbers) and column.width is None:
-            found.append(start)
+        yield start, column
         start += len(column.names)
-    return tuple(found)
 
 
 def make_config(settings: Settings, network: Layer, loss: Loss, rows: int) -> Config:

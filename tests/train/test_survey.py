@@ -1,0 +1,165 @@
+"""Tables that are not held: what training sees of them, and that a training on them is one like any other."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from preceptor.data import LongTable, files, long_table, row_file
+from preceptor.errors import DataError
+from preceptor.train import fit, load, make_settings, prepare, resume, survey
+from preceptor.train import loop as loop_module
+from preceptor.train.loop import Streamed
+from preceptor.train.survey import encode
+
+ROWS = 6_000
+QUICK = {"engine": "reference", "epochs": 2, "hidden": (8,), "members": 1, "batch_size": 50}
+
+
+@pytest.fixture
+def short(monkeypatch, tmp_path):
+    """Whatever has more than 100 cells is long; pieces, blocks and pools are small."""
+    monkeypatch.setattr(files, "MOST_CELLS", 100)
+    monkeypatch.setattr(long_table, "PIECE_CELLS", 1)
+    monkeypatch.setattr(row_file, "BLOCK_BYTES", 1 << 10)
+    monkeypatch.setattr(row_file, "POOL_BYTES", 1 << 15)
+    monkeypatch.setattr(survey, "MOST_JUDGES", 500)
+    monkeypatch.setattr(loop_module, "FETCH_BYTES", 1 << 13)
+    monkeypatch.setenv("TMPDIR", str(tmp_path / "copies"))
+    monkeypatch.setattr("tempfile.tempdir", None)
+    (tmp_path / "copies").mkdir()
+    return tmp_path
+
+
+def write(path, columns):
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([columns, *zip(*(values.tolist() for values in columns.values()), strict=True)])
+    return path
+
+
+def columns():
+    rng = np.random.default_rng(1)
+    a, b = rng.normal(3, 2, ROWS), rng.normal(size=ROWS)
+    colour = rng.choice(np.array(["red", "green", "blue"], object), ROWS)
+    number = 2 * (a - 3) - b + 3 * (colour == "red") + 0.1 * rng.normal(size=ROWS)
+    kind = np.where(number > 0, "yes", "no").astype(object)
+    kind[[17, 4_000]] = "rare"
+    kind[1_000:1_010] = ""
+    return {"id": np.arange(ROWS), "a": a, "b": b, "colour": colour, "number": number, "kind": kind}
+
+
+def test_the_parts_are_those_asked_for_and_the_sample_is_of_them(short):
+    path = write(short / "table.csv", columns())
+    seen = survey.survey(path, make_settings({"target": "kind"}))
+    assert isinstance(seen.table, LongTable)
+    parts = seen.parts
+    every = np.sort(np.concatenate([parts.train, parts.dev, parts.test]))
+    np.testing.assert_array_equal(every, np.delete(np.arange(ROWS), range(1_000, 1_010)))
+    assert (len(parts.dev), len(parts.test)) == (500, 500)  # the usual share, but no more than are needed to judge
+    kinds = columns()["kind"]
+    for part in (parts.train, parts.dev, parts.test):  # stratified: the exact share, rounded
+        assert abs((kinds[part] == "yes").mean() - (kinds[every] == "yes").mean()) < 0.003
+    assert {"yes", "no", "rare"} == set(seen.seen.columns["kind"])
+    for name, values in columns().items():
+        np.testing.assert_array_equal(seen.seen.columns[name], values[seen.numbers])
+    np.testing.assert_array_equal(
+        np.isin(seen.numbers, parts.dev), np.isin(np.arange(seen.seen.rows), seen.seen_parts.dev)
+    )
+    asked = survey.survey(path, make_settings({"target": "kind", "test_share": 0.3}))
+    assert len(asked.parts.test) == pytest.approx(0.3 * 5_990, abs=2)
+
+
+def test_every_class_is_known_however_small_the_sample(short, monkeypatch):
+    monkeypatch.setattr(survey, "SAMPLE", 100)
+    table = columns()
+    table["kind"] = (np.arange(ROWS) // 300).astype(str).astype(object)
+    seen = survey.survey(write(short / "table.csv", table), make_settings({"target": "kind"}))
+    assert seen.seen.rows < 200
+    assert set(seen.learn("classes").classes) == set(range(20))
+
+
+def test_features_are_those_of_the_rows_in_memory(short):
+    path = write(short / "table.csv", columns())
+    seen = survey.survey(path, make_settings({"target": "number"}))
+    learned = seen.learn(None)
+    train = seen.seen_parts.train
+    a = seen.seen.columns["a"][train]
+    mean, sd = next((each.mean[0], each.sd[0]) for each in learned.columns if each.name == "a")
+    assert (mean, sd) == pytest.approx((a.mean(), a.std()), rel=1e-12)
+    found = encode(seen, learned, seed=0)
+    assert isinstance(found.data, Streamed)
+    place = learned.feature_names.index("a")
+    wanted = ((columns()["a"] - mean) / sd).astype(np.float32)
+    for x, rows in (
+        (found.data.stream.x, seen.parts.train),
+        (found.data.dev_x, seen.parts.dev),
+        (found.test_x, seen.parts.test),
+    ):
+        np.testing.assert_array_equal(x[:][:, place], wanted[rows])
+    spread = columns()["number"][seen.parts.test]
+    np.testing.assert_allclose(found.test_y * learned.target_sd + learned.target_mean, spread, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("target, score", [("number", "r2"), ("kind", "accuracy")])
+def test_a_network_learns_from_the_disk_and_predicts_from_there(short, target, score):
+    table = columns() | {"kind": np.where(columns()["number"] > 0, "yes", "no").astype(object)}
+    del table[{"number": "kind", "kind": "number"}[target]]
+    path = write(short / "table.csv", table)
+    run = fit(path, target, out=short / "run", **QUICK | {"epochs": 10, "learning_rate": 0.01})
+    assert run.test[score] > 0.95
+    assert run.facts["identifiers"] == ["id"]
+    out = short / "predictions.csv"
+    assert load(short / "run").write_predictions(path, out) == ROWS
+    with out.open() as file:
+        lines = list(csv.DictReader(file))
+    assert [int(line["id"]) for line in lines] == list(range(ROWS))
+    in_memory = run.predict(table)
+    found = [line["prediction"] for line in lines]
+    assert found == [str(value) for value in in_memory.tolist()]
+    assert run.evaluate(path)[score] == pytest.approx(run.evaluate(table)[score], abs=1e-9)
+
+
+def test_what_does_not_fit_is_named_by_its_row_in_the_file(short, monkeypatch):
+    monkeypatch.setattr(survey, "SAMPLE", 500)
+    table = columns()
+    table["a"] = table["a"].astype(object)
+    table["a"][5_432] = "oops"
+    with pytest.raises(DataError, match=r"column 'a' holds the text 'oops' in data row 5,433"):
+        prepare(write(short / "table.csv", table), make_settings({"target": "number"}))
+    table = columns()
+    table["number"][:] = np.nan
+    with pytest.raises(DataError, match=r"the target 'number' is missing in all of 6,000 rows"):
+        prepare(write(short / "table.csv", table), make_settings({"target": "number"}))
+
+
+def test_rows_in_two_parts_are_told(short):
+    table = {name: np.tile(values[: ROWS // 2], 2) for name, values in columns().items() if name != "id"}
+    fitting = prepare(write(short / "table.csv", table), make_settings({"target": "number"} | QUICK))
+    assert any("of the 1,000 dev and test rows" in each.text.lower() and each.level == "warn" for each in fitting.found)
+    fitting = prepare(write(short / "other.csv", columns()), make_settings({"target": "number"} | QUICK))
+    assert not any(each.rule == "duplicates" for each in fitting.found)
+
+
+def test_broken_off_and_resumed_it_ends_in_the_same_bits(short):
+    path = write(short / "table.csv", columns())
+    whole = fit(path, "number", out=short / "whole", **QUICK)
+    fitting = prepare(path, make_settings({"target": "number"} | QUICK))
+    fitting.open_folder(short / "run")
+    for number, _ in enumerate(fitting.records()):
+        if number == 7:  # in the midst of an epoch and of a pool
+            fitting.save_checkpoint()
+            break
+    again, _ = resume(short / "run")
+    assert 0 < again.start[0] < 100
+    for _ in again.records():
+        pass
+    again.finish()
+    same = [(short / each / "model.safetensors").read_bytes() for each in ("whole", "run")]
+    assert same[0] == same[1]
+    assert whole.params
+
+
+def test_nothing_is_left_behind(short):
+    path = write(short / "table.csv", columns())
+    fit(path, "number", **QUICK)
+    assert list((short / "copies").iterdir()) == []

@@ -7,10 +7,10 @@ import pytest
 
 from preceptor.data import LongTable, files, long_table, row_file
 from preceptor.errors import DataError
-from preceptor.train import fit, load, make_settings, prepare, resume, survey
+from preceptor.train import fit, load, make_settings, prepare, preparing, resume, survey
 from preceptor.train import loop as loop_module
 from preceptor.train.loop import Streamed
-from preceptor.train.survey import encode
+from preceptor.train.survey import Stage, completed, encode
 
 ROWS = 6_000
 QUICK = {"engine": "reference", "epochs": 2, "hidden": (8,), "members": 1, "batch_size": 50}
@@ -48,9 +48,21 @@ def columns():
     return {"id": np.arange(ROWS), "a": a, "b": b, "colour": colour, "number": number, "kind": kind}
 
 
+def taken(path, settings):
+    return completed(survey.survey(path, settings))
+
+
+def test_progress_is_told(short):
+    path = write(short / "table.csv", columns())
+    stages = list(preparing(path, make_settings({"target": "number"} | QUICK)))
+    assert stages[0] == Stage("reading")
+    assert Stage("reading the target", 1024, ROWS) in stages
+    assert [each.done for each in stages if each.text == "encoding"] == [0, 1024, 2048, 3072, 4096, 5120]
+
+
 def test_the_parts_are_those_asked_for_and_the_sample_is_of_them(short):
     path = write(short / "table.csv", columns())
-    seen = survey.survey(path, make_settings({"target": "kind"}))
+    seen = taken(path, make_settings({"target": "kind"}))
     assert isinstance(seen.table, LongTable)
     parts = seen.parts
     every = np.sort(np.concatenate([parts.train, parts.dev, parts.test]))
@@ -65,7 +77,7 @@ def test_the_parts_are_those_asked_for_and_the_sample_is_of_them(short):
     np.testing.assert_array_equal(
         np.isin(seen.numbers, parts.dev), np.isin(np.arange(seen.seen.rows), seen.seen_parts.dev)
     )
-    asked = survey.survey(path, make_settings({"target": "kind", "test_share": 0.3}))
+    asked = taken(path, make_settings({"target": "kind", "test_share": 0.3}))
     assert len(asked.parts.test) == pytest.approx(0.3 * 5_990, abs=2)
 
 
@@ -73,20 +85,20 @@ def test_every_class_is_known_however_small_the_sample(short, monkeypatch):
     monkeypatch.setattr(survey, "SAMPLE", 100)
     table = columns()
     table["kind"] = (np.arange(ROWS) // 300).astype(str).astype(object)
-    seen = survey.survey(write(short / "table.csv", table), make_settings({"target": "kind"}))
+    seen = taken(write(short / "table.csv", table), make_settings({"target": "kind"}))
     assert seen.seen.rows < 200
     assert set(seen.learn("classes").classes) == set(range(20))
 
 
 def test_features_are_those_of_the_rows_in_memory(short):
     path = write(short / "table.csv", columns())
-    seen = survey.survey(path, make_settings({"target": "number"}))
+    seen = taken(path, make_settings({"target": "number"}))
     learned = seen.learn(None)
     train = seen.seen_parts.train
     a = seen.seen.columns["a"][train]
     mean, sd = next((each.mean[0], each.sd[0]) for each in learned.columns if each.name == "a")
     assert (mean, sd) == pytest.approx((a.mean(), a.std()), rel=1e-12)
-    found = encode(seen, learned, seed=0)
+    found = completed(encode(seen, learned, seed=0))
     assert isinstance(found.data, Streamed)
     place = learned.feature_names.index("a")
     wanted = ((columns()["a"] - mean) / sd).astype(np.float32)

@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from preceptor.cli import USER_MISTAKE
-from preceptor.cli.fit import LEVELS, line, say_found
+from preceptor.cli.fit import LEVELS, line, say_found, watched
 from preceptor.cli.options import settings_options
 from preceptor.data import Observation, checks_made
 from preceptor.errors import DataError
@@ -28,7 +28,7 @@ def command(data: str, no_header: bool, as_json: bool, **given: Any) -> int:
     Exit codes: 0 it can be trained on, 2 it cannot, or a mistake in settings or data.
     """
     settings = make_settings(given)
-    seen = survey(data, settings, header=not no_header)
+    seen = watched(survey(data, settings, header=not no_header))
     table, target, kind, parts, found = seen.table, seen.target, seen.kind, seen.parts, seen.found
     line("data", f"{table.name}: {table.rows:,} rows, {len(table.columns):,} columns")
     for note in (*table.notes, *seen.notes):

@@ -23,13 +23,15 @@ from preceptor.data import Observation
 from preceptor.data.table import listing
 from preceptor.errors import ConfigError
 from preceptor.nn import Loss, MemberLoss, count_parameters
-from preceptor.train import Figure, Fitting, Outcome, Record, Run, make_settings, prepare, resume
+from preceptor.train import Figure, Fitting, Outcome, Record, Run, make_settings, preparing, resuming
 from preceptor.train.loop import initial_values
 from preceptor.train.run import check_out, figures_as_json
 from preceptor.train.settings import Settings, own_numbers
+from preceptor.train.survey import Result, Stages
 
 EXIT_CODES = {Outcome.DIVERGED: 1, Outcome.INTERRUPTED: 130}
 LEVELS = {"refuse": "refused", "warn": "warning", "note": "note"}
+LOG_SECONDS = 15.0  # between two lines of a preparation where the output is no terminal
 LOG_LINES = 10  # progress lines of a whole training where the output is no terminal
 
 
@@ -68,7 +70,7 @@ def command(
         settings = make_settings(given)
         if out is not None:
             check_out(out)
-        fitting = prepare(data, settings, header=not no_header)
+        fitting = watched(preparing(data, settings, header=not no_header))
         fitting.open_folder(out or free_name(fitting.seen.table.name))
     say_plan(fitting)
     with stop_on_signal() as stopped, progress_shown(fitting) as show:
@@ -95,10 +97,35 @@ def _resumed(context: click.Context, begun: Path, data: str | None) -> Fitting:
         raise ConfigError(
             f"fit: {', '.join(chosen)} beside --resume; a run goes on with its own settings. Leave it out."
         )
-    fitting, notes = resume(begun, data)
+    fitting, notes = watched(resuming(begun, data))
     for note in notes:
         line("resumed", note)
     return fitting
+
+
+def watched(stages: Stages[Result]) -> Result:
+    """What a preparation leads to, shown while it goes on: a moving line on a terminal, else a line at times."""
+    console = Console(stderr=True)
+    began = said = time.monotonic()
+    columns = (BarColumn(bar_width=12), TextColumn("{task.description}", table_column=Column(no_wrap=True)))
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+        task = progress.add_task("", total=None)
+        while True:
+            try:
+                stage = next(stages)
+            except StopIteration as end:
+                return end.value
+            now = time.monotonic()
+            text = stage.text
+            if not stage.done:
+                began = now
+            if stage.done and stage.total:
+                left = (now - began) / stage.done * (stage.total - stage.done)
+                text += f" {stage.done:,} of {stage.total:,} rows, {duration(left)} left"
+            progress.update(task, description=text, completed=stage.done, total=stage.total or None)
+            if not console.is_terminal and now - said >= LOG_SECONDS:
+                said = now
+                print(f"{'':9} {text}", file=sys.stderr, flush=True)
 
 
 def say_plan(fitting: Fitting) -> None:

@@ -1,7 +1,7 @@
 """Optimisers, schedules, penalties, the loop, and the main job built on them."""
 
 from preceptor.train import optim, penalty, schedule
-from preceptor.train.fit import Fitting, Outcome, fit, prepare, resume
+from preceptor.train.fit import Fitting, Outcome, fit, prepare, preparing, resume, resuming
 from preceptor.train.loop import Arrays, Config, Record, train
 from preceptor.train.metric import Figure, class_figures, number_figures
 from preceptor.train.optim import *  # noqa: F403
@@ -25,7 +25,9 @@ __all__ = [
     "make_settings",
     "number_figures",
     "prepare",
+    "preparing",
     "resume",
+    "resuming",
     "train",
     *optim.__all__,
     *penalty.__all__,

@@ -22,7 +22,7 @@ from preceptor.train.recipe import complete, make_config, number_features
 from preceptor.train.run import FORMAT, PLAN, Run, check_out, figures, not_written
 from preceptor.train.settings import Settings, make_settings
 from preceptor.train.step import first_state
-from preceptor.train.survey import Encoded, Survey, encode, survey
+from preceptor.train.survey import Encoded, Stages, Survey, completed, encode, survey
 
 CHECKPOINT_SECONDS = 30.0  # what a killed machine costs at most
 FINGERPRINT_ROWS = 65_536  # hashed at once; the cuts do not change the sum
@@ -275,7 +275,12 @@ def prepare(source: Any, settings: Settings, header: bool = True) -> Fitting:
 
     Raises: DataError, ConfigError, with what was received, what is required and the likely cure.
     """
-    seen = survey(source, settings, header)
+    return completed(preparing(source, settings, header))
+
+
+def preparing(source: Any, settings: Settings, header: bool = True) -> Stages[Fitting]:
+    """`prepare`, saying how far it has come."""
+    seen = yield from survey(source, settings, header)
     raise_refusals(seen.found, seen.table.name)
     preprocessor = seen.learn(settings.kind)
     rows = len(seen.parts.train)
@@ -283,7 +288,7 @@ def prepare(source: Any, settings: Settings, header: bool = True) -> Fitting:
     loss = settings.make_loss(len(preprocessor.classes or ()))
     network = settings.make_network(loss.outputs(len(preprocessor.classes or ())), number_features(preprocessor))
     config = make_config(settings, network, loss, rows)
-    encoded = encode(seen, preprocessor, settings.seed)
+    encoded = yield from encode(seen, preprocessor, settings.seed)
     name = str(Path(source).resolve()) if isinstance(source, (str, Path)) and Path(source).exists() else str(source)
     named = name if isinstance(source, (str, Path)) else ""
     return Fitting(named, seen, settings, preprocessor, config, encoded, header)
@@ -298,6 +303,11 @@ def resume(out: Path, source: Any = None) -> tuple[Fitting, list[str]]:
     Returns: the training, and sentences about what was found.
     Raises: DataError where there is nothing to go on with, or the data are not those of the run.
     """
+    return completed(resuming(out, source))
+
+
+def resuming(out: Path, source: Any = None) -> Stages[tuple[Fitting, list[str]]]:
+    """`resume`, saying how far it has come."""
     if not (out / PLAN).is_file():
         done = (out / "config.json").is_file()
         what = "this run is finished; there is nothing to go on with" if done else "this is no run folder"
@@ -310,7 +320,7 @@ def resume(out: Path, source: Any = None) -> tuple[Fitting, list[str]]:
         raise DataError(f"{out}: {PLAN} cannot be read ({error}). Train again.") from None
     if source is None and not where:
         raise DataError(f"{out}: its data were given in Python, not as a file; they are needed again. Pass them.")
-    fitting = prepare(where if source is None else source, settings, header)
+    fitting = yield from preparing(where if source is None else source, settings, header)
     if fitting.fingerprint() != fingerprint:
         raise DataError(
             f"{out}: the data are not those that the run was begun with; the same rows are needed. "

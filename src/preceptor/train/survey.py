@@ -1,7 +1,8 @@
 """From a table, wherever it lies, to what training sees: read, divided, looked at, encoded."""
 
+from collections.abc import Generator
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -33,6 +34,29 @@ SAMPLE = 1 << 18  # rows of a long table that are looked at: a mean is then know
 MOST_JUDGES = 100_000  # rows of a long table in dev and in test: an accuracy is then known to 0.3 %
 MOST_LABELS = 10_000  # a class of a long table has a row in the sample, as long as there are no more classes
 NOBODY = 3  # the part of a row without a target
+
+Result = TypeVar("Result")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """How far a long preparation has come: `done` of `total` rows; a total of 0 is not known."""
+
+    text: str
+    done: int = 0
+    total: int = 0
+
+
+Stages = Generator[Stage, None, Result]
+
+
+def completed(stages: Stages[Result]) -> Result:
+    """What a preparation leads to, where nobody watches it."""
+    while True:
+        try:
+            next(stages)
+        except StopIteration as end:
+            return end.value
 
 
 @dataclass(frozen=True)
@@ -68,11 +92,12 @@ class Survey:
         return replace(learned, rows=len(self.parts.train), left_out=self.table.rows - rows)
 
 
-def survey(source: Any, settings: Settings, header: bool = True) -> Survey:
+def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Survey]:
     """Reads a table, divides its rows and looks at them.
 
     Raises: DataError, ConfigError, with what was received, what is required and the likely cure.
     """
+    yield Stage("reading")
     table = open_table(source, header=header)
     target = settings.target or default_target(table.name)
     if target is None:
@@ -81,7 +106,7 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Survey:
             "Name it with --target (in Python: target=...)."
         )
     if isinstance(table, LongTable):
-        return _survey_long(table, target, settings)
+        return (yield from _survey_long(table, target, settings))
     usable = usable_rows(table, target)
     kept = table if len(usable) == table.rows else table.select(usable)
     kind = target_kind(table, target, usable, settings.kind)
@@ -97,15 +122,16 @@ def _numbered(parts: Split, numbers: np.ndarray) -> Split:
     return Split(numbers[parts.train], numbers[parts.dev], numbers[parts.test])
 
 
-def _survey_long(table: LongTable, target: str, settings: Settings) -> Survey:
+def _survey_long(table: LongTable, target: str, settings: Settings) -> Stages[Survey]:
     """The same for a table that stays on the disk: all targets are looked at, and a sample of the rows."""
-    codes, labels = _target_codes(table, target)
+    codes, labels = yield from _target_codes(table, target)
     usable = np.flatnonzero(codes >= 0)
     if not len(usable):
         raise DataError(
             f"{table.name}: the target {target!r} is missing in all of {table.rows:,} rows; rows that have it are "
             "needed. Check that it is the right column."
         )
+    yield Stage("drawing a sample")
     some = table.sample(SAMPLE, names=[target])[0]
     kind = target_kind(some, target, usable_rows(some, target), settings.kind)
     is_shared_out = kind == "classes" and labels <= MOST_LABELS
@@ -125,6 +151,7 @@ def _survey_long(table: LongTable, target: str, settings: Settings) -> Survey:
     seen, numbers = seen.select(np.flatnonzero(has_target)), numbers[has_target]
     part = _part_of_rows(parts, table.rows)[numbers]
     seen_parts = Split(*(np.flatnonzero(part == each) for each in range(3)))
+    yield Stage("checking")
     found = inspect_table(seen, target, seen_parts, kind, numbers=numbers)
     note = (
         f"The table is read from the disk piece by piece. Its columns, and what is said of them, are judged by "
@@ -140,7 +167,7 @@ def _share(settings: Settings, name: str, rows: int) -> float:
     return min(asked, MOST_JUDGES / rows) if is_usual else asked
 
 
-def _target_codes(table: LongTable, target: str) -> tuple[np.ndarray, int]:
+def _target_codes(table: LongTable, target: str) -> Stages[tuple[np.ndarray, int]]:
     """A number for each row's target, the same for the same, -1 where it is missing; and how many there are.
 
     Beyond MOST_LABELS only whether it is missing is told. Shapes: (row,), int32.
@@ -148,6 +175,7 @@ def _target_codes(table: LongTable, target: str) -> tuple[np.ndarray, int]:
     codes = np.empty(table.rows, np.int32)
     known: dict[Any, int] = {}
     for start, piece in table.pieces([target]):
+        yield Stage("reading the target", start, table.rows)
         values = piece.column(target)
         missing = missing_rows(values)
         here = codes[start : start + len(values)]
@@ -180,7 +208,7 @@ class Encoded:
     found: list[Observation]
 
 
-def encode(seen: Survey, preprocessor: Preprocessor, seed: int) -> Encoded:
+def encode(seen: Survey, preprocessor: Preprocessor, seed: int) -> Stages[Encoded]:
     """The features and targets of the three parts: in memory, or of a long table in files that have no name.
 
     Disk: of a long table, 4 bytes for each feature of each row. Memory: its targets, and of its rows a few pieces.
@@ -197,6 +225,7 @@ def encode(seen: Survey, preprocessor: Preprocessor, seed: int) -> Encoded:
     hashes = [np.empty(len(rows), np.uint64) for rows in parts]
     part = _part_of_rows(seen.parts, seen.table.rows)
     for start, piece in seen.table.pieces():
+        yield Stage("encoding", start, seen.table.rows)
         where = part[start : start + piece.rows]
         chosen = np.flatnonzero(where != NOBODY)
         kept = piece if len(chosen) == piece.rows else piece.select(chosen)

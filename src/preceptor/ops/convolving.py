@@ -19,8 +19,9 @@ __all__ = ["convolution", "transposed_convolution"]
 # The reference engine lays out the windows of so many bytes of examples at a time, and multiplies them as one matrix.
 PATCH_BYTES = 32 * 2**20
 
-# XLA's CPU back end takes 3 to 12 times as long for the kernel's gradient of a whole batch as for those of small parts.
-KERNEL_PARTS = 16
+# XLA's CPU back end takes up to five times as long for the kernel's gradient of a whole batch as for those of its
+# quarters. More parts win a little more (1.5 times with 16), but each is a convolution to compile.
+KERNEL_PARTS = 4
 
 FEW_GROUPS = 8  # as many convolutions in place of one are still quick to compile
 

@@ -45,10 +45,19 @@ def _winners(jax: Any, x: Any, largest: Any, windows: Windows) -> tuple[list, An
     return winners, _total(each.astype(x.dtype) for each in winners)
 
 
-def _max_spread(jax: Any, g: Any, x: Any, largest: Any, *, windows: Windows) -> Any:
-    winners, count = _winners(jax, x, largest, windows)
-    share, where = g / count, (jax.numpy if jax else np).where
-    return windows.join(jax, (where(each, share, 0) for each in winners), x.shape, 0)
+def _max_spread_run(xp: Any, g: Any, x: Any, largest: Any, *, windows: Windows) -> Any:
+    winners, count = _winners(None, x, largest, windows)
+    share = g / count
+    return windows.join(None, (np.where(each, share, 0) for each in winners), x.shape, 0)
+
+
+def _max_spread_lower(jax: Any, g: Any, x: Any, largest: Any, *, windows: Windows) -> Any:
+    """Seen from the entries, each of which asks the windows that it lies in. Without the barrier XLA would count the
+    winners anew for each entry: five times the work."""
+    share = jax.lax.optimization_barrier(g / _winners(jax, x, largest, windows)[1])
+    shares = windows.put(jax, [share] * windows.area, x.shape, 0)
+    tops = windows.put(jax, [largest] * windows.area, x.shape, 0, np.nan)
+    return _total(jax.numpy.where(x == top, each, 0) for top, each in zip(tops, shares, strict=True))
 
 
 def _max_mean(jax: Any, h: Any, x: Any, largest: Any, *, windows: Windows) -> Any:
@@ -88,8 +97,8 @@ _window_max: Primitive = Primitive(
 _window_max_spread: Primitive = Primitive(
     "window_max_spread",
     spec=lambda g, x, largest, *, windows: x,
-    run=lambda xp, g, x, largest, **static: _max_spread(None, g, x, largest, **static),
-    lower=_max_spread,
+    run=_max_spread_run,
+    lower=_max_spread_lower,
     vjp=lambda h, out, g, x, largest, *, windows: (_window_max_mean(h, x, largest, windows=windows), None, None),
     doc="The adjoint of window_max: the number of each window in equal parts to the entries that are its largest. "
     "No derivative flows to which these are.",

@@ -1,7 +1,9 @@
 """Where windows lie on the axes of an array: what convolution and pooling share."""
 
+import functools
 import itertools
 import math
+import operator
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -47,10 +49,9 @@ class Windows:
         return Windows(size, stride, ((0, 0), *self.padding, (0, 0)), dilation)
 
     def check_fit(self, name: str, lengths: Sequence[int]) -> None:
-        """Raises ShapeError where an axis of these lengths holds no window. No window is right on an empty axis whose
-        windows have one entry, or whose padding follows "same"."""
+        """Raises ShapeError where an axis of these lengths holds no window; an empty axis rightly holds none."""
         for n, pads, span in zip(lengths, self.padding, self.span, strict=True):
-            if n + sum(pads) < span > 1 and n:
+            if n and n + sum(pads) < span:
                 raise ShapeError(
                     f"{name} at {user_line()}: input has lengths {tuple(lengths)}, padding {self.padding}; the windows "
                     f"reach over {self.span} entries and must fit. Take smaller windows, or padding='same'."
@@ -83,19 +84,8 @@ class Windows:
 
     def join(self, jax: Any, parts: Iterable[Any], lengths: Sequence[int], first: int) -> Any:
         """The adjoint of `parts`: the sum of all parts, each put into zeros at the place where it was taken from."""
-        return (self._join_jax if jax else self._join_numpy)(jax, parts, lengths, first)
-
-    def _join_jax(self, jax: Any, parts: Iterable[Any], lengths: Sequence[int], first: int) -> Any:
-        total = None
-        for place, part in zip(self._places(lengths), parts, strict=True):
-            axes = zip(place, self.padding, lengths, strict=True)
-            inner = [(start - before, n + before - stop, step - 1) for (start, stop, step), (before, _), n in axes]
-            around = [(0, 0, 0)] * first + inner + [(0, 0, 0)] * (part.ndim - first - len(inner))
-            placed = jax.lax.pad(part, np.zeros((), part.dtype), around)
-            total = placed if total is None else total + placed
-        return total
-
-    def _join_numpy(self, _: Any, parts: Iterable[Any], lengths: Sequence[int], first: int) -> Any:
+        if jax:
+            return functools.reduce(operator.add, self.put(jax, parts, lengths, first))
         before: tuple = (slice(None),) * first
         padded = [n + sum(pads) for n, pads in zip(lengths, self.padding, strict=True)]
         total: Any = None
@@ -105,6 +95,14 @@ class Windows:
             total[(*before, *(slice(*each) for each in place))] += part
         inside = (slice(pad, pad + n) for (pad, _), n in zip(self.padding, lengths, strict=True))
         return total[(*before, *inside)]
+
+    def put(self, jax: Any, parts: Iterable[Any], lengths: Sequence[int], first: int, fill: float = 0) -> Iterator[Any]:
+        """Each of the parts at the place where it was taken from, the rest of these lengths being `fill`. For jax."""
+        for place, part in zip(self._places(lengths), parts, strict=True):
+            axes = zip(place, self.padding, lengths, strict=True)
+            inner = [(start - before, n + before - stop, step - 1) for (start, stop, step), (before, _), n in axes]
+            around = [(0, 0, 0)] * first + inner + [(0, 0, 0)] * (part.ndim - first - len(inner))
+            yield jax.lax.pad(part, np.asarray(fill, part.dtype), around)
 
     @property
     def area(self) -> int:

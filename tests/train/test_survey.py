@@ -1,6 +1,7 @@
 """Tables that are not held: what training sees of them, and that a training on them is one like any other."""
 
 import csv
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -10,7 +11,8 @@ from preceptor.errors import DataError
 from preceptor.train import fit, load, make_settings, prepare, preparing, resume, survey
 from preceptor.train import loop as loop_module
 from preceptor.train.loop import Streamed
-from preceptor.train.survey import Stage, completed, encode
+from preceptor.train.stages import Stage, completed
+from preceptor.train.survey import encode
 
 ROWS = 6_000
 QUICK = {"engine": "reference", "epochs": 2, "hidden": (8,), "members": 1, "batch_size": 50}
@@ -87,13 +89,13 @@ def test_every_class_is_known_however_small_the_sample(short, monkeypatch):
     table["kind"] = (np.arange(ROWS) // 300).astype(str).astype(object)
     seen = taken(write(short / "table.csv", table), make_settings({"target": "kind"}))
     assert seen.seen.rows < 200
-    assert set(seen.learn("classes").classes) == set(range(20))
+    assert set(replace(seen, asked="classes").preprocessor.classes) == set(range(20))
 
 
 def test_features_are_those_of_the_rows_in_memory(short):
     path = write(short / "table.csv", columns())
     seen = taken(path, make_settings({"target": "number"}))
-    learned = seen.learn(None)
+    learned = seen.preprocessor
     train = seen.seen_parts.train
     a = seen.seen.columns["a"][train]
     mean, sd = next((each.mean[0], each.sd[0]) for each in learned.columns if each.name == "a")

@@ -34,7 +34,7 @@ def command(data: str, no_header: bool, as_json: bool, **given: Any) -> int:
     for note in (*table.notes, *seen.notes):
         line("", note)
     try:
-        for sentence in seen.learn(settings.kind).lines():
+        for sentence in seen.preprocessor.lines():
             line("", sentence)
     except DataError as error:
         if all(each.level != "refuse" for each in found):

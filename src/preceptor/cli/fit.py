@@ -27,7 +27,7 @@ from preceptor.train import Figure, Fitting, Outcome, Record, Run, make_settings
 from preceptor.train.loop import initial_values
 from preceptor.train.run import check_out, figures_as_json
 from preceptor.train.settings import Settings, own_numbers
-from preceptor.train.survey import Result, Stages
+from preceptor.train.stages import Result, Stages
 
 EXIT_CODES = {Outcome.DIVERGED: 1, Outcome.INTERRUPTED: 130}
 LEVELS = {"refuse": "refused", "warn": "warning", "note": "note"}
@@ -136,9 +136,8 @@ def say_plan(fitting: Fitting) -> None:
     for sentence in (*table.notes, *fitting.seen.notes, *fitting.preprocessor.lines()):
         line("", sentence)
     say_found(fitting.found)
-    how = "stratified by class" if fitting.preprocessor.classes is not None else "at random"
     sizes = f"{len(parts.train):,} to train, {len(parts.dev):,} dev, {len(parts.test):,} test"
-    line("split", f"{sizes}; {how}, seed {config.seed}")
+    line("split", f"{sizes}; {fitting.seen.how}, seed {config.seed}")
     params, _ = initial_values(config, fitting.data)
     widths = [features, *(p.shape[-1] for path, p in params.items() if path.endswith("/weight"))]
     shape = " → ".join(f"{width:,}" for width in widths)

@@ -192,7 +192,7 @@ def say_layers(run: Run) -> None:
     line("network", f"{run.parameters:,} parameters, {loss_name(run.loss)}")
     if not isinstance(run.network, Sequential):
         return
-    spec = Spec((1, run.preprocessor.features), next(iter(run.params.values())).dtype)
+    spec = Spec((1, *run.preprocessor.input_shape), next(iter(run.params.values())).dtype)
     for name, layer, out in run.network.walk(run.params, run.state, spec):
         own = sum(p.size for p in within(run.params, name).values())
         shape = " × ".join(str(length) for length in out.shape[1:])

@@ -86,6 +86,9 @@ class PictureStream(Stream):
         """Pictures in one pass."""
         return len(self.part)
 
+    def fingerprint(self) -> bytes:
+        return self.pictures.content_hashes()[self.part].tobytes() + self.labels.tobytes()
+
     def fetch(self, start: int, count: int) -> dict[str, np.ndarray]:
         """The pictures at positions start to start + count.
 

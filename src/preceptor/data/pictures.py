@@ -87,6 +87,11 @@ class Pictures:
         return len(self.hashes)
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """What a table of the pictures has: the file of each and, where it is known, its class."""
+        return ("picture",) if self.labels is None else ("picture", "class")
+
+    @property
     def shape(self) -> tuple[int, int, int]:
         """(height, width, channels) of every picture."""
         return self.height, self.width, self.channels

@@ -10,6 +10,8 @@ from typing import Any, ClassVar, TypeAlias
 import numpy as np
 
 from preceptor.data.columns import objects
+from preceptor.data.long_table import LongTable, pieces_of
+from preceptor.data.read import open_table
 from preceptor.data.table import Table, closest, listing
 from preceptor.errors import DataError
 
@@ -335,6 +337,22 @@ class Preprocessor:
     def features(self) -> int:
         """The number of features."""
         return len(self.feature_names)
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of what a network takes of a row."""
+        return (self.features,)
+
+    def open(self, source: Any, header: bool = True) -> Table | LongTable:
+        """A table to predict. Raises: DataError as open_table."""
+        return open_table(source, header=header)
+
+    def pieces(self, table: Table | LongTable) -> Iterator[tuple[Table, np.ndarray]]:
+        """The rows of a table, some at a time, and their features. Raises: DataError as transform."""
+        start = 0
+        for piece in pieces_of(table):
+            yield piece, self.transform(piece, np.arange(start, start + piece.rows))
+            start += piece.rows
 
     def transform(self, table: Table, numbers: np.ndarray | None = None) -> np.ndarray:
         """The features of every row. Columns that were not trained on are ignored.

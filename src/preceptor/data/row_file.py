@@ -1,5 +1,6 @@
 """Rows of numbers in a file without a name, and the stream of them that training reads."""
 
+import hashlib
 import os
 import shutil
 import tempfile
@@ -43,6 +44,7 @@ class RowFile:
         self.file = tempfile.TemporaryFile(dir=roomy_folder())  # noqa: SIM115 lives as long as the object
         weakref.finalize(self, self.file.close)
         self.dtype, self.width, self.rows = np.dtype(np.float32), width, 0
+        self.digest = hashlib.sha256()
 
     def __len__(self) -> int:
         return self.rows
@@ -55,6 +57,7 @@ class RowFile:
     def append(self, rows: np.ndarray) -> None:
         """Adds rows at the end. Shapes: (row, width)."""
         content = memoryview(np.ascontiguousarray(rows, self.dtype)).cast("B")
+        self.digest.update(content)
         try:
             while content:
                 content = content[os.write(self.file.fileno(), content) :]
@@ -70,6 +73,10 @@ class RowFile:
         out = np.empty((max(stop - start, 0), self.width), self.dtype)
         self.read(start, out)
         return out
+
+    def fingerprint(self) -> bytes:
+        """What tells these rows from others: a digest of all that was appended."""
+        return self.digest.digest()
 
     def read(self, start: int, out: np.ndarray) -> None:
         """Fills an array with the rows from `start` on. Shapes: out (row, width), contiguous."""
@@ -104,6 +111,9 @@ class RowStream(Stream):
     @property
     def rows(self) -> int:
         return len(self.x)
+
+    def fingerprint(self) -> bytes:
+        return self.x.fingerprint() + hashlib.sha256(self.y.tobytes()).digest()
 
     def fetch(self, start: int, count: int) -> dict[str, np.ndarray]:
         xs, ys = [], []

@@ -18,6 +18,10 @@ class Stream(ABC):
         """Rows in one pass."""
 
     @abstractmethod
+    def fingerprint(self) -> bytes:
+        """What tells these rows from others: the same rows with the same targets give the same."""
+
+    @abstractmethod
     def fetch(self, start: int, count: int) -> dict[str, np.ndarray]:
         """The rows at positions start to start + count; called from one thread at a time, not always the same.
 

@@ -13,19 +13,27 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from preceptor.data import Observation, Preprocessor, raise_refusals
+from preceptor.data import (
+    BUNDLED,
+    Observation,
+    PicturePreprocessor,
+    Preprocessor,
+    looks_like_pictures,
+    raise_refusals,
+)
 from preceptor.errors import DataError
 from preceptor.train.checkpoint import Checkpoint, Checkpoints
 from preceptor.train.disk import write_folder
 from preceptor.train.loop import Arrays, Config, Evaluator, Record, Streamed, initial_values, train
-from preceptor.train.recipe import complete, make_config, number_features
+from preceptor.train.picture_survey import PictureSurvey, survey_pictures
+from preceptor.train.recipe import make_config
 from preceptor.train.run import FORMAT, PLAN, Run, check_out, figures, not_written
 from preceptor.train.settings import Settings, make_settings
+from preceptor.train.stages import Encoded, Stages, completed
 from preceptor.train.step import first_state
-from preceptor.train.survey import Encoded, Stages, Survey, completed, encode, survey
+from preceptor.train.survey import Survey, survey
 
 CHECKPOINT_SECONDS = 30.0  # what a killed machine costs at most
-FINGERPRINT_ROWS = 65_536  # hashed at once; the cuts do not change the sum
 CHECKPOINTS = "checkpoints"  # in the folder of a run that is not finished
 
 
@@ -74,9 +82,8 @@ class Fitting:
     """
 
     source: str
-    seen: Survey
+    seen: Survey | PictureSurvey
     settings: Settings
-    preprocessor: Preprocessor
     config: Config
     encoded: Encoded
     header: bool = True
@@ -91,6 +98,11 @@ class Fitting:
     def data(self) -> Arrays | Streamed:
         """What training sees."""
         return self.encoded.data
+
+    @property
+    def preprocessor(self) -> Preprocessor | PicturePreprocessor:
+        """How what was read becomes what a network takes."""
+        return self.seen.preprocessor
 
     @property
     def found(self) -> list[Observation]:
@@ -163,12 +175,13 @@ class Fitting:
     def fingerprint(self) -> str:
         """A checksum of everything that training sees: the same data, split and preparation give the same."""
         digest = hashlib.sha256()
-        train: Any = self.data.stream if isinstance(self.data, Streamed) else self.data
-        for part in (train.x, train.y, self.data.dev_x, self.data.dev_y):
-            if part is not None:
+        train = [self.data.stream] if isinstance(self.data, Streamed) else [self.data.x, self.data.y]
+        for part in (*train, self.data.dev_x, self.data.dev_y):
+            if isinstance(part, np.ndarray):
                 digest.update(f"{part.dtype}{part.shape}".encode())
-                for start in range(0, len(part), FINGERPRINT_ROWS):
-                    digest.update(np.ascontiguousarray(part[start : start + FINGERPRINT_ROWS]).data)
+                digest.update(np.ascontiguousarray(part).data)
+            elif part is not None:
+                digest.update(part.fingerprint())
         return digest.hexdigest()
 
     def save_checkpoint(self) -> None:
@@ -231,7 +244,7 @@ class Fitting:
             "rows": sum(sizes.values()),
             "split": sizes,
             "features": self.preprocessor.features,
-            "identifiers": [name for each in self.found if each.rule == "identifier" for name in each.columns],
+            "identifiers": self.seen.identifiers,
             "engine": engine.name,
             "epochs": int(self.record.epoch) if self.record else 0,
             "best_epoch": int(now.best_epoch),
@@ -280,18 +293,24 @@ def prepare(source: Any, settings: Settings, header: bool = True) -> Fitting:
 
 def preparing(source: Any, settings: Settings, header: bool = True) -> Stages[Fitting]:
     """`prepare`, saying how far it has come."""
-    seen = yield from survey(source, settings, header)
+    seen = yield from _survey(source, settings, header)
     raise_refusals(seen.found, seen.table.name)
-    preprocessor = seen.learn(settings.kind)
-    rows = len(seen.parts.train)
-    settings = complete(settings, preprocessor, rows)
-    loss = settings.make_loss(len(preprocessor.classes or ()))
-    network = settings.make_network(loss.outputs(len(preprocessor.classes or ())), number_features(preprocessor))
-    config = make_config(settings, network, loss, rows)
-    encoded = yield from encode(seen, preprocessor, settings.seed)
+    settings = seen.complete(settings)
+    classes = len(seen.preprocessor.classes or ())
+    loss = settings.make_loss(classes)
+    network = seen.make_network(settings, loss.outputs(classes))
+    config = make_config(settings, network, loss, len(seen.parts.train))
+    encoded = yield from seen.encode(settings)
     name = str(Path(source).resolve()) if isinstance(source, (str, Path)) and Path(source).exists() else str(source)
     named = name if isinstance(source, (str, Path)) else ""
-    return Fitting(named, seen, settings, preprocessor, config, encoded, header)
+    return Fitting(named, seen, settings, config, encoded, header)
+
+
+def _survey(source: Any, settings: Settings, header: bool) -> Stages[Survey | PictureSurvey]:
+    """A table or pictures, read, divided and looked at."""
+    if isinstance(source, (str, Path)) and str(source) not in BUNDLED and looks_like_pictures(Path(source)):
+        return (yield from survey_pictures(source, settings))
+    return (yield from survey(source, settings, header))
 
 
 def resume(out: Path, source: Any = None) -> tuple[Fitting, list[str]]:

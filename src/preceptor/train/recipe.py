@@ -12,9 +12,10 @@ import numpy as np
 from preceptor.data import Preprocessor
 from preceptor.data.preprocess import Codes, Feature, Numbers
 from preceptor.engines import choose_engine
+from preceptor.errors import ConfigError
 from preceptor.nn import Layer, Levels, Loss
 from preceptor.train.loop import Config
-from preceptor.train.settings import Settings
+from preceptor.train.settings import PICTURE_MODELS, Settings
 
 ROW_VISITS = 3_000_000  # rows seen in a whole training of one plain network, within EPOCHS: 100 epochs for small tables
 EPOCHS = (10, 100)
@@ -42,7 +43,9 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
 
     What the user chose stays. Completing twice changes nothing.
     """
-    s, features = settings, preprocessor.features
+    if settings.model in PICTURE_MODELS:
+        raise ConfigError(f"model {settings.model}: the data are a table; it needs pictures. Leave --model out.")
+    s, features = replace(settings, model=settings.model or "mlp"), preprocessor.features
     plain = s.model != "mlp" or s.hidden is not None or features > WIDE
     members = s.members or (1 if plain else MEMBERS if rows >= FEW_ROWS else MORE_MEMBERS)
     if s.model != "mlp":

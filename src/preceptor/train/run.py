@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from preceptor.data import LongTable, Preprocessor, Table, missing_rows, open_table, pieces_of
+from preceptor.data import PicturePreprocessor, Preprocessor, Table, missing_rows
 from preceptor.data.table import check_column
 from preceptor.engines import choose_engine
 from preceptor.errors import ConfigError, DataError, ShapeError
@@ -46,7 +46,7 @@ class Run:
     loss: Loss
     params: dict[str, np.ndarray]
     state: dict[str, np.ndarray]
-    preprocessor: Preprocessor
+    preprocessor: Preprocessor | PicturePreprocessor
     dev: dict[str, Figure]
     test: dict[str, Figure]
     history: list[dict[str, Any]]
@@ -66,7 +66,7 @@ class Run:
         Shapes: -> (row,).
         Raises: DataError where columns are missing or of another kind than in training.
         """
-        table = open_table(source, header=header)
+        table = self.preprocessor.open(source, header)
         return np.concatenate([self._decide(outputs) for _, outputs in self._outputs(table)])
 
     def predict_probabilities(self, source: Any, header: bool = True) -> np.ndarray:
@@ -76,7 +76,7 @@ class Run:
         """
         if self.classes is None:
             raise ConfigError("predict_probabilities: the target is a number; classes are needed. Use predict.")
-        table = open_table(source, header=header)
+        table = self.preprocessor.open(source, header)
         return np.concatenate([np.asarray(self.loss.predict(outputs)) for _, outputs in self._outputs(table)])
 
     @property
@@ -89,7 +89,7 @@ class Run:
 
         Raises: DataError where the target column is missing.
         """
-        table, target = open_table(source, header=header), str(self.preprocessor.target)
+        table, target = self.preprocessor.open(source, header), str(self.preprocessor.target)
         check_column(table.name, target, table.columns)
         outputs, truth = [], []
         for piece, found in self._outputs(table):
@@ -116,7 +116,7 @@ class Run:
                 gate saw in training.
         Returns: the number of rows.
         """
-        table = open_table(source, header=header)
+        table = self.preprocessor.open(source, header)
         if keep is None:
             keep = [name for name in self.facts.get("identifiers", ()) if name in table.columns]
         for name in keep:
@@ -156,19 +156,16 @@ class Run:
             columns += list(np.asarray(self.loss.predict(outputs)).T)
         return zip(*(column.tolist() for column in columns), strict=True)
 
-    def _outputs(self, table: Table | LongTable) -> Iterator[tuple[Table, np.ndarray]]:
+    def _outputs(self, table: Any) -> Iterator[tuple[Table, np.ndarray]]:
         """The pieces of a table, each with the network's raw outputs."""
         if not table.rows:
             raise DataError(f"{table.name}: the table has no rows; at least one is needed.")
         engine = choose_engine("reference", self.facts["settings"]["precision"])
         like = {"params": self.params, "state": self.state}
         evaluate = None
-        start = 0
-        for piece in pieces_of(table):
-            x = self.preprocessor.transform(piece, np.arange(start, start + piece.rows))
+        for piece, x in self.preprocessor.pieces(table):
             evaluate = evaluate or Evaluator(self.network, None, engine, like, x)
             yield piece, evaluate(like, x)[1]
-            start += piece.rows
 
     def _decide(self, outputs: np.ndarray) -> np.ndarray:
         predicted = np.asarray(self.loss.predict(outputs))
@@ -244,7 +241,7 @@ def load(path: str | Path) -> Run:
             loss=from_config(config["loss"]),
             params={name.removeprefix("params/"): a for name, a in arrays.items() if name.startswith("params/")},
             state={name.removeprefix("state/"): a for name, a in arrays.items() if name.startswith("state/")},
-            preprocessor=Preprocessor.from_dict(config["preprocessor"]),
+            preprocessor=_preprocessor(config["preprocessor"]),
             dev=_figures_from_json(config["dev"]),
             test=_figures_from_json(config["test"]),
             history=history,
@@ -261,10 +258,14 @@ def load(path: str | Path) -> Run:
         ) from None
 
 
+def _preprocessor(saved: dict[str, Any]) -> Preprocessor | PicturePreprocessor:
+    return PicturePreprocessor.from_dict(saved) if "pictures" in saved else Preprocessor.from_dict(saved)
+
+
 def _check_parts(run: Run) -> None:
     """Raises some error where the parts of a run do not belong together; nothing is computed."""
     choose_engine("reference", run.facts["settings"]["precision"])
-    spec = Spec((1, run.preprocessor.features), next(iter(run.params.values())).dtype)
+    spec = Spec((1, *run.preprocessor.input_shape), next(iter(run.params.values())).dtype)
     width = output_spec(run.network, run.params, run.state, spec).shape[-1]
     wanted = run.loss.outputs(len(run.classes or ()))
     if width != wanted:
@@ -280,7 +281,9 @@ def check_out(path: Path) -> None:
         raise ConfigError(f"{path}: {parent} cannot be written to. Choose another place with --out.")
 
 
-def figures(preprocessor: Preprocessor, loss: Loss, outputs: np.ndarray, target: np.ndarray) -> dict[str, Figure]:
+def figures(
+    preprocessor: Preprocessor | PicturePreprocessor, loss: Loss, outputs: np.ndarray, target: np.ndarray
+) -> dict[str, Figure]:
     """The figures that suit the target: of classes from probabilities, of numbers in the target's unit."""
     predicted = np.asarray(loss.predict(outputs))
     if preprocessor.classes is not None:

@@ -1,6 +1,7 @@
 """The settings of `fit`: what the command and `pr.fit` take, and how they become a network and a training."""
 
 import difflib
+import inspect
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -8,10 +9,11 @@ from dataclasses import asdict, field
 from types import ModuleType
 from typing import Any
 
+from preceptor.data import augment as changes
 from preceptor.engines import ENGINES, PRECISIONS
 from preceptor.errors import ConfigError
 from preceptor.hyper import Hyper, hyper, hyper_fields, settings
-from preceptor.nn import MemberLoss, linear_model, mlp
+from preceptor.nn import MemberLoss, linear_model, mlp, vision
 from preceptor.nn import activation as activations
 from preceptor.nn import initialiser as initialisers
 from preceptor.nn import loss as losses
@@ -40,6 +42,8 @@ LOSSES = words(losses, losses.Loss)
 OPTIMISERS = words(optim, optim.Optimiser)
 SCHEDULES = words(schedules, schedules.Schedule)
 MODELS = ("mlp", "linear", "logistic", "perceptron")
+PICTURE_MODELS = tuple(vision.__all__)
+AUGMENTATIONS = words(changes, changes.Augmentation) | words(changes, changes.Mixer)
 KINDS = ("classes", "number")
 SMOOTHING = 0.1  # share of a label, for ensembles: Szegedy et al. 2016; measured in docs/recipe.md
 # Where nobody chose, no recipe either.
@@ -57,7 +61,7 @@ class Settings:
     )
     dev_share: float = hyper(default=0.15, low=0, high=0.9, unit="share of rows", doc="Rows that guide training.")
     test_share: float = hyper(default=0.15, low=0, high=0.9, unit="share of rows", doc="Rows touched once, at the end.")
-    model: str = hyper(default="mlp", choices=MODELS, doc="Kind of network.")
+    model: str | None = hyper(default=None, choices=MODELS + PICTURE_MODELS, doc="Kind of network; by the data.")
     hidden: tuple[int, ...] | None = hyper(
         default=None, low=1, unit="units", doc="Widths of the hidden layers; given, they make one plain network."
     )
@@ -113,6 +117,10 @@ class Settings:
     average: str | None = hyper(
         default=None, choices=tuple(AVERAGES), doc="Predict with a mean of the weights over the steps."
     )
+    augment: str | None = hyper(
+        default=None, doc="How training pictures are changed at random: words with commas, or none; by the pictures."
+    )
+    skip_corrupt: bool = hyper(default=False, doc="Pass over pictures that cannot be read, and say so.")
     engine: str = hyper(default="auto", choices=ENGINES, doc="What computes.")
     precision: str = hyper(default="f32", choices=PRECISIONS, doc="Of the products: f32, bf16 with f32 sums, f64.")
     own: dict[str, float] = field(default_factory=dict)  # numbers of the chosen optimiser, schedule and average
@@ -143,6 +151,7 @@ class Settings:
             raise ConfigError(
                 "Settings: activation is threshold; it has no derivative, so nothing before it could learn. Use tanh."
             )
+        self.augmentations()
         # Their ranges are checked here, before any data is read.
         self.make_optimiser(), self.make_update(), self.make_penalties()
         schedule = self.make_schedule()
@@ -191,6 +200,25 @@ class Settings:
         average = self._make(AVERAGES[self.average]) if self.average else None
         return Update(self.clip_value, self.clip_norm, self.accumulate, average)
 
+    def augmentations(self) -> tuple[changes.Augmentation | changes.Mixer, ...] | None:
+        """How pictures are changed, in this order; None where the pictures decide.
+
+        Raises: ConfigError for a word that is no augmentation, or for two that mix pictures.
+        """
+        if self.augment is None:
+            return None
+        asked = [word.strip() for word in self.augment.split(",")] if self.augment != "none" else []
+        for word in asked:
+            if word not in AUGMENTATIONS:
+                raise ConfigError(
+                    f"Settings: augment has {word!r}; its words are {', '.join(AUGMENTATIONS)}, with commas between, "
+                    "or none."
+                )
+        found = tuple(AUGMENTATIONS[word]() for word in asked)
+        if sum(isinstance(each, changes.Mixer) for each in found) > 1:
+            raise ConfigError("Settings: augment mixes pictures in two ways; one at most is possible. Leave one out.")
+        return found
+
     def make_loss(self, classes: int) -> losses.Loss:
         """The loss: as asked for, or by model and target. `classes` is 0 for a number.
 
@@ -223,11 +251,13 @@ class Settings:
     @property
     def is_ensemble(self) -> bool:
         """Whether several networks are trained side by side."""
-        return self.model == "mlp" and (self.members or 1) > 1
+        return self.model in ("mlp", None) and (self.members or 1) > 1
 
     def make_network(self, outputs: int, numbers: Sequence[int] = ()) -> Layer:
         """The network. `numbers`: positions of the features that are plain numbers."""
-        if self.model != "mlp":
+        if self.model in PICTURE_MODELS:
+            return self._picture_network(outputs)
+        if self.model not in ("mlp", None):
             return linear_model(outputs)
         return mlp(
             HIDDEN if self.hidden is None else self.hidden,
@@ -240,6 +270,13 @@ class Settings:
             waves=self.waves or 0,
             numbers=numbers,
         )
+
+    def _picture_network(self, outputs: int) -> Layer:
+        assert self.model is not None
+        make = getattr(vision, self.model)
+        takes = self.drop_rate is not None and "drop_rate" in inspect.signature(make).parameters
+        network: Layer = make(outputs, drop_rate=self.drop_rate) if takes else make(outputs)
+        return network
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types."""
@@ -308,6 +345,11 @@ def make_settings(given: dict[str, Any]) -> Settings:
     model = given.get("model") or "mlp"
     idle = {"hidden": (), "activation": None, "batch_norm": False, "drop_rate": 0, "members": 1, "waves": 0}
     useless = [name for name, value in idle.items() if given.get(name) not in (None, value)]
+    if model in PICTURE_MODELS and useless not in ([], ["drop_rate"]):
+        raise ConfigError(
+            f"fit: received {', '.join(useless)} beside model {model}; its layers are fixed. Leave it out, or use "
+            "model mlp."
+        )
     if model in MODELS and model != "mlp" and useless:
         raise ConfigError(
             f"fit: received {', '.join(useless)} beside model {model}; it has no hidden layers and is one network. "

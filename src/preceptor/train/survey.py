@@ -1,8 +1,8 @@
 """From a table, wherever it lies, to what training sees: read, divided, looked at, encoded."""
 
-from collections.abc import Generator
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -27,36 +27,16 @@ from preceptor.data import (
 )
 from preceptor.data.table import listing
 from preceptor.errors import DataError
+from preceptor.nn import Layer
 from preceptor.train.loop import Arrays, Streamed
+from preceptor.train.recipe import complete, number_features
 from preceptor.train.settings import Settings
+from preceptor.train.stages import Encoded, Stage, Stages
 
 SAMPLE = 1 << 18  # rows of a long table that are looked at: a mean is then known to 0.2 % of the standard deviation
 MOST_JUDGES = 100_000  # rows of a long table in dev and in test: an accuracy is then known to 0.3 %
 MOST_LABELS = 10_000  # a class of a long table has a row in the sample, as long as there are no more classes
 NOBODY = 3  # the part of a row without a target
-
-Result = TypeVar("Result")
-
-
-@dataclass(frozen=True)
-class Stage:
-    """How far a long preparation has come: `done` of `total` rows; a total of 0 is not known."""
-
-    text: str
-    done: int = 0
-    total: int = 0
-
-
-Stages = Generator[Stage, None, Result]
-
-
-def completed(stages: Stages[Result]) -> Result:
-    """What a preparation leads to, where nobody watches it."""
-    while True:
-        try:
-            next(stages)
-        except StopIteration as end:
-            return end.value
 
 
 @dataclass(frozen=True)
@@ -70,6 +50,7 @@ class Survey:
         target, kind: the column to predict, and whether it is "classes" or a "number".
         parts: train, dev and test, as row numbers of the table; `seen_parts`: those that were seen, of `seen`.
         found: what the gate saw, the gravest first.
+        asked: the kind of target that the user named.
         notes: how the table was taken, where it is not as usual: sentences.
     """
 
@@ -81,15 +62,39 @@ class Survey:
     parts: Split
     seen_parts: Split
     found: list[Observation]
+    asked: str | None
     notes: tuple[str, ...] = ()
 
-    def learn(self, kind: str | None) -> Preprocessor:
-        """The preprocessor that the training rows ask for. Raises: DataError as fit_preprocessor."""
+    @property
+    def how(self) -> str:
+        """In words, how the rows were divided."""
+        return "stratified by class" if self.kind == "classes" else "at random"
+
+    @property
+    def identifiers(self) -> list[str]:
+        """The columns that number the rows."""
+        return [name for each in self.found if each.rule == "identifier" for name in each.columns]
+
+    @cached_property
+    def preprocessor(self) -> Preprocessor:
+        """What the training rows ask for. Raises: DataError as fit_preprocessor."""
         if isinstance(self.table, Table):
-            return fit_preprocessor(self.table, self.target, self.parts.train, kind=kind)
-        learned = fit_preprocessor(self.seen, self.target, self.seen_parts.train, kind=kind)
+            return fit_preprocessor(self.table, self.target, self.parts.train, kind=self.asked)
+        learned = fit_preprocessor(self.seen, self.target, self.seen_parts.train, kind=self.asked)
         rows = sum(map(len, (self.parts.train, self.parts.dev, self.parts.test)))
         return replace(learned, rows=len(self.parts.train), left_out=self.table.rows - rows)
+
+    def complete(self, settings: Settings) -> Settings:
+        """The settings with what they leave open chosen by the recipe for tables."""
+        return complete(settings, self.preprocessor, len(self.parts.train))
+
+    def make_network(self, settings: Settings, outputs: int) -> Layer:
+        """The network that completed settings ask for."""
+        return settings.make_network(outputs, number_features(self.preprocessor))
+
+    def encode(self, settings: Settings) -> Stages[Encoded]:
+        """Features and targets of the three parts. See `encode`."""
+        return (yield from encode(self, self.preprocessor, settings.seed))
 
 
 def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Survey]:
@@ -115,7 +120,7 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
         labels = labels.astype(str)
     parts = split(kept.rows, dev=settings.dev_share, test=settings.test_share, seed=settings.seed, labels=labels)
     found = inspect_table(kept, target, parts, kind, numbers=usable)
-    return Survey(table, kept, usable, target, kind, _numbered(parts, usable), parts, found)
+    return Survey(table, kept, usable, target, kind, _numbered(parts, usable), parts, found, settings.kind)
 
 
 def _numbered(parts: Split, numbers: np.ndarray) -> Split:
@@ -157,7 +162,7 @@ def _survey_long(table: LongTable, target: str, settings: Settings) -> Stages[Su
         f"The table is read from the disk piece by piece. Its columns, and what is said of them, are judged by "
         f"{seen.rows:,} of its {table.rows:,} rows, spread evenly."
     )
-    return Survey(table, seen, numbers, target, kind, parts, seen_parts, found, (note,))
+    return Survey(table, seen, numbers, target, kind, parts, seen_parts, found, settings.kind, (note,))
 
 
 def _share(settings: Settings, name: str, rows: int) -> float:
@@ -196,16 +201,6 @@ def _part_of_rows(parts: Split, rows: int) -> np.ndarray:
     for number, each in enumerate((parts.train, parts.dev, parts.test)):
         part[each] = number
     return part
-
-
-@dataclass(frozen=True)
-class Encoded:
-    """Features and targets of the three parts; what the parts of a long table have in common is in `found`."""
-
-    data: Arrays | Streamed
-    test_x: Any
-    test_y: Any
-    found: list[Observation]
 
 
 def encode(seen: Survey, preprocessor: Preprocessor, seed: int) -> Stages[Encoded]:

@@ -1,0 +1,50 @@
+"""The recipe for pictures: what a training is like where the user left it open, chosen by the pictures.
+
+The figures that chose each number are in docs/recipe.md.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+
+from preceptor.data import PicturePreprocessor
+from preceptor.train.settings import PICTURE_MODELS, Settings
+
+MODEL = "cnn"
+DROP_RATE = 0.3  # before the last layers
+RATE, WEIGHT_DECAY = 3e-3, 0.05  # AdamW, one-cycle
+BATCH_SIZES = 16, 64  # few pictures take small batches
+STEPS = 4_000  # of a training that lasts as long as few pictures ask for
+EPOCHS = (8, 150)  # at least, at most
+
+
+def complete_pictures(settings: Settings, preprocessor: PicturePreprocessor, rows: int) -> Settings:
+    """The settings with what they leave open chosen by the pictures: `rows` of them to train on.
+
+    What the user chose stays. Completing twice changes nothing.
+    """
+    s = replace(settings, model=settings.model or MODEL)
+    is_ready = s.model in PICTURE_MODELS
+    optimiser = s.optimiser or "adamw"
+    own = dict(s.own)
+    if s.optimiser is None:
+        own.setdefault("weight_decay", WEIGHT_DECAY)
+    drop_rate = s.drop_rate if s.drop_rate is not None else DROP_RATE if is_ready else 0.0
+    filled = replace(
+        s,
+        members=s.members or 1,
+        waves=s.waves or 0,
+        hidden=s.hidden if s.hidden is not None or is_ready else (128, 64),
+        activation=s.activation or "relu",
+        drop_rate=drop_rate,
+        optimiser=optimiser,
+        schedule=s.schedule or "one-cycle",
+        own=own,
+    )
+    rate = s.learning_rate
+    if rate is None:
+        rate = RATE if s.optimiser is None and is_ready else filled.make_optimiser().usual_rate
+    size = s.batch_size or int(np.clip(2 ** round(np.log2(max(rows / 50, 1))), *BATCH_SIZES))
+    epochs = s.epochs or int(np.clip(STEPS * size // rows, *EPOCHS))
+    patience = s.patience or max(3, epochs // 2)
+    return replace(filled, learning_rate=rate, batch_size=size, epochs=epochs, patience=patience)

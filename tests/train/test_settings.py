@@ -60,7 +60,7 @@ BAD = [
     ({"warmup": 1.5}, "Settings: warmup is 1.5; it must be 0 to 1."),
     ({"patience": 0}, "Settings: patience is 0"),
     ({"seed": -1}, "Settings: seed is -1"),
-    ({"model": "cnn"}, "Settings: model is 'cnn'; it must be one of mlp, linear, logistic, perceptron."),
+    ({"model": "cnnn"}, "Settings: model is 'cnnn'; it must be one of mlp, linear, logistic, perceptron, alexnet, cnn"),
     ({"kind": "text"}, "Settings: kind is 'text'; it must be one of classes, number."),
     ({"activation": "relu6"}, "Settings: activation is 'relu6'; it must be one of "),
     ({"activation": "threshold"}, "Settings: activation is threshold; it has no derivative"),

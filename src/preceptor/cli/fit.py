@@ -26,7 +26,7 @@ from preceptor.nn import Loss, MemberLoss, count_parameters
 from preceptor.train import Figure, Fitting, Outcome, Record, Run, make_settings, preparing, resuming
 from preceptor.train.loop import initial_values
 from preceptor.train.run import check_out, figures_as_json
-from preceptor.train.settings import Settings, own_numbers
+from preceptor.train.settings import MODELS, Settings, own_numbers
 from preceptor.train.stages import Result, Stages
 
 EXIT_CODES = {Outcome.DIVERGED: 1, Outcome.INTERRUPTED: 130}
@@ -131,20 +131,21 @@ def watched(stages: Stages[Result]) -> Result:
 def say_plan(fitting: Fitting) -> None:
     """What was read, the split, the network, the engine: printed before training starts."""
     table, config, parts = fitting.seen.table, fitting.config, fitting.seen.parts
-    features = fitting.preprocessor.features
-    line("data", f"{table.name}: {table.rows:,} rows, {features:,} features")
+    shape = " × ".join(f"{length:,}" for length in fitting.preprocessor.input_shape)
+    is_table = len(fitting.preprocessor.input_shape) == 1
+    line("data", f"{table.name}: {table.rows:,} {f'rows, {shape} features' if is_table else f'pictures of {shape}'}")
     for sentence in (*table.notes, *fitting.seen.notes, *fitting.preprocessor.lines()):
         line("", sentence)
     say_found(fitting.found)
     sizes = f"{len(parts.train):,} to train, {len(parts.dev):,} dev, {len(parts.test):,} test"
     line("split", f"{sizes}; {fitting.seen.how}, seed {config.seed}")
-    params, _ = initial_values(config, fitting.data)
-    widths = [features, *(p.shape[-1] for path, p in params.items() if path.endswith("/weight"))]
-    shape = " → ".join(f"{width:,}" for width in widths)
-    unit = f", {fitting.settings.activation}" if len(widths) > 2 else ""
     chosen = fitting.settings
+    params, _ = initial_values(config, fitting.data)
+    layers = [p.shape[-1] for path, p in params.items() if path.endswith("/weight")]
+    widths = " → ".join([shape, *(f"{width:,}" for width in layers)])
+    unit = f", {chosen.activation}" if len(layers) > 1 and chosen.model in MODELS else ""
     members = f", {chosen.members} members trained as one, each" if (chosen.members or 1) > 1 else ""
-    line("network", f"{chosen.model}{members} {shape}{unit}; {count_parameters(params):,} parameters")
+    line("network", f"{chosen.model}{members} {widths}{unit}; {count_parameters(params):,} parameters")
     line("engine", f"{config.engine.name}, {config.engine.precision}")
     line(
         "training",

@@ -55,10 +55,9 @@ class PicturePreprocessor:
 
     def lines(self) -> list[str]:
         """What the pictures are: sentences for the terminal."""
-        height, width, channels = self.input_shape
-        colours = "grey" if channels == 1 else "in colour"
+        colours = "Grey" if self.input_shape[-1] == 1 else "In colour"
         return [
-            f"Pictures of {height} × {width}, {colours}; mean 0 and standard deviation 1 in each channel.",
+            f"{colours}; mean 0 and standard deviation 1 in each channel.",
             f"{len(self.classes)} classes: {listing(self.classes)}.",
             *self.notes,
         ]

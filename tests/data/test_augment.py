@@ -24,9 +24,9 @@ from preceptor.data.augment import (
     Sobel,
     augment,
     choose_augmentation,
-    from_plain,
+    from_config,
     map_colours,
-    to_plain,
+    to_config,
     warp,
 )
 from preceptor.data.pictures import Pictures
@@ -354,7 +354,7 @@ def test_a_chain_gives_each_its_own_numbers():
 
 @pytest.mark.parametrize("step", [*STEPS, *MIXERS], ids=str)
 def test_settings_come_back_from_plain_data(step):
-    assert from_plain(to_plain(step)) == step
+    assert from_config(to_config(step)) == step
 
 
 def test_every_augmentation_is_listed_and_tried():
@@ -372,7 +372,7 @@ def test_every_augmentation_is_listed_and_tried():
 @pytest.mark.parametrize("plain", [{}, {"class": "Draw"}, {"class": "eval", "x": 1}, {"class": "Flip", "often": 1}])
 def test_plain_data_of_anything_else_is_refused(plain):
     with pytest.raises(ConfigError, match="augmentation"):
-        from_plain(plain)
+        from_config(plain)
 
 
 @pytest.mark.parametrize(

@@ -463,13 +463,13 @@ def choose_augmentation(pictures: Pictures) -> tuple[Augmentation, ...]:
     return (PadCrop(pixels=max(1, round(side / 8))), Flip(), ColourJitter())
 
 
-def to_plain(step: Augmentation | Mixer) -> dict[str, Any]:
+def to_config(step: Augmentation | Mixer) -> dict[str, Any]:
     """An augmentation as JSON types: {"class": name, setting: value, ...}."""
     return {"class": type(step).__name__} | asdict(step)  # type: ignore[call-overload]
 
 
-def from_plain(plain: dict[str, Any]) -> Any:
-    """The inverse of `to_plain`. Raises: ConfigError for what is no augmentation of this module."""
+def from_config(plain: dict[str, Any]) -> Any:
+    """The inverse of `to_config`. Raises: ConfigError for what is no augmentation of this module."""
     given = {name: value for name, value in plain.items() if name != "class"}
     if plain.get("class") not in KNOWN:
         raise ConfigError(f"augmentation: received {plain.get('class')!r}; it must be one of {', '.join(KNOWN)}.")

@@ -143,12 +143,13 @@ class Pictures:
         return self.hashes
 
 
-def looks_like_pictures(path: Path) -> bool:
+def looks_like_pictures(source: str | Path) -> bool:
     """Whether a path is taken for a set of pictures rather than a table; reads names and the heads of tables only.
 
     A picture; a table that lists pictures; files of IDX or CIFAR; a folder or zip file of one of these. A folder with
     a table of its own that lists no pictures counts as a table, unless two of its folders hold pictures.
     """
+    path = Path(source)
     try:
         if not path.exists():
             return False

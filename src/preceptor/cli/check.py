@@ -8,13 +8,13 @@ import click
 from preceptor.cli import USER_MISTAKE
 from preceptor.cli.fit import LEVELS, line, say_found, watched
 from preceptor.cli.options import settings_options
-from preceptor.data import Observation, checks_made
+from preceptor.data import Observation, Pictures
 from preceptor.errors import DataError
 from preceptor.hyper import hyper_fields
+from preceptor.train.fit import look
 from preceptor.train.settings import Settings, make_settings
-from preceptor.train.survey import survey
 
-TAKEN = ("target", "kind", "seed", "dev_share", "test_share")
+TAKEN = ("target", "kind", "seed", "dev_share", "test_share", "skip_corrupt")
 
 
 @click.command(context_settings={"show_default": False})
@@ -28,9 +28,10 @@ def command(data: str, no_header: bool, as_json: bool, **given: Any) -> int:
     Exit codes: 0 it can be trained on, 2 it cannot, or a mistake in settings or data.
     """
     settings = make_settings(given)
-    seen = watched(survey(data, settings, header=not no_header))
+    seen = watched(look(data, settings, header=not no_header))
     table, target, kind, parts, found = seen.table, seen.target, seen.kind, seen.parts, seen.found
-    line("data", f"{table.name}: {table.rows:,} rows, {len(table.columns):,} columns")
+    what = "pictures" if isinstance(table, Pictures) else f"rows, {len(table.columns):,} columns"
+    line("data", f"{table.name}: {table.rows:,} {what}")
     for note in (*table.notes, *seen.notes):
         line("", note)
     try:
@@ -41,18 +42,17 @@ def command(data: str, no_header: bool, as_json: bool, **given: Any) -> int:
             found.insert(0, Observation("columns", "refuse", str(error)))
     line("split", f"{len(parts.train):,} to train, {len(parts.dev):,} dev, {len(parts.test):,} test")
     say_found(found)
-    say_checks(found)
+    say_checks(found, seen.checks)
     is_refused = any(each.level == "refuse" for each in found)
     if as_json:
         facts = {"data": table.name, "rows": table.rows, "target": target, "kind": kind, "refused": is_refused}
-        rest = {"observations": [each.to_dict() for each in found], "checks": checks_made()}
+        rest = {"observations": [each.to_dict() for each in found], "checks": seen.checks}
         click.echo(json.dumps(facts | rest))
     return USER_MISTAKE if is_refused else 0
 
 
-def say_checks(found: list[Observation]) -> None:
+def say_checks(found: list[Observation], checks: list[str]) -> None:
     """What was looked for, so that silence informs."""
-    checks = checks_made()
     counts = [
         f"{count} {word}{'s' * (count != 1 and level != 'refuse')}"
         for level, word in LEVELS.items()

@@ -293,7 +293,7 @@ def prepare(source: Any, settings: Settings, header: bool = True) -> Fitting:
 
 def preparing(source: Any, settings: Settings, header: bool = True) -> Stages[Fitting]:
     """`prepare`, saying how far it has come."""
-    seen = yield from _survey(source, settings, header)
+    seen = yield from look(source, settings, header)
     raise_refusals(seen.found, seen.table.name)
     settings = seen.complete(settings)
     classes = len(seen.preprocessor.classes or ())
@@ -306,8 +306,11 @@ def preparing(source: Any, settings: Settings, header: bool = True) -> Stages[Fi
     return Fitting(named, seen, settings, config, encoded, header)
 
 
-def _survey(source: Any, settings: Settings, header: bool) -> Stages[Survey | PictureSurvey]:
-    """A table or pictures, read, divided and looked at."""
+def look(source: Any, settings: Settings, header: bool = True) -> Stages[Survey | PictureSurvey]:
+    """A table or pictures, read, divided and looked at.
+
+    Raises: DataError, ConfigError, with what was received, what is required and the likely cure.
+    """
     if isinstance(source, (str, Path)) and str(source) not in BUNDLED and looks_like_pictures(Path(source)):
         return (yield from survey_pictures(source, settings))
     return (yield from survey(source, settings, header))

@@ -9,7 +9,7 @@ import numpy as np
 
 from preceptor.data import Observation, Split, split, split_by_part
 from preceptor.data.augment import Mixer, choose_augmentation
-from preceptor.data.picture_preprocess import PicturePreprocessor, PictureRows
+from preceptor.data.picture_preprocess import TARGET, PicturePreprocessor, PictureRows
 from preceptor.data.picture_stream import PictureStream, fit_channels
 from preceptor.data.pictures import Pictures, read_pictures
 from preceptor.data.table import listing
@@ -40,6 +40,27 @@ class PictureSurvey:
     how: str
     found: list[Observation]
     notes: tuple[str, ...] = ()
+
+    @property
+    def checks(self) -> list[str]:
+        """What was looked for, in words."""
+        return [
+            "files that cannot be read",
+            "pictures that are in train and in dev or test",
+            "one picture in two classes",
+            "few pictures of a class",
+            "unequal classes",
+        ]
+
+    @property
+    def target(self) -> str:
+        """What is to be told of a picture."""
+        return TARGET
+
+    @property
+    def kind(self) -> str:
+        """What the target is."""
+        return "classes"
 
     @property
     def identifiers(self) -> list[str]:

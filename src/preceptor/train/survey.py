@@ -15,6 +15,7 @@ from preceptor.data import (
     Split,
     Table,
     check_room,
+    checks_made,
     default_target,
     fit_preprocessor,
     inspect_table,
@@ -69,6 +70,11 @@ class Survey:
     def how(self) -> str:
         """In words, how the rows were divided."""
         return "stratified by class" if self.kind == "classes" else "at random"
+
+    @property
+    def checks(self) -> list[str]:
+        """What was looked for, in words."""
+        return checks_made()
 
     @property
     def identifiers(self) -> list[str]:

@@ -69,6 +69,13 @@ def test_a_folder_with_a_folder_for_each_class(tree):
     assert (taken == np.stack([noise(8, 8, 11), noise(8, 8, 0)])).all()
 
 
+def test_folders_inside_that_of_a_class(tree):
+    files = {"a/x/1.png": encoded(noise(4, 4)), "b/1.png": encoded(noise(4, 4, 1))}
+    found = read_pictures(tree(files))
+    assert (found.classes, found.labels.tolist()) == (("a", "b"), [0, 1])
+    assert found.notes == ("Pictures in folders inside that of a class belong to the outer one: 1 of them.",)
+
+
 def test_classes_that_are_numbers_are_in_their_order(tree):
     files = {f"{label}/x.png": encoded(noise(4, 4, label)) for label in (10, 9, 0)}
     assert read_pictures(tree(files)).classes == ("0", "9", "10")

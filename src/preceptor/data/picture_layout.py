@@ -83,7 +83,7 @@ def list_folders(files: Files) -> Listed:
         notes.append(_passed_over(beside, f"not {where}", f"not {where}"))
     deeper = sum(len(paths[name]) > level + 1 for name in kept)
     if deeper:
-        notes.append(f"{deeper:,} pictures lie in folders inside that of their class; they belong to the outer one.")
+        notes.append(f"Pictures in folders inside that of a class belong to the outer one: {deeper:,} of them.")
     labels = [paths[name][level] for name in kept]
     return Listed(kept, labels, [of_part[name] for name in kept] if parts else None, tuple(notes))
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.data.parallel import cores, in_parallel, runs
-from preceptor.data.picture_arrays import CIFAR_BATCH, IDX_NAME, Stored, holds_cifar, holds_idx, read_cifar, read_idx
+from preceptor.data.picture_arrays import IDX_NAME, Stored, holds_cifar, holds_idx, read_cifar, read_idx
 from preceptor.data.picture_decode import Header, Unreadable, decode, read_header, resize, without_warnings
 from preceptor.data.picture_files import Files, FolderFiles, is_picture, open_files
 from preceptor.data.picture_layout import Listed, find_list, list_folders, list_table, lists_pictures
@@ -157,9 +157,7 @@ def looks_like_pictures(source: str | Path) -> bool:
         if path.is_file() and suffix != ".zip":
             if suffix in DELIMITED_SUFFIXES:
                 return lists_pictures(open_files(path), path.name)
-            return (
-                is_picture(path.name) or bool(IDX_NAME.fullmatch(path.name)) or bool(CIFAR_BATCH.fullmatch(path.name))
-            )
+            return is_picture(path.name) or bool(IDX_NAME.fullmatch(path.name))
         files = open_files(path, most=LOOKED_AT)
         if holds_idx(files) or holds_cifar(files):
             return True

@@ -9,6 +9,7 @@ from preceptor.errors import ShapeError
 
 NETWORKS = {
     "cnn": (nn.cnn(10), (32, 32, 3)),
+    "convnet": (nn.convnet(10), (32, 32, 3)),
     "lenet5": (nn.lenet5(10), (32, 32, 1)),
     "vgg": (nn.vgg(10), (32, 32, 3)),
     "resnet20": (nn.resnet20(10), (32, 32, 3)),
@@ -41,6 +42,7 @@ def count(network, *picture):
         (nn.resnet20(10), (32, 32, 3), 272_474),  # option A: 269,722, and 2,752 for the projections
         # By hand: convolutions without bias, two numbers of norm for each filter, dense layers.
         (nn.vgg(10), (32, 32, 3), 9 * (3 * 64 + 64**2 + 64 * 128 + 128**2 + 128 * 256 + 256**2) + 1_792 + 40_970),
+        (nn.convnet(10), (64, 64, 3), 9 * (3 * 32 + 32 * 64 + 64 * 128) + 448 + 1_290),
         (nn.cnn(10), (32, 32, 3), 9 * (3 * 32 + 32 * 64) + 192 + (4096 + 1) * 128 + 1_290),
     ],
 )
@@ -155,11 +157,12 @@ def in_torch(torch, layer, params, state, x):
         (nn.lenet5(10), (28, 28, 1), "reference"),
         (nn.lenet5(10), (28, 28, 1), "xla"),
         (nn.cnn(10), (8, 8, 3), "reference"),
+        (nn.convnet(5, widths=(4, 6), stride=2), (12, 12, 2), "reference"),
         (nn.vgg(3, widths=(4, 6)), (8, 8, 2), "reference"),
         (nn.resnet20(4), (8, 8, 1), "reference"),
         pytest.param(nn.resnet20(4), (8, 8, 1), "xla", marks=pytest.mark.slow),
     ],
-    ids=["lenet5", "lenet5-xla", "cnn", "vgg", "resnet20", "resnet20-xla"],
+    ids=["lenet5", "lenet5-xla", "cnn", "convnet", "vgg", "resnet20", "resnet20-xla"],
 )
 def test_value_and_gradients_agree_with_pytorch(network, picture, engine, torch, torch_gradient):
     pytest.importorskip("jax")

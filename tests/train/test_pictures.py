@@ -65,7 +65,7 @@ def test_new_pictures_need_neither_classes_nor_the_size(folder, tmp_path):
 
 def test_the_ready_network_is_the_default_and_is_saved(folder, tmp_path):
     run = fit(folder, out=tmp_path / "run", engine="reference", epochs=1)
-    assert run.facts["settings"]["model"] == "cnn"
+    assert run.facts["settings"]["model"] == "convnet"
     np.testing.assert_array_equal(load(tmp_path / "run").predict(folder), run.predict(folder))
 
 

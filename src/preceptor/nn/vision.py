@@ -13,7 +13,7 @@ from preceptor.nn.pooling import GlobalMeanPool, MaxPool, MeanPool
 from preceptor.nn.residual import Residual
 from preceptor.nn.shape import Flatten
 
-__all__ = ["alexnet", "cnn", "lenet5", "resnet20", "vgg"]
+__all__ = ["alexnet", "cnn", "convnet", "lenet5", "resnet20", "vgg"]
 
 Parts = list[tuple[str, Layer]]
 
@@ -29,6 +29,25 @@ def cnn(outputs: int, *, drop_rate: float = 0.0) -> Sequential:
         parts += [*_normed(str(number), filters), (f"pool{number}", MaxPool(2))]
     parts += [("flatten", Flatten()), ("dense", Dense(128)), ("relu3", Relu())]
     return _network(parts, outputs, drop_rate)
+
+
+def convnet(
+    outputs: int, *, widths: Sequence[int] = (32, 64, 128), stride: int = 1, drop_rate: float = 0.0
+) -> Sequential:
+    """A convolution in each stage, each at half the size and of more filters than the last; the mean over all places.
+
+    Convolution (3 x 3; the first with the stride), norm, ReLU, and between the stages pools of 2 x 2; then the mean
+    over all places, dropout, dense. Where a thing lies counts for nothing at the end, and pictures of any size work.
+    94,762 parameters at 3 channels with 10 classes.
+
+    Source: Lin et al. 2014, "Network in network", section 3.2, for the mean over all places.
+    """
+    parts: Parts = []
+    for stage, filters in enumerate(widths, 1):
+        parts += _normed(str(stage), filters, stride if stage == 1 else 1)
+        if stage < len(widths):
+            parts.append((f"pool{stage}", MaxPool(2)))
+    return _network([*parts, ("pool", GlobalMeanPool())], outputs, drop_rate)
 
 
 def lenet5(outputs: int) -> Sequential:
@@ -132,9 +151,10 @@ def _block(filters: int, stride: int) -> Residual:
     return Residual(block, Sequential((Convolution(filters, 1, stride=stride, bias=False), BatchNorm())))
 
 
-def _normed(name: str, filters: int) -> Parts:
+def _normed(name: str, filters: int, stride: int = 1) -> Parts:
     """A convolution without bias (norm would take it off again), batch norm, ReLU."""
-    convolution = Convolution(filters, 3, bias=False)
+    # One zero on each side: "same" would put the only one that stride 2 needs behind an even picture.
+    convolution = Convolution(filters, 3, stride=stride, padding="same" if stride == 1 else 1, bias=False)
     return [(f"convolution{name}", convolution), (f"norm{name}", BatchNorm()), (f"relu{name}", Relu())]
 
 

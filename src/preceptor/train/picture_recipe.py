@@ -3,6 +3,7 @@
 The figures that chose each number are in docs/recipe.md.
 """
 
+import math
 from dataclasses import replace
 
 import numpy as np
@@ -10,7 +11,10 @@ import numpy as np
 from preceptor.data import PicturePreprocessor
 from preceptor.train.settings import PICTURE_MODELS, Settings
 
-MODEL = "cnn"
+MODEL = "convnet"
+LARGE = 48  # shorter side; beyond it the first convolution takes every second place, of half as many filters
+LAST_SIDE = 8  # of the last stage, at most
+MOST_FILTERS = 256
 DROP_RATE = 0.3  # before the last layers
 RATE, WEIGHT_DECAY = 3e-3, 0.05  # AdamW, one-cycle
 BATCH_SIZES = 16, 64  # few pictures take small batches
@@ -48,3 +52,11 @@ def complete_pictures(settings: Settings, preprocessor: PicturePreprocessor, row
     epochs = s.epochs or int(np.clip(STEPS * size // rows, *EPOCHS))
     patience = s.patience or max(3, epochs // 2)
     return replace(filled, learning_rate=rate, batch_size=size, epochs=epochs, patience=patience)
+
+
+def stages(shape: tuple[int, int, int]) -> tuple[tuple[int, ...], int]:
+    """(filters of each stage, stride of the first convolution) of the default network for pictures of this shape."""
+    side = min(shape[:2])
+    stride, first = (2, 16) if side > LARGE else (1, 32)
+    halvings = max(1, math.ceil(math.log2(max(side / stride / LAST_SIDE, 1))))
+    return tuple(min(first * 2**stage, MOST_FILTERS) for stage in range(halvings + 1)), stride

@@ -13,9 +13,9 @@ from preceptor.data.picture_preprocess import TARGET, PicturePreprocessor, Pictu
 from preceptor.data.picture_stream import PictureStream, fit_channels
 from preceptor.data.pictures import Pictures, read_pictures
 from preceptor.data.table import listing
-from preceptor.nn import Flatten, Layer, Sequential
+from preceptor.nn import Flatten, Layer, Sequential, convnet
 from preceptor.train.loop import Streamed
-from preceptor.train.picture_recipe import complete_pictures
+from preceptor.train.picture_recipe import MODEL, complete_pictures, stages
 from preceptor.train.settings import PICTURE_MODELS, Settings
 from preceptor.train.stages import Encoded, Stage, Stages
 
@@ -81,6 +81,9 @@ class PictureSurvey:
 
     def make_network(self, settings: Settings, outputs: int) -> Layer:
         """The network that completed settings ask for; one for tables sees each picture as one row of numbers."""
+        if settings.model == MODEL:
+            widths, stride = stages(self.table.shape)
+            return convnet(outputs, widths=widths, stride=stride, drop_rate=settings.drop_rate or 0.0)
         network = settings.make_network(outputs)
         if settings.model in PICTURE_MODELS:
             return network

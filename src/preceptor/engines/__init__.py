@@ -8,7 +8,7 @@ import numpy as np
 
 from preceptor.engines.base import PRECISIONS, Batches, Engine, Loop
 from preceptor.engines.reference import Reference
-from preceptor.engines.xla import Xla
+from preceptor.engines.xla import Xla, is_first_process
 from preceptor.errors import ConfigError, NotSupported
 from preceptor.graph import flatten, inline, trace
 from preceptor.ops import Symbol
@@ -16,13 +16,29 @@ from preceptor.ops.primitive import as_array, spec_of
 
 ENGINES = ("auto", "xla", "reference")
 
-__all__ = ["ENGINES", "PRECISIONS", "Batches", "Engine", "Loop", "Reference", "Xla", "choose_engine", "jit"]
+__all__ = [
+    "ENGINES",
+    "PRECISIONS",
+    "Batches",
+    "Engine",
+    "Loop",
+    "Reference",
+    "Xla",
+    "choose_engine",
+    "is_first_process",
+    "jit",
+]
 
 
-def choose_engine(name: str = "auto", precision: str = "f32") -> Engine:
+def choose_engine(
+    name: str = "auto", precision: str = "f32", devices: int | None = None, batch_size: int | None = None
+) -> Engine:
     """Picks an engine by its word: "xla", "reference", or "auto", which is xla where jax is installed.
 
-    Raises: ConfigError for another word; NotSupported for xla without jax.
+    Args:
+        devices: how many share a batch; None for as many of those that jax sees as divide it.
+        batch_size: rows in a batch. Where it is given, the number of devices is settled, and told by the engine's name.
+    Raises: ConfigError for another word, or for devices that cannot share the batch; NotSupported for xla without jax.
     """
     if name not in ENGINES:
         raise ConfigError(f"engine: received {name!r}; it must be one of {', '.join(ENGINES)}.")
@@ -31,7 +47,12 @@ def choose_engine(name: str = "auto", precision: str = "f32") -> Engine:
     has_jax = importlib.util.find_spec("jax") is not None
     if name == "xla" and not has_jax:
         raise NotSupported("engine: xla was asked for; it needs jax, which is not installed. Run: pip install jax.")
-    return Xla(precision) if has_jax and name != "reference" else Reference(precision)
+    if not has_jax or name == "reference":
+        if devices not in (None, 1):
+            raise ConfigError(f"devices: received {devices} with the reference engine; it has one. Use --engine xla.")
+        return Reference(precision)
+    engine = Xla(precision, devices)
+    return engine if batch_size is None else Xla(precision, engine.sharing(batch_size))
 
 
 def jit(function: Callable[..., Any], engine: str = "auto", precision: str = "f32") -> Callable[..., Any]:

@@ -1,6 +1,8 @@
-"""XLA through JAX: graphics cards, other accelerators, and the CPU. The only file that imports jax, and only on use."""
+"""XLA through JAX: graphics cards, other accelerators, and the CPU, one device or many. The only file that imports jax,
+and only on use."""
 
 import os
+import sys
 from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
@@ -10,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.engines.base import Batches, Engine, Loop, batch_count
+from preceptor.errors import ConfigError
 from preceptor.graph import Graph, Program, at_precision, execute, flatten, map_leaves
 from preceptor.ops import Spec
 
@@ -22,13 +25,20 @@ GATHER_AHEAD_BYTES = 32 * 2**20
 # Primitives that XLA's CPU back end runs 5 to 50 times slower inside a loop of its own than one call at a time.
 SLOW_IN_LOOP_ON_CPU = frozenset({"convolution", "convolution_input", "convolution_kernel"})
 
+# Where processes that train together find each other: the first one's address and port, how many they are, and which
+# this one is, from 0. Under Slurm, Open MPI and the like, jax finds the two numbers by itself.
+COORDINATOR, PROCESSES, PROCESS = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
+
 
 @cache
 def _jax() -> Any:
-    """Imports jax and points its compilation cache at a folder of ours, where the user has not chosen one."""
+    """Imports jax, joins the processes that train together, and points jax's compilation cache at a folder of ours,
+    where the user has not chosen one."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import jax
 
+    if COORDINATOR in os.environ and not jax.distributed.is_initialized():
+        _join(jax)
     if jax.config.jax_compilation_cache_dir is None:
         root = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
         folder = os.path.join(root, "preceptor", "xla")
@@ -43,6 +53,29 @@ def _jax() -> Any:
     return jax
 
 
+def _join(jax: Any) -> None:
+    """Waits until all processes that the environment tells of are there.
+
+    Raises: ConfigError where it tells too little, or one does not come.
+    """
+    try:
+        numbers = [int(os.environ[name]) for name in (PROCESSES, PROCESS) if name in os.environ]
+        if len(numbers) == 1:
+            raise ValueError(f"of {PROCESSES} and {PROCESS} only one is set")
+        jax.distributed.initialize(None, *numbers, cluster_detection_method="deactivate" if numbers else None)
+    except (ValueError, RuntimeError) as error:
+        raise ConfigError(
+            f"xla: received {COORDINATOR}={os.environ[COORDINATOR]}, but the processes did not come together "
+            f"({error}). Each needs the address and port of the first, {PROCESSES} (how many they are) and {PROCESS} "
+            "(its own number, from 0)."
+        ) from None
+
+
+def is_first_process() -> bool:
+    """Whether this process is the only one, or the first of those that train together: it alone writes and prints."""
+    return (COORDINATOR not in os.environ and "jax" not in sys.modules) or _jax().process_index() == 0
+
+
 def has_accelerator() -> bool:
     """Whether jax sees a device that is not the CPU."""
     return _jax().default_backend() != "cpu"
@@ -50,12 +83,65 @@ def has_accelerator() -> bool:
 
 @dataclass(frozen=True)
 class Xla(Engine):
-    """Runs graphs compiled by XLA on the first device that jax sees."""
+    """Runs graphs compiled by XLA. A training loop cuts each batch into equal shares, one for each device.
+
+    The program stays that of the whole batch: batch normalisation and random masks are those of one device, the
+    gradients are summed between the devices, and the weights after each step are the same on all of them. Each holds
+    all data of a loop, so that any row is at hand, and all of the state.
+
+    Args:
+        devices: how many share a batch, those of all processes counted. None: of all that jax sees (accelerators, where
+            there are any; else the CPU, which is one unless XLA is told otherwise) as many as divide the batch.
+    """
+
+    devices: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.devices is not None and self.devices < 1:
+            raise ConfigError(f"devices: received {self.devices}; at least 1 is required. Leave it out to use all.")
 
     @property
     def name(self) -> str:
-        device = _jax().devices()[0]
-        return "xla (CPU)" if device.platform == "cpu" else f"xla ({device.device_kind})"
+        found = _devices()
+        first, count = found[0][0], self.devices or sum(map(len, found))
+        kind = "CPU" if first.platform == "cpu" else first.device_kind
+        processes = f" in {len(found)} processes" if len(found) > 1 else ""
+        return f"xla ({f'{count} x ' if count > 1 else ''}{kind}{processes})"
+
+    def sharing(self, rows: int) -> int:
+        """How many devices share a batch of so many rows: those asked for, or as many as divide it.
+
+        Raises: ConfigError where there are not as many, or the rows cannot be cut into equal shares.
+        """
+        found = _devices()
+        seen, processes = sum(map(len, found)), len(found)
+        fitting = [count for count in range(processes, seen + 1, processes) if rows % count == 0]
+        if self.devices is None and fitting:
+            return fitting[-1]
+        if self.devices in fitting:
+            return self.devices
+        if self.devices is not None and self.devices > seen:
+            raise ConfigError(f"devices: received {self.devices}; jax sees {seen}. Ask for at most as many.")
+        if self.devices is not None and self.devices % processes:
+            raise ConfigError(
+                f"devices: received {self.devices} with {processes} processes; each takes as many as the others. Ask "
+                f"for a multiple of {processes}."
+            )
+        sharers = f"{self.devices} devices" if self.devices is not None else f"{processes} processes"
+        raise ConfigError(
+            f"devices: {sharers} cannot have equal shares of a batch of {rows} rows. Choose a batch size that is a "
+            f"multiple of {self.devices or processes}{f', or {fitting[-1]} devices' if fitting else ''}."
+        )
+
+    def agreed(self, value: float) -> float:
+        """The largest of what each of the processes that train together brings; every one must ask."""
+        jax = _jax()
+        if jax.process_count() == 1:
+            return value
+        from jax.experimental.multihost_utils import process_allgather
+
+        mine = np.frombuffer(np.float64(value).tobytes(), np.uint8)  # jax would make it a float32
+        return float(np.max(np.ascontiguousarray(process_allgather(mine)).view(np.float64)))
 
     def compile(self, graph: Graph) -> Callable[[list], list]:
         jax = _jax()
@@ -70,7 +156,25 @@ class Xla(Engine):
         return compiled
 
     def loop(self, step: Program, data: dict[str, np.ndarray] | None, capacity: int) -> "XlaLoop":
-        return XlaLoop(step, at_precision(step.graph, self.precision), data, capacity)
+        _, batch, _ = step.arguments.build(iter(node.spec for node in step.graph.inputs))
+        mesh = self._mesh(next(iter(batch.values())).shape[0])
+        return XlaLoop(step, at_precision(step.graph, self.precision), data, capacity, mesh)
+
+    def _mesh(self, rows: int) -> Any:
+        """The devices that share a batch of so many rows; None where it is the one that jax takes by itself."""
+        count, found = self.sharing(rows), _devices()
+        if count == 1:
+            return None
+        shares = [device for local in found for device in local[: count // len(found)]]
+        return _jax().sharding.Mesh(np.array(shares), ("batch",))
+
+
+def _devices() -> list[list[Any]]:
+    """The devices of each process, as many of one as of another."""
+    found: dict[int, list[Any]] = {}
+    for device in _jax().devices():
+        found.setdefault(device.process_index, []).append(device)
+    return [local[: min(map(len, found.values()))] for local in found.values()]
 
 
 def _wide(graph: Graph) -> Callable[[], AbstractContextManager]:
@@ -90,23 +194,43 @@ class XlaLoop(Loop):
 
     The number of steps is an input of the program, the capacity is not: calls of any length up to it share one
     compilation. The old state's memory is given to the new one.
+
+    With a mesh of devices, XLA cuts the program along the batch and adds the sums between devices.
     """
 
-    def __init__(self, step: Program, graph: Graph, data: dict[str, np.ndarray] | None, capacity: int) -> None:
+    def __init__(
+        self, step: Program, graph: Graph, data: dict[str, np.ndarray] | None, capacity: int, mesh: Any = None
+    ) -> None:
         jax = _jax()
         self.step, self.graph, self.capacity = step, graph, capacity
         self.wide = _wide(graph)
+        cuts: list[tuple] = [(), ("batch",), (None, "batch")]
+        self.whole, self.cut, self.cut_by_step = [
+            None if mesh is None else jax.sharding.NamedSharding(mesh, jax.sharding.PartitionSpec(*axes))
+            for axes in cuts
+        ]
         with self.wide():
-            self.data = {name: jax.numpy.asarray(values) for name, values in (data or {}).items()}
+            self.data = map_leaves(jax.numpy.asarray, self._placed(data or {}, self.whole))
         primitives = {node.primitive.name for node in graph.nodes}
         one_by_one = not has_accelerator() and bool(primitives & SLOW_IN_LOOP_ON_CPU)
         self.run = self._one_by_one if one_by_one else self._all_at_once
-        self.single = jax.jit(self._single, donate_argnums=0)
-        self.many = jax.jit(self._many, donate_argnums=0)
+        placing = {} if mesh is None else {"out_shardings": self.whole}
+        self.single = jax.jit(self._single, donate_argnums=0, **placing)
+        self.many = jax.jit(self._many, donate_argnums=0, **placing)
 
     def put(self, state: Any) -> Any:
         with self.wide():
-            return map_leaves(lambda leaf: _jax().numpy.array(leaf), state)
+            if self.whole is None:
+                return map_leaves(_jax().numpy.array, state)
+            return self._placed(map_leaves(np.array, state), self.whole)
+
+    def _placed(self, values: Any, sharding: Any) -> Any:
+        """Arrays that each process has whole, on the devices of all; unchanged where there is but one device."""
+        if sharding is None:
+            return values
+        place = _jax().make_array_from_callback
+        arrays = map_leaves(np.asarray, values)
+        return map_leaves(lambda array: place(array.shape, sharding, lambda part: array[part]), arrays)
 
     def get(self, state: Any) -> Any:
         return map_leaves(np.array, state)
@@ -122,6 +246,8 @@ class XlaLoop(Loop):
         return self._step(state, batch if isinstance(batch, dict) else _rows(data, batch), hyper)
 
     def _step(self, state: Any, batch: dict, hyper: dict) -> tuple:
+        if self.cut is not None:
+            batch = _jax().lax.with_sharding_constraint(batch, self.cut)
         leaves = flatten((state, batch, hyper))[0]
         return self.step.results.build(iter(execute(self.graph, _jax().numpy, leaves, _jax())))
 
@@ -148,7 +274,9 @@ class XlaLoop(Loop):
     def _all_at_once(self, state: Any, batches: Batches, hyper: dict[str, np.ndarray]) -> tuple[Any, dict[str, Any]]:
         count = batch_count(batches)
         padded, numbers = map_leaves(self._padded, (batches, hyper))
-        state, kept = self.many(state, self.data, padded, numbers, np.int32(count))
+        padded = self._placed(padded, self.cut_by_step)
+        numbers, steps = self._placed((numbers, np.int32(count)), self.whole)
+        state, kept = self.many(state, self.data, padded, numbers, steps)
         return state, {name: np.asarray(values)[:count] for name, values in kept.items()}
 
     def _padded(self, values: np.ndarray) -> np.ndarray:
@@ -159,7 +287,8 @@ class XlaLoop(Loop):
     def _one_by_one(self, state: Any, batches: Batches, hyper: dict[str, np.ndarray]) -> tuple[Any, dict[str, Any]]:
         kept = []
         for i in range(batch_count(batches)):
-            state, records = self.single(state, self.data, _item(batches, i), _item(hyper, i))
+            batch = self._placed(_item(batches, i), self.cut)
+            state, records = self.single(state, self.data, batch, self._placed(_item(hyper, i), self.whole))
             kept.append(records)
         return state, {name: np.stack([np.asarray(each[name]) for each in kept]) for name in kept[0]}
 

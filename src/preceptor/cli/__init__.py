@@ -8,13 +8,13 @@ import click
 from preceptor import errors
 
 COMMANDS = {
-    "fit": "Trains a network on a table, judges it, saves it.",
-    "check": "Says what is wrong or remarkable with a table, and trains nothing.",
+    "fit": "Trains a network on a table or on pictures, judges it, saves it.",
+    "check": "Says what is wrong or remarkable with data, and trains nothing.",
     "lr-find": "Looks for a good learning rate.",
-    "predict": "Predicts every row of a table with a trained network.",
+    "predict": "Predicts every row or picture with a trained network.",
     "evaluate": "Judges a trained network on a table that has the target.",
     "explain": "Shows a computation graph with its values, local derivatives and adjoints.",
-    "show": "Shows what is known of a run: data, network, curve, figures.",
+    "show": "Shows what is known of a run, what a network is made of, or what augmentation does.",
 }
 USER_ERRORS = (
     errors.ShapeError,

@@ -25,6 +25,7 @@ from preceptor.errors import ConfigError
 from preceptor.nn import Loss, MemberLoss, count_parameters
 from preceptor.train import Figure, Fitting, Outcome, Record, Run, make_settings, preparing, resuming
 from preceptor.train.loop import initial_values
+from preceptor.train.picture_survey import PictureSurvey
 from preceptor.train.run import check_out, figures_as_json
 from preceptor.train.settings import MODELS, Settings, own_numbers
 from preceptor.train.stages import Result, Stages
@@ -54,7 +55,8 @@ def command(
     as_json: bool,
     **given: Any,
 ) -> int:
-    """Trains a network on DATA: a file (.csv, .tsv, .parquet, .npy, .npz), a folder with one, or digits, or iris.
+    """Trains a network on DATA: a table in a file (.csv, .tsv, .parquet, .jsonl, .npy, .npz, packed or not), digits,
+    iris, or pictures: a folder or zip file with a sub-folder for each class, IDX or CIFAR files.
 
     A run that was broken off, by Ctrl-C or by the machine, goes on with --resume RUN and ends in the same bits as one
     that never was; its settings are those it was begun with.
@@ -140,6 +142,8 @@ def say_plan(fitting: Fitting) -> None:
     sizes = f"{len(parts.train):,} to train, {len(parts.dev):,} dev, {len(parts.test):,} test"
     line("split", f"{sizes}; {fitting.seen.how}, seed {config.seed}")
     chosen = fitting.settings
+    if isinstance(fitting.seen, PictureSurvey):
+        line("augment", ", ".join(map(str, fitting.seen.augmentations(chosen))) or "nothing")
     params, _ = initial_values(config, fitting.data)
     layers = [p.shape[-1] for path, p in params.items() if path.endswith("/weight")]
     widths = " → ".join([shape, *(f"{width:,}" for width in layers)])

@@ -11,6 +11,9 @@ import numpy as np
 
 from preceptor.cli.fit import duration, line, loss_name, say_figures, summary
 from preceptor.cli.options import Widths
+from preceptor.cli.sheet import write_sheet
+from preceptor.data.augment import Augmentation, choose_augmentation
+from preceptor.data.pictures import read_pictures
 from preceptor.errors import ConfigError, ShapeError
 from preceptor.nn import (
     Layer,
@@ -27,7 +30,7 @@ from preceptor.nn import (
 from preceptor.nn.layer import Arrays, within
 from preceptor.ops import Spec
 from preceptor.train import Run, load
-from preceptor.train.settings import HIDDEN
+from preceptor.train.settings import HIDDEN, Settings
 
 BARS = " ▁▂▃▄▅▆▇█"
 WIDTH = 60  # characters of a curve
@@ -47,13 +50,27 @@ LONGEST = 100_000  # places or features along one axis of an input
     help="How many outputs it has.  [default 10; alexnet 1000]",
 )
 @click.option("--hidden", type=Widths(), metavar="N,N,...", help="Hidden layers of mlp.  [units; default 128,64]")
+@click.option(
+    "--augment",
+    is_flag=False,
+    flag_value="",
+    metavar="[WORD,WORD,...]",
+    help="Write a contact sheet of the pictures RUN, a folder of them: as they are, and as training would change them.",
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="PNG to write.  [default sheet.png]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
-def command(run: Path | None, as_json: bool, **asked: Any) -> None:
+def command(run: Path | None, as_json: bool, augment: str | None, output: Path | None, **asked: Any) -> None:
     """Shows what is known of RUN: data, network, learning curve, figures.
 
     With --model and --input instead of RUN: the layers of a ready network with the shapes of their outputs, parameters,
     operations and memory.
     """
+    if augment is not None:
+        if run is None:
+            raise click.UsageError("Missing argument 'DATA'.", click.get_current_context())
+        return show_pictures(run, augment, output or Path("sheet.png"))
+    if output is not None:
+        raise ConfigError("show: -o belongs to --augment. Leave it out.")
     if asked["model"] is None:
         if surplus := next((name for name, value in asked.items() if value is not None), None):
             raise ConfigError(
@@ -65,6 +82,24 @@ def command(run: Path | None, as_json: bool, **asked: Any) -> None:
     if run is not None:
         raise ConfigError(f"show: received {run} and --model {asked['model']}; one of them can be shown at a time.")
     return show_network(as_json=as_json, **asked)
+
+
+def show_pictures(data: Path, augment: str, output: Path) -> None:
+    """Writes a contact sheet of a set of pictures."""
+    chosen = Settings(augment=augment or None).augmentations()
+    pictures = read_pictures(data, labelled=False)
+    steps = choose_augmentation(pictures) if chosen is None else chosen
+    plain = [each for each in steps if isinstance(each, Augmentation)]
+    try:
+        write_sheet(output, pictures, plain)
+    except OSError as error:
+        raise ConfigError(f"{output}: cannot be written ({error.strerror or error}). Choose another place.") from None
+    height, width, channels = pictures.shape
+    line("data", f"{pictures.name}: {pictures.rows:,} pictures of {height} × {width} × {channels}")
+    for note in pictures.notes:
+        line("", note)
+    line("augment", ", ".join(map(str, plain)) or "nothing")
+    line("sheet", f"{output}: each picture as it is, and below it as training would change it")
 
 
 def show_network(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.data import Observation, Split, split, split_by_part
-from preceptor.data.augment import Mixer, choose_augmentation
+from preceptor.data.augment import Augmentation, Mixer, choose_augmentation
 from preceptor.data.picture_preprocess import TARGET, PicturePreprocessor, PictureRows
 from preceptor.data.picture_stream import PictureStream, fit_channels
 from preceptor.data.pictures import Pictures, read_pictures
@@ -90,13 +90,17 @@ class PictureSurvey:
         assert isinstance(network, Sequential)
         return Sequential((Flatten(), *network.layers), ("flatten", *network.names))
 
+    def augmentations(self, settings: Settings) -> tuple[Augmentation | Mixer, ...]:
+        """How training pictures are changed: as asked for, or as the pictures allow."""
+        chosen = settings.augmentations()
+        return choose_augmentation(self.table) if chosen is None else chosen
+
     def encode(self, settings: Settings) -> Stages[Encoded]:
         """Training pictures as a stream, augmented; dev and test as they are, decoded when they are needed."""
         yield Stage("preparing")
         pictures, normalise = self.table, self.preprocessor.normalise
         assert pictures.labels is not None
-        chosen = settings.augmentations()
-        steps = choose_augmentation(pictures) if chosen is None else chosen
+        steps = self.augmentations(settings)
         plain = [each for each in steps if not isinstance(each, Mixer)]
         mixers = [each for each in steps if isinstance(each, Mixer)]
         stream = PictureStream(

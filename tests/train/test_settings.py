@@ -179,6 +179,8 @@ def test_what_is_done_to_gradients_and_parameters():
     assert make_settings({"average": "swa", "average_from": 0.5}).make_update().average == SWA(0.5)
     plateau = make_settings({"schedule": "plateau", "drop_after": 2, "patience": 3, "epochs": 10})
     assert plateau.make_schedule() == Plateau(drop_after=2)
+    assert plateau.least_patience == 5
+    assert make_settings({}).least_patience == 3
 
 
 def test_a_model_without_hidden_layers_takes_what_says_so():

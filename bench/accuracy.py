@@ -55,7 +55,6 @@ TABLES: dict[str, tuple[tuple[str, ...], bool, str]] = {
 }
 LEAKS = {"seaborn-titanic": ["alive"]}  # columns that tell the target: left out
 METHODS = ("preceptor", "mlp", "trees")
-MOST_LEVELS = 100  # columns of more different texts than that are left out for scikit-learn
 
 
 def load(name: str, data: Path) -> tuple[pd.DataFrame, str]:
@@ -92,7 +91,7 @@ def theirs(method: str, frame: pd.DataFrame, target: str, kind: str, seed: int, 
     """A pipeline of scikit-learn for this table."""
     inputs = frame.drop(columns=target)
     numbers = [c for c in inputs if pd.api.types.is_numeric_dtype(inputs[c])]
-    words = [c for c in inputs if c not in numbers and inputs[c].nunique() <= min(MOST_LEVELS, rows / 2)]
+    words = [c for c in inputs if c not in numbers and inputs[c].nunique() <= rows / 2]  # else a name of the row
     if method == "mlp":
         parts = make_column_transformer(
             (OneHotEncoder(handle_unknown="ignore"), words), (make_pipeline(SimpleImputer(), StandardScaler()), numbers)

@@ -8,7 +8,7 @@ import numpy as np
 
 from preceptor.engines.base import PRECISIONS, Batches, Engine, Loop
 from preceptor.engines.reference import Reference
-from preceptor.engines.xla import Xla, is_first_process
+from preceptor.engines.xla import Xla, agreed, is_first_process
 from preceptor.errors import ConfigError, NotSupported
 from preceptor.graph import flatten, inline, trace
 from preceptor.ops import Symbol
@@ -24,6 +24,7 @@ __all__ = [
     "Loop",
     "Reference",
     "Xla",
+    "agreed",
     "choose_engine",
     "is_first_process",
     "jit",

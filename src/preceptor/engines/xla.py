@@ -71,9 +71,31 @@ def _join(jax: Any) -> None:
         ) from None
 
 
+def _is_alone() -> bool:
+    """Whether no other process trains with this one; told without loading jax where nothing speaks of others."""
+    if COORDINATOR in os.environ:
+        _jax()
+    return "jax" not in sys.modules or not sys.modules["jax"].distributed.is_initialized()
+
+
 def is_first_process() -> bool:
     """Whether this process is the only one, or the first of those that train together: it alone writes and prints."""
-    return (COORDINATOR not in os.environ and "jax" not in sys.modules) or _jax().process_index() == 0
+    return _is_alone() or _jax().process_index() == 0
+
+
+def agreed(value: float) -> float:
+    """The largest of what the processes that train together bring; each must ask, in the same order.
+
+    What a clock, a signal or the last digit of a sum decides must be agreed upon: processes that went on with different
+    steps would wait for each other for ever.
+    """
+    if _is_alone():
+        return value
+    _jax()
+    from jax.experimental.multihost_utils import process_allgather
+
+    mine = np.frombuffer(np.float64(value).tobytes(), np.uint8)  # as a number, jax would round it to float32
+    return float(np.max(np.ascontiguousarray(process_allgather(mine)).view(np.float64)))
 
 
 def has_accelerator() -> bool:
@@ -120,28 +142,14 @@ class Xla(Engine):
             return fitting[-1]
         if self.devices in fitting:
             return self.devices
-        if self.devices is not None and self.devices > seen:
-            raise ConfigError(f"devices: received {self.devices}; jax sees {seen}. Ask for at most as many.")
-        if self.devices is not None and self.devices % processes:
-            raise ConfigError(
-                f"devices: received {self.devices} with {processes} processes; each takes as many as the others. Ask "
-                f"for a multiple of {processes}."
-            )
-        sharers = f"{self.devices} devices" if self.devices is not None else f"{processes} processes"
-        raise ConfigError(
-            f"devices: {sharers} cannot have equal shares of a batch of {rows} rows. Choose a batch size that is a "
-            f"multiple of {self.devices or processes}{f', or {fitting[-1]} devices' if fitting else ''}."
+        cure = (
+            f"one of {', '.join(map(str, fitting))}" if fitting else f"a batch size that is a multiple of {processes}"
         )
-
-    def agreed(self, value: float) -> float:
-        """The largest of what each of the processes that train together brings; every one must ask."""
-        jax = _jax()
-        if jax.process_count() == 1:
-            return value
-        from jax.experimental.multihost_utils import process_allgather
-
-        mine = np.frombuffer(np.float64(value).tobytes(), np.uint8)  # jax would make it a float32
-        return float(np.max(np.ascontiguousarray(process_allgather(mine)).view(np.float64)))
+        raise ConfigError(
+            f"devices: received {self.devices}, for batches of {rows} rows; jax sees {seen}, in {processes} "
+            f"process{'es' * (processes > 1)}. Equal shares, and as many devices of each process, are required. "
+            f"Choose {cure}."
+        )
 
     def compile(self, graph: Graph) -> Callable[[list], list]:
         jax = _jax()

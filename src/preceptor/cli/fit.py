@@ -23,6 +23,7 @@ from preceptor.data import Observation
 from preceptor.data.table import listing
 from preceptor.errors import ConfigError
 from preceptor.nn import Loss, MemberLoss, count_parameters
+from preceptor.nn.layer import within
 from preceptor.train import Figure, Fitting, Outcome, Record, Run, make_settings, preparing, resuming
 from preceptor.train.loop import initial_values
 from preceptor.train.picture_survey import PictureSurvey
@@ -145,10 +146,13 @@ def say_plan(fitting: Fitting) -> None:
     if isinstance(fitting.seen, PictureSurvey):
         line("augment", ", ".join(map(str, fitting.seen.augmentations(chosen))) or "nothing")
     params, _ = initial_values(config, fitting.data)
-    layers = [p.shape[-1] for path, p in params.items() if path.endswith("/weight")]
+    one = within(params, "network1") if chosen.ensemble > 1 else params
+    layers = [p.shape[-1] for path, p in one.items() if path.endswith("/weight")]
     widths = " → ".join([shape, *(f"{width:,}" for width in layers)])
     unit = f", {chosen.activation}" if len(layers) > 1 and chosen.model in MODELS else ""
-    members = f", {chosen.members} members trained as one, each" if (chosen.members or 1) > 1 else ""
+    members = f", {chosen.ensemble} networks averaged, each" if chosen.ensemble > 1 else ""
+    if (chosen.members or 1) > 1:
+        members += f"{' of' if members else ','} {chosen.members} members trained as one, each"
     line("network", f"{chosen.model}{members} {widths}{unit}; {count_parameters(params):,} parameters")
     line("engine", f"{config.engine.name}, {config.engine.precision}")
     line(
@@ -188,10 +192,12 @@ def say_figures(run: Run) -> None:
     if not parts:
         return
     heads = [f"{name}, {_rows(found):,} rows".ljust(30) for name, found in parts]
-    line("figures", f"{'':<10}" + "".join(heads))
-    for name in dict.fromkeys(name for _, found in parts for name in found):
+    names = dict.fromkeys(name for _, found in parts for name in found)
+    width = max(10, *(len(name) + 2 for name in names))
+    line("figures", f"{'':<{width}}" + "".join(heads))
+    for name in names:
         cells = [str(found[name]).removeprefix(f"{name} ") if name in found else "" for _, found in parts]
-        line("", f"{name.replace('_', ' '):<10}" + "".join(cell.ljust(30) for cell in cells))
+        line("", f"{name.replace('_', ' '):<{width}}" + "".join(cell.ljust(30) for cell in cells))
     line("", "In brackets: 95 % intervals.")
 
 

@@ -16,6 +16,7 @@ from preceptor.data.augment import Augmentation, choose_augmentation
 from preceptor.data.pictures import read_pictures
 from preceptor.errors import ConfigError, ShapeError
 from preceptor.nn import (
+    Ensemble,
     Layer,
     Residual,
     Sequential,
@@ -225,11 +226,15 @@ def show_run(run: Path, as_json: bool) -> None:
 def say_layers(run: Run) -> None:
     """A line for each layer: output shape and parameters."""
     line("network", f"{run.parameters:,} parameters, {loss_name(run.loss)}")
-    if not isinstance(run.network, Sequential):
+    network, params, state = run.network, run.params, run.state
+    if isinstance(network, Ensemble):
+        line("", f"{network.count} networks, averaged; the layers of each:")
+        network, params, state = network.first(params, state)
+    if not isinstance(network, Sequential):
         return
     spec = Spec((1, *run.preprocessor.input_shape), next(iter(run.params.values())).dtype)
-    for name, layer, out in run.network.walk(run.params, run.state, spec):
-        own = sum(p.size for p in within(run.params, name).values())
+    for name, layer, out in network.walk(params, state, spec):
+        own = sum(p.size for p in within(params, name).values())
         shape = " × ".join(str(length) for length in out.shape[1:])
         line("", f"{name:<14} {type(layer).__name__:<16} {shape:>8}  {own:>10,}")
 

@@ -7,6 +7,7 @@ from preceptor.nn import (
     dense,
     dropout,
     embedding,
+    ensemble,
     initialiser,
     loss,
     norm,
@@ -23,6 +24,7 @@ from preceptor.nn.convolution import *  # noqa: F403
 from preceptor.nn.dense import *  # noqa: F403
 from preceptor.nn.dropout import *  # noqa: F403
 from preceptor.nn.embedding import *  # noqa: F403
+from preceptor.nn.ensemble import *  # noqa: F403
 from preceptor.nn.initialiser import *  # noqa: F403
 from preceptor.nn.layer import Layer, Sequential, count_parameters, initial_specs, multiply_adds, output_spec
 from preceptor.nn.loss import *  # noqa: F403
@@ -48,6 +50,7 @@ __all__ = [
     *dense.__all__,
     *dropout.__all__,
     *embedding.__all__,
+    *ensemble.__all__,
     *initialiser.__all__,
     *loss.__all__,
     *norm.__all__,

@@ -241,6 +241,7 @@ class Fitting:
         sizes = {name: len(getattr(self.seen.parts, name)) for name in ("train", "dev", "test")}
         facts = {
             "data": self.seen.table.name,
+            "source": self.source,
             "rows": sum(sizes.values()),
             "split": sizes,
             "features": self.preprocessor.features,
@@ -298,7 +299,7 @@ def preparing(source: Any, settings: Settings, header: bool = True) -> Stages[Fi
     settings = seen.complete(settings)
     classes = len(seen.preprocessor.classes or ())
     loss = settings.make_loss(classes)
-    network = seen.make_network(settings, loss.outputs(classes))
+    network = settings.make_ensemble(seen.make_network(settings, loss.outputs(classes)))
     config = make_config(settings, network, loss, len(seen.parts.train))
     encoded = yield from seen.encode(settings)
     name = str(Path(source).resolve()) if isinstance(source, (str, Path)) and Path(source).exists() else str(source)

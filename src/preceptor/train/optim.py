@@ -331,7 +331,7 @@ class Muon(_TwoMeans):
     weight_decay: float = hyper(
         default=0.01, low=0, scale="log", unit="share of the learning rate", doc="How fast parameters shrink."
     )
-    others: tuple[str, ...] = ("output/*", "*embedding*")
+    others: tuple[str, ...] = ("output/*", "*/output/*", "*embedding*")
 
     def mover_of(self, path: str, p: Any) -> Optimiser:
         is_matrix = path.rpartition("/")[2] == "weight" and 2 <= p.ndim <= 4

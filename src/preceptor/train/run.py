@@ -18,7 +18,7 @@ from preceptor.data import PicturePreprocessor, Preprocessor, Table, missing_row
 from preceptor.data.table import check_column
 from preceptor.engines import choose_engine
 from preceptor.errors import ConfigError, DataError, ShapeError
-from preceptor.nn import Layer, Loss, count_parameters, from_config, output_spec, to_config
+from preceptor.nn import EnsembleLoss, Layer, Loss, MemberLoss, count_parameters, from_config, output_spec, to_config
 from preceptor.ops import Spec
 from preceptor.train.disk import replace_file, write_folder
 from preceptor.train.loop import Evaluator
@@ -284,8 +284,26 @@ def check_out(path: Path) -> None:
 def figures(
     preprocessor: Preprocessor | PicturePreprocessor, loss: Loss, outputs: np.ndarray, target: np.ndarray
 ) -> dict[str, Figure]:
-    """The figures that suit the target: of classes from probabilities, of numbers in the target's unit."""
-    predicted = np.asarray(loss.predict(outputs))
+    """The figures that suit the target: of classes from probabilities, of numbers in the target's unit.
+
+    Of an ensemble also `network_accuracy` or `network_rmse`: what one of its networks reaches alone, on average, with
+    the mean of their intervals.
+    """
+    found = _figures(preprocessor, np.asarray(loss.predict(outputs)), target)
+    if isinstance(loss, EnsembleLoss):
+        name, alone = next(iter(found)), MemberLoss(loss.loss)
+        each = [
+            _figures(preprocessor, np.asarray(alone.predict(part)), target)[name]
+            for part in np.split(outputs, loss.networks, 1)
+        ]
+        value, low, high = np.mean([(one.value, one.low, one.high) for one in each], 0).tolist()
+        found[f"network_{name}"] = Figure(f"network_{name}", value, low, high, each[0].rows)
+    return found
+
+
+def _figures(
+    preprocessor: Preprocessor | PicturePreprocessor, predicted: np.ndarray, target: np.ndarray
+) -> dict[str, Figure]:
     if preprocessor.classes is not None:
         return class_figures(predicted, target, preprocessor.classes)
     return number_figures(preprocessor.decode_number(predicted), preprocessor.decode_number(target))

@@ -13,7 +13,7 @@ from preceptor.data import augment as changes
 from preceptor.engines import ENGINES, PRECISIONS
 from preceptor.errors import ConfigError
 from preceptor.hyper import Hyper, hyper, hyper_fields, settings
-from preceptor.nn import MemberLoss, linear_model, mlp, vision
+from preceptor.nn import Ensemble, EnsembleLoss, MemberLoss, linear_model, mlp, vision
 from preceptor.nn import activation as activations
 from preceptor.nn import initialiser as initialisers
 from preceptor.nn import loss as losses
@@ -67,6 +67,9 @@ class Settings:
     )
     members: int | None = hyper(
         default=None, low=1, high=256, unit="networks", doc="Trained side by side; their mean predicts."
+    )
+    ensemble: int = hyper(
+        default=1, low=1, high=64, unit="networks", doc="Copies of the whole network, each from its own first values."
     )
     waves: int | None = hyper(
         default=None, low=0, high=256, unit="waves", doc="Of each number column, beside the number itself."
@@ -250,14 +253,19 @@ class Settings:
             raise ConfigError(f"loss {self.loss}: the target is {word}; this loss does not suit it. Leave --loss out.")
         if classes:
             chosen.outputs(classes)
-        if not self.is_ensemble:
-            return chosen
-        return MemberLoss(chosen, SMOOTHING if isinstance(chosen, losses.SoftmaxCrossEntropy) else 0.0)
+        smoothing = SMOOTHING if self.is_ensemble and isinstance(chosen, losses.SoftmaxCrossEntropy) else 0.0
+        if self.ensemble > 1:
+            return EnsembleLoss(chosen, smoothing, self.ensemble)
+        return MemberLoss(chosen, smoothing) if self.is_ensemble else chosen
 
     @property
     def is_ensemble(self) -> bool:
-        """Whether several networks are trained side by side."""
+        """Whether a network has several members."""
         return self.model in ("mlp", None) and (self.members or 1) > 1
+
+    def make_ensemble(self, network: Layer) -> Layer:
+        """So many copies of a network as are asked for, members and all; they share nothing."""
+        return Ensemble(network, self.ensemble) if self.ensemble > 1 else network
 
     def make_network(self, outputs: int, numbers: Sequence[int] = ()) -> Layer:
         """The network. `numbers`: positions of the features that are plain numbers."""

@@ -4,21 +4,22 @@ import numpy as np
 
 from preceptor import nn
 from preceptor.engines import choose_engine
+from preceptor.nn.layer import initial_specs
+from preceptor.ops import Spec
 from preceptor.train import Adam, Arrays, Config, train
 from preceptor.train.loop import Evaluator, initial_values
-from workloads import BETA1, BETA2, EPSILON, LEARNING_RATE, Task
+from preceptor.train.step import first_state
+from workloads import BETA1, BETA2, EPSILON, LEARNING_RATE, Task, Workload
 
 ENDLESS = 10**6  # epochs; the runner stops reading
 
 
 def build(task: Task, variant: str):
     """Builds `(train, loss)` on `task.engine`, as the modules in peers/ do."""
-    task.require_kinds("dense")
     workload = task.workload
     x, y = task.data
-    widths = [layer["units"] for layer in workload.layers]
     config = Config(
-        nn.mlp(widths[:-1], widths[-1]),
+        _network(workload),
         nn.SoftmaxCrossEntropy(),
         Adam(BETA1, BETA2, EPSILON),
         learning_rate=LEARNING_RATE,
@@ -28,9 +29,13 @@ def build(task: Task, variant: str):
     )
     arrays = Arrays(x, y)
     params, state = initial_values(config, arrays)
-    carried = {"params": params, "state": state}
+    names, _ = initial_specs(config.network, Spec((1, *workload.input_shape), np.dtype(np.float32)))  # as layers come
+    for name, shared in zip(names, (value for own in task.initial for value in own.values()), strict=True):
+        assert params[name].shape == shared.shape
+        params[name] = shared
+    carried = first_state(params, state, config.optimiser, config.seed)
     evaluate = Evaluator(config.network, config.loss, config.engine, carried, x)
-    records = train(config, arrays)
+    records = train(config, arrays, (0, carried))
 
     def run(epochs):
         nonlocal carried
@@ -39,3 +44,14 @@ def build(task: Task, variant: str):
             # The record's losses are in host memory, so the epoch's work is done when it comes.
 
     return run, lambda: evaluate(carried, x, y)[0]
+
+
+def _network(workload: Workload) -> nn.Sequential:
+    """The constructor that its users call for this network."""
+    match workload.network:
+        case "cnn":
+            return nn.cnn(workload.classes)
+        case "alexnet":
+            return nn.alexnet(workload.classes)
+    widths = [layer["units"] for layer in workload.layers]
+    return nn.mlp(widths[:-1], widths[-1])

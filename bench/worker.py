@@ -13,6 +13,7 @@ CONTESTANTS = {
     "project": ("project", "preceptor"),
     "torch": ("peers.torch_peer", "torch"),
     "torch-compile": ("peers.torch_peer", "torch"),
+    "torch-bf16": ("peers.torch_peer", "torch"),
     "jax": ("peers.jax_peer", "jax"),
     "jax-step": ("peers.jax_peer", "jax"),
     "keras": ("peers.keras_peer", "keras"),

@@ -5,6 +5,11 @@ epsilon 1e-8), no weight decay, mini-batches drawn by index from rows in memory,
 
 A layer is a dictionary with its `kind`; a contestant refuses kinds it does not know. A variant of a workload is
 `dataclasses.replace(workload, name=..., ...)`, added to WORKLOADS.
+
+Kinds: dense (units, activation), convolution (filters, window, stride, padding (before, after) on both axes of space,
+groups, bias), batch-norm (running averages that keep 0.9 a step, epsilon 1e-5), relu, max-pool (window, stride),
+local-response-norm (the five neighbours, alpha 1e-4 not divided by five, beta 0.75, k 2), dropout (drop_rate,
+inverted), flatten. Pictures are (height, width, channel).
 """
 
 from dataclasses import dataclass
@@ -14,10 +19,11 @@ import numpy as np
 
 LEARNING_RATE, BETA1, BETA2, EPSILON = 1e-3, 0.9, 0.999, 1e-8
 SEED = 20_240_607
+LABEL_FEATURES = 4096  # of a row, that its label is made of: a linear map of large pictures to 1,000 classes is huge
 
 
 class Unavailable(Exception):
-    """A contestant cannot do this workload or precision; the message says why."""
+    """A contestant cannot do this workload or precision here; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class Workload:
         steps: steps per epoch; there are `steps * batch` rows.
         epochs: epochs per measurement, so that it takes about 0.5 to 2 s for a contestant of middling speed.
         labels: "linear": the largest of random linear maps of the row; "xor": whether the two signs differ.
+        network: the project's own constructor of the network that `layers` describes: "mlp", "cnn" or "alexnet".
     """
 
     name: str
@@ -40,6 +47,7 @@ class Workload:
     steps: int
     epochs: int
     labels: str = "linear"
+    network: str = "mlp"
 
     @property
     def rows(self) -> int:
@@ -56,6 +64,36 @@ def dense(*widths: int) -> tuple[dict, ...]:
     return (*hidden, {"kind": "dense", "units": widths[-1], "activation": None})
 
 
+RELU, FLATTEN = {"kind": "relu"}, {"kind": "flatten"}
+
+
+def convolution(filters: int, window: int = 3, **more) -> dict:
+    """Describes a convolution that keeps the size of the picture, unless told otherwise."""
+    plain = {"stride": 1, "padding": (window // 2, window // 2), "groups": 1, "bias": True}
+    return {"kind": "convolution", "filters": filters, "window": window} | plain | more
+
+
+def max_pool(window: int, stride: int) -> dict:
+    """Describes a largest value over windows without padding."""
+    return {"kind": "max-pool", "window": window, "stride": stride}
+
+
+def cnn(classes: int) -> tuple[dict, ...]:
+    """Describes `nn.cnn`: twice convolution, norm, ReLU and pool, then two dense layers."""
+    normed = [(convolution(n, bias=False), {"kind": "batch-norm"}, RELU, max_pool(2, 2)) for n in (32, 64)]
+    return (*normed[0], *normed[1], FLATTEN, *dense(128, classes))
+
+
+def alexnet(classes: int) -> tuple[dict, ...]:
+    """Describes `nn.alexnet`: five convolutions, three dense layers, local response normalisation and dropout."""
+    pool, norm, dropout = max_pool(3, 2), {"kind": "local-response-norm"}, {"kind": "dropout", "drop_rate": 0.5}
+    first = convolution(96, 11, stride=4, padding=(1, 2))
+    middle = (convolution(384), RELU, convolution(384, groups=2), RELU, convolution(256, groups=2), RELU, pool)
+    six, seven, last = dense(4096, 4096, classes)
+    dense_part = (FLATTEN, six, dropout, seven, dropout, last)
+    return (first, RELU, norm, pool, convolution(256, 5, groups=2), RELU, norm, pool, *middle, *dense_part)
+
+
 WORKLOADS = {
     workload.name: workload
     for workload in (
@@ -65,6 +103,10 @@ WORKLOADS = {
         Workload("wide-mlp", (784,), dense(2048, 2048, 10), batch=256, steps=10, epochs=1),
         # Six 4096 x 4096 layers and, because a loss over 4,096 classes would measure the loss, ten outputs.
         Workload("deep4096", (4096,), dense(*[4096] * 6, 10), batch=16, steps=5, epochs=1),
+        Workload("digits-cnn", (8, 8, 1), cnn(10), batch=64, steps=64, epochs=4, network="cnn"),
+        Workload("mnist-cnn", (28, 28, 1), cnn(10), batch=64, steps=32, epochs=1, network="cnn"),
+        Workload("cifar-cnn", (32, 32, 3), cnn(10), batch=64, steps=32, epochs=1, network="cnn"),
+        Workload("alexnet", (224, 224, 3), alexnet(1000), batch=16, steps=2, epochs=1, network="alexnet"),
     )
 }
 
@@ -90,25 +132,62 @@ class Task:
         if workload.labels == "xor":
             y = ((flat[:, 0] > 0) ^ (flat[:, 1] > 0)).astype(np.int64)
         else:
-            y = np.argmax(flat @ rng.standard_normal((flat.shape[1], workload.classes), dtype=np.float32), axis=1)
+            seen = flat[:, :LABEL_FEATURES]
+            y = np.argmax(seen @ rng.standard_normal((seen.shape[1], workload.classes), dtype=np.float32), axis=1)
         noisy = rng.random(workload.rows) < 0.1
         return x, np.where(noisy, rng.integers(0, workload.classes, workload.rows), y)
 
     @cached_property
-    def initial(self) -> list[tuple[np.ndarray, np.ndarray]]:
-        """Draws (weight (feature, units), bias (units,)) of each dense layer: He normal and zeros, float32."""
-        self.require_kinds("dense")
-        rng, values = np.random.default_rng(SEED + 1), []
-        inputs = int(np.prod(self.workload.input_shape))
+    def shapes(self) -> list[tuple[int, ...]]:
+        """What each layer is given, and at the end what the last one gives: shapes without the batch axis."""
+        shapes = [self.workload.input_shape]
         for layer in self.workload.layers:
-            weight = rng.standard_normal((inputs, layer["units"]), dtype=np.float32)
-            weight *= np.float32(np.sqrt(2 / inputs))
-            values.append((weight, np.zeros(layer["units"], np.float32)))
-            inputs = layer["units"]
-        return values
+            shapes.append(_output_shape(layer, shapes[-1]))
+        return shapes
+
+    @cached_property
+    def initial(self) -> list[dict[str, np.ndarray]]:
+        """Draws the parameters of each layer by name, float32; empty for layers without.
+
+        Shapes: weight (feature, units) or (window, window, channel // groups, filters), He normal; bias (units,) or
+        (filters,), zeros; scale, shift (channel,), ones and zeros.
+        """
+        rng = np.random.default_rng(SEED + 1)
+        return [_parameters(rng, layer, shape) for layer, shape in zip(self.workload.layers, self.shapes, strict=False)]
 
     def require_kinds(self, *kinds: str) -> None:
         """Refuses a workload with a layer of any other kind."""
         for layer in self.workload.layers:
             if layer["kind"] not in kinds:
-                raise Unavailable(f"has no {layer['kind']} layers")
+                raise Unavailable(f"this contestant is written without {layer['kind']} layers")
+
+
+def _output_shape(layer: dict, shape: tuple[int, ...]) -> tuple[int, ...]:
+    match layer["kind"]:
+        case "dense":
+            return (layer["units"],)
+        case "flatten":
+            return (int(np.prod(shape)),)
+        case "convolution" | "max-pool" as kind:
+            padding = sum(layer.get("padding", (0, 0)))
+            places = ((length + padding - layer["window"]) // layer["stride"] + 1 for length in shape[:-1])
+            return (*places, layer["filters"] if kind == "convolution" else shape[-1])
+    return shape
+
+
+def _parameters(rng: np.random.Generator, layer: dict, shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+    """The parameters of one layer whose input has this shape."""
+
+    def affine(*weight: int) -> dict[str, np.ndarray]:
+        values = rng.standard_normal(weight, dtype=np.float32)
+        values *= np.float32(np.sqrt(2 / np.prod(weight[:-1])))
+        return {"weight": values} | ({"bias": np.zeros(weight[-1], np.float32)} if layer.get("bias", True) else {})
+
+    match layer["kind"]:
+        case "dense":
+            return affine(shape[0], layer["units"])
+        case "convolution":
+            return affine(layer["window"], layer["window"], shape[-1] // layer["groups"], layer["filters"])
+        case "batch-norm":
+            return {"scale": np.ones(shape[-1], np.float32), "shift": np.zeros(shape[-1], np.float32)}
+    return {}

@@ -22,7 +22,7 @@ def build(task: Task, variant: str):
     for layer in workload.layers:
         model.add(keras.layers.Dense(layer["units"], activation=layer["activation"]))
     model.add(keras.layers.Activation("linear", dtype="float32"))
-    model.set_weights([array for pair in task.initial for array in pair])
+    model.set_weights([array for own in task.initial for array in own.values()])
     model.compile(
         keras.optimizers.Adam(LEARNING_RATE, BETA1, BETA2, EPSILON),
         keras.losses.SparseCategoricalCrossentropy(from_logits=True),

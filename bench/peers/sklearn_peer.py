@@ -38,7 +38,7 @@ def build(task: Task, variant: str):
 
     # It draws its initial values in the first partial_fit; one batch of that, then the values all share.
     model.partial_fit(x[: workload.batch], y[: workload.batch], classes=classes)
-    for layer, (weight, bias) in enumerate(task.initial):
-        model.coefs_[layer][:], model.intercepts_[layer][:] = weight, bias
+    for layer, own in enumerate(task.initial):
+        model.coefs_[layer][:], model.intercepts_[layer][:] = own["weight"], own["bias"]
 
     return train, lambda: float(log_loss(y, model.predict_proba(x), labels=classes))

@@ -1,36 +1,31 @@
-"""PyTorch: eager with the fused Adam, or the loss compiled by torch.compile."""
+"""PyTorch: eager with the fused Adam, or the loss compiled by torch.compile; pictures and kernels channels last."""
+
+import os
+import shutil
 
 import torch
 from torch import nn
 
-from workloads import BETA1, BETA2, EPSILON, LEARNING_RATE, Task
+from workloads import BETA1, BETA2, EPSILON, LEARNING_RATE, Task, Unavailable
 
-ACTIVATIONS = {"relu": nn.ReLU, None: nn.Identity}
+ACTIVATIONS = {"relu": nn.ReLU}
 
 
 def build(task: Task, variant: str):
-    """Builds variant "torch" (eager) or "torch-compile"."""
-    task.require_kinds("dense")
+    """Builds variant "torch" (eager), "torch-bf16" (eager, bfloat16 autocast) or "torch-compile"."""
+    if variant == "torch-compile" and not shutil.which(os.environ.get("CXX", "g++")):
+        raise Unavailable("torch.compile needs a C++ compiler, and there is none (g++, or what CXX names)")
     torch.manual_seed(0)
     workload = task.workload
     x, y = (torch.from_numpy(array) for array in task.data)
-
-    modules = []
-    for layer, (weight, bias) in zip(workload.layers, task.initial, strict=True):
-        linear = nn.Linear(*weight.shape)
-        with torch.no_grad():
-            linear.weight.copy_(torch.from_numpy(weight.T))
-            linear.bias.copy_(torch.from_numpy(bias))
-        modules.append(linear)
-        if layer["activation"]:
-            modules.append(ACTIVATIONS[layer["activation"]]())
-    model = nn.Sequential(*modules)
+    with_pictures = x.ndim == 4
+    model = network(task)
     optimiser = torch.optim.Adam(model.parameters(), LEARNING_RATE, (BETA1, BETA2), EPSILON, fused=True)
 
     def loss_of(x, y):
         return nn.functional.cross_entropy(model(x), y)
 
-    if task.precision == "bf16":
+    if variant == "torch-bf16" or task.precision == "bf16":
 
         def loss_of(x, y):
             with torch.autocast("cpu", torch.bfloat16):
@@ -38,15 +33,71 @@ def build(task: Task, variant: str):
 
     step_loss = torch.compile(loss_of) if variant == "torch-compile" else loss_of
 
+    def viewed(x):
+        """Pictures as PyTorch names their axes; in memory the channels stay last."""
+        return x.permute(0, 3, 1, 2) if with_pictures else x
+
     def train(epochs):
         for _ in range(epochs):
             for rows in torch.randperm(workload.rows).split(workload.batch):
                 optimiser.zero_grad(set_to_none=True)
-                step_loss(x[rows], y[rows]).backward()
+                step_loss(viewed(x[rows]), y[rows]).backward()
                 optimiser.step()
 
     @torch.no_grad()
     def loss():
-        return loss_of(x, y).item()
+        model.eval()
+        found = loss_of(viewed(x), y).item()
+        model.train()
+        return found
 
     return train, loss
+
+
+def network(task: Task) -> nn.Sequential:
+    """The network that all share, with the values that all share."""
+    modules, layers = [], task.workload.layers
+    for number, (layer, own) in enumerate(zip(layers, task.initial, strict=True)):
+        values = {name: torch.from_numpy(value) for name, value in own.items()}
+        if number and layers[number - 1]["kind"] == "flatten":
+            values["weight"] = _reordered(values["weight"], task.shapes[number - 1])
+        modules += _modules(layer, values, task.shapes[number])
+    return nn.Sequential(*modules).to(memory_format=torch.channels_last)
+
+
+def _reordered(weight: torch.Tensor, shape: tuple[int, ...]) -> torch.Tensor:
+    """Brings a weight (feature, unit) from features in the order (height, width, channel) to PyTorch's own order."""
+    return weight.reshape(*shape, -1).permute(2, 0, 1, 3).flatten(0, 2)
+
+
+@torch.no_grad()
+def _modules(layer: dict, own: dict[str, torch.Tensor], shape: tuple[int, ...]) -> list[nn.Module]:
+    """The modules of one layer whose input has this shape, channels last, without the batch axis."""
+    match layer["kind"]:
+        case "dense":
+            module = nn.Linear(*own["weight"].shape)
+            module.weight.copy_(own["weight"].T)
+            module.bias.copy_(own["bias"])
+            return [module, ACTIVATIONS[layer["activation"]]()] if layer["activation"] else [module]
+        case "convolution":
+            before, after = layer["padding"]
+            padding = before if before == after else 0
+            more = {"stride": layer["stride"], "groups": layer["groups"], "bias": layer["bias"]}
+            module = nn.Conv2d(shape[-1], layer["filters"], layer["window"], padding=padding, **more)
+            module.weight.copy_(own["weight"].permute(3, 2, 0, 1))
+            if layer["bias"]:
+                module.bias.copy_(own["bias"])
+            return [module] if before == after else [nn.ZeroPad2d((before, after, before, after)), module]
+        case "batch-norm":
+            return [nn.BatchNorm2d(shape[-1])]
+        case "relu":
+            return [nn.ReLU(inplace=True)]
+        case "max-pool":
+            return [nn.MaxPool2d(layer["window"], layer["stride"])]
+        case "local-response-norm":
+            return [nn.LocalResponseNorm(5, 5e-4, 0.75, 2.0)]  # it divides alpha by the number of neighbours
+        case "dropout":
+            return [nn.Dropout(layer["drop_rate"])]
+        case "flatten":
+            return [nn.Flatten()]
+    raise Unavailable(f"this contestant is written without {layer['kind']} layers")

@@ -32,7 +32,7 @@ def test_positions_of_numbered_levels():
 
 @pytest.mark.parametrize(
     "kind, classes, rows, drop_rate",
-    [("number", 0, 99, 0.1), ("number", 0, 100, 0.0), ("classes", 2, 200, 0.2), ("classes", 10, 200, 0.0)],
+    [("number", 0, 199, 0.1), ("number", 0, 200, 0.0), ("classes", 2, 200, 0.2), ("classes", 10, 200, 0.0)],
 )
 def test_dropout_by_the_target(kind, classes, rows, drop_rate):
     preprocessor = seen(kind=kind)

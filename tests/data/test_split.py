@@ -249,3 +249,11 @@ def test_times_that_do_not_order_the_rows_are_refused(times, text):
     with pytest.raises(DataError) as error:
         split_by_order(times)
     assert text in str(error.value)
+
+
+def test_errors_name_the_rows_of_the_file():
+    numbers = np.array([4, 1000])
+    with pytest.raises(DataError, match="holds 'x' in data row 1,001; each row"):
+        split_by_column(np.array(["train", "x"], object), numbers=numbers)
+    with pytest.raises(DataError, match="the time is missing in data row 1,001; every row"):
+        split_by_order(np.array([1.0, np.nan]), numbers=numbers)

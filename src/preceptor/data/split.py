@@ -89,18 +89,20 @@ def split_by_column(
     seed: int = 0,
     labels: np.ndarray | None = None,
     groups: np.ndarray | None = None,
+    numbers: np.ndarray | None = None,
 ) -> Split:
     """The split that a column of the table names: train, dev (validation, valid, val) or test in each row, in any case.
 
     Where no row is dev, that share of the train rows is drawn for it, as `split` draws. Where none is test, the test
     part stays empty: whoever names the parts keeps a test part elsewhere, or wants none.
 
-    Shapes: values, labels, groups (row,).
+    Shapes: values, labels, groups, numbers (row,).
 
     Args:
         values: the column, text.
         dev: share of the train rows to draw where none is named; 0 for no dev part.
         seed, labels, groups: of that draw, as of `split`.
+        numbers: the rows' numbers in the file, from 0, for errors, where they are a part of it.
 
     Raises: DataError for other words, missing ones, and where there is no train row, or nothing but train rows.
     """
@@ -109,7 +111,7 @@ def split_by_column(
     wrong = next((row for row, text in enumerate(texts) if known.get(text) is None), None)
     if wrong is not None:
         raise DataError(
-            f"split: the column of the parts holds {texts[wrong]!r} in data row {wrong + 1:,}; each row needs one of "
+            f"split: the column of the parts holds {texts[wrong]!r} in {_row(wrong, numbers)}; each row needs one of "
             f"{listing(PART_WORDS, 20)}. Mend it, or name another column."
         )
     part = np.fromiter(map(known.__getitem__, texts), np.int8, len(texts))
@@ -151,15 +153,18 @@ def split_by_part(
     return Split(own[drawn.train], own[drawn.dev], found.test)
 
 
-def split_by_order(values: np.ndarray, *, dev: float = 0.15, test: float = 0.15) -> Split:
+def split_by_order(
+    values: np.ndarray, *, dev: float = 0.15, test: float = 0.15, numbers: np.ndarray | None = None
+) -> Split:
     """The rows with the smallest values train, the largest are the test part: the past judged by what came later.
 
     Rows of the same value come to the same part, so the sizes are as near to the shares as the values allow.
 
-    Shapes: values (row,), numbers or dates.
+    Shapes: values (row,), numbers or dates; numbers (row,).
 
     Args:
         dev, test: shares of the rows, 0 (no such part) to less than 1.
+        numbers: the rows' numbers in the file, from 0, for errors, where they are a part of it.
 
     Raises: DataError where a value is missing or text, or there are fewer different values than parts.
     """
@@ -172,7 +177,7 @@ def split_by_order(values: np.ndarray, *, dev: float = 0.15, test: float = 0.15)
     missing = np.isnat(values) if values.dtype.kind == "M" else np.isnan(values)
     if missing.any():
         raise DataError(
-            f"split: the time is missing in data row {int(np.argmax(missing)) + 1:,}; every row needs one. "
+            f"split: the time is missing in {_row(int(np.argmax(missing)), numbers)}; every row needs one. "
             "Mend it, or leave the row out."
         )
     rows, order = len(values), np.argsort(values, kind="stable")
@@ -190,6 +195,10 @@ def split_by_order(values: np.ndarray, *, dev: float = 0.15, test: float = 0.15)
     part[order[dev_start:]] = 1
     part[order[test_start:]] = 2
     return _as_split(part)
+
+
+def _row(row: int, numbers: np.ndarray | None) -> str:
+    return f"data row {(row if numbers is None else int(numbers[row])) + 1:,}"
 
 
 def _nearest(places: np.ndarray, goal: float) -> int:

@@ -15,7 +15,7 @@ from preceptor.engines import jit
 from preceptor.graph import trace
 from preceptor.ops import *  # noqa: F403
 from preceptor.report import explain
-from preceptor.train import Run, fit, load
+from preceptor.train import Run, fit, load, lr_find
 
 __all__ = [
     "Run",
@@ -28,6 +28,7 @@ __all__ = [
     "jacobian",
     "jit",
     "load",
+    "lr_find",
     "numeric_gradient",
     "per_example_grad",
     "trace",

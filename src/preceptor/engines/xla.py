@@ -193,8 +193,16 @@ def _wide(graph: Graph) -> Callable[[], AbstractContextManager]:
 
 
 def _has_wide(graph: Graph) -> bool:
-    within = [value for node in graph.nodes for value in node.params.values() if isinstance(value, Graph)]
-    return any(node.spec.dtype.itemsize == 8 for node in graph.nodes) or any(map(_has_wide, within))
+    return any(node.spec.dtype.itemsize == 8 for node in graph.nodes) or any(map(_has_wide, _within(graph)))
+
+
+def _primitives(graph: Graph) -> set[str]:
+    """Names of the primitives of a graph and of those within it."""
+    return {node.primitive.name for node in graph.nodes}.union(*map(_primitives, _within(graph)))
+
+
+def _within(graph: Graph) -> list[Graph]:
+    return [value for node in graph.nodes for value in node.params.values() if isinstance(value, Graph)]
 
 
 class XlaLoop(Loop):
@@ -219,7 +227,7 @@ class XlaLoop(Loop):
         ]
         with self.wide():
             self.data = map_leaves(jax.numpy.asarray, self._placed(data or {}, self.whole))
-        primitives = {node.primitive.name for node in graph.nodes}
+        primitives = _primitives(graph)
         one_by_one = not has_accelerator() and bool(primitives & SLOW_IN_LOOP_ON_CPU)
         self.run = self._one_by_one if one_by_one else self._all_at_once
         placing = {} if mesh is None else {"out_shardings": self.whole}

@@ -22,9 +22,12 @@ from preceptor.data import (
     raise_refusals,
 )
 from preceptor.errors import DataError
+from preceptor.nn import initial_specs
+from preceptor.ops import Spec
 from preceptor.train.checkpoint import Checkpoint, Checkpoints
 from preceptor.train.disk import write_folder
 from preceptor.train.loop import Arrays, Config, Evaluator, Record, Streamed, initial_values, train
+from preceptor.train.penalty import check_patterns
 from preceptor.train.picture_survey import PictureSurvey, survey_pictures
 from preceptor.train.recipe import make_config
 from preceptor.train.run import FORMAT, PLAN, Run, check_out, figures, not_written
@@ -121,7 +124,9 @@ class Fitting:
         """
         patience = self.settings.patience or max(3, self.config.epochs // 3)
         now, saved = self.progress, time.monotonic()
-        for record in train(self.config, self.data, self.start):
+        known = [each["dev_loss"] for each in now.history if "dev_loss" in each]
+        dev_losses = [math.inf if loss is None else loss for loss in known]  # JSON knows no infinity
+        for record in train(self.config, self.data, self.start, dev_losses):
             self.record = record
             now.losses += record.losses.tolist()
             if not record.is_finite:
@@ -198,7 +203,7 @@ class Fitting:
     def restore(self, checkpoint: Checkpoint) -> None:
         """Goes back to a checkpoint: `records` continues from there."""
         params, state = initial_values(self.config, self.data)
-        like = first_state(params, state, self.config.optimiser, self.config.seed)
+        like = first_state(params, state, self.config.optimiser, self.config.seed, self.config.update)
         weights = {"params": params, "state": state}
         facts: dict[str, Any] = {name: math.inf if v is None else v for name, v in checkpoint.facts.items()}
         kept = {name.partition(":")[0] for name in checkpoint.arrays}
@@ -302,6 +307,8 @@ def preparing(source: Any, settings: Settings, header: bool = True) -> Stages[Fi
     network = settings.make_ensemble(seen.make_network(settings, loss.outputs(classes)))
     config = make_config(settings, network, loss, len(seen.parts.train))
     encoded = yield from seen.encode(settings)
+    one_row = Spec((1, *encoded.data.first()[0].shape[1:]), np.dtype(np.float32))
+    check_patterns(config.penalties, initial_specs(network, one_row)[0])
     name = str(Path(source).resolve()) if isinstance(source, (str, Path)) and Path(source).exists() else str(source)
     named = name if isinstance(source, (str, Path)) else ""
     return Fitting(named, seen, settings, config, encoded, header)

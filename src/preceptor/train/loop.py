@@ -3,7 +3,7 @@ reading."""
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +20,7 @@ from preceptor.ops import Spec
 from preceptor.train.optim import Adam, Optimiser
 from preceptor.train.penalty import Penalty
 from preceptor.train.schedule import Constant, Schedule, warm_up
-from preceptor.train.step import first_state, hyper_values, make_step
+from preceptor.train.step import Update, first_state, hyper_values, make_step, predicting
 
 CAPACITY = 1024  # steps in one call of the engine, at most
 CALL_SECONDS = 1.5  # aimed at for one call: Ctrl-C is heard, yet XLA seldom has to allocate its buffers anew
@@ -80,6 +80,7 @@ class Config:
     optimiser: Optimiser = Adam()
     schedule: Schedule = Constant()
     penalties: tuple[Penalty, ...] = ()
+    update: Update = Update()
     learning_rate: float = hyper(default=1e-3, low=0, scale="log", unit="per step", doc="Base learning rate.")
     warmup: float = hyper(
         default=0.0, low=0, high=1, unit="share of all steps", doc="Linear rise of the rate at first."
@@ -99,7 +100,7 @@ class Record:
         steps, epochs: of the whole training.
         losses: mean loss of the batch of each step since the record before, (step,), nats for log-likelihoods.
         learning_rate: of the last step.
-        dev_loss: mean loss of the dev part, at the end of an epoch only.
+        dev_loss: mean loss of the dev part, at the end of an epoch only; under averaged parameters where there are any.
         dev_outputs: raw outputs for the dev part, (row, unit), with it.
         seconds: since training began or went on, evaluation included.
         is_epoch_end: whether the record closes a pass over the data.
@@ -134,16 +135,22 @@ class Record:
         return self.loop.get(self.state)
 
     def weights(self) -> dict[str, Any]:
-        """A copy in host memory of what predicts: "params" and "state"."""
-        return self.loop.get({name: self.state[name] for name in ("params", "state")})
+        """A copy in host memory of what predicts: "params", averaged where an average is kept, and "state"."""
+        return self.loop.get(predicting(self.state))
 
 
-def train(config: Config, data: Arrays | Streamed, start: tuple[int, Any] | None = None) -> Iterator[Record]:
+def train(
+    config: Config,
+    data: Arrays | Streamed,
+    start: tuple[int, Any] | None = None,
+    dev_losses: Sequence[float] = (),
+) -> Iterator[Record]:
     """Trains a network, yielding a record at least at the end of every epoch.
 
     Args:
         start: (steps done, what a record's `snapshot` gave then) to go on from there; the bits are then those of a
             training that was never broken off.
+        dev_losses: those of the epochs before `start`, which the schedule may look at.
 
     Batches are cut from an endless stream of rows, one random permutation of the training part after another; the
     position in it is one integer, step * batch_size. So every batch is full and every row is seen once in each pass.
@@ -160,8 +167,10 @@ def train(config: Config, data: Arrays | Streamed, start: tuple[int, Any] | None
     batch = {name: Spec((batch_size, *each.shape[1:]), each.dtype) for name, each in first.items()}
 
     params, state = initial_values(config, data)
-    everything = first_state(params, state, config.optimiser, config.seed)
-    step_program = make_step(config.network, config.loss, config.optimiser, config.penalties, everything, batch)
+    everything = first_state(params, state, config.optimiser, config.seed, config.update)
+    step_program = make_step(
+        config.network, config.loss, config.optimiser, config.penalties, everything, batch, config.update
+    )
     evaluate = None
     if data.dev_x is not None and data.dev_y is not None and len(data.dev_x):
         evaluate = Evaluator(config.network, config.loss, config.engine, everything, data.dev_x)
@@ -176,7 +185,8 @@ def train(config: Config, data: Arrays | Streamed, start: tuple[int, Any] | None
         held = {"x": _as_float(data.x, dtype), "y": _as_target(data.y, dtype)}
     loop = config.engine.loop(step_program, held, capacity)
     done, carried = (0, loop.put(everything)) if start is None else (start[0], loop.put(start[1]))
-    numbers = hyper_values(config.optimiser, config.penalties)
+    numbers = hyper_values(config.optimiser, config.penalties, config.update, steps)
+    seen = list(dev_losses)
     began_training, at_once = time.perf_counter(), 1  # how long a step takes is not known yet
 
     def fetch(start: int, count: int) -> Batches:
@@ -198,7 +208,7 @@ def train(config: Config, data: Arrays | Streamed, start: tuple[int, Any] | None
             count, batches = coming[0], coming[1].result()
             epoch_end = _epoch_end(done, rows, batch_size)
             coming = ahead(done + count) if done + count < steps else None
-            rates = learning_rates(config, done, count, rows, batch_size, steps)
+            rates = learning_rates(config, done, count, rows, batch_size, steps) * config.schedule.factor_after(seen)
             varying = {
                 "learning_rate": rates.astype(dtype),
                 "step": np.arange(done + 1, done + count + 1, dtype=np.int32),
@@ -211,7 +221,8 @@ def train(config: Config, data: Arrays | Streamed, start: tuple[int, Any] | None
             done += count
             dev_loss = dev_outputs = None
             if done == epoch_end and evaluate is not None:
-                dev_loss, dev_outputs = evaluate(carried, data.dev_x, data.dev_y)
+                dev_loss, dev_outputs = evaluate(predicting(carried), data.dev_x, data.dev_y)
+                seen.append(dev_loss)
             yield Record(
                 step=done,
                 steps=steps,

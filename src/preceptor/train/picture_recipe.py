@@ -50,7 +50,7 @@ def complete_pictures(settings: Settings, preprocessor: PicturePreprocessor, row
         rate = RATE if s.optimiser is None and is_ready else filled.make_optimiser().usual_rate
     size = s.batch_size or int(np.clip(2 ** round(np.log2(max(rows / 50, 1))), *BATCH_SIZES))
     epochs = s.epochs or int(np.clip(STEPS * size // rows, *EPOCHS))
-    patience = s.patience or max(3, epochs // 2)
+    patience = s.patience or max(filled.least_patience, epochs // 2)
     return replace(filled, learning_rate=rate, batch_size=size, epochs=epochs, patience=patience)
 
 

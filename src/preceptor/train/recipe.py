@@ -51,7 +51,7 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
     if s.model != "mlp":
         members = 1
     ensemble = members > 1
-    hidden = s.hidden if s.hidden is not None else WIDTHS if ensemble else (128, 64)
+    hidden = s.hidden if s.hidden is not None else WIDTHS if ensemble else (128, 64) if s.model == "mlp" else ()
     kind = "classes" if preprocessor.classes is not None else "number"
     many = rows >= ROWS_FOR_WAVES[kind]
     waves = s.waves if s.waves is not None else WAVES if many and not plain else 0
@@ -83,7 +83,7 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
     most = min(max(ENSEMBLE_EPOCHS[1], STEPS * size // rows), EPOCHS[1])
     usual = np.clip(visits // rows, ENSEMBLE_EPOCHS[0], most) if ensemble else np.clip(ROW_VISITS // rows, *EPOCHS)
     epochs = s.epochs or int(usual)
-    patience = s.patience or max(3, epochs // 2 if ensemble else epochs // 3)
+    patience = s.patience or max(filled.least_patience, epochs // 2 if ensemble else epochs // 3)
     return replace(filled, learning_rate=rate, batch_size=size, epochs=epochs, patience=patience)
 
 
@@ -124,12 +124,18 @@ def make_config(settings: Settings, network: Layer, loss: Loss, rows: int) -> Co
     optimiser = settings.make_optimiser()
     epochs = settings.epochs or int(np.clip(ROW_VISITS // rows, *EPOCHS))
     size = settings.batch_size or int(np.clip(2 ** round(np.log2(max(rows / 200, 1))), *BATCH_SIZES))
+    if min(size, rows) % settings.accumulate:
+        raise ConfigError(
+            f"accumulate is {settings.accumulate} and a batch has {min(size, rows)} rows; pieces of one size are "
+            "required. Give a batch_size that is a multiple of it."
+        )
     return Config(
         network=network,
         loss=loss,
         optimiser=optimiser,
         schedule=settings.make_schedule(),
         penalties=settings.make_penalties(),
+        update=settings.make_update(),
         learning_rate=optimiser.usual_rate if settings.learning_rate is None else settings.learning_rate,
         warmup=settings.warmup,
         batch_size=min(size, rows),

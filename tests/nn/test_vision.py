@@ -42,7 +42,7 @@ def count(network, *picture):
         (nn.resnet20(10), (32, 32, 3), 272_474),  # option A: 269,722, and 2,752 for the projections
         # By hand: convolutions without bias, two numbers of norm for each filter, dense layers.
         (nn.vgg(10), (32, 32, 3), 9 * (3 * 64 + 64**2 + 64 * 128 + 128**2 + 128 * 256 + 256**2) + 1_792 + 40_970),
-        (nn.convnet(10), (64, 64, 3), 9 * (3 * 32 + 32 * 64 + 64 * 128) + 448 + 1_290),
+        (nn.convnet(10), (32, 32, 3), 9 * (3 * 32 + 32 * 64 + 64 * 128) + 448 + 20_490),
         (nn.cnn(10), (32, 32, 3), 9 * (3 * 32 + 32 * 64) + 192 + (4096 + 1) * 128 + 1_290),
     ],
 )

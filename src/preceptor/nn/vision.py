@@ -34,20 +34,15 @@ def cnn(outputs: int, *, drop_rate: float = 0.0) -> Sequential:
 def convnet(
     outputs: int, *, widths: Sequence[int] = (32, 64, 128), stride: int = 1, drop_rate: float = 0.0
 ) -> Sequential:
-    """A convolution in each stage, each at half the size and of more filters than the last; the mean over all places.
+    """A convolution in each stage, each at half the size and of more filters than the last; then one dense layer.
 
-    Convolution (3 x 3; the first with the stride), norm, ReLU, and between the stages pools of 2 x 2; then the mean
-    over all places, dropout, dense. Where a thing lies counts for nothing at the end, and pictures of any size work.
-    94,762 parameters at 3 channels with 10 classes.
-
-    Source: Lin et al. 2014, "Network in network", section 3.2, for the mean over all places.
+    Convolution (3 x 3; the first with the stride), norm, ReLU, pool of 2 x 2 in each stage; then dropout and dense, which
+    sees where the last features lie. 113,962 parameters at 32 x 32 x 3 with 10 classes.
     """
     parts: Parts = []
     for stage, filters in enumerate(widths, 1):
-        parts += _normed(str(stage), filters, stride if stage == 1 else 1)
-        if stage < len(widths):
-            parts.append((f"pool{stage}", MaxPool(2)))
-    return _network([*parts, ("pool", GlobalMeanPool())], outputs, drop_rate)
+        parts += [*_normed(str(stage), filters, stride if stage == 1 else 1), (f"pool{stage}", MaxPool(2))]
+    return _network([*parts, ("flatten", Flatten())], outputs, drop_rate)
 
 
 def lenet5(outputs: int) -> Sequential:

@@ -13,7 +13,7 @@ from preceptor.train.settings import PICTURE_MODELS, Settings
 
 MODEL = "convnet"
 LARGE = 48  # shorter side; beyond it the first convolution takes every second place, of half as many filters
-LAST_SIDE = 8  # of the last stage, at most
+LAST_SIDE = 4  # after the last pool, at most
 MOST_FILTERS = 256
 DROP_RATE = 0.3  # before the last layers
 RATE, WEIGHT_DECAY = 3e-3, 0.05  # AdamW, one-cycle
@@ -58,5 +58,6 @@ def stages(shape: tuple[int, int, int]) -> tuple[tuple[int, ...], int]:
     """(filters of each stage, stride of the first convolution) of the default network for pictures of this shape."""
     side = min(shape[:2])
     stride, first = (2, 16) if side > LARGE else (1, 32)
-    halvings = max(1, math.ceil(math.log2(max(side / stride / LAST_SIDE, 1))))
-    return tuple(min(first * 2**stage, MOST_FILTERS) for stage in range(halvings + 1)), stride
+    pools = math.ceil(math.log2(max(side / stride / LAST_SIDE, 1)))
+    pools = min(max(pools, 2), max(1, int(math.log2(side))))  # two where the picture allows
+    return tuple(min(first * 2**stage, MOST_FILTERS) for stage in range(pools)), stride

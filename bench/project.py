@@ -28,12 +28,7 @@ def build(task: Task, variant: str):
         engine=choose_engine(task.engine, task.precision),
     )
     arrays = Arrays(x, y)
-    params, state = initial_values(config, arrays)
-    names, _ = initial_specs(config.network, Spec((1, *workload.input_shape), np.dtype(np.float32)))  # as layers come
-    for name, shared in zip(names, (value for own in task.initial for value in own.values()), strict=True):
-        assert params[name].shape == shared.shape
-        params[name] = shared
-    carried = first_state(params, state, config.optimiser, config.seed)
+    carried = first_values(task, config, arrays)
     evaluate = Evaluator(config.network, config.loss, config.engine, carried, x)
     records = train(config, arrays, (0, carried))
 
@@ -44,6 +39,17 @@ def build(task: Task, variant: str):
             # The record's losses are in host memory, so the epoch's work is done when it comes.
 
     return run, lambda: evaluate(carried, x, y)[0]
+
+
+def first_values(task: Task, config: Config, arrays: Arrays) -> dict:
+    """What the loop starts from, with the values that all contestants share."""
+    params, state = initial_values(config, arrays)
+    spec = Spec((1, *task.workload.input_shape), np.dtype(np.float32))
+    names, _ = initial_specs(config.network, spec)  # in the order of the layers
+    for name, shared in zip(names, (value for own in task.initial for value in own.values()), strict=True):
+        assert params[name].shape == shared.shape
+        params[name] = shared
+    return first_state(params, state, config.optimiser, config.seed)
 
 
 def _network(workload: Workload) -> nn.Sequential:

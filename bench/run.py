@@ -27,7 +27,7 @@ from workloads import WORKLOADS
 PEERS = [name for name in CONTESTANTS if name != "project"]
 DEFAULT_PEERS = ["torch", "jax", "keras", "sklearn"]
 PACKAGES = ["preceptor", "numpy", "jax", "jaxlib", "torch", "keras", "scikit-learn"]
-# The slowest measurement seen takes about 45 s (deep4096, scikit-learn); beyond this something hangs.
+# The slowest measurement seen takes about 45 s on idle cores (deep4096, scikit-learn); beyond this something hangs.
 LIMIT_SECONDS = 600
 
 
@@ -133,10 +133,17 @@ def run(workloads, peers, precision, engine, repeats, progress) -> dict:
     return {w: summary(precision, seconds[w], left_out[w]) for w in workloads}
 
 
-def show(results: dict, machine: dict, precision: str, console: Console) -> None:
+def show_machine(machine: dict, console: Console) -> None:
+    """Prints what `environment` found."""
     versions = ", ".join(f"{name} {version or 'not installed'}" for name, version in machine["versions"].items())
     console.print(f"{machine['cpu']}, {machine['cores']} cores, {machine['system']}, Python {machine['python']}")
     console.print(versions)
+    if (machine["load"] or 0) > 0.5:
+        console.print(f"Other work was running at the start (load {machine['load']:.1f}): the times are not reliable.")
+
+
+def show(results: dict, machine: dict, precision: str, console: Console) -> None:
+    show_machine(machine, console)
     table = Table(title=f"Time of one training step, {precision}")
     for column in ("workload", "contestant"):
         table.add_column(column)
@@ -151,8 +158,6 @@ def show(results: dict, machine: dict, precision: str, console: Console) -> None
             table.add_row("" if number else workload, name, *times, ratio)
         table.add_section()
     console.print(table)
-    if (machine["load"] or 0) > 0.5:
-        console.print(f"Other work was running at the start (load {machine['load']:.1f}): the ratios are not reliable.")
     for workload, result in results.items():
         for name, reason in result["left_out"].items():
             console.print(f"Left out: {name} on {workload}: {reason}", markup=False, highlight=False)

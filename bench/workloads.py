@@ -78,10 +78,12 @@ def max_pool(window: int, stride: int) -> dict:
     return {"kind": "max-pool", "window": window, "stride": stride}
 
 
-def cnn(classes: int) -> tuple[dict, ...]:
-    """Describes `nn.cnn`: twice convolution, norm, ReLU and pool, then two dense layers."""
+def cnn(classes: int, drop_rate: float = 0.0) -> tuple[dict, ...]:
+    """Describes `nn.cnn`: twice convolution, norm, ReLU and pool, then two dense layers, dropout between them."""
     normed = [(convolution(n, bias=False), {"kind": "batch-norm"}, RELU, max_pool(2, 2)) for n in (32, 64)]
-    return (*normed[0], *normed[1], FLATTEN, *dense(128, classes))
+    first, last = dense(128, classes)
+    dropout = ({"kind": "dropout", "drop_rate": drop_rate},) if drop_rate else ()
+    return (*normed[0], *normed[1], FLATTEN, first, *dropout, last)
 
 
 def alexnet(classes: int) -> tuple[dict, ...]:
@@ -118,6 +120,7 @@ class Task:
     workload: Workload
     precision: str
     engine: str
+    seed: int = 0
 
     @cached_property
     def data(self) -> tuple[np.ndarray, np.ndarray]:
@@ -152,7 +155,7 @@ class Task:
         Shapes: weight (feature, units) or (window, window, channel // groups, filters), He normal; bias (units,) or
         (filters,), zeros; scale, shift (channel,), ones and zeros.
         """
-        rng = np.random.default_rng(SEED + 1)
+        rng = np.random.default_rng(SEED + 1 + self.seed)
         return [_parameters(rng, layer, shape) for layer, shape in zip(self.workload.layers, self.shapes, strict=False)]
 
     def require_kinds(self, *kinds: str) -> None:

@@ -13,8 +13,8 @@ ACTIVATIONS = {"relu": nn.ReLU}
 
 def build(task: Task, variant: str):
     """Builds variant "torch" (eager), "torch-bf16" (eager, bfloat16 autocast) or "torch-compile"."""
-    if variant == "torch-compile" and not shutil.which(os.environ.get("CXX", "g++")):
-        raise Unavailable("torch.compile needs a C++ compiler, and there is none (g++, or what CXX names)")
+    if variant == "torch-compile":
+        require_compiler()
     torch.manual_seed(0)
     workload = task.workload
     x, y = (torch.from_numpy(array) for array in task.data)
@@ -52,6 +52,12 @@ def build(task: Task, variant: str):
         return found
 
     return train, loss
+
+
+def require_compiler() -> None:
+    """Refuses where torch.compile would find no C++ compiler."""
+    if not shutil.which(os.environ.get("CXX", "g++")):
+        raise Unavailable("torch.compile needs a C++ compiler, and there is none (g++, or what CXX names)")
 
 
 def network(task: Task) -> nn.Sequential:

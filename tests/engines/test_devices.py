@@ -134,7 +134,7 @@ def test_devices_that_cannot_share_a_batch_are_refused(monkeypatch):
     seen(monkeypatch, 4, 4)
     with pytest.raises(ConfigError, match=r"received 3, .* in 2 processes"):
         Xla(devices=3).sharing(12)
-    with pytest.raises(ConfigError, match="Choose batches of a multiple of 2 rows"):
+    with pytest.raises(ConfigError, match="Choose a batch size that is a multiple of 2"):
         Xla().sharing(25)
     with pytest.raises(ConfigError, match="devices: received 0; at least 1 is required"):
         Xla(devices=0)

@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from preceptor.errors import ConfigError
 from preceptor.train import load
 
 
@@ -16,15 +17,31 @@ from preceptor.train import load
     metavar="NAME,NAME,...",
     help="Columns of DATA to write before the predictions; if left out, those that number its rows.",
 )
+@click.option(
+    "--samples",
+    type=click.IntRange(min=0),
+    metavar="INTEGER",
+    help="Adds how unsure each prediction is, by so many draws of dropout; 0: by the members of an ensemble alone.  "
+    "[draws]",
+)
+@click.option("--seed", type=click.IntRange(min=0), metavar="INTEGER", help="Of the draws; if left out, the run's.")
 @click.option("--no-header", is_flag=True, help="The first line of the file is data; columns become column1, ...")
-def command(run: Path, data: str, output: Path | None, keep: str | None, no_header: bool) -> None:
+def command(
+    run: Path, data: str, output: Path | None, keep: str | None, samples: int | None, seed: int | None, no_header: bool
+) -> None:
     """Predicts every row of DATA with the network of RUN.
 
     Writes the columns that number the rows, or those that --keep names, then `prediction`, and `probability_CLASS` for
     each class; rows keep their order.
+
+    With --samples the prediction is the mean over the samples, and behind it stand, for classes, `entropy` (how unsure
+    it is in all, nats) and `mutual_information` (the part of it that more training data would lower, nats), for numbers
+    `standard_deviation` between the samples, in the target's unit; the noise of the target itself is not in it.
     """
+    if seed is not None and not samples:
+        raise ConfigError("predict: received --seed without draws of dropout; nothing is random. Give --samples 50.")
     trained = load(run)
     kept = None if keep is None else [name for name in keep.split(",") if name]
-    rows = trained.write_predictions(data, output, header=not no_header, keep=kept)
+    rows = trained.write_predictions(data, output, not no_header, kept, samples, seed)
     if output is not None:
         click.echo(f"{rows:,} predictions of {trained.preprocessor.target} written to {output}")

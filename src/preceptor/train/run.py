@@ -23,6 +23,7 @@ from preceptor.ops import Spec
 from preceptor.train.disk import replace_file, write_folder
 from preceptor.train.loop import Evaluator
 from preceptor.train.metric import Figure, class_figures, number_figures
+from preceptor.train.uncertainty import Sampler, spread
 
 FORMAT = 1
 PLAN = "plan.json"  # in the folder of a run that is not finished
@@ -67,7 +68,7 @@ class Run:
         Raises: DataError where columns are missing or of another kind than in training.
         """
         table = self.preprocessor.open(source, header)
-        return np.concatenate([self._decide(outputs) for _, outputs in self._outputs(table)])
+        return np.concatenate([self._decide(self._read(outputs)) for _, outputs in self._outputs(table)])
 
     def predict_probabilities(self, source: Any, header: bool = True) -> np.ndarray:
         """The probability of each class. Shapes: -> (row, class), classes in the order of `classes`.
@@ -77,7 +78,23 @@ class Run:
         if self.classes is None:
             raise ConfigError("predict_probabilities: the target is a number; classes are needed. Use predict.")
         table = self.preprocessor.open(source, header)
-        return np.concatenate([np.asarray(self.loss.predict(outputs)) for _, outputs in self._outputs(table)])
+        return np.concatenate([self._read(outputs) for _, outputs in self._outputs(table)])
+
+    def predict_samples(
+        self, source: Any, samples: int = 0, seed: int | None = None, header: bool = True
+    ) -> np.ndarray:
+        """What networks drawn from those that training leaves possible predict, each for itself.
+
+        Args:
+            samples: draws of dropout, which is on as in training, while batch norm uses its running averages. 0 for the
+                members of an ensemble as they are; with dropout each member of each draw is a sample.
+            seed: of the draws; without it the run's.
+        Shapes: -> (sample, row, class), probabilities, or (sample, row), numbers in the target's unit.
+        Raises: ConfigError where there is nothing to draw from: no dropout, no members.
+        Source: Gal and Ghahramani 2016, section 4 (dropout); Lakshminarayanan et al. 2017 (ensembles).
+        """
+        table = self.preprocessor.open(source, header)
+        return np.concatenate([np.stack(list(draws)) for _, draws in self._draws(table, samples, seed)], 1)
 
     @property
     def classes(self) -> tuple | None:
@@ -104,9 +121,18 @@ class Run:
         return figures(self.preprocessor, self.loss, np.concatenate(outputs), np.concatenate(truth))
 
     def write_predictions(
-        self, source: Any, path: str | Path | None, header: bool = True, keep: Sequence[str] | None = None
+        self,
+        source: Any,
+        path: str | Path | None,
+        header: bool = True,
+        keep: Sequence[str] | None = None,
+        samples: int | None = None,
+        seed: int | None = None,
     ) -> int:
         """Writes a CSV with the column `prediction`, and `probability_<class>` for classes; rows keep their order.
+
+        With samples, which are those of `predict_samples`, predictions and probabilities are their mean, and behind
+        them stand, for classes, `entropy` and `mutual_information`, for numbers `standard_deviation`: see `spread`.
 
         A table too large to be held is read, predicted and written piece by piece.
 
@@ -114,6 +140,7 @@ class Run:
             path: file to write; it appears under its name only when it is complete. None for standard output.
             keep: columns of the table to write before the predictions; without it those that number its rows, as the
                 gate saw in training.
+            samples, seed: as of `predict_samples`; no samples for None.
         Returns: the number of rows.
         """
         table = self.preprocessor.open(source, header)
@@ -124,9 +151,11 @@ class Run:
         names = [*keep, "prediction"]
         if self.classes is not None:
             names += [f"probability_{label}" for label in self.classes]
+        if samples is not None:
+            names += ["standard_deviation"] if self.classes is None else ["entropy", "mutual_information"]
         if clash := [name for name in keep if name in names[len(keep) :]]:
             raise ConfigError(f"keep: the column {clash[0]!r} has a name that the predictions need. Leave it out.")
-        found = (row for piece, outputs in self._outputs(table) for row in self._rows(piece, outputs, keep))
+        found = (row for piece, columns in self._columns(table, samples, seed) for row in _rows(piece, columns, keep))
         rows = chain([names, next(found)], found)  # what the first piece lacks is said before anything is written
         if path is None:
             csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
@@ -148,18 +177,32 @@ class Run:
                 part.unlink(missing_ok=True)
         return table.rows
 
-    def _rows(self, piece: Table, outputs: np.ndarray, keep: Sequence[str]) -> Iterator[tuple]:
-        """The lines of predictions of a piece."""
-        columns = [piece.column(name) for name in keep]
-        columns.append(self._decide(outputs))
-        if self.classes is not None:
-            columns += list(np.asarray(self.loss.predict(outputs)).T)
-        return zip(*(column.tolist() for column in columns), strict=True)
+    def _columns(self, table: Any, samples: int | None, seed: int | None) -> Iterator[tuple[Table, list[np.ndarray]]]:
+        """The pieces of a table, each with the columns of its predictions."""
+        found: Iterator[tuple[Table, np.ndarray, list[np.ndarray]]]
+        if samples is None:
+            found = ((piece, self._read(outputs), []) for piece, outputs in self._outputs(table))
+        else:
+            found = ((piece, *spread(draws)) for piece, draws in self._draws(table, samples, seed))
+        for piece, predicted, unsure in found:
+            each = [] if self.classes is None else list(predicted.T)
+            yield piece, [self._decide(predicted), *each, *unsure]
+
+    def _draws(self, table: Any, samples: int, seed: int | None) -> Iterator[tuple[Table, Iterator[np.ndarray]]]:
+        """The pieces of a table, each with what the samples predict of it, one after the other."""
+        settings = self.facts["settings"]
+        sampler = Sampler(self.network, self.loss, samples, settings["seed"] if seed is None else seed)
+        # Many passes are worth the start-up of the faster engine.
+        word = "auto" if samples and settings["engine"] != "reference" else "reference"
+        engine = choose_engine(word, settings["precision"])
+        _check_rows(table)
+        for piece, x in self.preprocessor.pieces(table):
+            draws = sampler(engine, self.params, self.state, x)
+            yield piece, (self._decoded(predicted) for predicted in draws)
 
     def _outputs(self, table: Any) -> Iterator[tuple[Table, np.ndarray]]:
         """The pieces of a table, each with the network's raw outputs."""
-        if not table.rows:
-            raise DataError(f"{table.name}: the table has no rows; at least one is needed.")
+        _check_rows(table)
         engine = choose_engine("reference", self.facts["settings"]["precision"])
         like = {"params": self.params, "state": self.state}
         evaluate = None
@@ -167,11 +210,16 @@ class Run:
             evaluate = evaluate or Evaluator(self.network, None, engine, like, x)
             yield piece, evaluate(like, x)[1]
 
-    def _decide(self, outputs: np.ndarray) -> np.ndarray:
-        predicted = np.asarray(self.loss.predict(outputs))
-        if self.classes is None:
-            return self.preprocessor.decode_number(predicted)
-        return np.asarray(self.classes)[predicted.argmax(1)]
+    def _read(self, outputs: np.ndarray) -> np.ndarray:
+        """Probabilities, or numbers in the target's unit, from raw outputs."""
+        return self._decoded(np.asarray(self.loss.predict(outputs)))
+
+    def _decoded(self, predicted: np.ndarray) -> np.ndarray:
+        return self.preprocessor.decode_number(predicted) if self.classes is None else predicted
+
+    def _decide(self, predicted: np.ndarray) -> np.ndarray:
+        """The prediction, from probabilities or numbers."""
+        return predicted if self.classes is None else np.asarray(self.classes)[predicted.argmax(1)]
 
     def save(self, path: str | Path) -> "Run":
         """Writes the run's folder; it appears under its name only when it is complete.
@@ -256,6 +304,16 @@ def load(path: str | Path) -> Run:
         raise DataError(
             f"{path}: the run cannot be read ({error}); a file is missing or damaged. Train again."
         ) from None
+
+
+def _check_rows(table: Any) -> None:
+    if not table.rows:
+        raise DataError(f"{table.name}: the table has no rows; at least one is needed.")
+
+
+def _rows(piece: Table, columns: Sequence[np.ndarray], keep: Sequence[str]) -> Iterator[tuple]:
+    """The lines of predictions of a piece."""
+    return zip(*(column.tolist() for column in [*map(piece.column, keep), *columns]), strict=True)
 
 
 def _preprocessor(saved: dict[str, Any]) -> Preprocessor | PicturePreprocessor:

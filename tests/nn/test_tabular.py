@@ -136,3 +136,22 @@ def test_smoothed_labels():
     ours = nn.MemberLoss(nn.SoftmaxCrossEntropy(), smoothing=0.2)
     expected = [-(0.1 * np.log(0.25) + 0.9 * np.log(0.75)), np.log(2)]  # shares 0.9 and 0.1
     np.testing.assert_allclose(ours(outputs, np.array([1, 0])), expected, rtol=1e-12)
+
+
+def test_members_are_judged_by_what_they_predict_together():
+    rng = np.random.default_rng(0)
+    outputs, target = rng.normal(size=(5, 4, 3)), np.array([0, 1, 2, 0, 1])
+    shares = np.exp(outputs) / np.exp(outputs).sum(2, keepdims=True)
+    expected = -np.log(shares.mean(1)[np.arange(5), target])
+    np.testing.assert_allclose(nn.MemberLoss(nn.SoftmaxCrossEntropy(), 0.1).judge(outputs, target), expected)
+    sigmoid = 1 / (1 + np.exp(-outputs[:, :, :1]))
+    expected = -np.log(np.where(target == 1, sigmoid.mean((1, 2)), 1 - sigmoid.mean((1, 2))))[target < 2]
+    two = nn.MemberLoss(nn.BinaryCrossEntropy()).judge(outputs[target < 2, :, :1], target[target < 2])
+    np.testing.assert_allclose(two, expected)
+    numbers = nn.MemberLoss(nn.Quadratic()).judge(outputs[:, :, :1], target * 1.0)
+    np.testing.assert_allclose(numbers, 0.5 * (outputs[:, :, 0].mean(1) - target) ** 2)
+    margin = nn.MemberLoss(nn.MulticlassHinge())
+    np.testing.assert_allclose(margin.judge(outputs, target), margin(outputs, target))
+    sure = np.array([[[1e4, -1e4]]])
+    assert np.isfinite(nn.MemberLoss(nn.SoftmaxCrossEntropy()).judge(sure, np.array([1]))).all()
+    assert nn.Quadratic().judge(outputs[:, 0, :1], target)[0] == nn.Quadratic()(outputs[:, 0, :1], target)[0]

@@ -89,7 +89,9 @@ def test_every_class_is_known_however_small_the_sample(short, monkeypatch):
     table["kind"] = (np.arange(ROWS) // 300).astype(str).astype(object)
     seen = taken(write(short / "table.csv", table), make_settings({"target": "kind"}))
     assert seen.seen.rows < 200
-    assert set(replace(seen, asked="classes").preprocessor.classes) == set(range(20))
+    assert set(
+        replace(seen, settings=make_settings({"target": "kind", "kind": "classes"})).preprocessor.classes
+    ) == set(range(20))
 
 
 def test_features_are_those_of_the_rows_in_memory(short):

@@ -14,7 +14,7 @@ from preceptor.hyper import hyper_fields
 from preceptor.train.fit import look
 from preceptor.train.settings import Settings, make_settings
 
-TAKEN = ("target", "kind", "seed", "dev_share", "test_share", "skip_corrupt")
+TAKEN = ("target", "kind", "seed", "dev_share", "test_share", "split_column", "group", "time", "test", "skip_corrupt")
 
 
 @click.command(context_settings={"show_default": False})

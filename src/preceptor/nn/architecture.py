@@ -8,7 +8,7 @@ from preceptor.nn.dropout import Dropout
 from preceptor.nn.initialiser import Constant, Initialiser, Xavier
 from preceptor.nn.layer import Layer, Sequential
 from preceptor.nn.norm import BatchNorm
-from preceptor.nn.tabular import MemberDense, Members, Waves
+from preceptor.nn.tabular import Levels, MemberDense, Members, Waves
 
 __all__ = ["linear_model", "mlp"]
 
@@ -32,6 +32,7 @@ def mlp(
     members: int = 1,
     waves: int = 0,
     numbers: Sequence[int] = (),
+    levels: tuple[Sequence[int], Sequence[int]] = ((), ()),
 ) -> Sequential:
     """A multilayer perceptron: for each hidden width Dense, batch norm and activation and dropout, then Dense.
 
@@ -43,11 +44,14 @@ def mlp(
             no rectifier follows it.
         members: so many networks of these widths side by side, trained as one under `MemberLoss`.
         waves: how many waves each of the features at the positions `numbers` is given beside itself.
+        levels: positions of the features that are numbers of levels, and how many levels each of them has.
     """
     dense = MemberDense if members > 1 else Dense
     parts: list[tuple[str, Layer]] = []
     if waves and numbers:
         parts.append(("waves", Waves(tuple(numbers), waves=waves)))
+    if levels[0]:
+        parts.append(("levels", Levels(tuple(levels[0]), tuple(levels[1]))))
     if members > 1:
         parts.append(("members", Members(members)))
     for number, width in enumerate(hidden, 1):

@@ -32,6 +32,13 @@ class Loss(ABC):
     def __call__(self, outputs: Any, target: Any) -> Any:
         """One loss for each example. Shapes: outputs (batch, unit), target (batch,) or (batch, unit) -> (batch,)."""
 
+    def judge(self, outputs: Any, target: Any) -> Any:
+        """The loss of what is predicted, outside training: another one where several members predict together.
+
+        Shapes: as of the loss.
+        """
+        return self(outputs, target)
+
     @abstractmethod
     def outputs(self, classes: int) -> int:
         """How many output units a network needs for so many classes (0: a number is predicted)."""

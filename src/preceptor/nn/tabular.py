@@ -1,5 +1,6 @@
 """Layers and a loss for tables: features of single numbers, and several networks trained as one."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -9,11 +10,13 @@ from preceptor.errors import ShapeError
 from preceptor.hyper import hyper, settings
 from preceptor.nn.initialiser import He, Initialiser
 from preceptor.nn.layer import Arrays, Layer, check_width
-from preceptor.nn.loss import Loss, SoftmaxCrossEntropy
+from preceptor.nn.loss import BinaryCrossEntropy, Loss, OneVsAll, Quadratic, SoftmaxCrossEntropy
 from preceptor.ops import Spec
 from preceptor.ops.primitive import user_line
 
 __all__ = ["Levels", "MemberDense", "MemberLoss", "Members", "Waves"]
+
+LEAST_SHARE = 1e-30  # of a class, so that its logarithm is a number
 
 
 @settings
@@ -173,6 +176,16 @@ class MemberLoss(Loss):
         wide = ops.broadcast_to(ops.reshape(target, (batch, 1, *target.shape[1:])), (batch, members, *target.shape[1:]))
         repeated = ops.reshape(wide, (batch * members, *target.shape[1:]))
         return ops.mean(ops.reshape(self.loss(flat, repeated), (batch, members)), 1)
+
+    def judge(self, outputs: Any, target: Any) -> Any:
+        """The loss of the mean prediction: of the mean probabilities, or the mean number. Of a margin, which has
+        neither, the mean of the losses. Labels are not smoothed."""
+        if isinstance(self.loss, Quadratic):
+            return self.loss(ops.mean(outputs, 1), target)
+        if isinstance(self.loss, (SoftmaxCrossEntropy, BinaryCrossEntropy, OneVsAll)):
+            shares = ops.maximum(self.predict(outputs), LEAST_SHARE)
+            return SoftmaxCrossEntropy()(ops.log(shares), target)
+        return replace(self, smoothing=0.0)(outputs, target)
 
     def outputs(self, classes: int) -> int:
         return self.loss.outputs(classes)

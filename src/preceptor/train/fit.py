@@ -6,7 +6,7 @@ import math
 import shutil
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
@@ -299,6 +299,8 @@ def prepare(source: Any, settings: Settings, header: bool = True) -> Fitting:
 
 def preparing(source: Any, settings: Settings, header: bool = True) -> Stages[Fitting]:
     """`prepare`, saying how far it has come."""
+    if settings.test is not None:
+        settings = replace(settings, test=str(Path(settings.test).resolve()))
     seen = yield from look(source, settings, header)
     raise_refusals(seen.found, seen.table.name)
     settings = seen.complete(settings)

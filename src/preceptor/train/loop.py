@@ -298,7 +298,7 @@ class Evaluator:
             pieces.append(outputs)
             if self.loss is not None and y is not None:
                 target = _as_target(y[start : start + self.piece], self.dtype)
-                total += float(np.sum(self.loss(outputs, target), dtype=np.float64))
+                total += float(np.sum(self.loss.judge(outputs, target), dtype=np.float64))
         return math.nan if self.loss is None or y is None else total / len(x), np.concatenate(pieces)
 
 

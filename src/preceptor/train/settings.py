@@ -61,6 +61,10 @@ class Settings:
     )
     dev_share: float = hyper(default=0.15, low=0, high=0.9, unit="share of rows", doc="Rows that guide training.")
     test_share: float = hyper(default=0.15, low=0, high=0.9, unit="share of rows", doc="Rows touched once, at the end.")
+    split_column: str | None = hyper(default=None, doc="Column that says train, dev or test in each row.")
+    group: str | None = hyper(default=None, doc="Column of what must not be parted: a patient, a customer.")
+    time: str | None = hyper(default=None, doc="Column of dates or numbers: the earliest rows train, the latest test.")
+    test: str | None = hyper(default=None, doc="File of the test rows; the others are train and dev.")
     model: str | None = hyper(default=None, choices=MODELS + PICTURE_MODELS, doc="Kind of network; by the data.")
     hidden: tuple[int, ...] | None = hyper(
         default=None, low=1, unit="units", doc="Widths of the hidden layers; given, they make one plain network."
@@ -154,12 +158,23 @@ class Settings:
             raise ConfigError(
                 "Settings: activation is threshold; it has no derivative, so nothing before it could learn. Use tanh."
             )
+        self._check_division()
         self.augmentations()
         # Their ranges are checked here, before any data is read.
         self.make_optimiser(), self.make_update(), self.make_penalties()
         schedule = self.make_schedule()
         if isinstance(schedule, schedules.Plateau):
             self._check_plateau(schedule.drop_after)
+
+    def _check_division(self) -> None:
+        ways = {"split_column": self.split_column, "time": self.time, "test": self.test}
+        asked = [name for name, value in ways.items() if value is not None]
+        asked += ["group"] if self.group is not None and self.time is not None else []
+        if len(asked) > 1:
+            raise ConfigError(
+                f"Settings: {' and '.join(asked)} divide the rows in different ways; one at most is possible. Leave "
+                f"{asked[-1]} out."
+            )
 
     def _check_plateau(self, drop_after: int) -> None:
         if self.dev_share == 0:
@@ -267,8 +282,13 @@ class Settings:
         """So many copies of a network as are asked for, members and all; they share nothing."""
         return Ensemble(network, self.ensemble) if self.ensemble > 1 else network
 
-    def make_network(self, outputs: int, numbers: Sequence[int] = ()) -> Layer:
-        """The network. `numbers`: positions of the features that are plain numbers."""
+    def make_network(
+        self,
+        outputs: int,
+        numbers: Sequence[int] = (),
+        levels: tuple[Sequence[int], Sequence[int]] = ((), ()),
+    ) -> Layer:
+        """The network. `numbers`, `levels`: positions of plain numbers and of numbers of levels, as of `nn.mlp`."""
         if self.model in PICTURE_MODELS:
             return self._picture_network(outputs)
         if self.model not in ("mlp", None):
@@ -283,6 +303,7 @@ class Settings:
             members=self.members or 1,
             waves=self.waves or 0,
             numbers=numbers,
+            levels=levels,
         )
 
     def _picture_network(self, outputs: int) -> Layer:

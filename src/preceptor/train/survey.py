@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from preceptor.data import (
     RowStream,
     Split,
     Table,
+    append_rows,
     check_room,
     checks_made,
     default_target,
@@ -21,16 +23,21 @@ from preceptor.data import (
     inspect_table,
     missing_rows,
     open_table,
+    read,
     split,
+    split_by_column,
+    split_by_order,
+    split_by_part,
     target_kind,
     twins,
     usable_rows,
 )
-from preceptor.data.table import listing
-from preceptor.errors import DataError
+from preceptor.data.split import PART_WORDS
+from preceptor.data.table import check_column, listing
+from preceptor.errors import ConfigError, DataError
 from preceptor.nn import Layer
 from preceptor.train.loop import Arrays, Streamed
-from preceptor.train.recipe import complete, number_features
+from preceptor.train.recipe import complete, level_features, number_features
 from preceptor.train.settings import Settings
 from preceptor.train.stages import Encoded, Stage, Stages
 
@@ -51,7 +58,7 @@ class Survey:
         target, kind: the column to predict, and whether it is "classes" or a "number".
         parts: train, dev and test, as row numbers of the table; `seen_parts`: those that were seen, of `seen`.
         found: what the gate saw, the gravest first.
-        asked: the kind of target that the user named.
+        settings: as they were asked for.
         notes: how the table was taken, where it is not as usual: sentences.
     """
 
@@ -63,13 +70,26 @@ class Survey:
     parts: Split
     seen_parts: Split
     found: list[Observation]
-    asked: str | None
+    settings: Settings
     notes: tuple[str, ...] = ()
 
     @property
     def how(self) -> str:
         """In words, how the rows were divided."""
-        return "stratified by class" if self.kind == "classes" else "at random"
+        asked = self.settings
+        whole = f" by whole groups of {asked.group}" if asked.group else ""
+        drawn = f"stratified by class{whole}" if self.kind == "classes" else f"at random{whole}"
+        if asked.test is not None:
+            return f"test as {Path(asked.test).name} says, dev {drawn}"
+        if asked.split_column is not None:
+            return f"as the column {asked.split_column} says" + ("" if self._names_dev else f", dev {drawn}")
+        return drawn if asked.time is None else f"the latest by {asked.time}"
+
+    @property
+    def _names_dev(self) -> bool:
+        """Whether the column of the parts names dev rows."""
+        known = self.seen.column(str(self.settings.split_column)).tolist()
+        return any(PART_WORDS.get(str(word).strip().lower()) == 1 for word in known)
 
     @property
     def checks(self) -> list[str]:
@@ -84,9 +104,17 @@ class Survey:
     @cached_property
     def preprocessor(self) -> Preprocessor:
         """What the training rows ask for. Raises: DataError as fit_preprocessor."""
-        if isinstance(self.table, Table):
-            return fit_preprocessor(self.table, self.target, self.parts.train, kind=self.asked)
-        learned = fit_preprocessor(self.seen, self.target, self.seen_parts.train, kind=self.asked)
+        table, parts = (self.seen, self.seen_parts) if isinstance(self.table, LongTable) else (self.table, self.parts)
+        learned = fit_preprocessor(
+            table,
+            self.target,
+            parts.train,
+            kind=self.settings.kind,
+            aside=_aside(self.settings),
+            number_levels=_takes_levels(self.settings),
+        )
+        if table is self.table:
+            return learned
         rows = sum(map(len, (self.parts.train, self.parts.dev, self.parts.test)))
         return replace(learned, rows=len(self.parts.train), left_out=self.table.rows - rows)
 
@@ -96,7 +124,7 @@ class Survey:
 
     def make_network(self, settings: Settings, outputs: int) -> Layer:
         """The network that completed settings ask for."""
-        return settings.make_network(outputs, number_features(self.preprocessor))
+        return settings.make_network(outputs, number_features(self.preprocessor), level_features(self.preprocessor))
 
     def encode(self, settings: Settings) -> Stages[Encoded]:
         """Features and targets of the three parts. See `encode`."""
@@ -116,17 +144,75 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
             f"{table.name}: no target was named; one of its columns is needed: {listing(table.columns, 20)}. "
             "Name it with --target (in Python: target=...)."
         )
+    for name in (settings.split_column, settings.group, settings.time):
+        if name is not None:
+            check_column(table.name, name, table.columns)
+            if name == target:
+                raise ConfigError(f"{table.name}: {name!r} is the target; another column must divide the rows.")
     if isinstance(table, LongTable):
+        if settings.test is not None:
+            raise ConfigError(
+                f"{table.name}: it is too large to have the rows of {settings.test} added. Put the test rows into it "
+                "and name their part in a column: --split-column."
+            )
         return (yield from _survey_long(table, target, settings))
+    part = None
+    if settings.test is not None:
+        other = read(settings.test, header=header)
+        part = np.repeat(np.array([0, 2], np.int8), [table.rows, other.rows])
+        table = append_rows(table, other)
     usable = usable_rows(table, target)
     kept = table if len(usable) == table.rows else table.select(usable)
     kind = target_kind(table, target, usable, settings.kind)
     labels = kept.column(target) if kind == "classes" else None
     if labels is not None and labels.dtype == object:
         labels = labels.astype(str)
-    parts = split(kept.rows, dev=settings.dev_share, test=settings.test_share, seed=settings.seed, labels=labels)
-    found = inspect_table(kept, target, parts, kind, numbers=usable)
-    return Survey(table, kept, usable, target, kind, _numbered(parts, usable), parts, found, settings.kind)
+    shares = settings.dev_share, settings.test_share
+    parts = _divide(kept, usable, labels, shares, settings, None if part is None else part[usable])
+    found = inspect_table(kept.without(*_aside(settings)), target, parts, kind, numbers=usable)
+    return Survey(table, kept, usable, target, kind, _numbered(parts, usable), parts, found, settings)
+
+
+def _divide(
+    table: Table | LongTable,
+    usable: np.ndarray,
+    labels: np.ndarray | None,
+    shares: tuple[float, float],
+    settings: Settings,
+    part: np.ndarray | None = None,
+) -> Split:
+    """The split that the settings ask for, of the usable rows.
+
+    Args:
+        labels: class of each usable row.
+        shares: of dev and test.
+        part: of each usable row, where the test rows came as a file of their own.
+    """
+    dev, test = shares
+
+    def column(name: str) -> np.ndarray:
+        return table.column(name) if isinstance(table, Table) else table.column(name)[usable]
+
+    groups = column(settings.group) if settings.group else None
+    drawn: dict[str, Any] = {"dev": dev, "seed": settings.seed, "labels": labels, "groups": groups}
+    if part is not None:
+        return split_by_part(part, **drawn)
+    if settings.split_column is not None:
+        return split_by_column(column(settings.split_column), numbers=usable, **drawn)
+    if settings.time is not None:
+        return split_by_order(column(settings.time), dev=dev, test=test, numbers=usable)
+    return split(len(usable), test=test, **drawn)
+
+
+def _aside(settings: Settings) -> dict[str, str]:
+    """The columns that divide the rows and so are nothing to learn from, each with the reason."""
+    named = {settings.split_column: "names the part of each row", settings.group: "names the group of each row"}
+    return {name: reason for name, reason in named.items() if name is not None}
+
+
+def _takes_levels(settings: Settings) -> bool:
+    """Whether the network has a vector for each level of a large category."""
+    return settings.model in ("mlp", None)
 
 
 def _numbered(parts: Split, numbers: np.ndarray) -> Split:
@@ -146,29 +232,24 @@ def _survey_long(table: LongTable, target: str, settings: Settings) -> Stages[Su
     some = table.sample(SAMPLE, names=[target])[0]
     kind = target_kind(some, target, usable_rows(some, target), settings.kind)
     is_shared_out = kind == "classes" and labels <= MOST_LABELS
-    parts = split(
-        len(usable),
-        dev=_share(settings, "dev_share", len(usable)),
-        test=_share(settings, "test_share", len(usable)),
-        seed=settings.seed,
-        labels=codes[usable] if is_shared_out else None,
-    )
-    parts = _numbered(parts, usable)
-    firsts = np.empty(labels if is_shared_out else 0, np.int64)  # a training row of each class
+    shares = _share(settings, "dev_share", len(usable)), _share(settings, "test_share", len(usable))
+    parts = _numbered(_divide(table, usable, codes[usable] if is_shared_out else None, shares, settings), usable)
+    firsts = np.full(labels if is_shared_out else 0, -1, np.int64)  # a training row of each class
     if is_shared_out:
         firsts[codes[parts.train[::-1]]] = parts.train[::-1]
+        firsts = firsts[firsts >= 0]
     seen, numbers = table.sample(SAMPLE, firsts)
     has_target = codes[numbers] >= 0
     seen, numbers = seen.select(np.flatnonzero(has_target)), numbers[has_target]
     part = _part_of_rows(parts, table.rows)[numbers]
     seen_parts = Split(*(np.flatnonzero(part == each) for each in range(3)))
     yield Stage("checking")
-    found = inspect_table(seen, target, seen_parts, kind, numbers=numbers)
+    found = inspect_table(seen.without(*_aside(settings)), target, seen_parts, kind, numbers=numbers)
     note = (
         f"The table is read from the disk piece by piece. Its columns, and what is said of them, are judged by "
         f"{seen.rows:,} of its {table.rows:,} rows, spread evenly."
     )
-    return Survey(table, seen, numbers, target, kind, parts, seen_parts, found, settings.kind, (note,))
+    return Survey(table, seen, numbers, target, kind, parts, seen_parts, found, settings, (note,))
 
 
 def _share(settings: Settings, name: str, rows: int) -> float:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from preceptor.data import LongTable, files, long_table, row_file
-from preceptor.errors import DataError
+from preceptor.errors import ConfigError, DataError
 from preceptor.train import fit, load, make_settings, prepare, preparing, resume, survey
 from preceptor.train import loop as loop_module
 from preceptor.train.loop import Streamed
@@ -179,3 +179,79 @@ def test_nothing_is_left_behind(short):
     path = write(short / "table.csv", columns())
     fit(path, "number", **QUICK)
     assert list((short / "copies").iterdir()) == []
+
+
+def test_the_split_is_the_user_s(tmp_path):
+    rng = np.random.default_rng(4)
+    table = {
+        "a": rng.normal(size=300),
+        "when": np.arange(300)[::-1].copy(),
+        "who": np.repeat(np.arange(60), 5),
+        "part": np.where(np.arange(300) % 3 == 0, "test", "train").astype(object),
+        "y": rng.choice(np.array(["no", "yes"], object), 300),
+    }
+    path = write(tmp_path / "table.csv", table)
+
+    def parts_of(**asked):
+        seen = taken(path, make_settings({"target": "y"} | asked))
+        return seen, (seen.parts.train, seen.parts.dev, seen.parts.test)
+
+    seen, (train, dev, test) = parts_of(split_column="part")
+    np.testing.assert_array_equal(test, np.arange(0, 300, 3))
+    assert (len(train), len(dev)) == (170, 30)
+    assert seen.how == "as the column part says, dev stratified by class"
+    assert ("part", "names the part of each row") in seen.preprocessor.set_aside
+
+    seen, parts = parts_of(group="who")
+    assert sum(len(set(table["who"][each])) for each in parts) == 60  # no group in two parts
+    assert seen.how == "stratified by class by whole groups of who"
+    assert "who" not in [each.name for each in seen.preprocessor.columns]
+
+    seen, (train, dev, test) = parts_of(time="when")
+    assert table["when"][train].max() < table["when"][dev].min() < table["when"][test].min()
+    assert (len(dev), len(test)) == (45, 45)
+    assert seen.how == "the latest by when"
+    assert "when" in [each.name for each in seen.preprocessor.columns]
+
+    other = write(tmp_path / "held.csv", {name: values[:20] for name, values in table.items()})
+    seen, (train, dev, test) = parts_of(test=str(other))
+    np.testing.assert_array_equal(test, np.arange(300, 320))
+    assert (len(train), len(dev)) == (255, 45)
+    assert seen.how == "test as held.csv says, dev stratified by class"
+
+
+@pytest.mark.parametrize(
+    "asked, message",
+    [
+        ({"split_column": "prat"}, r"there is no column 'prat'.* Did you mean 'part'"),
+        ({"group": "y"}, r"'y' is the target; another column must divide the rows"),
+        ({"split_column": "y2"}, r"holds 'no' in data row 1; each row needs one of train"),
+        ({"time": "y2"}, r"column of times holds neither numbers nor dates"),
+        ({"test": "nowhere.csv"}, r"there is no such file"),
+    ],
+)
+def test_impossible_splits_are_refused(tmp_path, asked, message):
+    text = np.tile(np.array(["no", "yes"], object), 50)
+    path = write(tmp_path / "table.csv", {"a": np.arange(100) / 7, "part": text, "y2": text, "y": text})
+    with pytest.raises((DataError, ConfigError), match=message):
+        taken(path, make_settings({"target": "y"} | asked))
+
+
+def test_two_ways_to_split_are_refused():
+    with pytest.raises(ConfigError, match=r"split_column and time divide the rows in different ways"):
+        make_settings({"split_column": "a", "time": "b"})
+    with pytest.raises(ConfigError, match=r"time and group divide"):
+        make_settings({"group": "a", "time": "b"})
+
+
+def test_long_tables_are_split_as_the_user_says(short):
+    table = columns() | {"who": np.arange(ROWS) // 40, "part": np.where(np.arange(ROWS) % 5 == 0, "test", "train")}
+    path = write(short / "table.csv", table)
+    seen = taken(path, make_settings({"target": "number", "split_column": "part"}))
+    np.testing.assert_array_equal(seen.parts.test, np.arange(0, ROWS, 5))
+    assert len(seen.parts.dev) == 400  # of the 4,800 rows, the share that makes 500 of all
+    seen = taken(path, make_settings({"target": "number", "group": "who"}))
+    groups = [set(table["who"][each].tolist()) for each in (seen.parts.train, seen.parts.dev, seen.parts.test)]
+    assert sum(map(len, groups)) == ROWS // 40
+    with pytest.raises(ConfigError, match=r"too large to have the rows of more.csv added"):
+        taken(path, make_settings({"target": "number", "test": "more.csv"}))

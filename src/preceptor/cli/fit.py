@@ -1,13 +1,14 @@
 """`preceptor fit`: the main job."""
 
 import json
+import os
 import re
 import shutil
 import signal
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from textwrap import wrap
 from typing import Any
@@ -21,6 +22,7 @@ from rich.table import Column
 from preceptor.cli.options import number_options, settings_options
 from preceptor.data import Observation
 from preceptor.data.table import listing
+from preceptor.engines import agreed, is_first_process
 from preceptor.errors import ConfigError
 from preceptor.nn import Loss, MemberLoss, count_parameters
 from preceptor.nn.layer import within
@@ -65,6 +67,8 @@ def command(
     Exit codes: 0 done, 1 the loss became infinite, 2 a mistake in settings or data, 130 interrupted (the best weights
     so far are saved).
     """
+    if not is_first_process():
+        context.with_resource(quiet())
     if begun is not None:
         fitting = _resumed(context, begun, data)
     elif data is None:
@@ -79,7 +83,7 @@ def command(
     with stop_on_signal() as stopped, progress_shown(fitting) as show:
         for record in fitting.records():
             show(record)
-            if stopped:
+            if agreed(bool(stopped)):  # by any of the processes that train together
                 break
     run = fitting.finish()
     say_result(fitting, run)
@@ -237,6 +241,13 @@ def free_name(name: str) -> Path:
     while (path := Path("runs") / f"{stem}-{number}").exists():
         number += 1
     return path
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Nothing is printed: of processes that train together, the first speaks for all."""
+    with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
+        yield
 
 
 @contextmanager

@@ -21,6 +21,7 @@ from preceptor.data import (
     looks_like_pictures,
     raise_refusals,
 )
+from preceptor.engines import is_first_process
 from preceptor.errors import DataError
 from preceptor.nn import initial_specs
 from preceptor.ops import Spec
@@ -162,7 +163,12 @@ class Fitting:
             now.lowest, now.calmest, now.calmest_epoch = train_loss, now.best, record.epoch
 
     def open_folder(self, out: Path) -> None:
-        """Makes the run's folder, with all that `resume` needs to begin again from the first step."""
+        """Makes the run's folder, with all that `resume` needs to begin again from the first step.
+
+        Of processes that train together, the first alone writes; the others keep no folder.
+        """
+        if not is_first_process():
+            return
         check_out(out)
         plan = {
             "format": FORMAT,
@@ -364,7 +370,7 @@ def resuming(out: Path, source: Any = None) -> Stages[tuple[Fitting, list[str]]]
     else:
         fitting.restore(checkpoint)
         notes.append(f"Going on after step {checkpoint.step:,}.")
-    fitting.out = out
+    fitting.out = out if is_first_process() else None
     return fitting, notes
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.data import Stream, order
-from preceptor.engines import Batches, Engine, Loop, choose_engine
+from preceptor.engines import Batches, Engine, Loop, agreed, choose_engine
 from preceptor.errors import DataError
 from preceptor.graph import map_leaves, trace
 from preceptor.hyper import hyper, settings
@@ -218,10 +218,12 @@ def train(
             carried, kept = loop(carried, batches, varying | fixed)
             took = time.perf_counter() - began
             at_once = min(capacity, max(1, int(count * min(2.0, CALL_SECONDS / max(took, 1e-9)))))
+            at_once = int(agreed(at_once))
             done += count
             dev_loss = dev_outputs = None
             if done == epoch_end and evaluate is not None:
                 dev_loss, dev_outputs = evaluate(predicting(carried), data.dev_x, data.dev_y)
+                dev_loss = agreed(dev_loss)  # what stops early stops everywhere
                 seen.append(dev_loss)
             yield Record(
                 step=done,

@@ -16,9 +16,19 @@ import numpy as np
 
 from preceptor.data import PicturePreprocessor, Preprocessor, Table, missing_rows
 from preceptor.data.table import check_column
-from preceptor.engines import choose_engine
+from preceptor.engines import Engine, choose_engine, is_first_process
 from preceptor.errors import ConfigError, DataError, ShapeError
-from preceptor.nn import EnsembleLoss, Layer, Loss, MemberLoss, count_parameters, from_config, output_spec, to_config
+from preceptor.nn import (
+    EnsembleLoss,
+    Layer,
+    Loss,
+    MemberLoss,
+    count_parameters,
+    from_config,
+    multiply_adds,
+    output_spec,
+    to_config,
+)
 from preceptor.ops import Spec
 from preceptor.train.disk import replace_file, write_folder
 from preceptor.train.loop import Evaluator
@@ -26,6 +36,7 @@ from preceptor.train.metric import Figure, class_figures, number_figures
 from preceptor.train.uncertainty import Sampler, spread
 
 FORMAT = 1
+MUCH_WORK = 5e9  # multiplications of a prediction: about three seconds of NumPy, as long as XLA takes to start
 PLAN = "plan.json"  # in the folder of a run that is not finished
 
 
@@ -190,12 +201,9 @@ class Run:
 
     def _draws(self, table: Any, samples: int, seed: int | None) -> Iterator[tuple[Table, Iterator[np.ndarray]]]:
         """The pieces of a table, each with what the samples predict of it, one after the other."""
-        settings = self.facts["settings"]
-        sampler = Sampler(self.network, self.loss, samples, settings["seed"] if seed is None else seed)
-        # Many passes are worth the start-up of the faster engine.
-        word = "auto" if samples and settings["engine"] != "reference" else "reference"
-        engine = choose_engine(word, settings["precision"])
+        sampler = Sampler(self.network, self.loss, samples, self.facts["settings"]["seed"] if seed is None else seed)
         _check_rows(table)
+        engine = self._engine(table.rows * max(samples, 1))
         for piece, x in self.preprocessor.pieces(table):
             draws = sampler(engine, self.params, self.state, x)
             yield piece, (self._decoded(predicted) for predicted in draws)
@@ -203,12 +211,20 @@ class Run:
     def _outputs(self, table: Any) -> Iterator[tuple[Table, np.ndarray]]:
         """The pieces of a table, each with the network's raw outputs."""
         _check_rows(table)
-        engine = choose_engine("reference", self.facts["settings"]["precision"])
+        engine = self._engine(table.rows)
         like = {"params": self.params, "state": self.state}
         evaluate = None
         for piece, x in self.preprocessor.pieces(table):
             evaluate = evaluate or Evaluator(self.network, None, engine, like, x)
             yield piece, evaluate(like, x)[1]
+
+    def _engine(self, rows: int) -> Engine:
+        """The engine to predict so many rows with: for much work the faster one is worth its start-up."""
+        settings = self.facts["settings"]
+        spec = Spec((1, *self.preprocessor.input_shape), next(iter(self.params.values())).dtype)
+        much = rows * multiply_adds(self.network, self.params, self.state, spec) > MUCH_WORK
+        word = "auto" if much and settings["engine"] != "reference" else "reference"
+        return choose_engine(word, settings["precision"])
 
     def _read(self, outputs: np.ndarray) -> np.ndarray:
         """Probabilities, or numbers in the target's unit, from raw outputs."""
@@ -331,7 +347,9 @@ def _check_parts(run: Run) -> None:
 
 
 def check_out(path: Path) -> None:
-    """Raises ConfigError where a run cannot be written to `path`."""
+    """Raises ConfigError where a run cannot be written to `path`, in the process that writes."""
+    if not is_first_process():
+        return
     if path.exists() and (not path.is_dir() or any(path.iterdir())):
         raise ConfigError(f"{path}: it exists already, and nothing is overwritten. Choose another name with --out.")
     parent = next(each for each in path.absolute().parents if each.exists())

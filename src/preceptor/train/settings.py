@@ -129,6 +129,9 @@ class Settings:
     )
     skip_corrupt: bool = hyper(default=False, doc="Pass over pictures that cannot be read, and say so.")
     engine: str = hyper(default="auto", choices=ENGINES, doc="What computes.")
+    devices: int | None = hyper(
+        default=None, low=1, unit="devices", doc="Share each batch evenly; as many of all as can if left out."
+    )
     precision: str = hyper(default="f32", choices=PRECISIONS, doc="Of the products: f32, bf16 with f32 sums, f64.")
     own: dict[str, float] = field(default_factory=dict)  # numbers of the chosen optimiser, schedule and average
 

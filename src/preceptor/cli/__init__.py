@@ -13,6 +13,7 @@ COMMANDS = {
     "lr-find": "Looks for a good learning rate.",
     "predict": "Predicts every row or picture with a trained network.",
     "evaluate": "Judges a trained network on a table that has the target.",
+    "look": "Draws what a trained network has learned to see, as pictures.",
     "explain": "Shows a computation graph with its values, local derivatives and adjoints.",
     "show": "Shows what is known of a run, what a network is made of, or what augmentation does.",
 }

@@ -26,7 +26,15 @@ from preceptor.nn.dropout import *  # noqa: F403
 from preceptor.nn.embedding import *  # noqa: F403
 from preceptor.nn.ensemble import *  # noqa: F403
 from preceptor.nn.initialiser import *  # noqa: F403
-from preceptor.nn.layer import Layer, Sequential, count_parameters, initial_specs, multiply_adds, output_spec
+from preceptor.nn.layer import (
+    Layer,
+    Sequential,
+    count_parameters,
+    initial_specs,
+    layer_outputs,
+    multiply_adds,
+    output_spec,
+)
 from preceptor.nn.loss import *  # noqa: F403
 from preceptor.nn.norm import *  # noqa: F403
 from preceptor.nn.pooling import *  # noqa: F403
@@ -41,6 +49,7 @@ __all__ = [
     "count_parameters",
     "from_config",
     "initial_specs",
+    "layer_outputs",
     "multiply_adds",
     "output_spec",
     "to_config",

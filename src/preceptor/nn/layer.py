@@ -190,6 +190,13 @@ class Sequential(Composite):
             yield name, layer, spec
 
 
+def layer_outputs(network: Sequential, params: Arrays, state: Arrays, x: Any) -> Iterator[tuple[str, Layer, Any]]:
+    """Name, layer and output of each layer of a network, outside training; composites within it count as one layer."""
+    for name, layer in zip(network.names, network.layers, strict=True):
+        x, _ = apply_part(name, layer, params, state, x, train=False, key=None)
+        yield name, layer, x
+
+
 def count_parameters(params: Arrays) -> int:
     """Number of learned numbers."""
     return sum(spec_of(value).size for value in params.values())

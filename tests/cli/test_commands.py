@@ -96,7 +96,8 @@ def test_every_setting_reaches_the_training(preceptor, here):
              "--drop-every", "2", "--warmup", "0.1", "--batch-size", "10", "--epochs", "4", "--patience", "2",
              "--l2", "1e-3", "--l1", "1e-4", "--engine", "reference", "--precision", "f64", "--seed", "9",
              "--dev-share", "0.2", "--test-share", "0.1", "--kind", "classes", "--loss", "one-vs-all",
-             "--target", "species")  # fmt: skip
+             "--ensemble", "2", "--clip-norm", "5", "--accumulate", "2", "--average", "ema", "--average-decay", "0.9",
+             "--devices", "1", "--group", "sepal_width", "--target", "species")  # fmt: skip
     assert preceptor("fit", "iris", *words, "--out", "run").code == 0
     saved = pr.load("run").facts["settings"]
     expected = {
@@ -104,7 +105,9 @@ def test_every_setting_reaches_the_training(preceptor, here):
         "optimiser": "nesterov", "learning_rate": 0.05, "schedule": "step-decay", "warmup": 0.1, "batch_size": 10,
         "epochs": 4, "patience": 2, "l2": 1e-3, "l1": 1e-4, "engine": "reference", "precision": "f64", "seed": 9,
         "dev_share": 0.2, "test_share": 0.1, "kind": "classes", "loss": "one-vs-all", "target": "species",
-        "model": "mlp", "members": 1, "waves": 0, "own": {"momentum": 0.8, "drop_every": 2.0},
+        "model": "mlp", "members": 1, "waves": 0, "ensemble": 2, "clip_norm": 5.0, "clip_value": None, "accumulate": 2,
+        "average": "ema", "devices": 1, "group": "sepal_width", "split_column": None, "time": None, "test": None,
+        "augment": None, "skip_corrupt": False, "own": {"momentum": 0.8, "drop_every": 2.0, "average_decay": 0.9},
     }  # fmt: skip
     assert saved == expected
 

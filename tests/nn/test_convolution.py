@@ -58,7 +58,7 @@ def torch_convolution(torch, layer, axes):
     settings = {"stride": layer.stride, "padding": layer.padding, "dilation": layer.dilation, "groups": layer.groups}
 
     def apply(x, params):
-        weight = torch.movedim(params["weight"], (-1, -2), (0, 1))
+        weight = torch.movedim(params["weight"], (-1, -2), (0, 1)).contiguous()
         return function(x, weight, params.get("bias"), **settings)
 
     return apply

@@ -448,7 +448,7 @@ def augment(pictures: np.ndarray, steps: Sequence[Augmentation], draw: Draw) -> 
 def choose_augmentation(pictures: Pictures) -> tuple[Augmentation, ...]:
     """What is safe for pictures of which nothing else is known.
 
-    - Shifts by an eighth of the side, as is common for 32 pixels, of grey pictures by a fourteenth, two pixels of 28:
+    - Shifts by an eighth of the side, as is common for 32 pixels, of grey pictures by one pixel in 28:
       these are often glyphs that fill their frame. What an object is does not depend on a few pixels.
     - Of colour pictures the mirror image: they are most often photographs, and a photograph seen in a mirror is
       one that could have been taken. Grey ones are often letters and digits, which are not.
@@ -459,7 +459,7 @@ def choose_augmentation(pictures: Pictures) -> tuple[Augmentation, ...]:
     """
     side = min(pictures.height, pictures.width)
     if pictures.channels == 1:
-        return (PadCrop(pixels=max(1, round(side / 14))),)
+        return (PadCrop(pixels=max(1, round(side / 28))),)
     return (PadCrop(pixels=max(1, round(side / 8))), Flip(), ColourJitter())
 
 

@@ -378,7 +378,7 @@ def test_plain_data_of_anything_else_is_refused(plain):
 @pytest.mark.parametrize(
     "height, width, channels, expected",
     [
-        (28, 28, 1, (PadCrop(pixels=2),)),
+        (28, 28, 1, (PadCrop(pixels=1),)),
         (8, 8, 1, (PadCrop(pixels=1),)),
         (32, 32, 3, (PadCrop(pixels=4), Flip(), ColourJitter())),
     ],

@@ -7,6 +7,7 @@ import numpy as np
 
 from preceptor.data.augment import Augmentation, Draw, augment
 from preceptor.data.pictures import Pictures
+from preceptor.report.sheet import shown_size
 
 COLUMNS, VARIANTS = 10, 7
 SMALLEST, LARGEST = 64, 160  # pixels of the shorter side of a picture on the sheet
@@ -33,7 +34,7 @@ def write_sheet(path: Path, pictures: Pictures, steps: Sequence[Augmentation], *
     for variant in range(VARIANTS):
         changed = augment(originals, steps, Draw(seed, variant * len(rows), len(rows)))
         lines.append(np.round(changed * 255).astype(np.uint8))
-    height, width = _shown(pictures.height, pictures.width)
+    height, width = shown_size(pictures.height, pictures.width, SMALLEST, LARGEST)
     across, down = width + GAP, height + GAP
     size = (GAP + len(rows) * across, 2 * GAP + LINE + len(lines) * down)
     sheet = Image.new("RGB", size, PAPER)
@@ -67,12 +68,3 @@ def _one_of_each(pictures: Pictures, seed: int) -> np.ndarray:
     turn[by_class] = np.arange(len(rows)) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     chosen = np.lexsort((labels, turn))[:COLUMNS]
     return rows[chosen[np.argsort(labels[chosen], kind="stable")]]
-
-
-def _shown(height: int, width: int) -> tuple[int, int]:
-    """The size of a picture on the sheet: a whole multiple, unless it is too large."""
-    shorter = min(height, width)
-    if shorter > LARGEST:
-        return round(height * LARGEST / shorter), round(width * LARGEST / shorter)
-    factor = max(1, -(-SMALLEST // shorter))
-    return height * factor, width * factor

@@ -45,7 +45,7 @@ def shown_size(height: int, width: int, smallest: int, largest: int) -> tuple[in
     shorter = min(height, width)
     if shorter > largest:
         return round(height * largest / shorter), round(width * largest / shorter)
-    factor = max(1, smallest // shorter)
+    factor = max(1, -(-smallest // shorter))
     return height * factor, width * factor
 
 

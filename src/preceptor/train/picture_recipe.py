@@ -16,7 +16,8 @@ LARGE = 48  # shorter side; beyond it the first convolution takes every second p
 LAST_SIDE = 4  # after the last pool, at most
 MOST_FILTERS = 256
 DROP_RATE = 0.3  # before the last layers
-RATE, WEIGHT_DECAY = 3e-3, 0.05  # AdamW, one-cycle
+RATE, WEIGHT_DECAY = 3e-3, 0.05  # AdamW, one-cycle, of networks with batch norm
+RATES = {"alexnet": 1e-4, "lenet5": 1e-3}  # of those without
 BATCH_SIZES = 16, 64  # few pictures take small batches
 STEPS = 4_000  # of a training that lasts as long as few pictures ask for
 EPOCHS = (8, 150)  # at least, at most
@@ -47,7 +48,8 @@ def complete_pictures(settings: Settings, preprocessor: PicturePreprocessor, row
     )
     rate = s.learning_rate
     if rate is None:
-        rate = RATE if s.optimiser is None and is_ready else filled.make_optimiser().usual_rate
+        own_rate = RATES.get(str(s.model), RATE)
+        rate = own_rate if s.optimiser is None and is_ready else filled.make_optimiser().usual_rate
     size = s.batch_size or int(np.clip(2 ** round(np.log2(max(rows / 50, 1))), *BATCH_SIZES))
     epochs = s.epochs or int(np.clip(STEPS * size // rows, *EPOCHS))
     patience = s.patience or max(filled.least_patience, epochs // 2)

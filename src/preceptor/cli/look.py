@@ -7,6 +7,7 @@ import click
 from preceptor.cli.fit import line, watched
 from preceptor.data import PicturePreprocessor
 from preceptor.errors import ConfigError
+from preceptor.nn import Ensemble
 from preceptor.report.look import write_features, write_filters, write_maps, write_strongest
 from preceptor.train import load
 
@@ -21,10 +22,13 @@ def command(run: Path, data: str | None, output: Path | None, picture: Path | No
 
     Of a network for pictures: the filters of its first layer; the pictures of DATA, or of the set it was trained on if
     that lies where it did, that excite the channels of its last convolution and its outputs most; with --picture, the
-    maps that each convolution makes of it. Of one for a table: the weights of its first layer, feature by feature.
+    maps that each convolution makes of it. Of one for a table: the weights of its first layer, feature by feature. Of
+    an ensemble the first network is drawn.
     """
     trained = load(run)
     folder = output or run / "look"
+    if isinstance(trained.network, Ensemble):
+        line("network", f"the first of the {trained.network.count} of the ensemble")
     if not isinstance(trained.preprocessor, PicturePreprocessor):
         if data is not None or picture is not None:
             raise ConfigError("look: received pictures; the network was trained on a table. Leave them out.")

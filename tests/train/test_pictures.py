@@ -148,3 +148,31 @@ def test_what_does_not_fit_is_said(folder):
         prepare("iris", make_settings({"model": "cnn"}))
     with pytest.raises(ConfigError, match=r"hidden beside model cnn; its layers are fixed"):
         make_settings({"model": "cnn", "hidden": (3,)})
+
+
+@pytest.mark.slow
+def test_alexnet_trains_on_pictures_larger_than_the_memory_they_may_use(tmp_path, monkeypatch):
+    """54 MiB of pixels, of which 8 may be kept: reading them, and a pass over them, take less than 40 MiB in all."""
+    import tracemalloc
+
+    pytest.importorskip("jax")
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(("bright", "dark")):
+        for each in range(180):
+            coarse = rng.integers(0, 128, (7, 7, 3)) + 128 * (number == 0)
+            save(tmp_path / "data" / name / f"{each}.jpg", np.kron(coarse, np.ones((32, 32, 1))).astype(np.uint8))
+    monkeypatch.setattr("preceptor.data.pictures.KEPT_BYTES", 8 << 20)
+    settings = make_settings({"model": "alexnet", "epochs": 1, "batch_size": 16})
+    tracemalloc.start()
+    fitting = prepare(tmp_path / "data", settings)
+    stream = fitting.data.stream
+    for start in range(0, stream.rows, 16):
+        assert stream.fetch(start, 16)["x"].shape == (16, 224, 224, 3)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert not fitting.seen.table.is_in_memory
+    assert peak < 40 << 20
+    losses = [loss for record in fitting.records() for loss in record.losses]
+    assert len(losses) == 16
+    assert np.mean(losses[-4:]) < np.mean(losses[:4])
+    assert fitting.finish().dev["accuracy"] > 0.7

@@ -25,7 +25,8 @@ from preceptor.train.step import Update, first_state, hyper_values, make_step, p
 CAPACITY = 1024  # steps in one call of the engine, at most
 CALL_SECONDS = 1.5  # aimed at for one call: Ctrl-C is heard, yet XLA seldom has to allocate its buffers anew
 FETCH_BYTES = 32 << 20  # rows of a stream brought to the engine in one call, at most: two such pieces are held
-EVALUATION_ROWS = 4096  # rows taken at once outside training
+EVALUATION_ROWS = 4096  # rows taken at once outside training, where they hold no more than
+EVALUATION_BYTES = 16 << 20  # of what goes in: what a convolutional network makes of it takes up to 30 times as much
 
 
 @dataclass(frozen=True)
@@ -273,8 +274,9 @@ class Evaluator:
     """
 
     def __init__(self, network: Layer, loss: Loss | None, engine: Engine, like: dict[str, Any], x: np.ndarray) -> None:
-        self.loss, self.piece = loss, min(EVALUATION_ROWS, len(x))
         self.dtype = np.dtype(np.float64 if engine.precision == "f64" else np.float32)
+        row_bytes = math.prod(x.shape[1:]) * self.dtype.itemsize
+        self.loss, self.piece = loss, min(EVALUATION_ROWS, max(1, EVALUATION_BYTES // max(row_bytes, 1)), len(x))
         spec = Spec((self.piece, *x.shape[1:]), self.dtype)
 
         def outputs(params: Any, state: Any, x: Any) -> Any:

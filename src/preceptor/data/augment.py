@@ -435,7 +435,6 @@ class CutMix(Mixer):
         return out, labels * kept + other_labels * (1 - kept)
 
 
-MANY = 20_000  # pictures; Fashion-MNIST is better without shifts, see docs/recipe.md
 KNOWN = {name: globals()[name] for name in __all__}
 
 
@@ -450,8 +449,7 @@ def choose_augmentation(pictures: Pictures) -> tuple[Augmentation, ...]:
     """What is safe for pictures of which nothing else is known.
 
     - Shifts by an eighth of the side, as is common for 32 pixels, of grey pictures by one pixel in 28:
-      these are often glyphs that fill their frame. What an object is does not depend on a few pixels. Grey pictures of
-      which there are MANY stay as they are: they show enough places by themselves, and shifts cost them accuracy.
+      these are often glyphs that fill their frame. What an object is does not depend on a few pixels.
     - Of colour pictures the mirror image: they are most often photographs, and a photograph seen in a mirror is
       one that could have been taken. Grey ones are often letters and digits, which are not.
     - Of colour pictures a fifth of brightness, contrast and saturation, the range of daylight; never the hue: ripe and
@@ -461,7 +459,7 @@ def choose_augmentation(pictures: Pictures) -> tuple[Augmentation, ...]:
     """
     side = min(pictures.height, pictures.width)
     if pictures.channels == 1:
-        return () if pictures.rows >= MANY else (PadCrop(pixels=max(1, round(side / 28))),)
+        return (PadCrop(pixels=max(1, round(side / 28))),)
     return (PadCrop(pixels=max(1, round(side / 8))), Flip(), ColourJitter())
 
 

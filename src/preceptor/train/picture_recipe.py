@@ -20,7 +20,7 @@ RATE, WEIGHT_DECAY = 3e-3, 0.05  # AdamW, one-cycle, of networks with batch norm
 RATES = {"alexnet": 1e-4, "lenet5": 1e-3}  # of those without
 BATCH_SIZES = 16, 64  # few pictures take small batches
 STEPS = 4_000  # of a training that lasts as long as few pictures ask for
-EPOCHS = (8, 150)  # at least, at most
+EPOCHS = (10, 150)  # at least, at most
 
 
 def complete_pictures(settings: Settings, preprocessor: PicturePreprocessor, rows: int) -> Settings:

@@ -109,7 +109,8 @@ def test_samples_of_a_run(tmp_path, numbers):
         lines = list(csv.DictReader(file))
     assert list(lines[0]) == ["prediction", "standard_deviation"]
     np.testing.assert_allclose([float(line["prediction"]) for line in lines], y.mean(0), rtol=1e-6)
-    np.testing.assert_allclose([float(line["standard_deviation"]) for line in lines], y.std(0, ddof=1), rtol=1e-5, atol=1e-9)
+    spread = [float(line["standard_deviation"]) for line in lines]
+    np.testing.assert_allclose(spread, y.std(0, ddof=1), rtol=1e-5, atol=1e-9)
 
 
 def test_members_of_an_ensemble_are_samples_without_dropout(tmp_path):

@@ -36,8 +36,8 @@ def convnet(
 ) -> Sequential:
     """A convolution in each stage, each at half the size and of more filters than the last; then one dense layer.
 
-    Convolution (3 x 3; the first with the stride), norm, ReLU, pool of 2 x 2 in each stage; then dropout and dense, which
-    sees where the last features lie. 113,962 parameters at 32 x 32 x 3 with 10 classes.
+    Convolution (3 x 3; the first with the stride), norm, ReLU, pool of 2 x 2 in each stage; then dropout and dense,
+    which sees where the last features lie. 113,962 parameters at 32 x 32 x 3 with 10 classes.
     """
     parts: Parts = []
     for stage, filters in enumerate(widths, 1):

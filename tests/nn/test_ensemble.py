@@ -110,8 +110,8 @@ def test_the_gradient_is_that_of_each_network_alone_as_in_pytorch(engine, inner,
 def test_outputs_that_are_no_row_of_units_are_refused():
     with pytest.raises(ShapeError, match=r"a network's output has shape \(1, 4, 4, 2\); .* Put nn\.Flatten behind it"):
         nn.Ensemble(nn.Convolution(2), 2).init(np.random.default_rng(0), pr.Spec((1, 4, 4, 1), np.dtype(np.float32)))
+    weights = {"network1/weight": np.ones((3, 2))}
     with pytest.raises(ShapeError, match=r"^network1 \(Dense\) "):
-        weights = {"network1/weight": np.ones((3, 2))}
         nn.Ensemble(nn.Dense(2), 2).apply(weights, {}, np.ones((1, 4)), train=False, key=None)
 
 

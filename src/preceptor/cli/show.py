@@ -103,6 +103,12 @@ def show_pictures(data: Path, augment: str, output: Path) -> None:
     line("sheet", f"{output}: each picture as it is, and below it as training would change it")
 
 
+def _taken(shape: tuple[int, ...]) -> str:
+    """What a network takes, in words."""
+    sizes = " × ".join(f"{length:,}" for length in shape)
+    return f"rows, {sizes} features" if len(shape) == 1 else f"pictures of {sizes}"
+
+
 def show_network(
     model: str, size: str | None, outputs: int | None, hidden: tuple[int, ...] | None, as_json: bool
 ) -> None:
@@ -204,7 +210,7 @@ def show_run(run: Path, as_json: bool) -> None:
     """What is known of a run."""
     trained = load(run)
     facts = trained.facts
-    line("data", f"{facts['data']}: {facts['rows']:,} rows, {facts['features']:,} features")
+    line("data", f"{facts['data']}: {facts['rows']:,} {_taken(trained.preprocessor.input_shape)}")
     for sentence in trained.preprocessor.lines():
         line("", sentence)
     parts = facts["split"]

@@ -39,7 +39,7 @@ def test_a_folder_of_pictures_is_learned_judged_and_predicted(folder, tmp_path):
     assert run.test["accuracy"] >= 0.8
     assert run.facts["split"] == {"train": 42, "dev": 9, "test": 9}
     again = load(tmp_path / "run")
-    assert again.preprocessor == run.preprocessor
+    assert again.preprocessor.to_dict() == run.preprocessor.to_dict()
     assert again.evaluate(folder) == run.evaluate(folder)
     out = tmp_path / "predictions.csv"
     assert again.write_predictions(folder, out) == 60
@@ -148,6 +148,34 @@ def test_what_does_not_fit_is_said(folder):
         prepare("iris", make_settings({"model": "cnn"}))
     with pytest.raises(ConfigError, match=r"hidden beside model cnn; its layers are fixed"):
         make_settings({"model": "cnn", "hidden": (3,)})
+
+
+@pytest.mark.parametrize("scaling", ["channel", "mean-image", "standardise", "range", "whiten", "zca"])
+def test_every_scaling_is_learned_from_train_and_saved(folder, tmp_path, scaling):
+    run = fit(folder, out=tmp_path / "run", **QUICK | {"epochs": 8, "preprocess": scaling})
+    if scaling != "whiten":  # 42 pictures are too few: their noise is brought to the size of their colour
+        assert run.test["accuracy"] >= 0.6
+    np.testing.assert_array_equal(load(tmp_path / "run").predict(folder), run.predict(folder))
+    fitting = prepare(folder, make_settings(QUICK | {"preprocess": scaling}))
+    pictures, train = fitting.seen.table, fitting.seen.parts.train
+    x = fitting.preprocessor.normalise(pictures.take(train).astype(np.float32) / 255)
+    if scaling == "channel":
+        np.testing.assert_allclose(x.std((0, 1, 2)), 1, atol=1e-4)
+    elif scaling == "standardise":
+        np.testing.assert_allclose(x.std(0), 1, atol=1e-4)
+    elif scaling == "range":
+        assert (x.min(), x.max()) == pytest.approx((-1, 1), abs=1e-5)
+    elif scaling == "whiten":
+        assert x.ndim == 2
+        np.testing.assert_allclose(np.cov(x.T), np.eye(x.shape[1]), atol=1e-3)
+    else:
+        np.testing.assert_allclose(x.mean(0), 0, atol=1e-4)
+        assert x.shape[1:] == (8, 8, 3)
+
+
+def test_whitened_pictures_are_no_pictures(folder):
+    with pytest.raises(ConfigError, match=r"model cnn: whitened pictures are rows of components"):
+        prepare(folder, make_settings({"model": "cnn", "preprocess": "whiten"}))
 
 
 @pytest.mark.slow

@@ -27,14 +27,16 @@ class Affine:
         shift: one for each number of a row, or for each channel.
         scale: as shift; None for 1.
         matrix: None for none.
+        shape: of a row of what a matrix makes, where that is not one line of numbers.
 
     Shapes: shift, scale broadcast to a row of x; matrix (feature, component). x (row, ...) -> the same, with a matrix
-        (row, ...) -> (row, component).
+        (row, ...) -> (row, component) or (row, *shape).
     """
 
     shift: np.ndarray
     scale: np.ndarray | None = None
     matrix: np.ndarray | None = None
+    shape: np.ndarray | None = None
 
     def __call__(self, x: np.ndarray) -> np.ndarray:
         """Shapes: as the class says. Raises: ShapeError where rows have another shape than those learned from."""
@@ -43,7 +45,8 @@ class Affine:
             if np.prod(row) != len(self.matrix):
                 raise self._unfit(x, f"{len(self.matrix)} numbers in each")
             flat = x.reshape(len(x), -1) - self.shift.astype(x.dtype).ravel()
-            return flat @ self.matrix.astype(x.dtype)
+            out = flat @ self.matrix.astype(x.dtype)
+            return out if self.shape is None else out.reshape(len(x), *self.shape)
         if self.shift.shape not in (row, row[-1:], ()):
             raise self._unfit(x, f"{self.shift.shape} in each, or at the end")
         shift = self.shift
@@ -56,7 +59,7 @@ class Affine:
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What is to be saved: Affine(**arrays) is the same again."""
-        found = {"shift": self.shift, "scale": self.scale, "matrix": self.matrix}
+        found = {"shift": self.shift, "scale": self.scale, "matrix": self.matrix, "shape": self.shape}
         return {name: values for name, values in found.items() if values is not None}
 
     def _unfit(self, x: np.ndarray, needed: str) -> ShapeError:
@@ -138,7 +141,7 @@ def zca(x: np.ndarray, *, epsilon: float = 0.0) -> Affine:
     Formula: y = (x - mean) V diag(1 / sqrt(S^2 / (rows - 1) + epsilon)) V^T; directions without variance stay 0.
     Source: Bell and Sejnowski 1997.
 
-    Shapes: x (row, ...) -> an Affine of (row, feature).
+    Shapes: x (row, ...) -> an Affine of the same.
 
     Args:
         epsilon: added to each variance, so that noise in directions that hardly vary is not blown up; in squared units
@@ -147,7 +150,8 @@ def zca(x: np.ndarray, *, epsilon: float = 0.0) -> Affine:
     mean, singular, directions, rows = _decompose(x)
     kept = singular > SAME * singular[0]
     scale = 1 / np.sqrt(singular[kept] ** 2 / (rows - 1) + epsilon)
-    return Affine(mean, matrix=(directions[kept].T * scale) @ directions[kept])
+    shape = np.array(x.shape[1:]) if x.ndim > 2 else None
+    return Affine(mean, matrix=(directions[kept].T * scale) @ directions[kept], shape=shape)
 
 
 def polynomial_features(x: np.ndarray, degree: int = 2) -> np.ndarray:

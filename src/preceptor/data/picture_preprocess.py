@@ -1,42 +1,55 @@
 """What was learned from the training pictures: their shape, their classes, and the scale of their numbers."""
 
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from preceptor.data.affine import Affine
+from preceptor.data.affine import Affine, principal_components, scale_range, standardise, zca, zero_centre
+from preceptor.data.augment import as_float
 from preceptor.data.columns import objects
-from preceptor.data.parallel import runs
-from preceptor.data.picture_stream import prepared
+from preceptor.data.parallel import cores, runs
+from preceptor.data.picture_stream import SAMPLED, fit_channels, prepared
 from preceptor.data.pictures import Pictures, read_pictures
 from preceptor.data.table import Table, listing
-from preceptor.errors import DataError
+from preceptor.errors import ConfigError, DataError
 
 TARGET = "class"  # what the class of a picture is called, where tables have a column
 PIECE_BYTES = 1 << 26  # of pictures, as float32, brought to a network at once outside training
+SAMPLE_BYTES = 1 << 28  # of pictures, as float32, that a scaling of single numbers is learned from
+MOST_WHITENED = 4_096  # numbers in a picture: the matrix is then 64 MiB
+KEPT_VARIANCE = 0.99  # share of the variance that whitening by principal components keeps: conventional
+ZCA_EPSILON = 0.01  # squared brightness: what varies by less than a tenth of the range is not blown up
+SCALINGS = {  # word -> what it does, as said to the user
+    "channel": "mean 0 and standard deviation 1 in each channel",
+    "mean-image": "less the mean picture",
+    "standardise": "mean 0 and standard deviation 1 at each place",
+    "range": "from -1 to 1 at each place",
+    "whiten": "principal components of 99 % of the variance, whitened",
+    "zca": "whitened with the least change (ZCA)",
+}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PicturePreprocessor:
     """How pictures become what a network takes.
 
     Args:
-        input_shape: (height, width, channels) of each picture.
+        shape: (height, width, channels) of each picture.
         classes: their names.
-        mean, scale: of each channel, of values from 0 to 1: x becomes (x - mean) scale.
-        rows: number of training pictures they were learned from.
-        notes: what is to be known of the pictures: sentences.
+        scaling: which of SCALINGS.
+        normalise: what brings values from 0 to 1 to scale, as it was learned.
+        rows: number of training pictures.
     """
 
-    input_shape: tuple[int, int, int]
+    shape: tuple[int, int, int]
     classes: tuple[str, ...]
-    mean: tuple[float, ...]
-    scale: tuple[float, ...]
+    scaling: str
+    normalise: Affine
     rows: int
-    notes: tuple[str, ...] = ()
 
     target = TARGET
     kind = "classes"
@@ -44,22 +57,22 @@ class PicturePreprocessor:
     left_out = 0
 
     @property
-    def features(self) -> int:
-        """Numbers in a picture."""
-        return int(np.prod(self.input_shape))
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of what a network takes of a picture."""
+        matrix = self.normalise.matrix
+        return self.shape if matrix is None or self.normalise.shape is not None else matrix.shape[1:]
 
     @property
-    def normalise(self) -> Affine:
-        """What brings pictures to scale."""
-        return Affine(np.array(self.mean), np.array(self.scale))
+    def features(self) -> int:
+        """Numbers in what a network takes of a picture."""
+        return int(np.prod(self.input_shape))
 
     def lines(self) -> list[str]:
         """What the pictures are: sentences for the terminal."""
-        colours = "Grey" if self.input_shape[-1] == 1 else "In colour"
+        colours = "Grey" if self.shape[-1] == 1 else "In colour"
         return [
-            f"{colours}; mean 0 and standard deviation 1 in each channel.",
+            f"{colours}; {SCALINGS[self.scaling]}.",
             f"{len(self.classes)} classes: {listing(self.classes)}.",
-            *self.notes,
         ]
 
     def open(self, source: Any, header: bool = True) -> Pictures:
@@ -69,11 +82,11 @@ class PicturePreprocessor:
                 f"predict: a {type(source).__name__} was given; the path of a picture, or of a folder or zip file of "
                 "pictures, is needed, for the network was trained on pictures."
             )
-        return read_pictures(source, shape=self.input_shape, classes=self.classes, labelled=False)
+        return read_pictures(source, shape=self.shape, classes=self.classes, labelled=False)
 
     def pieces(self, pictures: Pictures) -> Iterator[tuple[Table, np.ndarray]]:
         """The pictures, some at a time: a table of their files and classes, and what the network takes of them."""
-        for start, end in runs(pictures.rows, max(1, PIECE_BYTES // (4 * self.features))):
+        for start, end in runs(pictures.rows, max(1, PIECE_BYTES // (4 * math.prod(self.shape)))):
             rows = np.arange(start, end)
             yield self._table(pictures, rows), prepared(pictures, rows, self.normalise)
 
@@ -95,14 +108,46 @@ class PicturePreprocessor:
         raise AssertionError("the target of pictures is a class")
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as JSON types. Inverse: from_dict."""
-        return {"pictures": asdict(self)}
+        """Everything but `arrays` as JSON types. Inverse: from_dict."""
+        kept = ("shape", "classes", "scaling", "rows")
+        return {"pictures": {name: getattr(self, name) for name in kept}}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The numbers of the scaling, by name."""
+        return self.normalise.arrays()
 
     @classmethod
-    def from_dict(cls, saved: dict[str, Any]) -> "PicturePreprocessor":
-        """The preprocessor that to_dict saved."""
-        found: dict[str, Any] = {k: tuple(v) if isinstance(v, list) else v for k, v in saved["pictures"].items()}
-        return cls(**found)
+    def from_dict(cls, saved: dict[str, Any], arrays: dict[str, np.ndarray]) -> "PicturePreprocessor":
+        """The preprocessor that to_dict and arrays saved."""
+        known = saved["pictures"]
+        shape, classes = tuple(known["shape"]), tuple(known["classes"])
+        return cls(shape, classes, known["scaling"], Affine(**arrays), known["rows"])
+
+
+def learn_scaling(pictures: Pictures, rows: np.ndarray, scaling: str) -> Affine:
+    """The scaling of this name, from the training rows or as many of them, evenly spaced, as fit in SAMPLE_BYTES.
+
+    Raises: ConfigError where a matrix over all numbers of a picture would be too large.
+    """
+    if scaling == "channel":
+        return fit_channels(pictures, rows)
+    size = math.prod(pictures.shape)
+    if scaling in ("whiten", "zca") and size > MOST_WHITENED:
+        raise ConfigError(
+            f"preprocess {scaling}: a picture has {size:,} numbers; at most {MOST_WHITENED:,} can be whitened. Choose "
+            "another, or smaller pictures."
+        )
+    count = min(len(rows), SAMPLED, max(2, SAMPLE_BYTES // (4 * size)))
+    some = rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)]
+    x = as_float(pictures.take(some, workers=cores()))
+    learn: dict[str, Callable[[np.ndarray], Affine]] = {
+        "mean-image": zero_centre,
+        "standardise": standardise,
+        "range": scale_range,
+        "whiten": lambda x: principal_components(x, KEPT_VARIANCE, whiten=True),
+        "zca": lambda x: zca(x, epsilon=ZCA_EPSILON),
+    }
+    return learn[scaling](x)
 
 
 class PictureRows:
@@ -110,7 +155,7 @@ class PictureRows:
 
     def __init__(self, pictures: Pictures, rows: np.ndarray, normalise: Affine) -> None:
         self.pictures, self.rows, self.normalise = pictures, rows, normalise
-        self.dtype, self.shape = np.dtype(np.float32), (len(rows), *pictures.shape)
+        self.dtype, self.shape = np.dtype(np.float32), (len(rows), *prepared(pictures, rows[:1], normalise).shape[1:])
 
     def __len__(self) -> int:
         return len(self.rows)

@@ -498,6 +498,10 @@ class Preprocessor:
         """Everything as JSON types. Inverse: from_dict."""
         return asdict(self) | {"columns": [{"form": column.kind} | asdict(column) for column in self.columns]}
 
+    def arrays(self) -> dict[str, np.ndarray]:
+        """What is not in to_dict: nothing."""
+        return {}
+
     @classmethod
     def from_dict(cls, saved: dict[str, Any]) -> "Preprocessor":
         """The preprocessor that to_dict saved."""

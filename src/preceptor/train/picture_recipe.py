@@ -9,6 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from preceptor.data import PicturePreprocessor
+from preceptor.errors import ConfigError
 from preceptor.train.settings import PICTURE_MODELS, Settings
 
 MODEL = "convnet"
@@ -28,8 +29,14 @@ def complete_pictures(settings: Settings, preprocessor: PicturePreprocessor, row
 
     What the user chose stays. Completing twice changes nothing.
     """
-    s = replace(settings, model=settings.model or MODEL)
+    is_flat = len(preprocessor.input_shape) == 1
+    s = replace(settings, model=settings.model or ("mlp" if is_flat else MODEL))
     is_ready = s.model in PICTURE_MODELS
+    if is_ready and is_flat:
+        raise ConfigError(
+            f"model {s.model}: whitened pictures are rows of components; it needs pictures. Use model mlp, or "
+            "preprocess zca."
+        )
     optimiser = s.optimiser or "adamw"
     own = dict(s.own)
     if s.optimiser is None:

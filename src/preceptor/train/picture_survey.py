@@ -9,8 +9,8 @@ import numpy as np
 
 from preceptor.data import Observation, Split, split, split_by_part
 from preceptor.data.augment import Augmentation, Mixer, choose_augmentation
-from preceptor.data.picture_preprocess import TARGET, PicturePreprocessor, PictureRows
-from preceptor.data.picture_stream import PictureStream, fit_channels
+from preceptor.data.picture_preprocess import TARGET, PicturePreprocessor, PictureRows, learn_scaling
+from preceptor.data.picture_stream import PictureStream
 from preceptor.data.pictures import Pictures, read_pictures
 from preceptor.data.table import listing
 from preceptor.nn import Flatten, Layer, Sequential, convnet
@@ -32,12 +32,14 @@ class PictureSurvey:
         table: the pictures.
         parts: train, dev and test rows.
         how: in words, how they were divided.
+        scaling: how the pictures are brought to scale, of SCALINGS.
         found: what was seen, the gravest first.
     """
 
     table: Pictures
     parts: Split
     how: str
+    scaling: str
     found: list[Observation]
     notes: tuple[str, ...] = ()
 
@@ -70,10 +72,9 @@ class PictureSurvey:
     @cached_property
     def preprocessor(self) -> PicturePreprocessor:
         """What the training pictures ask for."""
-        normalise = fit_channels(self.table, self.parts.train)
-        assert normalise.scale is not None
-        shift, scale = (tuple(each.tolist()) for each in (normalise.shift, normalise.scale))
-        return PicturePreprocessor(self.table.shape, self.table.classes, shift, scale, len(self.parts.train))
+        scaling, rows = self.scaling, self.parts.train
+        normalise = learn_scaling(self.table, rows, scaling)
+        return PicturePreprocessor(self.table.shape, self.table.classes, scaling, normalise, len(rows))
 
     def complete(self, settings: Settings) -> Settings:
         """The settings with what they leave open chosen by the recipe for pictures."""
@@ -133,7 +134,7 @@ def survey_pictures(source: str | Path, settings: Settings) -> Stages[PictureSur
         groups = hashes if len(np.unique(hashes)) < len(hashes) else None
         parts = split(pictures.rows, dev=dev, test=settings.test_share, seed=seed, labels=labels, groups=groups)
         how = "stratified by class"
-    return PictureSurvey(pictures, parts, how, _look(pictures, parts))
+    return PictureSurvey(pictures, parts, how, settings.preprocess, _look(pictures, parts))
 
 
 def _look(pictures: Pictures, parts: Split) -> list[Observation]:

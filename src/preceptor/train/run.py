@@ -265,6 +265,7 @@ class Run:
 
         arrays = {f"params/{name}": value for name, value in self.params.items()}
         arrays |= {f"state/{name}": value for name, value in self.state.items()}
+        arrays |= {f"preprocessor/{name}": value for name, value in self.preprocessor.arrays().items()}
         config = {
             "format": FORMAT,
             "network": to_config(self.network),
@@ -305,7 +306,7 @@ def load(path: str | Path) -> Run:
             loss=from_config(config["loss"]),
             params={name.removeprefix("params/"): a for name, a in arrays.items() if name.startswith("params/")},
             state={name.removeprefix("state/"): a for name, a in arrays.items() if name.startswith("state/")},
-            preprocessor=_preprocessor(config["preprocessor"]),
+            preprocessor=_preprocessor(config["preprocessor"], arrays),
             dev=_figures_from_json(config["dev"]),
             test=_figures_from_json(config["test"]),
             history=history,
@@ -332,8 +333,11 @@ def _rows(piece: Table, columns: Sequence[np.ndarray], keep: Sequence[str]) -> I
     return zip(*(column.tolist() for column in [*map(piece.column, keep), *columns]), strict=True)
 
 
-def _preprocessor(saved: dict[str, Any]) -> Preprocessor | PicturePreprocessor:
-    return PicturePreprocessor.from_dict(saved) if "pictures" in saved else Preprocessor.from_dict(saved)
+def _preprocessor(saved: dict[str, Any], arrays: dict[str, np.ndarray]) -> Preprocessor | PicturePreprocessor:
+    if "pictures" not in saved:
+        return Preprocessor.from_dict(saved)
+    own = {n.removeprefix("preprocessor/"): each for n, each in arrays.items() if n.startswith("preprocessor/")}
+    return PicturePreprocessor.from_dict(saved, own)
 
 
 def _check_parts(run: Run) -> None:

@@ -10,6 +10,7 @@ from types import ModuleType
 from typing import Any
 
 from preceptor.data import augment as changes
+from preceptor.data.picture_preprocess import SCALINGS
 from preceptor.engines import ENGINES, PRECISIONS
 from preceptor.errors import ConfigError
 from preceptor.hyper import Hyper, hyper, hyper_fields, settings
@@ -127,6 +128,7 @@ class Settings:
     augment: str | None = hyper(
         default=None, doc="How training pictures are changed at random: words with commas, or none; by the pictures."
     )
+    preprocess: str = hyper(default="channel", choices=tuple(SCALINGS), doc="How pictures are brought to scale.")
     skip_corrupt: bool = hyper(default=False, doc="Pass over pictures that cannot be read, and say so.")
     engine: str = hyper(default="auto", choices=ENGINES, doc="What computes.")
     devices: int | None = hyper(

@@ -20,6 +20,7 @@ from preceptor.train.settings import PICTURE_MODELS, Settings
 ROW_VISITS = 3_000_000  # rows seen in a whole training of one plain network, within EPOCHS: 100 epochs for small tables
 EPOCHS = (10, 100)
 BATCH_SIZES = (32, 256)  # small tables take small batches; a batch is about 1/200 of the training rows between
+LARGE_BATCH, MANY_ROWS = 1024, 2_000_000  # so many training rows give larger batches, which are faster, enough steps
 
 MEMBERS, MORE_MEMBERS, FEW_ROWS = 8, 16, 5_000  # of the ensemble; more below so many training rows: cheap there
 WIDTHS = (64, 64)  # of each member
@@ -77,7 +78,7 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
     if rate is None:
         own_rate = RATE if rows >= 1_000 else RATE_OF_FEW
         rate = own_rate if ensemble and s.optimiser is None else filled.make_optimiser().usual_rate
-    size = s.batch_size or int(np.clip(2 ** round(np.log2(max(rows / 200, 1))), *BATCH_SIZES))
+    size = s.batch_size or usual_batch(rows)
     wide = features + LEVEL_WIDTH * len(level_features(preprocessor)[0])
     visits = WORK / (6 * members * _products(wide, hidden, waves, len(number_features(preprocessor))))
     most = min(max(ENSEMBLE_EPOCHS[1], STEPS * size // rows), EPOCHS[1])
@@ -85,6 +86,13 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
     epochs = s.epochs or int(usual)
     patience = s.patience or max(filled.least_patience, epochs // 2 if ensemble else epochs // 3)
     return replace(filled, learning_rate=rate, batch_size=size, epochs=epochs, patience=patience)
+
+
+def usual_batch(rows: int) -> int:
+    """The batch size for so many training rows."""
+    if rows >= MANY_ROWS:
+        return LARGE_BATCH
+    return int(np.clip(2 ** round(np.log2(max(rows / 200, 1))), *BATCH_SIZES))
 
 
 def _drop_rate(preprocessor: Preprocessor, rows: int) -> float:
@@ -123,7 +131,7 @@ def make_config(settings: Settings, network: Layer, loss: Loss, rows: int) -> Co
     """The training that settings ask for; what they leave open is chosen by the number of training rows."""
     optimiser = settings.make_optimiser()
     epochs = settings.epochs or int(np.clip(ROW_VISITS // rows, *EPOCHS))
-    size = settings.batch_size or int(np.clip(2 ** round(np.log2(max(rows / 200, 1))), *BATCH_SIZES))
+    size = settings.batch_size or usual_batch(rows)
     if min(size, rows) % settings.accumulate:
         raise ConfigError(
             f"accumulate is {settings.accumulate} and a batch has {min(size, rows)} rows; pieces of one size are "

@@ -241,7 +241,7 @@ def test_the_network_is_the_one_described():
 
 
 @pytest.mark.parametrize(
-    "rows, batch_size, epochs", [(7, 7, 100), (1000, 32, 100), (20_000, 128, 100), (10**7, 256, 10)]
+    "rows, batch_size, epochs", [(7, 7, 100), (1000, 32, 100), (20_000, 128, 100), (10**7, 1024, 10)]
 )
 def test_what_is_left_open_is_chosen_by_the_number_of_rows(rows, batch_size, epochs):
     config = make_config(make_settings({}), nn.linear_model(1), nn.Quadratic(), rows)

@@ -25,6 +25,7 @@ from preceptor.data.long_table import (
     LongTable,
     connect,
     first_line,
+    quoted,
     without_pattern,
 )
 from preceptor.data.row_file import check_room
@@ -152,7 +153,7 @@ class _Copy:
         connection = connect(path, self.target, memory=MEMORY_LIMIT)
         try:
             arguments = _arguments(path, layout, header, columns, types)
-            copy = f"COPY ({READ_CSV}) TO '{_quoted(self.target)}' (FORMAT parquet, ROW_GROUP_SIZE {GROUP_ROWS})"
+            copy = f"COPY ({READ_CSV}) TO {quoted(self.target)} (FORMAT parquet, ROW_GROUP_SIZE {GROUP_ROWS})"
             _sniffed(lambda sample: connection.execute(copy, arguments | sample))
         finally:
             connection.close()
@@ -165,8 +166,7 @@ class _Copy:
         def finish(column: str, values: Any) -> np.ndarray:
             return _settle(column, values, Said(), semicolons)
 
-        names = list(_described(self.target)[0])
-        selects = {column: f'"{names[number]}"' for number, column in enumerate(header.names)}
+        selects = {column: f"c{number}" for number, column in enumerate(header.names)}  # as _arguments names them
         return LongTable(name, self.target, selects, rows, finish, notes)
 
 
@@ -190,10 +190,6 @@ def _sniffed(read: Any) -> Any:
         return read({"sample": SNIFFED_ROWS})
     except duckdb.ConversionException:
         return read({"sample": -1})
-
-
-def _quoted(path: Path) -> str:
-    return str(path).replace("'", "''")
 
 
 def _described(path: Path) -> tuple[dict[str, str], int, int]:
@@ -257,7 +253,7 @@ def _regrouped(name: str, path: Path, target: Path) -> Path:
     check_room(path.stat().st_size, name)
     connection = connect(path, target, memory=MEMORY_LIMIT)
     try:
-        copy = f"TO '{_quoted(target)}' (FORMAT parquet, ROW_GROUP_SIZE {GROUP_ROWS})"
+        copy = f"TO {quoted(target)} (FORMAT parquet, ROW_GROUP_SIZE {GROUP_ROWS})"
         source = "SELECT * FROM read_parquet($1, hive_partitioning=false)"
         connection.execute(f"COPY ({source}) {copy}", [without_pattern(path)])
     finally:

@@ -134,12 +134,17 @@ def connect(*paths: Path, memory: str | None = None) -> Any:
     options = {"autoinstall_known_extensions": False, "autoload_known_extensions": False}
     connection = duckdb.connect(":memory:", config=options)
     known = {form for path in paths for form in (str(path), without_pattern(path))}
-    allowed = ", ".join("'" + each.replace("'", "''") + "'" for each in sorted(known))
+    allowed = ", ".join(map(quoted, sorted(known)))
     connection.execute(f"SET allowed_paths = [{allowed}]")
     connection.execute("SET enable_external_access = false")
     if memory is not None:
         connection.execute(f"SET memory_limit = '{memory}'")
     return connection
+
+
+def quoted(text: str | Path) -> str:
+    """A text as SQL quotes it."""
+    return "'" + str(text).replace("'", "''") + "'"
 
 
 def without_pattern(path: Path) -> str:

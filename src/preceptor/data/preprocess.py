@@ -533,11 +533,16 @@ def usable_rows(table: Table, target: str) -> np.ndarray:
     """
     found = np.flatnonzero(~missing_rows(table.column(target)))
     if not len(found):
-        raise DataError(
-            f"{table.name}: the target {target!r} is missing in all of {table.rows:,} rows; rows that have it are "
-            "needed. Check that it is the right column."
-        )
+        raise no_target(table.name, target, table.rows)
     return found
+
+
+def no_target(where: str, target: str, rows: int) -> DataError:
+    """The error that none of a table's rows has a target."""
+    return DataError(
+        f"{where}: the target {target!r} is missing in all of {rows:,} rows; rows that have it are needed. Check that "
+        "it is the right column."
+    )
 
 
 def target_kind(table: Table, target: str, rows: np.ndarray, kind: str | None = None) -> str:

@@ -15,6 +15,7 @@ import msgspec
 import numpy as np
 
 from preceptor.data import PicturePreprocessor, Preprocessor, Table, missing_rows
+from preceptor.data.preprocess import no_target
 from preceptor.data.table import check_column
 from preceptor.engines import Engine, choose_engine, is_first_process
 from preceptor.errors import ConfigError, DataError, ShapeError
@@ -29,6 +30,7 @@ from preceptor.nn import (
     output_spec,
     to_config,
 )
+from preceptor.nn.layer import within
 from preceptor.ops import Spec
 from preceptor.train.disk import replace_file, write_folder
 from preceptor.train.loop import Evaluator
@@ -125,10 +127,7 @@ class Run:
             outputs.append(found[known])
             truth.append(self.preprocessor.encode_target(piece.select(known), known))
         if not sum(map(len, truth)):
-            raise DataError(
-                f"{table.name}: the target {target!r} is missing in all of {table.rows:,} rows; rows that have it are "
-                "needed. Check that it is the right column."
-            )
+            raise no_target(table.name, target, table.rows)
         return figures(self.preprocessor, self.loss, np.concatenate(outputs), np.concatenate(truth))
 
     def write_predictions(
@@ -304,9 +303,9 @@ def load(path: str | Path) -> Run:
         run = Run(
             network=from_config(config["network"]),
             loss=from_config(config["loss"]),
-            params={name.removeprefix("params/"): a for name, a in arrays.items() if name.startswith("params/")},
-            state={name.removeprefix("state/"): a for name, a in arrays.items() if name.startswith("state/")},
-            preprocessor=_preprocessor(config["preprocessor"], arrays),
+            params=within(arrays, "params"),
+            state=within(arrays, "state"),
+            preprocessor=_preprocessor(config["preprocessor"], within(arrays, "preprocessor")),
             dev=_figures_from_json(config["dev"]),
             test=_figures_from_json(config["test"]),
             history=history,
@@ -334,10 +333,7 @@ def _rows(piece: Table, columns: Sequence[np.ndarray], keep: Sequence[str]) -> I
 
 
 def _preprocessor(saved: dict[str, Any], arrays: dict[str, np.ndarray]) -> Preprocessor | PicturePreprocessor:
-    if "pictures" not in saved:
-        return Preprocessor.from_dict(saved)
-    own = {n.removeprefix("preprocessor/"): each for n, each in arrays.items() if n.startswith("preprocessor/")}
-    return PicturePreprocessor.from_dict(saved, own)
+    return PicturePreprocessor.from_dict(saved, arrays) if "pictures" in saved else Preprocessor.from_dict(saved)
 
 
 def _check_parts(run: Run) -> None:

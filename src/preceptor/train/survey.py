@@ -32,6 +32,7 @@ from preceptor.data import (
     twins,
     usable_rows,
 )
+from preceptor.data.preprocess import no_target
 from preceptor.data.split import PART_WORDS
 from preceptor.data.table import check_column, listing
 from preceptor.errors import ConfigError, DataError
@@ -224,10 +225,7 @@ def _survey_long(table: LongTable, target: str, settings: Settings) -> Stages[Su
     codes, labels = yield from _target_codes(table, target)
     usable = np.flatnonzero(codes >= 0)
     if not len(usable):
-        raise DataError(
-            f"{table.name}: the target {target!r} is missing in all of {table.rows:,} rows; rows that have it are "
-            "needed. Check that it is the right column."
-        )
+        raise no_target(table.name, target, table.rows)
     yield Stage("drawing a sample")
     some = table.sample(SAMPLE, names=[target])[0]
     kind = target_kind(some, target, usable_rows(some, target), settings.kind)
@@ -255,7 +253,7 @@ def _survey_long(table: LongTable, target: str, settings: Settings) -> Stages[Su
 def _share(settings: Settings, name: str, rows: int) -> float:
     """The share of a part of a long table: the usual one is too much where it makes more than MOST_JUDGES rows."""
     asked = float(getattr(settings, name))
-    is_usual = asked == type(settings).__dataclass_fields__[name].default
+    is_usual = asked == getattr(Settings, name)
     return min(asked, MOST_JUDGES / rows) if is_usual else asked
 
 

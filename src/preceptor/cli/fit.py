@@ -110,12 +110,17 @@ def _resumed(context: click.Context, begun: Path, data: str | None) -> Fitting:
     return fitting
 
 
+def bar(console: Console) -> Progress:
+    """A moving line with a bar and a text; nothing where the output is no terminal."""
+    columns = (BarColumn(bar_width=12), TextColumn("{task.description}", table_column=Column(no_wrap=True)))
+    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
+
+
 def watched(stages: Stages[Result]) -> Result:
     """What a preparation leads to, shown while it goes on: a moving line on a terminal, else a line at times."""
     console = Console(stderr=True)
     began = said = time.monotonic()
-    columns = (BarColumn(bar_width=12), TextColumn("{task.description}", table_column=Column(no_wrap=True)))
-    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as progress:
+    with bar(console) as progress:
         task = progress.add_task("", total=None)
         while True:
             try:
@@ -283,8 +288,7 @@ def progress_shown(fitting: Fitting) -> Iterator[Any]:
 
         yield log
         return
-    columns = (BarColumn(bar_width=12), TextColumn("{task.description}", table_column=Column(no_wrap=True)))
-    with Progress(*columns, console=console, transient=True) as progress:
+    with bar(console) as progress:
         task = progress.add_task("compiling", total=None)
 
         def show(record: Record) -> None:

@@ -10,6 +10,7 @@ import numpy as np
 
 from preceptor.data import PicturePreprocessor
 from preceptor.errors import ConfigError
+from preceptor.train.recipe import power_of_two
 from preceptor.train.settings import PICTURE_MODELS, Settings
 
 MODEL = "convnet"
@@ -57,7 +58,7 @@ def complete_pictures(settings: Settings, preprocessor: PicturePreprocessor, row
     if rate is None:
         own_rate = RATES.get(str(s.model), RATE)
         rate = own_rate if s.optimiser is None and is_ready else filled.make_optimiser().usual_rate
-    size = s.batch_size or int(np.clip(2 ** round(np.log2(max(rows / 50, 1))), *BATCH_SIZES))
+    size = s.batch_size or power_of_two(rows / 50, BATCH_SIZES)
     epochs = s.epochs or int(np.clip(STEPS * size // rows, *EPOCHS))
     patience = s.patience or max(filled.least_patience, epochs // 2)
     return replace(filled, learning_rate=rate, batch_size=size, epochs=epochs, patience=patience)

@@ -92,7 +92,12 @@ def usual_batch(rows: int) -> int:
     """The batch size for so many training rows."""
     if rows >= MANY_ROWS:
         return LARGE_BATCH
-    return int(np.clip(2 ** round(np.log2(max(rows / 200, 1))), *BATCH_SIZES))
+    return power_of_two(rows / 200, BATCH_SIZES)
+
+
+def power_of_two(size: float, limits: tuple[int, int]) -> int:
+    """The nearest power of two, within limits that are such powers."""
+    return int(np.clip(2 ** round(np.log2(max(size, 1))), *limits))
 
 
 def _drop_rate(preprocessor: Preprocessor, rows: int) -> float:

@@ -21,6 +21,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
+from preceptor.engines import ENGINES
 from worker import CONTESTANTS
 from workloads import WORKLOADS
 
@@ -180,7 +181,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
         help=f"peers, comma-separated, of {', '.join(PEERS)}; default %(default)s",
     )
     parser.add_argument("--precision", default="f32", choices=("f32", "bf16"))
-    parser.add_argument("--engine", default="auto", choices=("auto", "xla", "reference"), help="the project's engine")
+    parser.add_argument("--engine", default="auto", choices=ENGINES, help="the project's engine")
     parser.add_argument("--repeats", type=int, default=3, help="rounds of all contestants, at least 3; default 3")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     given = parser.parse_args(arguments)

@@ -73,7 +73,8 @@ MISTAKES = [
     ((*NUMBER, "--learning-rate", "fast"), "Invalid value for '--learning-rate': 'fast' is not a valid float."),
     ((*NUMBER, "--hidden", "8,,8"), "'8,,8' is not a list of whole numbers such as 128,64."),
     ((*NUMBER, "--optimiser", "sgdd"), "Invalid value for '--optimiser': 'sgdd' is not one of 'sgd', "),
-    ((*NUMBER, "--engine", "gpu"), "Invalid value for '--engine': 'gpu' is not one of 'auto', 'xla', 'reference'."),
+    ((*NUMBER, "--engine", "gpu"), "'gpu' is not one of 'auto', 'native', 'xla', 'reference'."),
+    ((*NUMBER, "--threads", "2"), "threads: received 2 with the reference engine; only native takes a number."),
     # numbers out of range
     ((*NUMBER, "--epochs", "0"), "preceptor: Settings: epochs is 0; it must be at least 1."),
     ((*NUMBER, "--learning-rate", "-1"), "preceptor: Settings: learning_rate is -1; it must be at least 0."),

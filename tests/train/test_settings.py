@@ -68,7 +68,7 @@ BAD = [
     ({"loss": "mse"}, "Settings: loss is 'mse'; it must be one of "),
     ({"optimiser": "tiger"}, "Settings: optimiser is 'tiger'; it must be one of sgd, "),
     ({"schedule": "poly"}, "Settings: schedule is 'poly'; it must be one of "),
-    ({"engine": "cuda"}, "Settings: engine is 'cuda'; it must be one of auto, xla, reference."),
+    ({"engine": "cuda"}, "Settings: engine is 'cuda'; it must be one of auto, native, xla, reference."),
     ({"precision": "f16"}, "Settings: precision is 'f16'; it must be one of f32, bf16, f64."),
     ({"momentum": 0.5}, "Settings: momentum belongs to neither adam nor one-cycle; they take beta1, "),
     ({"optimiser": "momentum", "momentum": 1.5}, "Momentum: momentum is 1.5; it must be 0 to 1."),

@@ -22,7 +22,7 @@ from rich.table import Column
 from preceptor.cli.options import number_options, settings_options
 from preceptor.data import Observation
 from preceptor.data.table import listing
-from preceptor.engines import agreed, is_first_process
+from preceptor.engines import advice, agreed, is_first_process
 from preceptor.errors import ConfigError
 from preceptor.nn import Loss, MemberLoss, count_parameters
 from preceptor.nn.layer import within
@@ -164,6 +164,8 @@ def say_plan(fitting: Fitting) -> None:
         members += f"{' of' if members else ','} {chosen.members} members trained as one, each"
     line("network", f"{chosen.model}{members} {widths}{unit}; {count_parameters(params):,} parameters")
     line("engine", f"{config.engine.name}, {config.engine.precision}")
+    if slow := advice(chosen.engine, config.engine):
+        line("", slow)
     line(
         "training",
         f"{fitting.settings.optimiser}, rate {config.learning_rate:g} {fitting.settings.schedule}, "

@@ -1,20 +1,45 @@
 """Graph in, callable out: the engines, and the choice among them."""
 
-import importlib.util
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from preceptor.engines.base import PRECISIONS, Batches, Engine, Loop
 from preceptor.engines.reference import Reference
-from preceptor.engines.xla import Xla, agreed, is_first_process
+from preceptor.engines.xla import (
+    INSTALL_JAX,
+    NEEDS_JAX,
+    Xla,
+    agreed,
+    has_accelerator,
+    is_first_process,
+    is_installed,
+    may_have_accelerator,
+    trains_with_others,
+)
 from preceptor.errors import ConfigError, NotSupported
 from preceptor.graph import flatten, inline, trace
 from preceptor.ops import Symbol
 from preceptor.ops.primitive import as_array, spec_of
 
-ENGINES = ("auto", "xla", "reference")
+try:
+    from preceptor.engines.native import Native, unavailable  # type: ignore[attr-defined]
+except ImportError:
+
+    def unavailable() -> str:
+        """Why the native engine cannot be used."""
+        return "it is not there yet."
+
+    @dataclass(frozen=True)
+    class Native(Reference):  # type: ignore[no-redef]
+        """To come."""
+
+        threads: int | None = None
+
+
+ENGINES = ("auto", "native", "xla", "reference")
 
 __all__ = [
     "ENGINES",
@@ -22,8 +47,10 @@ __all__ = [
     "Batches",
     "Engine",
     "Loop",
+    "Native",
     "Reference",
     "Xla",
+    "advice",
     "agreed",
     "choose_engine",
     "is_first_process",
@@ -32,28 +59,67 @@ __all__ = [
 
 
 def choose_engine(
-    name: str = "auto", precision: str = "f32", devices: int | None = None, batch_size: int | None = None
+    name: str = "auto",
+    precision: str = "f32",
+    devices: int | None = None,
+    batch_size: int | None = None,
+    threads: int | None = None,
 ) -> Engine:
-    """Picks an engine by its word: "xla", "reference", or "auto", which is xla where jax is installed.
+    """Picks an engine by its word.
+
+    "auto" is xla for several devices, several processes, or an accelerator that jax sees; else native where it can be
+    used; else xla where jax is installed; else reference.
 
     Args:
         devices: how many share a batch; None for as many of those that jax sees as divide it.
         batch_size: rows in a batch. Where it is given, the number of devices is settled, and told by the engine's name.
-    Raises: ConfigError for another word, or for devices that cannot share the batch; NotSupported for xla without jax.
+        threads: of the native engine; None for one on each core.
+    Raises: ConfigError for another word, for devices that cannot share the batch, or for devices or threads beside an
+        engine that takes no number of them; NotSupported for an engine that is not installed.
     """
     if name not in ENGINES:
         raise ConfigError(f"engine: received {name!r}; it must be one of {', '.join(ENGINES)}.")
     if precision not in PRECISIONS:
         raise ConfigError(f"precision: received {precision!r}; it must be one of {', '.join(PRECISIONS)}.")
-    has_jax = importlib.util.find_spec("jax") is not None
-    if name == "xla" and not has_jax:
-        raise NotSupported("engine: xla was asked for; it needs jax, which is not installed. Run: pip install jax.")
-    if not has_jax or name == "reference":
-        if devices not in (None, 1):
-            raise ConfigError(f"devices: received {devices} with the reference engine; it has one. Use --engine xla.")
+    word = _best(devices) if name == "auto" else name
+    if word == "xla" and not is_installed():
+        cause = "was asked for" if name == "xla" else "is the one for several devices or processes"
+        raise NotSupported(f"engine: xla {cause}; {NEEDS_JAX}")
+    if word == "native" and (reason := unavailable()):
+        raise NotSupported(f"engine: native was asked for; {reason}")
+    if word != "xla" and devices not in (None, 1):
+        raise ConfigError(f"devices: received {devices} with the {word} engine; it has one. Use --engine xla.")
+    if word != "native" and threads is not None:
+        raise ConfigError(
+            f"threads: received {threads} with the {word} engine; only native takes a number. Leave it out."
+        )
+    if word == "reference":
         return Reference(precision)
+    if word == "native":
+        return Native(precision, threads)
     engine = Xla(precision, devices)
     return engine if batch_size is None else Xla(precision, engine.sharing(batch_size))
+
+
+def _best(devices: int | None) -> str:
+    """The word of the engine that "auto" means here."""
+    if devices not in (None, 1) or trains_with_others():
+        return "xla"
+    if is_installed() and may_have_accelerator() and has_accelerator():
+        return "xla"
+    if not unavailable():
+        return "native"
+    return "xla" if is_installed() else "reference"
+
+
+def advice(name: str, engine: Engine) -> str:
+    """How to come by a faster engine than "auto" had to settle for, in a sentence; empty where that was not so."""
+    if name != "auto" or not isinstance(engine, Reference):
+        return ""
+    return (
+        "Slow: neither the native engine nor jax is installed. For a faster one install again where GCC is at hand, or "
+        f"run: {INSTALL_JAX}."
+    )
 
 
 def jit(function: Callable[..., Any], engine: str = "auto", precision: str = "f32") -> Callable[..., Any]:
@@ -61,7 +127,7 @@ def jit(function: Callable[..., Any], engine: str = "auto", precision: str = "f3
 
     Args:
         function: takes and returns arrays in any nesting of dictionaries, tuples and lists.
-        engine: "auto", "xla" or "reference".
+        engine: "auto", "native", "xla" or "reference".
         precision: "f32", or "bf16" for products of factors rounded to bfloat16 with sums in float32.
 
     Returns: a function of the same arguments; its results are NumPy arrays.

@@ -9,12 +9,14 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from functools import cache
+from importlib.metadata import entry_points
+from importlib.util import find_spec
 from typing import Any
 
 import numpy as np
 
 from preceptor.engines.base import Batches, Engine, Loop, batch_count
-from preceptor.errors import ConfigError
+from preceptor.errors import ConfigError, NotSupported
 from preceptor.graph import Graph, Program, at_precision, execute, flatten, map_leaves
 from preceptor.ops import Spec
 
@@ -33,16 +35,53 @@ SLOW_IN_LOOP_ON_CPU = frozenset({"convolution", "convolution_input", "convolutio
 # this one is, from 0. Under Slurm, Open MPI and the like, jax finds the two numbers by itself.
 COORDINATOR, PROCESSES, PROCESS = "JAX_COORDINATOR_ADDRESS", "JAX_NUM_PROCESSES", "JAX_PROCESS_ID"
 
+# Where jax is told of devices: by name, or of the library that drives them.
+PLATFORMS = "JAX_PLATFORMS"
+DRIVERS = ("TPU_LIBRARY_PATH", "PJRT_NAMES_AND_LIBRARY_PATHS")
+
+INSTALL_JAX = "pip install 'preceptor[xla]'"
+NEEDS_JAX = f"it needs jax, which is not installed. Run: {INSTALL_JAX}."
+
+
+def is_installed() -> bool:
+    """Whether jax is there; told without loading it."""
+    return find_spec("jax") is not None
+
+
+def trains_with_others() -> bool:
+    """Whether the environment speaks of other processes to train with."""
+    return COORDINATOR in os.environ
+
+
+def may_have_accelerator() -> bool:
+    """Whether jax could see a device that is not the CPU; told without loading jax, which takes half a second.
+
+    jax drives accelerators by plugins, which are modules of `jax_plugins` or name themselves as entry points, by
+    libtpu, and by libraries that the environment names.
+    """
+    if platforms := os.environ.get(PLATFORMS):
+        return platforms != "cpu"
+    return (
+        any(name in os.environ for name in DRIVERS)
+        or any(find_spec(name) is not None for name in ("jax_plugins", "libtpu"))
+        or bool(entry_points(group="jax_plugins"))
+    )
+
 
 @cache
 def _jax() -> Any:
     """Imports jax, joins the processes that train together, and points jax's compilation cache at a folder of ours,
-    where the user has not chosen one."""
+    where the user has not chosen one.
+
+    Raises: NotSupported where jax is not installed.
+    """
+    if not is_installed():
+        raise NotSupported(f"xla: {NEEDS_JAX}")
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     _keep_memory()
     import jax
 
-    if COORDINATOR in os.environ and not jax.distributed.is_initialized():
+    if trains_with_others() and not jax.distributed.is_initialized():
         _join(jax)
     if jax.config.jax_compilation_cache_dir is None:
         root = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
@@ -92,7 +131,7 @@ def _join(jax: Any) -> None:
 
 def _is_alone() -> bool:
     """Whether no other process trains with this one; told without loading jax where nothing speaks of others."""
-    if COORDINATOR in os.environ:
+    if trains_with_others():
         _jax()
     return "jax" not in sys.modules or not sys.modules["jax"].distributed.is_initialized()
 

@@ -154,5 +154,5 @@ def make_config(settings: Settings, network: Layer, loss: Loss, rows: int) -> Co
         batch_size=min(size, rows),
         epochs=epochs,
         seed=settings.seed,
-        engine=choose_engine(settings.engine, settings.precision, settings.devices, min(size, rows)),
+        engine=choose_engine(settings.engine, settings.precision, settings.devices, min(size, rows), settings.threads),
     )

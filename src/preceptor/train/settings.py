@@ -131,6 +131,9 @@ class Settings:
     preprocess: str = hyper(default="channel", choices=tuple(SCALINGS), doc="How pictures are brought to scale.")
     skip_corrupt: bool = hyper(default=False, doc="Pass over pictures that cannot be read, and say so.")
     engine: str = hyper(default="auto", choices=ENGINES, doc="What computes.")
+    threads: int | None = hyper(
+        default=None, low=1, unit="threads", doc="Of the native engine; one on each core if left out."
+    )
     devices: int | None = hyper(
         default=None, low=1, unit="devices", doc="Share each batch evenly; as many of all as can if left out."
     )

@@ -135,6 +135,15 @@ def test_a_network_learns_from_the_disk_and_predicts_from_there(short, target, s
     assert run.evaluate(path)[score] == pytest.approx(run.evaluate(table)[score], abs=1e-9)
 
 
+def test_evaluate_names_a_wrong_target_by_its_row_in_the_file(short):
+    table = columns()
+    table["kind"] = np.where(table["number"] > 0, "yes", "no").astype(object)
+    run = fit({name: values[:200] for name, values in table.items() if name != "number"}, "kind", **QUICK)
+    table["kind"][[3, 3_000]] = ["", "maybe"]  # of the third piece, behind a row that is left out
+    with pytest.raises(DataError, match="the target 'kind' is 'maybe' in data row 3,001"):
+        run.evaluate(write(short / "table.csv", table))
+
+
 def test_what_does_not_fit_is_named_by_its_row_in_the_file(short, monkeypatch):
     monkeypatch.setattr(survey, "SAMPLE", 500)
     table = columns()

@@ -121,11 +121,12 @@ class Run:
         """
         table, target = self.preprocessor.open(source, header), str(self.preprocessor.target)
         check_column(table.name, target, table.columns)
-        outputs, truth = [], []
+        outputs, truth, start = [], [], 0
         for piece, found in self._outputs(table):
             known = np.flatnonzero(~missing_rows(piece.column(target)))
             outputs.append(found[known])
-            truth.append(self.preprocessor.encode_target(piece.select(known), known))
+            truth.append(self.preprocessor.encode_target(piece.select(known), start + known))
+            start += piece.rows
         if not sum(map(len, truth)):
             raise no_target(table.name, target, table.rows)
         return figures(self.preprocessor, self.loss, np.concatenate(outputs), np.concatenate(truth))

@@ -1,0 +1,71 @@
+// What a convolution is, and our own way to compute it.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <vector>
+
+#include "kernels.h"
+
+namespace preceptor {
+
+enum class Role : int { forward = 0, input = 1, kernel = 2 };
+
+// Channels last; kernels (*size, channels in of a group, channels out). Space has one to three axes; those that are
+// missing come first, with length 1.
+struct Convolution {
+    using Space = std::array<int64_t, 3>;
+
+    int64_t batch, groups, channels_in, channels_out;
+    Space in, out, size, stride, before, dilation;
+
+    int64_t group_in() const { return channels_in / groups; }
+    int64_t group_out() const { return channels_out / groups; }
+    int64_t taps() const { return size[0] * size[1] * size[2]; }
+    int64_t in_space() const { return in[0] * in[1] * in[2]; }
+    int64_t out_space() const { return out[0] * out[1] * out[2]; }
+    int64_t kernel_count() const { return taps() * group_in() * channels_out; }
+};
+
+// Images are copied into a padded buffer, some at a time; there each window is a few contiguous runs, and so a row of a
+// product with the kernel (or, for the kernel's gradient, a column). Any sizes, strides, dilations and groups.
+class WindowedProduct {
+  public:
+    WindowedProduct(const Convolution& convolution, Role role);
+
+    size_t scratch_bytes(int threads) const;
+    // forward: (x, kernel) -> y; input: (g, kernel) -> dx; kernel: (x, g) -> dkernel. Bias and relu: forward only.
+    void run(const float* first, const float* second, float* result, const float* bias, bool relu, int threads,
+             char* scratch) const;
+
+  private:
+    struct Task {
+        int64_t image, images, row, rows;
+    };
+
+    Task task(int64_t index) const;
+    void fill_padded(const float* x, const Task& task, float* padded) const;
+    void pack_kernel(const float* kernel, int threads, float* packed) const;
+    void run_windows(const float* x, const float* packed, float* result, const float* bias, bool relu, const Task& task,
+                     float* padded) const;
+    void run_kernel(const float* x, const float* g, float* result, const Task& task, float* scratch) const;
+
+    const Kernels& kernels_;
+    Convolution c_;  // of the forward kind: the gradient of the input is a forward convolution of g
+    bool flipped_;   // kernels are turned round, and their channels exchanged
+    Convolution::Space spacing_{1, 1, 1};  // from one number of the input to the next in the padded buffer
+    bool for_kernel_;
+
+    int64_t images_ = 1, rows_ = 1;  // of a task: several whole images, or some rows of one
+    int64_t image_tasks_ = 0, row_tasks_ = 0;
+    int64_t padded_image_ = 0;       // numbers
+    Convolution::Space padded_{};    // lengths of the padded buffer; the first axis: of the rows of a task
+    std::vector<int64_t> positions_;  // offset of each window of a task
+    std::vector<int64_t> taps_;       // offset of each run of a window
+    int64_t run_length_ = 0;
+    std::vector<int64_t> kernel_rows_;  // offset within a window of each row of the kernel
+    std::vector<int64_t> lines_;        // offset of each line of windows along the last axis
+    int64_t partials_ = 0;
+};
+
+}  // namespace preceptor

@@ -1,0 +1,249 @@
+// "convolution": role (0 forward, 1 gradient of the input, 2 of the kernel), axes of space, batch, groups, channels in,
+// channels out, then for each axis: input lengths, output lengths, sizes, strides, padding before, dilations; type, first
+// ref, second ref, result ref, bias ref, activation (0 none, 1 relu). oneDNN's where it is faster, else our own.
+#include <algorithm>
+#include <optional>
+
+#include "convolution.h"
+#include "instruction.h"
+#include "onednn.h"
+#include "widen.h"
+
+namespace preceptor {
+
+namespace {
+
+struct Description {
+    Role role;
+    int axes;
+    Convolution shape;
+    Type type;
+    Ref first, second, result, bias;
+    bool relu;
+};
+
+Description read_convolution(Words& words) {
+    Description d;
+    d.role = static_cast<Role>(words.next());
+    d.axes = words.narrow();
+    if (d.axes < 1 || d.axes > 3) throw std::invalid_argument("convolution: space has one to three axes");
+    Convolution& c = d.shape;
+    c.batch = words.next();
+    c.groups = words.next();
+    c.channels_in = words.next();
+    c.channels_out = words.next();
+    c.in = c.out = c.size = c.stride = c.dilation = {1, 1, 1};
+    c.before = {0, 0, 0};
+    for (auto* each : {&c.in, &c.out, &c.size, &c.stride, &c.before, &c.dilation}) {
+        for (int axis = 3 - d.axes; axis < 3; ++axis) (*each)[static_cast<size_t>(axis)] = words.next();
+    }
+    d.type = static_cast<Type>(words.next());
+    d.first = words.ref();
+    d.second = words.ref();
+    d.result = words.ref();
+    d.bias = words.ref();
+    d.relu = words.flag();
+    words.finish();
+    if (d.type != Type::f32 && d.type != Type::bf16) throw std::invalid_argument("convolution: f32 or bf16 is required");
+    if (c.groups < 1 || c.channels_in % c.groups || c.channels_out % c.groups) {
+        throw std::invalid_argument("convolution: channels must be a multiple of the groups");
+    }
+    for (size_t axis = 0; axis < 3; ++axis) {
+        if (c.size[axis] < 1 || c.stride[axis] < 1 || c.dilation[axis] < 1 || c.in[axis] < 0 || c.out[axis] < 0) {
+            throw std::invalid_argument("convolution: sizes, strides and dilations are at least 1, lengths at least 0");
+        }
+    }
+    return d;
+}
+
+class OwnConvolution : public Instruction {
+  public:
+    explicit OwnConvolution(const Description& d) : d_(d), product_(d.shape, d.role) {
+        if (d.type == Type::f32) return;
+        const Convolution& c = d.shape;
+        const int64_t inputs = c.batch * c.in_space() * c.channels_in, outputs = c.batch * c.out_space() * c.channels_out;
+        wide_first_.emplace(1, 1, d.role == Role::input ? outputs : inputs, Strides{0, 0, 1});
+        wide_second_.emplace(1, 1, d.role == Role::kernel ? outputs : c.kernel_count(), Strides{0, 0, 1});
+    }
+
+    void run(const Context& context) const override {
+        char* scratch = context.scratch;
+        const float* first = wide_first_ ? wide_first_->run(context, d_.first, scratch) : context.at<float>(d_.first);
+        const float* second = wide_second_ ? wide_second_->run(context, d_.second, scratch) : context.at<float>(d_.second);
+        product_.run(first, second, context.at<float>(d_.result), d_.bias ? context.at<float>(d_.bias) : nullptr,
+                     d_.relu, context.threads, scratch);
+    }
+    size_t scratch_bytes(int threads) const override {
+        return (wide_first_ ? wide_first_->bytes() + wide_second_->bytes() : 0) + product_.scratch_bytes(threads);
+    }
+
+  private:
+    Description d_;
+    WindowedProduct product_;
+    std::optional<Widened> wide_first_, wide_second_;
+};
+
+// Shapes and strides as oneDNN names them: (batch, channel, *space), whatever the order in memory.
+struct Axes {
+    std::vector<int64_t> shape, strides;
+};
+
+Axes activations(const Description& d, int64_t channels, const Convolution::Space& space) {
+    Axes axes{{d.shape.batch, channels}, {space[0] * space[1] * space[2] * channels, 1}};
+    int64_t stride = channels * space[0] * space[1] * space[2];
+    for (int axis = 3 - d.axes; axis < 3; ++axis) {
+        stride /= space[static_cast<size_t>(axis)];
+        axes.shape.push_back(space[static_cast<size_t>(axis)]);
+        axes.strides.push_back(stride);
+    }
+    return axes;
+}
+
+Axes kernel_axes(const Description& d) {
+    const Convolution& c = d.shape;
+    Axes axes{{c.group_out(), c.group_in()}, {1, c.channels_out}};
+    if (c.groups > 1) axes = {{c.groups, c.group_out(), c.group_in()}, {c.group_out(), 1, c.channels_out}};
+    int64_t stride = c.group_in() * c.channels_out * c.taps();
+    for (int axis = 3 - d.axes; axis < 3; ++axis) {
+        stride /= c.size[static_cast<size_t>(axis)];
+        axes.shape.push_back(c.size[static_cast<size_t>(axis)]);
+        axes.strides.push_back(stride);
+    }
+    return axes;
+}
+
+class DnnlConvolution : public Instruction {
+  public:
+    static Made make(const Description& d) {  // null where oneDNN has no fast kernel for it
+        const auto& dnnl = onednn::library();
+        const Convolution& c = d.shape;
+        const auto type = d.type == Type::bf16 ? dnnl_bf16 : dnnl_f32;
+        const bool forward = d.role == Role::forward;
+        const auto x = activations(d, c.channels_in, c.in), y = activations(d, c.channels_out, c.out);
+        const auto kernel = kernel_axes(d);
+        const auto x_layout = onednn::strided(x.shape, d.role == Role::input ? dnnl_f32 : type, x.strides);
+        const auto y_layout = onednn::strided(y.shape, forward ? dnnl_f32 : type, y.strides);
+        const auto kernel_type = d.role == Role::kernel ? dnnl_f32 : type;
+        const auto any = onednn::any_layout(kernel.shape, kernel_type);
+        const auto plain = onednn::strided(kernel.shape, kernel_type, kernel.strides);
+        onednn::Layout bias;
+        if (d.bias) bias = onednn::strided({c.channels_out}, dnnl_f32, {1});
+
+        std::vector<int64_t> strides, dilations, before, after;
+        for (size_t axis = static_cast<size_t>(3 - d.axes); axis < 3; ++axis) {
+            const int64_t reach = (c.out[axis] - 1) * c.stride[axis] + (c.size[axis] - 1) * c.dilation[axis] + 1;
+            strides.push_back(c.stride[axis]);
+            dilations.push_back(c.dilation[axis] - 1);  // oneDNN counts the numbers left out
+            before.push_back(c.before[axis]);
+            after.push_back(std::max<int64_t>(reach - c.in[axis] - c.before[axis], 0));
+        }
+        const auto attributes = onednn::attributes(d.relu), plain_attributes = onednn::attributes(false);
+        const auto describe_forward = [&](const onednn::Layout& result, const_dnnl_memory_desc_t with_bias,
+                                          const onednn::Attributes& with) {
+            dnnl_primitive_desc_t handle = nullptr;
+            dnnl.dnnl_convolution_forward_primitive_desc_create(
+                &handle, dnnl.engine, forward ? dnnl_forward_inference : dnnl_forward_training,
+                dnnl_convolution_direct, x_layout.get(), any.get(), with_bias, result.get(), strides.data(),
+                dilations.data(), before.data(), after.data(), with.get());
+            return onednn::Description(handle);
+        };
+        onednn::Description description;
+        if (forward) {
+            description = describe_forward(y_layout, bias.get(), attributes);
+        } else {
+            // Gradients ask for the forward kernel that they belong to, with activations in the types of a forward pass.
+            const auto x_typed = onednn::strided(x.shape, type, x.strides);
+            const auto any_typed = onednn::any_layout(kernel.shape, type);
+            dnnl_primitive_desc_t hint_handle = nullptr;
+            dnnl.dnnl_convolution_forward_primitive_desc_create(
+                &hint_handle, dnnl.engine, dnnl_forward_training, dnnl_convolution_direct, x_typed.get(), any_typed.get(),
+                nullptr, y_layout.get(), strides.data(), dilations.data(), before.data(), after.data(),
+                plain_attributes.get());
+            const onednn::Description hint(hint_handle);
+            if (!hint) return nullptr;
+            dnnl_primitive_desc_t handle = nullptr;
+            if (d.role == Role::input) {
+                dnnl.dnnl_convolution_backward_data_primitive_desc_create(
+                    &handle, dnnl.engine, dnnl_convolution_direct, x_layout.get(), any.get(), y_layout.get(),
+                    strides.data(), dilations.data(), before.data(), after.data(), hint_handle, plain_attributes.get());
+            } else {
+                dnnl.dnnl_convolution_backward_weights_primitive_desc_create(
+                    &handle, dnnl.engine, dnnl_convolution_direct, x_layout.get(), any.get(), nullptr, y_layout.get(),
+                    strides.data(), dilations.data(), before.data(), after.data(), hint_handle, plain_attributes.get());
+            }
+            description.reset(handle);
+        }
+        if (!description || onednn::is_slow_reference(description)) return nullptr;
+
+        auto made = std::make_unique<DnnlConvolution>();
+        made->d_ = d;
+        const auto which = d.role == Role::kernel ? dnnl_query_diff_weights_md : dnnl_query_weights_md;
+        const auto preferred = onednn::layout_of(description, which);
+        if (!dnnl.dnnl_memory_desc_equal(preferred, plain.get())) {
+            made->reorder_ = d.role == Role::kernel ? onednn::reorder(preferred, plain.get())
+                                                    : onednn::reorder(plain.get(), preferred);
+            made->kernel_bytes_ = (dnnl.dnnl_memory_desc_get_size(preferred) + 63) / 64 * 64;
+        }
+        if (d.role == Role::input) {
+            made->operation_ = {description.get(), {{DNNL_ARG_DIFF_DST, y_layout.get()}, {DNNL_ARG_WEIGHTS, preferred},
+                                                    {DNNL_ARG_DIFF_SRC, x_layout.get()}}};
+        } else if (d.role == Role::kernel) {
+            made->operation_ = {description.get(), {{DNNL_ARG_SRC, x_layout.get()}, {DNNL_ARG_DIFF_DST, y_layout.get()},
+                                                    {DNNL_ARG_DIFF_WEIGHTS, preferred}}};
+        } else if (d.bias) {
+            made->operation_ = {description.get(), {{DNNL_ARG_SRC, x_layout.get()}, {DNNL_ARG_WEIGHTS, preferred},
+                                                    {DNNL_ARG_DST, y_layout.get()}, {DNNL_ARG_BIAS, bias.get()}}};
+        } else {
+            made->operation_ = {description.get(), {{DNNL_ARG_SRC, x_layout.get()}, {DNNL_ARG_WEIGHTS, preferred},
+                                                    {DNNL_ARG_DST, y_layout.get()}}};
+        }
+        return made;
+    }
+
+    void run(const Context& context) const override {
+        const void *first = context.at<void>(d_.first), *second = context.at<void>(d_.second);
+        void* const result = context.at<void>(d_.result);
+        char* const scratch = context.scratch + kernel_bytes_;
+        if (d_.role == Role::kernel) {
+            operation_.run({first, second, reorder_ ? context.scratch : result}, scratch);
+            if (reorder_) reorder_->run({context.scratch, result}, scratch);
+            return;
+        }
+        if (reorder_) {
+            reorder_->run({second, context.scratch}, scratch);
+            second = context.scratch;
+        }
+        if (d_.bias) {
+            operation_.run({first, second, result, context.at<void>(d_.bias)}, scratch);
+        } else {
+            operation_.run({first, second, result}, scratch);
+        }
+    }
+    size_t scratch_bytes(int) const override {
+        return kernel_bytes_ + std::max(operation_.scratch_bytes(), reorder_ ? reorder_->scratch_bytes() : 0);
+    }
+
+  private:
+    Description d_;
+    onednn::Operation operation_;
+    std::optional<onednn::Operation> reorder_;
+    size_t kernel_bytes_ = 0;  // of the kernel in oneDNN's layout, at the start of the scratch memory
+};
+
+bool is_for_dnnl(const Description& d) {
+    const Convolution& c = d.shape;
+    if (!onednn::is_loaded() || c.batch * c.in_space() * c.out_space() * c.channels_in * c.channels_out == 0) return false;
+    return d.type == Type::f32 || has_bf16();
+}
+
+}  // namespace
+
+Made make_convolution(Words& words) {
+    const Description description = read_convolution(words);
+    if (is_for_dnnl(description)) {
+        if (auto made = DnnlConvolution::make(description)) return made;
+    }
+    return std::make_unique<OwnConvolution>(description);
+}
+
+}  // namespace preceptor

@@ -1,0 +1,43 @@
+// Our own matrix product: any strides, one or many matrices, float32.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "kernels.h"
+
+namespace preceptor {
+
+struct Strides {
+    int64_t batch, row, column;
+};
+
+// c[b] = a[b] @ b[b] (+ bias in each row), c contiguous. Each number of c is summed in one order, whoever computes it:
+// the bits do not depend on the number of threads.
+class Gemm {
+  public:
+    Gemm(int64_t batch, int64_t m, int64_t n, int64_t k, Strides a, Strides b, int64_t c_batch);
+
+    size_t scratch_bytes(int threads) const;
+    void run(const float* a, const float* b, float* c, const float* bias, bool relu, int threads, char* scratch) const;
+
+  private:
+    struct Arguments {
+        const float *a, *b;
+        float* c;
+        const float* bias;
+        bool relu;
+    };
+    void run_task(const Arguments& given, int64_t row, int64_t rows, int64_t column, int64_t columns,
+                  float* scratch) const;
+
+    const Kernels& kernels_;
+    int64_t batch_, m_, n_, k_;
+    Strides a_, b_;
+    int64_t c_batch_;
+    bool pack_a_, pack_b_;
+    std::vector<int64_t> row_offsets_;  // of the rows of a block of the left factor
+};
+
+}  // namespace preceptor

@@ -25,8 +25,7 @@ def scalar(lib, x, w):
 
 @pytest.fixture(scope="module")
 def jax():
-    import jax
-
+    jax = pytest.importorskip("jax")
     with jax.enable_x64(True):
         yield jax
 

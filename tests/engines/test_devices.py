@@ -79,6 +79,7 @@ def assert_same(found, expected):
 def test_any_number_of_devices_trains_as_one(start, tmp_path):
     """Rows that are held and rows that are brought, all steps in one program and one by one, with dropout and batch
     normalisation; and on one device from where eight had come to."""
+    pytest.importorskip("jax")
     of_one = {"held:2": "held:1", "held:4": "held:1", "held:8": "held:1", "held:8:1": "held:1", "brought:8": "held:1"}
     of_one["pictures:4"] = "pictures:1"
     arrays, known = start(tmp_path / "eight", dict.fromkeys([*of_one.values(), *of_one]), devices=8).results()
@@ -89,6 +90,7 @@ def test_any_number_of_devices_trains_as_one(start, tmp_path):
 
 
 def test_two_processes_train_as_one(start, tmp_path):
+    pytest.importorskip("jax")
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{free.getsockname()[1]}"
@@ -149,6 +151,7 @@ def test_a_process_alone_is_the_first_and_agrees_with_itself():
 
 
 def test_processes_that_cannot_find_each_other_are_told_what_they_need():
+    pytest.importorskip("jax")
     done = subprocess.run(
         [sys.executable, "-c", "from preceptor.engines import is_first_process as f; f()"],
         env=os.environ | {"JAX_COORDINATOR_ADDRESS": "127.0.0.1:1", "JAX_NUM_PROCESSES": "2",

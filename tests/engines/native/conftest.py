@@ -1,0 +1,53 @@
+"""One instruction of the native engine, run by itself on NumPy arrays."""
+
+import os
+
+import numpy as np
+import pytest
+
+OUT = object()  # stands for the result among the words of an instruction
+MARGIN = 64  # bytes before and behind a result, which must stay as they are
+
+
+@pytest.fixture(scope="session")
+def module():
+    """The compiled module, with oneDNN unless the environment says PRECEPTOR_TEST_OWN: then all is our own."""
+    native = pytest.importorskip("preceptor.engines.native._native", reason="installed without the native engine")
+    if not os.environ.get("PRECEPTOR_TEST_OWN"):
+        from preceptor.engines.native.library import library_path
+
+        native.load_onednn(library_path())
+    return native
+
+
+@pytest.fixture(scope="session")
+def execute(module):
+    """execute(kind, words, shape, dtype, threads=1, steps=1): makes and runs one instruction.
+
+    Among the words an array stands for its place, (array, n) for the place n bytes behind it, `execute.out` for that of
+    the result, None for no place. Each array is a segment of its own, so that a sanitizer sees what is read or written beyond it.
+    """
+
+    def run(kind, words, shape, dtype=np.float32, threads=1, steps=1):
+        size = int(np.prod(shape)) * np.dtype(dtype).itemsize
+        memory = np.full(size + 2 * MARGIN, 0xA5, np.uint8)
+        result = memory[MARGIN : MARGIN + size]
+        arrays, numbers = [result], []
+        for word in words:
+            array, offset = word if isinstance(word, tuple) else (word, 0)
+            if array is OUT:
+                numbers.append(1 << 48)
+            elif isinstance(array, np.ndarray):
+                assert array.flags.c_contiguous
+                arrays.append(array)
+                numbers.append((len(arrays) << 48) + offset)
+            else:
+                numbers.append(-1 if word is None else int(word))
+        plan = module.Plan(64, 1 + len(arrays), threads)
+        plan.add(kind, numbers)
+        plan.run([each.ctypes.data for each in arrays], [0] * len(arrays), steps)
+        assert np.all(memory[:MARGIN] == 0xA5) and np.all(memory[MARGIN + size :] == 0xA5)
+        return result.view(dtype).reshape(shape).copy()
+
+    run.out = OUT
+    return run

@@ -1,0 +1,268 @@
+"""Products and convolutions of the native engine beside NumPy's."""
+
+import itertools
+import os
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+from numpy.testing import assert_allclose, assert_array_equal
+
+RNG = np.random.default_rng(0)
+
+
+def normal(*shape):
+    return RNG.normal(size=shape).astype(np.float32)
+
+
+def to_bf16(x):
+    """Bits of the nearest bfloat16, as uint16; and the values they stand for."""
+    bits = np.ascontiguousarray(x, np.float32).view(np.uint32)
+    short = ((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16).astype(np.uint16)
+    return short, (short.astype(np.uint32) << 16).view(np.float32)
+
+
+def laid_out(x, transposed):
+    """The array as it is kept, and its strides of batch, row and column in numbers."""
+    batch, rows, columns = x.shape
+    if transposed:
+        return np.ascontiguousarray(x.transpose(0, 2, 1)), (rows * columns, 1, rows)
+    return np.ascontiguousarray(x), (rows * columns, columns, 1)
+
+
+def product(execute, a, b, transposed=(False, False), bias=None, relu=False, bf16=False, threads=1):
+    (kept_a, strides_a), (kept_b, strides_b) = laid_out(a, transposed[0]), laid_out(b, transposed[1])
+    if bf16:
+        kept_a, kept_b = to_bf16(kept_a)[0], to_bf16(kept_b)[0]
+    batch, m, k = a.shape
+    n = b.shape[2]
+    words = [batch, m, n, k, 4 if bf16 else 0, kept_a, *strides_a, kept_b, *strides_b, execute.out, m * n, bias, relu]
+    return execute("matmul", words, (batch, m, n), threads=threads)
+
+
+def assert_product(result, a, b, bias=None, relu=False):
+    expected = a.astype(np.float64) @ b.astype(np.float64) + (0 if bias is None else bias)
+    scale = np.sqrt(a.shape[2] + 1)
+    assert_allclose(result, np.maximum(expected, 0) if relu else expected, rtol=1e-5, atol=3e-6 * scale)
+
+
+SHAPES = [
+    (1, 1, 1, 1), (1, 2, 3, 4), (1, 7, 13, 5), (1, 32, 64, 64), (1, 32, 10, 64), (1, 32, 2, 10), (1, 33, 17, 65),
+    (1, 6, 16, 300), (1, 128, 10, 256), (1, 128, 512, 784), (1, 191, 130, 257), (1, 200, 33, 600), (1, 16, 1000, 513),
+    (16, 32, 64, 64), (3, 5, 9, 2), (2, 65, 257, 129), (1, 300, 20, 16), (1, 1, 300, 700), (1, 300, 1, 700),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@pytest.mark.parametrize("transposed", list(itertools.product([False, True], repeat=2)))
+def test_product(execute, shape, transposed):
+    batch, m, n, k = shape
+    a, b, bias = normal(batch, m, k), normal(batch, k, n), normal(n)
+    assert_product(product(execute, a, b, transposed), a, b)
+    assert_product(product(execute, a, b, transposed, bias, True, threads=2), a, b, bias, True)
+
+
+@pytest.mark.parametrize("shape", [(1, 3, 4, 5), (1, 33, 17, 65), (1, 128, 130, 257), (4, 32, 64, 64)])
+@pytest.mark.parametrize("transposed", list(itertools.product([False, True], repeat=2)))
+def test_product_of_bfloat16(execute, shape, transposed):
+    batch, m, n, k = shape
+    a, b = to_bf16(normal(batch, m, k))[1], to_bf16(normal(batch, k, n))[1]
+    result = product(execute, a, b, transposed, bf16=True, threads=2)
+    assert_allclose(result, a.astype(np.float64) @ b.astype(np.float64), rtol=1e-5, atol=1e-5 * np.sqrt(k))
+
+
+@pytest.mark.parametrize("shape", [(0, 3, 4, 5), (1, 0, 4, 5), (1, 3, 0, 5), (1, 3, 4, 0)])
+def test_empty_product(execute, shape):
+    batch, m, n, k = shape
+    a, b, bias = normal(batch, m, k), normal(batch, k, n), normal(n)
+    assert_array_equal(product(execute, a, b, bias=bias), np.broadcast_to(bias, (batch, m, n)))
+
+
+@pytest.mark.parametrize("lengths", [(3, 8, 24, 16), (2, 64, 200, 150)])
+def test_factor_of_the_whole_batch(execute, lengths):
+    batch, m, n, k = lengths
+    a, b = normal(batch, m, k), normal(1, k, n)
+    words = [batch, m, n, k, 0, a, m * k, k, 1, b, 0, n, 1, execute.out, m * n, None, 0]
+    assert_product(execute("matmul", words, (batch, m, n)), a, b)
+
+
+def test_product_of_columns_of_a_wider_array(execute):
+    wide, b = normal(40, 100), normal(30, 20)
+    words = [1, 40, 20, 30, 0, wide, 0, 100, 1, b, 0, 20, 1, execute.out, 800, None, 0]
+    assert_product(execute("matmul", words, (1, 40, 20)), wide[None, :, :30], b[None])
+
+
+def test_product_keeps_nan_and_infinity(execute):
+    a, b = np.ones((1, 9, 20), np.float32), np.ones((1, 20, 18), np.float32)
+    a[0, 3, 4], a[0, 5, 6] = np.nan, np.inf
+    result = product(execute, a, b)
+    assert np.isnan(result[0, 3]).all() and np.isposinf(result[0, 5]).all()
+    assert_array_equal(np.delete(result[0], [3, 5], 0), 20)
+
+
+@pytest.mark.parametrize("shape", [(1, 64, 64, 64), (1, 250, 70, 700), (16, 32, 64, 64), (1, 512, 512, 128)])
+def test_own_product_gives_the_same_bits_for_any_number_of_threads(execute, shape):
+    if not os.environ.get("PRECEPTOR_TEST_OWN"):
+        pytest.skip("large ones are oneDNN's")
+    batch, m, n, k = shape
+    a, b = normal(batch, m, k), normal(batch, k, n)
+    one = product(execute, a, b)
+    for threads in (2, 3, 7):
+        assert_array_equal(product(execute, a, b, threads=threads), one)
+
+
+# Convolutions: (batch, groups, channels in, channels out, lengths, sizes, strides, padding, dilations). Padding is
+# (before, after); after may be negative.
+CONVOLUTIONS = [
+    (2, 1, 3, 5, (7,), (3,), (1,), ((1, 1),), (1,)),
+    (2, 1, 1, 8, (9, 8), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    (3, 1, 4, 32, (8, 8), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    (3, 1, 32, 64, (4, 4), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    (5, 1, 32, 17, (6, 5), (3, 2), (1, 1), ((0, 0), (1, 0)), (1, 1)),
+    (2, 1, 3, 16, (23, 20), (11, 11), (4, 4), ((1, 2), (1, 2)), (1, 1)),
+    (2, 2, 6, 8, (9, 9), (5, 5), (1, 1), ((2, 2), (2, 2)), (1, 1)),
+    (2, 2, 32, 48, (7, 9), (3, 3), (2, 1), ((1, 1), (0, 1)), (1, 1)),
+    (2, 6, 6, 6, (8, 7), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    (2, 4, 4, 8, (8, 7), (3, 3), (2, 2), ((1, 0), (0, 1)), (1, 1)),
+    (2, 1, 8, 16, (9, 11), (3, 3), (1, 2), ((2, 2), (2, 2)), (2, 2)),
+    (1, 1, 5, 7, (10, 9), (2, 3), (3, 2), ((0, -1), (0, 0)), (1, 1)),
+    (2, 1, 16, 16, (10, 10), (1, 1), (2, 2), ((0, -1), (0, -1)), (1, 1)),
+    (2, 1, 5, 12, (4, 5, 6), (2, 3, 3), (1, 2, 1), ((0, 1), (1, 1), (0, 0)), (1, 1, 1)),
+    (1, 2, 4, 6, (5, 4, 5), (3, 1, 2), (2, 1, 1), ((1, 1), (0, 0), (0, 1)), (1, 1, 2)),
+    (1, 1, 16, 24, (40, 41), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    (64, 1, 1, 32, (8, 8), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    (2, 1, 3, 8, (100, 90), (7, 7), (2, 2), ((3, 3), (3, 3)), (1, 1)),
+    (0, 1, 3, 5, (7, 7), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    (2, 1, 3, 5, (4, 3), (5, 5), (1, 1), ((3, 3), (4, 4)), (1, 1)),
+]
+
+
+def out_lengths(lengths, sizes, strides, padding, dilations):
+    axes = zip(lengths, sizes, strides, padding, dilations, strict=True)
+    return tuple((n + sum(pads) - (k - 1) * d - 1) // s + 1 for n, k, s, pads, d in axes)
+
+
+def taps(case, outs):
+    """For each tap of the kernel, the slices of the (padded) input that all windows have there."""
+    *_, sizes, strides, _, dilations = case
+    for tap in itertools.product(*map(range, sizes)):
+        axes = zip(tap, dilations, outs, strides, strict=True)
+        yield tap, tuple(slice(t * d, t * d + (n - 1) * s + 1, s) for t, d, n, s in axes)
+
+
+def padded(x, case):
+    """Zeros around; a negative padding after leaves the last numbers out by itself."""
+    padding = case[7]
+    return np.pad(x, ((0, 0), *((before, max(after, 0)) for before, after in padding), (0, 0)))
+
+
+def reference(role, case, first, second, outs):
+    """The three products, tap by tap, in float64."""
+    batch, groups, inward, outward, lengths = case[:5]
+    sizes = case[5]
+    first, second = first.astype(np.float64), second.astype(np.float64)
+    grouped = lambda x: x.reshape(*x.shape[:-1], groups, x.shape[-1] // groups)
+    kernel_of = lambda k: k.reshape(*sizes, inward // groups, groups, outward // groups)
+    if role == 0:
+        x, kernel = padded(first, case), kernel_of(second)
+        result = np.zeros((batch, *outs, groups, outward // groups))
+        for tap, where in taps(case, outs):
+            result += np.einsum("...gi,igo->...go", grouped(x[(slice(None), *where)]), kernel[tap])
+        return result.reshape(batch, *outs, outward)
+    if role == 1:
+        g, kernel = grouped(first), kernel_of(second)
+        result = padded(np.zeros((batch, *lengths, inward)), case)
+        for tap, where in taps(case, outs):
+            part = np.einsum("...go,igo->...gi", g, kernel[tap])
+            result[(slice(None), *where)] += part.reshape(*part.shape[:-2], inward)
+        inside = (slice(before, before + n) for (before, _), n in zip(case[7], lengths, strict=True))
+        return result[(slice(None), *inside)]
+    x, g = padded(first, case), grouped(second)
+    result = np.zeros((*sizes, inward // groups, groups, outward // groups))
+    for tap, where in taps(case, outs):
+        result[tap] = np.einsum("ngi,ngo->igo", *(
+            each.reshape(-1, *each.shape[-2:]) for each in (grouped(x[(slice(None), *where)]), g)
+        ))  # fmt: skip
+    return result.reshape(*sizes, inward // groups, outward)
+
+
+def convolution(execute, role, case, first, second, bias=None, relu=False, bf16=False, threads=1):
+    batch, groups, inward, outward, lengths, sizes, strides, padding, dilations = case
+    outs = out_lengths(*case[4:])
+    shape = ((batch, *outs, outward), (batch, *lengths, inward), (*sizes, inward // groups, outward))[role]
+    if bf16:
+        first, second = to_bf16(first)[0], to_bf16(second)[0]
+    words = [role, len(lengths), batch, groups, inward, outward, *lengths, *outs, *sizes, *strides,
+             *(before for before, _ in padding), *dilations, 4 if bf16 else 0, first, second, execute.out, bias, relu]  # fmt: skip
+    return execute("convolution", words, shape, threads=threads)
+
+
+def factors(role, case):
+    batch, groups, inward, outward, lengths, sizes = case[:6]
+    x, g = normal(batch, *lengths, inward), normal(batch, *out_lengths(*case[4:]), outward)
+    kernel = normal(*sizes, inward // groups, outward)
+    return ((x, kernel), (g, kernel), (x, g))[role]
+
+
+@pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
+@pytest.mark.parametrize("role", [0, 1, 2])
+@pytest.mark.parametrize("bf16", [False, True])
+def test_convolution(execute, role, case, bf16):
+    first, second = factors(role, case)
+    if bf16:
+        first, second = to_bf16(first)[1], to_bf16(second)[1]
+    expected = reference(role, case, first, second, out_lengths(*case[4:]))
+    terms = np.sqrt(max(first.size, 1) if role == 2 else max(second.size, 1))
+    for threads in (1, 2):
+        result = convolution(execute, role, case, first, second, bf16=bf16, threads=threads)
+        assert_allclose(result, expected, rtol=1e-4, atol=2e-6 * terms + 1e-6)
+
+
+@pytest.mark.parametrize("case", [CONVOLUTIONS[i] for i in (0, 2, 4, 6, 8, 13)], ids=str)
+def test_convolution_with_bias_and_relu(execute, case):
+    (x, kernel), bias = factors(0, case), normal(case[3])
+    expected = reference(0, case, x, kernel, out_lengths(*case[4:])) + bias
+    assert_allclose(convolution(execute, 0, case, x, kernel, bias), expected, rtol=1e-4, atol=1e-5)
+    result = convolution(execute, 0, case, x, kernel, bias, True, threads=2)
+    assert_allclose(result, np.maximum(expected, 0), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
+@pytest.mark.parametrize("role", [0, 1, 2])
+def test_own_convolution_gives_the_same_bits_for_any_number_of_threads(execute, role, case):
+    if not os.environ.get("PRECEPTOR_TEST_OWN"):
+        pytest.skip("most are oneDNN's")
+    first, second = factors(role, case)
+    one = convolution(execute, role, case, first, second)
+    for threads in (2, 5):
+        assert_array_equal(convolution(execute, role, case, first, second, threads=threads), one)
+
+
+@pytest.mark.parametrize(
+    ("kind", "words", "text"),
+    [
+        ("matmul", [1, -1, 2, 2, 0, *[0] * 8, 0, 0, -1, 0], "negative"),
+        ("matmul", [1, 2, 2, 2, 1, *[0] * 8, 0, 0, -1, 0], "f32 or bf16"),
+        ("matmul", [1, 2], "too few"),
+        ("convolution", [0, 4, 1, 1, 1, 1], "one to three"),
+        ("convolution", [0, 1, 1, 2, 3, 4, 5, 5, 1, 1, 0, 1, 0, 0, 0, 0, -1, 0], "multiple of the groups"),
+        ("convolution", [0, 1, 1, 1, 3, 4, 5, 5, 0, 1, 0, 1, 0, 0, 0, 0, -1, 0], "at least 1"),
+    ],
+)
+def test_absurd_words_are_refused(module, kind, words, text):
+    with pytest.raises(ValueError, match=text):
+        module.Plan(64, 1, 1).add(kind, words)
+
+
+@pytest.mark.parametrize("isa", ["sse42", "avx2", "avx512"])
+def test_own_kernels_of_each_instruction_set(isa):
+    """All of this file and of its neighbours without oneDNN; an instruction set that is missing gives the next lower."""
+    if os.environ.get("PRECEPTOR_TEST_OWN"):
+        pytest.skip("these are those tests")
+    folder = os.path.dirname(__file__)
+    files = [os.path.join(folder, f"test_{name}.py") for name in ("products", "movement", "windows", "random")]
+    environment = os.environ | {"PRECEPTOR_TEST_OWN": "1", "PRECEPTOR_ISA": isa}
+    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *files]
+    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-1000:]

@@ -17,17 +17,17 @@ def library_path() -> str:
     if named := os.environ.get(VARIABLE):
         if not Path(named).is_file():
             raise NotSupported(
-                f"native: received {VARIABLE}={named}; the file of a oneDNN 3 library is required, and this is none. "
+                f"oneDNN: received {VARIABLE}={named}; the file of a oneDNN 3 library is required, and this is none. "
                 "Correct it, or unset it to use the library that was installed."
             )
         return named
     module = find_spec("preceptor.engines.native._native")
     if module is None or module.origin is None:
         raise NotSupported(
-            "native: the compiled module is missing; this installation was made without it. "
-            "Install again on Linux x86-64 with GCC at hand."
+            "oneDNN: the compiled module is missing; this installation was made without it. Install again on Linux "
+            "x86-64 with GCC at hand."
         )
     beside = Path(module.origin).with_name("libdnnl.so")
     if not beside.is_file():
-        raise NotSupported(f"native: {beside} is missing; it is installed with the compiled module. Install again.")
+        raise NotSupported(f"oneDNN: {beside} is missing; it is installed with the compiled module. Install again.")
     return str(beside)

@@ -1,0 +1,283 @@
+"""The native CPU engine: plans made here, run by the compiled module."""
+
+import importlib.util
+import os
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from preceptor.engines.base import Batches, Engine, Loop, batch_count
+from preceptor.engines.native.library import library_path
+from preceptor.engines.native.lowering import INDEX_TYPES
+from preceptor.engines.native.planner import Planner, Step
+from preceptor.engines.native.program import Buffer, Place, word
+from preceptor.engines.native.simplify import round_bf16, simplify, to_bf16
+from preceptor.errors import NotSupported
+from preceptor.graph import Graph, Program, at_precision, flatten, map_leaves
+
+MODULE = "preceptor.engines.native._native"
+ALIGNED = 64
+
+
+@cache
+def native() -> Any:
+    """The compiled module, with oneDNN loaded.
+
+    Raises: NotSupported with the reason where one of them is missing.
+    """
+    if importlib.util.find_spec(MODULE) is None:
+        raise NotSupported("native: the compiled module is missing; install again with a C++ compiler at hand.")
+    try:
+        module = importlib.import_module(MODULE)
+        module.load_onednn(library_path())
+    except (ImportError, OSError, RuntimeError, ValueError) as error:
+        raise NotSupported(f"native: {error}") from None
+    return module
+
+
+def unavailable() -> str:
+    """Why the engine cannot be used here, as the rest of a sentence; empty where it can."""
+    try:
+        native()
+    except NotSupported as error:
+        return str(error).removeprefix("native: ")
+    return ""
+
+
+@dataclass(frozen=True)
+class Native(Engine):
+    """Runs graphs on the CPU: oneDNN for large products and convolutions, kernels of our own for all between.
+
+    A plan is made in Python within milliseconds; nothing is compiled. What has no kernel, arrays of 64 bits above all,
+    is computed by NumPy in its place.
+
+    Args:
+        threads: how many share the work; None for one on each core that the process may use.
+    """
+
+    threads: int | None = None
+
+    @property
+    def name(self) -> str:
+        count = self._threads()
+        return f"native (CPU, {native().isa()}, {count} thread{'s' * (count > 1)})"
+
+    def _threads(self) -> int:
+        if self.threads is not None:
+            return self.threads
+        seen = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        asked = os.environ.get("OMP_NUM_THREADS", "")
+        return min(seen, int(asked)) if asked.isdigit() and int(asked) else seen
+
+    def compile(self, graph: Graph) -> Callable[[list], list]:
+        segments = _Segments()
+        ready = self._simplified(graph)
+        inputs = [segments.given(node.size * node.spec.dtype.itemsize) for node in ready.inputs]
+        outputs = [segments.given(node.size * node.spec.dtype.itemsize) for node in ready.outputs]
+        plan = Executable(Planner(ready, inputs, outputs, segments.fixed), segments, self._threads())
+
+        def compiled(values: list) -> list:
+            arrays = [_as(value, node.spec.dtype) for value, node in zip(values, ready.inputs, strict=True)]
+            results = [np.empty(node.shape, node.spec.dtype) for node in ready.outputs]
+            plan.run([*arrays, *results], [0] * (len(arrays) + len(results)), 1)
+            return results
+
+        return compiled
+
+    def _simplified(self, graph: Graph) -> Graph:
+        half = to_bf16 if native().has_bf16() else round_bf16
+        return simplify(simplify(at_precision(graph, self.precision), half))
+
+    def loop(self, step: Program, data: dict[str, np.ndarray] | None, capacity: int) -> "NativeLoop":
+        return NativeLoop(step, self._simplified(step.graph), data, self._threads())
+
+
+def _as(value: Any, dtype: np.dtype) -> np.ndarray:
+    array = np.ascontiguousarray(value, dtype)
+    return array.reshape(np.shape(value))
+
+
+@dataclass
+class _Segments:
+    """The memory that a plan is given with each run: those of fixed arrays, and those whose address comes later."""
+
+    arrays: list[np.ndarray | None] = field(default_factory=lambda: [None])  # the first is for small constants
+
+    def fixed(self, array: np.ndarray) -> int:
+        self.arrays.append(array)
+        return len(self.arrays)
+
+    def given(self, nbytes: int) -> Place:
+        self.arrays.append(None)
+        return Place(Buffer(nbytes, len(self.arrays)))
+
+    def number(self, place: Place) -> int:
+        return place.buffer.segment
+
+
+class Executable:
+    """A plan in the executor's form."""
+
+    def __init__(self, planner: Planner, segments: _Segments, threads: int) -> None:
+        module = native()
+        made = planner.finish()
+        segments.arrays[0] = made.constants
+        self.steps, self.arena_bytes = made.steps, made.arena_bytes
+        self.fixed = [None if a is None else a for a in segments.arrays]
+        self.given = [number for number, a in enumerate(segments.arrays) if a is None]
+        self.addresses = [0 if a is None else a.ctypes.data for a in segments.arrays]
+        self.plan = module.Plan(max(made.arena_bytes, ALIGNED), len(segments.arrays) + 1, threads)
+        self.labels: list[str] = []
+        for kind, words, step in _written(made.steps, made.late, module.OPS):
+            self.labels.append(step.label)
+            if step.host is not None:
+                self.plan.add_host(step.host(self._view))
+            else:
+                self.plan.add(kind, np.asarray(words, np.int64))
+
+    def _view(self, place: Place, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
+        buffer = place.buffer.root()
+        assert buffer.segment == 0
+        view: np.ndarray = self.plan.view(buffer.start + place.offset, shape, dtype.str)
+        return view
+
+    def run(self, arrays: Sequence[np.ndarray], strides: Sequence[int], steps: int) -> None:
+        """Runs with one array for each given segment, in order; each advances by its stride after a step."""
+        addresses, steps_of = list(self.addresses), [0] * len(self.addresses)
+        for number, array, stride in zip(self.given, arrays, strides, strict=True):
+            addresses[number], steps_of[number] = array.ctypes.data, stride
+        self.plan.run(addresses, steps_of, steps)
+
+    def profile(self, arrays: Sequence[np.ndarray], strides: Sequence[int], steps: int) -> list[tuple[str, float]]:
+        """Seconds of each instruction over so many steps."""
+        addresses, steps_of = list(self.addresses), [0] * len(self.addresses)
+        for number, array, stride in zip(self.given, arrays, strides, strict=True):
+            addresses[number], steps_of[number] = array.ctypes.data, stride
+        return list(zip(self.labels, self.plan.profile(addresses, steps_of, steps), strict=True))
+
+
+def _written(steps: list[Step], late: list[Step], codes: dict[str, int]) -> list[tuple[str, list[int], Step]]:
+    """Every step in words; late groups with equal programs, each on arrays of its own, become one instruction."""
+    result: list[tuple[str, list[int], Step]] = []
+    first_of: dict[tuple[int, ...], int] = {}
+    instances: dict[int, list[list[int]]] = {}
+    programs: dict[int, list[int]] = {}
+    waiting = {id(step) for step in late}
+    for step in steps:
+        if step.tiles is None:
+            result.append((step.kind, step.words() if step.words else [], step))
+            continue
+        program, instance = step.tiles.words(codes)
+        key = tuple(program)
+        at = first_of.get(key)
+        if at is not None and id(step) in waiting and _may_move(step, [each for *_, each in result[at:]]):
+            instances[at].append(instance)
+            continue
+        first_of[key] = len(result)
+        programs[len(result)], instances[len(result)] = program, [instance]
+        result.append((step.kind, [], step))
+    for at, program in programs.items():
+        kind, _, step = result[at]
+        joined = [each for instance in instances[at] for each in instance]
+        result[at] = (kind, [*program, len(instances[at]), *joined], step)
+    return result
+
+
+def _may_move(step: Step, passed: list[Step]) -> bool:
+    """Whether a step may run before others that come before it: it writes to given memory only, which none of them
+    touches, and reads nothing that they write."""
+    writes = {id(buffer.root()) for buffer in step.writes}
+    reads = {id(buffer.root()) for buffer in step.reads}
+    if any(buffer.root().segment == 0 for buffer in step.writes):
+        return False
+    for other in passed:
+        theirs = {id(buffer.root()) for buffer in other.writes}
+        touched = theirs | {id(buffer.root()) for buffer in other.reads}
+        if writes & touched or reads & theirs:
+            return False
+    return True
+
+
+class NativeLoop(Loop):
+    """All steps of a call in the executor, without the interpreter's lock; the state is updated where it lies."""
+
+    def __init__(self, step: Program, graph: Graph, data: dict[str, np.ndarray] | None, threads: int) -> None:
+        self.step = step
+        segments = _Segments()
+        state, batch, hyper = step.arguments.build(iter(graph.inputs))
+        next_state, records = step.results.build(iter(graph.outputs))
+        bytes_of = lambda node: node.size * node.spec.dtype.itemsize
+        places: dict[int, Place] = {}
+        state_places = [segments.given(bytes_of(node)) for node in flatten(state)[0]]
+        places |= {node.index: place for node, place in zip(flatten(state)[0], state_places, strict=True)}
+        prelude = []
+        self.data = {name: np.ascontiguousarray(values) for name, values in (data or {}).items()}
+        self.batch_names = sorted(batch)
+        if data is None:
+            places |= {batch[name].index: segments.given(bytes_of(batch[name])) for name in self.batch_names}
+        else:
+            rows = next(iter(batch.values())).shape[0] if batch else 0
+            order = segments.given(8 * rows)
+            for name in self.batch_names:
+                prelude.append(self._gather(segments, order, batch[name], self.data[name], places))
+        places |= {hyper[name].index: segments.given(bytes_of(hyper[name])) for name in sorted(hyper)}
+        self.hyper = {name: hyper[name].spec for name in sorted(hyper)}
+        self.records = {name: records[name].spec for name in sorted(records)}
+        targets = [*state_places, *(segments.given(bytes_of(records[name])) for name in sorted(records))]
+        wanted = [*flatten(next_state)[0], *(records[name] for name in sorted(records))]
+        graph.outputs = wanted
+        inputs = [places[node.index] for node in graph.inputs]
+        planner = Planner(graph, inputs, targets, segments.fixed, prelude)
+        self.plan = Executable(planner, segments, threads)
+
+    def _gather(
+        self, segments: _Segments, order: Place, node: Any, values: np.ndarray, places: dict[int, Place]
+    ) -> Step:
+        """The rows of a batch, brought by number from the loop's data into the plan's memory."""
+        source = Place(Buffer(values.nbytes, segments.fixed(values)))
+        target = places[node.index] = Place(Buffer(node.size * node.spec.dtype.itemsize))
+        row_bytes = target.buffer.nbytes // max(node.shape[0], 1)
+        numbers = INDEX_TYPES[np.dtype(np.int64)]
+        words = lambda: [1, len(values), row_bytes, node.shape[0], word(source), word(order), numbers, word(target)]
+        return Step("take", [source.buffer, order.buffer], [target.buffer], words, label="gather")
+
+    def put(self, state: Any) -> Any:
+        return map_leaves(_aligned, state)
+
+    def get(self, state: Any) -> Any:
+        return map_leaves(np.array, state)
+
+    def __call__(self, state: Any, batches: Batches, hyper: dict[str, np.ndarray]) -> tuple[Any, dict[str, Any]]:
+        count = batch_count(batches)
+        if not count:
+            return state, {}
+        arrays, strides, kept = self._given(state, batches, hyper, count)
+        self.plan.run(arrays, strides, count)
+        return state, kept
+
+    def _given(self, state: Any, batches: Batches, hyper: dict[str, np.ndarray], count: int) -> tuple:
+        arrays: list[np.ndarray] = list(flatten(state)[0])
+        strides = [0] * len(arrays)
+        if isinstance(batches, dict):
+            moving = [np.ascontiguousarray(batches[name]) for name in self.batch_names]
+        else:
+            moving = [np.ascontiguousarray(batches, np.int64)]
+        moving += [np.ascontiguousarray(hyper[name], spec.dtype) for name, spec in self.hyper.items()]
+        kept = {name: np.empty((count, *spec.shape), spec.dtype) for name, spec in self.records.items()}
+        for array in (*moving, *kept.values()):
+            arrays.append(array)
+            strides.append(array.nbytes // count)
+        return arrays, strides, kept
+
+
+def _aligned(value: Any) -> np.ndarray:
+    """A copy whose memory begins at a cache line."""
+    source = np.asarray(value)
+    memory = np.empty(source.nbytes + ALIGNED, np.uint8)
+    start = -memory.ctypes.data % ALIGNED
+    copy = memory[start : start + source.nbytes].view(source.dtype).reshape(source.shape)
+    copy[...] = source
+    return copy

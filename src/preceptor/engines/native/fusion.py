@@ -1,0 +1,387 @@
+"""What is computed together: elementwise work, and reductions at its end, in one pass over memory.
+
+A group is a set of nodes of one size, computed tile by tile. Its values are full (one number for each element), row (one
+for each row of elements) or pool (one for each window of a picture). It may end in reductions over rows or over all.
+"""
+
+import math
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from preceptor.engines.native.opcodes import TRANSCENDENTAL, opcode
+from preceptor.engines.native.operand import Operand, operand, strip
+from preceptor.engines.native.simplify import ELEMENTWISE, constant_of
+from preceptor.graph import CONSTANT, INPUT, Graph, Node
+
+LONGEST_ROW = 16384  # numbers of a row that a tile holds whole
+LARGEST_POOL = 16384  # numbers of a tile that holds whole windows
+SMALL = 256  # numbers; that many are written and read at no cost to speak of
+READ_AGAIN = 1.75  # a value is kept where making it again reads more than so many arrays of its size
+COST = {"spread": 10}
+KEPT_FROM = 24  # operations (one of a transcendental function counts 8): a value that costs more is kept, not made twice
+
+
+@dataclass(frozen=True)
+class Pooling:
+    """Windows of a picture that neither overlap nor leave anything out: (height, width, row length, channels)."""
+
+    height: int
+    width: int
+    length: int
+    channels: int
+
+    @property
+    def area(self) -> int:
+        return self.height * self.width
+
+
+def pooling(node: Node) -> Pooling | None:
+    """The windows of a pooling node, where they are of the simple kind and small enough for a tile."""
+    windows = node.params["windows"]
+    if node.primitive.name in ("window_max", "window_sum"):
+        shape = node.inputs[0].shape
+    elif node.primitive.name == "window_max_spread":
+        shape = node.inputs[1].shape
+    elif node.primitive.name == "window_spread":
+        shape = node.shape
+    else:
+        return None
+    simple = windows.size == windows.stride and not any(map(any, windows.padding)) and set(windows.dilation) == {1}
+    if len(shape) != 4 or not simple or windows.size[0] != 1 or windows.size[3] != 1 or not node.size:
+        return None
+    _, rows, columns, channels = shape
+    _, height, width, _ = windows.size
+    if rows % height or columns % width or height * columns * channels > LARGEST_POOL or node.spec.dtype != np.float32:
+        return None
+    return Pooling(height, width, columns, channels)
+
+
+def reduction_kind(node: Node) -> str | None:
+    """"row" (over the last axes), "column" (over the first ones), "all", or None for other axes and types."""
+    if node.primitive.name == "argmax":
+        x, axes = node.inputs[0], (node.params["axis"],)
+    elif node.primitive.name in ("sum", "max"):
+        x, axes = node.inputs[0], node.params["axes"]
+    else:
+        return None
+    if x.spec.dtype != np.float32 or not x.size:
+        return None
+    lengths = [(n, a in axes) for a, n in enumerate(x.shape) if n != 1]
+    flags = [reduced for _, reduced in lengths]
+    if not any(flags):
+        return None
+    columns = math.prod(n for n, reduced in lengths if reduced)
+    if all(flags):
+        return "all" if node.primitive.name != "argmax" else "row" if columns <= LONGEST_ROW else None
+    if flags == sorted(flags):
+        return "row" if columns <= LONGEST_ROW else None
+    if flags == sorted(flags, reverse=True) and node.primitive.name != "argmax":
+        return "column"
+    return None
+
+
+def kind_of(node: Node) -> str:
+    """How a node is planned: "given", "view", "repeat", "tile", "row", "column", "all", "pool", "spread" or "other"."""
+    name = node.primitive.name
+    if node.primitive is INPUT or node.primitive is CONSTANT:
+        return "given"
+    if strip(node)[0] is not node:
+        return "view"
+    if name == "broadcast":
+        return "repeat"
+    if name in ELEMENTWISE and node.size:
+        return "tile" if opcode(node) is not None else "other"
+    if name in ("sum", "max", "argmax"):
+        return reduction_kind(node) or "other"
+    if name in ("window_max", "window_sum") and pooling(node):
+        return "pool"
+    if name in ("window_spread", "window_max_spread") and pooling(node):
+        return "spread"
+    return "other"
+
+
+FUSED = ("tile", "row", "column", "all", "pool", "spread")
+
+
+class Facts:
+    """What is known of a graph before anything is planned."""
+
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        self.kind = [kind_of(node) for node in graph.nodes]
+        self.operands: dict[int, list[Operand]] = {}
+        self.users: list[list[Node]] = [[] for _ in graph.nodes]  # of what is in memory, through views and repetitions
+        self.is_output = [False] * len(graph.nodes)
+        self.kept = [False] * len(graph.nodes)  # nodes whose numbers must be in memory
+        for node in graph.nodes:
+            self._look_at(node)
+        for node in graph.outputs:
+            base = strip(node)[0]
+            self.is_output[base.index] = self.kept[base.index] = True
+        self._keep_what_costs()
+
+    def _look_at(self, node: Node) -> None:
+        kind = self.kind[node.index]
+        if kind in FUSED:
+            found = self.operands[node.index] = reachable([operand(x) for x in node.inputs], node)
+            for each in found:
+                base = strip(each.source)[0]
+                self.users[base.index].append(node)
+                if each.varies is not None:
+                    self.kept[base.index] = True
+            if kind in ("row", "column", "all", "pool"):
+                self.kept[node.index] = True
+            if kind == "spread":
+                for each in (found[0], *found[2:]):
+                    self.kept[strip(each.source)[0].index] = True
+        elif kind not in ("view", "given"):
+            self.kept[node.index] = True
+            for x in node.inputs:
+                base = strip(x)[0]
+                self.users[base.index].append(node)
+                self.kept[base.index] = True
+
+    def _keep_what_costs(self) -> None:
+        """A value that is needed before and after other work is kept where making it again costs more than a read."""
+        depth = [0] * len(self.graph.nodes)
+        cost: dict[int, int] = {}
+        reads: dict[int, set[int]] = {}
+        for node in self.graph.nodes:
+            below = max((depth[x.index] for x in node.inputs), default=0)
+            kind = self.kind[node.index]
+            depth[node.index] = below + (kind in ("other", "column", "all", "pool"))
+        last_depth = list(depth)
+        for node in reversed(self.graph.nodes):
+            if self.kind[node.index] in ("tile", "spread") and not self.kept[node.index]:
+                found = [depth[u.index] if self.kept[u.index] else last_depth[u.index] for u in self.users[node.index]]
+                ends = [d - (self.kind[u.index] in ("column", "all")) for d, u in zip(found, self.users[node.index], strict=True)]
+                last_depth[node.index] = max(ends, default=depth[node.index])
+        for node in self.graph.nodes:
+            if self.kind[node.index] not in ("tile", "spread"):
+                continue
+            total, leaves = COST.get(self.kind[node.index], 8 if node.primitive.name in TRANSCENDENTAL else 1), set()
+            for each in self.operands[node.index]:
+                base = strip(each.source)[0]
+                if each.varies is not None:
+                    continue
+                if self.kept[base.index] or base.index not in cost:
+                    leaves.add(base.index)
+                else:
+                    total += cost[base.index]
+                    leaves |= reads[base.index]
+            cost[node.index], reads[node.index] = total, leaves
+            again = last_depth[node.index] > depth[node.index]
+            read = sum(self.graph.nodes[i].size for i in leaves)
+            dear = total > 2 if node.size < SMALL else read > READ_AGAIN * node.size or total > KEPT_FROM
+            if again and not self.kept[node.index] and dear:
+                self.kept[node.index] = True
+
+
+@dataclass
+class Group:
+    """Nodes that are computed in one pass; `members` in an order in which each comes after what it needs."""
+
+    facts: Facts
+    available: set[int]
+    size: int
+    columns: frozenset[int] | None = None  # lengths of a row that fit all members; None for any
+    pool: Pooling | None = None
+    members: dict[int, str] = field(default_factory=dict)
+    reductions: list[Node] = field(default_factory=list)
+    missing: list[Node] = field(default_factory=list)  # what must be in memory before
+    has_rows: bool = False
+
+    def copy(self) -> "Group":
+        return Group(
+            self.facts, self.available, self.size, self.columns, self.pool, dict(self.members), list(self.reductions),
+            list(self.missing), self.has_rows,
+        )  # fmt: skip
+
+    def take(self, other: "Group") -> None:
+        self.columns, self.pool, self.members = other.columns, other.pool, other.members
+        self.reductions, self.missing, self.has_rows = other.reductions, other.missing, other.has_rows
+
+    @property
+    def row_length(self) -> int:
+        if self.pool is not None:
+            return self.pool.channels
+        return self.size if self.columns is None else max(self.columns)
+
+    def add(self, node: Node) -> bool:
+        """Adds a node and what it needs; False where it does not fit, and then the group is spoilt."""
+        kind = self.facts.kind[node.index]
+        if kind in ("column", "all"):
+            (each,) = self.facts.operands[node.index]
+            level = "full"
+            source = strip(each.source)[0]
+            if each.source.size != self.size and kind == "all" and self.members.get(source.index) in ("row", "pool"):
+                level = self.members[source.index]
+            elif each.source.size != self.size:
+                return False
+            if kind == "column" and not self._narrow({math.prod(node.shape)}):
+                return False
+            if each.varies is not None and kind == "all":
+                return False
+            if not self._operand(each, level):
+                return False
+            self.reductions.append(node)
+            return True
+        if kind == "row":
+            return self._visit(node, "row")
+        if kind == "pool":
+            return self._visit(node, "pool")
+        return node.size == self.size and self._visit(node, "full")
+
+    def _narrow(self, fitting: frozenset[int] | set[int]) -> bool:
+        self.columns = frozenset(fitting) if self.columns is None else self.columns & frozenset(fitting)
+        return bool(self.columns) and (self.pool is None or self.pool.channels in self.columns)
+
+    def _visit(self, node: Node, level: str) -> bool:
+        if node.index in self.members:
+            return self.members[node.index] == level
+        kind = self.facts.kind[node.index]
+        found = self.facts.operands[node.index]
+        if kind == "row":
+            x = found[0]
+            if level != "row" or x.source.size != self.size or x.varies is not None:
+                return False
+            columns = self.size // max(node.size, 1)
+            if not self._narrow({columns}) or self.pool is not None or not self._operand(x, "full"):
+                return False
+            self.has_rows = True
+        elif kind == "pool":
+            if level != "pool" or found[0].source.size != self.size or not self._pooled(pooling(node)):
+                return False
+            if not self._operand(found[0], "full"):
+                return False
+        elif kind == "spread":
+            if level != "full" or node.size != self.size or not self._pooled(pooling(node)):
+                return False
+            levels = ("pool", "full", "pool") if len(found) == 3 else ("pool",)
+            if not all(self._operand(x, each) for x, each in zip(found, levels, strict=True)):
+                return False
+        elif kind == "tile":
+            if not all(self._operand(x, level) for x in found):
+                return False
+        else:
+            return False
+        self.members[node.index] = level
+        return True
+
+    def _pooled(self, pool: Pooling | None) -> bool:
+        if pool is None or self.has_rows or self.pool not in (None, pool):
+            return False
+        self.pool = pool
+        return self._narrow({pool.channels})
+
+    def _operand(self, x: Operand, level: str) -> bool:
+        """Whether an operand can be had at a level: from memory, or as a member."""
+        if x.varies is not None and constant_of(x.source) is not None:
+            return True
+        base, _ = strip(x.source)
+        ready = base.index in self.available
+        if x.is_one:
+            if not ready:
+                self.missing.append(base)
+            return True
+        if level == "pool":
+            if x.varies is not None:
+                return False
+            if not ready and not (base is x.source or base.size == x.source.size):
+                self.missing.append(base)
+            elif not ready:
+                if self.members.get(base.index) == "pool":
+                    return True
+                self.missing.append(base)
+            return True
+        if x.varies is None:
+            if ready:
+                return True
+            whole = base.size == x.source.size
+            kind = self.facts.kind[base.index]
+            wanted = "row" if level == "row" else "full"
+            if whole and (kind in ("tile", "spread") or (kind == "row" and level == "row")):
+                trial = self.copy()
+                if trial._visit(base, wanted):
+                    self.take(trial)
+                    return True
+            elif whole and self.members.get(base.index) == level:
+                return True
+            self.missing.append(base)
+            return True
+        fitting = x.columns()
+        if fitting is not None and not fitting:
+            return False
+        if level == "row":
+            if not ready:
+                self.missing.append(base)
+            return _one_run(x)
+        if not ready and self._as_row(x, base):
+            return True
+        if not ready:
+            self.missing.append(base)
+        return fitting is None or self._narrow(fitting)
+
+    def _as_row(self, x: Operand, base: Node) -> bool:
+        """Takes in a value of one number a row, where it comes from a reduction over this group's own rows."""
+        assert x.varies is not None
+        count = sum(x.varies)
+        if self.pool is not None or not all(x.varies[:count]) or base.size != x.source.size:
+            return False
+        if self.members.get(base.index) == "row":
+            return self._narrow({math.prod(x.lengths[count:])})
+        if self.facts.kind[base.index] not in ("tile", "row"):
+            return False
+        trial = self.copy()
+        before = len(trial.missing)
+        if not trial._narrow({math.prod(x.lengths[count:])}) or not trial._visit(base, "row"):
+            return False
+        if len(trial.missing) > before or not trial.has_rows:
+            return False
+        self.take(trial)
+        return True
+
+
+def _one_run(x: Operand) -> bool:
+    assert x.varies is not None
+    return sum(a and not b for a, b in zip(x.varies, (False, *x.varies), strict=False)) <= 1
+
+
+def neighbours(facts: Facts, group: Group) -> list[Node]:
+    """Nodes that must be kept, and could be computed in the same pass: they read what the group reads or makes."""
+    seen: set[int] = set()
+    found: dict[int, Node] = {}
+    pending = [facts.graph.nodes[i] for i in group.members]
+    for index in (*group.members, *(r.index for r in group.reductions)):
+        for each in facts.operands[index]:
+            if each.varies is None:
+                pending.append(strip(each.source)[0])
+    while pending:
+        node = pending.pop()
+        if node.index in seen:
+            continue
+        seen.add(node.index)
+        for user in facts.users[node.index]:
+            if facts.kind[user.index] not in FUSED or user.index in group.members or user.index in group.available:
+                continue
+            if facts.kept[user.index]:
+                found[user.index] = user
+            elif user.index not in seen:
+                pending.append(user)
+    return [found[i] for i in sorted(found)]
+
+
+def reachable(operands: list[Operand], node: Node) -> list[Operand]:
+    """The operands of a node, of which those are written out in full that no row length lets all be reached at once."""
+    fitting: frozenset[int] | None = None
+    result = []
+    for each, x in zip(operands, node.inputs, strict=True):
+        columns = each.columns() if constant_of(each.source) is None else None
+        both = columns if fitting is None else fitting if columns is None else fitting & columns
+        if both is not None and not both:
+            each = Operand(x, each.lengths, None)
+        else:
+            fitting = both
+        result.append(each)
+    return result

@@ -1,0 +1,371 @@
+"""One node, one instruction: products, convolutions, movement, random bits; and NumPy for what has no kernel."""
+
+import math
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from preceptor.engines.native.operand import strip
+from preceptor.engines.native.program import Buffer, Place, word
+from preceptor.engines.native.simplify import BF16
+from preceptor.graph import Graph, Node
+from preceptor.ops.window import Windows
+
+if TYPE_CHECKING:
+    from preceptor.engines.native.planner import Planner, Step
+
+F32, BFLOAT = 0, 4  # instruction.h, Type
+INDEX_TYPES = {
+    np.dtype(t): n for n, t in enumerate((np.uint8, np.int8, np.int16, np.int32, np.int64, np.uint16, np.uint32))
+}
+
+# What is written out only where something asks for it; often a product reads through it.
+ON_DEMAND = frozenset({"broadcast", "transpose", "slice", "unslice", "concatenate"})
+
+
+def lower(planner: "Planner", node: Node) -> None:
+    """Emits the step that computes a node, and those that it needs first."""
+    name = node.primitive.name
+    rule = RULES.get(name)
+    if node.size == 0:
+        planner.make(node)
+        return
+    if rule is None or not rule(planner, node):
+        _host(planner, node)
+
+
+def _step(kind: str, reads: list[Place], writes: list[Place], words: Callable[[], list[int]], label: str = "") -> "Step":
+    from preceptor.engines.native.planner import Step
+
+    return Step(kind, [p.buffer for p in reads], [p.buffer for p in writes], words=words, label=label or kind)
+
+
+def copy_bytes(source: Place, target: Place, nbytes: int) -> "Step":
+    """A plain copy of one piece of memory."""
+    words = lambda: [1, 1, nbytes, word(source), 1, word(target), 1]
+    return _step("copy", [source], [target], words)
+
+
+def _strides(shape: tuple[int, ...], item: int) -> list[int]:
+    """Bytes from one entry to the next along each axis, in row-major order."""
+    return [item * math.prod(shape[a + 1 :]) for a in range(len(shape))]
+
+
+def _copy(planner: "Planner", shape: tuple[int, ...], item: int, source: Place | None, source_strides: list[int],
+          target: Place, target_strides: list[int]) -> None:  # fmt: skip
+    axes = [a for a, n in enumerate(shape) if n != 1] or [0][: len(shape)]
+    lengths = [shape[a] for a in axes]
+    ours, theirs = [source_strides[a] for a in axes], [target_strides[a] for a in axes]
+    words = lambda: [item, len(axes), *lengths, word(source), *ours, word(target), *theirs]
+    planner.emit(_step("copy", [source] if source else [], [target], words))
+
+
+def _broadcast(planner: "Planner", node: Node) -> bool:
+    (x,) = node.inputs
+    source, item = planner.place(x), node.spec.dtype.itemsize
+    padded = (1,) * (node.ndim - x.ndim) + x.shape
+    strides = [0 if n == 1 else s for n, s in zip(padded, _strides(padded, item), strict=True)]
+    _copy(planner, node.shape, item, source, strides, planner.make(node), _strides(node.shape, item))
+    return True
+
+
+def _transpose(planner: "Planner", node: Node) -> bool:
+    (x,) = node.inputs
+    source, item = planner.place(x), node.spec.dtype.itemsize
+    strides = _strides(x.shape, item)
+    moved = [strides[a] for a in node.params["axes"]]
+    _copy(planner, node.shape, item, source, moved, planner.make(node), _strides(node.shape, item))
+    return True
+
+
+def _cut(slices: tuple, shape: tuple[int, ...], item: int) -> tuple[int, list[int]]:
+    """(bytes to the first entry, strides) of a slice of an array."""
+    ranges = [range(n)[slice(*each)] for n, each in zip(shape, slices, strict=True)]
+    strides = _strides(shape, item)
+    first = sum(r.start * s for r, s in zip(ranges, strides, strict=True))
+    return first, [r.step * s for r, s in zip(ranges, strides, strict=True)]
+
+
+def _slice(planner: "Planner", node: Node) -> bool:
+    (x,) = node.inputs
+    source, item = planner.place(x), node.spec.dtype.itemsize
+    first, strides = _cut(node.params["slices"], x.shape, item)
+    moved = Place(source.buffer, source.offset + first)
+    _copy(planner, node.shape, item, moved, strides, planner.make(node), _strides(node.shape, item))
+    return True
+
+
+def _unslice(planner: "Planner", node: Node) -> bool:
+    (x,) = node.inputs
+    source, item = planner.place(x), node.spec.dtype.itemsize
+    target, whole = planner.make(node), _strides(node.shape, item)
+    _copy(planner, node.shape, item, None, [0] * node.ndim, target, whole)
+    first, strides = _cut(node.params["slices"], node.shape, item)
+    if x.size:
+        _copy(planner, x.shape, item, source, _strides(x.shape, item), Place(target.buffer, target.offset + first), strides)
+    return True
+
+
+def _concatenate(planner: "Planner", node: Node) -> bool:
+    axis, item = node.params["axis"], node.spec.dtype.itemsize
+    sources = [planner.place(x) for x in node.inputs]
+    target, strides, start = planner.make(node), _strides(node.shape, item), 0
+    for x, source in zip(node.inputs, sources, strict=True):
+        if x.size:
+            into = Place(target.buffer, target.offset + start * strides[axis])
+            _copy(planner, x.shape, item, source, _strides(x.shape, item), into, strides)
+        start += x.shape[axis]
+    return True
+
+
+# Products
+
+
+def _matrix(planner: "Planner", node: Node) -> tuple[Place, int, int, int]:
+    """Place, batch stride, row stride and column stride of a factor, read through transposition and repetition."""
+    shape = node.shape
+    *lead, n, m = shape
+    if node.primitive.name == "transpose" and node.params["axes"] == (*range(len(lead)), len(lead) + 1, len(lead)):
+        place, batch, row, column = _matrix(planner, node.inputs[0])
+        return place, batch, column, row
+    if node.primitive.name == "broadcast" and lead:
+        source = node.inputs[0]
+        if source.shape[-2:] == (n, m) and source.size == n * m:
+            return planner.place(source), 0, m, 1
+    return planner.place(node), n * m, m, 1
+
+
+def _matmul(planner: "Planner", node: Node) -> bool:
+    x, y = node.inputs
+    if x.spec.dtype not in (np.float32, BF16) or x.spec.dtype != y.spec.dtype or node.params["precision"] != "f32":
+        return False
+    *lead, m, k = x.shape
+    n, batch = y.shape[-1], math.prod(lead)
+    a, b = _matrix(planner, x), _matrix(planner, y)
+    end, bias, relu = _ending(planner, node, n)
+    out = planner.make(end)
+    kind = F32 if x.spec.dtype == np.float32 else BFLOAT
+    words = lambda: [
+        batch, m, n, k, kind, word(a[0]), *a[1:], word(b[0]), *b[1:], word(out), m * n, word(bias), int(relu)
+    ]  # fmt: skip
+    reads = [a[0], b[0], *([bias] if bias else [])]
+    planner.emit(_step("matmul", reads, [out], words, f"matmul {batch}x{m}x{k}x{n}"))
+    planner.available.add(node.index)
+    planner.places.setdefault(node.index, out)
+    return True
+
+
+def _ending(planner: "Planner", node: Node, width: int) -> tuple[Node, Place | None, bool]:
+    """What a product may do to its result before it writes it: add a number to each column, then max(x, 0).
+
+    Returns the node that the result then is, the place of the numbers, and whether negative numbers become 0.
+    """
+    facts = planner.facts
+    end, bias, relu = node, None, False
+    users = facts.users[end.index]
+    if len(users) == 1 and users[0].primitive.name == "add" and not facts.is_output[end.index]:
+        (one, other) = facts.operands[users[0].index]
+        term = other if strip(one.source)[0] is end else one
+        whole = (one if term is other else other).varies is None
+        base = strip(term.source)[0]
+        vector = term.varies is not None and term.source.size == width and term.columns() and width in term.columns()
+        if whole and vector and base.index in planner.available and term.source.spec.dtype == np.float32:
+            end, bias = users[0], planner.place(term.source)
+            users = facts.users[end.index]
+    tests = [u for u in users if u.primitive.name == "less"]
+    chosen = [u for u in users if u.primitive.name == "where"]
+    if len(users) == 2 and len(tests) == len(chosen) == 1 and not facts.is_output[end.index]:
+        from preceptor.engines.native.simplify import _is_rectifier
+
+        if _is_rectifier(chosen[0]) and chosen[0].inputs[0] is tests[0] and len(facts.users[tests[0].index]) == 1:
+            end, relu = chosen[0], True
+    return end, bias, relu
+
+
+def _convolution(planner: "Planner", node: Node) -> bool:
+    x, y = node.inputs
+    if x.spec.dtype not in (np.float32, BF16) or x.spec.dtype != y.spec.dtype or node.params["precision"] != "f32":
+        return False
+    role = ("convolution", "convolution_input", "convolution_kernel").index(node.primitive.name)
+    windows, groups = node.params["windows"], node.params["groups"]
+    if role == 0:
+        batch, lengths, outs = x.shape[0], x.shape[1:-1], node.shape[1:-1]
+        inward, outward = x.shape[-1], y.shape[-1]
+    elif role == 1:
+        batch, lengths, outs = x.shape[0], node.shape[1:-1], x.shape[1:-1]
+        inward, outward = node.shape[-1], x.shape[-1]
+    else:
+        batch, lengths, outs = x.shape[0], x.shape[1:-1], y.shape[1:-1]
+        inward, outward = x.shape[-1], y.shape[-1]
+    if min(x.size, y.size) == 0:
+        return False
+    first, second = planner.place(x), planner.place(y)
+    end, bias, relu = _ending(planner, node, outward) if role == 0 else (node, None, False)
+    out = planner.make(end)
+    kind = F32 if x.spec.dtype == np.float32 else BFLOAT
+    before = [pads[0] for pads in windows.padding]
+    words = lambda: [
+        role, len(lengths), batch, groups, inward, outward, *lengths, *outs, *windows.size, *windows.stride, *before,
+        *windows.dilation, kind, word(first), word(second), word(out), word(bias), int(relu),
+    ]  # fmt: skip
+    label = f"{node.primitive.name} {lengths} {inward}>{outward} {windows.size}"
+    planner.emit(_step("convolution", [first, second, *([bias] if bias else [])], [out], words, label))
+    planner.available.add(node.index)
+    planner.places.setdefault(node.index, out)
+    return True
+
+
+# Windows
+
+
+def _window(planner: "Planner", node: Node) -> bool:
+    roles = {"window_sum": 0, "window_spread": 1, "window_max": 2, "window_max_spread": 3, "window_max_mean": 4}
+    role, windows = roles[node.primitive.name], node.params["windows"]
+    if any(x.spec.dtype != np.float32 for x in node.inputs):
+        return False
+    lengths = node.shape if role == 1 else node.inputs[0 if role in (0, 2) else 1].shape
+    return _emit_window(planner, node, role, lengths, windows, list(node.inputs))
+
+
+def _emit_window(
+    planner: "Planner", node: Node, role: int, lengths: tuple[int, ...], windows: Windows, inputs: list[Node]
+) -> bool:
+    places = [planner.place(x) for x in inputs]
+    out = planner.make(node)
+    before = [pads[0] for pads in windows.padding]
+    counts = windows.counts(lengths)
+    words = lambda: [
+        role, len(lengths), *lengths, *counts, *windows.size, *windows.stride, *before, *windows.dilation,
+        *(word(place) for place in places), word(out),
+    ]  # fmt: skip
+    planner.emit(_step("window", places, [out], words, node.primitive.name))
+    return True
+
+
+def _reduce(planner: "Planner", node: Node) -> bool:
+    """Sums and largest entries over axes in the middle: one window as long as each of these axes."""
+    (x,) = node.inputs
+    if x.spec.dtype != np.float32 or not x.size:
+        return False
+    axes = node.params["axes"]
+    size = tuple(n if a in axes else 1 for a, n in enumerate(x.shape))
+    windows = Windows(size, size, ((0, 0),) * x.ndim, (1,) * x.ndim)
+    return _emit_window(planner, node, 0 if node.primitive.name == "sum" else 2, x.shape, windows, [x])
+
+
+# Positions and random bits
+
+
+def _take(planner: "Planner", node: Node) -> bool:
+    x, indices = node.inputs
+    if indices.spec.dtype not in INDEX_TYPES or not x.size:
+        return False
+    axis = node.params["axis"]
+    outer, length, inner = math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :])
+    source, where = planner.place(x), planner.place(indices)
+    out = planner.make(node)
+    words = lambda: [
+        outer, length, inner * x.spec.dtype.itemsize, indices.size, word(source), word(where),
+        INDEX_TYPES[indices.spec.dtype], word(out),
+    ]  # fmt: skip
+    planner.emit(_step("take", [source, where], [out], words))
+    return True
+
+
+def _scatter_add(planner: "Planner", node: Node) -> bool:
+    x, indices = node.inputs
+    if indices.spec.dtype not in INDEX_TYPES or x.spec.dtype != np.float32 or not x.size:
+        return False
+    axis, length = node.params["axis"], node.params["length"]
+    outer, inner = math.prod(x.shape[:axis]), math.prod(x.shape[axis + indices.ndim :])
+    source, where = planner.place(x), planner.place(indices)
+    out = planner.make(node)
+    words = lambda: [
+        outer, length, inner, indices.size, word(source), word(where), INDEX_TYPES[indices.spec.dtype], word(out)
+    ]  # fmt: skip
+    planner.emit(_step("scatter_add", [source, where], [out], words))
+    return True
+
+
+def _random_bits(planner: "Planner", node: Node) -> bool:
+    key = planner.place(node.inputs[0])
+    out, bits = planner.make(node), node.params["bits"]
+    planner.emit(_step("random_bits", [key], [out], lambda: [word(key), node.size, bits, word(out)]))
+    return True
+
+
+def _fold_in(planner: "Planner", node: Node) -> bool:
+    key, number = node.inputs
+    if number.spec.dtype not in INDEX_TYPES:
+        return False
+    place, given = planner.place(key), planner.place(number)
+    out = planner.make(node)
+    words = lambda: [word(place), word(given), INDEX_TYPES[number.spec.dtype], word(out)]
+    planner.emit(_step("fold_in", [place, given], [out], words))
+    return True
+
+
+# NumPy, on the plan's own memory
+
+
+def _host(planner: "Planner", node: Node) -> None:
+    """What no kernel computes: 64-bit numbers, and the rarer primitives. It runs in its place with the interpreter."""
+    from preceptor.engines.native.planner import Step
+
+    places = [_own(planner, x) for x in node.inputs]
+    out = planner.make(node)
+
+    def build(view: Callable[[Place, tuple[int, ...], np.dtype], np.ndarray]) -> Callable[[], None]:
+        values = [view(place, x.shape, x.spec.dtype) for place, x in zip(places, node.inputs, strict=True)]
+        result = view(out, node.shape, node.spec.dtype)
+        params = node.params
+
+        def run() -> None:
+            with np.errstate(all="ignore"):
+                result[...] = node.primitive.run(np, *values, **params)
+
+        return run
+
+    reads = [place.buffer for place in places]
+    planner.emit(Step("host", reads, [out.buffer], host=build, label=f"numpy {node.primitive.name}"))
+
+
+def _own(planner: "Planner", node: Node) -> Place:
+    """A place in the plan's own memory, which NumPy sees: what lies elsewhere is copied."""
+    place = planner.place(node)
+    if place.buffer.segment == 0 and place.buffer.same is None:
+        return place
+    nbytes = node.size * node.spec.dtype.itemsize
+    copy = Place(Buffer(nbytes))
+    if nbytes:
+        planner.emit(copy_bytes(place, copy, nbytes))
+    return copy
+
+
+def has_graph(node: Node) -> bool:
+    return any(isinstance(value, Graph) for value in node.params.values())
+
+
+RULES: dict[str, Callable[[Any, Node], bool]] = {
+    "broadcast": _broadcast,
+    "concatenate": _concatenate,
+    "convolution": _convolution,
+    "convolution_input": _convolution,
+    "convolution_kernel": _convolution,
+    "fold_in": _fold_in,
+    "matmul": _matmul,
+    "max": _reduce,
+    "random_bits": _random_bits,
+    "scatter_add": _scatter_add,
+    "slice": _slice,
+    "sum": _reduce,
+    "take": _take,
+    "transpose": _transpose,
+    "unslice": _unslice,
+    "window_max": _window,
+    "window_max_mean": _window,
+    "window_max_spread": _window,
+    "window_spread": _window,
+    "window_sum": _window,
+}

@@ -1,0 +1,344 @@
+#include "tile.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "isa.h"
+#include "threads.h"
+#include "tile_program.h"
+
+namespace preceptor {
+
+namespace {
+
+// Tiles are dealt out in chunks that depend on the geometry only: what is summed in which order does not depend on threads.
+constexpr int64_t MOST_CHUNKS = 32;        // with reductions, each of which folds its accumulator once a chunk
+constexpr int64_t MOST_FREE_CHUNKS = 256;  // without
+constexpr int64_t CHUNK_NUMBERS = 8192;    // at least
+
+// In additions of one number, of which a core does some ten thousand in the time that a fork and its join take.
+constexpr double WORTH_A_FORK = 1e5;
+
+constexpr int64_t LINE = 64;
+int64_t whole_lines(int64_t bytes) { return (bytes + LINE - 1) / LINE * LINE; }
+
+const Kernels& kernels_in_use() {
+    switch (isa()) {
+        case Isa::avx512: return tile_kernels_avx512();
+        case Isa::avx2: return tile_kernels_avx2();
+        default: return tile_kernels_sse42();
+    }
+}
+
+struct Chunk {
+    int instance;
+    int64_t first, last;  // tiles
+    int64_t partial;      // where in scratch its sums are left, in bytes
+};
+
+// An instance and what its execution needs beyond the program.
+struct Part {
+    TileInstance instance;
+    bool columns_first = false;  // tiles follow each other along a row, else down a column
+    int64_t shared_offset = 0;   // of its numbers of level one
+    int first_chunk = 0, last_chunk = 0;
+    int64_t chunks_beside = 1;  // chunks of one column of tiles, where sums over rows are wanted
+
+    explicit Part(TileInstance made) : instance(std::move(made)) {}
+    int64_t width(const TileCode::Accumulator& each) const { return each.over_all ? 1 : instance.geometry.tile_columns; }
+};
+
+class Worker;
+
+class Tiles final : public Instruction {
+  public:
+    explicit Tiles(Words& words) : program_(words), kernels_(kernels_in_use()) {
+        std::array<int64_t, 4> room{};
+        const int64_t count = words.next();
+        if (count < 1) throw std::invalid_argument("tiles: there is no instance");
+        for (int64_t i = 0; i < count; ++i) {
+            parts_.emplace_back(TileInstance(program_, words));
+            for (int level = 0; level < 4; ++level) {
+                const int64_t numbers = parts_.back().instance.geometry.numbers(static_cast<Level>(level));
+                room[level] = std::max(room[level], numbers);
+            }
+        }
+        for (Part& part : parts_) {
+            TileCode code = compile(program_, kernels_, room, part.instance);
+            const auto known = std::find_if(codes_.begin(), codes_.end(), [&](const TileCode& each) { return each.same(code); });
+            if (known == codes_.end()) {
+                codes_.push_back(std::move(code));
+                part.instance.code = &codes_.back();
+            } else {
+                part.instance.code = &*known;
+            }
+        }
+        for (int i = 0; i < static_cast<int>(parts_.size()); ++i) lay_out(i);
+        for (const TileCode& code : codes_) {
+            slots_bytes_ = std::max(slots_bytes_, whole_lines(code.slots * int64_t(sizeof(char*))));
+            thread_bytes_ = std::max(thread_bytes_, code.own_bytes);
+        }
+        thread_bytes_ = whole_lines(thread_bytes_) + slots_bytes_;
+    }
+
+    size_t scratch_bytes(int threads) const override { return size_t(shared_bytes_ + thread_bytes_ * threads); }
+    void run(const Context& context) const override;
+
+  private:
+    friend class Worker;
+
+    // Divides the tiles of an instance into chunks and its scratch among what it keeps.
+    void lay_out(int index) {
+        Part& part = parts_[index];
+        const TileGeometry& g = part.instance.geometry;
+        const TileCode& code = *part.instance.code;
+        part.shared_offset = shared_bytes_;
+        shared_bytes_ += code.shared_bytes;
+
+        const int64_t row_tiles = g.row_tiles(), column_tiles = g.column_tiles(), tiles = row_tiles * column_tiles;
+        const bool reduces = !code.accumulators.empty();
+        const bool over_rows = std::any_of(code.accumulators.begin(), code.accumulators.end(),
+                                           [](const TileCode::Accumulator& each) { return !each.over_all; });
+        // Along a row memory is read in order; but a chunk with sums must not begin with a tile shorter than the others.
+        part.columns_first = column_tiles > 1 && !over_rows && (!reduces || row_tiles == 1);
+        const int64_t columns_apart = part.columns_first ? 1 : std::max<int64_t>(column_tiles, 1);
+        const int64_t each = tiles / columns_apart;
+        const int64_t worth = each * g.numbers(FULL) / CHUNK_NUMBERS;
+        const int64_t most = reduces ? std::max<int64_t>(MOST_CHUNKS / columns_apart, 1) : MOST_FREE_CHUNKS;
+        const int64_t pieces = tiles ? std::max<int64_t>(std::min({each, worth, most}), 1) : 0;
+        part.chunks_beside = pieces;
+        part.first_chunk = static_cast<int>(chunks_.size());
+        for (int64_t column = 0; column < (tiles ? columns_apart : 0); ++column) {
+            for (int64_t piece = 0; piece < pieces; ++piece) {
+                const Range range = Range::part(each, static_cast<int>(piece), static_cast<int>(pieces));
+                chunks_.push_back({index, column * each + range.begin, column * each + range.end, shared_bytes_});
+                for (const auto& sum : code.accumulators) shared_bytes_ += part.width(sum) * int64_t(sizeof(float));
+                shared_bytes_ = whole_lines(shared_bytes_);
+                cost_ += code.cost * double(range.end - range.begin);
+                costs_.push_back(cost_);
+            }
+        }
+        part.last_chunk = static_cast<int>(chunks_.size());
+    }
+
+    void write_results(const Context& context, const Part& part) const;
+
+    const TileProgram program_;
+    const Kernels& kernels_;
+    std::vector<Part> parts_;
+    std::deque<TileCode> codes_;  // one for each shape among the instances
+    std::vector<Chunk> chunks_;
+    std::vector<double> costs_;  // of all chunks up to and with each
+    double cost_ = 0;
+    int64_t shared_bytes_ = 0, thread_bytes_ = 0, slots_bytes_ = 0;
+};
+
+// One thread's way through its chunks.
+class Worker {
+  public:
+    Worker(const Tiles& tiles, const Context& context, int thread) : tiles_(tiles), context_(context) {
+        char* const mine = context.scratch + tiles.shared_bytes_ + tiles.thread_bytes_ * thread;
+        frame_.slots = reinterpret_cast<char**>(mine);
+        own_ = mine + tiles.slots_bytes_;
+    }
+
+    // Once a run and instance: what is one number for all tiles.
+    void begin(const Part& part) {
+        if (part.instance.code->before.empty()) return;
+        enter(part);
+        run(part.instance.code->before);
+    }
+
+    void end(const Part& part) {
+        if (part.instance.code->after.empty()) return;
+        enter(part);
+        run(part.instance.code->after);
+    }
+
+    void run(const Chunk& chunk) {
+        const Part& part = tiles_.parts_[chunk.instance];
+        enter(part);
+        const TileInstance& instance = part.instance;
+        const TileGeometry& g = instance.geometry;
+        const TileCode& code = *instance.code;
+        if (!prepared_) {
+            run(code.setup);
+            prepared_ = true;
+        }
+        const int64_t line = part.columns_first ? g.column_tiles() : g.row_tiles();
+        frame_.first = true;
+        for (int64_t tile = chunk.first; tile < chunk.last;) {
+            const int64_t across = tile / line, along = tile - across * line;
+            const int64_t row_tile = part.columns_first ? across : along, column_tile = part.columns_first ? along : across;
+            const int64_t until = std::min(chunk.last, (across + 1) * line);
+            move_to(part, row_tile, column_tile);
+            for (;;) {
+                run(code.body);
+                frame_.first = false;
+                if (++tile == until) break;
+                if (part.columns_first) {
+                    for (const MemoryPointer& each : instance.pointers) frame_.slots[each.slot] += each.column_tile_bytes;
+                    frame_.column += g.tile_columns;
+                } else {
+                    for (const MemoryPointer& each : instance.pointers) frame_.slots[each.slot] += each.row_tile_bytes;
+                    frame_.row += g.tile_rows;
+                }
+                fit(g);
+            }
+        }
+        leave_sums(part, chunk);
+    }
+
+  private:
+    void run(const std::vector<Step>& steps) {
+        for (const Step& step : steps) step.function(frame_, step);
+    }
+
+    // Sets all pointers for an instance, at its first tile.
+    void enter(const Part& part) {
+        if (part_ == &part) return;
+        const TileInstance& instance = part.instance;
+        const TileCode& code = *instance.code;
+        char** const slots = frame_.slots;
+        if (code_ != &code) {
+            code_ = &code;
+            for (const auto& each : code.own) slots[each.slot] = own_ + each.bytes;
+            for (const auto& each : code.constants) slots[each.slot] = reinterpret_cast<char*>(const_cast<int32_t*>(&each.value));
+        }
+        char* const shared = context_.scratch + part.shared_offset;
+        for (const auto& each : code.shared) slots[each.slot] = shared + each.bytes;
+        const TileGeometry& g = instance.geometry;
+        frame_.window_height = g.window_height;
+        frame_.window_width = g.window_width;
+        frame_.image_width = g.image_width;
+        frame_.rows = -1;
+        part_ = &part;
+        prepared_ = false;
+        move_to(part, 0, 0);
+    }
+
+    void move_to(const Part& part, int64_t row_tile, int64_t column_tile) {
+        const TileInstance& instance = part.instance;
+        for (const MemoryPointer& each : instance.pointers) {
+            frame_.slots[each.slot] = context_.at<char>(each.ref) + row_tile * each.row_tile_bytes +
+                                      column_tile * each.column_tile_bytes;
+        }
+        frame_.row = row_tile * instance.geometry.tile_rows;
+        frame_.column = column_tile * instance.geometry.tile_columns;
+        fit(instance.geometry);
+    }
+
+    // The size of the tile: the last ones may be shorter.
+    void fit(const TileGeometry& g) {
+        const int64_t rows = std::min(g.tile_rows, g.rows - frame_.row);
+        const int64_t columns = std::min(g.tile_columns, g.columns - frame_.column);
+        if (rows == frame_.rows && columns == frame_.columns) return;
+        frame_.rows = rows;
+        frame_.columns = columns;
+        const int64_t windows = g.window_height > 0 ? rows * columns / (int64_t(g.window_height) * g.window_width) : 0;
+        const int64_t counts[] = {rows * columns, rows, windows, 1};
+        for (int level = 0; level < 4; ++level) {
+            frame_.counts[level] = counts[level];
+            frame_.counts[level + ROUNDED] = (counts[level] + GROUP - 1) / GROUP * GROUP;
+        }
+    }
+
+    // Folds the accumulators of a chunk. They are as large as its first tile, which is no shorter than the others.
+    void leave_sums(const Part& part, const Chunk& chunk) {
+        const TileCode& code = *part.instance.code;
+        if (code.accumulators.empty()) return;
+        const TileGeometry& g = part.instance.geometry;
+        const int64_t first_row = (part.columns_first ? chunk.first / g.column_tiles() : chunk.first % g.row_tiles());
+        frame_.row = first_row * g.tile_rows;
+        frame_.column = part.columns_first ? chunk.first % g.column_tiles() * g.tile_columns
+                                           : chunk.first / g.row_tiles() * g.tile_columns;
+        fit(g);
+        float* partial = reinterpret_cast<float*>(context_.scratch + chunk.partial);
+        for (const auto& each : code.accumulators) {
+            auto* const values = reinterpret_cast<float*>(frame_.slots[each.slot]);
+            const int64_t width = each.over_all ? 1 : frame_.columns;
+            tiles_.kernels_.fold[each.combine](values, frame_.counts[each.level] / width, width);
+            std::copy_n(values, width, partial);
+            partial += part.width(each);
+        }
+    }
+
+    const Tiles& tiles_;
+    const Context& context_;
+    Frame frame_{};
+    char* own_;
+    const Part* part_ = nullptr;
+    const TileCode* code_ = nullptr;
+    bool prepared_ = false;
+};
+
+void Tiles::run(const Context& context) const {
+    Worker worker(*this, context, 0);
+    for (const Part& part : parts_) worker.begin(part);
+    const int chunks = static_cast<int>(chunks_.size());
+    const int threads = cost_ > WORTH_A_FORK ? std::min(context.threads, chunks) : 1;
+    if (threads <= 1) {
+        for (const Chunk& chunk : chunks_) worker.run(chunk);
+    } else {
+        on_threads(threads, [&](int part) {
+            Worker own(*this, context, part);
+            const auto upto = [&](int share) {  // chunks that end within this share of the work
+                const double limit = cost_ * share / threads * (1 + 1e-9);
+                return static_cast<int>(std::upper_bound(costs_.begin(), costs_.end(), limit) - costs_.begin());
+            };
+            const int last = part + 1 == threads ? chunks : upto(part + 1);
+            for (int i = upto(part); i < last; ++i) own.run(chunks_[i]);
+        });
+    }
+    for (const Part& part : parts_) write_results(context, part);
+    for (const Part& part : parts_) worker.end(part);
+}
+
+// Combines what the chunks have left, in their order.
+void Tiles::write_results(const Context& context, const Part& part) const {
+    const TileGeometry& g = part.instance.geometry;
+    const auto& accumulators = part.instance.code->accumulators;
+    int64_t offset = 0;
+    for (size_t i = 0; i < accumulators.size(); ++i) {
+        const TileCode::Accumulator& each = accumulators[i];
+        const int64_t width = part.width(each), length = each.over_all ? 1 : g.columns;
+        float* const result = context.at<float>(part.instance.results[i]);
+        const auto partial = [&](int chunk) {
+            return reinterpret_cast<const float*>(context.scratch + chunks_[chunk].partial) + offset;
+        };
+        const bool largest = each.combine == 1;
+        const auto combine = [largest](float a, float b) { return largest ? (a != a || a > b ? a : b) : a + b; };
+        if (part.first_chunk == part.last_chunk) {
+            std::fill_n(result, length, largest ? -INFINITY : 0.0f);
+        } else if (each.over_all) {
+            float value = *partial(part.first_chunk);
+            for (int chunk = part.first_chunk + 1; chunk < part.last_chunk; ++chunk) value = combine(value, *partial(chunk));
+            *result = value;
+        } else {
+            int chunk = part.first_chunk;
+            for (int64_t column = 0; column < length; column += width) {
+                const int64_t present = std::min(width, length - column);
+                std::copy_n(partial(chunk++), present, result + column);
+                for (int64_t piece = 1; piece < part.chunks_beside; ++piece, ++chunk) {
+                    const float* const more = partial(chunk);
+                    for (int64_t c = 0; c < present; ++c) result[column + c] = combine(result[column + c], more[c]);
+                }
+            }
+        }
+        offset += width;
+    }
+}
+
+}  // namespace
+
+Made make_tiles(Words& words) { return std::make_unique<Tiles>(words); }
+
+std::vector<std::pair<std::string, int>> tile_operations() {
+    std::vector<std::pair<std::string, int>> found;
+#define X(identifier, name, operands, cost) found.emplace_back(name, static_cast<int>(Operation::identifier));
+    PRECEPTOR_TILE_OPERATIONS(X)
+#undef X
+    return found;
+}
+
+}  // namespace preceptor

@@ -1,0 +1,2 @@
+#define TILE_KERNELS tile_kernels_avx2
+#include "tile_kernels.inl"

@@ -1,0 +1,636 @@
+// The kernels of tile programs. Included once for each instruction set, by a source compiled for it, where TILE_KERNELS
+// names their table. Everything is local to that source and no template of the standard library is instantiated: what
+// the linker may take from another source would have been compiled for another processor.
+#include "tile_step.h"
+#include "vector_math.h"
+
+#include <cmath>
+
+namespace preceptor {
+
+namespace {
+
+template <class T>
+inline T* at(const Frame& frame, int32_t slot) {
+    return reinterpret_cast<T*>(frame.slots[slot]);
+}
+
+// --- Operations on each number by itself ------------------------------------------------------------------------------
+
+inline float truth(bool x) { return x ? 1.0f : 0.0f; }
+inline int32_t wrapped(uint32_t x) { return int32_t(x); }  // integers overflow as in NumPy
+
+inline float add(float a, float b) { return a + b; }
+inline float subtract(float a, float b) { return a - b; }
+inline float multiply(float a, float b) { return a * b; }
+inline float divide(float a, float b) { return a / b; }
+inline float maximum(float a, float b) { return a != a ? a : a > b ? a : b; }  // NaN of either side
+inline float minimum(float a, float b) { return a != a ? a : a < b ? a : b; }
+inline float negative(float a) { return -a; }
+inline float square_root(float a) { return __builtin_sqrtf(a); }
+inline float sign(float a) { return a > 0.0f ? 1.0f : a < 0.0f ? -1.0f : a == 0.0f ? 0.0f : a; }
+inline float threshold(float a) { return truth(a >= 0.0f); }
+inline float equal(float a, float b) { return truth(a == b); }
+inline float less(float a, float b) { return truth(a < b); }
+inline float less_equal(float a, float b) { return truth(a <= b); }
+inline float logical_not(float a) { return truth(a == 0.0f); }
+inline float logical_and(float a, float b) { return truth((a != 0.0f) & (b != 0.0f)); }
+inline float logical_or(float a, float b) { return truth((a != 0.0f) | (b != 0.0f)); }
+inline float where(float a, float b, float c) { return a != 0.0f ? b : c; }
+inline float multiply_add(float a, float b, float c) { return a * b + c; }
+inline float relu(float a) { return a > 0.0f ? a : 0.0f; }
+inline float relu_mask(float a, float b) { return a > 0.0f ? b : 0.0f; }
+inline float square(float a) { return a * a; }
+inline float copy(float a) { return a; }
+
+inline uint16_t to_bf16(float a) {  // to the nearest, ties to even
+    const uint32_t bits = uint32_t(bits_of(a));
+    const uint32_t rounded = bits + 0x7fff + ((bits >> 16) & 1);
+    return uint16_t((a == a ? rounded : bits | 0x400000) >> 16);
+}
+inline float from_bf16(uint16_t a) { return float_of(wrapped(uint32_t(a) << 16)); }
+inline float round_bf16(float a) { return from_bf16(to_bf16(a)); }
+
+inline int32_t add_i(int32_t a, int32_t b) { return wrapped(uint32_t(a) + uint32_t(b)); }
+inline int32_t subtract_i(int32_t a, int32_t b) { return wrapped(uint32_t(a) - uint32_t(b)); }
+inline int32_t multiply_i(int32_t a, int32_t b) { return wrapped(uint32_t(a) * uint32_t(b)); }
+inline int32_t negative_i(int32_t a) { return wrapped(0u - uint32_t(a)); }
+inline int32_t maximum_i(int32_t a, int32_t b) { return a > b ? a : b; }
+inline int32_t abs_i(int32_t a) { return a < 0 ? negative_i(a) : a; }
+inline int32_t sign_i(int32_t a) { return (a > 0) - (a < 0); }
+inline float equal_i(int32_t a, int32_t b) { return truth(a == b); }
+inline float less_i(int32_t a, int32_t b) { return truth(a < b); }
+inline float less_equal_i(int32_t a, int32_t b) { return truth(a <= b); }
+inline float less_u(int32_t a, int32_t b) { return truth(uint32_t(a) < uint32_t(b)); }
+inline int32_t where_i(float a, int32_t b, int32_t c) { return a != 0.0f ? b : c; }
+inline float int_to_float(int32_t a) { return float(a); }
+inline float uint_to_float(int32_t a) { return float(uint32_t(a)); }
+inline int32_t float_to_int(float a) { return int32_t(a); }
+inline float int_to_bool(int32_t a) { return truth(a != 0); }
+inline float float_to_bool(float a) { return truth(a != 0.0f); }
+
+// --- Kernels that apply them ------------------------------------------------------------------------------------------
+// The bits of `Single` say which operands are one number for all. A destination may lie exactly where an operand does.
+
+template <auto function, unsigned Single, class R, class A>
+void apply(const Frame& frame, const Step& step, R (*)(A)) {
+    R* const d = at<R>(frame, step.destination);
+    const A* const a = at<const A>(frame, step.a);
+    const int64_t n = frame.counts[step.count];
+    const A a0 = *a;
+    #pragma omp simd
+    for (int64_t i = 0; i < n; ++i) d[i] = function(Single & 1 ? a0 : a[i]);
+}
+
+template <auto function, unsigned Single, class R, class A, class B>
+void apply(const Frame& frame, const Step& step, R (*)(A, B)) {
+    R* const d = at<R>(frame, step.destination);
+    const A* const a = at<const A>(frame, step.a);
+    const B* const b = at<const B>(frame, step.b);
+    const int64_t n = frame.counts[step.count];
+    const A a0 = *a;
+    const B b0 = *b;
+    #pragma omp simd
+    for (int64_t i = 0; i < n; ++i) d[i] = function(Single & 1 ? a0 : a[i], Single & 2 ? b0 : b[i]);
+}
+
+template <auto function, unsigned Single, class R, class A, class B, class C>
+void apply(const Frame& frame, const Step& step, R (*)(A, B, C)) {
+    R* const d = at<R>(frame, step.destination);
+    const A* const a = at<const A>(frame, step.a);
+    const B* const b = at<const B>(frame, step.b);
+    const C* const c = at<const C>(frame, step.c);
+    const int64_t n = frame.counts[step.count];
+    const A a0 = *a;
+    const B b0 = *b;
+    const C c0 = *c;
+    #pragma omp simd
+    for (int64_t i = 0; i < n; ++i) {
+        d[i] = function(Single & 1 ? a0 : a[i], Single & 2 ? b0 : b[i], Single & 4 ? c0 : c[i]);
+    }
+}
+
+template <auto function, unsigned Single>
+void elementwise(const Frame& frame, const Step& step) {
+    apply<function, Single>(frame, step, function);
+}
+
+// The same for costly functions: group by group, the last one filled up, so that none is ever computed number by number.
+template <auto function, unsigned Single>
+void costly(const Frame& frame, const Step& step) {
+    float* const d = at<float>(frame, step.destination);
+    const float* const a = at<const float>(frame, step.a);
+    const int64_t n = frame.counts[step.count];
+    const float a0 = *a;
+    float copied[GROUP], result[GROUP];
+    for (int64_t i = 0; i < n; i += GROUP) {
+        const int64_t present = n - i < GROUP ? n - i : GROUP;
+        const float* from = a + i;
+        float* to = d + i;
+        if (present < GROUP) {
+            for (int64_t j = 0; j < GROUP; ++j) copied[j] = !(Single & 1) && j < present ? from[j] : 1.0f;
+            from = copied;
+            to = result;
+        }
+        #pragma omp simd
+        for (int64_t j = 0; j < GROUP; ++j) to[j] = function(Single & 1 ? a0 : from[j]);
+        if (present < GROUP) {
+            for (int64_t j = 0; j < present; ++j) d[i + j] = result[j];
+        }
+    }
+}
+
+template <int Quarters, unsigned Single>
+void angle(const Frame& frame, const Step& step) {
+    float* const d = at<float>(frame, step.destination);
+    const float* const a = at<const float>(frame, step.a);
+    const int64_t n = frame.counts[step.count];
+    float block[GROUP];  // the operand may be overwritten by its own sine
+    for (int64_t i = 0; i < n; i += GROUP) {
+        const int64_t present = n - i < GROUP ? n - i : GROUP;
+        for (int64_t j = 0; j < GROUP; ++j) block[j] = Single & 1 ? *a : j < present ? a[i + j] : 0.0f;
+        float result[GROUP], largest = 0.0f;
+        #pragma omp simd
+        for (int64_t j = 0; j < GROUP; ++j) result[j] = sine_from(block[j], Quarters);
+        for (int64_t j = 0; j < GROUP; ++j) largest = absolute(block[j]) > largest ? absolute(block[j]) : largest;
+        if (largest > LARGEST_ANGLE) {
+            for (int64_t j = 0; j < GROUP; ++j) {
+                if (absolute(block[j]) > LARGEST_ANGLE) result[j] = Quarters ? ::cosf(block[j]) : ::sinf(block[j]);
+            }
+        }
+        for (int64_t j = 0; j < present; ++j) d[i + j] = result[j];
+    }
+}
+
+// By repeated squaring: the very products that the other engines compute.
+template <unsigned Single>
+void integer_power(const Frame& frame, const Step& step) {
+    float* const d = at<float>(frame, step.destination);
+    const float* const a = at<const float>(frame, step.a);
+    const int64_t n = frame.counts[step.count];
+    const int64_t exponent = step.immediate < 0 ? -int64_t(step.immediate) : step.immediate;
+    for (int64_t i = 0; i < n; i += GROUP) {
+        const int64_t present = n - i < GROUP ? n - i : GROUP;
+        float factor[GROUP], out[GROUP];
+        for (int64_t j = 0; j < GROUP; ++j) {
+            factor[j] = Single & 1 ? *a : j < present ? a[i + j] : 1.0f;
+            out[j] = 1.0f;
+        }
+        for (int64_t bit = exponent; bit; bit >>= 1) {
+            if (bit & 1) {
+                #pragma omp simd
+                for (int64_t j = 0; j < GROUP; ++j) out[j] *= factor[j];
+            }
+            #pragma omp simd
+            for (int64_t j = 0; j < GROUP; ++j) factor[j] *= factor[j];
+        }
+        for (int64_t j = 0; j < present; ++j) d[i + j] = step.immediate < 0 ? 1.0f / out[j] : out[j];
+    }
+}
+
+void fill(const Frame& frame, const Step& step) {
+    int32_t* const d = at<int32_t>(frame, step.destination);
+    const int32_t value = *at<const int32_t>(frame, step.a);
+    const int64_t n = frame.counts[step.count];
+    #pragma omp simd
+    for (int64_t i = 0; i < n; ++i) d[i] = value;
+}
+
+void column_index(const Frame& frame, const Step& step) {
+    int32_t* d = at<int32_t>(frame, step.destination);
+    for (int64_t r = 0; r < frame.rows; ++r, d += frame.columns) {
+        #pragma omp simd
+        for (int64_t c = 0; c < frame.columns; ++c) d[c] = int32_t(frame.column + c);
+    }
+}
+
+// --- Rows -------------------------------------------------------------------------------------------------------------
+
+constexpr int64_t LANES = 16;  // accumulators of a row, folded pairwise: several vectors hide the latency of additions
+
+template <auto combine>
+inline float fold_lanes(float* lanes) {
+    for (int64_t width = LANES / 2; width; width /= 2) {
+        for (int64_t j = 0; j < width; ++j) lanes[j] = combine(lanes[j], lanes[j + width]);
+    }
+    return lanes[0];
+}
+
+template <auto combine>
+void reduce_rows(const Frame& frame, const Step& step) {
+    float* const d = at<float>(frame, step.destination);
+    const float* a = at<const float>(frame, step.a);
+    const int64_t columns = frame.columns;
+    int64_t r = 0;
+    if (columns < LANES) {  // short rows side by side
+        for (; r + LANES <= frame.rows; r += LANES, a += LANES * columns) {
+            float lanes[LANES];
+            for (int64_t j = 0; j < LANES; ++j) lanes[j] = a[j * columns];
+            for (int64_t c = 1; c < columns; ++c) {
+                for (int64_t j = 0; j < LANES; ++j) lanes[j] = combine(lanes[j], a[j * columns + c]);
+            }
+            for (int64_t j = 0; j < LANES; ++j) d[r + j] = lanes[j];
+        }
+        for (; r < frame.rows; ++r, a += columns) {
+            float value = a[0];
+            for (int64_t c = 1; c < columns; ++c) value = combine(value, a[c]);
+            d[r] = value;
+        }
+        return;
+    }
+    for (; r < frame.rows; ++r, a += columns) {
+        float lanes[LANES];
+        for (int64_t j = 0; j < LANES; ++j) lanes[j] = a[j];
+        int64_t c = LANES;
+        for (; c + LANES <= columns; c += LANES) {
+            #pragma omp simd
+            for (int64_t j = 0; j < LANES; ++j) lanes[j] = combine(lanes[j], a[c + j]);
+        }
+        for (int64_t j = 0; c + j < columns; ++j) lanes[j] = combine(lanes[j], a[c + j]);
+        d[r] = fold_lanes<combine>(lanes);
+    }
+}
+
+void row_argmax(const Frame& frame, const Step& step) {
+    int32_t* const d = at<int32_t>(frame, step.destination);
+    const float* a = at<const float>(frame, step.a);
+    for (int64_t r = 0; r < frame.rows; ++r, a += frame.columns) {
+        int64_t best = 0;
+        for (int64_t c = 1; c < frame.columns; ++c) {
+            if (a[c] > a[best] || (a[c] != a[c] && a[best] == a[best])) best = c;  // NaN is the largest
+        }
+        d[r] = int32_t(best);
+    }
+}
+
+// A number for each row to all of its columns. Whole groups are written: what runs over into the next row is overwritten by
+// that row, and a slot has room for one group more than it holds.
+void expand(const Frame& frame, const Step& step) {
+    int32_t* d = at<int32_t>(frame, step.destination);
+    const int32_t* const a = at<const int32_t>(frame, step.a);
+    const int64_t columns = frame.columns;
+    for (int64_t r = 0; r < frame.rows; ++r, d += columns) {
+        const int32_t value = a[r];
+        for (int64_t c = 0; c < columns; c += GROUP) {
+            #pragma omp simd
+            for (int64_t j = 0; j < GROUP; ++j) d[c + j] = value;
+        }
+    }
+}
+
+// One row to all rows: what is there is doubled.
+void repeat(const Frame& frame, const Step& step) {
+    char* const d = at<char>(frame, step.destination);
+    const int64_t row = frame.columns * int64_t(sizeof(float)), total = frame.rows * row;
+    __builtin_memcpy(d, at<char>(frame, step.a), size_t(row));
+    for (int64_t done = row; done < total; done *= 2) {
+        __builtin_memcpy(d + done, d, size_t(done < total - done ? done : total - done));
+    }
+}
+
+// --- Windows ----------------------------------------------------------------------------------------------------------
+
+struct Windows {
+    int64_t bands, across, height, width, channels, line;  // a line: one row of the image, in numbers
+
+    explicit Windows(const Frame& frame)
+        : bands(frame.rows / (int64_t(frame.window_height) * frame.image_width)),
+          across(frame.image_width / frame.window_width), height(frame.window_height), width(frame.window_width),
+          channels(frame.columns), line(frame.columns * frame.image_width) {}
+};
+
+// function(first number of the window in the tile, its number among the windows)
+template <class Function>
+inline void for_each_window(const Windows& w, Function&& function) {
+    for (int64_t band = 0; band < w.bands; ++band) {
+        for (int64_t x = 0; x < w.across; ++x) {
+            function(band * w.height * w.line + x * w.width * w.channels, (band * w.across + x) * w.channels);
+        }
+    }
+}
+
+template <auto combine>
+void pool(const Frame& frame, const Step& step) {
+    float* const d = at<float>(frame, step.destination);
+    const float* const a = at<const float>(frame, step.a);
+    const Windows w(frame);
+    const int64_t channels = w.channels, line = w.line;
+    if (w.height == 2 && w.width == 2) {
+        for_each_window(w, [=](int64_t full, int64_t pooled) {
+            const float* const p = a + full;
+            float* const out = d + pooled;
+            #pragma omp simd
+            for (int64_t c = 0; c < channels; ++c) {
+                out[c] = combine(combine(p[c], p[c + channels]), combine(p[c + line], p[c + line + channels]));
+            }
+        });
+        return;
+    }
+    for_each_window(w, [=](int64_t full, int64_t pooled) {
+        float* const out = d + pooled;
+        for (int64_t y = 0; y < w.height; ++y) {
+            for (int64_t x = 0; x < w.width; ++x) {
+                const float* const p = a + full + y * line + x * channels;
+                if (x == 0 && y == 0) {
+                    #pragma omp simd
+                    for (int64_t c = 0; c < channels; ++c) out[c] = p[c];
+                } else {
+                    #pragma omp simd
+                    for (int64_t c = 0; c < channels; ++c) out[c] = combine(out[c], p[c]);
+                }
+            }
+        }
+    });
+}
+
+void pool_spread(const Frame& frame, const Step& step) {
+    float* const d = at<float>(frame, step.destination);
+    const float* const g = at<const float>(frame, step.a);
+    const Windows w(frame);
+    for_each_window(w, [=](int64_t full, int64_t pooled) {
+        for (int64_t y = 0; y < w.height; ++y) {
+            for (int64_t x = 0; x < w.width; ++x) {
+                float* const out = d + full + y * w.line + x * w.channels;
+                #pragma omp simd
+                for (int64_t c = 0; c < w.channels; ++c) out[c] = g[pooled + c];
+            }
+        }
+    });
+}
+
+void pool_max_spread(const Frame& frame, const Step& step) {
+    float* const d = at<float>(frame, step.destination);
+    const float* const g = at<const float>(frame, step.a);
+    const float* const x = at<const float>(frame, step.b);
+    const float* const largest = at<const float>(frame, step.c);
+    const Windows w(frame);
+    const int64_t channels = w.channels, line = w.line;
+    if (w.height == 2 && w.width == 2) {
+        for_each_window(w, [=](int64_t full, int64_t pooled) {
+            const float* const p = x + full;
+            float* const out = d + full;
+            #pragma omp simd
+            for (int64_t c = 0; c < channels; ++c) {
+                const float top = largest[pooled + c];
+                const float e0 = truth(p[c] == top), e1 = truth(p[c + channels] == top);
+                const float e2 = truth(p[c + line] == top), e3 = truth(p[c + line + channels] == top);
+                const float share = g[pooled + c] / ((e0 + e1) + (e2 + e3));
+                out[c] = e0 != 0.0f ? share : 0.0f;
+                out[c + channels] = e1 != 0.0f ? share : 0.0f;
+                out[c + line] = e2 != 0.0f ? share : 0.0f;
+                out[c + line + channels] = e3 != 0.0f ? share : 0.0f;
+            }
+        });
+        return;
+    }
+    for_each_window(w, [=](int64_t full, int64_t pooled) {
+        for (int64_t c = 0; c < channels; ++c) {
+            const float top = largest[pooled + c];
+            float count = 0.0f;
+            for (int64_t i = 0; i < w.height * w.width; ++i) {
+                count += truth(x[full + i / w.width * line + i % w.width * channels + c] == top);
+            }
+            const float share = g[pooled + c] / count;
+            for (int64_t i = 0; i < w.height * w.width; ++i) {
+                const int64_t place = full + i / w.width * line + i % w.width * channels + c;
+                d[place] = x[place] == top ? share : 0.0f;
+            }
+        }
+    });
+}
+
+// --- Memory -----------------------------------------------------------------------------------------------------------
+// How each type lies in memory and what it is in registers.
+
+struct Word32 {
+    using Stored = int32_t;
+    using Value = int32_t;
+    static Value read(Stored x) { return x; }
+    static Stored write(Value x) { return x; }
+};
+struct Boolean {
+    using Stored = uint8_t;
+    using Value = float;
+    static Value read(Stored x) { return truth(x != 0); }
+    static Stored write(Value x) { return x != 0.0f; }
+};
+struct Bf16 {
+    using Stored = uint16_t;
+    using Value = float;
+    static Value read(Stored x) { return from_bf16(x); }
+    static Stored write(Value x) { return to_bf16(x); }
+};
+template <class T>
+struct Integer {
+    using Stored = T;
+    using Value = int32_t;
+    static Value read(Stored x) { return x; }
+    static Stored write(Value x) { return Stored(x); }
+};
+
+// Walks over the rows of a tile that lie apart: one division at the start, then counting.
+class RowWalk {
+  public:
+    RowWalk(const RowAddress& address, int64_t row)
+        : address_(address), block_(row / address.div % address.mod), within_(row % address.div) {}
+    int64_t offset() const { return block_ * address_.stride; }
+    void next() {
+        if (++within_ < address_.div) return;
+        within_ = 0;
+        if (++block_ == address_.mod) block_ = 0;
+    }
+
+  private:
+    const RowAddress& address_;
+    int64_t block_, within_;
+};
+
+template <class Type>
+void load(const Frame& frame, const Step& step) {
+    const auto* const a = at<const typename Type::Stored>(frame, step.a);
+    auto* const d = at<typename Type::Value>(frame, step.destination);
+    const int64_t n = frame.counts[step.count];
+    #pragma omp simd
+    for (int64_t i = 0; i < n; ++i) d[i] = Type::read(a[i]);
+}
+
+template <class Type>
+void store(const Frame& frame, const Step& step) {
+    const auto* const a = at<const typename Type::Value>(frame, step.a);
+    auto* const d = at<typename Type::Stored>(frame, step.destination);
+    const int64_t n = frame.counts[step.count];
+    #pragma omp simd
+    for (int64_t i = 0; i < n; ++i) d[i] = Type::write(a[i]);
+}
+
+template <class Type>
+void load_rows(const Frame& frame, const Step& step) {
+    const char* const start = at<const char>(frame, step.a);
+    auto* d = at<typename Type::Value>(frame, step.destination);
+    RowWalk walk(*step.address, frame.row);
+    for (int64_t r = 0; r < frame.rows; ++r, walk.next(), d += frame.columns) {
+        const auto* const a = reinterpret_cast<const typename Type::Stored*>(start + walk.offset());
+        #pragma omp simd
+        for (int64_t c = 0; c < frame.columns; ++c) d[c] = Type::read(a[c]);
+    }
+}
+
+template <class Type>
+void store_rows(const Frame& frame, const Step& step) {
+    char* const start = at<char>(frame, step.destination);
+    const auto* a = at<const typename Type::Value>(frame, step.a);
+    RowWalk walk(*step.address, frame.row);
+    for (int64_t r = 0; r < frame.rows; ++r, walk.next(), a += frame.columns) {
+        auto* const d = reinterpret_cast<typename Type::Stored*>(start + walk.offset());
+        #pragma omp simd
+        for (int64_t c = 0; c < frame.columns; ++c) d[c] = Type::write(a[c]);
+    }
+}
+
+template <class Type>
+void load_numbers(const Frame& frame, const Step& step) {
+    const char* const start = at<const char>(frame, step.a);
+    auto* const d = at<typename Type::Value>(frame, step.destination);
+    RowWalk walk(*step.address, frame.row);
+    for (int64_t r = 0; r < frame.rows; ++r, walk.next()) {
+        d[r] = Type::read(*reinterpret_cast<const typename Type::Stored*>(start + walk.offset()));
+    }
+}
+
+template <class Type>
+void store_numbers(const Frame& frame, const Step& step) {
+    char* const start = at<char>(frame, step.destination);
+    const auto* const a = at<const typename Type::Value>(frame, step.a);
+    RowWalk walk(*step.address, frame.row);
+    for (int64_t r = 0; r < frame.rows; ++r, walk.next()) {
+        *reinterpret_cast<typename Type::Stored*>(start + walk.offset()) = Type::write(a[r]);
+    }
+}
+
+void locate(const Frame& frame, const Step& step) {
+    frame.slots[step.destination] = frame.slots[step.a] + RowWalk(*step.address, frame.row).offset();
+}
+
+// --- Reductions -------------------------------------------------------------------------------------------------------
+
+template <auto combine>
+void accumulate(const Frame& frame, const Step& step) {
+    float* const d = at<float>(frame, step.destination);
+    const float* const a = at<const float>(frame, step.a);
+    const int64_t n = frame.counts[step.count];
+    if (frame.first) {
+        #pragma omp simd
+        for (int64_t i = 0; i < n; ++i) d[i] = a[i];
+    } else {
+        #pragma omp simd
+        for (int64_t i = 0; i < n; ++i) d[i] = combine(d[i], a[i]);
+    }
+}
+
+template <auto combine>
+void fold(float* values, int64_t count, int64_t width) {
+    while (count > 1) {
+        const int64_t half = (count + 1) / 2, moved = (count - half) * width;
+        float* const other = values + half * width;
+        #pragma omp simd
+        for (int64_t i = 0; i < moved; ++i) values[i] = combine(values[i], other[i]);
+        count = half;
+    }
+}
+
+// --- The table --------------------------------------------------------------------------------------------------------
+
+template <auto function>
+void put(Kernels& kernels, Operation operation) {
+    StepFunction* const row = kernels.operation[static_cast<int>(operation)];
+    row[0] = elementwise<function, 0>;
+    row[1] = elementwise<function, 1>;
+    row[2] = elementwise<function, 2>;
+    row[3] = elementwise<function, 3>;
+}
+
+template <auto function>
+void put_ternary(Kernels& kernels, Operation operation) {
+    put<function>(kernels, operation);
+    StepFunction* const row = kernels.operation[static_cast<int>(operation)];
+    row[4] = elementwise<function, 4>;
+    row[5] = elementwise<function, 5>;
+    row[6] = elementwise<function, 6>;
+    row[7] = elementwise<function, 7>;
+}
+
+template <auto function>
+void put_costly(Kernels& kernels, Operation operation) {
+    StepFunction* const row = kernels.operation[static_cast<int>(operation)];
+    row[0] = costly<function, 0>;
+    row[1] = costly<function, 1>;
+}
+
+template <class Type>
+void put_memory(Kernels& kernels, int type) {
+    kernels.load[type] = load<Type>;
+    kernels.store[type] = store<Type>;
+    kernels.load_rows[type] = load_rows<Type>;
+    kernels.store_rows[type] = store_rows<Type>;
+    kernels.load_numbers[type] = load_numbers<Type>;
+    kernels.store_numbers[type] = store_numbers<Type>;
+}
+
+Kernels make_kernels() {
+    using O = Operation;
+    Kernels k{};
+    put<add>(k, O::add), put<subtract>(k, O::subtract), put<multiply>(k, O::multiply), put<divide>(k, O::divide);
+    put<maximum>(k, O::maximum), put<minimum>(k, O::minimum), put<negative>(k, O::negative);
+    put<square_root>(k, O::sqrt), put<preceptor::absolute>(k, O::abs), put<sign>(k, O::sign);
+    put<threshold>(k, O::threshold), put<equal>(k, O::equal), put<less>(k, O::less), put<less_equal>(k, O::less_equal);
+    put<logical_not>(k, O::logical_not), put<logical_and>(k, O::logical_and), put<logical_or>(k, O::logical_or);
+    put_ternary<where>(k, O::where), put_ternary<multiply_add>(k, O::multiply_add);
+    put<relu>(k, O::relu), put<relu_mask>(k, O::relu_mask), put<square>(k, O::square), put<copy>(k, O::copy);
+    put<round_bf16>(k, O::round_bf16), put<multiply>(k, O::scale), put<add>(k, O::shift);
+    put<add_i>(k, O::add_i), put<subtract_i>(k, O::subtract_i), put<multiply_i>(k, O::multiply_i);
+    put<negative_i>(k, O::negative_i), put<maximum_i>(k, O::maximum_i), put<abs_i>(k, O::abs_i);
+    put<sign_i>(k, O::sign_i), put<equal_i>(k, O::equal_i), put<less_i>(k, O::less_i);
+    put<less_equal_i>(k, O::less_equal_i), put_ternary<where_i>(k, O::where_i), put<less_u>(k, O::less_u);
+    put<int_to_float>(k, O::int_to_float), put<uint_to_float>(k, O::uint_to_float);
+    put<float_to_int>(k, O::float_to_int), put<int_to_bool>(k, O::int_to_bool);
+    put<float_to_bool>(k, O::float_to_bool);
+
+    put_costly<exponential>(k, O::exp), put_costly<logarithm>(k, O::log);
+    put_costly<logarithm_of_one_plus>(k, O::log1p), put_costly<exponential_minus_one>(k, O::expm1);
+    put_costly<hyperbolic_tangent>(k, O::tanh), put_costly<sigmoid>(k, O::sigmoid);
+    put_costly<softplus>(k, O::softplus), put_costly<error_function>(k, O::erf);
+    const auto put_two = [&k](O operation, StepFunction many, StepFunction single) {
+        k.operation[static_cast<int>(operation)][0] = many;
+        k.operation[static_cast<int>(operation)][1] = single;
+    };
+    put_two(O::sin, angle<0, 0>, angle<0, 1>);
+    put_two(O::cos, angle<1, 0>, angle<1, 1>);
+    put_two(O::integer_power, integer_power<0>, integer_power<1>);
+    put<raised>(k, O::power);
+
+    const auto put_one = [&k](O operation, StepFunction function) { k.operation[static_cast<int>(operation)][0] = function; };
+    put_one(O::column_index_i, column_index);
+    put_one(O::row_sum, reduce_rows<add>), put_one(O::row_max, reduce_rows<maximum>);
+    put_one(O::row_argmax_i, row_argmax);
+    put_one(O::pool_max, pool<maximum>), put_one(O::pool_sum, pool<add>);
+    put_one(O::pool_spread, pool_spread), put_one(O::pool_max_spread, pool_max_spread);
+
+    for (int type = 0; type < 3; ++type) put_memory<Word32>(k, type);  // f32, i32, u32
+    put_memory<Boolean>(k, 3), put_memory<Bf16>(k, 4);
+    put_memory<Integer<uint8_t>>(k, 5), put_memory<Integer<int8_t>>(k, 6);
+    put_memory<Integer<int16_t>>(k, 7), put_memory<Integer<uint16_t>>(k, 8);
+    k.locate = locate;
+    k.fill = fill, k.expand = expand, k.repeat = repeat;
+    k.accumulate[0] = accumulate<add>, k.accumulate[1] = accumulate<maximum>;
+    k.fold[0] = fold<add>, k.fold[1] = fold<maximum>;
+    return k;
+}
+
+}  // namespace
+
+const Kernels& TILE_KERNELS() {
+    static const Kernels kernels = make_kernels();
+    return kernels;
+}
+
+}  // namespace preceptor

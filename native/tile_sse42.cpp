@@ -1,0 +1,2 @@
+#define TILE_KERNELS tile_kernels_sse42
+#include "tile_kernels.inl"

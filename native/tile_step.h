@@ -1,0 +1,63 @@
+// What a tile program has become when it runs: steps, each a call of a kernel on pointers that stand in a table.
+// Kernels are compiled once for each instruction set: nothing here may need a function shared between them.
+#pragma once
+
+#include <cstdint>
+
+#include "tile_operations.h"
+
+namespace preceptor {
+
+// Scratch has room for whole groups of this many numbers, so that kernels on scratch alone need no loop for the rest.
+constexpr int64_t GROUP = 16;
+
+enum Level : int { FULL = 0, ROW = 1, POOL = 2, ONE = 3 };
+constexpr int ROUNDED = 4;  // added to a level: its number of numbers, rounded up to whole groups
+
+// The tile that is being worked on.
+struct Frame {
+    char** slots;           // where each slot lies
+    int64_t counts[8];      // numbers of each level, then the same rounded up
+    int64_t row, column;    // the first of the tile
+    int64_t rows, columns;  // how many it has
+    bool first;             // of a chunk: reductions begin anew
+    int window_height, window_width, image_width;
+};
+
+// Row r of a memory slot lies (r / div % mod) * stride bytes from its start.
+struct RowAddress {
+    int64_t div, mod, stride;
+};
+
+struct Step;
+using StepFunction = void (*)(const Frame&, const Step&);
+
+struct Step {
+    StepFunction function;
+    int32_t destination, a, b, c;  // slots
+    int32_t count;                 // which of the frame's counts
+    int32_t immediate;
+    const RowAddress* address;
+};
+
+constexpr int TYPES = 9;  // of enum class Type
+
+struct Kernels {
+    StepFunction operation[static_cast<int>(Operation::count)][8];  // second index: bit i set where operand i is one number
+    StepFunction load[TYPES], store[TYPES];                         // all numbers of a level, contiguous in memory
+    StepFunction load_rows[TYPES], store_rows[TYPES];               // rows of a tile that lie apart
+    StepFunction load_numbers[TYPES], store_numbers[TYPES];         // a number for each row
+    StepFunction locate;                                            // where the only row of a tile lies
+    StepFunction fill;                                              // one number to all of a level
+    StepFunction expand;                                            // a number for each row to all of its columns
+    StepFunction repeat;                                            // one row to all rows
+    StepFunction accumulate[2];                                     // sum, largest
+    // values[0 .. width) = fold of `count` values, the i-th of which is values[i * width ..], in a fixed tree
+    void (*fold[2])(float* values, int64_t count, int64_t width);
+};
+
+const Kernels& tile_kernels_sse42();
+const Kernels& tile_kernels_avx2();
+const Kernels& tile_kernels_avx512();
+
+}  // namespace preceptor

@@ -1,12 +1,12 @@
 """Graph in, callable out: the engines, and the choice among them."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from preceptor.engines.base import PRECISIONS, Batches, Engine, Loop
+from preceptor.engines.native import Native, unavailable
 from preceptor.engines.reference import Reference
 from preceptor.engines.xla import (
     INSTALL_JAX,
@@ -23,21 +23,6 @@ from preceptor.errors import ConfigError, NotSupported
 from preceptor.graph import flatten, inline, trace
 from preceptor.ops import Symbol
 from preceptor.ops.primitive import as_array, spec_of
-
-try:
-    from preceptor.engines.native import Native, unavailable  # type: ignore[attr-defined]
-except ImportError:
-
-    def unavailable() -> str:
-        """Why the native engine cannot be used."""
-        return "it is not there yet."
-
-    @dataclass(frozen=True)
-    class Native(Reference):  # type: ignore[no-redef]
-        """To come."""
-
-        threads: int | None = None
-
 
 ENGINES = ("auto", "native", "xla", "reference")
 
@@ -116,10 +101,8 @@ def advice(name: str, engine: Engine) -> str:
     """How to come by a faster engine than "auto" had to settle for, in a sentence; empty where that was not so."""
     if name != "auto" or not isinstance(engine, Reference):
         return ""
-    return (
-        "Slow: neither the native engine nor jax is installed. For a faster one install again where GCC is at hand, or "
-        f"run: {INSTALL_JAX}."
-    )
+    reason = unavailable().rstrip(".")
+    return f"Slow, for the native engine cannot be used: {reason}; or run: {INSTALL_JAX}."
 
 
 def jit(function: Callable[..., Any], engine: str = "auto", precision: str = "f32") -> Callable[..., Any]:

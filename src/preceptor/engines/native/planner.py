@@ -1,6 +1,5 @@
 """From a graph to a plan: the steps in order, where every array lies, and the words that the executor reads."""
 
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -65,8 +64,14 @@ class Planner:
         constants: the segment of small constants; larger ones are given a segment each by `bind`.
     """
 
-    def __init__(self, graph: Graph, inputs: Sequence[Place], outputs: Sequence[Place], bind: Callable[[np.ndarray], int],
-                 prelude: Sequence[Step] = ()) -> None:  # fmt: skip
+    def __init__(
+        self,
+        graph: Graph,
+        inputs: Sequence[Place],
+        outputs: Sequence[Place],
+        bind: Callable[[np.ndarray], int],
+        prelude: Sequence[Step] = (),
+    ) -> None:
         self.graph, self.facts = graph, Facts(graph)
         self.steps: list[Step] = list(prelude)
         self.places: dict[int, Place] = {}
@@ -77,7 +82,9 @@ class Planner:
         self.bind = bind
         given = {id(place.buffer) for place in inputs}
         self.updates = {  # outputs that take the place of an input: they wait until nothing needs it any more
-            strip(node)[0].index for node, place in zip(graph.outputs, outputs, strict=True) if id(place.buffer) in given
+            strip(node)[0].index
+            for node, place in zip(graph.outputs, outputs, strict=True)
+            if id(place.buffer) in given
         }
         for node, place in zip(graph.inputs, inputs, strict=True):
             self._put(node, place)
@@ -158,7 +165,7 @@ class Planner:
                 return
             group = self._group(node)
         self._widen(group, late)
-        self._emit(group)
+        self._emit(group, node)
 
     def _group(self, node: Node) -> Group:
         group = self._empty(node)
@@ -205,7 +212,7 @@ class Planner:
                 return
 
     def _have_few(self, trial: Group, group: Group) -> bool:
-        """Computes what one more member needs before, where that is little beside the group and does not wait for it."""
+        """Computes what one more member needs, where that is little beside the group and does not wait for it."""
         inside = {*group.members, *(node.index for node in group.reductions)}
         pending, seen, size = list(trial.missing), set(), 0
         while pending:
@@ -223,12 +230,12 @@ class Planner:
             self.ensure(each)
         return True
 
-    def _emit(self, group: Group) -> None:
+    def _emit(self, group: Group, asked: Node) -> None:
         columns = group.row_length
         geometry = Geometry(group.size // max(columns, 1), columns)
         if group.pool is not None:
             geometry.pool = (group.pool.height, group.pool.width, group.pool.length)
-        kept = self._to_store(group)
+        kept = self._to_store(group, asked)
         maker = _Maker(self, group, geometry)
         for index in group.members:
             maker.add(self.graph.nodes[index])
@@ -243,7 +250,7 @@ class Planner:
         reductions = []
         for node in group.reductions:
             each = self.facts.operands[node.index][0]
-            value = maker.operand(each, maker.level_of(each))
+            value = maker.reduced(each)
             place = self.make(node)
             combine = SUM if node.primitive.name == "sum" else MAX
             kind = OVER_ROWS if self.facts.kind[node.index] == "column" else OVER_ALL
@@ -260,14 +267,14 @@ class Planner:
                     step.in_place.append((reach.place.buffer, other.place.buffer))
         self.emit(step)
 
-    def _to_store(self, group: Group) -> list[Node]:
-        """Members that something outside the group reads from memory."""
+    def _to_store(self, group: Group, asked: Node) -> list[Node]:
+        """Members that something outside the group reads from memory, and the one that was asked for."""
         inside = set(group.members) | {node.index for node in group.reductions}
         kept = []
         for index in group.members:
             node = self.graph.nodes[index]
             outside = any(u.index not in inside and u.index not in self.available for u in self.facts.users[index])
-            if self.facts.kept[index] and (outside or self.facts.is_output[index]):
+            if node is asked or (self.facts.kept[index] and (outside or self.facts.is_output[index])):
                 kept.append(node)
         return kept
 
@@ -285,7 +292,13 @@ class Planner:
             buffer = source.buffer
             whole = not source.offset and not target.offset and buffer.nbytes == node.size * node.spec.dtype.itemsize
             by_host = any(s.host is not None and buffer in (*s.reads, *s.writes) for s in self.steps)
-            free = not by_host and buffer.segment == 0 and buffer.same is None and id(buffer) not in taken and id(buffer) not in wanted
+            free = (
+                not by_host
+                and buffer.segment == 0
+                and buffer.same is None
+                and id(buffer) not in taken
+                and id(buffer) not in wanted
+            )
             if whole and free and self._may_take(buffer, target.buffer):
                 buffer.same = target.buffer
                 taken.add(id(buffer))
@@ -361,8 +374,17 @@ class _Maker:
     def value(self, node: Node) -> Any:
         return self.values[node.index]
 
-    def level_of(self, each: Operand) -> str:
-        return self.group.members.get(strip(each.source)[0].index, "full")
+    def reduced(self, each: Operand) -> Any:
+        """What a reduction at the end adds up: a value, or memory that lies as the group does."""
+        level = self.group.members.get(strip(each.source)[0].index, "full")
+        value = self.operand(each, level)
+        lies = not isinstance(value, Reach) or (value.access, value.div, value.level) == (PLAIN, 1, "full")
+        if lies and (not isinstance(value, Reach) or value.mod * value.stride == self.group.size):
+            return value
+        name = ("copy", len(self.ops))
+        self.levels[name] = "full"
+        self.ops.append(Op("copy", "full", name, [value]))
+        return name
 
     def add(self, node: Node) -> None:
         level = self.group.members[node.index]
@@ -478,7 +500,16 @@ class _Maker:
         return self._reach(Reach(place, dtype, "full", PLAIN, div, mod, stride))
 
     def _reach(self, reach: Reach) -> Reach:
-        key = (id(reach.place.buffer), reach.place.offset, reach.dtype, reach.level, reach.access, reach.div, reach.mod, reach.stride)
+        key = (
+            id(reach.place.buffer),
+            reach.place.offset,
+            reach.dtype,
+            reach.level,
+            reach.access,
+            reach.div,
+            reach.mod,
+            reach.stride,
+        )
         if key not in self.known:
             self.known[key] = reach
             self.reaches.append(reach)

@@ -145,8 +145,7 @@ class _Writer:
         copies: list[tuple[Any, Reach]] = []
         for value, target in tiles.stores:
             name = _name(value)
-            number = made.get(name)
-            safe = number is not None and read_until.get(word(target.place), -1) <= number
+            safe = name in made and read_until.get(word(target.place), -1) <= made[name]
             if safe and name not in direct and tiles.levels.get(name) == target.level:
                 direct[name] = target
             else:

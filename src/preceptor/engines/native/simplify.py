@@ -39,13 +39,11 @@ to_bf16 = Primitive(
 PRODUCTS = {"matmul": 2, "convolution": 2, "convolution_input": 2, "convolution_kernel": 2}
 MOVED = ("reshape", "stop_gradient")
 
-ELEMENTWISE = frozenset(
-    name
-    for module in (elementwise,)
-    for each in vars(module).values()
-    if isinstance(each, Primitive)
-    for name in (each.name,)
-) | {"cast", "round_bf16", "to_bf16"}
+ELEMENTWISE = frozenset(each.name for each in vars(elementwise).values() if isinstance(each, Primitive)) | {
+    "cast",
+    "round_bf16",
+    "to_bf16",
+}
 
 
 def simplify(graph: Graph, half: Primitive | None = None) -> Graph:
@@ -81,7 +79,7 @@ class _Pass:
         self.new: dict[int, Node] = {}
         self.source: tuple[str, int] = ("", 0)
         self.rectified: dict[int, Node] = {}  # test 0 < x -> where(0 < x, x, 0)
-        self.factors: set[int] = set()  # what a product has read
+        self.factors: set[int] = set()  # what is in memory because a product, or windows that overlap, read it
 
     def take(self, node: Node) -> None:
         self.source = node.source
@@ -128,7 +126,7 @@ class _Pass:
         node = self.graph._append(primitive, inputs, params, spec, self.source)
         if key is not None:
             self.known[key] = node
-        if primitive.name in PRODUCTS:
+        if _reads_memory(node):
             self.factors |= {_moved_from(each).index for each in inputs}
         if primitive.name == "where" and _is_rectifier(node):
             self.rectified[node.inputs[0].index] = node
@@ -185,6 +183,13 @@ def _is(node: Node, name: str) -> bool:
     return node.primitive.name == name
 
 
+def _reads_memory(node: Node) -> bool:
+    if node.primitive.name in PRODUCTS:
+        return True
+    windows = node.params.get("windows")
+    return windows is not None and windows.size != windows.stride
+
+
 def _moved_from(node: Node) -> Node:
     while node.primitive.name in ("reshape", "stop_gradient", "transpose", "to_bf16", "round_bf16"):
         node = node.inputs[0]
@@ -207,6 +212,8 @@ def _where(p: _Pass, inputs: tuple, params: dict) -> Node | None:
     """Where a rectified value is in memory anyway, whether it is above 0 is asked of it, so that its input need not be
     kept: 0 < x where 0 < max(x, 0)."""
     test, x, y = inputs
+    if (value := constant_of(test)) is not None:
+        return x if value else y
     relu = p.rectified.get(test.index)
     if relu is None or relu.inputs[1] is x or relu.index not in p.factors:
         return None
@@ -313,7 +320,9 @@ def _multiply(p: _Pass, inputs: tuple, params: dict) -> Node | None:
             for inner, rest in (other.inputs, other.inputs[::-1]):  # c * (repeated v * x) = repeated (c v) * x
                 if _is(inner, "broadcast") and inner.inputs[0].size < x.size:
                     few = inner.inputs[0]
-                    scaled = p.make(elementwise.multiply, [few, p.broadcast(p.number(value, few.spec.dtype), few.shape)])
+                    scaled = p.make(
+                        elementwise.multiply, [few, p.broadcast(p.number(value, few.spec.dtype), few.shape)]
+                    )
                     return p.make(elementwise.multiply, [p.broadcast(scaled, x.shape), rest])
         if value is not None and _is(other, "multiply") and value != 0:
             for inner, rest in (other.inputs, other.inputs[::-1]):  # c * (d * x) = (c d) * x for powers of two
@@ -337,6 +346,25 @@ def _divide(p: _Pass, inputs: tuple, params: dict) -> Node | None:
     return None
 
 
+def _power(p: _Pass, inputs: tuple, params: dict) -> Node | None:
+    """x to a number that is a multiple of a quarter: roots and products, ten times as fast."""
+    x, y = inputs
+    exponent = constant_of(y)
+    if exponent is None or x.spec.dtype != np.float32 or not 0 < abs(exponent) <= 4 or (4 * exponent) % 1:
+        return None
+    whole, quarters = divmod(int(4 * abs(exponent)), 4)
+    root = p.make(elementwise.sqrt, [x])
+    parts = [p.make(elementwise.integer_power, [x], {"exponent": whole})] if whole > 1 else [x] * whole
+    parts += [root] if quarters in (2, 3) else []
+    parts += [p.make(elementwise.sqrt, [root])] if quarters in (1, 3) else []
+    result = parts[0]
+    for each in parts[1:]:
+        result = p.make(elementwise.multiply, [result, each])
+    if exponent < 0:
+        return p.apply(elementwise.divide, p.number(1, x.spec.dtype), result)
+    return result
+
+
 def _negative(p: _Pass, inputs: tuple, params: dict) -> Node | None:
     (x,) = inputs
     return x.inputs[0] if _is(x, "negative") else None
@@ -349,7 +377,9 @@ def _elementwise(p: _Pass, primitive: Primitive, inputs: tuple, params: dict) ->
         with np.errstate(all="ignore"):
             return p.constant(np.asarray(primitive.run(np, *(x.params["value"] for x in inputs), **params)))
     if 1 in shape and all(_is(x, "reshape") or constant_of(x) is not None for x in inputs):
-        rest = tuple(n for n in shape if n != 1)  # axes of length 1 are put in after the work, so that equal work is met
+        rest = tuple(
+            n for n in shape if n != 1
+        )  # axes of length 1 are put in after the work, so that equal work is met
         return p.reshape(p.make(primitive, [p.reshape(x, rest) for x in inputs], params), shape)
     if not all(_is(x, "broadcast") or (x.size == 1 and x.primitive is CONSTANT) for x in inputs):
         return None
@@ -413,7 +443,7 @@ def _sum(p: _Pass, inputs: tuple, params: dict) -> Node | None:
 
 def _sum_of_squares(p: _Pass, x: Node, axes: tuple[int, ...]) -> Node | None:
     """Of distances from the mean over the leading axes: sum of (x - k)² less n (mean - k)², for which x need not be
-    read after its mean is known. k is the mean of a few rows, so that no digits are lost where the mean is far from 0."""
+    read after its mean is known. k is the mean of a few rows: no digits are lost where the mean is far from 0."""
     if not _is(x, "multiply") or x.inputs[0] is not x.inputs[1] or not _is(x.inputs[0], "subtract"):
         return None
     values, mean = x.inputs[0].inputs
@@ -428,7 +458,9 @@ def _sum_of_squares(p: _Pass, x: Node, axes: tuple[int, ...]) -> Node | None:
     if centre is not p.apply(elementwise.divide, total, number):
         return None
     rows = min(values.shape[0], SAMPLED if len(axes) == 1 else 1)
-    few = p.make(movement._slice, [values], {"slices": tuple((0, rows if a == 0 else n, 1) for a, n in enumerate(x.shape))})
+    few = p.make(
+        movement._slice, [values], {"slices": tuple((0, rows if a == 0 else n, 1) for a, n in enumerate(x.shape))}
+    )
     sampled = p.number(count // values.shape[0] * rows, x.spec.dtype)
     near = p.apply(elementwise.divide, p.sum(few, axes), sampled)
     distance = p.make(elementwise.subtract, [values, p.broadcast(near, x.shape)])
@@ -447,6 +479,7 @@ RULES: dict[str, Callable[[_Pass, tuple, dict], Node | None]] = {
     "divide": _divide,
     "multiply": _multiply,
     "negative": _negative,
+    "power": _power,
     "reshape": _reshape,
     "slice": _slice,
     "stop_gradient": _stop_gradient,

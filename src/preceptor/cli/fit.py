@@ -81,7 +81,9 @@ def command(
         fitting.open_folder(out or free_name(fitting.seen.table.name))
     say_plan(fitting)
     with stop_on_signal() as stopped, progress_shown(fitting) as show:
-        for record in fitting.records():
+        for number, record in enumerate(fitting.records()):
+            if number == 0 and record.loop.step_bytes is not None:
+                line("memory", f"{record.loop.step_bytes / 2**20:,.1f} MiB for a step, beside the network and the data")
             show(record)
             if agreed(bool(stopped)):  # by any of the processes that train together
                 break

@@ -45,7 +45,11 @@ class Loop(ABC):
 
     The program `step(state, batch, hyper) -> (state, records)` is run once for each of the batches. `hyper` holds
     numbers for this step. `records` are small arrays, kept for every step.
+
+    `step_bytes` is the memory that a step works in, state and data not counted; None where it is not known beforehand.
     """
+
+    step_bytes: int | None = None
 
     @abstractmethod
     def put(self, state: Any) -> Any:

@@ -236,6 +236,7 @@ class NativeLoop(Loop):
         inputs = [places[node.index] for node in graph.inputs]
         planner = Planner(graph, inputs, targets, segments.fixed, prelude)
         self.plan = Executable(planner, segments, threads)
+        self.step_bytes = self.plan.arena_bytes + self.plan.plan.scratch_bytes
 
     def _gather(
         self, segments: _Segments, order: Place, node: Any, values: np.ndarray, places: dict[int, Place]

@@ -114,10 +114,7 @@ class Tiles final : public Instruction {
 
         const int64_t row_tiles = g.row_tiles(), column_tiles = g.column_tiles(), tiles = row_tiles * column_tiles;
         const bool reduces = !code.accumulators.empty();
-        const bool over_rows = std::any_of(code.accumulators.begin(), code.accumulators.end(),
-                                           [](const TileCode::Accumulator& each) { return !each.over_all; });
-        // Along a row memory is read in order; but a chunk with sums must not begin with a tile shorter than the others.
-        part.columns_first = column_tiles > 1 && !over_rows && (!reduces || row_tiles == 1);
+        part.columns_first = program_.columns_first(g);
         part.line = part.columns_first ? column_tiles : row_tiles;
         part.whole = TileSize(g, g.tile_rows, g.tile_columns);
         if (!code.before.empty()) beginning_.push_back(index);

@@ -69,13 +69,22 @@ inline int32_t float_to_int(float a) { return int32_t(a); }
 inline float int_to_bool(int32_t a) { return truth(a != 0); }
 inline float float_to_bool(float a) { return truth(a != 0.0f); }
 
+// Several at once: what optimisers and normalisations are made of.
+inline float scaled_sum(float a, float b, float c, float e) { return a * b + c * e; }
+inline float scaled_sum_square(float a, float b, float c, float e) { return a * b + c * c * e; }
+inline float scaled_root(float a, float b, float c) { return square_root(a) * b + c; }
+inline float scaled_ratio(float a, float b, float c) { return a * b / c; }
+inline float added_ratio(float a, float b, float c, float e) { return a / b * c + e; }
+inline float added_scaled_ratio(float a, float b, float c, float e, float f) { return a * b / c * e + f; }
+inline float relu_of_sum(float a, float b, float c) { return relu(a * b + c); }
+
 // --- Kernels that apply them ------------------------------------------------------------------------------------------
 // The bits of `Single` say which operands are one number for all. A destination may lie exactly where an operand does.
 
 template <auto function, unsigned Single, class R, class A>
 void apply(const Frame& frame, const Step& step, R (*)(A)) {
     R* const d = at<R>(frame, step.destination);
-    const A* const a = at<const A>(frame, step.a);
+    const A* const a = at<const A>(frame, step.operands[0]);
     const int64_t n = frame.counts[step.count];
     const A a0 = *a;
     #pragma omp simd
@@ -85,8 +94,8 @@ void apply(const Frame& frame, const Step& step, R (*)(A)) {
 template <auto function, unsigned Single, class R, class A, class B>
 void apply(const Frame& frame, const Step& step, R (*)(A, B)) {
     R* const d = at<R>(frame, step.destination);
-    const A* const a = at<const A>(frame, step.a);
-    const B* const b = at<const B>(frame, step.b);
+    const A* const a = at<const A>(frame, step.operands[0]);
+    const B* const b = at<const B>(frame, step.operands[1]);
     const int64_t n = frame.counts[step.count];
     const A a0 = *a;
     const B b0 = *b;
@@ -97,9 +106,9 @@ void apply(const Frame& frame, const Step& step, R (*)(A, B)) {
 template <auto function, unsigned Single, class R, class A, class B, class C>
 void apply(const Frame& frame, const Step& step, R (*)(A, B, C)) {
     R* const d = at<R>(frame, step.destination);
-    const A* const a = at<const A>(frame, step.a);
-    const B* const b = at<const B>(frame, step.b);
-    const C* const c = at<const C>(frame, step.c);
+    const A* const a = at<const A>(frame, step.operands[0]);
+    const B* const b = at<const B>(frame, step.operands[1]);
+    const C* const c = at<const C>(frame, step.operands[2]);
     const int64_t n = frame.counts[step.count];
     const A a0 = *a;
     const B b0 = *b;
@@ -107,6 +116,38 @@ void apply(const Frame& frame, const Step& step, R (*)(A, B, C)) {
     #pragma omp simd
     for (int64_t i = 0; i < n; ++i) {
         d[i] = function(Single & 1 ? a0 : a[i], Single & 2 ? b0 : b[i], Single & 4 ? c0 : c[i]);
+    }
+}
+
+template <auto function, unsigned Single>
+void apply(const Frame& frame, const Step& step, float (*)(float, float, float, float)) {
+    float* const d = at<float>(frame, step.destination);
+    const float* const a = at<const float>(frame, step.operands[0]);
+    const float* const b = at<const float>(frame, step.operands[1]);
+    const float* const c = at<const float>(frame, step.operands[2]);
+    const float* const e = at<const float>(frame, step.operands[3]);
+    const int64_t n = frame.counts[step.count];
+    const float a0 = *a, b0 = *b, c0 = *c, e0 = *e;
+    #pragma omp simd
+    for (int64_t i = 0; i < n; ++i) {
+        d[i] = function(Single & 1 ? a0 : a[i], Single & 2 ? b0 : b[i], Single & 4 ? c0 : c[i], Single & 8 ? e0 : e[i]);
+    }
+}
+
+template <auto function, unsigned Single>
+void apply(const Frame& frame, const Step& step, float (*)(float, float, float, float, float)) {
+    float* const d = at<float>(frame, step.destination);
+    const float* const a = at<const float>(frame, step.operands[0]);
+    const float* const b = at<const float>(frame, step.operands[1]);
+    const float* const c = at<const float>(frame, step.operands[2]);
+    const float* const e = at<const float>(frame, step.operands[3]);
+    const float* const f = at<const float>(frame, step.operands[4]);
+    const int64_t n = frame.counts[step.count];
+    const float a0 = *a, b0 = *b, c0 = *c, e0 = *e, f0 = *f;
+    #pragma omp simd
+    for (int64_t i = 0; i < n; ++i) {
+        d[i] = function(Single & 1 ? a0 : a[i], Single & 2 ? b0 : b[i], Single & 4 ? c0 : c[i], Single & 8 ? e0 : e[i],
+                        Single & 16 ? f0 : f[i]);
     }
 }
 
@@ -119,7 +160,7 @@ void elementwise(const Frame& frame, const Step& step) {
 template <auto function, unsigned Single>
 void costly(const Frame& frame, const Step& step) {
     float* const d = at<float>(frame, step.destination);
-    const float* const a = at<const float>(frame, step.a);
+    const float* const a = at<const float>(frame, step.operands[0]);
     const int64_t n = frame.counts[step.count];
     const float a0 = *a;
     float copied[GROUP], result[GROUP];
@@ -143,7 +184,7 @@ void costly(const Frame& frame, const Step& step) {
 template <int Quarters, unsigned Single>
 void angle(const Frame& frame, const Step& step) {
     float* const d = at<float>(frame, step.destination);
-    const float* const a = at<const float>(frame, step.a);
+    const float* const a = at<const float>(frame, step.operands[0]);
     const int64_t n = frame.counts[step.count];
     float block[GROUP];  // the operand may be overwritten by its own sine
     for (int64_t i = 0; i < n; i += GROUP) {
@@ -166,7 +207,7 @@ void angle(const Frame& frame, const Step& step) {
 template <unsigned Single>
 void integer_power(const Frame& frame, const Step& step) {
     float* const d = at<float>(frame, step.destination);
-    const float* const a = at<const float>(frame, step.a);
+    const float* const a = at<const float>(frame, step.operands[0]);
     const int64_t n = frame.counts[step.count];
     const int64_t exponent = step.immediate < 0 ? -int64_t(step.immediate) : step.immediate;
     for (int64_t i = 0; i < n; i += GROUP) {
@@ -190,7 +231,7 @@ void integer_power(const Frame& frame, const Step& step) {
 
 void fill(const Frame& frame, const Step& step) {
     int32_t* const d = at<int32_t>(frame, step.destination);
-    const int32_t value = *at<const int32_t>(frame, step.a);
+    const int32_t value = *at<const int32_t>(frame, step.operands[0]);
     const int64_t n = frame.counts[step.count];
     #pragma omp simd
     for (int64_t i = 0; i < n; ++i) d[i] = value;
@@ -219,7 +260,7 @@ inline float fold_lanes(float* lanes) {
 template <auto combine>
 void reduce_rows(const Frame& frame, const Step& step) {
     float* const d = at<float>(frame, step.destination);
-    const float* a = at<const float>(frame, step.a);
+    const float* a = at<const float>(frame, step.operands[0]);
     const int64_t columns = frame.columns;
     int64_t r = 0;
     if (columns < LANES) {  // short rows side by side
@@ -253,7 +294,7 @@ void reduce_rows(const Frame& frame, const Step& step) {
 
 void row_argmax(const Frame& frame, const Step& step) {
     int32_t* const d = at<int32_t>(frame, step.destination);
-    const float* a = at<const float>(frame, step.a);
+    const float* a = at<const float>(frame, step.operands[0]);
     for (int64_t r = 0; r < frame.rows; ++r, a += frame.columns) {
         int64_t best = 0;
         for (int64_t c = 1; c < frame.columns; ++c) {
@@ -267,7 +308,7 @@ void row_argmax(const Frame& frame, const Step& step) {
 // that row, and a slot has room for one group more than it holds.
 void expand(const Frame& frame, const Step& step) {
     int32_t* d = at<int32_t>(frame, step.destination);
-    const int32_t* const a = at<const int32_t>(frame, step.a);
+    const int32_t* const a = at<const int32_t>(frame, step.operands[0]);
     const int64_t columns = frame.columns;
     for (int64_t r = 0; r < frame.rows; ++r, d += columns) {
         const int32_t value = a[r];
@@ -282,7 +323,7 @@ void expand(const Frame& frame, const Step& step) {
 void repeat(const Frame& frame, const Step& step) {
     char* const d = at<char>(frame, step.destination);
     const int64_t row = frame.columns * int64_t(sizeof(float)), total = frame.rows * row;
-    __builtin_memcpy(d, at<char>(frame, step.a), size_t(row));
+    __builtin_memcpy(d, at<char>(frame, step.operands[0]), size_t(row));
     for (int64_t done = row; done < total; done *= 2) {
         __builtin_memcpy(d + done, d, size_t(done < total - done ? done : total - done));
     }
@@ -312,7 +353,7 @@ inline void for_each_window(const Windows& w, Function&& function) {
 template <auto combine>
 void pool(const Frame& frame, const Step& step) {
     float* const d = at<float>(frame, step.destination);
-    const float* const a = at<const float>(frame, step.a);
+    const float* const a = at<const float>(frame, step.operands[0]);
     const Windows w(frame);
     const int64_t channels = w.channels, line = w.line;
     if (w.height == 2 && w.width == 2) {
@@ -345,7 +386,7 @@ void pool(const Frame& frame, const Step& step) {
 
 void pool_spread(const Frame& frame, const Step& step) {
     float* const d = at<float>(frame, step.destination);
-    const float* const g = at<const float>(frame, step.a);
+    const float* const g = at<const float>(frame, step.operands[0]);
     const Windows w(frame);
     for_each_window(w, [=](int64_t full, int64_t pooled) {
         for (int64_t y = 0; y < w.height; ++y) {
@@ -360,9 +401,9 @@ void pool_spread(const Frame& frame, const Step& step) {
 
 void pool_max_spread(const Frame& frame, const Step& step) {
     float* const d = at<float>(frame, step.destination);
-    const float* const g = at<const float>(frame, step.a);
-    const float* const x = at<const float>(frame, step.b);
-    const float* const largest = at<const float>(frame, step.c);
+    const float* const g = at<const float>(frame, step.operands[0]);
+    const float* const x = at<const float>(frame, step.operands[1]);
+    const float* const largest = at<const float>(frame, step.operands[2]);
     const Windows w(frame);
     const int64_t channels = w.channels, line = w.line;
     if (w.height == 2 && w.width == 2) {
@@ -447,7 +488,7 @@ class RowWalk {
 
 template <class Type>
 void load(const Frame& frame, const Step& step) {
-    const auto* const a = at<const typename Type::Stored>(frame, step.a);
+    const auto* const a = at<const typename Type::Stored>(frame, step.operands[0]);
     auto* const d = at<typename Type::Value>(frame, step.destination);
     const int64_t n = frame.counts[step.count];
     #pragma omp simd
@@ -456,7 +497,7 @@ void load(const Frame& frame, const Step& step) {
 
 template <class Type>
 void store(const Frame& frame, const Step& step) {
-    const auto* const a = at<const typename Type::Value>(frame, step.a);
+    const auto* const a = at<const typename Type::Value>(frame, step.operands[0]);
     auto* const d = at<typename Type::Stored>(frame, step.destination);
     const int64_t n = frame.counts[step.count];
     #pragma omp simd
@@ -465,7 +506,7 @@ void store(const Frame& frame, const Step& step) {
 
 template <class Type>
 void load_rows(const Frame& frame, const Step& step) {
-    const char* const start = at<const char>(frame, step.a);
+    const char* const start = at<const char>(frame, step.operands[0]);
     auto* d = at<typename Type::Value>(frame, step.destination);
     RowWalk walk(*step.address, frame.row);
     for (int64_t r = 0; r < frame.rows; ++r, walk.next(), d += frame.columns) {
@@ -478,7 +519,7 @@ void load_rows(const Frame& frame, const Step& step) {
 template <class Type>
 void store_rows(const Frame& frame, const Step& step) {
     char* const start = at<char>(frame, step.destination);
-    const auto* a = at<const typename Type::Value>(frame, step.a);
+    const auto* a = at<const typename Type::Value>(frame, step.operands[0]);
     RowWalk walk(*step.address, frame.row);
     for (int64_t r = 0; r < frame.rows; ++r, walk.next(), a += frame.columns) {
         auto* const d = reinterpret_cast<typename Type::Stored*>(start + walk.offset());
@@ -489,7 +530,7 @@ void store_rows(const Frame& frame, const Step& step) {
 
 template <class Type>
 void load_numbers(const Frame& frame, const Step& step) {
-    const char* const start = at<const char>(frame, step.a);
+    const char* const start = at<const char>(frame, step.operands[0]);
     auto* const d = at<typename Type::Value>(frame, step.destination);
     RowWalk walk(*step.address, frame.row);
     for (int64_t r = 0; r < frame.rows; ++r, walk.next()) {
@@ -500,7 +541,7 @@ void load_numbers(const Frame& frame, const Step& step) {
 template <class Type>
 void store_numbers(const Frame& frame, const Step& step) {
     char* const start = at<char>(frame, step.destination);
-    const auto* const a = at<const typename Type::Value>(frame, step.a);
+    const auto* const a = at<const typename Type::Value>(frame, step.operands[0]);
     RowWalk walk(*step.address, frame.row);
     for (int64_t r = 0; r < frame.rows; ++r, walk.next()) {
         *reinterpret_cast<typename Type::Stored*>(start + walk.offset()) = Type::write(a[r]);
@@ -508,7 +549,13 @@ void store_numbers(const Frame& frame, const Step& step) {
 }
 
 void locate(const Frame& frame, const Step& step) {
-    frame.slots[step.destination] = frame.slots[step.a] + RowWalk(*step.address, frame.row).offset();
+    frame.slots[step.destination] = frame.slots[step.operands[0]] + RowWalk(*step.address, frame.row).offset();
+}
+
+// What the next tile will read or write.
+void prefetch(const Frame& frame, const Step& step) {
+    const char* const next = at<const char>(frame, step.operands[0]) + step.immediate;
+    for (int64_t i = 0; i < step.operands[1]; i += 64) __builtin_prefetch(next + i);
 }
 
 // --- Reductions -------------------------------------------------------------------------------------------------------
@@ -516,7 +563,7 @@ void locate(const Frame& frame, const Step& step) {
 template <auto combine>
 void accumulate(const Frame& frame, const Step& step) {
     float* const d = at<float>(frame, step.destination);
-    const float* const a = at<const float>(frame, step.a);
+    const float* const a = at<const float>(frame, step.operands[0]);
     const int64_t n = frame.counts[step.count];
     if (frame.first) {
         #pragma omp simd
@@ -524,6 +571,22 @@ void accumulate(const Frame& frame, const Step& step) {
     } else {
         #pragma omp simd
         for (int64_t i = 0; i < n; ++i) d[i] = combine(d[i], a[i]);
+    }
+}
+
+// Sums of squares and of products.
+template <bool Square>
+void accumulate_product(const Frame& frame, const Step& step) {
+    float* const d = at<float>(frame, step.destination);
+    const float* const a = at<const float>(frame, step.operands[0]);
+    const float* const b = Square ? a : at<const float>(frame, step.operands[1]);
+    const int64_t n = frame.counts[step.count];
+    if (frame.first) {
+        #pragma omp simd
+        for (int64_t i = 0; i < n; ++i) d[i] = a[i] * b[i];
+    } else {
+        #pragma omp simd
+        for (int64_t i = 0; i < n; ++i) d[i] += a[i] * b[i];
     }
 }
 
@@ -619,10 +682,25 @@ Kernels make_kernels() {
     put_memory<Boolean>(k, 3), put_memory<Bf16>(k, 4);
     put_memory<Integer<uint8_t>>(k, 5), put_memory<Integer<int8_t>>(k, 6);
     put_memory<Integer<int16_t>>(k, 7), put_memory<Integer<uint16_t>>(k, 8);
-    k.locate = locate;
+    k.locate = locate, k.prefetch = prefetch;
     k.fill = fill, k.expand = expand, k.repeat = repeat;
     k.accumulate[0] = accumulate<add>, k.accumulate[1] = accumulate<maximum>;
     k.fold[0] = fold<add>, k.fold[1] = fold<maximum>;
+
+    const auto kernel = [&k](O operation, int single) { return k.operation[static_cast<int>(operation)][single]; };
+    const auto fuse = [&k](StepFunction outer, int operand, StepFunction inner, StepFunction fused) {
+        k.fusions[k.fusion_count++] = {outer, operand, inner, fused};
+    };
+    // Numbers that are single come second: bits 2 (operand 1), 4 (operand 2) and 8 (operand 3).
+    fuse(kernel(O::multiply_add, 2), 2, kernel(O::multiply, 2), elementwise<scaled_sum, 10>);
+    fuse(elementwise<scaled_sum, 10>, 2, kernel(O::square, 0), elementwise<scaled_sum_square, 10>);
+    fuse(kernel(O::multiply_add, 6), 0, kernel(O::sqrt, 0), elementwise<scaled_root, 6>);
+    fuse(kernel(O::divide, 0), 0, kernel(O::multiply, 2), elementwise<scaled_ratio, 2>);
+    fuse(kernel(O::multiply_add, 2), 0, kernel(O::divide, 0), elementwise<added_ratio, 4>);
+    fuse(kernel(O::multiply_add, 2), 0, elementwise<scaled_ratio, 2>, elementwise<added_scaled_ratio, 10>);
+    fuse(kernel(O::relu, 0), 0, kernel(O::multiply_add, 0), elementwise<relu_of_sum, 0>);
+    fuse(k.accumulate[0], 0, kernel(O::square, 0), accumulate_product<true>);
+    fuse(k.accumulate[0], 0, kernel(O::multiply, 0), accumulate_product<false>);
     return k;
 }
 

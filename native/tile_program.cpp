@@ -22,6 +22,8 @@ constexpr int COSTS[] = {
 
 constexpr int64_t BYTES[TYPES] = {4, 4, 4, 1, 2, 1, 1, 2, 2};  // of enum class Type
 
+constexpr int64_t PREFETCHED_FROM = 1 << 19;  // bytes that a program touches: less stays in the caches anyway
+
 int64_t bytes(Type type) { return BYTES[static_cast<int>(type)]; }
 
 void require(bool holds, const char* what) {
@@ -37,8 +39,8 @@ size_t length(Words& words) { return size_t(within(words.next(), 1 << 20, "a num
 
 bool same_steps(const std::vector<Step>& one, const std::vector<Step>& other) {
     return one.size() == other.size() && std::equal(one.begin(), one.end(), other.begin(), [](const Step& a, const Step& b) {
-        return a.function == b.function && a.destination == b.destination && a.a == b.a && a.b == b.b && a.c == b.c &&
-               a.count == b.count && a.immediate == b.immediate && !a.address && !b.address;
+        return a.function == b.function && a.destination == b.destination &&
+               std::equal(a.operands, a.operands + MOST_OPERANDS, b.operands) && a.count == b.count && a.immediate == b.immediate && !a.address && !b.address;
     });
 }
 
@@ -56,6 +58,9 @@ class Compiler {
         for (int s = 0; s < static_cast<int>(program_.slots.size()); ++s) place(s);
         for (const TileOperation& each : program_.operations) operation(each);
         for (const TileReduction& each : program_.reductions) reduction(each);
+        while (fuse()) {
+        }
+        prefetch();
         return std::move(code_);
     }
 
@@ -78,6 +83,14 @@ class Compiler {
     };
 
     using Steps = std::vector<Step>;
+
+    static Step step(
+        StepFunction function, int32_t destination, std::initializer_list<int32_t> operands, int32_t count,
+        const RowAddress* address = nullptr, int32_t immediate = 0) {
+        Step made{function, destination, {-1, -1, -1, -1, -1}, count, immediate, address};
+        std::copy(operands.begin(), operands.end(), made.operands);
+        return made;
+    }
 
     // --- slots
 
@@ -154,7 +167,7 @@ class Compiler {
                 pointer.column_tile_bytes = next_tile;
                 if (single_row_) {
                     pointer.slot = new_slot(false);  // where row 0 lies; the slot itself is set tile by tile
-                    code_.body.push_back({kernels_.locate, s, pointer.slot, -1, -1, FULL, 0, known.address});
+                    code_.body.push_back(step(kernels_.locate, s, {pointer.slot}, FULL, known.address));
                 } else {
                     known.way = Known::ROWS_APART;
                 }
@@ -198,7 +211,7 @@ class Compiler {
                                       : !apart                ? kernels_.load[type]
                                       : level == FULL         ? kernels_.load_rows[type]
                                                               : kernels_.load_numbers[type];
-        steps(level, known.invariant).push_back({function, known.value, s, -1, -1, level, 0, known.address});
+        steps(level, known.invariant).push_back(step(function, known.value, {s}, level, known.address));
         return known.value;
     }
 
@@ -213,7 +226,7 @@ class Compiler {
         if (known.expanded < 0) {
             const int from = value(s);
             known.expanded = new_scratch(FULL);
-            steps(FULL, known.invariant).push_back({kernels_.expand, known.expanded, from, -1, -1, FULL, 0, nullptr});
+            steps(FULL, known.invariant).push_back(step(kernels_.expand, known.expanded, {from}, FULL));
         }
         return {known.expanded, false, known.invariant};
     }
@@ -223,7 +236,7 @@ class Compiler {
         const Operand found = operand(s, level);
         if (!found.single) return found;
         const int32_t slot = new_scratch(level);
-        steps(level, found.invariant).push_back({kernels_.fill, slot, found.slot, -1, -1, level, 0, nullptr});
+        steps(level, found.invariant).push_back(step(kernels_.fill, slot, {found.slot}, level));
         return {slot, false, found.invariant};
     }
 
@@ -257,6 +270,8 @@ class Compiler {
             operands[i] = over_rows || over_windows || to_windows ? many(s, pooled ? POOL : FULL) : operand(s, level);
         }
         if (o.code == Operation::scale || o.code == Operation::shift) operands[1] = {new_constant(o.immediate), true, true};
+        const bool symmetric = o.code == Operation::add || o.code == Operation::multiply || o.code == Operation::multiply_add;
+        if (symmetric && operands[0].single && !operands[1].single) std::swap(operands[0], operands[1]);
 
         unsigned single = 0;
         bool invariant = written_once;
@@ -288,8 +303,8 @@ class Compiler {
             std::memcpy(&exponent, &o.immediate, sizeof exponent);
             immediate = static_cast<int32_t>(exponent);
         }
-        steps(o.level, invariant)
-            .push_back({function, to, operands[0].slot, operands[1].slot, operands[2].slot, n, immediate, nullptr});
+        const Step made = step(function, to, {operands[0].slot, operands[1].slot, operands[2].slot}, n, nullptr, immediate);
+        steps(o.level, invariant).push_back(made);
         target.invariant = invariant || result == ONE;
         target.present = true;
         target.expanded = -1;
@@ -300,7 +315,7 @@ class Compiler {
                                        : result == FULL ? kernels_.store_rows[type]
                                                         : kernels_.store_numbers[type];
             Steps& list = result == ONE ? code_.after : code_.body;
-            list.push_back({store, o.destination, to, -1, -1, result, 0, target.address});
+            list.push_back(step(store, o.destination, {to}, result, target.address));
         }
     }
 
@@ -312,9 +327,86 @@ class Compiler {
         const Operand from = many(r.slot, level);
         const int32_t to = new_scratch(level);
         // Never rounded up: the last tile may be shorter, and what stands behind its end is no part of the sum.
-        code_.body.push_back({kernels_.accumulate[r.combine], to, from.slot, -1, -1, level, 0, nullptr});
+        code_.body.push_back(step(kernels_.accumulate[r.combine], to, {from.slot}, level));
         code_.accumulators.push_back({to, level, r.combine, r.over_all});
         code_.cost += double(g_.numbers(level));
+    }
+
+    // Makes one step of two where a kernel for both exists; false where none is left.
+    bool fuse() {
+        Steps& body = code_.body;
+        for (size_t i = 0; i < body.size(); ++i) {
+            const size_t reader = only_reader(i);
+            if (reader == 0) continue;
+            Step& outer = body[reader];
+            const Step& inner = body[i];
+            for (int f = 0; f < kernels_.fusion_count; ++f) {
+                const Fusion& fusion = kernels_.fusions[f];
+                if (outer.function != fusion.outer || inner.function != fusion.inner) continue;
+                if (outer.operands[fusion.operand] != inner.destination) continue;
+                Step fused = outer;
+                fused.function = fusion.fused;
+                fused.count = std::min(outer.count, inner.count);  // rounded up only where both are
+                int32_t* next = std::copy_n(outer.operands, fusion.operand, fused.operands);
+                for (const int32_t each : inner.operands) {
+                    if (each >= 0) *next++ = each;
+                }
+                for (int k = fusion.operand + 1; k < MOST_OPERANDS && outer.operands[k] >= 0; ++k) *next++ = outer.operands[k];
+                outer = fused;
+                body.erase(body.begin() + static_cast<int64_t>(i));
+                return true;
+            }
+        }
+        return false;
+    }
+
+    // The step of the body that alone reads what step i has left in scratch, if it could as well compute that itself; else 0.
+    size_t only_reader(size_t i) const {
+        const Steps& body = code_.body;
+        const Step& maker = body[i];
+        if (maker.destination < 0 || !in_scratch_[maker.destination]) return 0;
+        size_t reader = 0;
+        for (size_t j = i + 1; j < body.size(); ++j) {
+            const Step& step = body[j];
+            const auto reads = std::count(step.operands, step.operands + MOST_OPERANDS, maker.destination);
+            if (reads > 1 || (reads && reader)) return 0;
+            if (reads) reader = j;
+            if (step.destination == maker.destination) break;
+            // Until then nothing may write what it reads; a place in memory may have several names.
+            const bool overwrites = std::count(maker.operands, maker.operands + MOST_OPERANDS, step.destination) > 0;
+            if (!reader && (overwrites || !in_scratch_[step.destination])) return 0;
+        }
+        return reader;
+    }
+
+    // While a tile is computed the next one comes from memory: the processor itself does not look beyond a page. Between the
+    // steps, so that requests do not wait for each other.
+    void prefetch() {
+        const bool columns_first = program_.columns_first(g_);
+        std::vector<Step> wanted;
+        int64_t total = 0;
+        for (const MemoryPointer& each : instance_.pointers) {
+            const bool of_program = each.slot < static_cast<int32_t>(program_.slots.size());
+            const int64_t distance = columns_first ? each.column_tile_bytes : each.row_tile_bytes;
+            if (!of_program || distance == 0 || std::abs(distance) > INT32_MAX) continue;
+            const TileSlot& slot = program_.slots[each.slot];
+            const bool seen = std::any_of(wanted.begin(), wanted.end(), [&](const Step& step) {
+                const auto& other = instance_.memory[program_.slots[step.operands[0]].memory].ref;
+                return other.segment == each.ref.segment && other.offset == each.ref.offset;
+            });
+            if (seen || slot.number_per_row()) continue;
+            const auto tile_bytes = static_cast<int32_t>(g_.numbers(slot.level) * bytes(slot.type));
+            total += tile_bytes * g_.row_tiles() * g_.column_tiles();
+            wanted.push_back(step(kernels_.prefetch, -1, {each.slot, tile_bytes}, FULL, nullptr, int32_t(distance)));
+        }
+        if (total < PREFETCHED_FROM) return;
+        Steps body;
+        const size_t steps = code_.body.size(), count = wanted.size();
+        for (size_t i = 0, next = 0; i < steps; ++i) {
+            for (; next < count && next * steps <= i * count; ++next) body.push_back(wanted[next]);
+            body.push_back(code_.body[i]);
+        }
+        code_.body = std::move(body);
     }
 
     const TileProgram& program_;
@@ -358,6 +450,13 @@ TileProgram::TileProgram(Words& words) {
         each.combine = within(words.next(), 2, "a way to combine is unknown");
         each.over_all = words.flag();
     }
+}
+
+// Along a row memory is read in order; but sums over rows want the tiles of a column together, and a chunk with sums must not
+// begin with a tile shorter than the others.
+bool TileProgram::columns_first(const TileGeometry& g) const {
+    const bool over_rows = std::any_of(reductions.begin(), reductions.end(), [](const auto& each) { return !each.over_all; });
+    return g.column_tiles() > 1 && !over_rows && (reductions.empty() || g.row_tiles() == 1);
 }
 
 TileGeometry::TileGeometry(Words& words) {

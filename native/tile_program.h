@@ -41,6 +41,7 @@ struct TileProgram {
     int memory_slots = 0;
 
     explicit TileProgram(Words& words);
+    bool columns_first(const struct TileGeometry& geometry) const;  // tiles follow each other along a row, else down a column
 };
 
 struct TileGeometry {

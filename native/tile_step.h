@@ -32,12 +32,23 @@ struct RowAddress {
 struct Step;
 using StepFunction = void (*)(const Frame&, const Step&);
 
+constexpr int MOST_OPERANDS = 5;
+
 struct Step {
     StepFunction function;
-    int32_t destination, a, b, c;  // slots
-    int32_t count;                 // which of the frame's counts
+    int32_t destination;              // slots
+    int32_t operands[MOST_OPERANDS];  // -1 for none
+    int32_t count;                    // which of the frame's counts
     int32_t immediate;
     const RowAddress* address;
+};
+
+// Two steps in one: `outer`, whose operand number `operand` nothing else reads, with that operand computed by `inner` on the
+// way. The operands of `inner` take its place. What lies between two operations need not even be written to the cache.
+struct Fusion {
+    StepFunction outer;
+    int operand;
+    StepFunction inner, fused;
 };
 
 constexpr int TYPES = 9;  // of enum class Type
@@ -48,10 +59,13 @@ struct Kernels {
     StepFunction load_rows[TYPES], store_rows[TYPES];               // rows of a tile that lie apart
     StepFunction load_numbers[TYPES], store_numbers[TYPES];         // a number for each row
     StepFunction locate;                                            // where the only row of a tile lies
+    StepFunction prefetch;                                          // operand 1: bytes, `immediate` bytes behind operand 0
     StepFunction fill;                                              // one number to all of a level
     StepFunction expand;                                            // a number for each row to all of its columns
     StepFunction repeat;                                            // one row to all rows
     StepFunction accumulate[2];                                     // sum, largest
+    Fusion fusions[16];
+    int fusion_count;
     // values[0 .. width) = fold of `count` values, the i-th of which is values[i * width ..], in a fixed tree
     void (*fold[2])(float* values, int64_t count, int64_t width);
 };

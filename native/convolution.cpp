@@ -9,10 +9,12 @@ namespace preceptor {
 
 namespace {
 
-constexpr int64_t enough_windows = 192;        // of a task: then packing and calls cost little
-constexpr int64_t padded_target = 1 << 15;     // numbers (128 KiB) of a task's padded buffer, in the second cache
-constexpr int64_t most_partials = 16;          // sums of the kernel's gradient that threads may work on at once
-constexpr int64_t parallel_work = 1 << 20;     // multiplications, as for products
+constexpr int64_t enough_windows = 192;     // of a task: then packing and calls cost little
+constexpr int64_t kernel_windows = 256;     // the same for the kernel's gradient, where they are summed over
+constexpr int64_t padded_target = 1 << 15;  // numbers (128 KiB) of a task's padded buffer, in the second cache
+constexpr int64_t most_partials = 16;       // sums of the kernel's gradient that threads may work on at once
+constexpr int64_t partial_target = 1 << 20; // numbers (4 MiB) of all these sums
+constexpr int64_t parallel_work = 1 << 20;  // multiplications, as for products
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
@@ -47,26 +49,29 @@ WindowedProduct::WindowedProduct(const Convolution& convolution, Role role)
     const auto padded_length = [&](size_t axis, int64_t outputs) {
         return (outputs - 1) * c_.stride[axis] + (c_.size[axis] - 1) * c_.dilation[axis] + 1;
     };
-    // A task is several small images or, of a large one, some rows of windows along the first axis that has more than one.
+    // A task is several small images or some rows of a large one.
     padded_ = {padded_length(0, c_.out[0]), padded_length(1, c_.out[1]), padded_length(2, c_.out[2])};
-    rows_ = c_.out[0];
-    const int64_t line = padded_[1] * padded_[2] * c_.channels_in;
-    const int64_t windows = c_.out_space();
-    if (windows >= enough_windows) {
-        const int64_t per_row = std::max<int64_t>(c_.stride[0] * line, 1);
-        const int64_t fitting = std::max<int64_t>((padded_target - padded_[0] * line) / per_row + c_.out[0], 1);
-        const int64_t wanted = divide_up(enough_windows, c_.out[1] * c_.out[2]);
-        if (padded_[0] * line > padded_target) rows_ = std::min(c_.out[0], std::max(fitting, wanted));
-        rows_ = divide_up(c_.out[0], divide_up(c_.out[0], rows_));
+    const int64_t line = padded_[1] * padded_[2] * c_.channels_in, windows = c_.out[1] * c_.out[2];
+    const int64_t image = padded_[0] * line, row = std::max<int64_t>(c_.stride[0] * line, 1);
+    if (for_kernel_) {
+        rows_ = std::clamp<int64_t>(kernel_windows / windows, 1, c_.out[0]);
+        if (rows_ == c_.out[0]) images_ = divide_up(kernel_windows, c_.out_space());
     } else {
-        const int64_t fitting = std::max<int64_t>(padded_target / std::max<int64_t>(padded_[0] * line, 1), 1);
-        images_ = std::min({divide_up(enough_windows, windows), fitting, c_.batch});
+        const int64_t fitting = c_.out[0] - (std::max(image - padded_target, int64_t(0)) + row - 1) / row;
+        rows_ = std::clamp(std::max(fitting, divide_up(enough_windows, windows)), int64_t(1), c_.out[0]);
+        if (rows_ == c_.out[0] && image > 0) images_ = divide_up(enough_windows, c_.out_space());
     }
+    rows_ = divide_up(c_.out[0], divide_up(c_.out[0], rows_));
+    images_ = std::min(images_, c_.batch);
     padded_[0] = padded_length(0, rows_);
     padded_image_ = padded_[0] * line;
     row_tasks_ = divide_up(c_.out[0], rows_);
     image_tasks_ = divide_up(c_.batch, images_);
-    partials_ = for_kernel_ ? std::min(most_partials, image_tasks_ * row_tasks_) : 0;
+    panels_ = divide_up(c_.group_out(), kernels_.panel);
+    if (for_kernel_) {
+        const int64_t fitting = partial_target / std::max<int64_t>(c_.kernel_count(), 1);
+        partials_ = std::clamp<int64_t>(fitting, 1, std::min(most_partials, image_tasks_ * row_tasks_));
+    }
 
     const auto offset = [&](int64_t i, int64_t j, int64_t k) {
         return ((i * padded_[1] + j) * padded_[2] + k) * c_.channels_in;
@@ -74,38 +79,37 @@ WindowedProduct::WindowedProduct(const Convolution& convolution, Role role)
     for (int64_t image = 0; image < images_; ++image) {
         for (int64_t i = 0; i < rows_; ++i) {
             for (int64_t j = 0; j < c_.out[1]; ++j) {
-                const int64_t start = image * padded_image_ + offset(i * c_.stride[0], j * c_.stride[1], 0);
-                lines_.push_back(start);
                 for (int64_t k = 0; k < c_.out[2]; ++k) {
-                    positions_.push_back(start + offset(0, 0, k * c_.stride[2]));
+                    windows_.push_back(image * padded_image_ + offset(i * c_.stride[0], j * c_.stride[1], k * c_.stride[2]));
                 }
             }
         }
     }
-    // Along the last axis a dense window of an ungrouped convolution is contiguous: one run, not one for each tap.
-    const bool contiguous = c_.groups == 1 && c_.dilation[2] == 1;
-    run_length_ = c_.group_in() * (contiguous ? c_.size[2] : 1);
     for (int64_t i = 0; i < c_.size[0]; ++i) {
         for (int64_t j = 0; j < c_.size[1]; ++j) {
-            for (int64_t k = 0; k < (contiguous ? 1 : c_.size[2]); ++k) {
-                taps_.push_back(offset(i * c_.dilation[0], j * c_.dilation[1], k * c_.dilation[2]));
+            for (int64_t k = 0; k < c_.size[2]; ++k) {
+                const int64_t tap = offset(i * c_.dilation[0], j * c_.dilation[1], k * c_.dilation[2]);
+                for (int64_t channel = 0; channel < c_.group_in(); ++channel) entries_.push_back(tap + channel);
             }
         }
     }
-    for (const int64_t tap : taps_) {
-        for (int64_t i = 0; i < run_length_; ++i) kernel_rows_.push_back(tap + i);
-    }
+}
+
+// What all threads share: the packed kernel, or the sums of its gradient but the first, which is the result itself.
+int64_t WindowedProduct::shared_count() const {
+    if (for_kernel_) return (partials_ - 1) * round_up(c_.kernel_count(), 16);
+    return c_.groups * panels_ * c_.taps() * c_.group_in() * kernels_.panel;
+}
+
+// What each has of its own: padded images, and a packed panel of g.
+int64_t WindowedProduct::own_count() const {
+    const auto windows = static_cast<int64_t>(windows_.size());
+    return round_up(images_ * padded_image_, 16) + (for_kernel_ ? windows * kernels_.panel : 0);
 }
 
 size_t WindowedProduct::scratch_bytes(int threads) const {
-    const int64_t panel = kernels_.panel;
-    const int64_t panels = c_.groups * divide_up(c_.group_out(), panel);
-    const int64_t padded = round_up(images_ * padded_image_, 16);
-    const int64_t windows = static_cast<int64_t>(positions_.size());
-    const int64_t shared = for_kernel_ ? partials_ * round_up(c_.kernel_count(), 16)
-                                       : panels * c_.taps() * c_.group_in() * panel;
-    const int64_t each = padded + (for_kernel_ ? windows * panel : 0);
-    return static_cast<size_t>(shared + each * threads) * sizeof(float);
+    if (c_.batch * c_.out_space() == 0) return 0;
+    return static_cast<size_t>(shared_count() + own_count() * threads) * sizeof(float);
 }
 
 WindowedProduct::Task WindowedProduct::task(int64_t index) const {
@@ -160,9 +164,8 @@ void WindowedProduct::fill_padded(const float* x, const Task& task, float* padde
 // Panels of the kernel, group by group: for each tap and channel in, neighbouring channels out.
 void WindowedProduct::pack_kernel(const float* kernel, int threads, float* packed) const {
     const int64_t panel = kernels_.panel, ins = c_.group_in(), outs = c_.group_out(), taps = c_.taps();
-    const int64_t panels = divide_up(outs, panel);
     const auto pack = [&](int64_t index) {
-        const int64_t group = index / panels, column = index % panels * panel;
+        const int64_t group = index / panels_, column = index % panels_ * panel;
         const int64_t columns = std::min(panel, outs - column);
         float* to = packed + index * taps * ins * panel;
         if (!flipped_) {
@@ -175,113 +178,106 @@ void WindowedProduct::pack_kernel(const float* kernel, int threads, float* packe
             kernels_.pack(from, 1, c_.channels_in, ins, columns, to + tap * ins * panel);
         }
     };
-    const int64_t count = c_.groups * panels;
+    const int64_t count = c_.groups * panels_;
 #pragma omp parallel for num_threads(threads) if (threads > 1 && c_.kernel_count() > 1 << 17)
     for (int64_t i = 0; i < count; ++i) pack(i);
 }
 
-void WindowedProduct::run_windows(const float* x, const float* packed, float* result, const float* bias, bool relu,
-                                  const Task& task, float* padded) const {
-    fill_padded(x, task, padded);
-    const int64_t panel = kernels_.panel, ins = c_.group_in(), outs = c_.group_out(), panels = divide_up(outs, panel);
-    const int64_t depth = c_.taps() * ins;
+void WindowedProduct::run_windows(const Arguments& given, const float* packed, const Task& task, const Panels& part,
+                                  float* padded) const {
+    fill_padded(given.first, task, padded);
+    const int64_t panel = kernels_.panel, ins = c_.group_in(), outs = c_.group_out(), depth = c_.taps() * ins;
     Strip strip{};
     strip.rows = task.images * task.rows * c_.out[1] * c_.out[2];
-    strip.runs = static_cast<int64_t>(taps_.size());
-    strip.length = run_length_;
-    strip.row_offsets = positions_.data();
-    strip.run_offsets = taps_.data();
-    strip.a_step = 1;
+    strip.runs = 1;
+    strip.length = depth;
+    strip.row_offsets = windows_.data();
+    strip.column_offsets = entries_.data();
     strip.b_step = panel;
     strip.c_step = c_.channels_out;
-    strip.relu = relu;
-    float* to = result + (task.image * c_.out[0] + task.row) * c_.out[1] * c_.out[2] * c_.channels_out;
-    for (int64_t group = 0; group < c_.groups; ++group) {
-        for (int64_t j = 0; j < panels; ++j) {
-            const int64_t channel = group * outs + j * panel;
-            strip.columns = std::min(panel, outs - j * panel);
-            strip.a = padded + group * ins;
-            strip.b = packed + (group * panels + j) * depth * panel;
-            strip.c = to + channel;
-            strip.bias = bias ? bias + channel : nullptr;
-            kernels_.multiply(strip);
-        }
+    strip.relu = given.relu;
+    float* to = given.result + (task.image * c_.out[0] + task.row) * c_.out[1] * c_.out[2] * c_.channels_out;
+    for (int64_t index = part.begin; index < part.end; ++index) {
+        const int64_t group = index / panels_, column = index % panels_ * panel, channel = group * outs + column;
+        strip.columns = std::min(panel, outs - column);
+        strip.a = padded + group * ins;
+        strip.b = packed + index * depth * panel;
+        strip.c = to + channel;
+        strip.bias = given.bias ? given.bias + channel : nullptr;
+        kernels_.multiply(strip);
     }
 }
 
-// Adds what the windows of a task give to the kernel's gradient.
-void WindowedProduct::run_kernel(const float* x, const float* g, float* result, const Task& task,
-                                 float* scratch) const {
+// What the windows of a task give to the kernel's gradient.
+void WindowedProduct::run_kernel(const Arguments& given, float* sum, bool accumulate, const Task& task,
+                                 const Panels& part, float* scratch) const {
     float* const padded = scratch;
     float* const packed = scratch + round_up(images_ * padded_image_, 16);
-    fill_padded(x, task, padded);
+    fill_padded(given.first, task, padded);
     const int64_t panel = kernels_.panel, ins = c_.group_in(), outs = c_.group_out();
     Strip strip{};
-    strip.rows = static_cast<int64_t>(kernel_rows_.size());
-    strip.runs = task.images * task.rows * c_.out[1];
-    strip.length = c_.out[2];
-    strip.row_offsets = kernel_rows_.data();
-    strip.run_offsets = lines_.data();
-    strip.a_step = c_.stride[2] * c_.channels_in;
+    strip.rows = static_cast<int64_t>(entries_.size());
+    strip.runs = 1;
+    strip.length = task.images * task.rows * c_.out[1] * c_.out[2];
+    strip.row_offsets = entries_.data();
+    strip.column_offsets = windows_.data();
     strip.c_step = c_.channels_out;
-    strip.accumulate = true;
-    const float* from = g + (task.image * c_.out[0] + task.row) * c_.out[1] * c_.out[2] * c_.channels_out;
-    for (int64_t group = 0; group < c_.groups; ++group) {
-        for (int64_t j = 0; j < outs; j += panel) {
-            strip.columns = std::min(panel, outs - j);
-            strip.a = padded + group * ins;
-            strip.b = from + group * outs + j;
-            strip.b_step = c_.channels_out;
-            if (strip.columns < panel) {
-                kernels_.pack(strip.b, strip.b_step, 1, strip.runs * strip.length, strip.columns, packed);
-                strip.b = packed;
-                strip.b_step = panel;
-            }
-            strip.c = result + group * outs + j;
-            kernels_.multiply(strip);
+    strip.accumulate = accumulate;
+    const bool many_rows = strip.rows > 4 * 6;  // else packing costs more than it gains
+    const float* g = given.second + (task.image * c_.out[0] + task.row) * c_.out[1] * c_.out[2] * c_.channels_out;
+    for (int64_t index = part.begin; index < part.end; ++index) {
+        const int64_t group = index / panels_, column = index % panels_ * panel, channel = group * outs + column;
+        strip.columns = std::min(panel, outs - column);
+        strip.a = padded + group * ins;
+        strip.b = g + channel;
+        strip.b_step = c_.channels_out;
+        if (many_rows) {
+            kernels_.pack(strip.b, strip.b_step, 1, strip.length, strip.columns, packed);
+            strip.b = packed;
+            strip.b_step = panel;
         }
+        strip.c = sum + channel;
+        kernels_.multiply(strip);
     }
 }
 
 void WindowedProduct::run(const float* first, const float* second, float* result, const float* bias, bool relu,
                           int threads, char* scratch) const {
-    const int64_t tasks = image_tasks_ * row_tasks_;
-    const int64_t work = c_.batch * c_.out_space() * c_.taps() * c_.group_in() * c_.channels_out;
-    if (work < parallel_work) threads = 1;
     if (c_.batch * c_.out_space() == 0) {
         if (for_kernel_) std::fill(result, result + c_.kernel_count(), 0.0f);
         return;
     }
+    const int64_t work = c_.batch * c_.out_space() * c_.taps() * c_.group_in() * c_.channels_out;
+    if (work < parallel_work) threads = 1;
+    const Arguments given{first, second, result, bias, relu};
     auto* const shared = reinterpret_cast<float*>(scratch);
-    const int64_t padded = round_up(images_ * padded_image_, 16);
-    if (!for_kernel_) {
-        pack_kernel(second, threads, shared);
-        float* const buffers =
-            shared + c_.groups * divide_up(c_.group_out(), kernels_.panel) * c_.taps() * c_.group_in() * kernels_.panel;
+    float* const own = shared + shared_count();
+    const int64_t own_step = own_count(), tasks = image_tasks_ * row_tasks_;
+    // Where tasks are too few for the threads, each is cut by columns too.
+    const int64_t items = for_kernel_ ? partials_ : tasks, panels = c_.groups * panels_;
+    const int64_t cuts = threads == 1 ? 1 : std::clamp<int64_t>(divide_up(2 * threads, items), 1, panels);
+    if (!for_kernel_) pack_kernel(second, threads, shared);
+    const int64_t count = c_.kernel_count(), sum_step = round_up(count, 16);
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
-        for (int64_t i = 0; i < tasks; ++i) {
-            run_windows(first, shared, result, bias, relu, task(i), buffers + omp_get_thread_num() * padded);
+    for (int64_t i = 0; i < items * cuts; ++i) {
+        const int64_t item = i / cuts, cut = i % cuts;
+        const Panels part{panels * cut / cuts, panels * (cut + 1) / cuts};
+        float* const mine = own + omp_get_thread_num() * own_step;
+        if (!for_kernel_) {
+            run_windows(given, shared, task(item), part, mine);
+            continue;
         }
-        return;
+        // Tasks are dealt to a fixed number of sums, added in order: the same bits for any number of threads.
+        float* const sum = item == 0 ? result : shared + (item - 1) * sum_step;
+        const int64_t begin = tasks * item / partials_, end = tasks * (item + 1) / partials_;
+        for (int64_t t = begin; t < end; ++t) run_kernel(given, sum, t > begin, task(t), part, mine);
     }
-    // Tasks are dealt to a fixed number of sums, which are added in order: the same bits for any number of threads.
-    const int64_t count = c_.kernel_count(), step = round_up(count, 16);
-    const int64_t each = padded + static_cast<int64_t>(positions_.size()) * kernels_.panel;
-    float* const buffers = shared + partials_ * step;
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
-    for (int64_t p = 0; p < partials_; ++p) {
-        float* const sum = shared + p * step;
-        std::fill(sum, sum + count, 0.0f);
-        for (int64_t i = tasks * p / partials_; i < tasks * (p + 1) / partials_; ++i) {
-            run_kernel(first, second, sum, task(i), buffers + omp_get_thread_num() * each);
-        }
-    }
+    if (partials_ <= 1) return;
     constexpr int64_t chunk = 1 << 13;
 #pragma omp parallel for num_threads(threads) if (threads > 1 && count * partials_ > 1 << 17)
     for (int64_t i = 0; i < count; i += chunk) {
         const int64_t length = std::min(chunk, count - i);
-        std::fill(result + i, result + i + length, 0.0f);
-        for (int64_t p = 0; p < partials_; ++p) kernels_.add(shared + p * step + i, result + i, length);
+        for (int64_t p = 1; p < partials_; ++p) kernels_.add(shared + (p - 1) * sum_step + i, result + i, length);
     }
 }
 

@@ -27,8 +27,8 @@ struct Convolution {
     int64_t kernel_count() const { return taps() * group_in() * channels_out; }
 };
 
-// Images are copied into a padded buffer, some at a time; there each window is a few contiguous runs, and so a row of a
-// product with the kernel (or, for the kernel's gradient, a column). Any sizes, strides, dilations and groups.
+// Images are copied into a padded buffer, some at a time; there a window lies at one offset and each of its entries at
+// another, and so windows are the rows of a product with the kernel (for the kernel's gradient, the columns). Any sizes, strides, dilations and groups.
 class WindowedProduct {
   public:
     WindowedProduct(const Convolution& convolution, Role role);
@@ -43,12 +43,25 @@ class WindowedProduct {
         int64_t image, images, row, rows;
     };
 
+    struct Panels {  // of the result's channels, group after group
+        int64_t begin, end;
+    };
+    struct Arguments {
+        const float *first, *second;
+        float* result;
+        const float* bias;
+        bool relu;
+    };
+
+    int64_t shared_count() const;
+    int64_t own_count() const;
     Task task(int64_t index) const;
     void fill_padded(const float* x, const Task& task, float* padded) const;
     void pack_kernel(const float* kernel, int threads, float* packed) const;
-    void run_windows(const float* x, const float* packed, float* result, const float* bias, bool relu, const Task& task,
+    void run_windows(const Arguments& given, const float* packed, const Task& task, const Panels& part,
                      float* padded) const;
-    void run_kernel(const float* x, const float* g, float* result, const Task& task, float* scratch) const;
+    void run_kernel(const Arguments& given, float* sum, bool accumulate, const Task& task, const Panels& part,
+                    float* scratch) const;
 
     const Kernels& kernels_;
     Convolution c_;  // of the forward kind: the gradient of the input is a forward convolution of g
@@ -58,13 +71,11 @@ class WindowedProduct {
 
     int64_t images_ = 1, rows_ = 1;  // of a task: several whole images, or some rows of one
     int64_t image_tasks_ = 0, row_tasks_ = 0;
+    int64_t panels_ = 0;             // of a group
     int64_t padded_image_ = 0;       // numbers
     Convolution::Space padded_{};    // lengths of the padded buffer; the first axis: of the rows of a task
-    std::vector<int64_t> positions_;  // offset of each window of a task
-    std::vector<int64_t> taps_;       // offset of each run of a window
-    int64_t run_length_ = 0;
-    std::vector<int64_t> kernel_rows_;  // offset within a window of each row of the kernel
-    std::vector<int64_t> lines_;        // offset of each line of windows along the last axis
+    std::vector<int64_t> windows_;   // offset of each window of a task
+    std::vector<int64_t> entries_;   // offset within a window of each entry of the kernel
     int64_t partials_ = 0;
 };
 

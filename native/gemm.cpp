@@ -9,37 +9,41 @@ namespace preceptor {
 
 namespace {
 
-// Sizes of blocks: 256 numbers of a panel (16 KiB) stay in the first cache, a block of the left factor and the panels of
-// a task in the second.
+// Sizes of blocks: 256 rows of a panel (16 KiB with AVX2) stay in the first cache, a block of the left factor and the
+// panels of a task in the second.
 constexpr int64_t block_rows = 192;
 constexpr int64_t block_depth = 256;
-constexpr int64_t task_panels = 8;
+constexpr int64_t task_panels = 8;  // 16 where the left factor is packed for each task
 constexpr int64_t row_padding = 16;  // rows a power of two apart would share few places of a cache
+constexpr int64_t run_length = 16;   // numbers of a row between two requests to memory
 
-constexpr int64_t small_factor = 4096;   // numbers: a right factor of so few is read where it lies
+constexpr int64_t small_factor = 4096;      // numbers: a factor of so few is read where it lies
 constexpr int64_t parallel_work = 1 << 20;  // multiplications: some 15 us of one core, where a fork costs 2 to 5
+constexpr int64_t few_rows = 64;            // of the left factor: fetching the right one takes as long as computing
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-
-const int64_t no_offset = 0;
+int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
 
 }  // namespace
 
 Gemm::Gemm(int64_t batch, int64_t m, int64_t n, int64_t k, Strides a, Strides b, int64_t c_batch)
     : kernels_(kernels()), batch_(batch), m_(m), n_(n), k_(k), a_(a), b_(b), c_batch_(c_batch) {
-    const bool reused = n > 2 * kernels_.panel;
-    pack_a_ = (a.row != 1 && a.column != 1) || (reused && m * k > small_factor);
+    rows_ = std::min(m, block_rows);
+    const int64_t blocks = std::max<int64_t>(divide_up(k, block_depth), 1);
+    depth_ = std::max(round_up(divide_up(k, blocks), run_length), run_length);  // blocks of one size: none is short
+    pack_a_ = a.column != 1 && (a.row != 1 || (n > 2 * kernels_.panel && m * k > small_factor));
     pack_b_ = b.column != 1 || (m > 12 && k * b.row > small_factor);
-    const int64_t rows = std::min(m, block_rows), depth = std::min(k, block_depth);
-    const int64_t step = !pack_a_ ? a.row : a.row == 1 ? 1 : depth + row_padding;
-    row_offsets_.resize(static_cast<size_t>(rows));
-    for (int64_t i = 0; i < rows; ++i) row_offsets_[static_cast<size_t>(i)] = i * step;
+    fetch_ahead_ = pack_b_ && m <= few_rows && k > block_depth && k * n > small_factor;
+    panels_ = std::min(pack_a_ ? 2 * task_panels : task_panels, divide_up(n, kernels_.panel));
+    const int64_t column_step = !pack_a_ ? a.column : a.row == 1 ? rows_ : 1;
+    const int64_t row_step = !pack_a_ ? a.row : a.row == 1 ? 1 : depth_ + row_padding;
+    for (int64_t i = 0; i < rows_; ++i) row_offsets_.push_back(i * row_step);
+    for (int64_t i = 0; i < depth_; ++i) column_offsets_.push_back(i * column_step);
 }
 
 size_t Gemm::scratch_bytes(int threads) const {
-    const int64_t depth = std::min(k_, block_depth);
-    const int64_t left = pack_a_ ? std::min(m_, block_rows) * (depth + row_padding) : 0;
-    const int64_t right = depth * kernels_.panel * std::min(task_panels, divide_up(n_, kernels_.panel));
+    const int64_t left = pack_a_ ? rows_ * (depth_ + row_padding) : 0;
+    const int64_t right = pack_b_ ? depth_ * kernels_.panel * panels_ : 0;
     const size_t each = static_cast<size_t>(left + right + 32) * sizeof(float) / 64 * 64;
     return each * static_cast<size_t>(threads);
 }
@@ -48,7 +52,7 @@ void Gemm::run(const float* a, const float* b, float* c, const float* bias, bool
                char* scratch) const {
     if (batch_ * m_ * n_ == 0) return;
     const int64_t panels = divide_up(n_, kernels_.panel);
-    int64_t rows = std::min(m_, block_rows), width = std::min(panels, task_panels);
+    int64_t rows = rows_, width = panels_;
     if (batch_ * m_ * n_ * k_ < parallel_work) threads = 1;
     while (threads > 1 && batch_ * divide_up(m_, rows) * divide_up(panels, width) < 2 * threads) {
         if (width > 2) {
@@ -67,8 +71,8 @@ void Gemm::run(const float* a, const float* b, float* c, const float* bias, bool
         const int64_t row = index / column_tasks % row_tasks * rows;
         const int64_t item = index / column_tasks / row_tasks;
         const Arguments given{a + item * a_.batch, b + item * b_.batch, c + item * c_batch_, bias, relu};
-        run_task(given, row, std::min(rows, m_ - row), column, std::min(width * kernels_.panel, n_ - column),
-                 reinterpret_cast<float*>(scratch + scratch_each * static_cast<size_t>(thread)));
+        const Block block{row, std::min(rows, m_ - row), column, std::min(width * kernels_.panel, n_ - column)};
+        run_block(given, block, reinterpret_cast<float*>(scratch + scratch_each * static_cast<size_t>(thread)));
     };
     if (threads == 1) {
         for (int64_t i = 0; i < tasks; ++i) task(i, 0);
@@ -78,59 +82,70 @@ void Gemm::run(const float* a, const float* b, float* c, const float* bias, bool
     for (int64_t i = 0; i < tasks; ++i) task(i, omp_get_thread_num());
 }
 
-void Gemm::run_task(const Arguments& given, int64_t row, int64_t rows, int64_t column, int64_t columns,
-                    float* scratch) const {
-    const int64_t panel = kernels_.panel;
-    const int64_t most = std::min(k_, block_depth);
-    float* const packed_a = scratch;
-    float* const packed_b = scratch + (pack_a_ ? rows * (most + row_padding) : 0);
-    for (int64_t k = 0; k == 0 || k < k_; k += block_depth) {
-        const int64_t depth = std::min(block_depth, k_ - k);
-        const bool last = k + depth == k_;
-        Strip strip{};
-        strip.rows = rows;
-        strip.runs = 1;
-        strip.length = depth;
-        strip.row_offsets = row_offsets_.data();
-        strip.run_offsets = &no_offset;
-        strip.a = given.a + row * a_.row + k * a_.column;
-        strip.a_step = a_.column;
-        if (pack_a_) {
-            if (a_.row == 1) {
-                for (int64_t i = 0; i < depth; ++i) {
-                    std::memcpy(packed_a + i * rows, strip.a + i * a_.column, static_cast<size_t>(rows) * sizeof(float));
-                }
-                strip.a_step = rows;
-            } else {
-                for (int64_t i = 0; i < rows; ++i) {
-                    const float* from = strip.a + i * a_.row;
-                    float* to = packed_a + i * (most + row_padding);
-                    if (a_.column == 1) {
-                        std::memcpy(to, from, static_cast<size_t>(depth) * sizeof(float));
-                    } else {
-                        for (int64_t j = 0; j < depth; ++j) to[j] = from[j * a_.column];
-                    }
-                }
-                strip.a_step = 1;
-            }
-            strip.a = packed_a;
+const float* Gemm::packed_left(const float* a, int64_t rows, int64_t depth, float* packed) const {
+    if (!pack_a_) return a;
+    if (a_.row == 1) {
+        for (int64_t i = 0; i < depth; ++i) {
+            std::memcpy(packed + i * rows_, a + i * a_.column, static_cast<size_t>(rows) * sizeof(float));
         }
-        for (int64_t j = 0; j < columns; j += panel) {
-            strip.columns = std::min(panel, columns - j);
-            strip.b = given.b + k * b_.row + (column + j) * b_.column;
-            strip.b_step = b_.row;
-            if (pack_b_ || strip.columns < panel) {
-                kernels_.pack(strip.b, b_.row, b_.column, depth, strip.columns, packed_b);
-                strip.b = packed_b;
-                strip.b_step = panel;
+        return packed;
+    }
+    for (int64_t i = 0; i < rows; ++i) {
+        const float* from = a + i * a_.row;
+        float* to = packed + i * (depth_ + row_padding);
+        if (a_.column == 1) {
+            std::memcpy(to, from, static_cast<size_t>(depth) * sizeof(float));
+        } else {
+            for (int64_t j = 0; j < depth; ++j) to[j] = from[j * a_.column];
+        }
+    }
+    return packed;
+}
+
+// Some rows of all panels before the next rows: so memory is read in longer pieces.
+void Gemm::pack_right(const float* b, int64_t columns, int64_t depth, float* packed) const {
+    const int64_t rows = b_.column == 1 ? 16 : depth;
+    for (int64_t k = 0; k < depth; k += rows) {
+        for (int64_t j = 0; j < columns; j += kernels_.panel) {
+            kernels_.pack(b + k * b_.row + j * b_.column, b_.row, b_.column, std::min(rows, depth - k),
+                          std::min<int64_t>(kernels_.panel, columns - j), packed + j * depth + k * kernels_.panel);
+        }
+    }
+}
+
+void Gemm::run_block(const Arguments& given, const Block& block, float* scratch) const {
+    const int64_t panel = kernels_.panel;
+    float* const packed_b = scratch + (pack_a_ ? rows_ * (depth_ + row_padding) : 0);
+    Strip strip{};
+    strip.rows = block.rows;
+    strip.row_offsets = row_offsets_.data();
+    strip.column_offsets = column_offsets_.data();
+    strip.b_step = pack_b_ ? panel : b_.row;
+    strip.c_step = n_;
+    for (int64_t k = 0; k == 0 || k < k_; k += depth_) {
+        const int64_t depth = std::min(depth_, k_ - k);
+        const bool last = k + depth == k_;
+        const bool fetch = fetch_ahead_ && !last && depth % run_length == 0;
+        const float* b = given.b + k * b_.row + block.column * b_.column;
+        strip.a = packed_left(given.a + block.row * a_.row + k * a_.column, block.rows, depth, scratch);
+        if (pack_b_) pack_right(b, block.columns, depth, packed_b);
+        strip.runs = fetch ? depth / run_length : 1;
+        strip.length = fetch ? run_length : depth;
+        strip.accumulate = k > 0;
+        strip.relu = last && given.relu;
+        for (int64_t j = 0; j < block.columns; j += panel) {
+            strip.columns = std::min(panel, block.columns - j);
+            strip.b = pack_b_ ? packed_b + j * depth : b + j * b_.column;
+            strip.c = given.c + block.row * n_ + block.column + j;
+            strip.bias = last && given.bias ? given.bias + block.column + j : nullptr;
+            if (fetch) {  // the same panel of the next block: 16 rows, or 16 columns, for each run
+                strip.ahead = b + depth * b_.row + j * b_.column;
+                strip.ahead_step = b_.column == 1 ? b_.row : b_.column;
+                strip.ahead_run = run_length * b_.row;
             }
-            strip.c = given.c + row * n_ + column + j;
-            strip.c_step = n_;
-            strip.accumulate = k > 0;
-            strip.bias = last && given.bias ? given.bias + column + j : nullptr;
-            strip.relu = last && given.relu;
             kernels_.multiply(strip);
         }
+        strip.ahead = nullptr;
     }
 }
 

@@ -29,15 +29,21 @@ class Gemm {
         const float* bias;
         bool relu;
     };
-    void run_task(const Arguments& given, int64_t row, int64_t rows, int64_t column, int64_t columns,
-                  float* scratch) const;
+    struct Block {
+        int64_t row, rows, column, columns;
+    };
+    void run_block(const Arguments& given, const Block& block, float* scratch) const;
+    const float* packed_left(const float* a, int64_t rows, int64_t depth, float* scratch) const;
+    void pack_right(const float* b, int64_t columns, int64_t depth, float* packed) const;
 
     const Kernels& kernels_;
     int64_t batch_, m_, n_, k_;
     Strides a_, b_;
     int64_t c_batch_;
+    int64_t rows_, depth_, panels_;  // of a block at most
     bool pack_a_, pack_b_;
-    std::vector<int64_t> row_offsets_;  // of the rows of a block of the left factor
+    bool fetch_ahead_;  // where memory is the limit
+    std::vector<int64_t> row_offsets_, column_offsets_;  // of the left factor, packed or not
 };
 
 }  // namespace preceptor

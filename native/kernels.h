@@ -7,22 +7,24 @@
 namespace preceptor {
 
 // A strip of a product: rows x one panel of columns.
-//   result[i, j] = sum over r < runs, k < length of a[row_offsets[i] + run_offsets[r] + k * a_step] * b[r * length + k, j]
-// The runs let the left factor be gathered: the windows of a convolution are rows of which each run is contiguous.
+//   c[i, j] = sum over k < runs * length of a[row_offsets[i] + column_offsets[k]] * b[k, j]
+// The left factor lies where its two lists of offsets say: a matrix of any strides, or the windows of an image.
 struct Strip {
-    int64_t rows, columns;  // columns: at most those of a panel; whole panels of `b` are read all the same
+    int64_t rows, columns;  // columns: at most those of a panel
     int64_t runs, length;
     const float* a;
     const int64_t* row_offsets;
-    const int64_t* run_offsets;
-    int64_t a_step;
+    const int64_t* column_offsets;
     const float* b;
     int64_t b_step;  // numbers from one row of b to the next
     float* c;
     int64_t c_step;
-    bool accumulate;     // add to what is in c
-    const float* bias;   // one number for each column, or null
+    bool accumulate;    // add to what is in c
+    const float* bias;  // one number for each column, or null
     bool relu;
+    // Where 16 lines of cache, `ahead_step` apart, are asked for while each run is computed; null for nowhere.
+    const float* ahead;
+    int64_t ahead_step, ahead_run;
 };
 
 struct Kernels {
@@ -30,7 +32,7 @@ struct Kernels {
     int panel;  // columns of a panel
 
     void (*multiply)(const Strip& strip);
-    // Copies columns of a matrix into a panel; what is beyond `columns` stays undefined but finite in cost.
+    // Copies columns of a matrix into a panel, zeros beyond them.
     void (*pack)(const float* b, int64_t row_stride, int64_t column_stride, int64_t rows, int64_t columns, float* panel);
     void (*widen)(const uint16_t* from, float* to, int64_t count);  // bfloat16 to float32
     void (*add)(const float* from, float* to, int64_t count);

@@ -4,93 +4,142 @@
 constexpr int tile_rows = 6;
 constexpr int panel = 2 * lanes;
 
-template <int rows, int vectors>
-inline void multiply_tile(const Strip& s, const int64_t* row_offsets, float* c) {
+// What is asked of memory ahead of time while one of `tiles` tiles is computed: its share of 16 lines each run.
+inline void fetch_ahead(const Strip& s, int64_t run, int64_t tile, int64_t tiles) {
+    const float* from = s.ahead + run * s.ahead_run;
+    for (int64_t line = 16 * tile / tiles; line < 16 * (tile + 1) / tiles; ++line) {
+        __builtin_prefetch(from + line * s.ahead_step);
+    }
+}
+
+// The last of the vectors is taken in part where `part` is above 0.
+template <int rows, int vectors, bool whole>
+inline void multiply_tile(const Strip& s, int64_t row, int64_t tile, int64_t tiles) {
+    const int64_t part = s.columns - (vectors - 1) * lanes;
+    const auto get = [&](const float* from, int j) {
+        return whole || j + 1 < vectors ? load(from + j * lanes) : load_part(from + j * lanes, part);
+    };
+    const float* a[rows];
     Vector sums[rows][vectors] = {};
-    const float* b = s.b;
-    for (int64_t run = 0; run < s.runs; ++run) {
-        const float* a[rows];
 #pragma GCC unroll 8
-        for (int i = 0; i < rows; ++i) a[i] = s.a + row_offsets[i] + s.run_offsets[run];
-        for (int64_t k = 0, at = 0; k < s.length; ++k, at += s.a_step, b += s.b_step) {
+    for (int i = 0; i < rows; ++i) a[i] = s.a + s.row_offsets[row + i];
+    const float* b = s.b;
+    const int64_t* offsets = s.column_offsets;
+    for (int64_t run = 0; run < s.runs; ++run) {
+        if (s.ahead) fetch_ahead(s, run, tile, tiles);
+        for (const int64_t* end = offsets + s.length; offsets < end; ++offsets, b += s.b_step) {
             Vector right[vectors];
 #pragma GCC unroll 8
-            for (int j = 0; j < vectors; ++j) right[j] = load(b + j * lanes);
+            for (int j = 0; j < vectors; ++j) right[j] = get(b, j);
 #pragma GCC unroll 8
             for (int i = 0; i < rows; ++i) {
-                const float left = a[i][at];
+                const float left = a[i][*offsets];
 #pragma GCC unroll 8
                 for (int j = 0; j < vectors; ++j) sums[i][j] += left * right[j];
             }
         }
     }
-    const bool whole = s.columns == vectors * lanes;
-    float edge[vectors * lanes];
     Vector bias[vectors] = {};
     if (s.bias) {
-        const float* from = s.bias;
-        if (!whole) from = static_cast<const float*>(std::memcpy(edge, from, s.columns * sizeof(float)));
 #pragma GCC unroll 8
-        for (int j = 0; j < vectors; ++j) bias[j] = load(from + j * lanes);
+        for (int j = 0; j < vectors; ++j) bias[j] = get(s.bias, j);
     }
 #pragma GCC unroll 8
     for (int i = 0; i < rows; ++i) {
-        float* row = c + i * s.c_step;
-        float* to = row;
-        if (!whole) {
-            to = edge;
-            if (s.accumulate) std::memcpy(edge, row, s.columns * sizeof(float));
-        }
+        float* to = s.c + (row + i) * s.c_step;
 #pragma GCC unroll 8
         for (int j = 0; j < vectors; ++j) {
             Vector sum = sums[i][j];
-            if (s.accumulate) sum += load(to + j * lanes);
+            if (s.accumulate) sum += get(to, j);
             sum += bias[j];
             if (s.relu) sum = sum > 0 ? sum : Vector{};
-            store(sum, to + j * lanes);
+            if (!whole && j + 1 == vectors) {
+                store_part(sum, to + j * lanes, part);
+            } else {
+                store(sum, to + j * lanes);
+            }
         }
-        if (!whole) std::memcpy(row, edge, s.columns * sizeof(float));
     }
 }
 
-template <int vectors>
+template <int vectors, bool whole>
 void multiply_rows(const Strip& s) {
-    int64_t row = 0;
-    const auto tile = [&](auto function, int rows) {
-        function(s, s.row_offsets + row, s.c + row * s.c_step);
-        row += rows;
-    };
-    while (s.rows - row >= tile_rows + 4 || s.rows - row == tile_rows) tile(multiply_tile<6, vectors>, 6);
-    while (row < s.rows) {  // 7 = 4 + 3, 8 = 4 + 4, 9 = 5 + 4: tiles of one row would wait for each sum
+    const int64_t tiles = (s.rows + tile_rows - 1) / tile_rows;
+    int64_t tile = 0;
+    for (int64_t row = 0; row < s.rows; ++tile) {
+        // Six rows at a time; the last nine or fewer in two parts (9 = 5 + 4), for few rows would wait for each sum.
         const int64_t left = s.rows - row;
-        const int64_t next = left <= tile_rows ? left : (left + 1) / 2;
+        const int64_t next = left >= tile_rows + 4 ? tile_rows : left <= tile_rows ? left : (left + 1) / 2;
         switch (next) {
-            case 1: tile(multiply_tile<1, vectors>, 1); break;
-            case 2: tile(multiply_tile<2, vectors>, 2); break;
-            case 3: tile(multiply_tile<3, vectors>, 3); break;
-            case 4: tile(multiply_tile<4, vectors>, 4); break;
-            case 5: tile(multiply_tile<5, vectors>, 5); break;
-            default: tile(multiply_tile<6, vectors>, 6); break;
+            case 1: multiply_tile<1, vectors, whole>(s, row, tile, tiles); break;
+            case 2: multiply_tile<2, vectors, whole>(s, row, tile, tiles); break;
+            case 3: multiply_tile<3, vectors, whole>(s, row, tile, tiles); break;
+            case 4: multiply_tile<4, vectors, whole>(s, row, tile, tiles); break;
+            case 5: multiply_tile<5, vectors, whole>(s, row, tile, tiles); break;
+            default: multiply_tile<6, vectors, whole>(s, row, tile, tiles); break;
         }
+        row += next;
     }
 }
 
 void multiply(const Strip& strip) {
-    if (strip.columns <= lanes) {
-        multiply_rows<1>(strip);
+    if (strip.columns == panel) {
+        multiply_rows<2, true>(strip);
+    } else if (strip.columns > lanes) {
+        multiply_rows<2, false>(strip);
+    } else if (strip.columns == lanes) {
+        multiply_rows<1, true>(strip);
     } else {
-        multiply_rows<2>(strip);
+        multiply_rows<1, false>(strip);
     }
 }
 
-void pack(const float* b, int64_t row_stride, int64_t column_stride, int64_t rows, int64_t columns, float* to) {
-    if (column_stride == 1 && columns == panel) {
+// Columns of a matrix as they lie, row by row.
+void pack_rows(const float* b, int64_t row_stride, int64_t rows, int64_t columns, float* to) {
+    if (columns == panel) {
         for (int64_t k = 0; k < rows; ++k, b += row_stride, to += panel) {
             store(load(b), to);
             store(load(b + lanes), to + lanes);
         }
         return;
     }
+    const int64_t low = columns < lanes ? columns : lanes;
+    for (int64_t k = 0; k < rows; ++k, b += row_stride, to += panel) {
+        store(load_part(b, low), to);
+        store(load_part(b + low, columns - low), to + lanes);
+    }
+}
+
+// Columns that are contiguous: blocks of four rows by `lanes` columns are turned in registers.
+void pack_columns(const float* b, int64_t column_stride, int64_t rows, int64_t columns, float* to) {
+    int64_t done = 0;
+    if (columns == panel) {
+        for (; done + 4 <= rows; done += 4, b += 4) {
+#pragma GCC unroll 2
+            for (int half = 0; half < 2; ++half) {
+                Vector x[4];
+#pragma GCC unroll 4
+                for (int i = 0; i < 4; ++i) {
+                    x[i] = load_fours(b + (half * lanes + i) * column_stride, 4 * column_stride);
+                }
+                const Vector even_low = unpack_low(x[0], x[2]), even_high = unpack_high(x[0], x[2]);
+                const Vector odd_low = unpack_low(x[1], x[3]), odd_high = unpack_high(x[1], x[3]);
+                float* at = to + done * panel + half * lanes;
+                store(unpack_low(even_low, odd_low), at);
+                store(unpack_high(even_low, odd_low), at + panel);
+                store(unpack_low(even_high, odd_high), at + 2 * panel);
+                store(unpack_high(even_high, odd_high), at + 3 * panel);
+            }
+        }
+    }
+    for (; done < rows; ++done, ++b) {
+        for (int64_t j = 0; j < panel; ++j) to[done * panel + j] = j < columns ? b[j * column_stride] : 0;
+    }
+}
+
+void pack(const float* b, int64_t row_stride, int64_t column_stride, int64_t rows, int64_t columns, float* to) {
+    if (column_stride == 1) return pack_rows(b, row_stride, rows, columns, to);
+    if (row_stride == 1) return pack_columns(b, column_stride, rows, columns, to);
     for (int64_t k = 0; k < rows; ++k, b += row_stride, to += panel) {
         for (int64_t j = 0; j < panel; ++j) to[j] = j < columns ? b[j * column_stride] : 0;
     }

@@ -1,0 +1,55 @@
+// Vectors of the instruction set at hand, and the few operations that GCC's vector types have no notation for.
+
+typedef float Vector __attribute__((vector_size(4 * lanes)));
+typedef float Unaligned __attribute__((vector_size(4 * lanes), aligned(4), may_alias));
+
+inline Vector load(const float* from) { return *reinterpret_cast<const Unaligned*>(from); }
+inline void store(Vector value, float* to) { *reinterpret_cast<Unaligned*>(to) = value; }
+
+#if PRECEPTOR_LANES == 16
+inline __mmask16 first(int64_t count) { return static_cast<__mmask16>((1u << count) - 1); }
+inline Vector load_part(const float* from, int64_t count) { return _mm512_maskz_loadu_ps(first(count), from); }
+inline void store_part(Vector value, float* to, int64_t count) { _mm512_mask_storeu_ps(to, first(count), value); }
+typedef int Places __attribute__((vector_size(64)));
+inline Vector unpack_low(Vector a, Vector b) {
+    return __builtin_shuffle(a, b, Places{0, 16, 1, 17, 4, 20, 5, 21, 8, 24, 9, 25, 12, 28, 13, 29});
+}
+inline Vector unpack_high(Vector a, Vector b) {
+    return __builtin_shuffle(a, b, Places{2, 18, 3, 19, 6, 22, 7, 23, 10, 26, 11, 27, 14, 30, 15, 31});
+}
+#elif PRECEPTOR_LANES == 8
+alignas(32) constexpr int32_t first_lanes[16] = {-1, -1, -1, -1, -1, -1, -1, -1};
+inline __m256i first(int64_t count) {
+    return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(first_lanes + lanes - count));
+}
+inline Vector load_part(const float* from, int64_t count) { return _mm256_maskload_ps(from, first(count)); }
+inline void store_part(Vector value, float* to, int64_t count) { _mm256_maskstore_ps(to, first(count), value); }
+inline Vector unpack_low(Vector a, Vector b) { return _mm256_unpacklo_ps(a, b); }
+inline Vector unpack_high(Vector a, Vector b) { return _mm256_unpackhi_ps(a, b); }
+#else
+inline Vector load_part(const float* from, int64_t count) {
+    Vector value{};
+    for (int64_t i = 0; i < count; ++i) value[i] = from[i];
+    return value;
+}
+inline void store_part(Vector value, float* to, int64_t count) {
+    for (int64_t i = 0; i < count; ++i) to[i] = value[i];
+}
+inline Vector unpack_low(Vector a, Vector b) { return _mm_unpacklo_ps(a, b); }
+inline Vector unpack_high(Vector a, Vector b) { return _mm_unpackhi_ps(a, b); }
+#endif
+
+// Four numbers from each of lanes / 4 places, `step` apart.
+inline Vector load_fours(const float* from, int64_t step) {
+#if PRECEPTOR_LANES == 16
+    Vector value = _mm512_castps128_ps512(_mm_loadu_ps(from));
+    value = _mm512_insertf32x4(value, _mm_loadu_ps(from + step), 1);
+    value = _mm512_insertf32x4(value, _mm_loadu_ps(from + 2 * step), 2);
+    return _mm512_insertf32x4(value, _mm_loadu_ps(from + 3 * step), 3);
+#elif PRECEPTOR_LANES == 8
+    return _mm256_insertf128_ps(_mm256_castps128_ps256(_mm_loadu_ps(from)), _mm_loadu_ps(from + step), 1);
+#else
+    (void)step;
+    return load(from);
+#endif
+}

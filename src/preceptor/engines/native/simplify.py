@@ -89,7 +89,8 @@ class _Pass:
             self.new[node.index] = self.constant(node.params["value"])
         else:
             inputs = tuple(self.new[each.index] for each in node.inputs)
-            self.new[node.index] = self.make(node.primitive, inputs, node.params)
+            build = self.unrolled if node.primitive.name == "fold" else self.make
+            self.new[node.index] = build(node.primitive, inputs, node.params)
 
     def finish(self, graph: Graph) -> Graph:
         self.graph.inputs = [self.new[node.index] for node in graph.inputs]
@@ -131,6 +132,28 @@ class _Pass:
         if primitive.name == "where" and _is_rectifier(node):
             self.rectified[node.inputs[0].index] = node
         return node
+
+    def unrolled(self, primitive: Primitive, inputs: tuple[Node, ...], params: dict[str, Any]) -> Node:
+        """The steps of a loop within the program, one after the other."""
+        body, rows = params["body"], params["rows"]
+        carried, mapped, fixed = inputs[0], inputs[1 : 1 + rows], inputs[1 + rows :]
+        for number in range(mapped[0].shape[0]):
+            row = [self.row(x, number) for x in mapped]
+            carried = self.inlined(body, [carried, *row, *fixed])
+        return carried
+
+    def row(self, x: Node, number: int) -> Node:
+        slices = ((number, number + 1, 1), *((0, n, 1) for n in x.shape[1:]))
+        return self.reshape(self.make(movement._slice, [x], {"slices": slices}), x.shape[1:])
+
+    def inlined(self, body: Graph, values: list[Node]) -> Node:
+        """The one output of a graph, its nodes made anew on other inputs."""
+        outer, self.new = self.new, {node.index: value for node, value in zip(body.inputs, values, strict=True)}
+        for node in _needed(body):
+            if node.primitive is not INPUT:
+                self.take(node)
+        result, self.new = self.new[body.outputs[0].index], outer
+        return result
 
     def halved(self, x: Node) -> Node:
         """A factor rounded, its movements outermost so that all views of it share one rounding."""

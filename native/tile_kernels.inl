@@ -552,12 +552,6 @@ void locate(const Frame& frame, const Step& step) {
     frame.slots[step.destination] = frame.slots[step.operands[0]] + RowWalk(*step.address, frame.row).offset();
 }
 
-// What the next tile will read or write.
-void prefetch(const Frame& frame, const Step& step) {
-    const char* const next = at<const char>(frame, step.operands[0]) + step.immediate;
-    for (int64_t i = 0; i < step.operands[1]; i += 64) __builtin_prefetch(next + i);
-}
-
 // --- Reductions -------------------------------------------------------------------------------------------------------
 
 template <auto combine>
@@ -682,7 +676,7 @@ Kernels make_kernels() {
     put_memory<Boolean>(k, 3), put_memory<Bf16>(k, 4);
     put_memory<Integer<uint8_t>>(k, 5), put_memory<Integer<int8_t>>(k, 6);
     put_memory<Integer<int16_t>>(k, 7), put_memory<Integer<uint16_t>>(k, 8);
-    k.locate = locate, k.prefetch = prefetch;
+    k.locate = locate;
     k.fill = fill, k.expand = expand, k.repeat = repeat;
     k.accumulate[0] = accumulate<add>, k.accumulate[1] = accumulate<maximum>;
     k.fold[0] = fold<add>, k.fold[1] = fold<maximum>;

@@ -22,8 +22,6 @@ constexpr int COSTS[] = {
 
 constexpr int64_t BYTES[TYPES] = {4, 4, 4, 1, 2, 1, 1, 2, 2};  // of enum class Type
 
-constexpr int64_t PREFETCHED_FROM = 1 << 19;  // bytes that a program touches: less stays in the caches anyway
-
 int64_t bytes(Type type) { return BYTES[static_cast<int>(type)]; }
 
 void require(bool holds, const char* what) {
@@ -60,7 +58,6 @@ class Compiler {
         for (const TileReduction& each : program_.reductions) reduction(each);
         while (fuse()) {
         }
-        prefetch();
         return std::move(code_);
     }
 
@@ -377,36 +374,6 @@ class Compiler {
             if (!reader && (overwrites || !in_scratch_[step.destination])) return 0;
         }
         return reader;
-    }
-
-    // While a tile is computed the next one comes from memory: the processor itself does not look beyond a page. Between the
-    // steps, so that requests do not wait for each other.
-    void prefetch() {
-        const bool columns_first = program_.columns_first(g_);
-        std::vector<Step> wanted;
-        int64_t total = 0;
-        for (const MemoryPointer& each : instance_.pointers) {
-            const bool of_program = each.slot < static_cast<int32_t>(program_.slots.size());
-            const int64_t distance = columns_first ? each.column_tile_bytes : each.row_tile_bytes;
-            if (!of_program || distance == 0 || std::abs(distance) > INT32_MAX) continue;
-            const TileSlot& slot = program_.slots[each.slot];
-            const bool seen = std::any_of(wanted.begin(), wanted.end(), [&](const Step& step) {
-                const auto& other = instance_.memory[program_.slots[step.operands[0]].memory].ref;
-                return other.segment == each.ref.segment && other.offset == each.ref.offset;
-            });
-            if (seen || slot.number_per_row()) continue;
-            const auto tile_bytes = static_cast<int32_t>(g_.numbers(slot.level) * bytes(slot.type));
-            total += tile_bytes * g_.row_tiles() * g_.column_tiles();
-            wanted.push_back(step(kernels_.prefetch, -1, {each.slot, tile_bytes}, FULL, nullptr, int32_t(distance)));
-        }
-        if (total < PREFETCHED_FROM) return;
-        Steps body;
-        const size_t steps = code_.body.size(), count = wanted.size();
-        for (size_t i = 0, next = 0; i < steps; ++i) {
-            for (; next < count && next * steps <= i * count; ++next) body.push_back(wanted[next]);
-            body.push_back(code_.body[i]);
-        }
-        code_.body = std::move(body);
     }
 
     const TileProgram& program_;

@@ -59,7 +59,6 @@ struct Kernels {
     StepFunction load_rows[TYPES], store_rows[TYPES];               // rows of a tile that lie apart
     StepFunction load_numbers[TYPES], store_numbers[TYPES];         // a number for each row
     StepFunction locate;                                            // where the only row of a tile lies
-    StepFunction prefetch;                                          // operand 1: bytes, `immediate` bytes behind operand 0
     StepFunction fill;                                              // one number to all of a level
     StepFunction expand;                                            // a number for each row to all of its columns
     StepFunction repeat;                                            // one row to all rows

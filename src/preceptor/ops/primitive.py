@@ -1,5 +1,6 @@
 """What a primitive is: a record that says what is computed, for which shapes, and what its derivative is."""
 
+import math
 import os
 import sys
 from collections.abc import Callable
@@ -27,7 +28,7 @@ class Spec:
 
     @property
     def size(self) -> int:
-        return int(np.prod(self.shape, dtype=np.int64))
+        return math.prod(self.shape)
 
     def __str__(self) -> str:
         return f"{self.dtype.name}{list(self.shape)}"

@@ -260,8 +260,11 @@ class Planner:
         tiles = Tiles(geometry, ops, stores, reductions, maker.levels, group.has_rows)
         reads = [reach.place.buffer for reach in maker.reaches]
         step = Step("tiles", reads, writes, tiles=tiles, label="+".join(op.name for op in ops))
+        summed = [value for value, *_ in reductions if isinstance(value, Reach)]  # these are read after all else
         for _, reach in stores:
             for other in maker.reaches:
+                if other in summed:
+                    continue
                 alike = other.access == PLAIN and other.level == reach.level == "full" and other.dtype == reach.dtype
                 if alike and other.mod == reach.mod and other.stride == reach.stride and not other.place.offset:
                     step.in_place.append((reach.place.buffer, other.place.buffer))

@@ -175,8 +175,7 @@ class _Pass:
 
     def apply(self, primitive: Primitive, *xs: Node) -> Node:
         """An elementwise primitive on nodes of which all but one shape may be scalars."""
-        shape = max((x.shape for x in xs), key=math.prod)
-        shape = next((x.shape for x in xs if math.prod(x.shape) == math.prod(shape) and x.shape), shape)
+        shape = np.broadcast_shapes(*(x.shape for x in xs))
         return self.make(primitive, [self.broadcast(x, shape) for x in xs])
 
     def number(self, value: float, dtype: np.dtype) -> Node:
@@ -480,7 +479,9 @@ def _sum_of_squares(p: _Pass, x: Node, axes: tuple[int, ...]) -> Node | None:
     number = p.number(count, x.spec.dtype)
     if centre is not p.apply(elementwise.divide, total, number):
         return None
-    rows = min(values.shape[0], SAMPLED if len(axes) == 1 else 1)
+    rows = SAMPLED if len(axes) == 1 else 1
+    if values.shape[0] <= rows:
+        return None
     few = p.make(
         movement._slice, [values], {"slices": tuple((0, rows if a == 0 else n, 1) for a, n in enumerate(x.shape))}
     )

@@ -24,8 +24,8 @@ inline float add(float a, float b) { return a + b; }
 inline float subtract(float a, float b) { return a - b; }
 inline float multiply(float a, float b) { return a * b; }
 inline float divide(float a, float b) { return a / b; }
-inline float maximum(float a, float b) { return a != a ? a : a > b ? a : b; }  // NaN of either side
-inline float minimum(float a, float b) { return a != a ? a : a < b ? a : b; }
+inline float maximum(float a, float b) { return choose((a > b) | (a != a), a, b); }  // NaN of either side
+inline float minimum(float a, float b) { return choose((a < b) | (a != a), a, b); }
 inline float negative(float a) { return -a; }
 inline float square_root(float a) { return __builtin_sqrtf(a); }
 inline float sign(float a) { return a > 0.0f ? 1.0f : a < 0.0f ? -1.0f : a == 0.0f ? 0.0f : a; }

@@ -2,6 +2,7 @@
 
 import importlib.util
 import os
+import threading
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
@@ -136,6 +137,7 @@ class Executable:
         self.addresses = [0 if a is None else a.ctypes.data for a in segments.arrays]
         self.plan = module.Plan(max(made.arena_bytes, ALIGNED), len(segments.arrays) + 1, threads)
         self.labels: list[str] = []
+        self.alone = threading.Lock()  # one arena: two threads that call take turns
         for kind, words, step in _written(made.steps, made.late, module.OPS):
             self.labels.append(step.label)
             if step.host is not None:
@@ -154,7 +156,8 @@ class Executable:
         addresses, steps_of = list(self.addresses), [0] * len(self.addresses)
         for number, array, stride in zip(self.given, arrays, strides, strict=True):
             addresses[number], steps_of[number] = array.ctypes.data, stride
-        self.plan.run(addresses, steps_of, steps)
+        with self.alone:
+            self.plan.run(addresses, steps_of, steps)
 
     def profile(self, arrays: Sequence[np.ndarray], strides: Sequence[int], steps: int) -> list[tuple[str, float]]:
         """Seconds of each instruction over so many steps."""

@@ -10,7 +10,7 @@ namespace preceptor {
 namespace {
 
 constexpr int64_t enough_windows = 192;     // of a task: then packing and calls cost little
-constexpr int64_t kernel_windows = 256;     // the same for the kernel's gradient, where they are summed over
+constexpr int64_t kernel_windows = 1024;    // the same for the kernel's gradient, where they are summed over
 constexpr int64_t padded_target = 1 << 15;  // numbers (128 KiB) of a task's padded buffer, in the second cache
 constexpr int64_t most_partials = 16;       // sums of the kernel's gradient that threads may work on at once
 constexpr int64_t partial_target = 1 << 20; // numbers (4 MiB) of all these sums
@@ -55,7 +55,9 @@ WindowedProduct::WindowedProduct(const Convolution& convolution, Role role)
     const int64_t image = padded_[0] * line, row = std::max<int64_t>(c_.stride[0] * line, 1);
     if (for_kernel_) {
         rows_ = std::clamp<int64_t>(kernel_windows / windows, 1, c_.out[0]);
-        if (rows_ == c_.out[0]) images_ = divide_up(kernel_windows, c_.out_space());
+        const int64_t fitting = 4 * padded_target / std::max<int64_t>(image, 1);
+        const int64_t least = divide_up(kernel_windows / 4, c_.out_space()), most = divide_up(kernel_windows, c_.out_space());
+        if (rows_ == c_.out[0]) images_ = std::clamp(fitting, least, most);
     } else {
         const int64_t fitting = c_.out[0] - (std::max(image - padded_target, int64_t(0)) + row - 1) / row;
         rows_ = std::clamp(std::max(fitting, divide_up(enough_windows, windows)), int64_t(1), c_.out[0]);
@@ -223,7 +225,7 @@ void WindowedProduct::run_kernel(const Arguments& given, float* sum, bool accumu
     strip.column_offsets = windows_.data();
     strip.c_step = c_.channels_out;
     strip.accumulate = accumulate;
-    const bool many_rows = strip.rows > 4 * 6;  // else packing costs more than it gains
+    const bool many_rows = strip.rows > 8 * 6;  // else packing costs more than it gains
     const float* g = given.second + (task.image * c_.out[0] + task.row) * c_.out[1] * c_.out[2] * c_.channels_out;
     for (int64_t index = part.begin; index < part.end; ++index) {
         const int64_t group = index / panels_, column = index % panels_ * panel, channel = group * outs + column;

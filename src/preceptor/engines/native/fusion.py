@@ -410,6 +410,10 @@ def neighbours(facts: Facts, group: Group) -> list[Node]:
 def reachable(operands: list[Operand], node: Node) -> list[Operand]:
     """The operands of a node, of which those are written out in full that no row length lets all be reached at once."""
     fitting: frozenset[int] | None = None
+    if reduction_kind(node) == "row":
+        fitting = frozenset({node.inputs[0].size // node.size})
+    elif reduction_kind(node) == "column":
+        fitting = frozenset({node.size})
     result = []
     for each, x in zip(operands, node.inputs, strict=True):
         columns = each.columns() if constant_of(each.source) is None else None

@@ -41,11 +41,18 @@ struct Kernels {
     void (*encrypt)(const uint32_t key[2], uint32_t start, uint32_t high, int64_t count, int shift, uint32_t* first,
                     uint32_t* second);
 
-    // Rows of numbers that windows are reduced over; see window.cpp.
-    void (*maximum)(const float* x, float* out, int64_t count);
-    void (*count_equal)(const float* x, const float* largest, float* count, int64_t n);
-    void (*divide)(const float* x, const float* by, float* out, int64_t count);
-    void (*add_where_equal)(const float* x, const float* largest, const float* share, float* out, int64_t count);
+    // Numbers of windows, n windows side by side: each takes in x[offsets[row] + i] for all rows; see window.cpp.
+    void (*sum_rows)(const float* x, const int64_t* offsets, int64_t count, float* out, int64_t n);
+    void (*max_rows)(const float* x, const int64_t* offsets, int64_t count, float* out, int64_t n);
+    // g / how many of x are the largest
+    void (*share_of_winners)(const float* g, const float* x, const int64_t* offsets, int64_t count,
+                             const float* largest, float* share, int64_t n);
+    // the sum of share where x is the largest; here the offsets are those of windows
+    void (*sum_of_shares)(const float* x, const float* largest, const float* share, const int64_t* offsets,
+                          int64_t count, float* out, int64_t n);
+    // the mean of h where x is the largest
+    void (*mean_of_winners)(const float* h, const float* x, const int64_t* offsets, int64_t count, const float* largest,
+                            float* out, int64_t n);
 };
 
 const Kernels& kernels();  // those of the instruction set in use

@@ -29,10 +29,11 @@ extern const Kernels kernels = {
     widen,
     add,
     encrypt,
-    maximum,
-    count_equal,
-    divide,
-    add_where_equal,
+    sum_rows,
+    max_rows,
+    share_of_winners,
+    sum_of_shares,
+    mean_of_winners,
 };
 
 }  // namespace preceptor::PRECEPTOR_ISA

@@ -12,24 +12,93 @@ void add(const float* from, float* to, int64_t count) {
     for (int64_t i = 0; i < count; ++i) to[i] += from[i];
 }
 
-void maximum(const float* x, float* out, int64_t count) {
-#pragma omp simd
-    for (int64_t i = 0; i < count; ++i) out[i] = (x[i] > out[i]) | (x[i] != x[i]) ? x[i] : out[i];
+// How a vector is read and written: whole, or at the end of a row in part.
+struct Whole {
+    Vector get(const float* from) const { return load(from); }
+    void put(Vector value, float* to) const { store(value, to); }
+};
+struct Part {
+    int64_t count;
+    Vector get(const float* from) const { return load_part(from, count); }
+    void put(Vector value, float* to) const { store_part(value, to, count); }
+};
+
+template <class Function>
+inline void for_vectors(int64_t n, const Function& function) {
+    int64_t i = 0;
+    for (; i + lanes <= n; i += lanes) function(i, Whole{});
+    if (i < n) function(i, Part{n - i});
 }
 
-void count_equal(const float* x, const float* largest, float* count, int64_t n) {
-#pragma omp simd
-    for (int64_t i = 0; i < n; ++i) count[i] += x[i] == largest[i] ? 1.0f : 0.0f;
+// Sums and largest numbers are also asked for over long axes: four vectors at a time read whole lines of the cache.
+template <class Combine>
+inline void reduce_rows(const float* x, const int64_t* offsets, int64_t count, float* out, int64_t n, float start,
+                        const Combine& combine) {
+    int64_t i = 0;
+    for (; i + 4 * lanes <= n; i += 4 * lanes) {
+        Vector results[4] = {Vector{} + start, Vector{} + start, Vector{} + start, Vector{} + start};
+        for (int64_t row = 0; row < count; ++row) {
+            const float* from = x + offsets[row] + i;
+#pragma GCC unroll 4
+            for (int j = 0; j < 4; ++j) results[j] = combine(results[j], load(from + j * lanes));
+        }
+#pragma GCC unroll 4
+        for (int j = 0; j < 4; ++j) store(results[j], out + i + j * lanes);
+    }
+    for_vectors(n - i, [&](int64_t rest, auto lane) {
+        Vector result = Vector{} + start;
+        for (int64_t row = 0; row < count; ++row) result = combine(result, lane.get(x + offsets[row] + i + rest));
+        lane.put(result, out + i + rest);
+    });
 }
 
-void divide(const float* x, const float* by, float* out, int64_t count) {
-#pragma omp simd
-    for (int64_t i = 0; i < count; ++i) out[i] = x[i] / by[i];
+void sum_rows(const float* x, const int64_t* offsets, int64_t count, float* out, int64_t n) {
+    reduce_rows(x, offsets, count, out, n, 0, [](Vector sum, Vector value) { return sum + value; });
 }
 
-void add_where_equal(const float* x, const float* largest, const float* share, float* out, int64_t count) {
-#pragma omp simd
-    for (int64_t i = 0; i < count; ++i) out[i] += x[i] == largest[i] ? share[i] : 0.0f;
+void max_rows(const float* x, const int64_t* offsets, int64_t count, float* out, int64_t n) {
+    reduce_rows(x, offsets, count, out, n, -__builtin_inff(), [](Vector largest, Vector value) {
+        return (value > largest) | (value != value) ? value : largest;  // NaN goes on
+    });
+}
+
+void share_of_winners(const float* g, const float* x, const int64_t* offsets, int64_t count, const float* largest,
+                      float* share, int64_t n) {
+    for_vectors(n, [&](int64_t i, auto lane) {
+        const Vector top = lane.get(largest + i);
+        Vector winners{};
+        for (int64_t row = 0; row < count; ++row) {
+            winners += lane.get(x + offsets[row] + i) == top ? Vector{} + 1 : Vector{};
+        }
+        lane.put(lane.get(g + i) / winners, share + i);
+    });
+}
+
+void sum_of_shares(const float* x, const float* largest, const float* share, const int64_t* offsets, int64_t count,
+                   float* out, int64_t n) {
+    for_vectors(n, [&](int64_t i, auto lane) {
+        const Vector value = lane.get(x + i);
+        Vector sum{};
+        for (int64_t row = 0; row < count; ++row) {
+            const int64_t at = offsets[row] + i;
+            sum += value == lane.get(largest + at) ? lane.get(share + at) : Vector{};
+        }
+        lane.put(sum, out + i);
+    });
+}
+
+void mean_of_winners(const float* h, const float* x, const int64_t* offsets, int64_t count, const float* largest,
+                     float* out, int64_t n) {
+    for_vectors(n, [&](int64_t i, auto lane) {
+        const Vector top = lane.get(largest + i);
+        Vector winners{}, sum{};
+        for (int64_t row = 0; row < count; ++row) {
+            const auto wins = lane.get(x + offsets[row] + i) == top;
+            winners += wins ? Vector{} + 1 : Vector{};
+            sum += wins ? lane.get(h + offsets[row] + i) : Vector{};
+        }
+        lane.put(sum / winners, out + i);
+    });
 }
 
 template <int rotation>

@@ -1,9 +1,7 @@
 // "window": role (0 sum, 1 spread, 2 max, 3 max_spread, 4 max_mean), axes, then for each axis: input lengths, windows,
 // sizes, strides, padding before, dilations; refs: sum, max: x, out; spread: g, out; max_spread: g, x, largest, out;
-// max_mean: h, x, largest, out. Semantics: ops/pooling.py. All loops are over rows along the last axis, or along the last
-// axes together where no window reaches over them (channels): for each place within a window one vectorised pass.
+// max_mean: h, x, largest, out. Semantics: ops/pooling.py.
 #include <algorithm>
-#include <limits>
 
 #include "instruction.h"
 #include "kernels.h"
@@ -13,7 +11,7 @@ namespace preceptor {
 
 namespace {
 
-constexpr int64_t parallel_work = 1 << 16;  // numbers taken in: some 15 us of one core
+constexpr int64_t parallel_work = 1 << 16;  // numbers taken in: some 10 us of one core
 
 struct WindowAxis {
     int64_t length, count, size, stride, before, dilation;
@@ -23,223 +21,242 @@ struct WindowAxis {
 
 enum class WindowRole : int { sum = 0, spread = 1, max = 2, max_spread = 3, max_mean = 4 };
 
-class Window final : public Instruction {
+// One way to go through an axis: from results (windows, or inputs for the adjoints) to the sources that each takes in.
+struct Way {
+    int64_t results, sources;
+    int64_t stride, step;            // place of a result: index * stride; of a source: index * step
+    std::vector<int64_t> shifts;     // a result at place p takes in the sources at the places p + shift
+    int64_t inner_begin, inner_end;  // results that take in a source for every shift
+
+    // Windows are apart by the stride of the axis, inputs by one; the adjoint turns the shifts round.
+    Way(const WindowAxis& axis, bool adjoint)
+        : results(adjoint ? axis.length : axis.count),
+          sources(adjoint ? axis.count : axis.length),
+          stride(adjoint ? 1 : axis.stride),
+          step(adjoint ? axis.stride : 1) {
+        for (int64_t tap = 0; tap < axis.size; ++tap) {
+            const int64_t shift = tap * axis.dilation - axis.before;
+            shifts.push_back(adjoint ? -shift : shift);
+        }
+        const auto [low, high] = std::minmax_element(shifts.begin(), shifts.end());
+        inner_begin = std::clamp<int64_t>(-*low, 0, results);
+        inner_end = std::clamp<int64_t>(sources - *high, inner_begin, results);
+    }
+
+    // The source for a result and a shift, or -1.
+    int64_t source(int64_t result, int64_t shift) const {
+        const int64_t place = result * stride + shift;
+        if (place < 0 || place % step != 0) return -1;
+        return place / step < sources ? place / step : -1;
+    }
+};
+
+// Goes through all results. What is contiguous is vectorised: the last axes together where no window reaches over them
+// (channels), or the last axis where windows are one apart. The axis before, a line, is gone through with as little work
+// for each place as can be; lines are dealt to threads.
+class Ways {
   public:
-    explicit Window(Words& words) {
-        const int64_t role = words.next();
-        if (role < 0 || role > 4) throw std::invalid_argument("window: unknown role");
-        role_ = static_cast<WindowRole>(role);
-        axes_.resize(size_t(words.next()));
-        for (const auto member : {&WindowAxis::length, &WindowAxis::count, &WindowAxis::size, &WindowAxis::stride,
-                                  &WindowAxis::before, &WindowAxis::dilation}) {
-            for (auto& axis : axes_) axis.*member = words.next();
-        }
-        for (const auto& axis : axes_) {
-            if (axis.length < 0 || axis.count < 0 || axis.size < 1 || axis.stride < 1 || axis.dilation < 1) {
-                throw std::invalid_argument("window: lengths are at least 0, sizes, strides and dilations at least 1");
+    Ways(const std::vector<WindowAxis>& axes, bool adjoint) : last_(axes.back(), adjoint), line_(axes[axes.size() - 2], adjoint) {
+        for (size_t i = 0; i + 2 < axes.size(); ++i) outer_.emplace_back(axes[i], adjoint);
+        for (const Way& way : outer_) lines_ *= way.results;
+    }
+
+    int64_t lines() const { return line_.results * last_.results > 0 ? lines_ : 0; }
+
+    // Calls function(first result, offsets of its sources, how many offsets, how many results side by side).
+    template <class Function>
+    void run(int64_t begin, int64_t end, Function&& function) const {
+        std::vector<int64_t> rows, places, offsets;
+        for (int64_t line = begin; line < end; ++line) {
+            rows.clear();
+            collect(outer_.size(), line, 0, 1, rows);
+            for (int64_t at = 0; at < line_.results; ++at) {
+                places.clear();
+                for (const int64_t row : rows) {
+                    for (const int64_t shift : line_.shifts) {
+                        const int64_t source = line_.source(at, shift);
+                        if (source >= 0) places.push_back((row * line_.sources + source) * last_.sources);
+                    }
+                }
+                const int64_t first = (line * line_.results + at) * last_.results;
+                const auto side_by_side = [&](int64_t from, int64_t to) {
+                    if (from == to) return;
+                    offsets.clear();
+                    for (const int64_t place : places) {
+                        for (const int64_t shift : last_.shifts) {
+                            if (from + shift >= 0 && to + shift <= last_.sources) offsets.push_back(place + from + shift);
+                        }
+                    }
+                    function(first + from, offsets.data(), static_cast<int64_t>(offsets.size()), to - from);
+                };
+                for (int64_t i = 0; i < last_.inner_begin; ++i) side_by_side(i, i + 1);
+                side_by_side(last_.inner_begin, last_.inner_end);
+                for (int64_t i = last_.inner_end; i < last_.results; ++i) side_by_side(i, i + 1);
             }
-            inputs_ *= axis.length;
-            windows_ *= axis.count;
-            taps_ *= axis.size;
-        }
-        const bool has_x = role_ == WindowRole::max_spread || role_ == WindowRole::max_mean;
-        first_ = words.ref();
-        if (has_x) {
-            x_ = words.ref();
-            largest_ = words.ref();
-        }
-        out_ = words.ref();
-        words.finish();
-        simplify();
-    }
-
-    size_t scratch_bytes(int threads) const override {
-        if (role_ == WindowRole::max_spread) return size_t(windows_) * sizeof(float);
-        return role_ == WindowRole::max_mean ? size_t(threads) * row_bytes() : 0;
-    }
-
-    void run(const Context& context) const override {
-        const auto* first = context.at<float>(first_);
-        auto* out = context.at<float>(out_);
-        const Kernels& k = kernels();
-        switch (role_) {
-            case WindowRole::sum:
-                return for_windows(context, [&](int, int64_t row) {
-                    float* to = out + row * last_.count;
-                    std::fill(to, to + last_.count, 0.0f);
-                    for_taps(row, [&](int64_t from, int64_t begin, int64_t count) {
-                        k.add(first + from, to + begin, count);
-                    });
-                });
-            case WindowRole::max:
-                return for_windows(context, [&](int, int64_t row) {
-                    float* to = out + row * last_.count;
-                    std::fill(to, to + last_.count, -std::numeric_limits<float>::infinity());
-                    for_taps(row, [&](int64_t from, int64_t begin, int64_t count) {
-                        k.maximum(first + from, to + begin, count);
-                    });
-                });
-            case WindowRole::spread:
-                return for_inputs(context, [&](int64_t row) {
-                    float* to = out + row * last_.length;
-                    std::fill(to, to + last_.length, 0.0f);
-                    for_covering(row, [&](int64_t window, int64_t begin, int64_t count) {
-                        k.add(first + window, to + begin, count);
-                    });
-                });
-            case WindowRole::max_spread: return max_spread(context, first, out);
-            case WindowRole::max_mean: return max_mean(context, first, out);
         }
     }
 
   private:
-    size_t row_bytes() const { return (size_t(last_.count) * sizeof(float) + 63) / 64 * 64; }
+    // Source lines of a line, the first axis first.
+    void collect(size_t ways, int64_t line, int64_t row, int64_t step, std::vector<int64_t>& rows) const {
+        if (ways == 0) {
+            rows.push_back(row);
+            return;
+        }
+        const Way& way = outer_[ways - 1];
+        for (const int64_t shift : way.shifts) {
+            const int64_t source = way.source(line % way.results, shift);
+            if (source >= 0) collect(ways - 1, line / way.results, row + source * step, step * way.sources, rows);
+        }
+    }
 
-    // Joins the last axes that no window reaches over. Along a last axis that windows reach over in steps of more than
-    // one, rows would not be contiguous: then an axis of length 1 becomes the last.
-    void simplify() {
+    Way last_, line_;
+    std::vector<Way> outer_;
+    int64_t lines_ = 1;
+};
+
+class Window final : public Instruction {
+  public:
+    static Made make(Words& words) {
+        const int64_t role = words.next();
+        if (role < 0 || role > 4) throw std::invalid_argument("window: unknown role");
+        std::vector<WindowAxis> axes(size_t(words.next()));
+        for (const auto member : {&WindowAxis::length, &WindowAxis::count, &WindowAxis::size, &WindowAxis::stride,
+                                  &WindowAxis::before, &WindowAxis::dilation}) {
+            for (auto& axis : axes) axis.*member = words.next();
+        }
+        for (const auto& axis : axes) {
+            if (axis.length < 0 || axis.count < 0 || axis.size < 1 || axis.stride < 1 || axis.dilation < 1) {
+                throw std::invalid_argument("window: lengths are at least 0, sizes, strides and dilations at least 1");
+            }
+        }
+        auto made = std::make_unique<Window>(static_cast<WindowRole>(role), simplify(std::move(axes)));
+        made->first_ = words.ref();
+        if (made->role_ == WindowRole::max_spread || made->role_ == WindowRole::max_mean) {
+            made->x_ = words.ref();
+            made->largest_ = words.ref();
+        }
+        made->out_ = words.ref();
+        words.finish();
+        return made;
+    }
+
+    Window(WindowRole role, const std::vector<WindowAxis>& axes)
+        : role_(role), ways_(axes, false), adjoint_(axes, true), images_(axes[0].is_plain() ? axes[0].length : 1) {
+        for (const auto& axis : axes) {
+            windows_ *= axis.count;
+            work_ *= axis.count * axis.size;
+        }
+    }
+
+    size_t scratch_bytes(int) const override {
+        return role_ == WindowRole::max_spread ? size_t(windows_) * sizeof(float) : 0;
+    }
+
+    void run(const Context& context) const override {
+        const Kernels& k = kernels();
+        const auto* first = context.at<float>(first_);
+        auto* out = context.at<float>(out_);
+        const auto *x = x_ ? context.at<float>(x_) : nullptr, *largest = x_ ? context.at<float>(largest_) : nullptr;
+        const auto sum = [&](int64_t at, const int64_t* offsets, int64_t count, int64_t n) {
+            k.sum_rows(first, offsets, count, out + at, n);
+        };
+        switch (role_) {
+            case WindowRole::sum: return on_lines(context, ways_, sum);
+            case WindowRole::spread: return on_lines(context, adjoint_, sum);
+            case WindowRole::max:
+                return on_lines(context, ways_, [&](int64_t at, const int64_t* offsets, int64_t count, int64_t n) {
+                    k.max_rows(first, offsets, count, out + at, n);
+                });
+            case WindowRole::max_mean:
+                return on_lines(context, ways_, [&](int64_t at, const int64_t* offsets, int64_t count, int64_t n) {
+                    k.mean_of_winners(first, x, offsets, count, largest + at, out + at, n);
+                });
+            case WindowRole::max_spread: break;
+        }
+        // First what each winner of a window receives, then for each input the sum over its windows: image by image, so
+        // that the second pass finds in the cache what the first has read.
+        auto* share = reinterpret_cast<float*>(context.scratch);
+        const int64_t lines = ways_.lines() / std::max<int64_t>(images_, 1);
+        const int64_t adjoint_lines = adjoint_.lines() / std::max<int64_t>(images_, 1);
+        const int64_t cuts = images_ >= context.threads ? images_ : 1;
+        const auto share_lines = [&](int64_t begin, int64_t end) {
+            ways_.run(begin, end, [&](int64_t at, const int64_t* offsets, int64_t count, int64_t n) {
+                k.share_of_winners(first + at, x, offsets, count, largest + at, share + at, n);
+            });
+        };
+        const auto spread_lines = [&](int64_t begin, int64_t end) {
+            adjoint_.run(begin, end, [&](int64_t at, const int64_t* offsets, int64_t count, int64_t n) {
+                k.sum_of_shares(x + at, largest, share, offsets, count, out + at, n);
+            });
+        };
+        const int parts = parts_for(context);
+        if (cuts > 1) {
+            on_threads(parts, [&](int part) {
+                const auto range = Range::part(images_, part, parts);
+                for (int64_t image = range.begin; image < range.end; ++image) {
+                    share_lines(image * lines, (image + 1) * lines);
+                    spread_lines(image * adjoint_lines, (image + 1) * adjoint_lines);
+                }
+            });
+            return;
+        }
+        on_threads(parts, [&](int part) {
+            const auto range = Range::part(ways_.lines(), part, parts);
+            share_lines(range.begin, range.end);
+        });
+        on_threads(parts, [&](int part) {
+            const auto range = Range::part(adjoint_.lines(), part, parts);
+            spread_lines(range.begin, range.end);
+        });
+    }
+
+  private:
+    // At the end one axis that is vectorised, before it at least one more.
+    static std::vector<WindowAxis> simplify(std::vector<WindowAxis> axes) {
         WindowAxis last{1, 1, 1, 1, 0, 1};
-        if (!axes_.empty() && !axes_.back().is_plain() && axes_.back().stride == 1) {
-            last = axes_.back();
-            axes_.pop_back();
+        const WindowAxis single = last;
+        if (!axes.empty() && !axes.back().is_plain() && axes.back().stride == 1) {
+            last = axes.back();
+            axes.pop_back();
         } else {
-            while (!axes_.empty() && axes_.back().is_plain()) {
-                last.length *= axes_.back().length;
-                axes_.pop_back();
+            while (axes.size() > 1 && axes.back().is_plain()) {
+                last.length *= axes.back().length;
+                axes.pop_back();
             }
             last.count = last.length;
         }
-        last_ = last;
-        for (size_t i = axes_.size(); i-- > 1;) {  // others that none reaches over
-            if (!axes_[i].is_plain() || !axes_[i - 1].is_plain()) continue;
-            axes_[i - 1].length *= axes_[i].length;
-            axes_[i - 1].count = axes_[i - 1].length;
-            axes_.erase(axes_.begin() + std::ptrdiff_t(i));
+        for (size_t i = axes.size(); i-- > 1 && axes.size() > 2;) {  // neighbours that no window reaches over
+            if (!axes[i].is_plain() || !axes[i - 1].is_plain()) continue;
+            axes[i - 1].length *= axes[i].length;
+            axes[i - 1].count = axes[i - 1].length;
+            axes.erase(axes.begin() + std::ptrdiff_t(i));
         }
-        for (const auto& axis : axes_) {
-            input_rows_ *= axis.length;
-            window_rows_ *= axis.count;
-        }
+        if (axes.size() < 2) axes.push_back(single);  // the places of an axis before the line are dealt to threads
+        axes.push_back(last);
+        return axes;
     }
 
+    int parts_for(const Context& context) const { return work_ < parallel_work ? 1 : context.threads; }
+
     template <class Function>
-    void for_rows(const Context& context, int64_t rows, Function&& function) const {
-        const int parts = (inputs_ + windows_) * taps_ < parallel_work ? 1 : context.threads;
+    void on_lines(const Context& context, const Ways& ways, Function&& function) const {
+        const int parts = parts_for(context);
         on_threads(parts, [&](int part) {
-            const auto range = Range::part(rows, part, parts);
-            for (int64_t row = range.begin; row < range.end; ++row) function(part, row);
-        });
-    }
-
-    template <class Function>
-    void for_windows(const Context& context, Function&& function) const {
-        if (last_.count > 0) for_rows(context, window_rows_, function);
-    }
-
-    template <class Function>
-    void for_inputs(const Context& context, Function&& function) const {
-        if (last_.length > 0) for_rows(context, input_rows_, [&](int, int64_t row) { function(row); });
-    }
-
-    // For each place within the windows of a row: function(first number of the input, first window, how many).
-    template <class Function>
-    void for_taps(int64_t row, Function&& function) const {
-        taps(axes_.size(), row, 0, 1, [&](int64_t input_row) {
-            for (int64_t tap = 0; tap < last_.size; ++tap) {
-                const int64_t shift = tap * last_.dilation - last_.before;
-                const int64_t begin = std::max<int64_t>(0, -shift), end = std::min(last_.count, last_.length - shift);
-                if (begin < end) function(input_row * last_.length + begin + shift, begin, end - begin);
-            }
-        });
-    }
-
-    // Rows of the input that stand in the windows of a row, from the last axis of those to the first.
-    template <class Function>
-    void taps(size_t axes, int64_t row, int64_t input_row, int64_t step, Function&& function) const {
-        if (axes == 0) return function(input_row);
-        const WindowAxis& axis = axes_[axes - 1];
-        const int64_t start = row % axis.count * axis.stride - axis.before;
-        for (int64_t tap = 0; tap < axis.size; ++tap) {
-            const int64_t at = start + tap * axis.dilation;
-            if (at >= 0 && at < axis.length) {
-                taps(axes - 1, row / axis.count, input_row + at * step, step * axis.length, function);
-            }
-        }
-    }
-
-    // For each place within a window: function(first window, first number of the input's row, how many).
-    template <class Function>
-    void for_covering(int64_t row, Function&& function) const {
-        covering(axes_.size(), row, 0, 1, [&](int64_t window_row) {
-            for (int64_t tap = 0; tap < last_.size; ++tap) {
-                const int64_t shift = tap * last_.dilation - last_.before;
-                const int64_t begin = std::max<int64_t>(0, shift), end = std::min(last_.length, last_.count + shift);
-                if (begin < end) function(window_row * last_.count + begin - shift, begin, end - begin);
-            }
-        });
-    }
-
-    // Rows of windows in which a row of the input stands.
-    template <class Function>
-    void covering(size_t axes, int64_t row, int64_t window_row, int64_t step, Function&& function) const {
-        if (axes == 0) return function(window_row);
-        const WindowAxis& axis = axes_[axes - 1];
-        const int64_t place = row % axis.length + axis.before;
-        for (int64_t tap = 0; tap < axis.size; ++tap) {
-            const int64_t start = place - tap * axis.dilation;
-            if (start >= 0 && start % axis.stride == 0 && start / axis.stride < axis.count) {
-                covering(axes - 1, row / axis.length, window_row + start / axis.stride * step, step * axis.count, function);
-            }
-        }
-    }
-
-    // First what each winner of a window receives, then for each number of the input the sum over its windows.
-    void max_spread(const Context& context, const float* g, float* out) const {
-        const Kernels& k = kernels();
-        const auto *x = context.at<float>(x_), *largest = context.at<float>(largest_);
-        auto* share = reinterpret_cast<float*>(context.scratch);
-        for_windows(context, [&](int, int64_t row) {
-            const int64_t at = row * last_.count;
-            std::fill(share + at, share + at + last_.count, 0.0f);
-            for_taps(row, [&](int64_t from, int64_t begin, int64_t count) {
-                k.count_equal(x + from, largest + at + begin, share + at + begin, count);
-            });
-            k.divide(g + at, share + at, share + at, last_.count);
-        });
-        for_inputs(context, [&](int64_t row) {
-            const int64_t at = row * last_.length;
-            std::fill(out + at, out + at + last_.length, 0.0f);
-            for_covering(row, [&](int64_t window, int64_t begin, int64_t count) {
-                k.add_where_equal(x + at + begin, largest + window, share + window, out + at + begin, count);
-            });
-        });
-    }
-
-    void max_mean(const Context& context, const float* h, float* out) const {
-        const Kernels& k = kernels();
-        const auto *x = context.at<float>(x_), *largest = context.at<float>(largest_);
-        for_windows(context, [&](int part, int64_t row) {
-            const int64_t at = row * last_.count;
-            auto* winners = reinterpret_cast<float*>(context.scratch + size_t(part) * row_bytes());
-            std::fill(winners, winners + last_.count, 0.0f);
-            std::fill(out + at, out + at + last_.count, 0.0f);
-            for_taps(row, [&](int64_t from, int64_t begin, int64_t count) {
-                k.count_equal(x + from, largest + at + begin, winners + begin, count);
-                k.add_where_equal(x + from, largest + at + begin, h + from, out + at + begin, count);
-            });
-            k.divide(out + at, winners, out + at, last_.count);
+            const auto range = Range::part(ways.lines(), part, parts);
+            ways.run(range.begin, range.end, function);
         });
     }
 
     WindowRole role_;
-    std::vector<WindowAxis> axes_;  // without the last
-    WindowAxis last_;
-    int64_t inputs_ = 1, windows_ = 1, taps_ = 1, input_rows_ = 1, window_rows_ = 1;
+    Ways ways_, adjoint_;
+    int64_t images_;  // along a first axis that no window reaches over
+    int64_t windows_ = 1, work_ = 1;
     Ref first_, x_, largest_, out_;
 };
 
 }  // namespace
 
-Made make_window(Words& words) { return std::make_unique<Window>(words); }
+Made make_window(Words& words) { return Window::make(words); }
 
 }  // namespace preceptor

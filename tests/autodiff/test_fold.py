@@ -9,7 +9,7 @@ from preceptor.autodiff.fold import fold
 from preceptor.errors import NotDifferentiable
 
 ROWS = np.random.default_rng(0).normal(size=(5, 3))
-engines = pytest.mark.parametrize("engine", ["reference", "xla"])
+engines = pytest.mark.parametrize("engine", ["reference", "native", "xla"])
 
 
 @engines

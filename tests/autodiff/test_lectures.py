@@ -123,7 +123,7 @@ def test_relu_jacobian_of_the_lecture():
     assert_array_equal(pr.grad(lambda z: pr.dot(pr.relu(z), upstream))(z), [4.0, 0.0, 5.0, 0.0])
 
 
-@pytest.mark.parametrize("engine", ["reference", "xla"])
+@pytest.mark.parametrize("engine", ["reference", "native", "xla"])
 def test_worked_example(engine):
     """L = |W2 relu(W1 x) - t|², against the text's formulas."""
     w1, w2, t = RNG.normal(size=(4, 3)), RNG.normal(size=(2, 4)), RNG.normal(size=2)

@@ -10,7 +10,7 @@ from preceptor.graph import flatten
 
 RNG = np.random.default_rng(0)
 X, W, V = RNG.normal(size=3), RNG.normal(size=(3, 3)), RNG.normal(size=3)
-ENGINES = ("reference", "xla")
+ENGINES = ("reference", "native", "xla")
 
 
 def body(lib, x, w):

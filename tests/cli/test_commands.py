@@ -19,6 +19,7 @@ import pytest
 
 import preceptor as pr
 from preceptor.data import read
+from preceptor.engines.native import unavailable
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 QUICK = ("--engine", "reference", "--hidden", "8", "--epochs", "3")
@@ -75,10 +76,12 @@ def test_fit_json_is_the_last_line(preceptor, here):
     assert run.test["accuracy"] == found["test"]["accuracy"]
 
 
-@pytest.mark.parametrize("engine", ["reference", "xla"])
+@pytest.mark.parametrize("engine", ["reference", "native", "xla"])
 def test_the_same_seed_gives_the_same_figures_and_the_same_file(preceptor, here, engine):
     if engine == "xla":
         pytest.importorskip("jax", reason="the xla engine needs jax")
+    if engine == "native" and (reason := unavailable()):
+        pytest.skip(f"the native engine: {reason}")
     found, digests = [], []
     for name, seed in (("a", 3), ("b", 3), ("c", 4)):
         words = ("--engine", engine, "--hidden", "8", "--epochs", "3", "--drop-rate", "0.2", "--seed", seed)

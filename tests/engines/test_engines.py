@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import preceptor as pr
 from preceptor.engines import choose_engine
 
-ENGINES = ("reference", "xla")
+ENGINES = ("reference", "native", "xla")
 RNG = np.random.default_rng(0)
 
 
@@ -42,10 +42,11 @@ def test_float64_is_kept_where_asked_for(engine):
 def test_bfloat16_products_agree():
     x, y = RNG.normal(size=(16, 64)).astype(np.float32), RNG.normal(size=(64, 8)).astype(np.float32)
     function = lambda x, y: pr.value_and_grad(lambda x: pr.sum(pr.sin(x @ y)))(x)
-    results = [pr.jit(function, engine=engine, precision="bf16")(x, y) for engine in ENGINES]
-    for one, other in zip(*results, strict=True):
-        assert_allclose(one, other, rtol=1e-4, atol=1e-4 * np.abs(one).max())
-        assert one.dtype == other.dtype == np.float32
+    reference, *rest = (pr.jit(function, engine=engine, precision="bf16")(x, y) for engine in ENGINES)
+    for results in rest:
+        for one, other in zip(reference, results, strict=True):
+            assert_allclose(one, other, rtol=1e-4, atol=1e-4 * np.abs(one).max())
+            assert one.dtype == other.dtype == np.float32
     exact = pr.jit(lambda x, y: x @ y, engine="reference")(x, y)
     rounded = pr.jit(lambda x, y: x @ y, engine="reference", precision="bf16")(x, y)
     error = np.abs(rounded - exact).max() / np.abs(exact).max()

@@ -27,7 +27,7 @@ def torch_gradient(torch):
 @pytest.fixture(scope="session")
 def agrees_with_torch(torch_gradient):
     """Returns `check(layer, params, x, theirs, engine)`: value and gradients of a layer are those of PyTorch's function
-    `theirs(x, params)`, in float64 on the reference engine and in float32 on xla."""
+    `theirs(x, params)`, in float64 on the reference engine and in float32 on the others."""
 
     def check(layer, params, x, theirs, engine="reference"):
         dtype, tolerance = (np.float64, 1e-10) if engine == "reference" else (np.float32, 1e-5)

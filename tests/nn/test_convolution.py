@@ -101,9 +101,9 @@ def test_value_and_gradients_agree_with_pytorch(case, agrees_with_torch, channel
         (nn.Convolution(2, 2, 2, 0), (2, 4, 5, 3, 2)),
     ],
 )
-def test_on_xla_too(layer, shape, agrees_with_torch, channels_second, torch):
-    pytest.importorskip("jax")
-    compare(layer, shape, agrees_with_torch, channels_second, torch, "xla")
+@pytest.mark.parametrize("engine", ["native", "xla"])
+def test_in_float32_too(layer, shape, engine, agrees_with_torch, channels_second, torch):
+    compare(layer, shape, agrees_with_torch, channels_second, torch, engine)
 
 
 @pytest.mark.filterwarnings("ignore:Using padding='same' with even kernel")

@@ -21,9 +21,8 @@ ROWS = [
 
 
 @pytest.mark.parametrize("dtype", [np.int8, np.uint8, np.int32, np.int64])
-@pytest.mark.parametrize("engine", ["reference", "xla"])
+@pytest.mark.parametrize("engine", ["reference", "native", "xla"])
 def test_value_and_gradient_agree_with_pytorch(dtype, engine, torch, torch_gradient):
-    pytest.importorskip("jax")
     rng = np.random.default_rng(0)
     weight, weights, x = rng.normal(size=(7, 3)), rng.normal(size=(5, 4, 3)), rng.integers(0, 7, (5, 4)).astype(dtype)
 

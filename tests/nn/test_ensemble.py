@@ -55,7 +55,7 @@ ROWS = [
 QUICK = {"engine": "reference", "hidden": (6,), "epochs": 3, "batch_size": 16}
 
 
-@pytest.mark.parametrize("engine", ["reference", "xla"])
+@pytest.mark.parametrize("engine", ["reference", "native", "xla"])
 def test_the_mean_of_an_ensemble_is_that_of_networks_computed_one_by_one(engine):
     network = nn.mlp((5,), 3, batch_norm=True)
     x = np.random.default_rng(0).normal(size=(6, 4))
@@ -80,7 +80,7 @@ def test_random_masks_differ_between_the_networks():
     assert 0.4 < np.mean(y[:, 0] == y[:, 1]) < 0.6
 
 
-@pytest.mark.parametrize("engine", ["reference", "xla"])
+@pytest.mark.parametrize("engine", ["reference", "native", "xla"])
 @pytest.mark.parametrize("inner", [nn.SoftmaxCrossEntropy(), nn.Quadratic(), nn.Hinge()])
 def test_the_gradient_is_that_of_each_network_alone_as_in_pytorch(engine, inner, torch):
     rng = np.random.default_rng(0)

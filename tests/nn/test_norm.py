@@ -114,11 +114,11 @@ def test_layer_norm_agrees_with_pytorch(shape, epsilon, agrees_with_torch, torch
     agrees_with_torch(nn.LayerNorm(epsilon), params, RNG.normal(2, 3, shape), theirs)
 
 
-def test_layer_norm_on_xla_too(agrees_with_torch, torch):
-    pytest.importorskip("jax")
+@pytest.mark.parametrize("engine", ["native", "xla"])
+def test_layer_norm_in_float32_too(engine, agrees_with_torch, torch):
     params = {"scale": RNG.normal(1, 0.3, 6), "shift": RNG.normal(size=6)}
     theirs = lambda x, p: torch.nn.functional.layer_norm(x, (6,), p["scale"], p["shift"])
-    agrees_with_torch(nn.LayerNorm(), params, RNG.normal(2, 3, (4, 5, 6)), theirs, "xla")
+    agrees_with_torch(nn.LayerNorm(), params, RNG.normal(2, 3, (4, 5, 6)), theirs, engine)
 
 
 def response_norm(torch, layer, channels_second):
@@ -138,11 +138,11 @@ def test_local_response_norm_agrees_with_pytorch(shape, window, beta, agrees_wit
     agrees_with_torch(layer, {}, RNG.normal(size=shape), response_norm(torch, layer, channels_second))
 
 
-def test_local_response_norm_has_the_constants_of_alexnet(agrees_with_torch, channels_second, torch):
-    pytest.importorskip("jax")
+@pytest.mark.parametrize("engine", ["native", "xla"])
+def test_local_response_norm_has_the_constants_of_alexnet(engine, agrees_with_torch, channels_second, torch):
     norm = torch.nn.functional.local_response_norm
     theirs = channels_second(lambda x, _: norm(x, 5, 5e-4, 0.75, 2.0))
-    agrees_with_torch(nn.LocalResponseNorm(), {}, 30 * RNG.normal(size=(2, 3, 3, 12)), theirs, "xla")
+    agrees_with_torch(nn.LocalResponseNorm(), {}, 30 * RNG.normal(size=(2, 3, 3, 12)), theirs, engine)
 
 
 def contrast_norm_of_scipy(picture, window, epsilon=1e-4):
@@ -167,10 +167,9 @@ def test_local_contrast_norm_agrees_with_scipy(window, shape):
     np.testing.assert_allclose(nn.LocalContrastNorm(window)(x), theirs, rtol=1e-10, atol=1e-10)
 
 
-@pytest.mark.parametrize("engine", ["reference", "xla"])
+@pytest.mark.parametrize("engine", ["reference", "native", "xla"])
 @pytest.mark.parametrize("window, shape", [(9, (2, 10, 7, 3)), (4, (2, 1, 5, 2)), (7, (1, 3, 3, 1))])
 def test_gradients_of_local_contrast_norm_agree_with_pytorch(window, shape, engine, agrees_with_torch, torch):
-    pytest.importorskip("jax")
     before = (window - 1) // 2
     weights = np.multiply.outer(*[gaussian(window, window / 4)] * 2)[None, None]
 

@@ -53,18 +53,17 @@ def test_value_and_gradients_agree_with_pytorch(case, agrees_with_torch, channel
 
 @pytest.mark.parametrize("kind", KINDS)
 @pytest.mark.parametrize("window, stride, padding, shape", [(3, 2, 1, (3, 9, 8, 4)), (2, None, 0, (2, 1, 5, 4, 3))])
-def test_on_xla_too(kind, window, stride, padding, shape, agrees_with_torch, channels_second, torch):
-    pytest.importorskip("jax")
+@pytest.mark.parametrize("engine", ["native", "xla"])
+def test_in_float32_too(kind, window, stride, padding, shape, engine, agrees_with_torch, channels_second, torch):
     window = (1, *[window] * (len(shape) - 3)) if shape[1] == 1 else window
     layer = kind(window, stride, padding)
     x = np.random.default_rng(0).normal(size=shape)
-    agrees_with_torch(layer, {}, x, channels_second(theirs(torch, layer, len(shape) - 2)), "xla")
+    agrees_with_torch(layer, {}, x, channels_second(theirs(torch, layer, len(shape) - 2)), engine)
 
 
-@pytest.mark.parametrize("engine", ["reference", "xla"])
+@pytest.mark.parametrize("engine", ["reference", "native", "xla"])
 @pytest.mark.parametrize("shape", [(3, 4, 2), (2, 3, 4, 5), (2, 1, 1, 3), (1, 2, 3, 4, 1)])
 def test_global_pools_agree_with_pytorch(shape, engine, agrees_with_torch):
-    pytest.importorskip("jax")
     x, space = np.random.default_rng(0).normal(size=shape), tuple(range(1, len(shape) - 1))
     agrees_with_torch(nn.GlobalMeanPool(), {}, x, lambda x, _: x.mean(space), engine)
     agrees_with_torch(nn.GlobalMaxPool(), {}, x, lambda x, _: x.amax(space), engine)

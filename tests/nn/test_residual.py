@@ -58,9 +58,8 @@ def spec(*shape):
     return pr.Spec(shape, np.dtype(np.float32))
 
 
-@pytest.mark.parametrize("engine", ["reference", "xla"])
+@pytest.mark.parametrize("engine", ["reference", "native", "xla"])
 def test_value_and_gradients_agree_with_pytorch(engine, agrees_with_torch, torch):
-    pytest.importorskip("jax")
     layer = nn.Residual(nn.Sequential((nn.Dense(6), nn.Tanh(), nn.Dense(4))), nn.Dense(4, bias=False))
     rng = np.random.default_rng(0)
     params, _ = layer.init(rng, spec(1, 3))

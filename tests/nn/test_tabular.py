@@ -97,7 +97,7 @@ def test_the_loss_of_members_is_the_mean_of_theirs_and_so_is_the_prediction(loss
     assert ours.outputs(2) == loss.outputs(2)
 
 
-@pytest.mark.parametrize("engine", ["reference", "xla"])
+@pytest.mark.parametrize("engine", ["reference", "native", "xla"])
 def test_levels_are_embeddings_as_in_pytorch(engine):
     torch = pytest.importorskip("torch", reason="PyTorch is the reference of this test")
     layer, rng = nn.Levels((2, 0), (3, 2), width=4), np.random.default_rng(0)

@@ -155,17 +155,18 @@ def in_torch(torch, layer, params, state, x):
     "network, picture, engine",
     [
         (nn.lenet5(10), (28, 28, 1), "reference"),
+        (nn.lenet5(10), (28, 28, 1), "native"),
         (nn.lenet5(10), (28, 28, 1), "xla"),
         (nn.cnn(10), (8, 8, 3), "reference"),
         (nn.convnet(5, widths=(4, 6), stride=2), (12, 12, 2), "reference"),
         (nn.vgg(3, widths=(4, 6)), (8, 8, 2), "reference"),
         (nn.resnet20(4), (8, 8, 1), "reference"),
+        (nn.resnet20(4), (8, 8, 1), "native"),
         pytest.param(nn.resnet20(4), (8, 8, 1), "xla", marks=pytest.mark.slow),
     ],
-    ids=["lenet5", "lenet5-xla", "cnn", "convnet", "vgg", "resnet20", "resnet20-xla"],
+    ids=["lenet5", "lenet5-native", "lenet5-xla", "cnn", "convnet", "vgg", "resnet20", "resnet20-native", "resnet20-xla"],
 )
 def test_value_and_gradients_agree_with_pytorch(network, picture, engine, torch, torch_gradient):
-    pytest.importorskip("jax")
     dtype, tolerance = (np.float64, 1e-10) if engine == "reference" else (np.float32, 1e-5)
     rng = np.random.default_rng(0)
     params, state = network.init(rng, spec(1, *picture))
@@ -187,10 +188,9 @@ def test_value_and_gradients_agree_with_pytorch(network, picture, engine, torch,
         np.testing.assert_allclose(a, b, rtol=tolerance, atol=tolerance * max(1, np.abs(b).max()))
 
 
-@pytest.mark.parametrize("engine", ["reference", "xla"])
+@pytest.mark.parametrize("engine", ["reference", "native", "xla"])
 def test_state_and_keys_reach_the_parts_of_a_block(engine):
     """Batch norm's averages move and dropout draws, in blocks within a network, as in any other layer."""
-    pytest.importorskip("jax")
     inner = nn.Sequential((nn.Convolution(3, 3, bias=False), nn.BatchNorm(), nn.Relu(), nn.Dropout(0.5)))
     network = nn.Sequential((nn.Residual(inner), nn.Flatten(), nn.Dense(2)), ("block", "flatten", "output"))
     params, state = network.init(np.random.default_rng(0), spec(1, 4, 4, 3))

@@ -117,10 +117,10 @@ def test_value_and_gradients_are_those_of_pytorch(case):
         ((1, 1, 1, 1), (3, 3, 1, 1), ((1, 1), "same", (1, 1), 1)),
     ],
 )
-def test_xla_in_float32_gives_what_pytorch_gives(shape, kernel, static):
+@pytest.mark.parametrize("engine", ["native", "xla"])
+def test_in_float32_gives_what_pytorch_gives(shape, kernel, static, engine):
     pytest.importorskip("torch")
-    pytest.importorskip("jax")
-    compare_with_torch(shape, kernel, static, "xla", np.float32, 1e-5)
+    compare_with_torch(shape, kernel, static, engine, np.float32, 1e-5)
 
 
 @pytest.mark.parametrize("groups, stride", [(1, (1, 2)), (2, (2, 1))])
@@ -137,7 +137,7 @@ def test_second_derivatives_are_those_of_pytorch(groups, stride):
         loss = lambda x, kernel: pr.sum(pr.sin(pr.convolution(x, kernel, stride, pairs, 1, groups)))
         return sum(pr.sum(each**3) for each in pr.grad(loss, (0, 1))(x, kernel))
 
-    for engine in ("reference", "xla"):
+    for engine in ("reference", "native", "xla"):
         for ours, theirs in zip(pr.jit(pr.grad(penalty, (0, 1)), engine=engine)(x, kernel), second, strict=True):
             close(ours, theirs, 1e-10)
 
@@ -180,7 +180,7 @@ def test_transposed_convolution_is_that_of_pytorch(groups, stride, dilation, pad
         torch.tensor(kernel).permute(3, 2, 0, 1).contiguous(),
         None, stride, 0 if padding == "valid" else 1, 0, groups, dilation,
     )  # fmt: skip
-    for engine in ("reference", "xla"):
+    for engine in ("reference", "native", "xla"):
         ours = pr.jit(lambda x, k: pr.transposed_convolution(x, k, stride, padding, dilation, groups), engine=engine)(
             x, kernel
         )
@@ -199,7 +199,7 @@ def test_transposed_convolution_with_padding_same_is_that_of_jax():
     assert_allclose(ours, theirs, rtol=1e-12, atol=1e-13)
 
 
-@pytest.mark.parametrize("engine", ["reference", "xla"])
+@pytest.mark.parametrize("engine", ["reference", "native", "xla"])
 def test_empty_axes(engine):
     run = lambda x, k, **static: pr.jit(
         pr.value_and_grad(
@@ -227,14 +227,15 @@ def test_per_example_gradients_and_jacobians():
     outs = lambda kernel: pr.convolution(x[:1], kernel, 2, groups=2)
     basis = np.eye(kernel.size).reshape(-1, *kernel.shape)
     columns = np.stack([outs(each) for each in basis], -1).reshape(*outs(kernel).shape, *kernel.shape)
-    for engine in ("reference", "xla"):
+    for engine in ("reference", "native", "xla"):
         rows = pr.jit(lambda k, x: pr.per_example_grad(loss)(k, x), engine=engine)(kernel, x)
         assert_allclose(rows, singly, rtol=1e-10, atol=1e-12)
         assert_allclose(pr.jit(pr.jacobian(outs), engine=engine)(kernel), columns, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.parametrize("engine", ["native", "xla"])
 @pytest.mark.parametrize("groups", [1, 2, 16])
-def test_bfloat16_rounds_the_factors_of_all_three(groups):
+def test_bfloat16_rounds_the_factors_of_all_three(groups, engine):
     x, kernel = RNG.normal(size=(4, 6, 6, 16)), RNG.normal(size=(3, 3, 16 // groups, 16))
     x, kernel, g = (each.astype(np.float32) for each in (x, kernel, RNG.normal(size=(4, 3, 3, 16))))
 
@@ -249,7 +250,7 @@ def test_bfloat16_rounds_the_factors_of_all_three(groups):
 
     once = lambda name, a, b: pr.jit(function, engine=name, precision="bf16")(a, b)
     exact = pr.jit(function, engine="reference")(x, kernel)
-    one, other = once("reference", x, kernel), once("xla", x, kernel)
+    one, other = once("reference", x, kernel), once(engine, x, kernel)
     rounded = [_round_to_bfloat16(each) for each in (x, kernel)]
     by_hand = pr.jit(function, engine="reference")(*rounded)[0][1]
     assert_allclose(one[0][1], by_hand, rtol=1e-6, atol=1e-5)

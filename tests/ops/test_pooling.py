@@ -79,10 +79,10 @@ def test_value_and_gradient_are_those_of_pytorch(kind, case):
         ((1, 4, 3, 5, 2), (2, 3, 1), (1, 2, 2), (1, 1, 0)),
     ],
 )
-def test_xla_in_float32_gives_what_pytorch_gives(kind, case):
+@pytest.mark.parametrize("engine", ["native", "xla"])
+def test_in_float32_gives_what_pytorch_gives(kind, case, engine):
     pytest.importorskip("torch")
-    pytest.importorskip("jax")
-    compare_with_torch(kind, case, "xla", np.float32, 1e-5)
+    compare_with_torch(kind, case, engine, np.float32, 1e-5)
 
 
 @pytest.mark.parametrize("kind", POOLS)
@@ -94,7 +94,7 @@ def test_second_derivatives_are_those_of_pytorch(kind):
     (first,) = torch.autograd.grad(loss, their_x, create_graph=True)
     (second,) = torch.autograd.grad((first**3).sum(), their_x)
     pool = lambda x: pr.sum(pr.sin(POOLS[kind](x, (3, 2), (1, 2), ((1, 1), (0, 0)))))
-    for engine in ("reference", "xla"):
+    for engine in ("reference", "native", "xla"):
         ours = pr.jit(pr.grad(lambda x: pr.sum(pr.grad(pool)(x) ** 3)), engine=engine)(x)
         assert_allclose(ours, second.numpy(), rtol=1e-10, atol=1e-12)
 
@@ -105,7 +105,7 @@ def test_derivatives_are_those_of_central_differences(kind):
     assert check.worst_error <= 1e-7, str(check)
 
 
-@pytest.mark.parametrize("engine", ["reference", "xla"])
+@pytest.mark.parametrize("engine", ["reference", "native", "xla"])
 def test_ties_share_the_derivative_in_equal_parts(engine):
     gradient = pr.jit(pr.grad(lambda x, w: pr.sum(pr.max_pool(x, 2, 1) * w)), engine=engine)
     x = np.array([[3.0, 3.0, 1.0], [3.0, 0.0, 1.0]])[None, :, :, None]
@@ -118,7 +118,7 @@ def test_ties_share_the_derivative_in_equal_parts(engine):
     assert_allclose(whole, pr.grad(pr.max)(x))  # the same rule as that of the largest over axes
 
 
-@pytest.mark.parametrize("engine", ["reference", "xla"])
+@pytest.mark.parametrize("engine", ["reference", "native", "xla"])
 def test_padding_is_never_the_largest_and_takes_no_derivative(engine):
     pool = lambda x: pr.max_pool(x, 3, 2, 1)
     run = pr.jit(pr.value_and_grad(lambda x: (lambda y: (pr.sum(y), y))(pool(x)), has_aux=True), engine=engine)
@@ -133,7 +133,7 @@ def test_padding_is_never_the_largest_and_takes_no_derivative(engine):
 
 def test_nan_goes_through():
     x = np.array([1.0, np.nan, 3.0, 4.0]).reshape(1, 4, 1)
-    for engine in ("reference", "xla"):
+    for engine in ("reference", "native", "xla"):
         assert_array_equal(pr.jit(lambda x: pr.max_pool(x, 2), engine=engine)(x).ravel(), [np.nan, 4.0])
 
 
@@ -153,7 +153,7 @@ def test_windows_lie_side_by_side_unless_told_otherwise():
     assert_array_equal(pr.max_pool(x, 1), x)
 
 
-@pytest.mark.parametrize("engine", ["reference", "xla"])
+@pytest.mark.parametrize("engine", ["reference", "native", "xla"])
 def test_window_sum_reaches_over_any_axes(engine):
     x = RNG.normal(size=(2, 3, 7))
     padded = np.pad(x, ((0, 0), (0, 0), (2, 2)))
@@ -167,7 +167,7 @@ def test_window_sum_reaches_over_any_axes(engine):
     assert_array_equal(gradient[0, 0], [1, 1, 2, 1, 2, 1, 1])
 
 
-@pytest.mark.parametrize("engine", ["reference", "xla"])
+@pytest.mark.parametrize("engine", ["reference", "native", "xla"])
 @pytest.mark.parametrize("kind", POOLS)
 def test_empty_axes(kind, engine):
     run = lambda shape, **static: pr.jit(
@@ -185,7 +185,7 @@ def test_per_example_gradients():
     for pool in POOLS.values():
         loss = lambda x, pool=pool: pr.sum(pr.sin(pool(pr.reshape(x, (1, *x.shape)), 2, 1)))
         singly = np.stack([pr.grad(loss)(each) for each in x])
-        for engine in ("reference", "xla"):
+        for engine in ("reference", "native", "xla"):
             rows = pr.jit(pr.per_example_grad(lambda scale, x, loss=loss: loss(x * scale)), engine=engine)
             scales = np.array([np.sum(each * g) for each, g in zip(x, singly, strict=True)])
             assert_allclose(rows(np.float64(1.0), x), scales, rtol=1e-10)

@@ -8,7 +8,7 @@ import pytest
 
 import preceptor as pr
 from preceptor import nn
-from preceptor.engines import Reference, Xla
+from preceptor.engines import Native, Reference, Xla
 from preceptor.train import Adam, Arrays, Config, Constant, Cosine, Momentum, train
 
 SHARED = Path(__file__).parents[2].parent / "shared" / "data"
@@ -30,7 +30,7 @@ def outputs_after(network, loss, x, y, **given):
 
 
 @pytest.mark.parametrize("seed", range(5))
-@pytest.mark.parametrize("engine", [Reference("f64"), Xla("f64")], ids=["reference", "xla"])
+@pytest.mark.parametrize("engine", [Reference("f64"), Native("f64"), Xla("f64")], ids=["reference", "native", "xla"])
 def test_xor_is_learned_by_two_four_two_units(seed, engine):
     network = nn.mlp((4,), 2, activation=nn.Tanh(), initialiser=nn.Xavier())
     x, y = np.tile(2 * XOR - 1, (50, 1)), np.tile([0, 1, 1, 0], 50)
@@ -50,12 +50,13 @@ def test_xor_is_not_learned_without_a_hidden_layer():
     assert (outputs.argmax(1) == [0, 1, 1, 0]).sum() <= 3
 
 
-def test_a_function_of_one_number_is_fitted():
+@pytest.mark.parametrize("engine", [Native("f32"), Xla("f32")], ids=["native", "xla"])
+def test_a_function_of_one_number_is_fitted(engine):
     x = np.linspace(-3, 3, 200)[:, None]
     y = np.sin(2 * x[:, 0]) + 0.3 * x[:, 0] ** 2
     outputs = outputs_after(
         nn.mlp((32, 32), 1, activation=nn.Tanh(), initialiser=nn.Xavier()), nn.Quadratic(), x, y, optimiser=Adam(),
-        schedule=Cosine(), learning_rate=0.01, batch_size=20, epochs=800, engine=Xla("f32"),
+        schedule=Cosine(), learning_rate=0.01, batch_size=20, epochs=800, engine=engine,
     )  # fmt: skip
     assert np.abs(outputs[:, 0] - y).max() < 0.05
 
@@ -69,13 +70,14 @@ def test_a_network_without_hidden_layer_is_the_line_through_the_points():
     np.testing.assert_allclose(outputs[:, 0], np.polyval(np.polyfit(x[:, 0], y, 1), x[:, 0]), rtol=1e-6, atol=1e-7)
 
 
-def test_digits_with_default_settings():
+@pytest.mark.parametrize("engine", ["native", "xla"])
+def test_digits_with_default_settings(engine):
     """At least 0.97 on rows never seen, within seconds, the same figures at every repeat."""
     began = time.process_time()
-    run = pr.fit("digits", engine="xla")
+    run = pr.fit("digits", engine=engine)
     assert time.process_time() - began < 15
     assert run.test["accuracy"] >= 0.97
-    again = pr.fit("digits", engine="xla")
+    again = pr.fit("digits", engine=engine)
     assert again.test == run.test
     assert all(p.tobytes() == again.params[path].tobytes() for path, p in run.params.items())
 

@@ -136,7 +136,7 @@ def test_the_test_part_does_not_guide_training_and_the_dev_part_does():
     assert (bare.dev, bare.test, bare.facts["split"]["train"]) == ({}, {}, 150)
 
 
-@pytest.mark.parametrize("engine", ["reference", "xla"])
+@pytest.mark.parametrize("engine", ["reference", "native", "xla"])
 def test_the_same_seed_gives_the_same_run(engine):
     runs = [
         fit("iris", **(QUICK | {"engine": engine}), drop_rate=0.2, batch_norm=True, seed=seed) for seed in (5, 5, 6)
@@ -328,7 +328,7 @@ def test_perceptron_separates_setosa_from_the_rest():
 
 
 @pytest.mark.parametrize("precision", ["f32", "bf16", "f64"])
-@pytest.mark.parametrize("engine", ["reference", "xla"])
+@pytest.mark.parametrize("engine", ["reference", "native", "xla"])
 def test_every_precision_learns_on_every_engine(engine, precision):
     run = fit("iris", epochs=20, hidden=(16,), learning_rate=0.02, engine=engine, precision=precision)
     assert run.dev["log_loss"] < 0.6

@@ -12,7 +12,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 import preceptor as pr
 from preceptor import nn
 from preceptor.data import order
-from preceptor.engines import Reference, Xla
+from preceptor.engines import Native, Reference, Xla
 from preceptor.errors import DataError
 from preceptor.train import L1, L2, SGD, Adam, AdamW, Arrays, Config, Cosine, Momentum, RMSProp, loop, train
 from preceptor.train.loop import Evaluator, initial_values, learning_rates
@@ -134,7 +134,7 @@ def test_fifty_steps_equal_pytorchs_in_float64(torch, blobs, given, make, penalt
     check_against(torch, config_of(**given), arrays_of(blobs), make(torch), 1e-10, **penalties)
 
 
-@pytest.mark.parametrize("engine", [Reference("f32"), Xla("f32")], ids=["reference", "xla"])
+@pytest.mark.parametrize("engine", [Reference("f32"), Native("f32"), Xla("f32")], ids=["reference", "native", "xla"])
 @pytest.mark.parametrize("name", ["Adam", "SGD", "momentum, batch norm"])
 def test_fifty_steps_equal_pytorchs_in_float32(torch, blobs, name, engine):
     given, make, _ = PEERS[name]
@@ -170,11 +170,11 @@ def test_a_regression_equals_pytorchs(torch, blobs):
 
 # The same bits -------------------------------------------------------------------------------------------------------
 
-BOTH = pytest.mark.parametrize("engine", [Reference("f32"), Xla("f32")], ids=["reference", "xla"])
+EVERY = pytest.mark.parametrize("engine", [Reference("f32"), Native("f32"), Xla("f32")], ids=["reference", "native", "xla"])
 FULL = nn.mlp((16, 8), 3, batch_norm=True, drop_rate=0.3)
 
 
-@BOTH
+@EVERY
 def test_the_same_seed_gives_the_same_bits(blobs, engine):
     data = arrays_of(blobs)
     config = config_of(FULL, engine=engine, seed=11)
@@ -183,7 +183,7 @@ def test_the_same_seed_gives_the_same_bits(blobs, engine):
     assert digest(after(config_of(FULL, engine=engine, seed=12), data)) not in found
 
 
-@pytest.mark.parametrize("engine, capacity", [(Reference("f32"), 1), (Reference("f32"), 3), (Xla("f32"), 3)], ids=str)
+@pytest.mark.parametrize("engine, capacity", [(Reference("f32"), 1), (Reference("f32"), 3), (Native("f32"), 3), (Xla("f32"), 3)], ids=str)
 def test_how_many_steps_the_engine_takes_at_once_changes_nothing(blobs, engine, capacity, monkeypatch):
     data = arrays_of(blobs, dev=10)
     config = config_of(FULL, engine=engine, schedule=Cosine(), warmup=0.2)
@@ -205,7 +205,7 @@ def test_a_slow_engine_is_called_for_fewer_steps_at_once(blobs, monkeypatch):
     assert digest(records[-1].snapshot()["params"]) == expected
 
 
-@BOTH
+@EVERY
 def test_stopping_midway_leaves_what_a_longer_training_has_there(blobs, engine):
     data = arrays_of(blobs)
     config = config_of(FULL, engine=engine)
@@ -216,7 +216,7 @@ def test_stopping_midway_leaves_what_a_longer_training_has_there(blobs, engine):
 
 
 def test_a_snapshot_is_a_copy(blobs):
-    for engine in (Reference("f32"), Xla("f32")):
+    for engine in (Reference("f32"), Native("f32"), Xla("f32")):
         records = train(config_of(engine=engine), arrays_of(blobs))
         kept = next(records).snapshot()["params"]
         before = digest(kept)
@@ -224,18 +224,20 @@ def test_a_snapshot_is_a_copy(blobs):
         assert digest(kept) == before
 
 
-def test_dropout_masks_are_the_same_on_both_engines(blobs):
+def test_dropout_masks_are_the_same_on_all_engines(blobs):
     """A different mask anywhere would move the weights by far more than rounding does."""
     data = arrays_of(blobs)
-    one, other = (after(config_of(FULL, engine=engine), data) for engine in (Reference("f64"), Xla("f64")))
-    for path, p in one.items():
-        assert_allclose(other[path], p, rtol=1e-9, atol=1e-9, err_msg=path)
+    one, *others = (after(config_of(FULL, engine=kind("f64")), data) for kind in (Reference, Native, Xla))
+    for other in others:
+        for path, p in one.items():
+            assert_allclose(other[path], p, rtol=1e-9, atol=1e-9, err_msg=path)
 
 
 @pytest.mark.parametrize("precision, tolerance", [("f64", 1e-11), ("f32", 1e-4), ("bf16", 0.05)])
-def test_both_engines_agree_in_every_precision(blobs, precision, tolerance):
+@pytest.mark.parametrize("engine", [Native, Xla])
+def test_the_engines_agree_in_every_precision(blobs, precision, tolerance, engine):
     data = arrays_of(blobs, dev=10)
-    found = [last(config_of(engine=engine(precision), epochs=4), data) for engine in (Reference, Xla)]
+    found = [last(config_of(engine=kind(precision), epochs=4), data) for kind in (Reference, engine)]
     one, other = (record.snapshot()["params"] for record in found)
     for path, p in one.items():
         assert p.dtype == other[path].dtype == (np.float64 if precision == "f64" else np.float32)
@@ -309,9 +311,10 @@ def test_without_a_dev_part_there_is_no_dev_loss(blobs):
         assert {(record.dev_loss, record.dev_outputs) for record in train(config_of(epochs=2), data)} == {(None, None)}
 
 
-def test_the_dev_loss_is_that_of_the_dev_part_as_used_outside_training(blobs):
+@EVERY
+def test_the_dev_loss_is_that_of_the_dev_part_as_used_outside_training(blobs, engine):
     data = arrays_of(blobs, dev=10)
-    config = config_of(FULL, engine=Xla("f32"))
+    config = config_of(FULL, engine=engine)
     record = last(config, data)
     kept = record.snapshot()
     outputs, _ = FULL.apply(kept["params"], kept["state"], data.dev_x.astype(np.float32), train=False, key=None)
@@ -335,7 +338,7 @@ def test_evaluation_in_pieces_is_evaluation_of_the_whole(blobs, monkeypatch):
         assert_allclose(outputs, found[0][1], rtol=1e-12, atol=1e-13)
 
 
-@BOTH
+@EVERY
 def test_a_training_that_flies_off_says_so_and_is_silent_otherwise(engine, blobs, capfd):
     x, _ = blobs
     config = config_of(nn.mlp((8,), 1), nn.Quadratic(), optimiser=SGD(), learning_rate=1e30, engine=engine)

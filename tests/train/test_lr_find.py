@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 from preceptor import nn
-from preceptor.engines import Reference, Xla
+from preceptor.engines import Native, Reference, Xla
 from preceptor.errors import ConfigError
 from preceptor.train import SGD, Arrays, Config
 from preceptor.train.lr_find import RateTest, lr_find, rate_test
@@ -26,7 +26,7 @@ def parabola(engine):
     return config, Arrays(x, x @ [1.0, -2.0, 3.0] + 0.1 * rng.normal(size=64)), 2 / largest
 
 
-@pytest.mark.parametrize("engine", [Reference("f64"), Xla("f64")], ids=["reference", "xla"])
+@pytest.mark.parametrize("engine", [Reference("f64"), Native("f64"), Xla("f64")], ids=["reference", "native", "xla"])
 def test_descent_on_a_parabola_blows_up_above_the_rate_of_the_closed_form(engine):
     config, data, limit = parabola(engine)
     found = rate_test(config, data)

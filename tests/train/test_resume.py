@@ -58,6 +58,7 @@ def often(monkeypatch):
         {"optimiser": "rmsprop", "schedule": "cosine", "dev_share": 0.0},
         {"optimiser": "nesterov", "schedule": "step-decay", "activation": "parametric-relu", "warmup": 0.2},
         {"optimiser": "adamw", "precision": "bf16", "engine": "xla", "batch_size": 50},
+        {"engine": "native", "optimiser": "adam", "schedule": "cosine"},
     ],
 )
 def test_stopped_after_every_record_and_resumed_each_time(tmp_path, often, changes):

@@ -6,7 +6,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import preceptor as pr
 from preceptor import nn
-from preceptor.engines import Reference, Xla
+from preceptor.engines import Native, Reference, Xla
 from preceptor.errors import ConfigError, ShapeError
 from preceptor.graph import call_graph, execute, flatten
 from preceptor.train import L1, L2, SGD, Adam, AdamW, Momentum, Muon
@@ -145,7 +145,7 @@ def moves(update, x, y, network=None, hyper=None, engine=None, state=None, optim
     return before, loop.get(after), kept["loss"][0]
 
 
-@pytest.mark.parametrize("engine", [Reference("f64"), Xla("f64")], ids=["reference", "xla"])
+@pytest.mark.parametrize("engine", [Reference("f64"), Native("f64"), Xla("f64")], ids=["reference", "native", "xla"])
 @pytest.mark.parametrize(
     "given, clip",
     [
@@ -190,7 +190,7 @@ def test_both_kinds_of_clipping_together_are_refused():
 # Pieces of a batch --------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("engine", [Reference("f64"), Xla("f64")], ids=["reference", "xla"])
+@pytest.mark.parametrize("engine", [Reference("f64"), Native("f64"), Xla("f64")], ids=["reference", "native", "xla"])
 @pytest.mark.parametrize("pieces", [2, 4, 8])
 def test_a_step_on_pieces_is_the_step_on_the_whole_batch(engine, pieces):
     x, y = data_for(8)
@@ -263,7 +263,7 @@ def walk(average, steps, engine):
     return seen, averages
 
 
-@pytest.mark.parametrize("engine", [Reference("f64"), Xla("f64")], ids=["reference", "xla"])
+@pytest.mark.parametrize("engine", [Reference("f64"), Native("f64"), Xla("f64")], ids=["reference", "native", "xla"])
 def test_swa_is_the_mean_of_the_last_part_as_pytorchs(torch, engine):
     seen, averages = walk(SWA(0.6), 10, engine)
     theirs = torch.optim.swa_utils.AveragedModel(model := torch.nn.Linear(5, 3).double())
@@ -278,7 +278,7 @@ def test_swa_is_the_mean_of_the_last_part_as_pytorchs(torch, engine):
         assert_allclose(found["hidden1/bias"], np.mean([p["hidden1/bias"] for p in seen[7 : step + 1]], 0), rtol=1e-12)
 
 
-@pytest.mark.parametrize("engine", [Reference("f64"), Xla("f64")], ids=["reference", "xla"])
+@pytest.mark.parametrize("engine", [Reference("f64"), Native("f64"), Xla("f64")], ids=["reference", "native", "xla"])
 @pytest.mark.parametrize("decay", [0.08, 0.3, 0.999])
 def test_ema_is_the_weighted_mean_that_the_formula_says(engine, decay):
     seen, averages = walk(EMA(decay), 8, engine)

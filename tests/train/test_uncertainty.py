@@ -29,7 +29,7 @@ def drawn(network, params, x, samples, engine="reference", state=None, loss=None
     return np.stack(list(sampler(choose_engine(engine, "f64"), params, state or {}, x)))
 
 
-@pytest.mark.parametrize("engine", ["reference", "xla"])
+@pytest.mark.parametrize("engine", ["reference", "native", "xla"])
 @pytest.mark.parametrize("inverted", [True, False])
 def test_mean_and_variance_of_a_linear_network_are_those_of_the_closed_form(engine, inverted):
     """Of y = sum of w m x / (1 - p) with masks m that are 1 with probability 1 - p: the mean is w x, the variance

@@ -5,7 +5,7 @@ import pytest
 from numpy.testing import assert_allclose, assert_array_equal
 
 from preceptor import nn
-from preceptor.engines import Reference, Xla
+from preceptor.engines import Native, Reference, Xla
 from preceptor.errors import ConfigError
 from preceptor.train import (
     EMA,
@@ -27,7 +27,7 @@ from preceptor.train import (
     train,
 )
 
-engines = pytest.mark.parametrize("engine", [Reference("f64"), Xla("f64")], ids=["reference", "xla"])
+engines = pytest.mark.parametrize("engine", [Reference("f64"), Native("f64"), Xla("f64")], ids=["reference", "native", "xla"])
 
 
 def data(rows=60):

@@ -10,7 +10,7 @@ _native = pytest.importorskip("preceptor.engines.native._native", reason="instal
 
 RNG = np.random.default_rng(0)
 SPECIAL = np.array([0, -0.0, 1, -1, np.inf, -np.inf, np.nan, 1e-45, -1e-38, 3.4e38, -3.4e38, 88.8, -104.2, 0.5, 2, 3], "f4")
-GEOMETRIES = [(1, 1, 1, 1), (1, 37, 1, 37), (1, 5000, 1, 512), (7, 5, 3, 5), (33, 16, 8, 16), (6, 100, 1, 32), (9, 40, 1, 40)]
+GEOMETRIES = [(1, 1, 1, 1), (1, 37, 1, 37), (1, 5000, 1, 512), (7, 5, 3, 5), (33, 16, 8, 16), (6, 100, 1, 32), (9, 40, 1, 40), (100, 24, 40, 24)]
 
 
 
@@ -320,6 +320,56 @@ def test_accesses(geometry):
     expected = plain.astype(float) + wide[:, :c] + few[index(2, 3)] + columns + 2 * rows[row, None] + number
     expected += apart.ravel()[index(2, 3), None] + apart[index(1, 2), 0][:, None]
     assert_allclose(t.run().array(out), expected, rtol=1e-5, atol=1e-5)
+
+
+@pytest.mark.parametrize("geometry", GEOMETRIES)
+def test_what_is_the_same_for_all_rows(geometry):
+    """Chains on column vectors alone, which are computed once, then used by kernels of all kinds."""
+    n, c, _, width = geometry
+    x, columns = normal(n, c), normal(c)
+    t = Tiles(geometry)
+    out, bare = t.target(), t.target()
+    vector = t.source(columns, access=COLUMN_VECTOR)
+    chain = t.apply("add", t.apply("exp", vector), t.apply("int_to_float", t.apply("column_index_i")))
+    t.apply("where", t.apply("less", t.source(x), vector), chain, t.apply("multiply_add", t.source(x), chain, vector), to=out)
+    t.apply("tanh", chain, to=bare)
+    sums = t.reduce(chain), t.reduce(t.apply("multiply", chain, vector), over_all=True)
+    rows = t.apply("row_sum", chain, to=t.target(ROW)) if width == c else None
+    t.run()
+    expected = np.exp(columns) + np.arange(c, dtype="f4")
+    assert_allclose(t.array(out), np.where(x < columns, expected, x * expected + columns), rtol=1e-5, atol=1e-4)
+    assert_allclose(t.array(bare), np.broadcast_to(np.tanh(expected), (n, c)), rtol=1e-6)
+    assert_allclose(t.result(sums[0]), n * expected, rtol=1e-5)
+    assert_allclose(t.result(sums[1])[0], n * np.sum(expected * columns, dtype=float), rtol=1e-4, atol=n * c * 1e-5)
+    if rows is not None:
+        assert_allclose(t.array(rows), np.full(n, expected.sum()), rtol=1e-5)
+
+
+def test_pairs_of_steps_in_one_kernel():
+    """Adam's update, with one reader of each value, and with the same values read twice: then nothing may be left out."""
+    n = 1000
+    g, m, v, w = normal(n), normal(n), np.abs(normal(n)), normal(n)
+    for read_twice in (False, True):
+        t = Tiles((1, n, 1, 256))
+        number = lambda x, t=t: t.source(np.float32(x), level=ONE)
+        slope, first, second, weight = (t.source(x) for x in (g, m, v, w))
+        scaled = t.apply("multiply", slope, number(0.1))
+        t.apply("multiply_add", first, number(0.9), scaled, to=t.over(first))
+        squared = t.apply("multiply", t.apply("square", slope), number(0.01))
+        t.apply("multiply_add", number(0.99), second, squared, to=t.over(second))
+        root = t.apply("multiply_add", t.apply("sqrt", second), number(2), number(1e-3))
+        ratio = t.apply("divide", t.apply("multiply", first, number(3)), root)
+        t.apply("multiply_add", ratio, number(-0.5), weight, to=t.over(weight))
+        others = [t.target() for _ in range(4)] if read_twice else []
+        for slot, other in zip((scaled, squared, root, ratio), others, strict=False):
+            t.apply("copy", slot, to=other)
+        t.run()
+        m1, v1 = 0.9 * m + 0.1 * g, 0.99 * v + 0.01 * g * g
+        update = 3 * m1 / (2 * np.sqrt(v1) + 1e-3)
+        for slot, expected in ((first, m1), (second, v1), (weight, w - 0.5 * update)):
+            assert_allclose(t.array(slot), expected, rtol=1e-5, atol=1e-5)
+        for slot, expected in zip(others, (0.1 * g, 0.01 * g * g, 2 * np.sqrt(v1) + 1e-3, update), strict=False):
+            assert_allclose(t.array(slot)[0], expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("geometry", GEOMETRIES)

@@ -16,8 +16,9 @@ constexpr int64_t MOST_CHUNKS = 32;        // with reductions, each of which fol
 constexpr int64_t MOST_FREE_CHUNKS = 256;  // without
 constexpr int64_t CHUNK_NUMBERS = 8192;    // at least
 
-// In additions of one number, of which a core does some ten thousand in the time that a fork and its join take.
-constexpr double WORTH_A_FORK = 1e5;
+// In additions, of which a core does twenty a nanosecond: some 10 us of work. A fork and its join take 2 us where the threads
+// are still awake, so that two of them win from about 5 us on; the rest is for those that have to wake up.
+constexpr double WORTH_A_FORK = 2e5;
 
 constexpr int64_t LINE = 64;
 int64_t whole_lines(int64_t bytes) { return (bytes + LINE - 1) / LINE * LINE; }
@@ -32,7 +33,7 @@ const Kernels& kernels_in_use() {
 
 // Numbers of a tile at each level, as in Frame.
 struct TileSize {
-    int64_t counts[8];
+    int64_t counts[COUNTS];
 
     TileSize() = default;
     TileSize(const TileGeometry& g, int64_t rows, int64_t columns) {
@@ -42,6 +43,8 @@ struct TileSize {
             counts[level] = exact[level];
             counts[level + ROUNDED] = (exact[level] + GROUP - 1) / GROUP * GROUP;
         }
+        const int64_t few = (PERIOD_NUMBERS + g.tile_columns - 1) / g.tile_columns;
+        counts[PERIOD] = std::min(few, g.tile_rows) * g.tile_columns;
     }
 };
 

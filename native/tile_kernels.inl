@@ -15,6 +15,17 @@ inline T* at(const Frame& frame, int32_t slot) {
     return reinterpret_cast<T*>(frame.slots[slot]);
 }
 
+template <int... I>
+struct Indices {};
+
+template <int N, int... I>
+struct Count : Count<N - 1, N - 1, I...> {};
+
+template <int... I>
+struct Count<0, I...> {
+    using Indices = preceptor::Indices<I...>;
+};
+
 // --- Operations on each number by itself ------------------------------------------------------------------------------
 
 inline float truth(bool x) { return x ? 1.0f : 0.0f; }
@@ -76,84 +87,70 @@ inline float scaled_root(float a, float b, float c) { return square_root(a) * b 
 inline float scaled_ratio(float a, float b, float c) { return a * b / c; }
 inline float added_ratio(float a, float b, float c, float e) { return a / b * c + e; }
 inline float added_scaled_ratio(float a, float b, float c, float e, float f) { return a * b / c * e + f; }
+inline float sum_of_products(float a, float b, float c, float e, float f) { return a * b + (c * e + f); }
 inline float relu_of_sum(float a, float b, float c) { return relu(a * b + c); }
 
 // --- Kernels that apply them ------------------------------------------------------------------------------------------
 // The bits of `Single` say which operands are one number for all. A destination may lie exactly where an operand does.
 
-template <auto function, unsigned Single, class R, class A>
-void apply(const Frame& frame, const Step& step, R (*)(A)) {
-    R* const d = at<R>(frame, step.destination);
-    const A* const a = at<const A>(frame, step.operands[0]);
-    const int64_t n = frame.counts[step.count];
-    const A a0 = *a;
+// An operand: many numbers, or a few rows that are repeated.
+template <class T, bool Single>
+struct Source {
+    const T* start;
+    int64_t mask;  // none of the bits of an offset where rows are repeated
+
+    Source(const Frame& frame, int32_t operand)
+        : start(at<const T>(frame, operand < 0 ? repeated_slot(operand) : operand)), mask(operand < 0 ? 0 : -1) {}
+    const T* from(int64_t offset) const { return start + (offset & mask); }
+};
+
+// An operand that is one number for all.
+template <class T>
+struct Source<T, true> {
+    T number;
+
+    struct Same {
+        T number;
+        T operator[](int64_t) const { return number; }
+    };
+
+    Source(const Frame& frame, int32_t operand) : number(*at<const T>(frame, operand)) {}
+    Same from(int64_t) const { return {number}; }
+};
+
+template <auto function, class R, class... Parts>
+inline void over_numbers(R* out, int64_t n, Parts... parts) {
     #pragma omp simd
-    for (int64_t i = 0; i < n; ++i) d[i] = function(Single & 1 ? a0 : a[i]);
+    for (int64_t i = 0; i < n; ++i) out[i] = function(parts[i]...);
 }
 
-template <auto function, unsigned Single, class R, class A, class B>
-void apply(const Frame& frame, const Step& step, R (*)(A, B)) {
-    R* const d = at<R>(frame, step.destination);
-    const A* const a = at<const A>(frame, step.operands[0]);
-    const B* const b = at<const B>(frame, step.operands[1]);
-    const int64_t n = frame.counts[step.count];
-    const A a0 = *a;
-    const B b0 = *b;
-    #pragma omp simd
-    for (int64_t i = 0; i < n; ++i) d[i] = function(Single & 1 ? a0 : a[i], Single & 2 ? b0 : b[i]);
-}
-
-template <auto function, unsigned Single, class R, class A, class B, class C>
-void apply(const Frame& frame, const Step& step, R (*)(A, B, C)) {
-    R* const d = at<R>(frame, step.destination);
-    const A* const a = at<const A>(frame, step.operands[0]);
-    const B* const b = at<const B>(frame, step.operands[1]);
-    const C* const c = at<const C>(frame, step.operands[2]);
-    const int64_t n = frame.counts[step.count];
-    const A a0 = *a;
-    const B b0 = *b;
-    const C c0 = *c;
-    #pragma omp simd
-    for (int64_t i = 0; i < n; ++i) {
-        d[i] = function(Single & 1 ? a0 : a[i], Single & 2 ? b0 : b[i], Single & 4 ? c0 : c[i]);
+template <auto function, class R, class... Sources>
+inline void over_blocks(R* out, int64_t n, int64_t block, Sources... sources) {
+    for (int64_t begin = 0; begin < n; begin += block) {
+        over_numbers<function>(out + begin, n - begin < block ? n - begin : block, sources.from(begin)...);
     }
 }
 
-template <auto function, unsigned Single>
-void apply(const Frame& frame, const Step& step, float (*)(float, float, float, float)) {
-    float* const d = at<float>(frame, step.destination);
-    const float* const a = at<const float>(frame, step.operands[0]);
-    const float* const b = at<const float>(frame, step.operands[1]);
-    const float* const c = at<const float>(frame, step.operands[2]);
-    const float* const e = at<const float>(frame, step.operands[3]);
+template <auto function, unsigned Single, bool Repeated, class R, class... A, int... I>
+inline void apply(const Frame& frame, const Step& step, R (*)(A...), Indices<I...>) {
     const int64_t n = frame.counts[step.count];
-    const float a0 = *a, b0 = *b, c0 = *c, e0 = *e;
-    #pragma omp simd
-    for (int64_t i = 0; i < n; ++i) {
-        d[i] = function(Single & 1 ? a0 : a[i], Single & 2 ? b0 : b[i], Single & 4 ? c0 : c[i], Single & 8 ? e0 : e[i]);
+    R* const d = at<R>(frame, step.destination);
+    if constexpr (Repeated) {
+        over_blocks<function>(d, n, frame.counts[PERIOD], Source<A, bool(Single >> I & 1)>(frame, step.operands[I])...);
+    } else {
+        over_numbers<function>(d, n, Source<A, bool(Single >> I & 1)>(frame, step.operands[I]).from(0)...);
     }
 }
 
-template <auto function, unsigned Single>
-void apply(const Frame& frame, const Step& step, float (*)(float, float, float, float, float)) {
-    float* const d = at<float>(frame, step.destination);
-    const float* const a = at<const float>(frame, step.operands[0]);
-    const float* const b = at<const float>(frame, step.operands[1]);
-    const float* const c = at<const float>(frame, step.operands[2]);
-    const float* const e = at<const float>(frame, step.operands[3]);
-    const float* const f = at<const float>(frame, step.operands[4]);
-    const int64_t n = frame.counts[step.count];
-    const float a0 = *a, b0 = *b, c0 = *c, e0 = *e, f0 = *f;
-    #pragma omp simd
-    for (int64_t i = 0; i < n; ++i) {
-        d[i] = function(Single & 1 ? a0 : a[i], Single & 2 ? b0 : b[i], Single & 4 ? c0 : c[i], Single & 8 ? e0 : e[i],
-                        Single & 16 ? f0 : f[i]);
-    }
+template <auto function, unsigned Single, bool Repeated, class R, class... A>
+inline void apply(const Frame& frame, const Step& step, R (*typed)(A...)) {
+    apply<function, Single, Repeated>(frame, step, typed, typename Count<sizeof...(A)>::Indices{});
 }
 
-template <auto function, unsigned Single>
+// `Repeated`: some operands may be a few rows that are repeated.
+template <auto function, unsigned Single, bool Repeated>
 void elementwise(const Frame& frame, const Step& step) {
-    apply<function, Single>(frame, step, function);
+    apply<function, Single, Repeated>(frame, step, function);
 }
 
 // The same for costly functions: group by group, the last one filled up, so that none is ever computed number by number.
@@ -249,6 +246,9 @@ void column_index(const Frame& frame, const Step& step) {
 
 constexpr int64_t LANES = 16;  // accumulators of a row, folded pairwise: several vectors hide the latency of additions
 
+// As maximum; where single numbers are compared a choice is quicker than bits.
+inline float larger(float a, float b) { return a != a ? a : a > b ? a : b; }
+
 template <auto combine>
 inline float fold_lanes(float* lanes) {
     for (int64_t width = LANES / 2; width; width /= 2) {
@@ -319,14 +319,22 @@ void expand(const Frame& frame, const Step& step) {
     }
 }
 
-// One row to all rows: what is there is doubled.
-void repeat(const Frame& frame, const Step& step) {
+// The first numbers again and again: what is there is doubled.
+void repeat_to(const Frame& frame, const Step& step, int64_t unit, int64_t total) {
     char* const d = at<char>(frame, step.destination);
-    const int64_t row = frame.columns * int64_t(sizeof(float)), total = frame.rows * row;
-    __builtin_memcpy(d, at<char>(frame, step.operands[0]), size_t(row));
-    for (int64_t done = row; done < total; done *= 2) {
+    unit *= int64_t(sizeof(float)), total *= int64_t(sizeof(float));
+    __builtin_memcpy(d, at<char>(frame, step.operands[0]), size_t(unit));
+    for (int64_t done = unit; done < total; done *= 2) {
         __builtin_memcpy(d + done, d, size_t(done < total - done ? done : total - done));
     }
+}
+
+void repeat_row(const Frame& frame, const Step& step) {
+    repeat_to(frame, step, frame.columns, frame.counts[PERIOD]);
+}
+
+void repeat_period(const Frame& frame, const Step& step) {
+    repeat_to(frame, step, frame.counts[PERIOD], frame.counts[FULL]);
 }
 
 // --- Windows ----------------------------------------------------------------------------------------------------------
@@ -597,23 +605,37 @@ void fold(float* values, int64_t count, int64_t width) {
 
 // --- The table --------------------------------------------------------------------------------------------------------
 
-template <auto function>
-void put(Kernels& kernels, Operation operation) {
-    StepFunction* const row = kernels.operation[static_cast<int>(operation)];
-    row[0] = elementwise<function, 0>;
-    row[1] = elementwise<function, 1>;
-    row[2] = elementwise<function, 2>;
-    row[3] = elementwise<function, 3>;
+template <class R, class... A>
+constexpr int operands_of(R (*)(A...)) {
+    return sizeof...(A);
 }
 
-template <auto function>
-void put_ternary(Kernels& kernels, Operation operation) {
-    put<function>(kernels, operation);
-    StepFunction* const row = kernels.operation[static_cast<int>(operation)];
-    row[4] = elementwise<function, 4>;
-    row[5] = elementwise<function, 5>;
-    row[6] = elementwise<function, 6>;
-    row[7] = elementwise<function, 7>;
+template <auto function, unsigned Single = 0>
+void put(Kernels& kernels, Operation operation) {
+    if constexpr (Single < 1u << operands_of(function)) {
+        StepFunction* const row = kernels.operation[static_cast<int>(operation)];
+        row[Single] = elementwise<function, Single, false>;
+        if constexpr (Single + 1 < 1u << operands_of(function)) row[Single + REPEATED] = elementwise<function, Single, true>;
+        put<function, Single + 1>(kernels, operation);
+    }
+}
+
+struct Variants {
+    StepFunction plain, repeated;
+};
+
+template <auto function, unsigned Single>
+constexpr Variants variants() {
+    return {elementwise<function, Single, false>, elementwise<function, Single, true>};
+}
+
+void fuse(Kernels& k, Variants outer, int operand, Variants inner, Variants fused) {
+    Fusion* next = k.fusions + k.fusion_count;
+    *next++ = {outer.plain, operand, inner.plain, fused.plain};
+    *next++ = {outer.plain, operand, inner.repeated, fused.repeated};
+    *next++ = {outer.repeated, operand, inner.plain, fused.repeated};
+    *next++ = {outer.repeated, operand, inner.repeated, fused.repeated};
+    k.fusion_count += 4;
 }
 
 template <auto function>
@@ -641,13 +663,13 @@ Kernels make_kernels() {
     put<square_root>(k, O::sqrt), put<preceptor::absolute>(k, O::abs), put<sign>(k, O::sign);
     put<threshold>(k, O::threshold), put<equal>(k, O::equal), put<less>(k, O::less), put<less_equal>(k, O::less_equal);
     put<logical_not>(k, O::logical_not), put<logical_and>(k, O::logical_and), put<logical_or>(k, O::logical_or);
-    put_ternary<where>(k, O::where), put_ternary<multiply_add>(k, O::multiply_add);
+    put<where>(k, O::where), put<multiply_add>(k, O::multiply_add);
     put<relu>(k, O::relu), put<relu_mask>(k, O::relu_mask), put<square>(k, O::square), put<copy>(k, O::copy);
     put<round_bf16>(k, O::round_bf16), put<multiply>(k, O::scale), put<add>(k, O::shift);
     put<add_i>(k, O::add_i), put<subtract_i>(k, O::subtract_i), put<multiply_i>(k, O::multiply_i);
     put<negative_i>(k, O::negative_i), put<maximum_i>(k, O::maximum_i), put<abs_i>(k, O::abs_i);
     put<sign_i>(k, O::sign_i), put<equal_i>(k, O::equal_i), put<less_i>(k, O::less_i);
-    put<less_equal_i>(k, O::less_equal_i), put_ternary<where_i>(k, O::where_i), put<less_u>(k, O::less_u);
+    put<less_equal_i>(k, O::less_equal_i), put<where_i>(k, O::where_i), put<less_u>(k, O::less_u);
     put<int_to_float>(k, O::int_to_float), put<uint_to_float>(k, O::uint_to_float);
     put<float_to_int>(k, O::float_to_int), put<int_to_bool>(k, O::int_to_bool);
     put<float_to_bool>(k, O::float_to_bool);
@@ -667,7 +689,7 @@ Kernels make_kernels() {
 
     const auto put_one = [&k](O operation, StepFunction function) { k.operation[static_cast<int>(operation)][0] = function; };
     put_one(O::column_index_i, column_index);
-    put_one(O::row_sum, reduce_rows<add>), put_one(O::row_max, reduce_rows<maximum>);
+    put_one(O::row_sum, reduce_rows<add>), put_one(O::row_max, reduce_rows<larger>);
     put_one(O::row_argmax_i, row_argmax);
     put_one(O::pool_max, pool<maximum>), put_one(O::pool_sum, pool<add>);
     put_one(O::pool_spread, pool_spread), put_one(O::pool_max_spread, pool_max_spread);
@@ -677,24 +699,25 @@ Kernels make_kernels() {
     put_memory<Integer<uint8_t>>(k, 5), put_memory<Integer<int8_t>>(k, 6);
     put_memory<Integer<int16_t>>(k, 7), put_memory<Integer<uint16_t>>(k, 8);
     k.locate = locate;
-    k.fill = fill, k.expand = expand, k.repeat = repeat;
+    k.fill = fill, k.expand = expand;
+    k.repeat_row = repeat_row, k.repeat_period = repeat_period;
     k.accumulate[0] = accumulate<add>, k.accumulate[1] = accumulate<maximum>;
     k.fold[0] = fold<add>, k.fold[1] = fold<maximum>;
 
-    const auto kernel = [&k](O operation, int single) { return k.operation[static_cast<int>(operation)][single]; };
-    const auto fuse = [&k](StepFunction outer, int operand, StepFunction inner, StepFunction fused) {
-        k.fusions[k.fusion_count++] = {outer, operand, inner, fused};
-    };
     // Numbers that are single come second: bits 2 (operand 1), 4 (operand 2) and 8 (operand 3).
-    fuse(kernel(O::multiply_add, 2), 2, kernel(O::multiply, 2), elementwise<scaled_sum, 10>);
-    fuse(elementwise<scaled_sum, 10>, 2, kernel(O::square, 0), elementwise<scaled_sum_square, 10>);
-    fuse(kernel(O::multiply_add, 6), 0, kernel(O::sqrt, 0), elementwise<scaled_root, 6>);
-    fuse(kernel(O::divide, 0), 0, kernel(O::multiply, 2), elementwise<scaled_ratio, 2>);
-    fuse(kernel(O::multiply_add, 2), 0, kernel(O::divide, 0), elementwise<added_ratio, 4>);
-    fuse(kernel(O::multiply_add, 2), 0, elementwise<scaled_ratio, 2>, elementwise<added_scaled_ratio, 10>);
-    fuse(kernel(O::relu, 0), 0, kernel(O::multiply_add, 0), elementwise<relu_of_sum, 0>);
-    fuse(k.accumulate[0], 0, kernel(O::square, 0), accumulate_product<true>);
-    fuse(k.accumulate[0], 0, kernel(O::multiply, 0), accumulate_product<false>);
+    const Variants product = variants<multiply, 0>(), scaled = variants<multiply, 2>(), ratio = variants<divide, 0>();
+    const Variants scaled_and_added = variants<multiply_add, 2>(), sum = variants<scaled_sum, 10>();
+    const Variants ratio_of_scaled = variants<scaled_ratio, 2>(), multiplied_and_added = variants<multiply_add, 0>();
+    fuse(k, scaled_and_added, 2, scaled, sum);
+    fuse(k, sum, 2, variants<square, 0>(), variants<scaled_sum_square, 10>());
+    fuse(k, variants<multiply_add, 6>(), 0, variants<square_root, 0>(), variants<scaled_root, 6>());
+    fuse(k, ratio, 0, scaled, ratio_of_scaled);
+    fuse(k, scaled_and_added, 0, ratio, variants<added_ratio, 4>());
+    fuse(k, scaled_and_added, 0, ratio_of_scaled, variants<added_scaled_ratio, 10>());
+    fuse(k, variants<relu, 0>(), 0, multiplied_and_added, variants<relu_of_sum, 0>());
+    fuse(k, multiplied_and_added, 2, multiplied_and_added, variants<sum_of_products, 0>());
+    k.fusions[k.fusion_count++] = {k.accumulate[0], 0, variants<square, 0>().plain, accumulate_product<true>};
+    k.fusions[k.fusion_count++] = {k.accumulate[0], 0, product.plain, accumulate_product<false>};
     return k;
 }
 

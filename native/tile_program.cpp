@@ -68,15 +68,17 @@ class Compiler {
         int value = -1;          // where its numbers are, or will be, in 32 bits
         bool present = false;    // they are there
         bool invariant = false;  // they are the same in all tiles
-        bool repeated = false;   // in memory there is one row for all
+        int whole = -1;          // where what is repeated stands for all rows
+        bool alike = false;      // in memory there is one row for all
         int expanded = -1;       // where the number of each row stands at all columns
         int constant = -1;       // where the one number stands that it is
         const RowAddress* address = nullptr;
     };
 
     struct Operand {
-        int slot = -1;
+        int slot = NONE;
         bool single = false, invariant = true;
+        bool repeated = false;  // a period, for all rows
     };
 
     using Steps = std::vector<Step>;
@@ -84,7 +86,7 @@ class Compiler {
     static Step step(
         StepFunction function, int32_t destination, std::initializer_list<int32_t> operands, int32_t count,
         const RowAddress* address = nullptr, int32_t immediate = 0) {
-        Step made{function, destination, {-1, -1, -1, -1, -1}, count, immediate, address};
+        Step made{function, destination, {NONE, NONE, NONE, NONE, NONE}, count, immediate, address};
         std::copy(operands.begin(), operands.end(), made.operands);
         return made;
     }
@@ -148,7 +150,7 @@ class Compiler {
             const bool alike = slot.same_rows || (level == FULL && (g_.rows <= memory.div || memory.stride == 0));
             const bool even = !wraps && memory.div == 1;  // the distance from row to row is always the same
             const int64_t next_tile = level == FULL ? g_.tile_columns * item : 0;
-            known.repeated = alike && g_.rows > 1;
+            known.alike = alike && g_.rows > 1;
             if (alike) {
                 pointer.column_tile_bytes = next_tile;
                 known.invariant = !single_row_ || g_.column_tiles() <= 1;
@@ -191,7 +193,7 @@ class Compiler {
 
     int32_t count(Level level, int destination, std::initializer_list<Operand> operands) const {
         bool rounded = in_scratch_[destination];
-        for (const Operand& each : operands) rounded = rounded && (each.slot < 0 || each.single || in_scratch_[each.slot]);
+        for (const Operand& each : operands) rounded = rounded && (each.slot < 0 || each.single || (in_scratch_[each.slot] && !each.repeated));
         return level + (rounded ? ROUNDED : 0);
     }
 
@@ -204,7 +206,7 @@ class Compiler {
         const Level level = level_of(s);
         const int type = static_cast<int>(slot.type);
         const bool apart = known.way == Known::ROWS_APART;
-        const StepFunction function = apart && !known.address ? kernels_.repeat
+        const StepFunction function = apart && !known.address ? kernels_.repeat_row
                                       : !apart                ? kernels_.load[type]
                                       : level == FULL         ? kernels_.load_rows[type]
                                                               : kernels_.load_numbers[type];
@@ -217,7 +219,7 @@ class Compiler {
         if (known.constant >= 0) return {known.constant, true, true};
         const Level own = level_of(s);
         if (own == ONE) return {value(s), level != ONE, true};
-        if (own == level) return {value(s), false, known.invariant};
+        if (own == level) return {value(s), false, known.invariant, level == FULL && known.invariant && !single_row_};
         require(own == ROW && level == FULL, "an operand does not fit the level of its operation");
         if (single_row_) return {value(s), true, known.invariant};
         if (known.expanded < 0) {
@@ -231,6 +233,14 @@ class Compiler {
     // The same for kernels that need all the numbers.
     Operand many(int s, Level level) {
         const Operand found = operand(s, level);
+        if (found.repeated) {
+            Known& known = known_[s];
+            if (known.whole < 0) {
+                known.whole = new_scratch(FULL);
+                code_.setup.push_back(step(kernels_.repeat_period, known.whole, {found.slot}, FULL));
+            }
+            return {known.whole, false, true};
+        }
         if (!found.single) return found;
         const int32_t slot = new_scratch(level);
         steps(level, found.invariant).push_back(step(kernels_.fill, slot, {found.slot}, level));
@@ -262,22 +272,30 @@ class Compiler {
         std::array<Operand, 3> operands;
         for (int i = 0; i < OPERANDS[static_cast<int>(o.code)]; ++i) {
             const int s = o.operands[i];
-            require(s >= 0, "an operation misses an operand");
+            require(s != NONE, "an operation misses an operand");
             const bool pooled = to_windows && i != 1;
-            operands[i] = over_rows || over_windows || to_windows ? many(s, pooled ? POOL : FULL) : operand(s, level);
+            const bool all = over_rows || over_windows || to_windows;
+            operands[i] = all ? many(s, pooled ? POOL : FULL) : operand(s, level);
         }
         if (o.code == Operation::scale || o.code == Operation::shift) operands[1] = {new_constant(o.immediate), true, true};
         const bool symmetric = o.code == Operation::add || o.code == Operation::multiply || o.code == Operation::multiply_add;
         if (symmetric && operands[0].single && !operands[1].single) std::swap(operands[0], operands[1]);
 
-        unsigned single = 0;
-        bool invariant = written_once;
-        for (int i = 0; i < 3; ++i) {
-            single |= unsigned(operands[i].single) << i;
-            invariant = invariant && operands[i].invariant;
+        // What is the same in all tiles is computed once; in tiles of several rows that is what is the same for all rows.
+        const bool index = o.code == Operation::column_index_i;
+        bool invariant = written_once && (single_row_ ? !index || g_.column_tiles() <= 1 : level == FULL && level == result);
+        for (const Operand& each : operands) {
+            invariant = invariant && each.invariant && (single_row_ || each.slot == NONE || each.single || each.repeated);
         }
-        if (o.code == Operation::column_index_i) invariant = written_once && (!single_row_ || g_.column_tiles() <= 1);
-        const StepFunction function = kernels_.operation[static_cast<int>(o.code)][single];
+        invariant = invariant && !over_windows && !to_windows;
+        const auto& kernels = kernels_.operation[static_cast<int>(o.code)];
+        unsigned kind = 0;
+        for (int i = 0; i < 3; ++i) {
+            if (operands[i].repeated && !invariant && !kernels[REPEATED]) operands[i] = many(o.operands[i], FULL);
+            kind |= unsigned(operands[i].single) << i;
+            if (operands[i].repeated && !invariant) kind |= REPEATED;
+        }
+        const StepFunction function = kernels[kind];
         require(function, "an operation does not take these operands");
         finish(o, result, function, operands, invariant);
         code_.cost += COSTS[static_cast<int>(o.code)] * double(g_.numbers(level));
@@ -288,23 +306,29 @@ class Compiler {
         const TileSlot& slot = program_.slots[o.destination];
         Known& target = known_[o.destination];
         if (slot.in_memory) {
-            require(!target.repeated && !slot.one_column, "a destination in memory is not plain");
+            require(!target.alike && !slot.one_column, "a destination in memory is not plain");
             // A number that all tiles may read is written when they are done.
             if (result == ONE && target.value == o.destination) target.value = new_scratch(ONE);
         }
         const int to = target.value;
-        const int32_t n = o.level == result ? count(o.level, to, {operands[0], operands[1], operands[2]}) : o.level;
+        const bool period = invariant && o.level == FULL && !single_row_;
+        const int32_t exact = o.level == result ? count(o.level, to, {operands[0], operands[1], operands[2]}) : o.level;
+        const int32_t n = period ? PERIOD : exact;
         int32_t immediate = o.immediate;
         if (o.code == Operation::integer_power) {
             float exponent;
             std::memcpy(&exponent, &o.immediate, sizeof exponent);
             immediate = static_cast<int32_t>(exponent);
         }
-        const Step made = step(function, to, {operands[0].slot, operands[1].slot, operands[2].slot}, n, nullptr, immediate);
+        Step made = step(function, to, {}, n, nullptr, immediate);
+        for (int i = 0; i < 3; ++i) {
+            const bool marked = operands[i].repeated && !period;
+            made.operands[i] = marked ? repeated_slot(operands[i].slot) : operands[i].slot;
+        }
         steps(o.level, invariant).push_back(made);
         target.invariant = invariant || result == ONE;
         target.present = true;
-        target.expanded = -1;
+        target.expanded = target.whole = -1;
         if (to != o.destination) {
             const int type = static_cast<int>(slot.type);
             const bool apart = target.way == Known::ROWS_APART;
@@ -346,9 +370,9 @@ class Compiler {
                 fused.count = std::min(outer.count, inner.count);  // rounded up only where both are
                 int32_t* next = std::copy_n(outer.operands, fusion.operand, fused.operands);
                 for (const int32_t each : inner.operands) {
-                    if (each >= 0) *next++ = each;
+                    if (each != NONE) *next++ = each;
                 }
-                for (int k = fusion.operand + 1; k < MOST_OPERANDS && outer.operands[k] >= 0; ++k) *next++ = outer.operands[k];
+                for (int k = fusion.operand + 1; k < MOST_OPERANDS && outer.operands[k] != NONE; ++k) *next++ = outer.operands[k];
                 outer = fused;
                 body.erase(body.begin() + static_cast<int64_t>(i));
                 return true;

@@ -14,10 +14,17 @@ constexpr int64_t GROUP = 16;
 enum Level : int { FULL = 0, ROW = 1, POOL = 2, ONE = 3 };
 constexpr int ROUNDED = 4;  // added to a level: its number of numbers, rounded up to whole groups
 
+// What is the same for all rows is kept for a few rows only, so that it takes little of the cache: for at least
+// PERIOD_NUMBERS, which is long enough for a loop. Operands that are repeated so are marked by their sign.
+constexpr int PERIOD = 8;  // the count of such numbers
+constexpr int COUNTS = 9;
+constexpr int64_t PERIOD_NUMBERS = 256;
+constexpr int REPEATED = 8;
+
 // The tile that is being worked on.
 struct Frame {
     char** slots;           // where each slot lies
-    int64_t counts[8];      // numbers of each level, then the same rounded up
+    int64_t counts[COUNTS];  // numbers of each level, the same rounded up, and of a period
     int64_t row, column;    // the first of the tile
     int64_t rows, columns;  // how many it has
     bool first;             // of a chunk: reductions begin anew
@@ -33,11 +40,13 @@ struct Step;
 using StepFunction = void (*)(const Frame&, const Step&);
 
 constexpr int MOST_OPERANDS = 5;
+constexpr int32_t NONE = -1;
+#define repeated_slot(operand) (-2 - (operand))  // both ways; no function, see above
 
 struct Step {
     StepFunction function;
     int32_t destination;              // slots
-    int32_t operands[MOST_OPERANDS];  // -1 for none
+    int32_t operands[MOST_OPERANDS];  // NONE, or marked as repeated
     int32_t count;                    // which of the frame's counts
     int32_t immediate;
     const RowAddress* address;
@@ -54,16 +63,17 @@ struct Fusion {
 constexpr int TYPES = 9;  // of enum class Type
 
 struct Kernels {
-    StepFunction operation[static_cast<int>(Operation::count)][8];  // second index: bit i set where operand i is one number
+    // Second index: bit i set where operand i is one number for all, and REPEATED where some are marked as repeated.
+    StepFunction operation[static_cast<int>(Operation::count)][2 * REPEATED];
     StepFunction load[TYPES], store[TYPES];                         // all numbers of a level, contiguous in memory
     StepFunction load_rows[TYPES], store_rows[TYPES];               // rows of a tile that lie apart
     StepFunction load_numbers[TYPES], store_numbers[TYPES];         // a number for each row
     StepFunction locate;                                            // where the only row of a tile lies
     StepFunction fill;                                              // one number to all of a level
     StepFunction expand;                                            // a number for each row to all of its columns
-    StepFunction repeat;                                            // one row to all rows
+    StepFunction repeat_row, repeat_period;                         // one row to a period, a period to all rows
     StepFunction accumulate[2];                                     // sum, largest
-    Fusion fusions[16];
+    Fusion fusions[40];
     int fusion_count;
     // values[0 .. width) = fold of `count` values, the i-th of which is values[i * width ..], in a fixed tree
     void (*fold[2])(float* values, int64_t count, int64_t width);

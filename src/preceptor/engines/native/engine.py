@@ -16,8 +16,9 @@ from preceptor.engines.native.lowering import INDEX_TYPES
 from preceptor.engines.native.planner import Planner, Step
 from preceptor.engines.native.program import Buffer, Place, word
 from preceptor.engines.native.simplify import round_bf16, simplify, to_bf16
-from preceptor.errors import NotSupported
+from preceptor.errors import NotSupported, ShapeError
 from preceptor.graph import Graph, Node, Program, at_precision, flatten, map_leaves
+from preceptor.ops.primitive import Spec
 
 MODULE = "preceptor.engines.native._native"
 ALIGNED = 64
@@ -217,18 +218,20 @@ class NativeLoop(Loop):
         segments = _Segments()
         state, batch, hyper = step.arguments.build(iter(graph.inputs))
         next_state, records = step.results.build(iter(graph.outputs))
+        self.state = map_leaves(lambda node: node.spec, state)
+        _check_kept(self.state, map_leaves(lambda node: node.spec, next_state))
         places: dict[int, Place] = {}
         state_places = [segments.given(_bytes(node)) for node in flatten(state)[0]]
         places |= {node.index: place for node, place in zip(flatten(state)[0], state_places, strict=True)}
         prelude = []
-        self.data = {name: np.ascontiguousarray(values) for name, values in (data or {}).items()}
-        self.batch_names = sorted(batch)
+        self.batch = {name: batch[name].spec for name in sorted(batch)}
+        self.data = {name: _rows(name, values, self.batch[name]) for name, values in (data or {}).items()}
         if data is None:
-            places |= {batch[name].index: segments.given(_bytes(batch[name])) for name in self.batch_names}
+            places |= {batch[name].index: segments.given(_bytes(batch[name])) for name in self.batch}
         else:
             rows = next(iter(batch.values())).shape[0] if batch else 0
             order = segments.given(8 * rows)
-            for name in self.batch_names:
+            for name in self.batch:
                 prelude.append(self._gather(segments, order, batch[name], self.data[name], places))
         places |= {hyper[name].index: segments.given(_bytes(hyper[name])) for name in sorted(hyper)}
         self.hyper = {name: hyper[name].spec for name in sorted(hyper)}
@@ -237,7 +240,7 @@ class NativeLoop(Loop):
         wanted = [*flatten(next_state)[0], *(records[name] for name in sorted(records))]
         graph.outputs = wanted
         inputs = [places[node.index] for node in graph.inputs]
-        planner = Planner(graph, inputs, targets, segments.fixed, prelude)
+        planner = Planner(graph, inputs, targets, segments.fixed, prelude, fuses_products=True)
         self.plan = Executable(planner, segments, threads)
         self.step_bytes = self.plan.arena_bytes + self.plan.plan.scratch_bytes
 
@@ -253,7 +256,7 @@ class NativeLoop(Loop):
         return Step("take", [source.buffer, order.buffer], [target.buffer], words, label="gather")
 
     def put(self, state: Any) -> Any:
-        return map_leaves(_aligned, state)
+        return map_leaves(_aligned, state, self.state)
 
     def get(self, state: Any) -> Any:
         return map_leaves(np.array, state)
@@ -270,7 +273,7 @@ class NativeLoop(Loop):
         arrays: list[np.ndarray] = list(flatten(state)[0])
         strides = [0] * len(arrays)
         if isinstance(batches, dict):
-            moving = [np.ascontiguousarray(batches[name]) for name in self.batch_names]
+            moving = [_as(batches[name], spec.dtype) for name, spec in self.batch.items()]
         else:
             moving = [np.ascontiguousarray(batches, np.int64)]
         moving += [np.ascontiguousarray(hyper[name], spec.dtype) for name, spec in self.hyper.items()]
@@ -281,9 +284,34 @@ class NativeLoop(Loop):
         return arrays, strides, kept
 
 
-def _aligned(value: Any) -> np.ndarray:
+def _check_kept(before: Any, after: Any) -> None:
+    """Refuses a step whose next state could not take the place of the state."""
+    leaves, structure = flatten(before)
+    others, other = flatten(after)
+    if structure != other:
+        raise ShapeError("loop: the next state is nested otherwise than the state; the same names are required.")
+    for one, two in zip(leaves, others, strict=True):
+        if one != two:
+            raise ShapeError(f"loop: a state of {one} becomes {two} in a step; its shape and type must stay.")
+
+
+def _rows(name: str, values: Any, spec: Spec) -> np.ndarray:
+    """Rows in the type that the program takes.
+
+    Raises: ShapeError where they have another shape than the program's.
+    """
+    if np.shape(values)[1:] != spec.shape[1:]:
+        raise ShapeError(f"loop: {name} has rows of shape {np.shape(values)[1:]}; the step takes {spec.shape[1:]}.")
+    return _as(values, spec.dtype)
+
+
+def _aligned(value: Any, spec: Spec) -> np.ndarray:
     """A copy whose memory begins at a cache line."""
     source = np.asarray(value)
+    if (source.shape, source.dtype) != (spec.shape, spec.dtype):
+        raise ShapeError(
+            f"loop: received a state of {source.dtype.name}{list(source.shape)}; the step was traced with {spec}."
+        )
     memory = np.empty(source.nbytes + ALIGNED, np.uint8)
     start = -memory.ctypes.data % ALIGNED
     copy = memory[start : start + source.nbytes].view(source.dtype).reshape(source.shape)

@@ -25,12 +25,15 @@ def lay_out(steps: "list[Step]") -> int:
                 root.last = number
                 live[id(root)] = root
     for number, step in enumerate(steps):
+        taken: set[int] = set()
         for out, into in step.in_place:
             one, other = out.root(), into.root()
             fresh = one.segment == 0 and one.first == number and one.same is None
             dying = other.segment == 0 and other.last == number and other.first < number
             once = sum(buffer.root() is other for buffer in step.reads) == 1
-            if one is not other and fresh and dying and once and one.nbytes == other.nbytes and id(one) in live:
+            free = once and id(other) not in taken and id(one) in live
+            if one is not other and fresh and dying and free and one.nbytes == other.nbytes:
+                taken.add(id(other))
                 one.same = other
                 other.last = one.last
                 del live[id(one)]

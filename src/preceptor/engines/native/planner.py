@@ -153,8 +153,8 @@ class Planner:
         self.first_late = before
 
     def _feeds_updates(self, node: Node) -> bool:
-        """Whether a product is large and shallow, and only updates of parameters read it: the gradient of a wide layer's
-        weights. It is then made tile by tile where it is used, and never written to memory."""
+        """Whether a product is large and shallow, and only updates of parameters read it: the gradient of a wide
+        layer's weights. It is then made tile by tile where it is used, and never written to memory."""
         if node.primitive.name != "matmul" or node.ndim != 2 or node.size < WIDE or self.facts.is_output[node.index]:
             return False
         x, y = node.inputs
@@ -395,10 +395,12 @@ class _Maker:
 
     def reduced(self, each: Operand) -> Any:
         """What a reduction at the end adds up: a value, or memory that lies as the group does."""
-        level = self.group.members.get(strip(each.source)[0].index, "full")
-        value = self.operand(each, level)
-        lies = not isinstance(value, Reach) or (value.access, value.div, value.level) == (PLAIN, 1, "full")
-        if lies and (not isinstance(value, Reach) or value.mod * value.stride == self.group.size):
+        inner = self.group.members.get(strip(each.source)[0].index, "full")
+        value = self.operand(each, inner if each.varies is None else "full")
+        if not isinstance(value, Reach) and each.varies is None:
+            return value
+        plain = isinstance(value, Reach) and (value.access, value.div, value.level) == (PLAIN, 1, "full")
+        if plain and value.mod * value.stride == self.group.size:
             return value
         name = ("copy", len(self.ops))
         self.levels[name] = "full"

@@ -97,7 +97,7 @@ class Geometry:
 
 @dataclass(frozen=True)
 class Product:
-    """A product within a program: rows of the left factor times columns of the right, whose columns lie side by side."""
+    """A product within a program: rows of the left factor times columns of the right, which lie side by side."""
 
     left: Place
     left_row: int
@@ -223,8 +223,6 @@ class _Writer:
         words.append(len(self.reduced))
         for each in self.reduced:
             words += each
-        if self.tiles.products:
-            words.append(len(self.tiles.products))
         return words
 
     def instance(self) -> list[int]:
@@ -236,6 +234,8 @@ class _Writer:
             words += (word(reach.place), reach.div, reach.mod, reach.stride)
         for *_, place in self.tiles.reductions:
             words.append(word(place))
+        if self.tiles.products:
+            words.append(len(self.tiles.products))
         for each in self.tiles.products:
             words += (word(each.left), each.left_row, each.left_inner)
             words += (word(each.right), each.right_inner, each.depth)

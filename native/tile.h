@@ -17,6 +17,10 @@
 //     for each memory slot: ref, div, mod, stride (in numbers): row r lies at ref + (r / div % mod) * stride, of level pool
 //       contiguous; mod = 0 is none
 //     for each reduction: ref of the result, f32
+//     where the program has operations `product`: how many products, then for each: ref of A, its row stride and its stride
+//       along the sum, ref of B, its stride along the sum, terms K of the sum. The operation's immediate is the place in
+//       this list, its destination (level full) becomes A (N by K) times B (K by C), both f32, B's columns contiguous:
+//       a gradient of weights so goes into the update without a way through memory. B is read anew for each tile.
 // With pooling a tile has whole rows of windows: R is a multiple of KH * W, its numbers are [b][kh][wo][kw][c], those of
 // level pool [b][wo][c].
 #pragma once

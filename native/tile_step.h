@@ -36,6 +36,11 @@ struct RowAddress {
     int64_t div, mod, stride;
 };
 
+// A product inside a program: strides in numbers, and the terms of each sum.
+struct ProductShape {
+    int64_t a_row, a_term, b_term, terms;
+};
+
 struct Step;
 using StepFunction = void (*)(const Frame&, const Step&);
 
@@ -50,6 +55,7 @@ struct Step {
     int32_t count;                    // which of the frame's counts
     int32_t immediate;
     const RowAddress* address;
+    const ProductShape* product;
 };
 
 // Two steps in one: `outer`, whose operand number `operand` nothing else reads, with that operand computed by `inner` on the

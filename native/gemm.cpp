@@ -19,6 +19,7 @@ constexpr int64_t run_length = 16;   // numbers of a row between two requests to
 
 constexpr int64_t small_factor = 4096;      // numbers: a factor of so few is read where it lies
 constexpr int64_t parallel_work = 1 << 20;  // multiplications: some 15 us of one core, where a fork costs 2 to 5
+constexpr int64_t least_rows = 24;           // of a task, that packing pays
 constexpr int64_t few_rows = 64;            // of the left factor: fetching the right one takes as long as computing
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
@@ -52,18 +53,21 @@ void Gemm::run(const float* a, const float* b, float* c, const float* bias, bool
                char* scratch) const {
     if (batch_ * m_ * n_ == 0) return;
     const int64_t panels = divide_up(n_, kernels_.panel);
-    int64_t rows = rows_, width = panels_;
     if (batch_ * m_ * n_ * k_ < parallel_work) threads = 1;
-    while (threads > 1 && batch_ * divide_up(m_, rows) * divide_up(panels, width) < 2 * threads) {
-        if (width > 2) {
-            width = divide_up(width, 2);
-        } else if (rows >= 48) {
-            rows = divide_up(rows, 12) * 6;
-        } else {
-            break;
+    int64_t row_tasks = divide_up(m_, rows_), column_tasks = divide_up(panels, panels_);
+    // Few tasks are cut further, until the threads share them evenly: the longer side first.
+    const auto cut = [&](int64_t& cuts, int64_t most) {
+        for (; cuts < most; ++cuts) {
+            const int64_t count = batch_ * row_tasks * column_tasks;
+            if (count % threads == 0 || count >= 4 * threads) break;
         }
-    }
-    const int64_t row_tasks = divide_up(m_, rows), column_tasks = divide_up(panels, width);
+    };
+    if (n_ >= m_) cut(column_tasks, panels);
+    cut(row_tasks, divide_up(m_, least_rows));
+    if (n_ < m_) cut(column_tasks, panels);
+    const int64_t rows = round_up(divide_up(m_, row_tasks), 6), width = divide_up(panels, column_tasks);
+    row_tasks = divide_up(m_, rows);
+    column_tasks = divide_up(panels, width);
     const int64_t tasks = batch_ * row_tasks * column_tasks;
     const size_t scratch_each = scratch_bytes(1);
     const auto task = [&](int64_t index, int thread) {

@@ -361,7 +361,7 @@ class Writer:
             self.emit(f"pr.concatenate([{names}], {axis})", shape, x.kind, fraction, magnitude)
 
     def product(self) -> None:
-        x = self.floats(lambda value: len(value.shape) >= 2 and value.shape[-1])
+        x = self.floats(lambda value: len(value.shape) >= 2 and value.shape[-1] and value.size // value.shape[-1] < MOST // 33)
         if x is None:
             return
         k = x.shape[-1]
@@ -383,7 +383,7 @@ class Writer:
             self.emit(f"pr.relu({value.name})", shape, "f", value.fraction, value.magnitude)
 
     def convolve(self) -> None:
-        x = self.floats(lambda value: len(value.shape) in (3, 4) and value.size and value.size < 30_000)
+        x = self.floats(lambda value: len(value.shape) in (3, 4) and value.size and value.size < MOST // 9)
         if x is None or x.shape[-1] > 40:
             return
         space, channels = x.shape[1:-1], x.shape[-1]
@@ -618,11 +618,12 @@ def next_value(writer: Writer, value: Value, state: list[Value]) -> Value:
     if kind == 0:
         return writer.pick([v for v in alike if v in state])
     new = writer.pick(alike)
-    if value.kind == "f" and (kind == 1 or new.name == value.name):
+    grows = new.magnitude > value.magnitude or new.name == value.name  # over many steps it would without end
+    if value.kind == "f" and (kind == 1 or grows):
         found = writer.pick([v for v in known if v.kind == "f" and _spreads(v.shape, value.shape)])
         return writer.emit(f"{value.name} * 0.5 + 0.125 * pr.sin({found.name})", value.shape)
     if value.kind == "i":
-        return writer.emit(f"pr.where({new.name} > 5, 0, {new.name} + 1)", value.shape, "i", 0, value.magnitude)
+        return writer.emit(f"pr.where(pr.abs({new.name}) > 5, 0, {new.name} + 1)", value.shape, "i", 0, value.magnitude)
     return new
 
 

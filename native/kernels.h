@@ -36,6 +36,8 @@ struct Kernels {
     void (*pack)(const float* b, int64_t row_stride, int64_t column_stride, int64_t rows, int64_t columns, float* panel);
     void (*widen)(const uint16_t* from, float* to, int64_t count);  // bfloat16 to float32
     void (*add)(const float* from, float* to, int64_t count);
+    // to[i, j] = from[j, i]
+    void (*transpose)(const float* from, int64_t from_step, float* to, int64_t to_step, int64_t rows, int64_t columns);
 
     // Threefry-2x32-20 of the counters (start + i, high), two words each, shifted right.
     void (*encrypt)(const uint32_t key[2], uint32_t start, uint32_t high, int64_t count, int shift, uint32_t* first,

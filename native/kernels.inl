@@ -28,6 +28,7 @@ extern const Kernels kernels = {
     pack,
     widen,
     add,
+    transpose,
     encrypt,
     sum_rows,
     max_rows,

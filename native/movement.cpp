@@ -21,24 +21,6 @@ struct Axis {
     int64_t length, from, to;  // strides in bytes
 };
 
-// A block of 4-byte numbers whose rows are contiguous here and whose columns are there, read by lines of the cache.
-void transpose(const char* from, char* to, const Axis& row, const Axis& column) {
-    constexpr int64_t block = 16;
-    for (int64_t i = 0; i < row.length; i += block) {
-        const int64_t rows = std::min(block, row.length - i);
-        for (int64_t j = 0; j < column.length; j += block) {
-            const int64_t columns = std::min(block, column.length - j);
-            for (int64_t r = 0; r < rows; ++r) {
-                const char* source = from + (i + r) * row.from + j * column.from;
-                char* target = to + (i + r) * row.to + j * column.to;
-                for (int64_t c = 0; c < columns; ++c) {
-                    std::memcpy(target + c * column.to, source + c * column.from, 4);
-                }
-            }
-        }
-    }
-}
-
 template <class Item>
 void copy_line(const char* from, char* to, const Axis& axis) {
     for (int64_t i = 0; i < axis.length; ++i) {
@@ -114,7 +96,10 @@ class Copy final : public Instruction {
         }
         if (axes_.empty()) axes_.push_back({1, item_, item_});
         // A source that runs along another axis than the destination: the two axes are copied together.
-        if (item_ == 4 && axes_.size() > 1 && axes_.back().to == 4 && std::abs(axes_.back().from) > 4) {
+        const bool whole = std::all_of(axes_.begin(), axes_.end(), [](const Axis& axis) {
+            return axis.from % 4 == 0 && axis.to % 4 == 0;
+        });
+        if (item_ == 4 && whole && axes_.size() > 1 && axes_.back().to == 4 && std::abs(axes_.back().from) > 4) {
             for (size_t i = 0; i + 1 < axes_.size(); ++i) {
                 if (axes_[i].from != 4 || axes_[i].length < 4) continue;
                 std::rotate(axes_.begin() + std::ptrdiff_t(i), axes_.begin() + std::ptrdiff_t(i) + 1, axes_.end() - 1);
@@ -129,7 +114,9 @@ class Copy final : public Instruction {
         if (at + inner_ < axes.size()) {
             for (int64_t i = 0; i < axis.length; ++i) copy(axes, at + 1, from + i * axis.from, to + i * axis.to);
         } else if (inner_ == 2) {
-            transpose(from, to, axis, axes[at + 1]);
+            const Axis& other = axes[at + 1];
+            kernels().transpose(reinterpret_cast<const float*>(from), other.from / 4, reinterpret_cast<float*>(to),
+                                axis.to / 4, axis.length, other.length);
         } else if (axis.to == item_ && axis.from == item_) {
             std::memcpy(to, from, size_t(axis.length * item_));
         } else if (axis.to == item_ && axis.from == 0 && !from_) {

@@ -110,26 +110,13 @@ void pack_rows(const float* b, int64_t row_stride, int64_t rows, int64_t columns
     }
 }
 
-// Columns that are contiguous: blocks of four rows by `lanes` columns are turned in registers.
+// Columns that are contiguous are turned in registers.
 void pack_columns(const float* b, int64_t column_stride, int64_t rows, int64_t columns, float* to) {
     int64_t done = 0;
     if (columns == panel) {
         for (; done + 4 <= rows; done += 4, b += 4) {
-#pragma GCC unroll 2
-            for (int half = 0; half < 2; ++half) {
-                Vector x[4];
-#pragma GCC unroll 4
-                for (int i = 0; i < 4; ++i) {
-                    x[i] = load_fours(b + (half * lanes + i) * column_stride, 4 * column_stride);
-                }
-                const Vector even_low = unpack_low(x[0], x[2]), even_high = unpack_high(x[0], x[2]);
-                const Vector odd_low = unpack_low(x[1], x[3]), odd_high = unpack_high(x[1], x[3]);
-                float* at = to + done * panel + half * lanes;
-                store(unpack_low(even_low, odd_low), at);
-                store(unpack_high(even_low, odd_low), at + panel);
-                store(unpack_low(even_high, odd_high), at + 2 * panel);
-                store(unpack_high(even_high, odd_high), at + 3 * panel);
-            }
+            turn_block(b, column_stride, to + done * panel, panel);
+            turn_block(b + lanes * column_stride, column_stride, to + done * panel + lanes, panel);
         }
     }
     for (; done < rows; ++done, ++b) {

@@ -101,6 +101,30 @@ void mean_of_winners(const float* h, const float* x, const int64_t* offsets, int
     });
 }
 
+// Blocks of 8 x 8 numbers and more: a line of the cache is done with before as many others that share its place come.
+void transpose(const float* from, int64_t from_step, float* to, int64_t to_step, int64_t rows, int64_t columns) {
+    constexpr int64_t depth = 8, width = lanes < 8 ? 8 : lanes;
+    for (int64_t i = 0; i < rows; i += depth) {
+        for (int64_t j = 0; j < columns; j += width) {
+            const int64_t rows_here = rows - i < depth ? rows - i : depth;
+            const int64_t columns_here = columns - j < width ? columns - j : width;
+            const float* source = from + j * from_step + i;
+            float* target = to + i * to_step + j;
+            if (rows_here == depth && columns_here == width) {
+                for (int64_t r = 0; r < depth; r += 4) {
+                    for (int64_t c = 0; c < width; c += lanes) {
+                        turn_block(source + c * from_step + r, from_step, target + r * to_step + c, to_step);
+                    }
+                }
+                continue;
+            }
+            for (int64_t r = 0; r < rows_here; ++r) {
+                for (int64_t c = 0; c < columns_here; ++c) target[r * to_step + c] = source[c * from_step + r];
+            }
+        }
+    }
+}
+
 template <int rotation>
 inline uint32_t rotate(uint32_t x) { return (x << rotation) | (x >> (32 - rotation)); }
 

@@ -53,3 +53,16 @@ inline Vector load_fours(const float* from, int64_t step) {
     return load(from);
 #endif
 }
+
+// Turns a block: to[i, j] = from[j, i] for four rows i and `lanes` columns j.
+inline void turn_block(const float* from, int64_t from_step, float* to, int64_t to_step) {
+    Vector x[4];
+#pragma GCC unroll 4
+    for (int i = 0; i < 4; ++i) x[i] = load_fours(from + i * from_step, 4 * from_step);
+    const Vector even_low = unpack_low(x[0], x[2]), even_high = unpack_high(x[0], x[2]);
+    const Vector odd_low = unpack_low(x[1], x[3]), odd_high = unpack_high(x[1], x[3]);
+    store(unpack_low(even_low, odd_low), to);
+    store(unpack_high(even_low, odd_low), to + to_step);
+    store(unpack_low(even_high, odd_high), to + 2 * to_step);
+    store(unpack_high(even_high, odd_high), to + 3 * to_step);
+}

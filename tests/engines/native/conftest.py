@@ -25,10 +25,12 @@ def execute(module):
     """execute(kind, words, shape, dtype, threads=1, steps=1): makes and runs one instruction.
 
     Among the words an array stands for its place, (array, n) for the place n bytes behind it, `execute.out` for that of
-    the result, None for no place. Each array is a segment of its own, so that a sanitizer sees what is read or written beyond it.
+    the result, None for no place. Each array is a segment of its own, so that a sanitizer sees what is read or written
+    beyond it. With several steps an axis of so many comes first in all arrays and in the result.
     """
 
     def run(kind, words, shape, dtype=np.float32, threads=1, steps=1):
+        shape = shape if steps == 1 else (steps, *shape)
         size = int(np.prod(shape)) * np.dtype(dtype).itemsize
         memory = np.full(size + 2 * MARGIN, 0xA5, np.uint8)
         result = memory[MARGIN : MARGIN + size]
@@ -45,8 +47,10 @@ def execute(module):
                 numbers.append(-1 if word is None else int(word))
         plan = module.Plan(64, 1 + len(arrays), threads)
         plan.add(kind, numbers)
-        plan.run([each.ctypes.data for each in arrays], [0] * len(arrays), steps)
-        assert np.all(memory[:MARGIN] == 0xA5) and np.all(memory[MARGIN + size :] == 0xA5)
+        strides = [each.nbytes // steps if steps > 1 else 0 for each in arrays]
+        assert plan.run([each.ctypes.data for each in arrays], strides, steps) == steps
+        assert np.all(memory[:MARGIN] == 0xA5)
+        assert np.all(memory[MARGIN + size :] == 0xA5)
         return result.view(dtype).reshape(shape).copy()
 
     run.out = OUT

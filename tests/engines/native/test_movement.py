@@ -22,7 +22,8 @@ def copy(execute, source, shape, strides, target_strides=None, target_shape=None
 @pytest.mark.parametrize(
     ("shape", "axes"),
     [((7,), (0,)), ((5, 6), (1, 0)), ((33, 70), (1, 0)), ((3, 17, 20), (2, 0, 1)), ((3, 17, 20), (1, 2, 0)),
-     ((4, 3, 5, 6), (0, 3, 1, 2)), ((2, 40, 50, 3), (0, 3, 2, 1)), ((64, 48, 96), (2, 1, 0)), ((1, 9, 1, 4), (3, 2, 1, 0))],
+     ((4, 3, 5, 6), (0, 3, 1, 2)), ((2, 40, 50, 3), (0, 3, 2, 1)), ((64, 48, 96), (2, 1, 0)),
+     ((1, 9, 1, 4), (3, 2, 1, 0))],
 )  # fmt: skip
 def test_permuted_axes(execute, dtype, shape, axes):
     source = RNG.integers(0, 200, shape).astype(dtype)
@@ -101,7 +102,8 @@ def test_an_index_outside_names_itself(execute, kind, wrong):
 @pytest.mark.parametrize("dtype", INTEGERS)
 def test_scatter_add(execute, dtype):
     code = INTEGERS.index(dtype)
-    for outer, length, inner, count in ((1, 7, 1, 30), (3, 5, 1, 30), (2, 11, 17, 40), (1, 100, 64, 1000), (1, 4, 3, 0)):
+    cases = ((1, 7, 1, 30), (3, 5, 1, 30), (2, 11, 17, 40), (1, 100, 64, 1000), (1, 4, 3, 0))
+    for outer, length, inner, count in cases:
         x = RNG.normal(size=(outer, count, inner)).astype(np.float32)
         index = RNG.integers(-length if np.dtype(dtype).kind == "i" else 0, length, count).astype(dtype)
         expected = np.zeros((outer, length, inner), np.float32)

@@ -25,7 +25,7 @@ def to_bf16(x):
 
 def laid_out(x, transposed):
     """The array as it is kept, and its strides of batch, row and column in numbers."""
-    batch, rows, columns = x.shape
+    _, rows, columns = x.shape
     if transposed:
         return np.ascontiguousarray(x.transpose(0, 2, 1)), (rows * columns, 1, rows)
     return np.ascontiguousarray(x), (rows * columns, columns, 1)
@@ -97,7 +97,8 @@ def test_product_keeps_nan_and_infinity(execute):
     a, b = np.ones((1, 9, 20), np.float32), np.ones((1, 20, 18), np.float32)
     a[0, 3, 4], a[0, 5, 6] = np.nan, np.inf
     result = product(execute, a, b)
-    assert np.isnan(result[0, 3]).all() and np.isposinf(result[0, 5]).all()
+    assert np.isnan(result[0, 3]).all()
+    assert np.isposinf(result[0, 5]).all()
     assert_array_equal(np.delete(result[0], [3, 5], 0), 20)
 
 
@@ -110,6 +111,14 @@ def test_own_product_gives_the_same_bits_for_any_number_of_threads(execute, shap
     one = product(execute, a, b)
     for threads in (2, 3, 7):
         assert_array_equal(product(execute, a, b, threads=threads), one)
+
+
+@pytest.mark.parametrize("transposed", [False, True])
+def test_product_of_arrays_that_move_on_with_each_step(execute, transposed):
+    a, b, m, k, n = normal(3, 40, 70), normal(3, 70, 600), 40, 70, 600
+    kept = np.ascontiguousarray(a.transpose(0, 2, 1)) if transposed else a
+    words = [1, m, n, k, 0, kept, 0, *((1, m) if transposed else (k, 1)), b, 0, n, 1, execute.out, 0, None, 0]
+    assert_product(execute("matmul", words, (m, n), threads=2, steps=3), a, b)
 
 
 # Convolutions: (batch, groups, channels in, channels out, lengths, sizes, strides, padding, dilations). Padding is
@@ -187,15 +196,16 @@ def reference(role, case, first, second, outs):
     return result.reshape(*sizes, inward // groups, outward)
 
 
-def convolution(execute, role, case, first, second, bias=None, relu=False, bf16=False, threads=1):
+def convolution(execute, role, case, first, second, bias=None, relu=False, bf16=False, threads=1, steps=1):
     batch, groups, inward, outward, lengths, sizes, strides, padding, dilations = case
     outs = out_lengths(*case[4:])
     shape = ((batch, *outs, outward), (batch, *lengths, inward), (*sizes, inward // groups, outward))[role]
     if bf16:
         first, second = to_bf16(first)[0], to_bf16(second)[0]
-    words = [role, len(lengths), batch, groups, inward, outward, *lengths, *outs, *sizes, *strides,
-             *(before for before, _ in padding), *dilations, 4 if bf16 else 0, first, second, execute.out, bias, relu]  # fmt: skip
-    return execute("convolution", words, shape, threads=threads)
+    before = [pads[0] for pads in padding]
+    words = [role, len(lengths), batch, groups, inward, outward, *lengths, *outs, *sizes, *strides, *before, *dilations]
+    words += [4 if bf16 else 0, first, second, execute.out, bias, relu]
+    return execute("convolution", words, shape, threads=threads, steps=steps)
 
 
 def factors(role, case):
@@ -217,6 +227,16 @@ def test_convolution(execute, role, case, bf16):
     for threads in (1, 2):
         result = convolution(execute, role, case, first, second, bf16=bf16, threads=threads)
         assert_allclose(result, expected, rtol=1e-4, atol=2e-6 * terms + 1e-6)
+
+
+@pytest.mark.parametrize("case", [CONVOLUTIONS[i] for i in (3, 7, 8)], ids=str)
+@pytest.mark.parametrize("role", [0, 1, 2])
+def test_convolution_of_arrays_that_move_on_with_each_step(execute, role, case):
+    first, second = (np.stack(each) for each in zip(*(factors(role, case) for _ in range(3)), strict=True))
+    result = convolution(execute, role, case, first, second, steps=3)
+    for i in range(3):
+        expected = reference(role, case, first[i], second[i], out_lengths(*case[4:]))
+        assert_allclose(result[i], expected, rtol=1e-4, atol=1e-4)
 
 
 @pytest.mark.parametrize("case", [CONVOLUTIONS[i] for i in (0, 2, 4, 6, 8, 13)], ids=str)
@@ -257,7 +277,7 @@ def test_absurd_words_are_refused(module, kind, words, text):
 
 @pytest.mark.parametrize("isa", ["sse42", "avx2", "avx512"])
 def test_own_kernels_of_each_instruction_set(isa):
-    """All of this file and of its neighbours without oneDNN; an instruction set that is missing gives the next lower."""
+    """All of this file and its neighbours without oneDNN; an instruction set that is missing gives the next lower."""
     if os.environ.get("PRECEPTOR_TEST_OWN"):
         pytest.skip("these are those tests")
     folder = os.path.dirname(__file__)

@@ -54,6 +54,17 @@ struct Chunk {
     int64_t partial;      // where in scratch its sums are left, in bytes
 };
 
+template <class T>
+struct Span {
+    const T *first = nullptr, *last = nullptr;
+
+    Span() = default;
+    explicit Span(const std::vector<T>& all) : first(all.data()), last(all.data() + all.size()) {}
+    const T* begin() const { return first; }
+    const T* end() const { return last; }
+    bool empty() const { return first == last; }
+};
+
 // An instance and what its execution needs beyond the program.
 struct Part {
     TileInstance instance;
@@ -63,6 +74,10 @@ struct Part {
     int64_t chunks_beside = 1;  // chunks of one column of tiles, where sums over rows are wanted
     TileSize whole{};            // of all tiles but the last ones
     int64_t line = 1;            // tiles that follow each other until the next row or column of tiles
+    // The same as in the instance and its code, one step nearer: of a small instruction the time goes into finding things.
+    Span<Step> setup, body;
+    Span<MemoryPointer> pointers;
+    bool reduces = false;
 
     explicit Part(TileInstance made) : instance(std::move(made)) {}
     int64_t width(const TileCode::Accumulator& each) const { return each.over_all ? 1 : instance.geometry.tile_columns; }
@@ -116,7 +131,9 @@ class Tiles final : public Instruction {
         shared_bytes_ += code.shared_bytes;
 
         const int64_t row_tiles = g.row_tiles(), column_tiles = g.column_tiles(), tiles = row_tiles * column_tiles;
-        const bool reduces = !code.accumulators.empty();
+        const bool reduces = part.reduces = !code.accumulators.empty();
+        part.setup = Span<Step>(code.setup), part.body = Span<Step>(code.body);
+        part.pointers = Span<MemoryPointer>(part.instance.pointers);
         part.columns_first = program_.columns_first(g);
         part.line = part.columns_first ? column_tiles : row_tiles;
         part.whole = TileSize(g, g.tile_rows, g.tile_columns);
@@ -169,18 +186,17 @@ class Worker {
     void once(const Part& part, const std::vector<Step>& steps) {
         enter(part);
         move_to(part, 0, 0);
-        run(steps);
+        run(Span<Step>(steps));
     }
 
     void run(const Chunk& chunk) {
         const Part& part = tiles_.parts_[chunk.instance];
-        const TileCode& code = *part.instance.code;
         enter(part);
         if (!prepared_) {
             prepared_ = true;
-            if (!code.setup.empty()) {
+            if (!part.setup.empty()) {
                 move_to(part, 0, 0);
-                run(code.setup);
+                run(part.setup);
             }
         }
         frame_.first = true;
@@ -193,17 +209,17 @@ class Worker {
                 move_to(part, along, across);
             }
             for (;;) {
-                run(code.body);
+                run(part.body);
                 frame_.first = false;
                 if (++tile == until) break;
                 move_on(part);
             }
         }
-        if (!code.accumulators.empty()) leave_sums(part, chunk);
+        if (part.reduces) leave_sums(part, chunk);
     }
 
   private:
-    void run(const std::vector<Step>& steps) {
+    void run(Span<Step> steps) {
         for (const Step& step : steps) step.function(frame_, step);
     }
 
@@ -230,7 +246,7 @@ class Worker {
 
     void move_to(const Part& part, int64_t row_tile, int64_t column_tile) {
         const TileInstance& instance = part.instance;
-        for (const MemoryPointer& each : instance.pointers) {
+        for (const MemoryPointer& each : part.pointers) {
             frame_.slots[each.slot] = context_.at<char>(each.ref) + row_tile * each.row_tile_bytes +
                                       column_tile * each.column_tile_bytes;
         }
@@ -243,10 +259,10 @@ class Worker {
     void move_on(const Part& part) {
         const TileInstance& instance = part.instance;
         if (part.columns_first) {
-            for (const MemoryPointer& each : instance.pointers) frame_.slots[each.slot] += each.column_tile_bytes;
+            for (const MemoryPointer& each : part.pointers) frame_.slots[each.slot] += each.column_tile_bytes;
             frame_.column += instance.geometry.tile_columns;
         } else {
-            for (const MemoryPointer& each : instance.pointers) frame_.slots[each.slot] += each.row_tile_bytes;
+            for (const MemoryPointer& each : part.pointers) frame_.slots[each.slot] += each.row_tile_bytes;
             frame_.row += instance.geometry.tile_rows;
         }
         fit(part);

@@ -215,7 +215,7 @@ inline float raised(float x, float y) {
     p = p * z + 1.0 / 3;
     const double logarithm = 2.0 * (s + s * z * p) + n * 0.693147180559945309417;
     const double finite = choose(a == 0.0, -double(INFINITE), choose(a < double(INFINITE), logarithm, a));
-    const double product = choose((a == 1.0) | (y == 0.0f), 0.0, double(y) * finite);
+    const double product = choose(a == 1.0, 0.0, choose(y == 0.0f, 0.0, double(y) * finite));
     const double above = choose(product < -200.0, -200.0, product);
     const double inside = choose(above > 100.0, 100.0, above);
 
@@ -236,14 +236,14 @@ inline float raised(float x, float y) {
     // Negative x: only whole numbers have a power; the odd ones keep the sign. Floats from 2^23 on are whole, from 2^24 even.
     const float t = choose(absolute(y) < 8388608.0f, absolute(y), 0.0f);
     const float rounded = (t + ROUNDER) - ROUNDER;
-    const bool whole = rounded == t;
-    const bool odd_small = whole & bool(bits_of(t + ROUNDER) & 1);
-    const bool odd_large = (absolute(y) >= 8388608.0f) & (absolute(y) < 16777216.0f) & bool(bits_of(y) & 1);
-    const float even = choose(whole | (x == 0.0f) | (x == -INFINITE), size, NOT_A_NUMBER);
-    const float negative = choose(odd_small | odd_large, -size, even);
+    const float large = choose(absolute(y) < 16777216.0f, y, 0.0f), small = choose(rounded == t, t + ROUNDER, 0.0f);
+    const float parity = choose(absolute(y) < 8388608.0f, small, large);
+    const int32_t sign = int32_t(uint32_t(bits_of(parity)) << 31);  // of an odd power
+    const float whole = choose(rounded == t, size, NOT_A_NUMBER);
+    const float negative = float_of(bits_of(choose(x == 0.0f, size, choose(x == -INFINITE, size, whole))) ^ sign);
     const float value = choose(bits_of(x) < 0, negative, size);
     const float defined = choose(x != x, x, choose(y != y, y, value));
-    return choose((x == 1.0f) | (y == 0.0f), 1.0f, defined);
+    return choose(x == 1.0f, 1.0f, choose(y == 0.0f, 1.0f, defined));
 }
 
 }  // namespace

@@ -213,7 +213,7 @@ def test_the_key_alone_decides_what_is_random(layer, shape, output, count):
 @every_layer
 @pytest.mark.parametrize(
     "dtype, tolerance",
-    [(np.float32, 2e-5), (np.float64, 1e-12)],  # float32: a few tens of roundings of 6e-8, and exp and tanh of their own
+    [(np.float32, 2e-5), (np.float64, 1e-12)],  # float32: some tens of roundings of 6e-8, exp and tanh of their own
     ids=["float32", "float64"],
 )
 @pytest.mark.parametrize("engine", ["native", "xla"])

@@ -164,7 +164,17 @@ def in_torch(torch, layer, params, state, x):
         (nn.resnet20(4), (8, 8, 1), "native"),
         pytest.param(nn.resnet20(4), (8, 8, 1), "xla", marks=pytest.mark.slow),
     ],
-    ids=["lenet5", "lenet5-native", "lenet5-xla", "cnn", "convnet", "vgg", "resnet20", "resnet20-native", "resnet20-xla"],
+    ids=[
+        "lenet5",
+        "lenet5-native",
+        "lenet5-xla",
+        "cnn",
+        "convnet",
+        "vgg",
+        "resnet20",
+        "resnet20-native",
+        "resnet20-xla",
+    ],
 )
 def test_value_and_gradients_agree_with_pytorch(network, picture, engine, torch, torch_gradient):
     dtype, tolerance = (np.float64, 1e-10) if engine == "reference" else (np.float32, 1e-5)

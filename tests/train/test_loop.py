@@ -170,7 +170,9 @@ def test_a_regression_equals_pytorchs(torch, blobs):
 
 # The same bits -------------------------------------------------------------------------------------------------------
 
-EVERY = pytest.mark.parametrize("engine", [Reference("f32"), Native("f32"), Xla("f32")], ids=["reference", "native", "xla"])
+EVERY = pytest.mark.parametrize(
+    "engine", [Reference("f32"), Native("f32"), Xla("f32")], ids=["reference", "native", "xla"]
+)
 FULL = nn.mlp((16, 8), 3, batch_norm=True, drop_rate=0.3)
 
 
@@ -183,7 +185,9 @@ def test_the_same_seed_gives_the_same_bits(blobs, engine):
     assert digest(after(config_of(FULL, engine=engine, seed=12), data)) not in found
 
 
-@pytest.mark.parametrize("engine, capacity", [(Reference("f32"), 1), (Reference("f32"), 3), (Native("f32"), 3), (Xla("f32"), 3)], ids=str)
+@pytest.mark.parametrize(
+    "engine, capacity", [(Reference("f32"), 1), (Reference("f32"), 3), (Native("f32"), 3), (Xla("f32"), 3)], ids=str
+)
 def test_how_many_steps_the_engine_takes_at_once_changes_nothing(blobs, engine, capacity, monkeypatch):
     data = arrays_of(blobs, dev=10)
     config = config_of(FULL, engine=engine, schedule=Cosine(), warmup=0.2)

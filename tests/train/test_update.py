@@ -27,7 +27,9 @@ from preceptor.train import (
     train,
 )
 
-engines = pytest.mark.parametrize("engine", [Reference("f64"), Native("f64"), Xla("f64")], ids=["reference", "native", "xla"])
+engines = pytest.mark.parametrize(
+    "engine", [Reference("f64"), Native("f64"), Xla("f64")], ids=["reference", "native", "xla"]
+)
 
 
 def data(rows=60):

@@ -10,7 +10,6 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
-import pytest
 from hypothesis import HealthCheck, given, note, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
@@ -19,7 +18,7 @@ import preceptor as pr
 from preceptor.engines import choose_engine
 from preceptor.graph import flatten, map_leaves
 
-EXACT_BITS = 22  # a float32 holds multiples of 2^-fraction up to 2^magnitude where the two are no more than this together
+EXACT_BITS = 22  # a float32 holds multiples of 2^-fraction up to 2^magnitude where the two together are no more
 MODERATE = 3  # other numbers are scaled down from 2^3 on
 MOST = 70_000  # numbers of an array
 LENGTHS = (1, 2, 3, 4, 5, 7, 8, 12, 17, 32, 33)
@@ -165,8 +164,9 @@ class Writer:
         ]  # fmt: skip
         if self.may_jump(x):
             choices += [
-                ("pr.abs({0})", f, m), ("pr.relu({0})", f, m), ("pr.clip({0}, -0.5, 1)", None if f is None else max(f, 1), m),
-                ("pr.maximum({0}, 0.25)", None if f is None else max(f, 2), m), ("pr.where({0} > 0, {0}, 0.5 * {0})", None, m),
+                ("pr.abs({0})", f, m), ("pr.relu({0})", f, m), ("pr.where({0} > 0, {0}, 0.5 * {0})", None, m),
+                ("pr.clip({0}, -0.5, 1)", None if f is None else max(f, 1), m),
+                ("pr.maximum({0}, 0.25)", None if f is None else max(f, 2), m),
             ]  # fmt: skip
         if x.is_exact:
             choices += [("pr.sign(pr.stop_gradient({0}))", 0, 0), ("pr.cast({0} > 0, FLOAT)", 0, 0)]
@@ -188,7 +188,7 @@ class Writer:
             ("{0} * {1}", x.fraction + y.fraction if both else None, x.magnitude + y.magnitude),
             ("{0} / ({1} * {1} + 1)", None, x.magnitude),
         ]
-        if both and x.is_exact and y.is_exact or not self.sharp:
+        if (both and x.is_exact and y.is_exact) or not self.sharp:
             choices += [
                 ("pr.maximum({0}, {1})", widest, max(x.magnitude, y.magnitude)),
                 ("pr.minimum({0}, {1})", widest, max(x.magnitude, y.magnitude)),
@@ -264,7 +264,7 @@ class Writer:
         f = x.fraction
         choices = [("pr.sum", f, grown)] if grown < 30 else []
         if x.kind == "f":
-            choices += [("pr.mean", None, x.magnitude), ("pr.mean", None, x.magnitude), ("pr.variance", None, 2 * x.magnitude)]
+            choices += [("pr.mean", None, x.magnitude)] * 2 + [("pr.variance", None, 2 * x.magnitude)]
         if x.is_exact or (x.kind == "f" and not self.sharp):
             choices += [("pr.max", f, x.magnitude), ("pr.min", f, x.magnitude)]
         if x.is_exact and self.chance(4):
@@ -345,10 +345,7 @@ class Writer:
         if x is None:
             return
         y = self.some(lambda value: value.kind == x.kind and value.shape == x.shape) or x
-        if self.chance(3):
-            z = self.input(x.shape, x.kind)
-        else:
-            z = x
+        z = self.input(x.shape, x.kind) if self.chance(3) else x
         fraction = None if None in (x.fraction, y.fraction, z.fraction) else max(x.fraction, y.fraction, z.fraction)
         axis = self.choose(len(x.shape))
         names = ", ".join(value.name for value in (x, y, z))
@@ -361,8 +358,8 @@ class Writer:
             self.emit(f"pr.concatenate([{names}], {axis})", shape, x.kind, fraction, magnitude)
 
     def product(self) -> None:
-        x = self.floats(lambda value: len(value.shape) >= 2 and value.shape[-1] and value.size // value.shape[-1] < MOST // 33)
-        if x is None:
+        x = self.floats(lambda value: len(value.shape) >= 2 and value.shape[-1])
+        if x is None or x.size // x.shape[-1] > MOST // 33:
             return
         k = x.shape[-1]
         other = self.some(lambda value: value.kind == "f" and len(value.shape) == 2 and value.shape[0] == k)
@@ -522,8 +519,9 @@ def widened(values):
 def assert_near(found, single, double, source: str) -> None:
     """Native numbers beside those of the reference in float64, and in float32, whose own error tells what rounding does
     to this program: another order of summation may do as much, and ours of exp and its like are a few roundings off."""
-    for number, (ours, theirs, exact) in enumerate(zip(flatten(found)[0], flatten(single)[0], flatten(double)[0], strict=True)):
-        assert ours.shape == theirs.shape and ours.dtype == theirs.dtype, (number, ours.dtype, theirs.dtype, source)
+    leaves = [flatten(results)[0] for results in (found, single, double)]
+    for number, (ours, theirs, exact) in enumerate(zip(*leaves, strict=True)):
+        assert (ours.shape, ours.dtype) == (theirs.shape, theirs.dtype), f"result {number} of\n{source}"
         if ours.dtype.kind != "f":
             assert_array_equal(ours, theirs, err_msg=f"result {number} of\n{source}")
             continue
@@ -567,7 +565,7 @@ def test_random_programs(data):
 
 
 def random_step(choose) -> tuple[str, dict, bool]:
-    """(source of `step`, {"state": ..., "batch": ..., "hyper": ...} of names -> arrays, whether rows come by number)."""
+    """(source of `step`, names -> arrays of state, data and hyper, and row numbers; whether rows come by number)."""
     writer = Writer(choose, sharp=True)
     shapes = [writer.narrower(writer.first_shape()) for _ in range(1 + choose(2))]
     state = [writer.input(writer.pick(shapes), "f", 0, f"s{n}") for n in range(1 + choose(4))]
@@ -581,10 +579,10 @@ def random_step(choose) -> tuple[str, dict, bool]:
     for value in state:  # what a state becomes is computed from itself more often than by chance
         if writer.chance(2):
             other = writer.partner(value)
-            writer.emit(f"0.5 * {value.name} + 0.25 * pr.sin({other.name})", np.broadcast_shapes(value.shape, other.shape))
+            shape = np.broadcast_shapes(value.shape, other.shape)
+            writer.emit(f"0.5 * {value.name} + 0.25 * pr.sin({other.name})", shape)
     writer.write(1 + choose(9))
-    fresh = [value for value in writer.inputs if value not in (*state, *batch, *hyper)]  # inputs made on the way: state too
-    state += fresh
+    state += [value for value in writer.inputs if value not in (*state, *batch, *hyper)]  # inputs made on the way
     after = [next_value(writer, value, state) for value in state]
     kept = [writer.pick(writer.values) for _ in range(1 + choose(3))]
     if writer.chance(2):

@@ -276,6 +276,7 @@ def test_absurd_words_are_refused(module, kind, words, text):
 
 
 @pytest.mark.parametrize("isa", ["sse42", "avx2", "avx512"])
+@pytest.mark.slow
 def test_own_kernels_of_each_instruction_set(isa):
     """All of this file and its neighbours without oneDNN; an instruction set that is missing gives the next lower."""
     if os.environ.get("PRECEPTOR_TEST_OWN"):

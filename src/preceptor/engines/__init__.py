@@ -25,6 +25,7 @@ from preceptor.ops import Symbol
 from preceptor.ops.primitive import as_array, spec_of
 
 ENGINES = ("auto", "native", "xla", "reference")
+PROGRAMS = 256  # that `jit` keeps of one function, each for other shapes
 
 __all__ = [
     "ENGINES",
@@ -53,7 +54,7 @@ def choose_engine(
     """Picks an engine by its word.
 
     "auto" is xla for several devices, several processes, or an accelerator that jax sees; else native where it can be
-    used; else xla where jax is installed; else reference.
+    used (for float64, where jax is not installed); else xla where jax is installed; else reference.
 
     Args:
         devices: how many share a batch; None for as many of those that jax sees as divide it.
@@ -66,7 +67,7 @@ def choose_engine(
         raise ConfigError(f"engine: received {name!r}; it must be one of {', '.join(ENGINES)}.")
     if precision not in PRECISIONS:
         raise ConfigError(f"precision: received {precision!r}; it must be one of {', '.join(PRECISIONS)}.")
-    word = _best(devices) if name == "auto" else name
+    word = _best(precision, devices) if name == "auto" else name
     if word == "xla" and not is_installed():
         cause = "was asked for" if name == "xla" else "is the one for several devices or processes"
         raise NotSupported(f"engine: xla {cause}; {NEEDS_JAX}")
@@ -86,13 +87,13 @@ def choose_engine(
     return engine if batch_size is None else Xla(precision, engine.sharing(batch_size))
 
 
-def _best(devices: int | None) -> str:
-    """The word of the engine that "auto" means here."""
+def _best(precision: str, devices: int | None) -> str:
+    """The word of the engine that "auto" means here; native leaves float64 to NumPy, which xla compiles."""
     if devices not in (None, 1) or trains_with_others():
         return "xla"
     if is_installed() and may_have_accelerator() and has_accelerator():
         return "xla"
-    if not unavailable():
+    if not unavailable() and (precision != "f64" or not is_installed()):
         return "native"
     return "xla" if is_installed() else "reference"
 
@@ -123,6 +124,8 @@ def jit(function: Callable[..., Any], engine: str = "auto", precision: str = "f3
         values = [as_array(leaf) for leaf in leaves]
         key = (arguments, tuple(spec_of(value) for value in values))
         if key not in known:
+            if len(known) == PROGRAMS:
+                del known[next(iter(known))]  # the oldest: shapes that change with every call must not fill memory
             program = trace(function)(*args)
             known[key] = (program, None if program.graph.captured else chosen.compile(program.graph))
         program, run = known[key]

@@ -10,7 +10,7 @@ import numpy as np
 from preceptor.engines.native.operand import strip
 from preceptor.engines.native.program import Buffer, Place, word
 from preceptor.engines.native.simplify import BF16
-from preceptor.graph import Graph, Node
+from preceptor.graph import Node
 from preceptor.ops.window import Windows
 
 if TYPE_CHECKING:
@@ -373,10 +373,6 @@ def _own(planner: "Planner", node: Node) -> Place:
     if nbytes:
         planner.emit(copy_bytes(place, copy, nbytes))
     return copy
-
-
-def has_graph(node: Node) -> bool:
-    return any(isinstance(value, Graph) for value in node.params.values())
 
 
 RULES: dict[str, Callable[[Any, Node], bool]] = {

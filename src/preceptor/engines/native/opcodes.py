@@ -37,6 +37,7 @@ def lane(dtype: np.dtype) -> str | None:
 
 
 def type_code(dtype: np.dtype) -> int:
+    """The number of a type of memory."""
     return TYPES.index(LANES[dtype][1])
 
 

@@ -38,6 +38,7 @@ Gemm::Gemm(int64_t batch, int64_t m, int64_t n, int64_t k, Strides a, Strides b,
     panels_ = std::min(pack_a_ ? 2 * task_panels : task_panels, divide_up(n, kernels_.panel));
     const int64_t column_step = !pack_a_ ? a.column : a.row == 1 ? rows_ : 1;
     const int64_t row_step = !pack_a_ ? a.row : a.row == 1 ? 1 : depth_ + row_padding;
+    small_ = batch * m * n * k < parallel_work && m <= rows_ && n <= panels_ * kernels_.panel;
     for (int64_t i = 0; i < rows_; ++i) row_offsets_.push_back(i * row_step);
     for (int64_t i = 0; i < depth_; ++i) column_offsets_.push_back(i * column_step);
 }
@@ -52,6 +53,13 @@ size_t Gemm::scratch_bytes(int threads) const {
 void Gemm::run(const float* a, const float* b, float* c, const float* bias, bool relu, int threads,
                char* scratch) const {
     if (batch_ * m_ * n_ == 0) return;
+    if (small_) {  // nothing to divide
+        for (int64_t i = 0; i < batch_; ++i) {
+            run_block({a + i * a_.batch, b + i * b_.batch, c + i * c_batch_, bias, relu}, {0, m_, 0, n_},
+                      reinterpret_cast<float*>(scratch));
+        }
+        return;
+    }
     const int64_t panels = divide_up(n_, kernels_.panel);
     if (batch_ * m_ * n_ * k_ < parallel_work) threads = 1;
     int64_t row_tasks = divide_up(m_, rows_), column_tasks = divide_up(panels, panels_);

@@ -43,6 +43,7 @@ class Gemm {
     int64_t rows_, depth_, panels_;  // of a block at most
     bool pack_a_, pack_b_;
     bool fetch_ahead_;  // where memory is the limit
+    bool small_;        // one block, and too little work for several threads
     std::vector<int64_t> row_offsets_, column_offsets_;  // of the left factor, packed or not
 };
 

@@ -6,6 +6,16 @@ typedef float Unaligned __attribute__((vector_size(4 * lanes), aligned(4), may_a
 inline Vector load(const float* from) { return *reinterpret_cast<const Unaligned*>(from); }
 inline void store(Vector value, float* to) { *reinterpret_cast<Unaligned*>(to) = value; }
 
+// The first up to three numbers of four.
+inline void store_rest(__m128 value, float* to, int64_t count) {
+    if (count & 2) {
+        _mm_storel_pi(reinterpret_cast<__m64*>(to), value);
+        value = _mm_movehl_ps(value, value);
+        to += 2;
+    }
+    if (count & 1) _mm_store_ss(to, value);
+}
+
 #if PRECEPTOR_LANES == 16
 inline __mmask16 first(int64_t count) { return static_cast<__mmask16>((1u << count) - 1); }
 inline Vector load_part(const float* from, int64_t count) { return _mm512_maskz_loadu_ps(first(count), from); }
@@ -23,7 +33,14 @@ inline __m256i first(int64_t count) {
     return _mm256_loadu_si256(reinterpret_cast<const __m256i*>(first_lanes + lanes - count));
 }
 inline Vector load_part(const float* from, int64_t count) { return _mm256_maskload_ps(from, first(count)); }
-inline void store_part(Vector value, float* to, int64_t count) { _mm256_maskstore_ps(to, first(count), value); }
+inline void store_part(Vector value, float* to, int64_t count) {  // AMD's masked stores take a dozen cycles
+    __m128 rest = _mm256_castps256_ps128(value);
+    if (count & 4) {
+        _mm_storeu_ps(to, rest);
+        rest = _mm256_extractf128_ps(value, 1);
+    }
+    store_rest(rest, to + (count & 4), count & 3);
+}
 inline Vector unpack_low(Vector a, Vector b) { return _mm256_unpacklo_ps(a, b); }
 inline Vector unpack_high(Vector a, Vector b) { return _mm256_unpackhi_ps(a, b); }
 #else
@@ -33,7 +50,8 @@ inline Vector load_part(const float* from, int64_t count) {
     return value;
 }
 inline void store_part(Vector value, float* to, int64_t count) {
-    for (int64_t i = 0; i < count; ++i) to[i] = value[i];
+    if (count & 4) return store(value, to);
+    store_rest(value, to, count);
 }
 inline Vector unpack_low(Vector a, Vector b) { return _mm_unpacklo_ps(a, b); }
 inline Vector unpack_high(Vector a, Vector b) { return _mm_unpackhi_ps(a, b); }

@@ -53,13 +53,13 @@ class Plan {
     void add(Made instruction);
     void add(const std::string& kind, const int64_t* words, size_t count);
 
-    // Runs all instructions `steps` times. Segment s > 0 lies at addresses[s - 1], and strides[s - 1] bytes further with
-    // each step. Returns the steps done: fewer than asked for where another thread has called cancel().
+    // Runs all instructions `steps` times. Segment s > 0 lies at addresses[s - 1], and strides[s - 1] bytes further
+    // with each step. Returns the steps done: fewer than asked for where another thread has called cancel().
     int64_t run(const std::vector<int64_t>& addresses, const std::vector<int64_t>& strides, int64_t steps);
 
     // The same; seconds of each instruction, summed over the steps.
-    std::vector<double> profile(
-        const std::vector<int64_t>& addresses, const std::vector<int64_t>& strides, int64_t steps);
+    std::vector<double> profile(const std::vector<int64_t>& addresses, const std::vector<int64_t>& strides,
+                                int64_t steps);
 
     int64_t done() const { return done_.load(std::memory_order_relaxed); }  // steps since run() began
     void cancel() { cancelled_.store(true, std::memory_order_relaxed); }    // has no effect before run() has begun
@@ -69,8 +69,8 @@ class Plan {
 
   private:
     template <class Step>
-    int64_t repeat(
-        const std::vector<int64_t>& addresses, const std::vector<int64_t>& strides, int64_t steps, Step&& step);
+    int64_t repeat(const std::vector<int64_t>& addresses, const std::vector<int64_t>& strides, int64_t steps,
+                   Step&& step);
 
     const std::shared_ptr<Pages> arena_;
     Pages scratch_;

@@ -11,13 +11,14 @@ namespace preceptor {
 
 namespace {
 
-// Tiles are dealt out in chunks that depend on the geometry only: what is summed in which order does not depend on threads.
+// Tiles are dealt out in chunks that depend on the geometry only: what is summed in which order does not depend on
+// threads.
 constexpr int64_t MOST_CHUNKS = 32;        // with reductions, each of which folds its accumulator once a chunk
 constexpr int64_t MOST_FREE_CHUNKS = 256;  // without
 constexpr int64_t CHUNK_NUMBERS = 8192;    // at least
 
-// In additions, of which a core does twenty a nanosecond: some 10 us of work. A fork and its join take 2 us where the threads
-// are still awake, so that two of them win from about 5 us on; the rest is for those that have to wake up.
+// In additions, of which a core does twenty a nanosecond: some 10 us of work. A fork and its join take 2 us where the
+// threads are still awake, so that two of them win from about 5 us on; the rest is for those that have to wake up.
 constexpr double WORTH_A_FORK = 2e5;
 
 constexpr int64_t LINE = 64;
@@ -72,15 +73,18 @@ struct Part {
     int64_t shared_offset = 0;   // of its numbers of level one
     int first_chunk = 0, last_chunk = 0;
     int64_t chunks_beside = 1;  // chunks of one column of tiles, where sums over rows are wanted
-    TileSize whole{};            // of all tiles but the last ones
-    int64_t line = 1;            // tiles that follow each other until the next row or column of tiles
-    // The same as in the instance and its code, one step nearer: of a small instruction the time goes into finding things.
+    TileSize whole{};           // of all tiles but the last ones
+    int64_t line = 1;           // tiles that follow each other until the next row or column of tiles
+    // The same as in the instance and its code, one step nearer: of a small instruction the time goes into finding
+    // things.
     Span<Step> setup, body;
     Span<MemoryPointer> pointers;
     bool reduces = false;
 
     explicit Part(TileInstance made) : instance(std::move(made)) {}
-    int64_t width(const TileCode::Accumulator& each) const { return each.over_all ? 1 : instance.geometry.tile_columns; }
+    int64_t width(const TileCode::Accumulator& each) const {
+        return each.over_all ? 1 : instance.geometry.tile_columns;
+    }
 };
 
 class Worker;
@@ -100,7 +104,8 @@ class Tiles final : public Instruction {
         }
         for (Part& part : parts_) {
             TileCode code = compile(program_, kernels_, room, part.instance);
-            const auto known = std::find_if(codes_.begin(), codes_.end(), [&](const TileCode& each) { return each.same(code); });
+            const auto known =
+                std::find_if(codes_.begin(), codes_.end(), [&](const TileCode& each) { return each.same(code); });
             if (known == codes_.end()) {
                 codes_.push_back(std::move(code));
                 part.instance.code = &codes_.back();
@@ -168,7 +173,7 @@ class Tiles final : public Instruction {
     std::deque<TileCode> codes_;  // one for each shape among the instances
     std::vector<Chunk> chunks_;
     std::vector<int> beginning_, reducing_, ending_;  // instances with something to do before or after all tiles
-    std::vector<double> costs_;  // of all chunks up to and with each
+    std::vector<double> costs_;                       // of all chunks up to and with each
     double cost_ = 0;
     int64_t shared_bytes_ = 0, thread_bytes_ = 0, slots_bytes_ = 0;
 };
@@ -233,7 +238,8 @@ class Worker {
         if (code_ != &code) {
             code_ = &code;
             for (const auto& each : code.own) slots[each.slot] = own_ + each.bytes;
-            for (const auto& each : code.constants) slots[each.slot] = reinterpret_cast<char*>(const_cast<int32_t*>(&each.value));
+            for (const auto& each : code.constants)
+                slots[each.slot] = reinterpret_cast<char*>(const_cast<int32_t*>(&each.value));
         }
         char* const shared = context_.scratch + part.shared_offset;
         for (const auto& each : code.shared) slots[each.slot] = shared + each.bytes;
@@ -247,8 +253,8 @@ class Worker {
     void move_to(const Part& part, int64_t row_tile, int64_t column_tile) {
         const TileInstance& instance = part.instance;
         for (const MemoryPointer& each : part.pointers) {
-            frame_.slots[each.slot] = context_.at<char>(each.ref) + row_tile * each.row_tile_bytes +
-                                      column_tile * each.column_tile_bytes;
+            frame_.slots[each.slot] =
+                context_.at<char>(each.ref) + row_tile * each.row_tile_bytes + column_tile * each.column_tile_bytes;
         }
         frame_.row = row_tile * instance.geometry.tile_rows;
         frame_.column = column_tile * instance.geometry.tile_columns;
@@ -354,7 +360,8 @@ void Tiles::write_results(const Context& context, const Part& part) const {
             std::fill_n(result, length, largest ? -INFINITY : 0.0f);
         } else if (each.over_all) {
             float value = *partial(part.first_chunk);
-            for (int chunk = part.first_chunk + 1; chunk < part.last_chunk; ++chunk) value = combine(value, *partial(chunk));
+            for (int chunk = part.first_chunk + 1; chunk < part.last_chunk; ++chunk)
+                value = combine(value, *partial(chunk));
             *result = value;
         } else {
             int chunk = part.first_chunk;

@@ -26,7 +26,7 @@ struct Count<0, I...> {
     using Indices = preceptor::Indices<I...>;
 };
 
-// --- Operations on each number by itself ------------------------------------------------------------------------------
+// Operations on each number by itself.
 
 inline float truth(bool x) { return x ? 1.0f : 0.0f; }
 inline int32_t wrapped(uint32_t x) { return int32_t(x); }  // integers overflow as in NumPy
@@ -90,7 +90,8 @@ inline float added_scaled_ratio(float a, float b, float c, float e, float f) { r
 inline float sum_of_products(float a, float b, float c, float e, float f) { return a * b + (c * e + f); }
 inline float relu_of_sum(float a, float b, float c) { return relu(a * b + c); }
 
-// --- Kernels that apply them ------------------------------------------------------------------------------------------
+// Kernels that apply them.
+
 // The bits of `Single` say which operands are one number for all. A destination may lie exactly where an operand does.
 
 // An operand: many numbers, or a few rows that are repeated.
@@ -153,7 +154,7 @@ void elementwise(const Frame& frame, const Step& step) {
     apply<function, Single, Repeated>(frame, step, function);
 }
 
-// The same for costly functions: group by group, the last one filled up, so that none is ever computed number by number.
+// The same for costly functions: group by group, the last one filled up, so that none goes number by number.
 template <auto function, unsigned Single>
 void costly(const Frame& frame, const Step& step) {
     float* const d = at<float>(frame, step.destination);
@@ -242,7 +243,7 @@ void column_index(const Frame& frame, const Step& step) {
     }
 }
 
-// --- Rows -------------------------------------------------------------------------------------------------------------
+// Rows.
 
 constexpr int64_t LANES = 16;  // accumulators of a row, folded pairwise: several vectors hide the latency of additions
 
@@ -304,8 +305,8 @@ void row_argmax(const Frame& frame, const Step& step) {
     }
 }
 
-// A number for each row to all of its columns. Whole groups are written: what runs over into the next row is overwritten by
-// that row, and a slot has room for one group more than it holds.
+// A number for each row to all of its columns. Whole groups are written: what runs over into the next row is
+// overwritten by that row, and a slot has room for one group more than it holds.
 void expand(const Frame& frame, const Step& step) {
     int32_t* d = at<int32_t>(frame, step.destination);
     const int32_t* const a = at<const int32_t>(frame, step.operands[0]);
@@ -329,23 +330,24 @@ void repeat_to(const Frame& frame, const Step& step, int64_t unit, int64_t total
     }
 }
 
-void repeat_row(const Frame& frame, const Step& step) {
-    repeat_to(frame, step, frame.columns, frame.counts[PERIOD]);
-}
+void repeat_row(const Frame& frame, const Step& step) { repeat_to(frame, step, frame.columns, frame.counts[PERIOD]); }
 
 void repeat_period(const Frame& frame, const Step& step) {
     repeat_to(frame, step, frame.counts[PERIOD], frame.counts[FULL]);
 }
 
-// --- Windows ----------------------------------------------------------------------------------------------------------
+// Windows.
 
 struct Windows {
     int64_t bands, across, height, width, channels, line;  // a line: one row of the image, in numbers
 
     explicit Windows(const Frame& frame)
         : bands(frame.rows / (int64_t(frame.window_height) * frame.image_width)),
-          across(frame.image_width / frame.window_width), height(frame.window_height), width(frame.window_width),
-          channels(frame.columns), line(frame.columns * frame.image_width) {}
+          across(frame.image_width / frame.window_width),
+          height(frame.window_height),
+          width(frame.window_width),
+          channels(frame.columns),
+          line(frame.columns * frame.image_width) {}
 };
 
 // function(first number of the window in the tile, its number among the windows)
@@ -448,7 +450,7 @@ void pool_max_spread(const Frame& frame, const Step& step) {
     });
 }
 
-// --- Products ---------------------------------------------------------------------------------------------------------
+// Products.
 
 #ifdef __AVX512F__
 constexpr int VECTOR_BYTES = 64, PRODUCT_ROWS = 12;  // 24 of 32 registers are sums
@@ -462,7 +464,8 @@ constexpr int64_t VECTOR = VECTOR_BYTES / 4, PRODUCT_COLUMNS = 2 * VECTOR;
 
 // A few rows of a product, two vectors wide: the sums stay in registers.
 template <int Rows>
-void product_block(const float* a, const ProductShape& shape, const float* b, int64_t b_term, float* d, int64_t columns) {
+void product_block(const float* a, const ProductShape& shape, const float* b, int64_t b_term, float* d,
+                   int64_t columns) {
     Vector sums[Rows][2] = {};
     for (int64_t k = 0; k < shape.terms; ++k, a += shape.a_term, b += b_term) {
         const Vector left = *reinterpret_cast<const Vector*>(b), right = *reinterpret_cast<const Vector*>(b + VECTOR);
@@ -482,8 +485,8 @@ void product_block(const float* a, const ProductShape& shape, const float* b, in
 
 // All rows of a product, two vectors wide.
 template <int Rows>
-void product_rows(
-    int64_t rows, const float* a, const ProductShape& shape, const float* b, int64_t b_term, float* d, int64_t columns) {
+void product_rows(int64_t rows, const float* a, const ProductShape& shape, const float* b, int64_t b_term, float* d,
+                  int64_t columns) {
     while (rows >= Rows) {
         product_block<Rows>(a, shape, b, b_term, d, columns);
         rows -= Rows, a += Rows * shape.a_row, d += Rows * columns;
@@ -530,7 +533,8 @@ void product(const Frame& frame, const Step& step) {
     }
 }
 
-// --- Memory -----------------------------------------------------------------------------------------------------------
+// Memory.
+
 // How each type lies in memory and what it is in registers.
 
 struct Word32 {
@@ -642,7 +646,7 @@ void locate(const Frame& frame, const Step& step) {
     frame.slots[step.destination] = frame.slots[step.operands[0]] + RowWalk(*step.address, frame.row).offset();
 }
 
-// --- Reductions -------------------------------------------------------------------------------------------------------
+// Reductions.
 
 template <auto combine>
 void accumulate(const Frame& frame, const Step& step) {
@@ -685,7 +689,7 @@ void fold(float* values, int64_t count, int64_t width) {
     }
 }
 
-// --- The table --------------------------------------------------------------------------------------------------------
+// The table.
 
 template <class R, class... A>
 constexpr int operands_of(R (*)(A...)) {
@@ -697,7 +701,8 @@ void put(Kernels& kernels, Operation operation) {
     if constexpr (Single < 1u << operands_of(function)) {
         StepFunction* const row = kernels.operation[static_cast<int>(operation)];
         row[Single] = elementwise<function, Single, false>;
-        if constexpr (Single + 1 < 1u << operands_of(function)) row[Single + REPEATED] = elementwise<function, Single, true>;
+        if constexpr (Single + 1 < 1u << operands_of(function))
+            row[Single + REPEATED] = elementwise<function, Single, true>;
         put<function, Single + 1>(kernels, operation);
     }
 }
@@ -769,7 +774,9 @@ Kernels make_kernels() {
     put_two(O::integer_power, integer_power<0>, integer_power<1>);
     put<raised>(k, O::power);
 
-    const auto put_one = [&k](O operation, StepFunction function) { k.operation[static_cast<int>(operation)][0] = function; };
+    const auto put_one = [&k](O operation, StepFunction function) {
+        k.operation[static_cast<int>(operation)][0] = function;
+    };
     put_one(O::column_index_i, column_index);
     put_one(O::row_sum, reduce_rows<add>), put_one(O::row_max, reduce_rows<larger>);
     put_one(O::row_argmax_i, row_argmax);

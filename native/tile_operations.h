@@ -17,10 +17,12 @@ namespace preceptor {
     X(square, "square", 1, 1) X(copy, "copy", 1, 1) X(round_bf16, "round_bf16", 1, 2) \
     X(constant, "constant", 0, 1) X(scale, "scale", 1, 1) X(shift, "shift", 1, 1) \
     X(add_i, "add_i", 2, 1) X(subtract_i, "subtract_i", 2, 1) X(multiply_i, "multiply_i", 2, 1) \
-    X(negative_i, "negative_i", 1, 1) X(maximum_i, "maximum_i", 2, 1) X(abs_i, "abs_i", 1, 1) X(sign_i, "sign_i", 1, 1) \
+    X(negative_i, "negative_i", 1, 1) X(maximum_i, "maximum_i", 2, 1) X(abs_i, "abs_i", 1, 1) \
+    X(sign_i, "sign_i", 1, 1) \
     X(equal_i, "equal_i", 2, 1) X(less_i, "less_i", 2, 1) X(less_equal_i, "less_equal_i", 2, 1) \
     X(where_i, "where_i", 3, 1) X(less_u, "less_u", 2, 1) \
-    X(int_to_float, "int_to_float", 1, 1) X(uint_to_float, "uint_to_float", 1, 2) X(float_to_int, "float_to_int", 1, 1) \
+    X(int_to_float, "int_to_float", 1, 1) X(uint_to_float, "uint_to_float", 1, 2) \
+    X(float_to_int, "float_to_int", 1, 1) \
     X(int_to_bool, "int_to_bool", 1, 1) X(float_to_bool, "float_to_bool", 1, 1) \
     X(constant_i, "constant_i", 0, 1) X(column_index_i, "column_index_i", 0, 1) \
     X(row_sum, "row_sum", 1, 2) X(row_max, "row_max", 1, 2) X(row_argmax_i, "row_argmax_i", 1, 10) \

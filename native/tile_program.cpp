@@ -36,17 +36,25 @@ int within(int64_t value, int64_t limit, const char* what) {
 size_t length(Words& words) { return size_t(within(words.next(), 1 << 20, "a number of things is not possible")); }
 
 bool same_steps(const std::vector<Step>& one, const std::vector<Step>& other) {
-    return one.size() == other.size() && std::equal(one.begin(), one.end(), other.begin(), [](const Step& a, const Step& b) {
-        return a.function == b.function && a.destination == b.destination &&
-               std::equal(a.operands, a.operands + MOST_OPERANDS, b.operands) && a.count == b.count && a.immediate == b.immediate && !a.address && !b.address && !a.product && !b.product;
-    });
+    return one.size() == other.size() &&
+           std::equal(one.begin(), one.end(), other.begin(), [](const Step& a, const Step& b) {
+               return a.function == b.function && a.destination == b.destination &&
+                      std::equal(a.operands, a.operands + MOST_OPERANDS, b.operands) && a.count == b.count &&
+                      a.immediate == b.immediate && !a.address && !b.address && !a.product && !b.product;
+           });
 }
 
 class Compiler {
   public:
-    Compiler(const TileProgram& program, const Kernels& kernels, const std::array<int64_t, 4>& room, TileInstance& instance)
-        : program_(program), kernels_(kernels), room_(room), instance_(instance), g_(instance.geometry),
-          single_row_(g_.tile_rows == 1), known_(program.slots.size()) {
+    Compiler(const TileProgram& program, const Kernels& kernels, const std::array<int64_t, 4>& room,
+             TileInstance& instance)
+        : program_(program),
+          kernels_(kernels),
+          room_(room),
+          instance_(instance),
+          g_(instance.geometry),
+          single_row_(g_.tile_rows == 1),
+          known_(program.slots.size()) {
         code_.slots = static_cast<int32_t>(program.slots.size());
         in_scratch_.assign(program.slots.size(), false);
         instance_.pointers.clear();
@@ -65,13 +73,13 @@ class Compiler {
     // What is known of a slot while the operations are gone through in order.
     struct Known {
         enum { DIRECT, CONVERTED, ROWS_APART } way = DIRECT;  // of a slot in memory
-        int value = -1;          // where its numbers are, or will be, in 32 bits
-        bool present = false;    // they are there
-        bool invariant = false;  // they are the same in all tiles
-        int whole = -1;          // where what is repeated stands for all rows
-        bool alike = false;      // in memory there is one row for all
-        int expanded = -1;       // where the number of each row stands at all columns
-        int constant = -1;       // where the one number stands that it is
+        int value = -1;                                       // where its numbers are, or will be, in 32 bits
+        bool present = false;                                 // they are there
+        bool invariant = false;                               // they are the same in all tiles
+        int whole = -1;                                       // where what is repeated stands for all rows
+        bool alike = false;                                   // in memory there is one row for all
+        int expanded = -1;                                    // where the number of each row stands at all columns
+        int constant = -1;                                    // where the one number stands that it is
         const RowAddress* address = nullptr;
     };
 
@@ -83,15 +91,14 @@ class Compiler {
 
     using Steps = std::vector<Step>;
 
-    static Step step(
-        StepFunction function, int32_t destination, std::initializer_list<int32_t> operands, int32_t count,
-        const RowAddress* address = nullptr, int32_t immediate = 0) {
+    static Step step(StepFunction function, int32_t destination, std::initializer_list<int32_t> operands, int32_t count,
+                     const RowAddress* address = nullptr, int32_t immediate = 0) {
         Step made{function, destination, {NONE, NONE, NONE, NONE, NONE}, count, immediate, address, nullptr};
         std::copy(operands.begin(), operands.end(), made.operands);
         return made;
     }
 
-    // --- slots
+    // Slots.
 
     int32_t new_slot(bool in_scratch) {
         in_scratch_.push_back(in_scratch);
@@ -105,7 +112,8 @@ class Compiler {
             code_.shared_bytes += GROUP * 4;
         } else {
             code_.own.push_back({slot, code_.own_bytes});
-            // One group more: kernels may write beyond the end, and slots of 4096 bytes would share the lines of a cache.
+            // One group more: kernels may write beyond the end, and slots of 4096 bytes would share the lines of a
+            // cache.
             code_.own_bytes += ((room_[level] + GROUP - 1) / GROUP + 1) * GROUP * 4;
         }
     }
@@ -185,7 +193,7 @@ class Compiler {
         return &code_.addresses.back();
     }
 
-    // --- operands
+    // Operands.
 
     Steps& steps(Level level, bool invariant) {
         return level == ONE ? code_.before : invariant ? code_.setup : code_.body;
@@ -193,7 +201,8 @@ class Compiler {
 
     int32_t count(Level level, int destination, std::initializer_list<Operand> operands) const {
         bool rounded = in_scratch_[destination];
-        for (const Operand& each : operands) rounded = rounded && (each.slot < 0 || each.single || (in_scratch_[each.slot] && !each.repeated));
+        for (const Operand& each : operands)
+            rounded = rounded && (each.slot < 0 || each.single || (in_scratch_[each.slot] && !each.repeated));
         return level + (rounded ? ROUNDED : 0);
     }
 
@@ -247,16 +256,20 @@ class Compiler {
         return {slot, false, found.invariant};
     }
 
-    // --- operations
+    // Operations.
 
     void operation(const TileOperation& o) {
         const Level level = o.level, result = level_of(o.destination);
-        const bool over_rows = o.code == Operation::row_sum || o.code == Operation::row_max || o.code == Operation::row_argmax_i;
+        const bool over_rows =
+            o.code == Operation::row_sum || o.code == Operation::row_max || o.code == Operation::row_argmax_i;
         const bool over_windows = o.code == Operation::pool_max || o.code == Operation::pool_sum;
         const bool to_windows = o.code == Operation::pool_spread || o.code == Operation::pool_max_spread;
         if (over_rows) require(g_.tile_columns == g_.columns, "rows that are reduced must be whole");
         if (over_windows || to_windows) require(g_.window_height > 0, "windows need a geometry with pooling");
-        require(result == (over_rows ? ROW : over_windows ? POOL : level), "a destination is not of its operation's level");
+        require(result == (over_rows      ? ROW
+                           : over_windows ? POOL
+                                          : level),
+                "a destination is not of its operation's level");
 
         if (o.code == Operation::product) return product(o);
         Known& target = known_[o.destination];
@@ -278,15 +291,19 @@ class Compiler {
             const bool all = over_rows || over_windows || to_windows;
             operands[i] = all ? many(s, pooled ? POOL : FULL) : operand(s, level);
         }
-        if (o.code == Operation::scale || o.code == Operation::shift) operands[1] = {new_constant(o.immediate), true, true};
-        const bool symmetric = o.code == Operation::add || o.code == Operation::multiply || o.code == Operation::multiply_add;
+        if (o.code == Operation::scale || o.code == Operation::shift)
+            operands[1] = {new_constant(o.immediate), true, true};
+        const bool symmetric =
+            o.code == Operation::add || o.code == Operation::multiply || o.code == Operation::multiply_add;
         if (symmetric && operands[0].single && !operands[1].single) std::swap(operands[0], operands[1]);
 
-        // What is the same in all tiles is computed once; in tiles of several rows that is what is the same for all rows.
+        // What is the same in all tiles is computed once; where they have several rows, what is the same in all rows.
         const bool index = o.code == Operation::column_index_i;
-        bool invariant = written_once && (single_row_ ? !index || g_.column_tiles() <= 1 : level == FULL && level == result);
+        bool invariant =
+            written_once && (single_row_ ? !index || g_.column_tiles() <= 1 : level == FULL && level == result);
         for (const Operand& each : operands) {
-            invariant = invariant && each.invariant && (single_row_ || each.slot == NONE || each.single || each.repeated);
+            invariant =
+                invariant && each.invariant && (single_row_ || each.slot == NONE || each.single || each.repeated);
         }
         invariant = invariant && !over_windows && !to_windows;
         const auto& kernels = kernels_.operation[static_cast<int>(o.code)];
@@ -315,9 +332,8 @@ class Compiler {
         code_.cost += double(g_.numbers(FULL) * words.terms);
     }
 
-    void finish(
-        const TileOperation& o, Level result, StepFunction function, const std::array<Operand, 3>& operands, bool invariant,
-        const ProductShape* product = nullptr) {
+    void finish(const TileOperation& o, Level result, StepFunction function, const std::array<Operand, 3>& operands,
+                bool invariant, const ProductShape* product = nullptr) {
         const TileSlot& slot = program_.slots[o.destination];
         Known& target = known_[o.destination];
         if (slot.in_memory) {
@@ -388,7 +404,8 @@ class Compiler {
                 for (const int32_t each : inner.operands) {
                     if (each != NONE) *next++ = each;
                 }
-                for (int k = fusion.operand + 1; k < MOST_OPERANDS && outer.operands[k] != NONE; ++k) *next++ = outer.operands[k];
+                for (int k = fusion.operand + 1; k < MOST_OPERANDS && outer.operands[k] != NONE; ++k)
+                    *next++ = outer.operands[k];
                 outer = fused;
                 body.erase(body.begin() + static_cast<int64_t>(i));
                 return true;
@@ -397,7 +414,7 @@ class Compiler {
         return false;
     }
 
-    // The step of the body that alone reads what step i has left in scratch, if it could as well compute that itself; else 0.
+    // The step of the body that alone reads what step i leaves in scratch, if it could as well compute that; else 0.
     size_t only_reader(size_t i) const {
         const Steps& body = code_.body;
         const Step& maker = body[i];
@@ -450,7 +467,8 @@ TileProgram::TileProgram(Words& words) {
         for (int& s : each.operands) s = within(words.next() + 1, count + 1, "an operand is no slot") - 1;
         each.immediate = static_cast<int32_t>(words.next());
         ++slots[each.destination].writes;
-        if (each.code == Operation::product) products = std::max(products, within(each.immediate, 1 << 20, "a product is unknown") + 1);
+        if (each.code == Operation::product)
+            products = std::max(products, within(each.immediate, 1 << 20, "a product is unknown") + 1);
     }
     reductions.resize(length(words));
     for (TileReduction& each : reductions) {
@@ -460,10 +478,11 @@ TileProgram::TileProgram(Words& words) {
     }
 }
 
-// Along a row memory is read in order; but sums over rows want the tiles of a column together, and a chunk with sums must not
-// begin with a tile shorter than the others.
+// Along a row memory is read in order; but sums over rows want the tiles of a column together, and a chunk with sums
+// must not begin with a tile shorter than the others.
 bool TileProgram::columns_first(const TileGeometry& g) const {
-    const bool over_rows = std::any_of(reductions.begin(), reductions.end(), [](const auto& each) { return !each.over_all; });
+    const bool over_rows =
+        std::any_of(reductions.begin(), reductions.end(), [](const auto& each) { return !each.over_all; });
     return g.column_tiles() > 1 && !over_rows && (reductions.empty() || g.row_tiles() == 1);
 }
 
@@ -508,12 +527,12 @@ TileInstance::TileInstance(const TileProgram& program, Words& words) : geometry(
 
 bool TileCode::same(const TileCode& other) const {
     return slots == other.slots && same_steps(before, other.before) && same_steps(setup, other.setup) &&
-           same_steps(body, other.body) && same_steps(after, other.after) && own == other.own && shared == other.shared &&
-           constants == other.constants;
+           same_steps(body, other.body) && same_steps(after, other.after) && own == other.own &&
+           shared == other.shared && constants == other.constants;
 }
 
-TileCode compile(
-    const TileProgram& program, const Kernels& kernels, const std::array<int64_t, 4>& room, TileInstance& instance) {
+TileCode compile(const TileProgram& program, const Kernels& kernels, const std::array<int64_t, 4>& room,
+                 TileInstance& instance) {
     return Compiler(program, kernels, room, instance).compile();
 }
 

@@ -41,7 +41,8 @@ struct TileProgram {
     int memory_slots = 0, products = 0;
 
     explicit TileProgram(Words& words);
-    bool columns_first(const struct TileGeometry& geometry) const;  // tiles follow each other along a row, else down a column
+    bool columns_first(
+        const struct TileGeometry& geometry) const;  // tiles follow each other along a row, else down a column
 };
 
 struct TileGeometry {
@@ -85,10 +86,10 @@ struct TileCode {
         bool over_all;
     };
 
-    std::vector<Step> before;  // once a run: what is one number for all tiles
-    std::vector<Step> setup;   // once a run and thread: what is the same in all tiles
-    std::vector<Step> body;    // for each tile
-    std::vector<Step> after;   // once a run: numbers of level one on their way to memory
+    std::vector<Step> before;    // once a run: what is one number for all tiles
+    std::vector<Step> setup;     // once a run and thread: what is the same in all tiles
+    std::vector<Step> body;      // for each tile
+    std::vector<Step> after;     // once a run: numbers of level one on their way to memory
     std::vector<Offset> own;     // slots in the scratch of a thread
     std::vector<Offset> shared;  // slots of level one, in scratch that all threads see
     std::vector<Constant> constants;
@@ -121,6 +122,7 @@ struct TileInstance {
 };
 
 // Fills in the pointers of the instance. `room`: numbers that a slot of each level needs, in the largest instance.
-TileCode compile(const TileProgram& program, const Kernels& kernels, const std::array<int64_t, 4>& room, TileInstance& instance);
+TileCode compile(const TileProgram& program, const Kernels& kernels, const std::array<int64_t, 4>& room,
+                 TileInstance& instance);
 
 }  // namespace preceptor

@@ -23,11 +23,11 @@ constexpr int REPEATED = 8;
 
 // The tile that is being worked on.
 struct Frame {
-    char** slots;           // where each slot lies
+    char** slots;            // where each slot lies
     int64_t counts[COUNTS];  // numbers of each level, the same rounded up, and of a period
-    int64_t row, column;    // the first of the tile
-    int64_t rows, columns;  // how many it has
-    bool first;             // of a chunk: reductions begin anew
+    int64_t row, column;     // the first of the tile
+    int64_t rows, columns;   // how many it has
+    bool first;              // of a chunk: reductions begin anew
     int window_height, window_width, image_width;
 };
 
@@ -58,8 +58,8 @@ struct Step {
     const ProductShape* product;
 };
 
-// Two steps in one: `outer`, whose operand number `operand` nothing else reads, with that operand computed by `inner` on the
-// way. The operands of `inner` take its place. What lies between two operations need not even be written to the cache.
+// Two steps in one: `outer`, with operand number `operand`, which nothing else reads, computed by `inner` on the way. The
+// operands of `inner` take its place. What lies between two operations need not even be written to the cache.
 struct Fusion {
     StepFunction outer;
     int operand;
@@ -71,14 +71,14 @@ constexpr int TYPES = 9;  // of enum class Type
 struct Kernels {
     // Second index: bit i set where operand i is one number for all, and REPEATED where some are marked as repeated.
     StepFunction operation[static_cast<int>(Operation::count)][2 * REPEATED];
-    StepFunction load[TYPES], store[TYPES];                         // all numbers of a level, contiguous in memory
-    StepFunction load_rows[TYPES], store_rows[TYPES];               // rows of a tile that lie apart
-    StepFunction load_numbers[TYPES], store_numbers[TYPES];         // a number for each row
-    StepFunction locate;                                            // where the only row of a tile lies
-    StepFunction fill;                                              // one number to all of a level
-    StepFunction expand;                                            // a number for each row to all of its columns
-    StepFunction repeat_row, repeat_period;                         // one row to a period, a period to all rows
-    StepFunction accumulate[2];                                     // sum, largest
+    StepFunction load[TYPES], store[TYPES];                  // all numbers of a level, contiguous in memory
+    StepFunction load_rows[TYPES], store_rows[TYPES];        // rows of a tile that lie apart
+    StepFunction load_numbers[TYPES], store_numbers[TYPES];  // a number for each row
+    StepFunction locate;                                     // where the only row of a tile lies
+    StepFunction fill;                                       // one number to all of a level
+    StepFunction expand;                                     // a number for each row to all of its columns
+    StepFunction repeat_row, repeat_period;                  // one row to a period, a period to all rows
+    StepFunction accumulate[2];                              // sum, largest
     Fusion fusions[40];
     int fusion_count;
     // values[0 .. width) = fold of `count` values, the i-th of which is values[i * width ..], in a fixed tree

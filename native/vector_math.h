@@ -66,7 +66,7 @@ inline Exponent exponent_parts(float x) {
     const float shifted = x * 1.44269504088896341f + ROUNDER;
     const float n = shifted - ROUNDER;
     const float r = (x - n * 0.693359375f) - n * -2.12194440e-4f;  // log(2) in two parts: the first product is exact
-    float q = 1.9875691500e-4f;  // coefficients: Moshier's Cephes library, expf
+    float q = 1.9875691500e-4f;                                    // coefficients: Moshier's Cephes library, expf
     q = q * r + 1.3981999507e-3f;
     q = q * r + 8.3334519073e-3f;
     q = q * r + 4.1665795894e-2f;
@@ -173,8 +173,8 @@ inline float error_function(float x) {
     return choose(t > 0.927734375f, large, small);
 }
 
-// Sine of x + quarters * pi / 2. The angle is reduced in double precision: pi / 2 in two parts, the first of 33 bits, whose
-// products with whole numbers below 2^20 are exact.
+// Sine of x + quarters * pi / 2. The angle is reduced in double precision: pi / 2 in two parts, the first of 33 bits,
+// whose products with whole numbers below 2^20 are exact.
 constexpr float LARGEST_ANGLE = 1e6f;
 
 inline float sine_from(float x, int32_t quarters) {
@@ -200,8 +200,9 @@ inline float sine_from(float x, int32_t quarters) {
 // x^y through double precision: the error of log(x), times y log(x) <= 104, stays below half a unit of the last place.
 inline float raised(float x, float y) {
     const double a = absolute(x);
-    // The bits of sqrt(1/2) are taken away and those of 1 added: the exponent changes at sqrt(1/2), and stays positive. It
-    // becomes a double by way of the bits of 1.5 * 2^52, for not every instruction set converts or shifts 64 bits with a sign.
+    // The bits of sqrt(1/2) are taken away and those of 1 added: the exponent changes at sqrt(1/2), and stays positive.
+    // It becomes a double by way of the bits of 1.5 * 2^52, for not every instruction set converts or shifts 64 bits
+    // with a sign.
     const uint64_t shifted = uint64_t(bits_of(a)) - 0x3fe6a09e667f3bcd + 0x3ff0000000000000;
     const double m = double_of(int64_t((shifted & 0xfffffffffffff) + 0x3fe6a09e667f3bcd));
     const double n = double_of(int64_t((shifted >> 52) + 0x4338000000000000)) - 6755399441056767.0;
@@ -233,7 +234,8 @@ inline float raised(float x, float y) {
     const uint64_t exponent = uint64_t(bits_of(turned)) - 0x4338000000000000 + 1023;
     const float size = float(e * double_of(int64_t(exponent << 52)));
 
-    // Negative x: only whole numbers have a power; the odd ones keep the sign. Floats from 2^23 on are whole, from 2^24 even.
+    // Negative x: only whole numbers have a power; the odd ones keep the sign. Floats from 2^23 on are whole, from 2^24
+    // even.
     const float t = choose(absolute(y) < 8388608.0f, absolute(y), 0.0f);
     const float rounded = (t + ROUNDER) - ROUNDER;
     const float large = choose(absolute(y) < 16777216.0f, y, 0.0f), small = choose(rounded == t, t + ROUNDER, 0.0f);

@@ -9,17 +9,28 @@ from numpy.testing import assert_allclose, assert_array_equal
 _native = pytest.importorskip("preceptor.engines.native._native", reason="installed without the native engine")
 
 RNG = np.random.default_rng(0)
-SPECIAL = np.array([0, -0.0, 1, -1, np.inf, -np.inf, np.nan, 1e-45, -1e-38, 3.4e38, -3.4e38, 88.8, -104.2, 0.5, 2, 3], "f4")
-GEOMETRIES = [(1, 1, 1, 1), (1, 37, 1, 37), (1, 5000, 1, 512), (7, 5, 3, 5), (33, 16, 8, 16), (6, 100, 1, 32), (9, 40, 1, 40), (100, 24, 40, 24)]
-
+SPECIAL = np.array(
+    [0, -0.0, 1, -1, np.inf, -np.inf, np.nan, 1e-45, -1e-38, 3.4e38, -3.4e38, 88.8, -104.2, 0.5, 2, 3], "f4"
+)
+GEOMETRIES = [
+    (1, 1, 1, 1),
+    (1, 37, 1, 37),
+    (1, 5000, 1, 512),
+    (7, 5, 3, 5),
+    (33, 16, 8, 16),
+    (6, 100, 1, 32),
+    (9, 40, 1, 40),
+    (100, 24, 40, 24),
+]
 
 
 FULL, ROW, POOL, ONE = range(4)
 PLAIN, COLUMN_VECTOR, ROW_VECTOR = range(3)
 TYPES = {"f32": 0, "i32": 1, "u32": 2, "boolean": 3, "bf16": 4, "u8": 5, "i8": 6, "i16": 7, "u16": 8}
-DTYPES = dict(
-    f32="float32", i32="int32", u32="uint32", boolean="bool", bf16="uint16", u8="uint8", i8="int8", i16="int16", u16="uint16"
-)
+DTYPES = {
+    "f32": "float32", "i32": "int32", "u32": "uint32", "boolean": "bool", "bf16": "uint16",
+    "u8": "uint8", "i8": "int8", "i16": "int16", "u16": "uint16",
+}  # fmt: skip
 
 
 class Tiles:
@@ -167,7 +178,9 @@ def test_functions_are_right_to_the_last_places(name):
 
 @pytest.mark.parametrize("name", ["sin", "cos"])
 def test_angles(name):
-    x = np.concatenate([normal(20000) * 10, RNG.uniform(-1e4, 1e4, 20000), [1e6, 2e7, -3e38, np.inf, np.nan, -0.0]]).astype("f4")
+    x = np.concatenate(
+        [normal(20000) * 10, RNG.uniform(-1e4, 1e4, 20000), [1e6, 2e7, -3e38, np.inf, np.nan, -0.0]]
+    ).astype("f4")
     t = Tiles((1, x.size, 1, 512))
     out = t.target()
     t.apply(name, t.source(x), to=out)
@@ -176,7 +189,9 @@ def test_angles(name):
 
 
 def test_power():
-    x = np.concatenate([np.exp(normal(20000) * 20), np.abs(normal(20000)) + 0.5, np.repeat(SPECIAL, SPECIAL.size)]).astype("f4")
+    x = np.concatenate(
+        [np.exp(normal(20000) * 20), np.abs(normal(20000)) + 0.5, np.repeat(SPECIAL, SPECIAL.size)]
+    ).astype("f4")
     y = np.concatenate([normal(40000) * 5, np.tile(SPECIAL, SPECIAL.size)]).astype("f4")
     t = Tiles((1, x.size, 1, 512))
     out = t.target()
@@ -199,7 +214,7 @@ UNARY = {
 
 @pytest.mark.parametrize("name", [*BINARY, *UNARY, "where", "multiply_add"])
 def test_operations(name):
-    """In all ways that operands may be single numbers, from memory and from scratch, for lengths around whole vectors."""
+    """In all ways that operands may be single numbers, from memory and scratch, of lengths around whole vectors."""
     operands = 1 if name in UNARY else 3 if name in ("where", "multiply_add") else 2
     functions = {**BINARY, **UNARY, "where": lambda a, b, c: np.where(a != 0, b, c), "multiply_add": None}
     for count in (1, 5, 16, 37, 256):
@@ -217,8 +232,8 @@ def test_operations(name):
                     a, b, c = np.broadcast_arrays(*arrays, np.empty(count))[:3]
                     expected = a * b + c
                     fused = np.float32(a.astype(float) * b.astype(float) + c.astype(float))
-                    same = lambda x: (t.array(direct)[0] == x) | (np.isnan(x) & np.isnan(t.array(direct)[0]))
-                    assert np.all(same(expected) | same(fused))
+                    found = t.array(direct)[0]
+                    assert np.all((found == expected) | (found == fused) | (np.isnan(found) & np.isnan(expected)))
                 else:
                     expected = np.broadcast_to(functions[name](*arrays).astype("f4"), count)
                     assert_array_equal(t.array(direct)[0], expected)
@@ -238,7 +253,7 @@ INTEGER = {
 def test_integers(name):
     a, b = np.repeat(INTEGERS, INTEGERS.size), np.tile(INTEGERS, INTEGERS.size)
     unary = name.startswith(("negative", "abs", "sign", "int_", "uint"))
-    floats = unary and not name.endswith("_i") or name in ("equal_i", "less_i", "less_equal_i", "less_u")
+    floats = (unary and not name.endswith("_i")) or name in ("equal_i", "less_i", "less_equal_i", "less_u")
     t = Tiles((1, a.size, 1, 32))
     out = t.target(type="f32" if floats else "i32")
     x, y = t.source(a, type="i32"), t.source(b, type="i32")
@@ -345,7 +360,13 @@ def test_what_is_the_same_for_all_rows(geometry):
     out, bare = t.target(), t.target()
     vector = t.source(columns, access=COLUMN_VECTOR)
     chain = t.apply("add", t.apply("exp", vector), t.apply("int_to_float", t.apply("column_index_i")))
-    t.apply("where", t.apply("less", t.source(x), vector), chain, t.apply("multiply_add", t.source(x), chain, vector), to=out)
+    t.apply(
+        "where",
+        t.apply("less", t.source(x), vector),
+        chain,
+        t.apply("multiply_add", t.source(x), chain, vector),
+        to=out,
+    )
     t.apply("tanh", chain, to=bare)
     sums = t.reduce(chain), t.reduce(t.apply("multiply", chain, vector), over_all=True)
     rows = t.apply("row_sum", chain, to=t.target(ROW)) if width == c else None
@@ -360,7 +381,7 @@ def test_what_is_the_same_for_all_rows(geometry):
 
 
 def test_pairs_of_steps_in_one_kernel():
-    """Adam's update, with one reader of each value, and with the same values read twice: then nothing may be left out."""
+    """Adam's update, with one reader of each value, and with values read twice: then nothing may be left out."""
     n = 1000
     g, m, v, w = normal(n), normal(n), np.abs(normal(n)), normal(n)
     for read_twice in (False, True):
@@ -417,7 +438,12 @@ def test_reductions(geometry):
     for threads in (1, 2):
         t = Tiles(geometry)
         a = t.source(x)
-        sums = [t.reduce(t.apply("square", a)), t.reduce(a, "max"), t.reduce(a, over_all=True), t.reduce(a, "max", True)]
+        sums = [
+            t.reduce(t.apply("square", a)),
+            t.reduce(a, "max"),
+            t.reduce(a, over_all=True),
+            t.reduce(a, "max", True),
+        ]
         t.run(threads)
         results.append([t.result(each).copy() for each in sums])
     double = x.astype(float)
@@ -430,7 +456,13 @@ def test_reductions(geometry):
 
 
 @pytest.mark.parametrize(
-    "geometry", [(4 * 6, 3, 12, 3, 2, 2, 6), (8 * 8, 32, 16, 32, 2, 2, 8), (9 * 6, 5, 18, 5, 3, 2, 6), (5 * 12, 8, 24, 8, 1, 3, 12)]
+    "geometry",
+    [
+        (4 * 6, 3, 12, 3, 2, 2, 6),
+        (8 * 8, 32, 16, 32, 2, 2, 8),
+        (9 * 6, 5, 18, 5, 3, 2, 6),
+        (5 * 12, 8, 24, 8, 1, 3, 12),
+    ],
 )
 def test_pooling(geometry):
     n, c, _, _, kh, kw, w = geometry

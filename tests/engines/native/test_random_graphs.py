@@ -240,9 +240,21 @@ class Writer:
         top = max(x.magnitude, y.magnitude)
         text, m = self.pick(
             [("{0} + {1}", top + 1), ("{0} - {1}", top + 1), ("pr.maximum({0}, {1})", top), ("-{0} + {1}", top + 1),
-             ("pr.abs({0}) + {1}", top + 1), ("{0} * 3 - {1}", top + 3)]
+             ("pr.abs({0}) + {1}", top + 1), ("{0} * 3 - {1}", top + 3), *self.narrow(x)]
         )  # fmt: skip
         self.emit(text.format(x.name, y.name), np.broadcast_shapes(x.shape, y.shape), "i", 0, m)
+
+    def narrow(self, x: Value):
+        """Integers through types that hold them as they are."""
+        if x.magnitude > 6:
+            return []
+        kept = [
+            "pr.cast({0}, np.int8)",
+            "pr.cast({0}, np.int16)",
+            "pr.cast(pr.abs({0}), np.uint8)",
+            "pr.cast({0}, int)",
+        ]
+        return [(f"pr.cast({each}, np.int32) + {{1}}", max(x.magnitude, 20) + 1) for each in kept]
 
     def cast(self) -> None:
         x = self.some(lambda value: value.is_exact and value.magnitude < 20)
@@ -574,6 +586,9 @@ def random_step(choose) -> tuple[str, dict, bool]:
     rows = writer.pick((1, 3, 8))
     columns = writer.pick((1, 5, 33))
     batch = [writer.input((rows, columns), "f", 0, "b0"), writer.input((rows,), "i", 1, "b1")]
+    pixels = Value("b2", (rows, columns, 2), "i", 0, 8)  # pictures come as bytes
+    batch.append(pixels)
+    writer.emit("pr.cast(b2, FLOAT) / 256", pixels.shape)
     hyper = [writer.input((), "f", 0, "h0")]
     writer.values = [replace(value, fraction=None) if value.kind == "f" else value for value in writer.values]
     for value in state:  # what a state becomes is computed from itself more often than by chance
@@ -601,7 +616,8 @@ def random_step(choose) -> tuple[str, dict, bool]:
     count = 40
     given = {
         "state": {value.name: drawn(rng, value) for value in state},
-        "data": {value.name: drawn(rng, replace(value, shape=(count, *value.shape[1:]))) for value in batch},
+        "data": {value.name: drawn(rng, replace(value, shape=(count, *value.shape[1:]))) for value in batch}
+        | {"b2": rng.integers(0, 256, (count, *pixels.shape[1:])).astype(np.uint8)},
         "order": rng.integers(0, count, (5, rows)),
         "hyper": {value.name: drawn(rng, replace(value, shape=(5,))) for value in hyper},
     }

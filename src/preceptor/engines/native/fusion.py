@@ -134,9 +134,13 @@ class Facts:
                     self.kept[base.index] = True
             if kind in ("row", "column", "all", "pool"):
                 self.kept[node.index] = True
-            if kind == "spread":
-                for each in (found[0], *found[2:]):
-                    self.kept[strip(each.source)[0].index] = True
+            if kind == "spread":  # numbers of windows must lie as they are
+                for position in (0, 2)[: len(found) - 1 or 1]:
+                    x = node.inputs[position]
+                    found[position] = Operand(x, tuple(n for n in x.shape if n != 1), None)
+                    base = strip(x)[0]
+                    self.users[base.index].append(node)
+                    self.kept[base.index] = True
         elif kind not in ("view", "given"):
             self.kept[node.index] = True
             for x in node.inputs:

@@ -22,7 +22,9 @@ int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
 // Tasks are rows along the first axis, so that of an image this is its height.
 Convolution height_first(Convolution c) {
     if (c.in[0] == 1 && c.out[0] == 1 && c.size[0] == 1) {
-        for (auto* each : {&c.in, &c.out, &c.size, &c.stride, &c.before, &c.dilation}) std::swap((*each)[0], (*each)[1]);
+        for (auto* each : {&c.in, &c.out, &c.size, &c.stride, &c.before, &c.dilation}) {
+            std::swap((*each)[0], (*each)[1]);
+        }
     }
     return c;
 }
@@ -40,7 +42,10 @@ Convolution of_gradient(const Convolution& c) {  // g and the turned kernel give
 }  // namespace
 
 WindowedProduct::WindowedProduct(const Convolution& convolution, Role role)
-    : kernels_(kernels()), c_(height_first(convolution)), flipped_(role == Role::input), for_kernel_(role == Role::kernel) {
+    : kernels_(kernels()),
+      c_(height_first(convolution)),
+      flipped_(role == Role::input),
+      for_kernel_(role == Role::kernel) {
     if (flipped_) {
         spacing_ = c_.stride;
         c_ = of_gradient(c_);
@@ -56,7 +61,8 @@ WindowedProduct::WindowedProduct(const Convolution& convolution, Role role)
     if (for_kernel_) {
         rows_ = std::clamp<int64_t>(kernel_windows / windows, 1, c_.out[0]);
         const int64_t fitting = 4 * padded_target / std::max<int64_t>(image, 1);
-        const int64_t least = divide_up(kernel_windows / 4, c_.out_space()), most = divide_up(kernel_windows, c_.out_space());
+        const int64_t least = divide_up(kernel_windows / 4, c_.out_space());
+        const int64_t most = divide_up(kernel_windows, c_.out_space());
         if (rows_ == c_.out[0]) images_ = std::clamp(fitting, least, most);
     } else {
         const int64_t fitting = c_.out[0] - (std::max(image - padded_target, int64_t(0)) + row - 1) / row;
@@ -82,7 +88,8 @@ WindowedProduct::WindowedProduct(const Convolution& convolution, Role role)
         for (int64_t i = 0; i < rows_; ++i) {
             for (int64_t j = 0; j < c_.out[1]; ++j) {
                 for (int64_t k = 0; k < c_.out[2]; ++k) {
-                    windows_.push_back(image * padded_image_ + offset(i * c_.stride[0], j * c_.stride[1], k * c_.stride[2]));
+                    const int64_t start = offset(i * c_.stride[0], j * c_.stride[1], k * c_.stride[2]);
+                    windows_.push_back(image * padded_image_ + start);
                 }
             }
         }

@@ -27,8 +27,9 @@ struct Convolution {
     int64_t kernel_count() const { return taps() * group_in() * channels_out; }
 };
 
-// Images are copied into a padded buffer, some at a time; there a window lies at one offset and each of its entries at
-// another, and so windows are the rows of a product with the kernel (for the kernel's gradient, the columns). Any sizes, strides, dilations and groups.
+// Images are copied into a padded buffer, some at a time. There a window lies at one offset and each of its entries at
+// another, and so the windows are the rows of a product with the kernel; for the gradient of the kernel its columns.
+// Any sizes, strides, dilations and groups.
 class WindowedProduct {
   public:
     WindowedProduct(const Convolution& convolution, Role role);

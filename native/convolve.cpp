@@ -1,6 +1,6 @@
 // "convolution": role (0 forward, 1 gradient of the input, 2 of the kernel), axes of space, batch, groups, channels in,
-// channels out, then for each axis: input lengths, output lengths, sizes, strides, padding before, dilations; type, first
-// ref, second ref, result ref, bias ref, activation (0 none, 1 relu). oneDNN's where it is faster, else our own.
+// channels out, then for each axis: input lengths, output lengths, sizes, strides, padding before, dilations; type,
+// first ref, second ref, result ref, bias ref, activation (0 none, 1 relu). oneDNN's where it is faster, else our own.
 #include <algorithm>
 #include <optional>
 
@@ -45,7 +45,9 @@ Description read_convolution(Words& words) {
     d.bias = words.ref();
     d.relu = words.flag();
     words.finish();
-    if (d.type != Type::f32 && d.type != Type::bf16) throw std::invalid_argument("convolution: f32 or bf16 is required");
+    if (d.type != Type::f32 && d.type != Type::bf16) {
+        throw std::invalid_argument("convolution: f32 or bf16 is required");
+    }
     if (c.groups < 1 || c.channels_in % c.groups || c.channels_out % c.groups) {
         throw std::invalid_argument("convolution: channels must be a multiple of the groups");
     }
@@ -62,15 +64,19 @@ class OwnConvolution : public Instruction {
     explicit OwnConvolution(const Description& d) : d_(d), product_(d.shape, d.role) {
         if (d.type == Type::f32) return;
         const Convolution& c = d.shape;
-        const int64_t inputs = c.batch * c.in_space() * c.channels_in, outputs = c.batch * c.out_space() * c.channels_out;
+        const int64_t inputs = c.batch * c.in_space() * c.channels_in;
+        const int64_t outputs = c.batch * c.out_space() * c.channels_out;
         wide_first_.emplace(1, 1, d.role == Role::input ? outputs : inputs, Strides{0, 0, 1});
         wide_second_.emplace(1, 1, d.role == Role::kernel ? outputs : c.kernel_count(), Strides{0, 0, 1});
     }
 
     void run(const Context& context) const override {
         char* scratch = context.scratch;
-        const float* first = wide_first_ ? wide_first_->run(context, d_.first, scratch) : context.at<float>(d_.first);
-        const float* second = wide_second_ ? wide_second_->run(context, d_.second, scratch) : context.at<float>(d_.second);
+        const auto get = [&](const std::optional<Widened>& wide, Ref ref) -> const float* {
+            return wide ? wide->run(context, ref, scratch) : context.at<float>(ref);
+        };
+        const float* first = get(wide_first_, d_.first);
+        const float* second = get(wide_second_, d_.second);
         product_.run(first, second, context.at<float>(d_.result), d_.bias ? context.at<float>(d_.bias) : nullptr,
                      d_.relu, context.threads, scratch);
     }
@@ -152,13 +158,13 @@ class DnnlConvolution : public Instruction {
         if (forward) {
             description = describe_forward(y_layout, bias.get(), attributes);
         } else {
-            // Gradients ask for the forward kernel that they belong to, with activations in the types of a forward pass.
+            // Gradients ask for the forward kernel that they belong to, all of it in the type of the factors.
             const auto x_typed = onednn::strided(x.shape, type, x.strides);
             const auto any_typed = onednn::any_layout(kernel.shape, type);
             dnnl_primitive_desc_t hint_handle = nullptr;
             dnnl.dnnl_convolution_forward_primitive_desc_create(
-                &hint_handle, dnnl.engine, dnnl_forward_training, dnnl_convolution_direct, x_typed.get(), any_typed.get(),
-                nullptr, y_layout.get(), strides.data(), dilations.data(), before.data(), after.data(),
+                &hint_handle, dnnl.engine, dnnl_forward_training, dnnl_convolution_direct, x_typed.get(),
+                any_typed.get(), nullptr, y_layout.get(), strides.data(), dilations.data(), before.data(), after.data(),
                 plain_attributes.get());
             const onednn::Description hint(hint_handle);
             if (!hint) return nullptr;
@@ -235,9 +241,9 @@ class DnnlConvolution : public Instruction {
 constexpr int64_t dnnl_least_work = 1 << 20;
 
 // Where oneDNN has kernels for AVX-512 and AMX it is as fast as these machines are. Its kernels for AVX2 are no faster
-// than ours (measured on Zen 3: 0.9 to 1.1 times in the forward pass and for the input, 0.7 to 0.9 for the kernel), save
-// where a group has few channels out, which ours compute a whole vector of, and for the input of strided convolutions,
-// between whose numbers ours put zeros.
+// than ours (measured on Zen 3: 0.7 to 1.1 times as fast in the forward pass and for the input, 0.7 to 0.9 for the
+// kernel), save where a group has few channels out, which ours compute a whole vector of, and for the input of strided
+// convolutions, between whose numbers ours put zeros.
 bool is_for_dnnl(const Description& d) {
     const Convolution& c = d.shape;
     const int64_t work = c.batch * c.out_space() * c.taps() * c.group_in() * c.channels_out;

@@ -33,7 +33,8 @@ struct Kernels {
 
     void (*multiply)(const Strip& strip);
     // Copies columns of a matrix into a panel, zeros beyond them.
-    void (*pack)(const float* b, int64_t row_stride, int64_t column_stride, int64_t rows, int64_t columns, float* panel);
+    void (*pack)(const float* b, int64_t row_stride, int64_t column_stride, int64_t rows, int64_t columns,
+                 float* panel);
     void (*widen)(const uint16_t* from, float* to, int64_t count);  // bfloat16 to float32
     void (*add)(const float* from, float* to, int64_t count);
     // to[i, j] = from[j, i]

@@ -1,5 +1,5 @@
-// Included by kernels_*.cpp with PRECEPTOR_ISA and PRECEPTOR_LANES set. No header with inline functions or templates may
-// be included here: the linker would keep one copy of them for all, perhaps the one that this machine cannot run.
+// Included by kernels_*.cpp with PRECEPTOR_ISA and PRECEPTOR_LANES set. No header with inline functions or templates
+// may be included here: the linker would keep one copy of them for all, perhaps one that this machine cannot run.
 #include <immintrin.h>
 
 #include <cstring>

@@ -35,7 +35,7 @@ void fill_line(const char* from, char* to, int64_t length) {
     for (int64_t i = 0; i < length; ++i) std::memcpy(to + i * int64_t(sizeof item), &item, sizeof item);
 }
 
-// Words: item bytes, axes, shape, source ref or -1 (zeros), its strides in bytes, destination ref, its strides in bytes.
+// Words: item bytes, axes, shape, source ref or -1 (zeros), its strides in bytes, destination ref, its strides.
 class Copy final : public Instruction {
   public:
     explicit Copy(Words& words) {
@@ -242,8 +242,8 @@ class Take final : public Instruction {
 
 // ---- scatter_add
 
-// Words: outer, length, inner numbers, count, x ref, index ref, index type, destination ref. Each thread has rows of the
-// destination of its own and takes what comes to them in order: the same bits for any number of threads.
+// Words: outer, length, inner numbers, count, x ref, index ref, index type, destination ref. Each thread has rows of
+// the destination of its own and takes what comes to them in order: the same bits for any number of threads.
 class ScatterAdd final : public Instruction {
   public:
     ScatterAdd(int64_t outer, int64_t length, int64_t inner, int64_t count, Ref x, Indices indices, Ref to)

@@ -14,7 +14,8 @@ namespace {
 std::unique_ptr<Library> loaded;
 std::mutex loading;
 
-constexpr int cached_primitives = 256;  // plans of some dozens of products each; oneDNN's own default of 1,024 keeps more memory
+// Enough for some plans of dozens of products each; oneDNN's own default of 1,024 keeps four times the memory.
+constexpr int cached_primitives = 256;
 
 template <class Function>
 void find(void* file, const char* name, Function& function, const std::string& path) {
@@ -76,14 +77,16 @@ void check(dnnl_status_t status, const char* what) {
 Layout strided(const std::vector<int64_t>& shape, dnnl_data_type_t type, const std::vector<int64_t>& strides) {
     dnnl_memory_desc_t layout;
     const auto axes = static_cast<int>(shape.size());
-    check(library().dnnl_memory_desc_create_with_strides(&layout, axes, shape.data(), type, strides.data()), "a layout");
+    check(library().dnnl_memory_desc_create_with_strides(&layout, axes, shape.data(), type, strides.data()),
+          "a layout");
     return Layout(layout);
 }
 
 Layout any_layout(const std::vector<int64_t>& shape, dnnl_data_type_t type) {
     dnnl_memory_desc_t layout;
     const auto axes = static_cast<int>(shape.size());
-    check(library().dnnl_memory_desc_create_with_tag(&layout, axes, shape.data(), type, dnnl_format_tag_any), "a layout");
+    check(library().dnnl_memory_desc_create_with_tag(&layout, axes, shape.data(), type, dnnl_format_tag_any),
+          "a layout");
     return Layout(layout);
 }
 

@@ -1,5 +1,5 @@
-// "matmul": batch, m, n, k, type, A ref, its batch, row and column strides, B ref, its strides, C ref, its batch stride,
-// bias ref, activation (0 none, 1 relu). The larger products are oneDNN's where it is faster, the others our own.
+// "matmul": batch, m, n, k, type, A ref, its batch, row and column strides, B ref, its strides, C ref, its batch
+// stride, bias ref, activation (0 none, 1 relu). Large products are oneDNN's where it is faster, the others our own.
 #include <algorithm>
 #include <optional>
 
@@ -122,7 +122,8 @@ class DnnlProduct : public Instruction {
             made->operation_ = {handle, {{DNNL_ARG_SRC, a.get()}, {DNNL_ARG_WEIGHTS, b.get()}, {DNNL_ARG_DST, c.get()},
                                          {DNNL_ARG_BIAS, bias.get()}}};
         } else {
-            made->operation_ = {handle, {{DNNL_ARG_SRC, a.get()}, {DNNL_ARG_WEIGHTS, b.get()}, {DNNL_ARG_DST, c.get()}}};
+            made->operation_ = {handle, {{DNNL_ARG_SRC, a.get()}, {DNNL_ARG_WEIGHTS, b.get()},
+                                         {DNNL_ARG_DST, c.get()}}};
         }
         return made;
     }

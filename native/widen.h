@@ -10,8 +10,8 @@ namespace preceptor {
 class Widened {
   public:
     Widened(int64_t batch, int64_t rows, int64_t columns, Strides strides) {
-        const bool empty = batch * rows * columns == 0;
-        count_ = empty ? 0 : (batch - 1) * strides.batch + (rows - 1) * strides.row + (columns - 1) * strides.column + 1;
+        if (batch * rows * columns == 0) return;
+        count_ = (batch - 1) * strides.batch + (rows - 1) * strides.row + (columns - 1) * strides.column + 1;
     }
 
     size_t bytes() const { return (static_cast<size_t>(count_) * sizeof(float) + 63) / 64 * 64; }
@@ -34,7 +34,7 @@ class Widened {
     }
 
   private:
-    int64_t count_;
+    int64_t count_ = 0;
 };
 
 }  // namespace preceptor

@@ -52,11 +52,12 @@ struct Way {
 };
 
 // Goes through all results. What is contiguous is vectorised: the last axes together where no window reaches over them
-// (channels), or the last axis where windows are one apart. The axis before, a line, is gone through with as little work
-// for each place as can be; lines are dealt to threads.
+// (channels), or the last axis where windows are one apart. The axis before, a line, is gone through with as little
+// work for each place as can be; lines are dealt to threads.
 class Ways {
   public:
-    Ways(const std::vector<WindowAxis>& axes, bool adjoint) : last_(axes.back(), adjoint), line_(axes[axes.size() - 2], adjoint) {
+    Ways(const std::vector<WindowAxis>& axes, bool adjoint)
+        : last_(axes.back(), adjoint), line_(axes[axes.size() - 2], adjoint) {
         for (size_t i = 0; i + 2 < axes.size(); ++i) outer_.emplace_back(axes[i], adjoint);
         for (const Way& way : outer_) lines_ *= way.results;
     }
@@ -84,7 +85,8 @@ class Ways {
                     offsets.clear();
                     for (const int64_t place : places) {
                         for (const int64_t shift : last_.shifts) {
-                            if (from + shift >= 0 && to + shift <= last_.sources) offsets.push_back(place + from + shift);
+                            if (from + shift < 0 || to + shift > last_.sources) continue;
+                            offsets.push_back(place + from + shift);
                         }
                     }
                     function(first + from, offsets.data(), static_cast<int64_t>(offsets.size()), to - from);
@@ -179,7 +181,6 @@ class Window final : public Instruction {
         auto* share = reinterpret_cast<float*>(context.scratch);
         const int64_t lines = ways_.lines() / std::max<int64_t>(images_, 1);
         const int64_t adjoint_lines = adjoint_.lines() / std::max<int64_t>(images_, 1);
-        const int64_t cuts = images_ >= context.threads ? images_ : 1;
         const auto share_lines = [&](int64_t begin, int64_t end) {
             ways_.run(begin, end, [&](int64_t at, const int64_t* offsets, int64_t count, int64_t n) {
                 k.share_of_winners(first + at, x, offsets, count, largest + at, share + at, n);
@@ -191,7 +192,7 @@ class Window final : public Instruction {
             });
         };
         const int parts = parts_for(context);
-        if (cuts > 1) {
+        if (images_ >= parts) {
             on_threads(parts, [&](int part) {
                 const auto range = Range::part(images_, part, parts);
                 for (int64_t image = range.begin; image < range.end; ++image) {

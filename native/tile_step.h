@@ -58,8 +58,8 @@ struct Step {
     const ProductShape* product;
 };
 
-// Two steps in one: `outer`, with operand number `operand`, which nothing else reads, computed by `inner` on the way. The
-// operands of `inner` take its place. What lies between two operations need not even be written to the cache.
+// Two steps in one: `outer`, whose operand number `operand` is read by nothing else and computed by `inner` on the way;
+// the operands of `inner` take its place. What lies between two operations need not even be written to the cache.
 struct Fusion {
     StepFunction outer;
     int operand;

@@ -83,6 +83,7 @@ void Plan::add(const std::string& kind, const int64_t* begin, size_t count) {
     const auto maker = makers.find(kind);
     if (maker == makers.end()) throw std::invalid_argument("no kind of instruction is called '" + kind + "'");
     Words words(begin, count);
+    const ThreadCount scope(threads_);  // oneDNN settles how many threads share a primitive when it makes it
     Made made = maker->second(words);
     words.finish();
     add(std::move(made));

@@ -27,8 +27,9 @@ int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
 
 }  // namespace
 
-Gemm::Gemm(int64_t batch, int64_t m, int64_t n, int64_t k, Strides a, Strides b, int64_t c_batch)
-    : kernels_(kernels()), batch_(batch), m_(m), n_(n), k_(k), a_(a), b_(b), c_batch_(c_batch) {
+Gemm::Gemm(int64_t batch, int64_t m, int64_t n, int64_t k, Strides a, Strides b, Strides c,
+           int64_t bias_batch)
+    : kernels_(kernels()), batch_(batch), m_(m), n_(n), k_(k), a_(a), b_(b), c_(c), bias_batch_(bias_batch) {
     rows_ = std::min(m, block_rows);
     const int64_t blocks = std::max<int64_t>(divide_up(k, block_depth), 1);
     depth_ = std::max(round_up(divide_up(k, blocks), run_length), run_length);  // blocks of one size: none is short
@@ -53,10 +54,13 @@ size_t Gemm::scratch_bytes(int threads) const {
 void Gemm::run(const float* a, const float* b, float* c, const float* bias, bool relu, int threads,
                char* scratch) const {
     if (batch_ * m_ * n_ == 0) return;
+    const auto given = [&](int64_t i) {
+        const float* own_bias = bias ? bias + i * bias_batch_ : nullptr;
+        return Arguments{a + i * a_.batch, b + i * b_.batch, c + i * c_.batch, own_bias, relu};
+    };
     if (small_) {  // nothing to divide
         for (int64_t i = 0; i < batch_; ++i) {
-            run_block({a + i * a_.batch, b + i * b_.batch, c + i * c_batch_, bias, relu}, {0, m_, 0, n_},
-                      reinterpret_cast<float*>(scratch));
+            run_block(given(i), {0, m_, 0, n_}, reinterpret_cast<float*>(scratch));
         }
         return;
     }
@@ -82,9 +86,8 @@ void Gemm::run(const float* a, const float* b, float* c, const float* bias, bool
         const int64_t column = index % column_tasks * width * kernels_.panel;
         const int64_t row = index / column_tasks % row_tasks * rows;
         const int64_t item = index / column_tasks / row_tasks;
-        const Arguments given{a + item * a_.batch, b + item * b_.batch, c + item * c_batch_, bias, relu};
         const Block block{row, std::min(rows, m_ - row), column, std::min(width * kernels_.panel, n_ - column)};
-        run_block(given, block, reinterpret_cast<float*>(scratch + scratch_each * static_cast<size_t>(thread)));
+        run_block(given(item), block, reinterpret_cast<float*>(scratch + scratch_each * static_cast<size_t>(thread)));
     };
     if (threads == 1) {
         for (int64_t i = 0; i < tasks; ++i) task(i, 0);
@@ -133,7 +136,7 @@ void Gemm::run_block(const Arguments& given, const Block& block, float* scratch)
     strip.row_offsets = row_offsets_.data();
     strip.column_offsets = column_offsets_.data();
     strip.b_step = pack_b_ ? panel : b_.row;
-    strip.c_step = n_;
+    strip.c_step = c_.row;
     for (int64_t k = 0; k == 0 || k < k_; k += depth_) {
         const int64_t depth = std::min(depth_, k_ - k);
         const bool last = k + depth == k_;
@@ -148,7 +151,7 @@ void Gemm::run_block(const Arguments& given, const Block& block, float* scratch)
         for (int64_t j = 0; j < block.columns; j += panel) {
             strip.columns = std::min(panel, block.columns - j);
             strip.b = pack_b_ ? packed_b + j * depth : b + j * b_.column;
-            strip.c = given.c + block.row * n_ + block.column + j;
+            strip.c = given.c + block.row * c_.row + block.column + j;
             strip.bias = last && given.bias ? given.bias + block.column + j : nullptr;
             if (fetch) {  // the same panel of the next block: 16 rows, or 16 columns, for each run
                 strip.ahead = b + depth * b_.row + j * b_.column;

@@ -13,11 +13,12 @@ struct Strides {
     int64_t batch, row, column;
 };
 
-// c[b] = a[b] @ b[b] (+ bias in each row), c contiguous. Each number of c is summed in one order, whoever computes it:
+// c[b] = a[b] @ b[b] (+ bias[b] in each row), the columns of c side by side. Each number of c is summed in one order, whoever computes it:
 // the bits do not depend on the number of threads.
 class Gemm {
   public:
-    Gemm(int64_t batch, int64_t m, int64_t n, int64_t k, Strides a, Strides b, int64_t c_batch);
+    Gemm(int64_t batch, int64_t m, int64_t n, int64_t k, Strides a, Strides b, Strides c,
+         int64_t bias_batch = 0);
 
     size_t scratch_bytes(int threads) const;
     void run(const float* a, const float* b, float* c, const float* bias, bool relu, int threads, char* scratch) const;
@@ -38,8 +39,8 @@ class Gemm {
 
     const Kernels& kernels_;
     int64_t batch_, m_, n_, k_;
-    Strides a_, b_;
-    int64_t c_batch_;
+    Strides a_, b_, c_;
+    int64_t bias_batch_;
     int64_t rows_, depth_, panels_;  // of a block at most
     bool pack_a_, pack_b_;
     bool fetch_ahead_;  // where memory is the limit

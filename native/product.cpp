@@ -23,8 +23,9 @@ struct Product {
     Type type;
     Factor a, b;
     Ref c;
-    int64_t c_batch;
+    Strides c_strides;
     Ref bias;
+    int64_t bias_batch;
     bool relu;
 };
 
@@ -53,8 +54,11 @@ Product read_product(Words& words) {
     p.a = read_factor(words);
     p.b = read_factor(words);
     p.c = words.ref();
-    p.c_batch = words.next();
+    p.c_strides.batch = words.next();
+    p.c_strides.row = words.next();
+    p.c_strides.column = 1;
     p.bias = words.ref();
+    p.bias_batch = words.next();
     p.relu = words.flag();
     words.finish();
     if (std::min({p.batch, p.m, p.n, p.k}) < 0) throw std::invalid_argument("matmul: a length is negative");
@@ -67,7 +71,7 @@ Product read_product(Words& words) {
 class OwnProduct : public Instruction {
   public:
     explicit OwnProduct(const Product& p)
-        : p_(p), gemm_(p.batch, p.m, p.n, p.k, p.a.strides, p.b.strides, p.c_batch) {
+        : p_(p), gemm_(p.batch, p.m, p.n, p.k, p.a.strides, p.b.strides, p.c_strides, p.bias_batch) {
         if (p.type == Type::bf16) {
             wide_a_.emplace(p.batch, p.m, p.k, p.a.strides);
             wide_b_.emplace(p.batch, p.k, p.n, p.b.strides);
@@ -102,11 +106,12 @@ class DnnlProduct : public Instruction {
             return onednn::strided({p.batch, rows, columns}, of, {s.batch, s.row, s.column});
         };
         const auto a = layout(p.m, p.k, p.a.strides, type), b = layout(p.k, p.n, p.b.strides, type);
-        const auto c = layout(p.m, p.n, {p.c_batch, p.n, 1}, dnnl_f32);
+        const auto c = layout(p.m, p.n, p.c_strides, dnnl_f32);
         onednn::Layout bias;
         if (p.bias) {
-            bias = p.batch == 1 ? onednn::strided({1, p.n}, dnnl_f32, {p.n, 1})
-                                : onednn::strided({1, 1, p.n}, dnnl_f32, {p.n, p.n, 1});
+            bias = p.batch == 1   ? onednn::strided({1, p.n}, dnnl_f32, {p.n, 1})
+                   : p.bias_batch ? onednn::strided({p.batch, 1, p.n}, dnnl_f32, {p.bias_batch, p.n, 1})
+                                  : onednn::strided({1, 1, p.n}, dnnl_f32, {p.n, p.n, 1});
         }
         dnnl_primitive_desc_t handle;
         const auto attributes = onednn::attributes(p.relu);

@@ -37,7 +37,7 @@ def product(execute, a, b, transposed=(False, False), bias=None, relu=False, bf1
         kept_a, kept_b = to_bf16(kept_a)[0], to_bf16(kept_b)[0]
     batch, m, k = a.shape
     n = b.shape[2]
-    words = [batch, m, n, k, 4 if bf16 else 0, kept_a, *strides_a, kept_b, *strides_b, execute.out, m * n, bias, relu]
+    words = [batch, m, n, k, 4 if bf16 else 0, kept_a, *strides_a, kept_b, *strides_b, execute.out, m * n, n, bias, 0, relu]
     return execute("matmul", words, (batch, m, n), threads=threads)
 
 
@@ -83,14 +83,22 @@ def test_empty_product(execute, shape):
 def test_factor_of_the_whole_batch(execute, lengths):
     batch, m, n, k = lengths
     a, b = normal(batch, m, k), normal(1, k, n)
-    words = [batch, m, n, k, 0, a, m * k, k, 1, b, 0, n, 1, execute.out, m * n, None, 0]
+    words = [batch, m, n, k, 0, a, m * k, k, 1, b, 0, n, 1, execute.out, m * n, n, None, 0, 0]
     assert_product(execute("matmul", words, (batch, m, n)), a, b)
 
 
 def test_product_of_columns_of_a_wider_array(execute):
     wide, b = normal(40, 100), normal(30, 20)
-    words = [1, 40, 20, 30, 0, wide, 0, 100, 1, b, 0, 20, 1, execute.out, 800, None, 0]
+    words = [1, 40, 20, 30, 0, wide, 0, 100, 1, b, 0, 20, 1, execute.out, 800, 20, None, 0, 0]
     assert_product(execute("matmul", words, (1, 40, 20)), wide[None, :, :30], b[None])
+
+
+def test_products_side_by_side_with_a_bias_each(execute):
+    """What an ensemble's layer does: (member, row, unit) is written as (row, member, unit)."""
+    a, b, bias = normal(4, 30, 50), normal(4, 50, 20), normal(4, 20)
+    words = [4, 30, 20, 50, 0, a, 1500, 50, 1, b, 1000, 20, 1, execute.out, 20, 80, bias, 20, 1]
+    expected = np.maximum(a.astype(np.float64) @ b + bias[:, None], 0).transpose(1, 0, 2)
+    assert_allclose(execute("matmul", words, (30, 4, 20), threads=2), expected, rtol=1e-5, atol=1e-5)
 
 
 def test_product_keeps_nan_and_infinity(execute):
@@ -117,7 +125,7 @@ def test_own_product_gives_the_same_bits_for_any_number_of_threads(execute, shap
 def test_product_of_arrays_that_move_on_with_each_step(execute, transposed):
     a, b, m, k, n = normal(3, 40, 70), normal(3, 70, 600), 40, 70, 600
     kept = np.ascontiguousarray(a.transpose(0, 2, 1)) if transposed else a
-    words = [1, m, n, k, 0, kept, 0, *((1, m) if transposed else (k, 1)), b, 0, n, 1, execute.out, 0, None, 0]
+    words = [1, m, n, k, 0, kept, 0, *((1, m) if transposed else (k, 1)), b, 0, n, 1, execute.out, 0, n, None, 0, 0]
     assert_product(execute("matmul", words, (m, n), threads=2, steps=3), a, b)
 
 
@@ -262,8 +270,8 @@ def test_own_convolution_gives_the_same_bits_for_any_number_of_threads(execute, 
 @pytest.mark.parametrize(
     ("kind", "words", "text"),
     [
-        ("matmul", [1, -1, 2, 2, 0, *[0] * 8, 0, 0, -1, 0], "negative"),
-        ("matmul", [1, 2, 2, 2, 1, *[0] * 8, 0, 0, -1, 0], "f32 or bf16"),
+        ("matmul", [1, -1, 2, 2, 0, *[0] * 8, 0, 0, 0, -1, 0, 0], "negative"),
+        ("matmul", [1, 2, 2, 2, 1, *[0] * 8, 0, 0, 0, -1, 0, 0], "f32 or bf16"),
         ("matmul", [1, 2], "too few"),
         ("convolution", [0, 4, 1, 1, 1, 1], "one to three"),
         ("convolution", [0, 1, 1, 2, 3, 4, 5, 5, 1, 1, 0, 1, 0, 0, 0, 0, -1, 0], "multiple of the groups"),

@@ -23,6 +23,7 @@ from preceptor.ops.primitive import Spec
 MODULE = "preceptor.engines.native._native"
 ALIGNED = 64
 SPINS = "10000"
+SPARE = 64  # bytes after the last array: some of oneDNN's kernels for bfloat16 read, and ignore, what follows
 
 
 @cache
@@ -136,7 +137,7 @@ class Executable:
         self.fixed = segments.arrays  # kept, for the executor knows their addresses only
         self.given = [number for number, a in enumerate(segments.arrays) if a is None]
         self.addresses = [0 if a is None else a.ctypes.data for a in segments.arrays]
-        self.plan = module.Plan(max(made.arena_bytes, ALIGNED), len(segments.arrays) + 1, threads)
+        self.plan = module.Plan(made.arena_bytes + SPARE, len(segments.arrays) + 1, threads)
         self.labels: list[str] = []
         self.alone = threading.Lock()  # one arena: two threads that call take turns
         for kind, words, step in _written(made.steps, made.late, module.OPS):

@@ -140,7 +140,8 @@ class Facts:
                     found[position] = Operand(x, tuple(n for n in x.shape if n != 1), None)
                     base = strip(x)[0]
                     self.users[base.index].append(node)
-                    self.kept[base.index] = True
+                    if self.kind[base.index] != "tile":
+                        self.kept[base.index] = True
         elif kind not in ("view", "given"):
             self.kept[node.index] = True
             for x in node.inputs:
@@ -327,12 +328,14 @@ class Group:
         if level == "pool":
             if x.varies is not None:
                 return False
-            if not ready and not (base is x.source or base.size == x.source.size):
-                self.missing.append(base)
-            elif not ready:
-                if self.members.get(base.index) == "pool":
+            if ready:
+                return True
+            if base.size == x.source.size and self.facts.kind[base.index] in ("tile", "pool"):
+                trial = self.copy()
+                if trial._visit(base, "pool"):
+                    self.take(trial)
                     return True
-                self.missing.append(base)
+            self.missing.append(base)
             return True
         if x.varies is None:
             if ready:

@@ -175,17 +175,32 @@ def _matmul(planner: "Planner", node: Node) -> bool:
     *lead, m, k = x.shape
     n, batch = y.shape[-1], math.prod(lead)
     a, b = _matrix(planner, x), _matrix(planner, y)
-    end, bias, relu = _ending(planner, node, n)
+    end = _turned(planner, node)
+    row, step = (n, m * n) if end is node else (batch * n, n)
+    end, bias, relu = _ending(planner, end, n if end is node else batch * n)
+    bias_step = 0 if row == n else n
     out = planner.make(end)
     kind = F32 if x.spec.dtype == np.float32 else BFLOAT
     words = lambda: [
-        batch, m, n, k, kind, word(a[0]), *a[1:], word(b[0]), *b[1:], word(out), m * n, word(bias), int(relu)
+        batch, m, n, k, kind, word(a[0]), *a[1:], word(b[0]), *b[1:], word(out), step, row, word(bias), bias_step, int(relu)
     ]  # fmt: skip
     reads = [a[0], b[0], *([bias] if bias else [])]
     planner.emit(_step("matmul", reads, [out], words, f"matmul {batch}x{m}x{k}x{n}"))
     planner.available.add(node.index)
     planner.places.setdefault(node.index, out)
     return True
+
+
+def _turned(planner: "Planner", node: Node) -> Node:
+    """The transposition of many products, (batch, row, column) to (row, batch, column), where nothing else reads them:
+    they are then written in that order."""
+    users = planner.facts.users[node.index]
+    if node.ndim == 3 and len(users) == 1 and not planner.facts.is_output[node.index]:
+        (user,) = users
+        if user.primitive.name == "transpose" and user.params["axes"] == (1, 0, 2) and user.inputs[0] is node:
+            planner.available.add(user.index)
+            return user
+    return node
 
 
 def _ending(planner: "Planner", node: Node, width: int) -> tuple[Node, Place | None, bool]:

@@ -8,7 +8,9 @@ from typing import Any
 from preceptor.engines.native.opcodes import type_code
 from preceptor.graph import Node
 
-TILE = 1024  # numbers that an operation works on before the next one does: they stay in the first cache
+TILE = 512  # numbers that an operation works on before the next one does: they stay in the first cache
+STREAMED_TILE = 256  # the same for arrays that come from memory: fewer streams wait at a time
+STREAMED = 1 << 18  # numbers of an array that does not stay in a cache
 SCRATCH, MEMORY = 0, 1
 LEVELS = ("full", "row", "pool", "one")
 PLAIN, COLUMN_VECTOR, ROW_VECTOR = 0, 1, 2
@@ -90,9 +92,10 @@ class Geometry:
             height, _, length = self.pool
             unit = height * length
             return unit * max(1, min(TILE // (unit * columns), rows // unit)), columns
-        if columns >= TILE:
-            return 1, columns if whole_rows else TILE
-        return max(1, min(TILE // columns, rows)), columns
+        tile = STREAMED_TILE if rows * columns >= STREAMED else TILE
+        if columns >= tile:
+            return 1, columns if whole_rows else tile
+        return max(1, min(tile // columns, rows)), columns
 
 
 @dataclass(frozen=True)

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.graph import CONSTANT, INPUT, Graph, Node
-from preceptor.ops import Primitive, elementwise, movement, reduction
+from preceptor.ops import Primitive, elementwise, movement, pooling, reduction
 from preceptor.ops.primitive import Spec
 
 # bfloat16 in memory: NumPy has no such type, so that it has a name of its own here.
@@ -237,9 +237,40 @@ def _where(p: _Pass, inputs: tuple, params: dict) -> Node | None:
     if (value := constant_of(test)) is not None:
         return x if value else y
     relu = p.rectified.get(test.index)
-    if relu is None or relu.inputs[1] is x or relu.index not in p.factors:
+    if relu is None or relu.inputs[1] is x or constant_of(y) != 0:
+        return None
+    if _is(x, "window_max_spread") and x.inputs[1] is relu and _is_rectified_pool(x.inputs[2], relu.inputs[1]):
+        few, largest = x.inputs[0], x.inputs[2]
+        masked = p.make(elementwise.where, [p.make(elementwise.less, [_zero(p, largest), largest]), few, _zero(p, few)])
+        return p.make(x.primitive, [masked, relu.inputs[1], largest], x.params)
+    if relu.index not in p.factors:
         return None
     return p.make(elementwise.where, [p.make(elementwise.less, [test.inputs[0], relu]), x, y])
+
+
+def _zero(p: _Pass, like: Node) -> Node:
+    return p.broadcast(p.number(0, like.spec.dtype), like.shape)
+
+
+def _is_rectified_pool(node: Node, x: Node) -> bool:
+    """Whether a node is max(largest entries of windows of x, 0)."""
+    return (
+        _is(node, "where")
+        and _is_rectifier(node)
+        and _is(node.inputs[1], "window_max")
+        and node.inputs[1].inputs[0] is x
+    )
+
+
+def _window_max(p: _Pass, inputs: tuple, params: dict) -> Node | None:
+    """Of rectified numbers: the largest is found first, then rectified, for it is one number and not many. Backward
+    (`_where`) nothing flows where the largest is not above 0; elsewhere the same entries equal it."""
+    (x,) = inputs
+    if not _is(x, "where") or not _is_rectifier(x):
+        return None
+    largest = p.make(pooling._window_max, [x.inputs[1]], params)
+    zero = _zero(p, largest)
+    return p.make(elementwise.where, [p.make(elementwise.less, [zero, largest]), largest, zero])
 
 
 def _reshape(p: _Pass, inputs: tuple, params: dict) -> Node | None:
@@ -511,4 +542,5 @@ RULES: dict[str, Callable[[_Pass, tuple, dict], Node | None]] = {
     "sum": _sum,
     "transpose": _transpose,
     "where": _where,
+    "window_max": _window_max,
 }

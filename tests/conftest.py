@@ -1,10 +1,15 @@
 """What a test needs that is not installed."""
 
+import os
+
 import pytest
 
 from preceptor.engines import unavailable
 from preceptor.engines.xla import NEEDS_JAX, is_installed
 from preceptor.errors import NotSupported
+
+if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores; threads of one would wait for those of another
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from numpy.testing import assert_array_equal
 
 import preceptor as pr
-from preceptor.engines import choose_engine
+from preceptor.engines import Native, Reference
 from preceptor.graph import flatten, map_leaves
 
 EXACT_BITS = 22  # a float32 holds multiples of 2^-fraction up to 2^magnitude where the two together are no more
@@ -549,14 +549,15 @@ def check_program(choose) -> None:
     note("\n".join(f"x{n}: {each.dtype} {each.shape}" for n, each in enumerate(arguments)))
     function = run_source(source, np.float32)["program"]
     given = [each.copy() for each in arguments]
-    compiled = pr.jit(function, engine="native")
-    found = compiled(*given)
+    program = pr.trace(function)(*given)
+    compiled = Native(threads=1 + choose(2)).compile(program.graph)
+    found = program.results.build(iter(compiled(given)))
     single = pr.jit(function, engine="reference")(*arguments)
     double = pr.jit(run_source(source, np.float64)["program"], engine="reference")(*widened(arguments))
     assert_near(found, single, double, source)
     for before, after in zip(arguments, given, strict=True):
         assert_array_equal(before, after, err_msg="an input was written to")
-    for one, other in zip(flatten(found)[0], flatten(compiled(*given))[0], strict=True):
+    for one, other in zip(flatten(found)[0], compiled(given), strict=True):
         assert_array_equal(one, other, err_msg=f"the second run differs of\n{source}")
 
 
@@ -645,7 +646,7 @@ def _spreads(one, other) -> bool:
     return _fits(one, other) and np.broadcast_shapes(one, other) == tuple(other)
 
 
-def run_loop(engine: str, source: str, given: dict, dtype, in_parts: bool, by_number: bool):
+def run_loop(engine, source: str, given: dict, dtype, in_parts: bool, by_number: bool):
     """The state and the records after all steps, in one call or in two."""
     step = run_source(source, dtype)["step"]
     widen = widened if dtype is np.float64 else lambda x: x
@@ -653,7 +654,7 @@ def run_loop(engine: str, source: str, given: dict, dtype, in_parts: bool, by_nu
     order = given["order"]
     batch = {name: values[order[0]] for name, values in data.items()}
     program = pr.trace(step)(state, batch, {name: values[0] for name, values in hyper.items()})
-    loop = choose_engine(engine).loop(program, data if by_number else None, len(order))
+    loop = engine.loop(program, data if by_number else None, len(order))
     now, records = loop.put(state), []
     for part in (slice(0, 2), slice(2, 5)) if in_parts else (slice(0, 5),):
         batches = order[part] if by_number else {name: values[order[part]] for name, values in data.items()}
@@ -667,14 +668,14 @@ def check_loop(choose) -> None:
     source, given, by_number = random_step(choose)
     note(source)
     note("\n".join(f"{name}: {each.dtype} {each.shape}" for name, each in given["state"].items()))
-    before = map_leaves(np.array, given["state"])
-    found = run_loop("native", source, given, np.float32, False, by_number)
-    single = run_loop("reference", source, given, np.float32, False, by_number)
-    double = run_loop("reference", source, given, np.float64, False, by_number)
+    before, native = map_leaves(np.array, given["state"]), Native(threads=1 + choose(2))
+    found = run_loop(native, source, given, np.float32, False, by_number)
+    single = run_loop(Reference(), source, given, np.float32, False, by_number)
+    double = run_loop(Reference(), source, given, np.float64, False, by_number)
     assert_near(found, single, double, source)
     for one, other in zip(flatten(before)[0], flatten(given["state"])[0], strict=True):
         assert_array_equal(one, other, err_msg="the caller's state was written to")
-    again = run_loop("native", source, given, np.float32, True, not by_number)
+    again = run_loop(native, source, given, np.float32, True, not by_number)
     for one, other in zip(flatten(found)[0], flatten(again)[0], strict=True):
         assert_array_equal(one, other, err_msg=f"two calls or rows brought along give other bits of\n{source}")
 

@@ -643,7 +643,7 @@ def next_value(writer: Writer, value: Value, state: list[Value]) -> Value:
 
 
 def _spreads(one, other) -> bool:
-    return _fits(one, other) and np.broadcast_shapes(one, other) == tuple(other)
+    return len(one) <= len(other) and all(a in (1, b) for a, b in zip(one[::-1], other[::-1], strict=False))
 
 
 def run_loop(engine, source: str, given: dict, dtype, in_parts: bool, by_number: bool):

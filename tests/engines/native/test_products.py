@@ -37,7 +37,23 @@ def product(execute, a, b, transposed=(False, False), bias=None, relu=False, bf1
         kept_a, kept_b = to_bf16(kept_a)[0], to_bf16(kept_b)[0]
     batch, m, k = a.shape
     n = b.shape[2]
-    words = [batch, m, n, k, 4 if bf16 else 0, kept_a, *strides_a, kept_b, *strides_b, execute.out, m * n, n, bias, 0, relu]
+    words = [
+        batch,
+        m,
+        n,
+        k,
+        4 if bf16 else 0,
+        kept_a,
+        *strides_a,
+        kept_b,
+        *strides_b,
+        execute.out,
+        m * n,
+        n,
+        bias,
+        0,
+        relu,
+    ]
     return execute("matmul", words, (batch, m, n), threads=threads)
 
 

@@ -241,8 +241,10 @@ class NativeLoop(Loop):
         wanted = [*flatten(next_state)[0], *(records[name] for name in sorted(records))]
         graph.outputs = wanted
         inputs = [places[node.index] for node in graph.inputs]
-        planner = Planner(graph, inputs, targets, segments.fixed, prelude, fuses_products=True)
+        planner = Planner(graph, inputs, targets, segments.fixed, prelude)
         self.plan = Executable(planner, segments, threads)
+        self.held: Any = None
+        self.leaves: list[np.ndarray] = []
         self.step_bytes = self.plan.arena_bytes + self.plan.plan.scratch_bytes
 
     def _gather(
@@ -271,7 +273,9 @@ class NativeLoop(Loop):
         return state, kept
 
     def _given(self, state: Any, batches: Batches, hyper: dict[str, np.ndarray], count: int) -> tuple:
-        arrays: list[np.ndarray] = list(flatten(state)[0])
+        if state is not self.held:  # as a rule what the call before gave back
+            self.held, self.leaves = state, flatten(state)[0]
+        arrays: list[np.ndarray] = list(self.leaves)
         strides = [0] * len(arrays)
         if isinstance(batches, dict):
             moving = [_as(batches[name], spec.dtype) for name, spec in self.batch.items()]

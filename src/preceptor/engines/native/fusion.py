@@ -103,7 +103,7 @@ def kind_of(node: Node) -> str:
     return "other"
 
 
-FUSED = ("tile", "row", "column", "all", "pool", "spread", "product")
+FUSED = ("tile", "row", "column", "all", "pool", "spread")
 
 
 class Facts:
@@ -186,20 +186,6 @@ class Facts:
             dear = total > 2 if node.size < SMALL else read > READ_AGAIN * node.size or total > KEPT_FROM
             if again and not self.kept[node.index] and dear:
                 self.kept[node.index] = True
-
-
-def consumed_by(facts: Facts, node: Node, ends: set[int]) -> bool:
-    """Whether all that is made of a node, through elementwise work alone, is in `ends`."""
-    pending, seen = [node], set()
-    while pending:
-        for user in facts.users[pending.pop().index]:
-            if user.index in seen:
-                continue
-            seen.add(user.index)
-            if facts.kind[user.index] != "tile" or (facts.kept[user.index] and user.index not in ends):
-                return False
-            pending.append(user)
-    return bool(seen)
 
 
 @dataclass
@@ -292,13 +278,6 @@ class Group:
             levels = ("pool", "full", "pool") if len(found) == 3 else ("pool",)
             if not all(self._operand(x, each) for x, each in zip(found, levels, strict=True)):
                 return False
-        elif kind == "product":
-            if level != "full" or node.size != self.size or self.pool is not None or self.has_rows:
-                return False
-            factors = [strip(x.inputs[0] if x.primitive.name == "transpose" else x)[0] for x in node.inputs]
-            self.missing += [each for each in factors if each.index not in self.available]
-            if not self._narrow({node.shape[-1]}):
-                return False
         elif kind == "tile":
             if level == "full" and node.size != self.size:
                 return False
@@ -343,7 +322,7 @@ class Group:
             whole = base.size == x.source.size
             kind = self.facts.kind[base.index]
             wanted = "row" if level == "row" else "full"
-            if whole and (kind in ("tile", "spread", "product") or (kind == "row" and level == "row")):
+            if whole and (kind in ("tile", "spread") or (kind == "row" and level == "row")):
                 trial = self.copy()
                 if trial._visit(base, wanted):
                     self.take(trial)

@@ -182,7 +182,8 @@ def _matmul(planner: "Planner", node: Node) -> bool:
     out = planner.make(end)
     kind = F32 if x.spec.dtype == np.float32 else BFLOAT
     words = lambda: [
-        batch, m, n, k, kind, word(a[0]), *a[1:], word(b[0]), *b[1:], word(out), step, row, word(bias), bias_step, int(relu)
+        batch, m, n, k, kind, word(a[0]), *a[1:], word(b[0]), *b[1:], word(out), step, row,
+        word(bias), bias_step, int(relu),
     ]  # fmt: skip
     reads = [a[0], b[0], *([bias] if bias else [])]
     planner.emit(_step("matmul", reads, [out], words, f"matmul {batch}x{m}x{k}x{n}"))

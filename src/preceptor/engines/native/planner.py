@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.engines.native import lowering
-from preceptor.engines.native.fusion import FUSED, Facts, Group, consumed_by, neighbours
+from preceptor.engines.native.fusion import FUSED, Facts, Group, neighbours
 from preceptor.engines.native.memory import lay_out
 from preceptor.engines.native.opcodes import opcode
 from preceptor.engines.native.operand import Operand, strip
@@ -19,7 +19,6 @@ from preceptor.engines.native.program import (
     Geometry,
     Op,
     Place,
-    Product,
     Reach,
     Tiles,
     bits,
@@ -29,8 +28,6 @@ from preceptor.graph import CONSTANT, Graph, Node
 
 SUM, MAX = 0, 1
 OVER_ROWS, OVER_ALL = 0, 1
-WIDE = 1 << 18  # numbers of a product from which on it does not stay in a cache
-SHALLOW = 64  # terms of its sums, up to which making it costs less than writing and reading it
 FEW = 8  # a group waits for what takes an eighth of its own work, or less
 
 
@@ -74,9 +71,7 @@ class Planner:
         outputs: Sequence[Place],
         bind: Callable[[np.ndarray], int],
         prelude: Sequence[Step] = (),
-        fuses_products: bool = False,
     ) -> None:
-        self.fuses_products = fuses_products
         self.graph, self.facts = graph, Facts(graph)
         self.steps: list[Step] = list(prelude)
         self.places: dict[int, Place] = {}
@@ -140,10 +135,6 @@ class Planner:
 
     def _walk(self, outputs: Sequence[Place]) -> None:
         for node in self.graph.nodes:
-            if self.fuses_products and self._feeds_updates(node):
-                self.facts.kind[node.index], self.facts.kept[node.index] = "product", False
-                self.facts.operands[node.index] = []
-        for node in self.graph.nodes:
             if self.facts.kind[node.index] == "other" and node.primitive.name not in lowering.ON_DEMAND:
                 self.ensure(node)
         before = len(self.steps)
@@ -151,16 +142,6 @@ class Planner:
             self.ensure(strip(node)[0], late=True)
         self._deliver(outputs)
         self.first_late = before
-
-    def _feeds_updates(self, node: Node) -> bool:
-        """Whether a product is large and shallow, and only updates of parameters read it: the gradient of a wide
-        layer's weights. It is then made tile by tile where it is used, and never written to memory."""
-        if node.primitive.name != "matmul" or node.ndim != 2 or node.size < WIDE or self.facts.is_output[node.index]:
-            return False
-        x, y = node.inputs
-        shallow = x.shape[-1] <= SHALLOW and x.spec.dtype == y.spec.dtype == np.float32
-        plain = node.params["precision"] == "f32" and y.primitive.name not in lowering.ON_DEMAND
-        return shallow and plain and consumed_by(self.facts, node, self.updates)
 
     def ensure(self, node: Node, late: bool = False) -> None:
         """Has a node's numbers in memory after the steps so far."""
@@ -276,9 +257,8 @@ class Planner:
             reductions.append((value, combine, kind, place))
             writes.append(place.buffer)
         ops = _used(maker.ops, [value for value, _ in stores] + [value for value, *_ in reductions])
-        tiles = Tiles(geometry, ops, stores, reductions, maker.levels, group.has_rows, maker.products)
+        tiles = Tiles(geometry, ops, stores, reductions, maker.levels, group.has_rows)
         reads = [reach.place.buffer for reach in maker.reaches]
-        reads += [place.buffer for product in maker.products for place in (product.left, product.right)]
         step = Step("tiles", reads, writes, tiles=tiles, label="+".join(op.name for op in ops))
         summed = [value for value, *_ in reductions if isinstance(value, Reach)]  # these are read after all else
         for _, reach in stores:
@@ -377,7 +357,6 @@ class _Maker:
         self.levels: dict[Any, str] = {}
         self.reaches: list[Reach] = []
         self.known: dict[Any, Reach] = {}
-        self.products: list[Product] = []
         self.inner = self._counts()
 
     def _counts(self) -> dict[int, int]:
@@ -411,9 +390,7 @@ class _Maker:
         level = self.group.members[node.index]
         facts, name = self.planner.facts, node.primitive.name
         found = facts.operands[node.index]
-        if facts.kind[node.index] == "product":
-            self._product(node)
-        elif facts.kind[node.index] == "row":
+        if facts.kind[node.index] == "row":
             opcode_name = {"sum": "row_sum", "max": "row_max", "argmax": "row_argmax_i"}[name]
             self._op(node, opcode_name, level, "full", [self.operand(found[0], "full")])
         elif facts.kind[node.index] == "pool":
@@ -430,12 +407,6 @@ class _Maker:
         self.values[node.index] = node.index
         self.levels[node.index] = level
         self.ops.append(Op(name, width, node.index, operands, imm))
-
-    def _product(self, node: Node) -> None:
-        left, (row, inner) = lowering.strided(self.planner, node.inputs[0])
-        right, (down, _) = lowering.strided(self.planner, node.inputs[1])
-        self._op(node, "product", "full", "full", [], len(self.products))
-        self.products.append(Product(left, row, inner, right, down, node.inputs[0].shape[-1]))
 
     def _tile(self, node: Node, level: str, found: list[Operand]) -> None:
         name = opcode(node)

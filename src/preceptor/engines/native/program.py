@@ -98,18 +98,6 @@ class Geometry:
         return max(1, min(tile // columns, rows)), columns
 
 
-@dataclass(frozen=True)
-class Product:
-    """A product within a program: rows of the left factor times columns of the right, which lie side by side."""
-
-    left: Place
-    left_row: int
-    left_inner: int
-    right: Place
-    right_inner: int
-    depth: int
-
-
 @dataclass
 class Tiles:
     """A fused group ready to be written down, once its memory is laid out."""
@@ -120,7 +108,6 @@ class Tiles:
     reductions: list[tuple[Any, int, int, Place]]  # value, combine, kind, result
     levels: dict[Any, str] = field(default_factory=dict)
     whole_rows: bool = False
-    products: list[Product] = field(default_factory=list)
 
     def words(self, codes: dict[str, int]) -> tuple[list[int], list[int]]:
         """(the program, the instance): groups with equal programs run as instances of one instruction."""
@@ -237,11 +224,6 @@ class _Writer:
             words += (word(reach.place), reach.div, reach.mod, reach.stride)
         for *_, place in self.tiles.reductions:
             words.append(word(place))
-        if self.tiles.products:
-            words.append(len(self.tiles.products))
-        for each in self.tiles.products:
-            words += (word(each.left), each.left_row, each.left_inner)
-            words += (word(each.right), each.right_inner, each.depth)
         return words
 
 

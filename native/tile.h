@@ -13,7 +13,7 @@
 //     access (memory only: 0 plain, 1 column vector: the same numbers for each row, 2 row vector: one number for each
 //     row)
 //   operations, then for each: code, level (how many numbers it works on), destination, a, b, c (slots, -1 for none),
-//     immediate (bits of a float; for `product` an index)
+//     immediate (bits of a float)
 //   reductions, then for each: slot, combine (0 sum, 1 largest), kind (0 over rows, result C numbers; 1 over all, one)
 //   instances, then for each:
 //     N, C, R, Cc, KH, KW, W (KH = 0: no pooling)
@@ -21,12 +21,6 @@
 //     pool
 //       contiguous; mod = 0 is none
 //     for each reduction: ref of the result, f32
-//     where the program has operations `product`: how many products, then for each: ref of A, its row stride and its
-//     stride
-//       along the sum, ref of B, its stride along the sum, terms K of the sum. The operation's immediate is the place
-//       in this list, its destination (level full) becomes A (N by K) times B (K by C), both f32, B's columns
-//       contiguous: a gradient of weights so goes into the update without a way through memory. B is read anew for each
-//       tile.
 // With pooling a tile has whole rows of windows: R is a multiple of KH * W, its numbers are [b][kh][wo][kw][c], those
 // of level pool [b][wo][c].
 #pragma once

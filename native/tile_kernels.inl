@@ -450,91 +450,7 @@ void pool_max_spread(const Frame& frame, const Step& step) {
     });
 }
 
-// Products.
-
-#ifdef __AVX512F__
-constexpr int VECTOR_BYTES = 64, PRODUCT_ROWS = 12;  // 24 of 32 registers are sums
-#elif defined(__AVX2__)
-constexpr int VECTOR_BYTES = 32, PRODUCT_ROWS = 6;  // 12 of 16
-#else
-constexpr int VECTOR_BYTES = 16, PRODUCT_ROWS = 6;
-#endif
-typedef float Vector __attribute__((vector_size(VECTOR_BYTES), aligned(4), may_alias));
-constexpr int64_t VECTOR = VECTOR_BYTES / 4, PRODUCT_COLUMNS = 2 * VECTOR;
-
-// A few rows of a product, two vectors wide: the sums stay in registers.
-template <int Rows>
-void product_block(const float* a, const ProductShape& shape, const float* b, int64_t b_term, float* d,
-                   int64_t columns) {
-    Vector sums[Rows][2] = {};
-    for (int64_t k = 0; k < shape.terms; ++k, a += shape.a_term, b += b_term) {
-        const Vector left = *reinterpret_cast<const Vector*>(b), right = *reinterpret_cast<const Vector*>(b + VECTOR);
-        #pragma GCC unroll 12
-        for (int r = 0; r < Rows; ++r) {
-            const float factor = a[r * shape.a_row];
-            sums[r][0] += factor * left;
-            sums[r][1] += factor * right;
-        }
-    }
-    #pragma GCC unroll 12
-    for (int r = 0; r < Rows; ++r) {
-        *reinterpret_cast<Vector*>(d + r * columns) = sums[r][0];
-        *reinterpret_cast<Vector*>(d + r * columns + VECTOR) = sums[r][1];
-    }
-}
-
-// All rows of a product, two vectors wide.
-template <int Rows>
-void product_rows(int64_t rows, const float* a, const ProductShape& shape, const float* b, int64_t b_term, float* d,
-                  int64_t columns) {
-    while (rows >= Rows) {
-        product_block<Rows>(a, shape, b, b_term, d, columns);
-        rows -= Rows, a += Rows * shape.a_row, d += Rows * columns;
-    }
-    if constexpr (Rows > 1) {
-        constexpr int fewer = Rows > 8 ? 8 : Rows > 4 ? 4 : Rows / 2;
-        if (rows) product_rows<fewer>(rows, a, shape, b, b_term, d, columns);
-    }
-}
-
-void product(const Frame& frame, const Step& step) {
-    float* const d = at<float>(frame, step.destination);
-    const float* const a = at<const float>(frame, step.operands[0]);
-    const float* const b = at<const float>(frame, step.operands[1]);
-    const ProductShape& shape = *step.product;
-    const int64_t columns = frame.columns, rows = frame.rows;
-    int64_t c = 0;
-    for (; c + PRODUCT_COLUMNS <= columns; c += PRODUCT_COLUMNS) {
-        product_rows<PRODUCT_ROWS>(rows, a, shape, b + c, shape.b_term, d + c, columns);
-    }
-    // The last columns in copies that are wide enough, some terms and rows at a time.
-    constexpr int64_t TERMS = 128;
-    const int64_t width = columns - c;
-    for (int64_t first = 0; width > 0 && (first == 0 || first < shape.terms); first += TERMS) {
-        const int64_t terms = shape.terms - first < TERMS ? shape.terms - first : TERMS;
-        float copied[TERMS * PRODUCT_COLUMNS];
-        for (int64_t k = 0; k < terms; ++k) {
-            for (int64_t j = 0; j < PRODUCT_COLUMNS; ++j) {
-                copied[k * PRODUCT_COLUMNS + j] = j < width ? b[(first + k) * shape.b_term + c + j] : 0.0f;
-            }
-        }
-        const ProductShape part{shape.a_row, shape.a_term, PRODUCT_COLUMNS, terms};
-        for (int64_t r = 0; r < rows; r += PRODUCT_ROWS) {
-            const int64_t present = rows - r < PRODUCT_ROWS ? rows - r : PRODUCT_ROWS;
-            float sums[PRODUCT_ROWS * PRODUCT_COLUMNS];
-            const float* const from = a + r * shape.a_row + first * shape.a_term;
-            product_rows<PRODUCT_ROWS>(present, from, part, copied, PRODUCT_COLUMNS, sums, PRODUCT_COLUMNS);
-            for (int64_t i = 0; i < present; ++i) {
-                float* const out = d + (r + i) * columns + c;
-                const float* const sum = sums + i * PRODUCT_COLUMNS;
-                for (int64_t j = 0; j < width; ++j) out[j] = first ? out[j] + sum[j] : sum[j];
-            }
-        }
-    }
-}
-
-// Memory.
-
+// --- Memory -----------------------------------------------------------------------------------------------------------
 // How each type lies in memory and what it is in registers.
 
 struct Word32 {
@@ -781,7 +697,6 @@ Kernels make_kernels() {
     put_one(O::row_sum, reduce_rows<add>), put_one(O::row_max, reduce_rows<larger>);
     put_one(O::row_argmax_i, row_argmax);
     put_one(O::pool_max, pool<maximum>), put_one(O::pool_sum, pool<add>);
-    put_one(O::product, product);
     put_one(O::pool_spread, pool_spread), put_one(O::pool_max_spread, pool_max_spread);
 
     for (int type = 0; type < 3; ++type) put_memory<Word32>(k, type);  // f32, i32, u32

@@ -40,7 +40,7 @@ bool same_steps(const std::vector<Step>& one, const std::vector<Step>& other) {
            std::equal(one.begin(), one.end(), other.begin(), [](const Step& a, const Step& b) {
                return a.function == b.function && a.destination == b.destination &&
                       std::equal(a.operands, a.operands + MOST_OPERANDS, b.operands) && a.count == b.count &&
-                      a.immediate == b.immediate && !a.address && !b.address && !a.product && !b.product;
+                      a.immediate == b.immediate && !a.address && !b.address;
            });
 }
 
@@ -93,7 +93,7 @@ class Compiler {
 
     static Step step(StepFunction function, int32_t destination, std::initializer_list<int32_t> operands, int32_t count,
                      const RowAddress* address = nullptr, int32_t immediate = 0) {
-        Step made{function, destination, {NONE, NONE, NONE, NONE, NONE}, count, immediate, address, nullptr};
+        Step made{function, destination, {NONE, NONE, NONE, NONE, NONE}, count, immediate, address};
         std::copy(operands.begin(), operands.end(), made.operands);
         return made;
     }
@@ -271,7 +271,6 @@ class Compiler {
                                           : level),
                 "a destination is not of its operation's level");
 
-        if (o.code == Operation::product) return product(o);
         Known& target = known_[o.destination];
         const bool written_once = !program_.slots[o.destination].in_memory && program_.slots[o.destination].writes == 1;
         if (o.code == Operation::constant || o.code == Operation::constant_i) {
@@ -319,21 +318,8 @@ class Compiler {
         code_.cost += COSTS[static_cast<int>(o.code)] * double(g_.numbers(level));
     }
 
-    void product(const TileOperation& o) {
-        require(o.level == FULL, "a product is of level full");
-        const ProductWords& words = instance_.products[size_t(o.immediate)];
-        code_.products.push_back({words.a_row, words.a_term, words.b_term, words.terms});
-        const int64_t row_tile_bytes = g_.tile_rows * words.a_row * 4;
-        const int32_t a = new_slot(false), b = new_slot(false);
-        instance_.pointers.push_back({a, words.a, row_tile_bytes, 0});
-        instance_.pointers.push_back({b, words.b, 0, g_.tile_columns * 4});
-        const StepFunction function = kernels_.operation[static_cast<int>(o.code)][0];
-        finish(o, FULL, function, {{{a, false, false}, {b, false, false}, {}}}, false, &code_.products.back());
-        code_.cost += double(g_.numbers(FULL) * words.terms);
-    }
-
     void finish(const TileOperation& o, Level result, StepFunction function, const std::array<Operand, 3>& operands,
-                bool invariant, const ProductShape* product = nullptr) {
+                bool invariant) {
         const TileSlot& slot = program_.slots[o.destination];
         Known& target = known_[o.destination];
         if (slot.in_memory) {
@@ -352,7 +338,6 @@ class Compiler {
             immediate = static_cast<int32_t>(exponent);
         }
         Step made = step(function, to, {}, n, nullptr, immediate);
-        made.product = product;
         for (int i = 0; i < 3; ++i) {
             const bool marked = operands[i].repeated && !period;
             made.operands[i] = marked ? repeated_slot(operands[i].slot) : operands[i].slot;
@@ -467,8 +452,6 @@ TileProgram::TileProgram(Words& words) {
         for (int& s : each.operands) s = within(words.next() + 1, count + 1, "an operand is no slot") - 1;
         each.immediate = static_cast<int32_t>(words.next());
         ++slots[each.destination].writes;
-        if (each.code == Operation::product)
-            products = std::max(products, within(each.immediate, 1 << 20, "a product is unknown") + 1);
     }
     reductions.resize(length(words));
     for (TileReduction& each : reductions) {
@@ -515,13 +498,6 @@ TileInstance::TileInstance(const TileProgram& program, Words& words) : geometry(
     for (size_t i = 0; i < program.reductions.size(); ++i) {
         results.push_back(words.ref());
         require(bool(results.back()), "a reduction has no place for its result");
-    }
-    if (program.products == 0) return;
-    products.resize(length(words));
-    require(static_cast<int>(products.size()) >= program.products, "a product is missing");
-    for (ProductWords& each : products) {
-        each = {words.ref(), words.next(), words.next(), words.ref(), words.next(), words.next()};
-        require(each.a && each.b && each.terms >= 0, "a product has no factors");
     }
 }
 

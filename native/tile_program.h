@@ -38,7 +38,7 @@ struct TileProgram {
     std::vector<TileSlot> slots;
     std::vector<TileOperation> operations;
     std::vector<TileReduction> reductions;
-    int memory_slots = 0, products = 0;
+    int memory_slots = 0;
 
     explicit TileProgram(Words& words);
     bool columns_first(
@@ -58,13 +58,6 @@ struct TileGeometry {
 struct MemoryWords {
     Ref ref;
     int64_t div, mod, stride;  // in numbers
-};
-
-struct ProductWords {
-    Ref a;
-    int64_t a_row, a_term;
-    Ref b;
-    int64_t b_term, terms;
 };
 
 // What a program has become for one shape; instances of the same shape share it.
@@ -95,7 +88,6 @@ struct TileCode {
     std::vector<Constant> constants;
     std::vector<Accumulator> accumulators;
     std::deque<RowAddress> addresses;
-    std::deque<ProductShape> products;
     int32_t slots = 0;  // all of them: the program's, then those for conversions and copies
     int64_t own_bytes = 0, shared_bytes = 0;
     double cost = 0;  // of a tile, in additions
@@ -114,7 +106,6 @@ struct TileInstance {
     TileGeometry geometry;
     std::vector<MemoryWords> memory;
     std::vector<Ref> results;
-    std::vector<ProductWords> products;
     std::vector<MemoryPointer> pointers;
     const TileCode* code = nullptr;
 

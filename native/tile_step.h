@@ -36,11 +36,6 @@ struct RowAddress {
     int64_t div, mod, stride;
 };
 
-// A product inside a program: strides in numbers, and the terms of each sum.
-struct ProductShape {
-    int64_t a_row, a_term, b_term, terms;
-};
-
 struct Step;
 using StepFunction = void (*)(const Frame&, const Step&);
 
@@ -55,7 +50,6 @@ struct Step {
     int32_t count;                    // which of the frame's counts
     int32_t immediate;
     const RowAddress* address;
-    const ProductShape* product;
 };
 
 // Two steps in one: `outer`, whose operand number `operand` is read by nothing else and computed by `inner` on the way;

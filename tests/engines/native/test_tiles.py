@@ -43,7 +43,6 @@ class Tiles:
         self.geometries = [(*each, 0, 0, 0)[:7] for each in geometries]
         self.slots, self.operations, self.reductions = [], [], []
         self.memory, self.results = [], []  # per slot or reduction, per instance
-        self.products = []  # likewise
         self.arrays = []
 
     def _keep(self, array):
@@ -95,17 +94,6 @@ class Tiles:
         self.results.append([self._keep(np.zeros(1 if over_all else each[1], "f4")) for each in self.geometries])
         return len(self.reductions) - 1
 
-    def product(self, lefts, rights, to=None):
-        """Adds left @ right, for each instance a pair of arrays; the left may be a transposed view."""
-        places = []
-        for left, right in zip(lefts, rights, strict=True):
-            turned = left.flags.f_contiguous and not left.flags.c_contiguous
-            strides = (1, left.shape[0]) if turned else (left.shape[1], 1)
-            kept = self._keep(left.T if turned else left)
-            places.append([kept, *strides, self._keep(right), right.shape[1], left.shape[1]])
-        self.products.append(places)
-        return self.apply("product", to=to, number=len(self.products) - 1)
-
     def words(self):
         words = [len(self.slots), *(word for each in self.slots for word in each)]
         words += [len(self.operations), *(word for each in self.operations for word in each)]
@@ -113,8 +101,6 @@ class Tiles:
         for i, geometry in enumerate(self.geometries):
             words += [*geometry, *(word for each in self.memory for word in each[i])]
             words += [each[i] for each in self.results]
-            if self.products:
-                words += [len(self.products), *(word for each in self.products for word in each[i])]
         return words
 
     def run(self, threads=1, steps=1):
@@ -535,31 +521,6 @@ def test_softmax_with_a_reduction():
     shares = np.exp(x.astype(float)) / np.exp(x.astype(float)).sum(1, keepdims=True)
     assert_allclose(t.result(loss)[0], -np.log(shares[np.arange(70), target]).sum(), rtol=1e-5)
     assert_allclose(t.array(grads), shares - np.eye(10)[target], rtol=1e-4, atol=1e-6)
-
-
-@pytest.mark.parametrize("turned", [False, True])
-@pytest.mark.parametrize("terms", [0, 1, 5, 130, 257])
-def test_products(terms, turned):
-    """A gradient of weights that goes into their update at once."""
-    geometries = [(7, 5, 3, 5), (50, 32, 12, 32), (13, 50, 8, 50), (6, 100, 1, 33), (1, 1, 1, 1), (40, 16, 25, 16)]
-    lefts = [normal(terms, g[0]).T if turned else normal(g[0], terms) for g in geometries]
-    rights = [normal(terms, g[1]) for g in geometries]
-    weights = [normal(*g[:2]) for g in geometries]
-    finals = []
-    for threads in (1, 2):
-        t = Tiles(*geometries)
-        weight, bare = t.source(*weights), t.target()
-        slope = t.product(lefts, rights)
-        t.apply("multiply_add", slope, t.apply("constant", level=ONE, number=-0.5), weight, to=t.over(weight))
-        t.product(lefts, rights, to=bare)
-        t.run(threads)
-        finals.append([t.array(slot, i).copy() for slot in (weight, bare) for i in range(len(geometries))])
-    for one, two in zip(*finals, strict=True):
-        assert_array_equal(one, two)
-    for i, (left, right, w) in enumerate(zip(lefts, rights, weights, strict=True)):
-        exact = left.astype(float) @ right
-        assert_allclose(finals[0][i], w - 0.5 * exact, rtol=1e-5, atol=1e-4)
-        assert_allclose(finals[0][len(geometries) + i], exact, rtol=1e-5, atol=1e-4)
 
 
 def test_what_is_refused():

@@ -1,5 +1,6 @@
 import json
 
+import msgspec
 import numpy as np
 import pandas as pd
 import pytest
@@ -421,6 +422,15 @@ def test_a_heavy_tail_is_scaled_by_its_quartiles_and_bent_in():
     assert far.max() <= 4
     with pytest.raises(DataError, match="infinite or far too large"):
         made.transform(read({"x": [0.0], "far": [np.inf]}))
+
+
+def test_a_heavy_tail_over_one_common_value_keeps_plain_numbers():
+    rare = np.zeros(1000)  # capital gains: nearly all 0, so that the quartiles say nothing
+    rare[::50] = 1e5
+    made = everything(read({"x": np.arange(1000.0), "rare": rare}))
+    column = made.columns[-1]
+    assert [type(number) for number in (*column.mean, *column.sd)] == [float, float]
+    assert Preprocessor.from_dict(msgspec.json.decode(msgspec.json.encode(made.to_dict()))) == made
 
 
 def test_a_column_of_many_levels_keeps_the_frequent_ones():

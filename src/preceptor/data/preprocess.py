@@ -631,7 +631,7 @@ def _learn_column(where: Place, name: str, values: np.ndarray, train: np.ndarray
     flags = tuple(np.flatnonzero((gaps > 0) & (gaps < len(train))).tolist())
     if not sds.any() and not flags:
         return "no value in the training rows" if gaps.any() else "the same in all training rows"
-    if width is None and (found := _heavy_tail(values[train], means[0], sds[0])) is not None:
+    if width is None and (found := _heavy_tail(values[train], float(means[0]), float(sds[0]))) is not None:
         return Numbers(name, width, found[:1], found[1:], flags, BEND)
     return Numbers(name, width, tuple(means.tolist()), tuple(sds.tolist()), flags)
 

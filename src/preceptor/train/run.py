@@ -17,7 +17,7 @@ import numpy as np
 from preceptor.data import PicturePreprocessor, Preprocessor, Table, missing_rows
 from preceptor.data.preprocess import no_target
 from preceptor.data.table import check_column
-from preceptor.engines import Engine, choose_engine, is_first_process
+from preceptor.engines import Engine, Native, choose_engine, is_first_process
 from preceptor.errors import ConfigError, DataError, ShapeError
 from preceptor.nn import (
     EnsembleLoss,
@@ -38,6 +38,7 @@ from preceptor.train.metric import Figure, class_figures, number_figures
 from preceptor.train.uncertainty import Sampler, spread
 
 FORMAT = 1
+SOME_WORK = 2e8  # multiplications of a prediction: about 0.1 s of NumPy, as long as a plan of the native engine takes
 MUCH_WORK = 5e9  # multiplications of a prediction: about three seconds of NumPy, as long as XLA takes to start
 PLAN = "plan.json"  # in the folder of a run that is not finished
 
@@ -222,9 +223,12 @@ class Run:
         """The engine to predict so many rows with: for much work the faster one is worth its start-up."""
         settings = self.facts["settings"]
         spec = Spec((1, *self.preprocessor.input_shape), next(iter(self.params.values())).dtype)
-        much = rows * multiply_adds(self.network, self.params, self.state, spec) > MUCH_WORK
-        word = "auto" if much and settings["engine"] != "reference" else "reference"
-        return choose_engine(word, settings["precision"])
+        work = rows * multiply_adds(self.network, self.params, self.state, spec)
+        reference = choose_engine("reference", settings["precision"])
+        if settings["engine"] == "reference" or work <= SOME_WORK:
+            return reference
+        engine = choose_engine("auto", settings["precision"])
+        return engine if work > MUCH_WORK or isinstance(engine, Native) else reference
 
     def _read(self, outputs: np.ndarray) -> np.ndarray:
         """Probabilities, or numbers in the target's unit, from raw outputs."""

@@ -129,6 +129,17 @@ class Graph:
                     values[each.index] = None
         return [values[output.index] for output in self.outputs]
 
+    def needed(self) -> list[Node]:
+        """The inputs, and the nodes of which an output is made, in order."""
+        needed = [False] * len(self.nodes)
+        for node in (*self.inputs, *self.outputs):
+            needed[node.index] = True
+        for node in reversed(self.nodes):
+            if needed[node.index]:
+                for each in node.inputs:
+                    needed[each.index] = True
+        return [node for node in self.nodes if needed[node.index]]
+
     def last_uses(self) -> list[int]:
         """For each node the index of the last node that reads it; outputs are never given up."""
         last = [0] * len(self.nodes)

@@ -13,13 +13,6 @@ def prune(graph: Graph) -> Graph:
 
     Two nodes are equal where primitive, parameters and inputs are; constants of up to 16 elements by value.
     """
-    needed = [False] * len(graph.nodes)
-    for node in (*graph.inputs, *graph.outputs):
-        needed[node.index] = True
-    for node in reversed(graph.nodes):
-        if needed[node.index]:
-            for each in node.inputs:
-                needed[each.index] = True
     seen: dict[Any, Node] = {}
 
     def build(result: Graph, node: Node, inputs: tuple[Node, ...]) -> Node:
@@ -28,7 +21,7 @@ def prune(graph: Graph) -> Graph:
             seen[key] = _copy(result, node, inputs, node.params)
         return seen[key]
 
-    return _rebuild(graph, [node for node in graph.nodes if needed[node.index]], build)
+    return _rebuild(graph, graph.needed(), build)
 
 
 def at_precision(graph: Graph, precision: str) -> Graph:

@@ -153,20 +153,22 @@ class Executable:
         view: np.ndarray = self.plan.view(buffer.start + place.offset, shape, dtype.str)
         return view
 
-    def run(self, arrays: Sequence[np.ndarray], strides: Sequence[int], steps: int) -> None:
-        """Runs with one array for each given segment, in order; each advances by its stride after a step."""
+    def _addresses(self, arrays: Sequence[np.ndarray], strides: Sequence[int]) -> tuple[list[int], list[int]]:
+        """Where each segment begins, and how far it advances after a step."""
         addresses, steps_of = list(self.addresses), [0] * len(self.addresses)
         for number, array, stride in zip(self.given, arrays, strides, strict=True):
             addresses[number], steps_of[number] = array.ctypes.data, stride
+        return addresses, steps_of
+
+    def run(self, arrays: Sequence[np.ndarray], strides: Sequence[int], steps: int) -> None:
+        """Runs with one array for each given segment, in order; each advances by its stride after a step."""
         with self.alone:
-            self.plan.run(addresses, steps_of, steps)
+            self.plan.run(*self._addresses(arrays, strides), steps)
 
     def profile(self, arrays: Sequence[np.ndarray], strides: Sequence[int], steps: int) -> list[tuple[str, float]]:
         """Seconds of each instruction over so many steps."""
-        addresses, steps_of = list(self.addresses), [0] * len(self.addresses)
-        for number, array, stride in zip(self.given, arrays, strides, strict=True):
-            addresses[number], steps_of[number] = array.ctypes.data, stride
-        return list(zip(self.labels, self.plan.profile(addresses, steps_of, steps), strict=True))
+        seconds = self.plan.profile(*self._addresses(arrays, strides), steps)
+        return list(zip(self.labels, seconds, strict=True))
 
 
 def _written(steps: list[Step], late: list[Step], codes: dict[str, int]) -> list[tuple[str, list[int], Step]]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from preceptor.engines.native.opcodes import TRANSCENDENTAL, opcode
-from preceptor.engines.native.operand import Operand, operand, strip
+from preceptor.engines.native.operand import Operand, operand, runs, strip
 from preceptor.engines.native.simplify import ELEMENTWISE, constant_of
 from preceptor.graph import CONSTANT, INPUT, Graph, Node
 
@@ -104,6 +104,8 @@ def kind_of(node: Node) -> str:
 
 
 FUSED = ("tile", "row", "column", "all", "pool", "spread")
+REDUCING = ("row", "column", "all", "pool")  # what reads more numbers than it gives
+MADE_AT = {"full": ("tile", "spread"), "row": ("tile", "row"), "pool": ("tile", "pool")}  # level -> kinds of its values
 
 
 class Facts:
@@ -132,7 +134,7 @@ class Facts:
                 self.users[base.index].append(node)
                 if each.varies is not None:
                     self.kept[base.index] = True
-            if kind in ("row", "column", "all", "pool"):
+            if kind in REDUCING:
                 self.kept[node.index] = True
             if kind == "spread":  # numbers of windows must lie as they are
                 for position in (0, 2)[: len(found) - 1 or 1]:
@@ -304,45 +306,33 @@ class Group:
             if not ready:
                 self.missing.append(base)
             return True
-        if level == "pool":
-            if x.varies is not None:
-                return False
-            if ready:
-                return True
-            if base.size == x.source.size and self.facts.kind[base.index] in ("tile", "pool"):
-                trial = self.copy()
-                if trial._visit(base, "pool"):
-                    self.take(trial)
-                    return True
-            self.missing.append(base)
-            return True
         if x.varies is None:
-            if ready:
-                return True
-            whole = base.size == x.source.size
-            kind = self.facts.kind[base.index]
-            wanted = "row" if level == "row" else "full"
-            if whole and (kind in ("tile", "spread") or (kind == "row" and level == "row")):
-                trial = self.copy()
-                if trial._visit(base, wanted):
-                    self.take(trial)
-                    return True
-            elif whole and self.members.get(base.index) == level:
-                return True
-            self.missing.append(base)
+            inside = base.size == x.source.size and self.facts.kind[base.index] in MADE_AT[level]
+            if not ready and not (inside and self._take_in(base, level)):
+                self.missing.append(base)
             return True
+        if level == "pool":
+            return False
         fitting = x.columns()
         if fitting is not None and not fitting:
             return False
         if level == "row":
             if not ready:
                 self.missing.append(base)
-            return _one_run(x)
+            return runs(x.varies) <= 1
         if not ready and self._as_row(x, base):
             return True
         if not ready:
             self.missing.append(base)
         return fitting is None or self._narrow(fitting)
+
+    def _take_in(self, base: Node, level: str) -> bool:
+        """Makes a node a member, or leaves the group as it was."""
+        trial = self.copy()
+        if not trial._visit(base, level):
+            return False
+        self.take(trial)
+        return True
 
     def _as_row(self, x: Operand, base: Node) -> bool:
         """Takes in a value of one number a row, where it comes from a reduction over this group's own rows."""
@@ -362,11 +352,6 @@ class Group:
             return False
         self.take(trial)
         return True
-
-
-def _one_run(x: Operand) -> bool:
-    assert x.varies is not None
-    return sum(a and not b for a, b in zip(x.varies, (False, *x.varies), strict=False)) <= 1
 
 
 def neighbours(facts: Facts, group: Group) -> list[Node]:

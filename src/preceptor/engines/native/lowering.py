@@ -9,7 +9,7 @@ import numpy as np
 
 from preceptor.engines.native.operand import strip
 from preceptor.engines.native.program import Buffer, Place, word
-from preceptor.engines.native.simplify import BF16
+from preceptor.engines.native.simplify import BF16, is_rectifier
 from preceptor.graph import Node
 from preceptor.ops.window import Windows
 
@@ -136,7 +136,7 @@ def _concatenate(planner: "Planner", node: Node) -> bool:
 
 def _matrix(planner: "Planner", node: Node) -> tuple[Place, int, int, int]:
     """Place, batch stride, row stride and column stride of a factor, read through transposition and repetition."""
-    place, strides = strided(planner, node)
+    place, strides = _strided(planner, node)
     *lead, row, column = zip(node.shape, strides, strict=True)
     moving = [(n, stride) for n, stride in lead if n != 1]
     even = all(a[1] == b[0] * b[1] for a, b in itertools.pairwise(moving))  # the leading axes are one
@@ -148,21 +148,21 @@ def _matrix(planner: "Planner", node: Node) -> tuple[Place, int, int, int]:
     return place, moving[-1][1] if moving else 0, row[1], column[1]
 
 
-def strided(planner: "Planner", node: Node) -> tuple[Place, list[int]]:
+def _strided(planner: "Planner", node: Node) -> tuple[Place, list[int]]:
     """Where a node's numbers lie, and how far apart along each axis, without writing transpositions and repetitions."""
     if node.index not in planner.available:
         if node.primitive.name == "transpose":
-            place, strides = strided(planner, node.inputs[0])
+            place, strides = _strided(planner, node.inputs[0])
             return place, [strides[a] for a in node.params["axes"]]
         if node.primitive.name == "broadcast":
             (x,) = node.inputs
-            place, strides = strided(planner, x)
+            place, strides = _strided(planner, x)
             pairs = zip((1,) * (node.ndim - x.ndim) + x.shape, [0] * (node.ndim - x.ndim) + strides, strict=True)
             return place, [0 if n == 1 else stride for n, stride in pairs]
         if node.primitive.name == "reshape":
             (x,) = node.inputs
             if [n for n in node.shape if n != 1] == [n for n in x.shape if n != 1]:
-                place, strides = strided(planner, x)
+                place, strides = _strided(planner, x)
                 rest = iter([stride for n, stride in zip(x.shape, strides, strict=True) if n != 1])
                 return place, [0 if n == 1 else next(rest) for n in node.shape]
     return planner.place(node), _strides(node.shape, 1)
@@ -223,11 +223,9 @@ def _ending(planner: "Planner", node: Node, width: int) -> tuple[Node, Place | N
             users = facts.users[end.index]
     tests = [u for u in users if u.primitive.name == "less"]
     chosen = [u for u in users if u.primitive.name == "where"]
-    if len(users) == 2 and len(tests) == len(chosen) == 1 and not facts.is_output[end.index]:
-        from preceptor.engines.native.simplify import _is_rectifier
-
-        if _is_rectifier(chosen[0]) and chosen[0].inputs[0] is tests[0] and len(facts.users[tests[0].index]) == 1:
-            end, relu = chosen[0], True
+    alone = len(users) == 2 and len(tests) == len(chosen) == 1 and len(facts.users[tests[0].index]) == 1
+    if alone and not facts.is_output[end.index] and is_rectifier(chosen[0]) and chosen[0].inputs[0] is tests[0]:
+        end, relu = chosen[0], True
     return end, bias, relu
 
 

@@ -69,7 +69,7 @@ class Operand:
         fitting = set()
         for cut in range(count + 1):
             rows, columns = self.varies[:cut], self.varies[cut:]
-            if len(set(columns)) <= 1 and _runs(rows) <= 1:
+            if len(set(columns)) <= 1 and runs(rows) <= 1:
                 fitting.add(math.prod(self.lengths[cut:]))
         return frozenset(fitting)
 
@@ -80,7 +80,7 @@ class Operand:
         cut = next(
             k
             for k in range(len(self.lengths), -1, -1)
-            if math.prod(self.lengths[k:]) == columns and len(set(self.varies[k:])) <= 1 and _runs(self.varies[:k]) <= 1
+            if math.prod(self.lengths[k:]) == columns and len(set(self.varies[k:])) <= 1 and runs(self.varies[:k]) <= 1
         )
         along = any(self.varies[cut:])
         moving = [a for a in range(cut) if self.varies[a]]
@@ -91,7 +91,7 @@ class Operand:
         return div, mod, columns if along else 1, along
 
 
-def _runs(flags: tuple[bool, ...]) -> int:
+def runs(flags: tuple[bool, ...]) -> int:
     """How many runs of neighbouring true ones there are."""
     return sum(flag and not before for flag, before in zip(flags, (False, *flags), strict=False))
 

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.engines.native import lowering
-from preceptor.engines.native.fusion import FUSED, Facts, Group, neighbours
+from preceptor.engines.native.fusion import FUSED, REDUCING, Facts, Group, neighbours
 from preceptor.engines.native.memory import lay_out
 from preceptor.engines.native.opcodes import opcode
 from preceptor.engines.native.operand import Operand, strip
@@ -76,7 +76,6 @@ class Planner:
         self.steps: list[Step] = list(prelude)
         self.places: dict[int, Place] = {}
         self.available: set[int] = set()
-        self.numbers: list[float] = []
         self.number_at: dict[int, int] = {}
         self.pool = Buffer(0, segment=1)
         self.bind = bind
@@ -184,7 +183,7 @@ class Planner:
 
     def _empty(self, node: Node) -> Group:
         kind = self.facts.kind[node.index]
-        size = node.inputs[0].size if kind in ("row", "column", "all", "pool") else node.size
+        size = node.inputs[0].size if kind in REDUCING else node.size
         return Group(self.facts, self.available, size)
 
     def _widen(self, group: Group, late: bool) -> None:
@@ -221,7 +220,7 @@ class Planner:
                 continue
             seen.add(node.index)
             kind = self.facts.kind[node.index]
-            reduced = node.inputs[0].size if kind in ("row", "column", "all", "pool") else 0
+            reduced = node.inputs[0].size if kind in REDUCING else 0
             size += max(node.size, reduced)
             if kind not in FUSED or node.index in inside or size > group.size // FEW:
                 return False

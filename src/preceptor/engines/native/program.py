@@ -1,12 +1,10 @@
 """Programs of the tile kernels: a fused group of nodes as slots, operations and reductions, and their words."""
 
 import struct
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from preceptor.engines.native.opcodes import type_code
-from preceptor.graph import Node
 
 TILE = 512  # numbers that an operation works on before the next one does: they stay in the first cache
 STREAMED_TILE = 256  # the same for arrays that come from memory: fewer streams wait at a time
@@ -132,9 +130,9 @@ class _Writer:
         last: dict[Any, int] = {}
         for number, op in enumerate(tiles.ops):
             for each in op.operands:
-                last[_name(each)] = number
+                last[each] = number
         for value, *_ in tiles.reductions:
-            last[_name(value)] = len(tiles.ops)
+            last[value] = len(tiles.ops)
         read_until: dict[Any, int] = {}
         for number, op in enumerate(tiles.ops):
             for each in op.operands:
@@ -143,29 +141,28 @@ class _Writer:
         for value, *_ in tiles.reductions:
             if isinstance(value, Reach):
                 read_until[word(value.place)] = len(tiles.ops)
-        made = {_name(op.result): number for number, op in enumerate(tiles.ops)}
+        made = {op.result: number for number, op in enumerate(tiles.ops)}
         direct: dict[Any, Reach] = {}
         copies: list[tuple[Any, Reach]] = []
         for value, target in tiles.stores:
-            name = _name(value)
-            safe = name in made and read_until.get(word(target.place), -1) <= made[name]
-            if safe and name not in direct and tiles.levels.get(name) == target.level:
-                direct[name] = target
+            safe = value in made and read_until.get(word(target.place), -1) <= made[value]
+            if safe and value not in direct and tiles.levels.get(value) == target.level:
+                direct[value] = target
             else:
                 copies.append((value, target))
-                last[name] = len(tiles.ops)
+                last[value] = len(tiles.ops)
         for number, op in enumerate(tiles.ops):
             sources = [self._slot(each) for each in op.operands]
             for each in op.operands:  # a slot read for the last time may take the result: lane by lane that is safe
-                if last[_name(each)] == number and op.name not in ACROSS:
+                if last[each] == number and op.name not in ACROSS:
                     self._release(each, direct)
-            name = _name(op.result)
+            name = op.result
             if name in direct:
                 self.slot_of[name] = self._memory(direct[name])
             else:
                 self.slot_of[name] = self._scratch(tiles.levels[name])
             for each in op.operands:
-                if last[_name(each)] == number and op.name in ACROSS:
+                if last[each] == number and op.name in ACROSS:
                     self._release(each, direct)
             padded = [*sources, -1, -1, -1][:3]
             level = LEVELS.index(op.level)
@@ -178,7 +175,7 @@ class _Writer:
     def _slot(self, each: Any) -> int:
         if isinstance(each, Reach):
             return self._memory(each)
-        return self.slot_of[_name(each)]
+        return self.slot_of[each]
 
     def _memory(self, reach: Reach) -> int:
         key = (word(reach.place), str(reach.dtype), reach.level, reach.access, reach.div, reach.mod, reach.stride)
@@ -195,10 +192,9 @@ class _Writer:
         return len(self.slots) - 1
 
     def _release(self, each: Any, direct: dict[Any, Reach]) -> None:
-        name = _name(each)
-        if isinstance(each, Reach) or name in direct or name not in self.slot_of:
+        if isinstance(each, Reach) or each in direct or each not in self.slot_of:
             return
-        slot = self.slot_of[name]
+        slot = self.slot_of[each]
         level = LEVELS[self.slots[slot][1]]
         if slot not in self.free[level]:
             self.free[level].append(slot)
@@ -230,10 +226,3 @@ class _Writer:
 ACROSS = frozenset(  # what reads more than the lane that it writes
     {"row_sum", "row_max", "row_argmax_i", "pool_max", "pool_sum", "pool_spread", "pool_max_spread"}
 )
-
-
-def _name(value: Any) -> Any:
-    return value.index if isinstance(value, Node) else value
-
-
-Encoder = Callable[[], list[int]]

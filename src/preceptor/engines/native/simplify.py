@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from preceptor.engines.native.operand import VIEWS
 from preceptor.graph import CONSTANT, INPUT, Graph, Node
 from preceptor.ops import Primitive, elementwise, movement, pooling, reduction
 from preceptor.ops.primitive import Spec
@@ -36,8 +37,7 @@ to_bf16 = Primitive(
     doc="The nearest bfloat16 (ties to even), held in two bytes.",
 )
 
-PRODUCTS = {"matmul": 2, "convolution": 2, "convolution_input": 2, "convolution_kernel": 2}
-MOVED = ("reshape", "stop_gradient")
+PRODUCTS = frozenset({"matmul", "convolution", "convolution_input", "convolution_kernel"})
 
 ELEMENTWISE = frozenset(each.name for each in vars(elementwise).values() if isinstance(each, Primitive)) | {
     "cast",
@@ -54,20 +54,9 @@ def simplify(graph: Graph, half: Primitive | None = None) -> Graph:
             numbers, else `round_bf16`.
     """
     pass_ = _Pass(half)
-    for node in _needed(graph):
+    for node in graph.needed():
         pass_.take(node)
     return pass_.finish(graph)
-
-
-def _needed(graph: Graph) -> list[Node]:
-    needed = [False] * len(graph.nodes)
-    for node in (*graph.inputs, *graph.outputs):
-        needed[node.index] = True
-    for node in reversed(graph.nodes):
-        if needed[node.index]:
-            for each in node.inputs:
-                needed[each.index] = True
-    return [node for node in graph.nodes if needed[node.index]]
 
 
 class _Pass:
@@ -129,7 +118,7 @@ class _Pass:
             self.known[key] = node
         if _reads_memory(node):
             self.factors |= {_moved_from(each).index for each in inputs}
-        if primitive.name == "where" and _is_rectifier(node):
+        if primitive.name == "where" and is_rectifier(node):
             self.rectified[node.inputs[0].index] = node
         return node
 
@@ -149,7 +138,7 @@ class _Pass:
     def inlined(self, body: Graph, values: list[Node]) -> Node:
         """The one output of a graph, its nodes made anew on other inputs."""
         outer, self.new = self.new, {node.index: value for node, value in zip(body.inputs, values, strict=True)}
-        for node in _needed(body):
+        for node in body.needed():
             if node.primitive is not INPUT:
                 self.take(node)
         result, self.new = self.new[body.outputs[0].index], outer
@@ -158,7 +147,7 @@ class _Pass:
     def halved(self, x: Node) -> Node:
         """A factor rounded, its movements outermost so that all views of it share one rounding."""
         assert self.half is not None
-        if x.primitive.name in ("transpose", *MOVED):
+        if x.primitive.name in ("transpose", *VIEWS):
             return self.make(x.primitive, [self.halved(x.inputs[0])], x.params)
         return self.make(self.half, [x])
 
@@ -191,7 +180,7 @@ def _key(primitive: Primitive, inputs: tuple[Node, ...], params: dict[str, Any])
 
 def constant_of(node: Node) -> float | None:
     """The number that a node repeats everywhere, where it is one."""
-    while node.primitive.name in ("broadcast", "reshape", "stop_gradient"):
+    while node.primitive.name in ("broadcast", *VIEWS):
         node = node.inputs[0]
     if node.primitive is not CONSTANT:
         return None
@@ -213,12 +202,12 @@ def _reads_memory(node: Node) -> bool:
 
 
 def _moved_from(node: Node) -> Node:
-    while node.primitive.name in ("reshape", "stop_gradient", "transpose", "to_bf16", "round_bf16"):
+    while node.primitive.name in ("transpose", "to_bf16", "round_bf16", *VIEWS):
         node = node.inputs[0]
     return node
 
 
-def _is_rectifier(node: Node) -> bool:
+def is_rectifier(node: Node) -> bool:
     """Whether a node is where(0 < x, x, 0)."""
     test, x, zero = node.inputs
     return (
@@ -256,7 +245,7 @@ def _is_rectified_pool(node: Node, x: Node) -> bool:
     """Whether a node is max(largest entries of windows of x, 0)."""
     return (
         _is(node, "where")
-        and _is_rectifier(node)
+        and is_rectifier(node)
         and _is(node.inputs[1], "window_max")
         and node.inputs[1].inputs[0] is x
     )
@@ -266,7 +255,7 @@ def _window_max(p: _Pass, inputs: tuple, params: dict) -> Node | None:
     """Of rectified numbers: the largest is found first, then rectified, for it is one number and not many. Backward
     (`_where`) nothing flows where the largest is not above 0; elsewhere the same entries equal it."""
     (x,) = inputs
-    if not _is(x, "where") or not _is_rectifier(x):
+    if not _is(x, "where") or not is_rectifier(x):
         return None
     largest = p.make(pooling._window_max, [x.inputs[1]], params)
     zero = _zero(p, largest)
@@ -372,10 +361,7 @@ def _multiply(p: _Pass, inputs: tuple, params: dict) -> Node | None:
         if value is not None and _is(other, "multiply") and other.spec.dtype == np.float32:
             for inner, rest in (other.inputs, other.inputs[::-1]):  # c * (repeated v * x) = repeated (c v) * x
                 if _is(inner, "broadcast") and inner.inputs[0].size < x.size:
-                    few = inner.inputs[0]
-                    scaled = p.make(
-                        elementwise.multiply, [few, p.broadcast(p.number(value, few.spec.dtype), few.shape)]
-                    )
+                    scaled = p.apply(elementwise.multiply, inner.inputs[0], p.number(value, x.spec.dtype))
                     return p.make(elementwise.multiply, [p.broadcast(scaled, x.shape), rest])
         if value is not None and _is(other, "multiply") and value != 0:
             for inner, rest in (other.inputs, other.inputs[::-1]):  # c * (d * x) = (c d) * x for powers of two
@@ -430,9 +416,8 @@ def _elementwise(p: _Pass, primitive: Primitive, inputs: tuple, params: dict) ->
         with np.errstate(all="ignore"):
             return p.constant(np.asarray(primitive.run(np, *(x.params["value"] for x in inputs), **params)))
     if 1 in shape and all(_is(x, "reshape") or constant_of(x) is not None for x in inputs):
-        rest = tuple(
-            n for n in shape if n != 1
-        )  # axes of length 1 are put in after the work, so that equal work is met
+        # Axes of length 1 are put in after the work, so that equal work is met.
+        rest = tuple(n for n in shape if n != 1)
         return p.reshape(p.make(primitive, [p.reshape(x, rest) for x in inputs], params), shape)
     if not all(_is(x, "broadcast") or (x.size == 1 and x.primitive is CONSTANT) for x in inputs):
         return None

@@ -14,7 +14,6 @@ constexpr int64_t kernel_windows = 1024;    // the same for the kernel's gradien
 constexpr int64_t padded_target = 1 << 15;  // numbers (128 KiB) of a task's padded buffer, in the second cache
 constexpr int64_t most_partials = 16;       // sums of the kernel's gradient that threads may work on at once
 constexpr int64_t partial_target = 1 << 20; // numbers (4 MiB) of all these sums
-constexpr int64_t parallel_work = 1 << 20;  // multiplications, as for products
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
@@ -29,7 +28,9 @@ Convolution height_first(Convolution c) {
     return c;
 }
 
-Convolution of_gradient(const Convolution& c) {  // g and the turned kernel give dx
+}  // namespace
+
+Convolution gradient_as_forward(const Convolution& c) {
     Convolution g = c;
     std::swap(g.channels_in, g.channels_out);
     g.in = c.out;
@@ -39,7 +40,28 @@ Convolution of_gradient(const Convolution& c) {  // g and the turned kernel give
     return g;
 }
 
-}  // namespace
+void pack_kernel_panel(const Convolution& c, const float* kernel, bool flipped, int64_t group, int64_t column,
+                       float* panel) {
+    const auto& k = kernels();
+    const int64_t ins = c.group_in(), outs = c.group_out(), taps = c.taps();
+    const int64_t columns = std::min<int64_t>(k.panel, outs - column);
+    if (!flipped) return k.pack(kernel + group * outs + column, c.channels_out, 1, taps * ins, columns, panel);
+    // The kernel as it lies: (taps, channels of our result, channels of our input, all groups).
+    for (int64_t tap = 0; tap < taps; ++tap) {
+        const float* from = kernel + ((taps - 1 - tap) * outs + column) * c.channels_in + group * ins;
+        k.pack(from, 1, c.channels_in, ins, columns, panel + tap * ins * k.panel);
+    }
+}
+
+void add_partials(const float* partials, int64_t step, int64_t partial_count, float* result, int64_t count,
+                  int threads) {
+    constexpr int64_t chunk = 1 << 13;
+#pragma omp parallel for num_threads(threads) if (threads > 1 && count * partial_count > 1 << 17)
+    for (int64_t i = 0; i < count; i += chunk) {
+        const int64_t length = std::min(chunk, count - i);
+        for (int64_t p = 0; p < partial_count; ++p) kernels().add(partials + p * step + i, result + i, length);
+    }
+}
 
 WindowedProduct::WindowedProduct(const Convolution& convolution, Role role)
     : kernels_(kernels()),
@@ -48,7 +70,7 @@ WindowedProduct::WindowedProduct(const Convolution& convolution, Role role)
       for_kernel_(role == Role::kernel) {
     if (flipped_) {
         spacing_ = c_.stride;
-        c_ = of_gradient(c_);
+        c_ = gradient_as_forward(c_);
     }
     if (c_.batch * c_.out_space() == 0) return;
     const auto padded_length = [&](size_t axis, int64_t outputs) {
@@ -170,26 +192,13 @@ void WindowedProduct::fill_padded(const float* x, const Task& task, float* padde
     }
 }
 
-// Panels of the kernel, group by group: for each tap and channel in, neighbouring channels out.
+// Panels of the kernel, group by group.
 void WindowedProduct::pack_kernel(const float* kernel, int threads, float* packed) const {
-    const int64_t panel = kernels_.panel, ins = c_.group_in(), outs = c_.group_out(), taps = c_.taps();
-    const auto pack = [&](int64_t index) {
-        const int64_t group = index / panels_, column = index % panels_ * panel;
-        const int64_t columns = std::min(panel, outs - column);
-        float* to = packed + index * taps * ins * panel;
-        if (!flipped_) {
-            kernels_.pack(kernel + group * outs + column, c_.channels_out, 1, taps * ins, columns, to);
-            return;
-        }
-        // The kernel as it lies: (taps, channels of our result, channels of our input, all groups).
-        for (int64_t tap = 0; tap < taps; ++tap) {
-            const float* from = kernel + ((taps - 1 - tap) * outs + column) * c_.channels_in + group * ins;
-            kernels_.pack(from, 1, c_.channels_in, ins, columns, to + tap * ins * panel);
-        }
-    };
-    const int64_t count = c_.groups * panels_;
+    const int64_t count = c_.groups * panels_, size = c_.taps() * c_.group_in() * kernels_.panel;
 #pragma omp parallel for num_threads(threads) if (threads > 1 && c_.kernel_count() > 1 << 17)
-    for (int64_t i = 0; i < count; ++i) pack(i);
+    for (int64_t i = 0; i < count; ++i) {
+        pack_kernel_panel(c_, kernel, flipped_, i / panels_, i % panels_ * kernels_.panel, packed + i * size);
+    }
 }
 
 void WindowedProduct::run_windows(const Arguments& given, const float* packed, const Task& task, const Panels& part,
@@ -281,13 +290,7 @@ void WindowedProduct::run(const float* first, const float* second, float* result
         const int64_t begin = tasks * item / partials_, end = tasks * (item + 1) / partials_;
         for (int64_t t = begin; t < end; ++t) run_kernel(given, sum, t > begin, task(t), part, mine);
     }
-    if (partials_ <= 1) return;
-    constexpr int64_t chunk = 1 << 13;
-#pragma omp parallel for num_threads(threads) if (threads > 1 && count * partials_ > 1 << 17)
-    for (int64_t i = 0; i < count; i += chunk) {
-        const int64_t length = std::min(chunk, count - i);
-        for (int64_t p = 1; p < partials_; ++p) kernels_.add(shared + (p - 1) * sum_step + i, result + i, length);
-    }
+    if (for_kernel_) add_partials(shared, sum_step, partials_ - 1, result, count, threads);
 }
 
 }  // namespace preceptor

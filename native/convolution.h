@@ -27,17 +27,49 @@ struct Convolution {
     int64_t kernel_count() const { return taps() * group_in() * channels_out; }
 };
 
+// A gradient of the input as the forward convolution that it is, of g, where the stride is 1: with the kernel turned
+// round and its channels exchanged.
+Convolution gradient_as_forward(const Convolution& c);
+
+// Channels out of a group, from `column` on, as a panel: for each tap and channel in, neighbouring channels out. Where
+// flipped, c is a gradient as a forward convolution, and the kernel that of the convolution itself.
+void pack_kernel_panel(const Convolution& c, const float* kernel, bool flipped, int64_t group, int64_t column,
+                       float* panel);
+
+// Adds sums that lie `step` apart to the result, in order.
+void add_partials(const float* partials, int64_t step, int64_t partial_count, float* result, int64_t count,
+                  int threads);
+
+constexpr int64_t parallel_work = 1 << 20;  // multiplications, as for products
+
+// One of our own ways to compute a convolution.
+class OwnMethod {
+  public:
+    virtual ~OwnMethod() = default;
+    virtual size_t scratch_bytes(int threads) const = 0;
+    // forward: (x, kernel) -> y; input: (g, kernel) -> dx; kernel: (x, g) -> dkernel. Bias and relu: forward only.
+    virtual void run(const float* first, const float* second, float* result, const float* bias, bool relu, int threads,
+                     char* scratch) const = 0;
+
+  protected:
+    struct Arguments {
+        const float *first, *second;
+        float* result;
+        const float* bias;
+        bool relu;
+    };
+};
+
 // Images are copied into a padded buffer, some at a time. There a window lies at one offset and each of its entries at
 // another, and so the windows are the rows of a product with the kernel; for the gradient of the kernel its columns.
 // Any sizes, strides, dilations and groups.
-class WindowedProduct {
+class WindowedProduct : public OwnMethod {
   public:
     WindowedProduct(const Convolution& convolution, Role role);
 
-    size_t scratch_bytes(int threads) const;
-    // forward: (x, kernel) -> y; input: (g, kernel) -> dx; kernel: (x, g) -> dkernel. Bias and relu: forward only.
+    size_t scratch_bytes(int threads) const override;
     void run(const float* first, const float* second, float* result, const float* bias, bool relu, int threads,
-             char* scratch) const;
+             char* scratch) const override;
 
   private:
     struct Task {
@@ -46,12 +78,6 @@ class WindowedProduct {
 
     struct Panels {  // of the result's channels, group after group
         int64_t begin, end;
-    };
-    struct Arguments {
-        const float *first, *second;
-        float* result;
-        const float* bias;
-        bool relu;
     };
 
     int64_t shared_count() const;

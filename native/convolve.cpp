@@ -2,6 +2,7 @@
 // channels out, then for each axis: input lengths, output lengths, sizes, strides, padding before, dilations; type,
 // first ref, second ref, result ref, bias ref, activation (0 none, 1 relu). oneDNN's where it is faster, else our own.
 #include <algorithm>
+#include <memory>
 #include <optional>
 
 #include "convolution.h"
@@ -9,6 +10,7 @@
 #include "isa.h"
 #include "onednn.h"
 #include "widen.h"
+#include "winograd.h"
 
 namespace preceptor {
 
@@ -61,7 +63,12 @@ Description read_convolution(Words& words) {
 
 class OwnConvolution : public Instruction {
   public:
-    explicit OwnConvolution(const Description& d) : d_(d), product_(d.shape, d.role) {
+    explicit OwnConvolution(const Description& d) : d_(d) {
+        if (Winograd::is_for(d.shape, d.role)) {
+            method_ = std::make_unique<Winograd>(d.shape, d.role);
+        } else {
+            method_ = std::make_unique<WindowedProduct>(d.shape, d.role);
+        }
         if (d.type == Type::f32) return;
         const Convolution& c = d.shape;
         const int64_t inputs = c.batch * c.in_space() * c.channels_in;
@@ -77,16 +84,16 @@ class OwnConvolution : public Instruction {
         };
         const float* first = get(wide_first_, d_.first);
         const float* second = get(wide_second_, d_.second);
-        product_.run(first, second, context.at<float>(d_.result), d_.bias ? context.at<float>(d_.bias) : nullptr,
+        method_->run(first, second, context.at<float>(d_.result), d_.bias ? context.at<float>(d_.bias) : nullptr,
                      d_.relu, context.threads, scratch);
     }
     size_t scratch_bytes(int threads) const override {
-        return (wide_first_ ? wide_first_->bytes() + wide_second_->bytes() : 0) + product_.scratch_bytes(threads);
+        return (wide_first_ ? wide_first_->bytes() + wide_second_->bytes() : 0) + method_->scratch_bytes(threads);
     }
 
   private:
     Description d_;
-    WindowedProduct product_;
+    std::unique_ptr<OwnMethod> method_;
     std::optional<Widened> wide_first_, wide_second_;
 };
 

@@ -17,6 +17,7 @@ constexpr const char* name = PRECEPTOR_TEXT(PRECEPTOR_ISA);
 constexpr int lanes = PRECEPTOR_LANES;
 #include "vector.inl"
 #include "multiply.inl"
+#include "winograd.inl"
 #include "rows.inl"
 
 }  // namespace
@@ -29,6 +30,11 @@ extern const Kernels kernels = {
     widen,
     add,
     transpose,
+    winograd_spread<WinogradData>,
+    winograd_spread<WinogradKernel>,
+    winograd_spread<WinogradResultGradient>,
+    winograd_collect<WinogradResult>,
+    winograd_kernel_gradient,
     encrypt,
     sum_rows,
     max_rows,

@@ -1,0 +1,266 @@
+#include "winograd.h"
+
+#include <omp.h>
+
+#include <algorithm>
+
+namespace preceptor {
+
+namespace {
+
+constexpr int64_t side = 4;                 // of a tile's results
+constexpr int64_t wide = side + 2;          // of what the tile takes in, and of the tile transformed
+constexpr int64_t positions = wide * wide;
+constexpr int64_t task_numbers = 1 << 17;   // transformed, of a task's tiles: 512 KiB, about the second cache
+constexpr int64_t least_tiles = 24;         // of a task, and where it does not fit anyway:
+constexpr int64_t many_tiles = 96;
+constexpr int64_t most_partials = 16;
+constexpr int64_t partial_target = 1 << 20; // numbers (4 MiB) of all partial sums
+
+int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
+int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
+
+// Rows a large power of two apart would share few places of a cache.
+int64_t spread_row(int64_t numbers) {
+    const int64_t whole = round_up(numbers, 16);
+    return whole % 128 == 0 ? whole + 16 : whole;
+}
+
+// Where the numbers of a square lie in an image, those beyond its edges at `outside`.
+template <int64_t length, typename Number>
+void find_square(Number* image, int64_t row, int64_t column, const Convolution::Space& space, int64_t channels,
+                 Number* outside, Number** found) {
+    for (int64_t i = row; i < row + length; ++i) {
+        for (int64_t j = column; j < column + length; ++j) {
+            const bool within = i >= 0 && i < space[1] && j >= 0 && j < space[2];
+            *found++ = within ? image + (i * space[2] + j) * channels : outside;
+        }
+    }
+}
+
+}  // namespace
+
+bool Winograd::is_for(const Convolution& c, Role role) {
+    using Space = Convolution::Space;
+    if (c.size != Space{1, 3, 3} || c.stride != Space{1, 1, 1} || c.dilation != Space{1, 1, 1}) return false;
+    if (c.in[0] != 1 || c.out[0] != 1 || c.before[0] != 0) return false;
+    // Measured: transforms take the time of 12 multiplications for each number in and out of a product, those of the
+    // kernel that of 12 tiles; and by half fewer multiplications pay.
+    const auto& space = role == Role::input ? c.in : c.out;
+    const auto tiles = static_cast<double>(c.batch * divide_up(space[1], side) * divide_up(space[2], side));
+    const double ins = static_cast<double>(c.group_in()), outs = static_cast<double>(c.group_out());
+    const double ours = positions * (tiles * (1 + 12 / ins + 12 / outs) + 12);
+    return static_cast<double>(c.taps() * c.batch * space[1] * space[2]) > 1.5 * ours;
+}
+
+Winograd::Winograd(const Convolution& convolution, Role role)
+    : kernels_(kernels()),
+      c_(role == Role::input ? gradient_as_forward(convolution) : convolution),
+      flipped_(role == Role::input),
+      for_kernel_(role == Role::kernel) {
+    across_ = divide_up(c_.out[2], side);
+    per_image_ = divide_up(c_.out[1], side) * across_;
+    tiles_ = c_.batch * per_image_;
+    panels_ = divide_up(c_.group_out(), kernels_.panel);
+    image_row_ = spread_row(c_.channels_in);
+    result_row_ = spread_row(c_.channels_out);
+    const int64_t fitting = task_numbers / (positions * (image_row_ + result_row_));
+    const int64_t most = fitting < least_tiles ? many_tiles : std::min(fitting, many_tiles);
+    task_tiles_ = divide_up(tiles_, round_up(divide_up(tiles_, most), 2));  // so that two threads share them evenly
+    tasks_ = divide_up(tiles_, task_tiles_);
+    const int64_t partials = std::clamp<int64_t>(partial_target / c_.kernel_count(), 1, most_partials);
+    partials_ = std::min(partials, tasks_);
+    for (int64_t i = 0; i < task_tiles_; ++i) tile_offsets_.push_back(i * image_row_);
+    for (int64_t i = 0; i < c_.group_in(); ++i) channel_offsets_.push_back(i);
+    zeros_.resize(static_cast<size_t>(std::max(c_.channels_in, c_.channels_out)));
+}
+
+// How many threads pay.
+int Winograd::paying(int threads) const {
+    return tiles_ * positions * c_.group_in() * c_.channels_out < parallel_work ? 1 : threads;
+}
+
+// Where tasks are too few for the threads, each is cut by columns too.
+int64_t Winograd::cuts(int threads) const {
+    const int64_t items = for_kernel_ ? partials_ : tasks_;
+    return threads == 1 ? 1 : std::clamp<int64_t>(divide_up(2 * threads, items), 1, c_.groups * panels_);
+}
+
+int64_t Winograd::kernel_panel() const { return c_.group_in() * kernels_.panel; }
+
+Winograd::Span Winograd::channels_of(int64_t panel) const {
+    const int64_t column = panel % panels_ * kernels_.panel, begin = panel / panels_ * c_.group_out() + column;
+    return {begin, begin + std::min<int64_t>(kernels_.panel, c_.group_out() - column)};
+}
+
+Winograd::Span Winograd::channels_of(Span panels) const {
+    return {channels_of(panels.begin).begin, channels_of(panels.end - 1).end};
+}
+
+// What all threads share: the transformed kernel; or the sums of its gradient but the first, which is the result itself.
+int64_t Winograd::shared_count() const {
+    if (for_kernel_) return (partials_ - 1) * round_up(c_.kernel_count(), 16);
+    return c_.groups * panels_ * positions * kernel_panel();
+}
+
+// What each has of its own: transformed tiles, on both sides, and sums, or where results beyond an edge go; before that
+// a panel of the kernel as it was.
+int64_t Winograd::own_count(int threads) const {
+    const int64_t tiles = positions * task_tiles_ * (image_row_ + result_row_);
+    if (for_kernel_) return tiles + positions * divide_up(c_.groups * panels_, cuts(threads)) * kernel_panel();
+    return std::max(tiles + result_row_, c_.taps() * kernel_panel());
+}
+
+size_t Winograd::scratch_bytes(int threads) const {
+    threads = paying(threads);
+    return static_cast<size_t>(shared_count() + own_count(threads) * threads) * sizeof(float);
+}
+
+void Winograd::transform_kernel(const float* kernel, int threads, float* own, float* to) const {
+    const int64_t count = c_.groups * panels_, own_step = own_count(threads);
+#pragma omp parallel for num_threads(threads) if (threads > 1 && c_.kernel_count() > 1 << 12)
+    for (int64_t i = 0; i < count; ++i) {
+        float* const packed = own + omp_get_thread_num() * own_step;
+        pack_kernel_panel(c_, kernel, flipped_, i / panels_, i % panels_ * kernels_.panel, packed);
+        const float* taps[9];
+        for (int64_t tap = 0; tap < 9; ++tap) taps[tap] = packed + tap * kernel_panel();
+        kernels_.winograd_kernel(taps, to + i * positions * kernel_panel(), kernel_panel(), kernel_panel());
+    }
+}
+
+void Winograd::transform_images(const float* x, Span tiles, float* to) const {
+    for (int64_t tile = tiles.begin; tile < tiles.end; ++tile, to += image_row_) {
+        const int64_t place = tile % per_image_;
+        const float* image = x + tile / per_image_ * c_.in_space() * c_.channels_in;
+        const float* square[positions];
+        find_square<wide>(image, place / across_ * side - c_.before[1], place % across_ * side - c_.before[2], c_.in,
+                          c_.channels_in, zeros_.data(), square);
+        kernels_.winograd_data(square, to, task_tiles_ * image_row_, c_.channels_in);
+    }
+}
+
+void Winograd::run_tiles(const Arguments& given, const float* kernel, Span tiles, Span panels, float* scratch) const {
+    const int64_t image_step = task_tiles_ * image_row_, result_step = task_tiles_ * result_row_;
+    float* const images = scratch;
+    float* const results = images + positions * image_step;
+    float* const outside = results + positions * result_step;
+    transform_images(given.first, tiles, images);
+    Strip strip{};
+    strip.rows = tiles.size();
+    strip.runs = 1;
+    strip.length = c_.group_in();
+    strip.row_offsets = tile_offsets_.data();
+    strip.column_offsets = channel_offsets_.data();
+    strip.b_step = kernels_.panel;
+    strip.c_step = result_row_;
+    for (int64_t position = 0; position < positions; ++position) {
+        for (int64_t index = panels.begin; index < panels.end; ++index) {
+            const Span channels = channels_of(index);
+            strip.columns = channels.size();
+            strip.a = images + position * image_step + index / panels_ * c_.group_in();
+            strip.b = kernel + (index * positions + position) * kernel_panel();
+            strip.c = results + position * result_step + channels.begin;
+            kernels_.multiply(strip);
+        }
+    }
+    const Span channels = channels_of(panels);
+    const float* bias = given.bias ? given.bias + channels.begin : nullptr;
+    for (int64_t tile = tiles.begin; tile < tiles.end; ++tile) {
+        const int64_t place = tile % per_image_;
+        float* image = given.result + tile / per_image_ * c_.out_space() * c_.channels_out + channels.begin;
+        float* square[side * side];
+        find_square<side>(image, place / across_ * side, place % across_ * side, c_.out, c_.channels_out, outside,
+                          square);
+        const float* from = results + (tile - tiles.begin) * result_row_ + channels.begin;
+        kernels_.winograd_result(from, result_step, square, channels.size(), bias, given.relu);
+    }
+}
+
+// Adds what some tiles give to the sums of the 36 products.
+void Winograd::add_kernel_gradient(const Arguments& given, Span tiles, Span panels, bool first, float* scratch) const {
+    const int64_t image_step = task_tiles_ * image_row_, g_step = task_tiles_ * result_row_;
+    float* const images = scratch;
+    float* const gradients = images + positions * image_step;
+    float* const sums = gradients + positions * g_step;
+    transform_images(given.first, tiles, images);
+    const Span channels = channels_of(panels);
+    for (int64_t tile = tiles.begin; tile < tiles.end; ++tile) {
+        const int64_t place = tile % per_image_;
+        const float* image = given.second + tile / per_image_ * c_.out_space() * c_.channels_out + channels.begin;
+        const float* square[side * side];
+        find_square<side>(image, place / across_ * side, place % across_ * side, c_.out, c_.channels_out, zeros_.data(),
+                          square);
+        float* const to = gradients + (tile - tiles.begin) * result_row_ + channels.begin;
+        kernels_.winograd_result_gradient(square, to, g_step, channels.size());
+    }
+    Strip strip{};
+    strip.rows = c_.group_in();
+    strip.runs = 1;
+    strip.length = tiles.size();
+    strip.row_offsets = channel_offsets_.data();
+    strip.column_offsets = tile_offsets_.data();
+    strip.b_step = result_row_;
+    strip.c_step = kernels_.panel;
+    strip.accumulate = !first;
+    for (int64_t position = 0; position < positions; ++position) {
+        for (int64_t index = panels.begin; index < panels.end; ++index) {
+            const Span own = channels_of(index);
+            strip.columns = own.size();
+            strip.a = images + position * image_step + index / panels_ * c_.group_in();
+            strip.b = gradients + position * g_step + own.begin;
+            strip.c = sums + ((index - panels.begin) * positions + position) * kernel_panel();
+            kernels_.multiply(strip);
+        }
+    }
+}
+
+void Winograd::finish_kernel_gradient(Span panels, const float* sums, float* gradient) const {
+    for (int64_t index = panels.begin; index < panels.end; ++index, sums += positions * kernel_panel()) {
+        const Span own = channels_of(index);
+        for (int64_t channel = 0; channel < c_.group_in(); ++channel) {
+            float* taps[9];
+            for (int64_t tap = 0; tap < 9; ++tap) {
+                taps[tap] = gradient + (tap * c_.group_in() + channel) * c_.channels_out + own.begin;
+            }
+            kernels_.winograd_kernel_gradient(sums + channel * kernels_.panel, kernel_panel(), taps, own.size());
+        }
+    }
+}
+
+void Winograd::run(const float* first, const float* second, float* result, const float* bias, bool relu, int threads,
+                   char* scratch) const {
+    threads = paying(threads);
+    const Arguments given{first, second, result, bias, relu};
+    auto* const shared = reinterpret_cast<float*>(scratch);
+    float* const own = shared + shared_count();
+    const int64_t own_step = own_count(threads), panels = c_.groups * panels_, count = cuts(threads);
+    const auto tiles_of = [&](int64_t begin, int64_t end) {
+        return Span{begin * task_tiles_, std::min(end * task_tiles_, tiles_)};
+    };
+    const auto panels_of = [&](int64_t cut) { return Span{panels * cut / count, panels * (cut + 1) / count}; };
+    if (!for_kernel_) {
+        transform_kernel(second, threads, own, shared);
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
+        for (int64_t i = 0; i < tasks_ * count; ++i) {
+            const int64_t task = i / count;
+            run_tiles(given, shared, tiles_of(task, task + 1), panels_of(i % count),
+                      own + omp_get_thread_num() * own_step);
+        }
+        return;
+    }
+    const int64_t sum_step = round_up(c_.kernel_count(), 16);
+#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
+    for (int64_t i = 0; i < partials_ * count; ++i) {
+        // Tasks are dealt to a fixed number of sums, added in order: the same bits for any number of threads.
+        const int64_t item = i / count, begin = tasks_ * item / partials_, end = tasks_ * (item + 1) / partials_;
+        float* const mine = own + omp_get_thread_num() * own_step;
+        for (int64_t task = begin; task < end; ++task) {
+            add_kernel_gradient(given, tiles_of(task, task + 1), panels_of(i % count), task == begin, mine);
+        }
+        finish_kernel_gradient(panels_of(i % count), mine + positions * task_tiles_ * (image_row_ + result_row_),
+                               item == 0 ? result : shared + (item - 1) * sum_step);
+    }
+    add_partials(shared, sum_step, partials_ - 1, result, c_.kernel_count(), threads);
+}
+
+}  // namespace preceptor

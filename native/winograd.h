@@ -1,0 +1,54 @@
+// Convolutions of 3 x 3 windows with fewer multiplications: 36 for each tile of 4 x 4 results, where the sums of the
+// windows take 144. Lavin and Gray (2016), https://arxiv.org/abs/1509.09308.
+#pragma once
+
+#include <vector>
+
+#include "convolution.h"
+
+namespace preceptor {
+
+// Tiles of the image are transformed into 36 numbers a channel, the kernel likewise; each of the 36 is a product over
+// the channels of its own, and the results are transformed back. Some tiles at a time, so that all stays in the cache.
+class Winograd : public OwnMethod {
+  public:
+    // Whether it can do a convolution, and does it in less time than WindowedProduct.
+    static bool is_for(const Convolution& convolution, Role role);
+
+    Winograd(const Convolution& convolution, Role role);
+
+    size_t scratch_bytes(int threads) const override;
+    void run(const float* first, const float* second, float* result, const float* bias, bool relu, int threads,
+             char* scratch) const override;
+
+  private:
+    struct Span {
+        int64_t begin, end;
+        int64_t size() const { return end - begin; }
+    };
+
+    int paying(int threads) const;
+    int64_t cuts(int threads) const;
+    int64_t kernel_panel() const;
+    int64_t shared_count() const;
+    int64_t own_count(int threads) const;
+    Span channels_of(int64_t panel) const;
+    Span channels_of(Span panels) const;
+    void transform_kernel(const float* kernel, int threads, float* own, float* to) const;
+    void transform_images(const float* x, Span tiles, float* to) const;
+    void run_tiles(const Arguments& given, const float* kernel, Span tiles, Span panels, float* scratch) const;
+    void add_kernel_gradient(const Arguments& given, Span tiles, Span panels, bool first, float* scratch) const;
+    void finish_kernel_gradient(Span panels, const float* sums, float* gradient) const;
+
+    const Kernels& kernels_;
+    Convolution c_;  // of the forward kind: the gradient of the input is a forward convolution of g
+    bool flipped_, for_kernel_;
+    int64_t across_, per_image_, tiles_;     // tiles side by side, of an image, of all images
+    int64_t task_tiles_, tasks_, partials_;  // partials: sums of the kernel's gradient that threads may work on at once
+    int64_t panels_;                         // of a group
+    int64_t image_row_, result_row_;         // numbers from one tile to the next
+    std::vector<int64_t> tile_offsets_, channel_offsets_;
+    std::vector<float> zeros_;  // what lies outside of an image
+};
+
+}  // namespace preceptor

@@ -9,18 +9,22 @@ namespace preceptor {
 
 namespace {
 
-// Sizes of blocks: 256 rows of a panel (16 KiB with AVX2) stay in the first cache, a block of the left factor and the
-// panels of a task in the second.
-constexpr int64_t block_rows = 192;
-constexpr int64_t block_depth = 256;
+// Sizes of blocks, measured on Zen 3. Where rows of the left factor are contiguous long blocks win, for sums go through
+// memory once in each: a panel (64 KiB with AVX2) comes from the second cache. Where its columns are, each number of a
+// row lies in a line of its own, and those of 256 stay in the first cache with as much of a panel.
+constexpr int64_t block_rows = 288;
+constexpr int64_t block_depth = 1024;
+constexpr int64_t short_depth = 256;
 constexpr int64_t task_panels = 8;  // 16 where the left factor is packed for each task
 constexpr int64_t row_padding = 16;  // rows a power of two apart would share few places of a cache
+constexpr int64_t sharing_rows = 1024;    // numbers: rows a multiple of this apart do
+constexpr int64_t spread_most = 1 << 22;  // numbers (16 MiB) of a left factor that is copied for it
 constexpr int64_t run_length = 16;   // numbers of a row between two requests to memory
 
 constexpr int64_t small_factor = 4096;      // numbers: a factor of so few is read where it lies
 constexpr int64_t parallel_work = 1 << 20;  // multiplications: some 15 us of one core, where a fork costs 2 to 5
 constexpr int64_t least_rows = 24;           // of a task, that packing pays
-constexpr int64_t few_rows = 64;            // of the left factor: fetching the right one takes as long as computing
+constexpr int64_t few_rows = 32;            // of the left factor: fetching the right one takes as long as computing
 
 int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
 int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
@@ -29,26 +33,34 @@ int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
 
 Gemm::Gemm(int64_t batch, int64_t m, int64_t n, int64_t k, Strides a, Strides b, Strides c,
            int64_t bias_batch)
-    : kernels_(kernels()), batch_(batch), m_(m), n_(n), k_(k), a_(a), b_(b), c_(c), bias_batch_(bias_batch) {
-    rows_ = std::min(m, block_rows);
-    const int64_t blocks = std::max<int64_t>(divide_up(k, block_depth), 1);
+    : kernels_(kernels()), batch_(batch), m_(m), n_(n), k_(k), a_(a), b_(b), c_(c), bias_batch_(bias_batch), given_row_(a.row) {
+    spread_a_ = batch == 1 && a.column == 1 && a.row % sharing_rows == 0 && m >= least_rows && n > 8 * kernels_.panel &&
+                m * k <= spread_most;
+    if (spread_a_) a_.row = k + row_padding;
+    rows_ = m <= block_rows ? m : round_up(divide_up(m, divide_up(m, block_rows)), 6);  // blocks of one size
+    const int64_t most_depth = a.column == 1 && m > few_rows ? block_depth : short_depth;
+    const int64_t blocks = std::max<int64_t>(divide_up(k, most_depth), 1);
     depth_ = std::max(round_up(divide_up(k, blocks), run_length), run_length);  // blocks of one size: none is short
     pack_a_ = a.column != 1 && (a.row != 1 || (n > 2 * kernels_.panel && m * k > small_factor));
     pack_b_ = b.column != 1 || (m > 12 && k * b.row > small_factor);
-    fetch_ahead_ = pack_b_ && m <= few_rows && k > block_depth && k * n > small_factor;
+    fetch_ahead_ = pack_b_ && m <= few_rows && k > short_depth && k * n > small_factor;
     panels_ = std::min(pack_a_ ? 2 * task_panels : task_panels, divide_up(n, kernels_.panel));
     const int64_t column_step = !pack_a_ ? a.column : a.row == 1 ? rows_ : 1;
-    const int64_t row_step = !pack_a_ ? a.row : a.row == 1 ? 1 : depth_ + row_padding;
+    const int64_t row_step = !pack_a_ ? a_.row : a.row == 1 ? 1 : depth_ + row_padding;
     small_ = batch * m * n * k < parallel_work && m <= rows_ && n <= panels_ * kernels_.panel;
     for (int64_t i = 0; i < rows_; ++i) row_offsets_.push_back(i * row_step);
     for (int64_t i = 0; i < depth_; ++i) column_offsets_.push_back(i * column_step);
+}
+
+size_t Gemm::spread_bytes() const {
+    return spread_a_ ? static_cast<size_t>(m_ * (k_ + row_padding)) * sizeof(float) / 64 * 64 + 64 : 0;
 }
 
 size_t Gemm::scratch_bytes(int threads) const {
     const int64_t left = pack_a_ ? rows_ * (depth_ + row_padding) : 0;
     const int64_t right = pack_b_ ? depth_ * kernels_.panel * panels_ : 0;
     const size_t each = static_cast<size_t>(left + right + 32) * sizeof(float) / 64 * 64;
-    return each * static_cast<size_t>(threads);
+    return spread_bytes() + each * static_cast<size_t>(threads);
 }
 
 void Gemm::run(const float* a, const float* b, float* c, const float* bias, bool relu, int threads,
@@ -81,7 +93,14 @@ void Gemm::run(const float* a, const float* b, float* c, const float* bias, bool
     row_tasks = divide_up(m_, rows);
     column_tasks = divide_up(panels, width);
     const int64_t tasks = batch_ * row_tasks * column_tasks;
-    const size_t scratch_each = scratch_bytes(1);
+    if (spread_a_) {
+        auto* const copy = reinterpret_cast<float*>(scratch);
+#pragma omp parallel for num_threads(threads) if (threads > 1)
+        for (int64_t i = 0; i < m_; ++i) std::copy(a + i * given_row_, a + i * given_row_ + k_, copy + i * a_.row);
+        a = copy;
+        scratch += spread_bytes();
+    }
+    const size_t scratch_each = scratch_bytes(1) - spread_bytes();
     const auto task = [&](int64_t index, int thread) {
         const int64_t column = index % column_tasks * width * kernels_.panel;
         const int64_t row = index / column_tasks % row_tasks * rows;

@@ -33,6 +33,7 @@ class Gemm {
     struct Block {
         int64_t row, rows, column, columns;
     };
+    size_t spread_bytes() const;
     void run_block(const Arguments& given, const Block& block, float* scratch) const;
     const float* packed_left(const float* a, int64_t rows, int64_t depth, float* scratch) const;
     void pack_right(const float* b, int64_t columns, int64_t depth, float* packed) const;
@@ -41,7 +42,9 @@ class Gemm {
     int64_t batch_, m_, n_, k_;
     Strides a_, b_, c_;
     int64_t bias_batch_;
+    int64_t given_row_;  // the left factor's, where it is copied
     int64_t rows_, depth_, panels_;  // of a block at most
+    bool spread_a_;      // the left factor is copied first, so that its rows lie in different places of a cache
     bool pack_a_, pack_b_;
     bool fetch_ahead_;  // where memory is the limit
     bool small_;        // one block, and too little work for several threads

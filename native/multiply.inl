@@ -22,7 +22,10 @@ inline void multiply_tile(const Strip& s, int64_t row, int64_t tile, int64_t til
     const float* a[rows];
     Vector sums[rows][vectors] = {};
 #pragma GCC unroll 8
-    for (int i = 0; i < rows; ++i) a[i] = s.a + s.row_offsets[row + i];
+    for (int i = 0; i < rows; ++i) {
+        a[i] = s.a + s.row_offsets[row + i];
+        __builtin_prefetch(s.c + (row + i) * s.c_step, 1);  // long rows of c share few places of a cache
+    }
     const float* b = s.b;
     const int64_t* offsets = s.column_offsets;
     for (int64_t run = 0; run < s.runs; ++run) {
@@ -98,6 +101,7 @@ void multiply(const Strip& strip) {
 void pack_rows(const float* b, int64_t row_stride, int64_t rows, int64_t columns, float* to) {
     if (columns == panel) {
         for (int64_t k = 0; k < rows; ++k, b += row_stride, to += panel) {
+            __builtin_prefetch(b + 16 * row_stride);
             store(load(b), to);
             store(load(b + lanes), to + lanes);
         }

@@ -23,6 +23,7 @@ constexpr int64_t run_length = 16;   // numbers of a row between two requests to
 
 constexpr int64_t small_factor = 4096;      // numbers: a factor of so few is read where it lies
 constexpr int64_t parallel_work = 1 << 20;  // multiplications: some 15 us of one core, where a fork costs 2 to 5
+constexpr int64_t task_work = 1 << 22;      // the same, some 60 us
 constexpr int64_t least_rows = 24;           // of a task, that packing pays
 constexpr int64_t few_rows = 32;            // of the left factor: fetching the right one takes as long as computing
 
@@ -79,11 +80,13 @@ void Gemm::run(const float* a, const float* b, float* c, const float* bias, bool
     const int64_t panels = divide_up(n_, kernels_.panel);
     if (batch_ * m_ * n_ * k_ < parallel_work) threads = 1;
     int64_t row_tasks = divide_up(m_, rows_), column_tasks = divide_up(panels, panels_);
-    // Few tasks are cut further, until the threads share them evenly: the longer side first.
+    // Few tasks are cut further, the longer side first, until the threads share them evenly and, where there is work
+    // enough, each has several: one that is held up takes fewer.
+    const int64_t several = std::clamp<int64_t>(batch_ * m_ * n_ * k_ / task_work, threads, 4 * threads);
     const auto cut = [&](int64_t& cuts, int64_t most) {
         for (; cuts < most; ++cuts) {
             const int64_t count = batch_ * row_tasks * column_tasks;
-            if (count % threads == 0 || count >= 4 * threads) break;
+            if (count >= 4 * threads || (count >= several && count % threads == 0)) break;
         }
     };
     if (n_ >= m_) cut(column_tasks, panels);

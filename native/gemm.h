@@ -13,8 +13,8 @@ struct Strides {
     int64_t batch, row, column;
 };
 
-// c[b] = a[b] @ b[b] (+ bias[b] in each row), the columns of c side by side. Each number of c is summed in one order, whoever computes it:
-// the bits do not depend on the number of threads.
+// c[b] = a[b] @ b[b] (+ bias[b] in each row), the columns of c side by side. Each number of c is summed in one order,
+// whoever computes it: the bits do not depend on the number of threads.
 class Gemm {
   public:
     Gemm(int64_t batch, int64_t m, int64_t n, int64_t k, Strides a, Strides b, Strides c,

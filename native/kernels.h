@@ -27,6 +27,17 @@ struct Strip {
     int64_t ahead_step, ahead_run;
 };
 
+// Transforms of squares of numbers for one size of windows, `count` channels side by side; see winograd.inl. On one
+// side squares at pointers, row by row, on the other 6 x 6 numbers that lie `step` apart.
+struct WinogradTransforms {
+    void (*kernel)(const float* const* from, float* to, int64_t step, int64_t count);
+    void (*result_gradient)(const float* const* from, float* to, int64_t step, int64_t count);
+    // Bias, one number a channel or null, and relu at the end.
+    void (*result)(const float* from, int64_t step, float* const* to, int64_t count, const float* bias, bool relu);
+    void (*kernel_gradient)(const float* from, int64_t step, float* const* to, int64_t count, const float* bias,
+                            bool relu);
+};
+
 struct Kernels {
     const char* name;
     int panel;  // columns of a panel
@@ -40,14 +51,9 @@ struct Kernels {
     // to[i, j] = from[j, i]
     void (*transpose)(const float* from, int64_t from_step, float* to, int64_t to_step, int64_t rows, int64_t columns);
 
-    // Transforms of squares of numbers, `count` channels side by side, see winograd.inl. Squares at pointers on one side,
-    // row by row, 6 x 6 numbers that lie `step` apart on the other.
-    void (*winograd_data)(const float* const* from, float* to, int64_t step, int64_t count);             // 6 x 6
-    void (*winograd_kernel)(const float* const* from, float* to, int64_t step, int64_t count);           // 3 x 3
-    void (*winograd_result_gradient)(const float* const* from, float* to, int64_t step, int64_t count);  // 4 x 4
-    void (*winograd_result)(const float* from, int64_t step, float* const* to, int64_t count, const float* bias,
-                            bool relu);                                                                  // 4 x 4
-    void (*winograd_kernel_gradient)(const float* from, int64_t step, float* const* to, int64_t count);  // 3 x 3
+    // 6 x 6 numbers of an image to as many, as in WinogradTransforms.
+    void (*winograd_data)(const float* const* from, float* to, int64_t step, int64_t count);
+    WinogradTransforms winograd_3, winograd_5;  // for windows of 3 x 3 and of 5 x 5
 
     // Threefry-2x32-20 of the counters (start + i, high), two words each, shifted right.
     void (*encrypt)(const uint32_t key[2], uint32_t start, uint32_t high, int64_t count, int shift, uint32_t* first,

@@ -8,9 +8,9 @@ namespace preceptor {
 
 namespace {
 
-constexpr int64_t side = 4;                 // of a tile's results
-constexpr int64_t wide = side + 2;          // of what the tile takes in, and of the tile transformed
+constexpr int64_t wide = 6;                 // the side of what a tile takes in, and of the tile transformed
 constexpr int64_t positions = wide * wide;
+constexpr int64_t most_taps = 25, most_results = 16;  // of a window, of a tile
 constexpr int64_t task_numbers = 1 << 17;   // transformed, of a task's tiles: 512 KiB, about the second cache
 constexpr int64_t least_tiles = 24;         // of a task, and where it does not fit anyway:
 constexpr int64_t many_tiles = 96;
@@ -27,9 +27,9 @@ int64_t spread_row(int64_t numbers) {
 }
 
 // Where the numbers of a square lie in an image, those beyond its edges at `outside`.
-template <int64_t length, typename Number>
-void find_square(Number* image, int64_t row, int64_t column, const Convolution::Space& space, int64_t channels,
-                 Number* outside, Number** found) {
+template <typename Number>
+void find_square(Number* image, int64_t row, int64_t column, int64_t length, const Convolution::Space& space,
+                 int64_t channels, Number* outside, Number** found) {
     for (int64_t i = row; i < row + length; ++i) {
         for (int64_t j = column; j < column + length; ++j) {
             const bool within = i >= 0 && i < space[1] && j >= 0 && j < space[2];
@@ -42,11 +42,13 @@ void find_square(Number* image, int64_t row, int64_t column, const Convolution::
 
 bool Winograd::is_for(const Convolution& c, Role role) {
     using Space = Convolution::Space;
-    if (c.size != Space{1, 3, 3} || c.stride != Space{1, 1, 1} || c.dilation != Space{1, 1, 1}) return false;
+    if (c.size != Space{1, 3, 3} && c.size != Space{1, 5, 5}) return false;
+    if (c.stride != Space{1, 1, 1} || c.dilation != Space{1, 1, 1}) return false;
     if (c.in[0] != 1 || c.out[0] != 1 || c.before[0] != 0) return false;
     // Measured: transforms take the time of 12 multiplications for each number in and out of a product, those of the
     // kernel that of 12 tiles; and by half fewer multiplications pay.
     const auto& space = role == Role::input ? c.in : c.out;
+    const int64_t side = wide + 1 - c.size[1];
     const auto tiles = static_cast<double>(c.batch * divide_up(space[1], side) * divide_up(space[2], side));
     const double ins = static_cast<double>(c.group_in()), outs = static_cast<double>(c.group_out());
     const double ours = positions * (tiles * (1 + 12 / ins + 12 / outs) + 12);
@@ -57,9 +59,11 @@ Winograd::Winograd(const Convolution& convolution, Role role)
     : kernels_(kernels()),
       c_(role == Role::input ? gradient_as_forward(convolution) : convolution),
       flipped_(role == Role::input),
-      for_kernel_(role == Role::kernel) {
-    across_ = divide_up(c_.out[2], side);
-    per_image_ = divide_up(c_.out[1], side) * across_;
+      for_kernel_(role == Role::kernel),
+      side_(wide + 1 - c_.size[1]),
+      transforms_(c_.size[1] == 3 ? kernels_.winograd_3 : kernels_.winograd_5) {
+    across_ = divide_up(c_.out[2], side_);
+    per_image_ = divide_up(c_.out[1], side_) * across_;
     tiles_ = c_.batch * per_image_;
     panels_ = divide_up(c_.group_out(), kernels_.panel);
     image_row_ = spread_row(c_.channels_in);
@@ -97,7 +101,7 @@ Winograd::Span Winograd::channels_of(Span panels) const {
     return {channels_of(panels.begin).begin, channels_of(panels.end - 1).end};
 }
 
-// What all threads share: the transformed kernel; or the sums of its gradient but the first, which is the result itself.
+// What all threads share: the transformed kernel; or the sums of its gradient but the first, which is the result.
 int64_t Winograd::shared_count() const {
     if (for_kernel_) return (partials_ - 1) * round_up(c_.kernel_count(), 16);
     return c_.groups * panels_ * positions * kernel_panel();
@@ -122,9 +126,9 @@ void Winograd::transform_kernel(const float* kernel, int threads, float* own, fl
     for (int64_t i = 0; i < count; ++i) {
         float* const packed = own + omp_get_thread_num() * own_step;
         pack_kernel_panel(c_, kernel, flipped_, i / panels_, i % panels_ * kernels_.panel, packed);
-        const float* taps[9];
-        for (int64_t tap = 0; tap < 9; ++tap) taps[tap] = packed + tap * kernel_panel();
-        kernels_.winograd_kernel(taps, to + i * positions * kernel_panel(), kernel_panel(), kernel_panel());
+        const float* taps[most_taps];
+        for (int64_t tap = 0; tap < c_.taps(); ++tap) taps[tap] = packed + tap * kernel_panel();
+        transforms_.kernel(taps, to + i * positions * kernel_panel(), kernel_panel(), kernel_panel());
     }
 }
 
@@ -133,8 +137,8 @@ void Winograd::transform_images(const float* x, Span tiles, float* to) const {
         const int64_t place = tile % per_image_;
         const float* image = x + tile / per_image_ * c_.in_space() * c_.channels_in;
         const float* square[positions];
-        find_square<wide>(image, place / across_ * side - c_.before[1], place % across_ * side - c_.before[2], c_.in,
-                          c_.channels_in, zeros_.data(), square);
+        find_square(image, place / across_ * side_ - c_.before[1], place % across_ * side_ - c_.before[2], wide, c_.in,
+                    c_.channels_in, zeros_.data(), square);
         kernels_.winograd_data(square, to, task_tiles_ * image_row_, c_.channels_in);
     }
 }
@@ -168,11 +172,11 @@ void Winograd::run_tiles(const Arguments& given, const float* kernel, Span tiles
     for (int64_t tile = tiles.begin; tile < tiles.end; ++tile) {
         const int64_t place = tile % per_image_;
         float* image = given.result + tile / per_image_ * c_.out_space() * c_.channels_out + channels.begin;
-        float* square[side * side];
-        find_square<side>(image, place / across_ * side, place % across_ * side, c_.out, c_.channels_out, outside,
-                          square);
+        float* square[most_results];
+        find_square(image, place / across_ * side_, place % across_ * side_, side_, c_.out, c_.channels_out, outside,
+                    square);
         const float* from = results + (tile - tiles.begin) * result_row_ + channels.begin;
-        kernels_.winograd_result(from, result_step, square, channels.size(), bias, given.relu);
+        transforms_.result(from, result_step, square, channels.size(), bias, given.relu);
     }
 }
 
@@ -187,11 +191,11 @@ void Winograd::add_kernel_gradient(const Arguments& given, Span tiles, Span pane
     for (int64_t tile = tiles.begin; tile < tiles.end; ++tile) {
         const int64_t place = tile % per_image_;
         const float* image = given.second + tile / per_image_ * c_.out_space() * c_.channels_out + channels.begin;
-        const float* square[side * side];
-        find_square<side>(image, place / across_ * side, place % across_ * side, c_.out, c_.channels_out, zeros_.data(),
-                          square);
+        const float* square[most_results];
+        find_square(image, place / across_ * side_, place % across_ * side_, side_, c_.out, c_.channels_out,
+                    zeros_.data(), square);
         float* const to = gradients + (tile - tiles.begin) * result_row_ + channels.begin;
-        kernels_.winograd_result_gradient(square, to, g_step, channels.size());
+        transforms_.result_gradient(square, to, g_step, channels.size());
     }
     Strip strip{};
     strip.rows = c_.group_in();
@@ -218,11 +222,12 @@ void Winograd::finish_kernel_gradient(Span panels, const float* sums, float* gra
     for (int64_t index = panels.begin; index < panels.end; ++index, sums += positions * kernel_panel()) {
         const Span own = channels_of(index);
         for (int64_t channel = 0; channel < c_.group_in(); ++channel) {
-            float* taps[9];
-            for (int64_t tap = 0; tap < 9; ++tap) {
+            float* taps[most_taps];
+            for (int64_t tap = 0; tap < c_.taps(); ++tap) {
                 taps[tap] = gradient + (tap * c_.group_in() + channel) * c_.channels_out + own.begin;
             }
-            kernels_.winograd_kernel_gradient(sums + channel * kernels_.panel, kernel_panel(), taps, own.size());
+            transforms_.kernel_gradient(sums + channel * kernels_.panel, kernel_panel(), taps, own.size(), nullptr,
+                                        false);
         }
     }
 }

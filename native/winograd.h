@@ -1,5 +1,5 @@
-// Convolutions of 3 x 3 windows with fewer multiplications: 36 for each tile of 4 x 4 results, where the sums of the
-// windows take 144. Lavin and Gray (2016), https://arxiv.org/abs/1509.09308.
+// Convolutions of 3 x 3 and 5 x 5 windows with fewer multiplications: 36 for each tile of 4 x 4 or 2 x 2 results, where
+// the sums of the windows take 144 or 100. Lavin and Gray (2016), https://arxiv.org/abs/1509.09308.
 #pragma once
 
 #include <vector>
@@ -43,6 +43,8 @@ class Winograd : public OwnMethod {
     const Kernels& kernels_;
     Convolution c_;  // of the forward kind: the gradient of the input is a forward convolution of g
     bool flipped_, for_kernel_;
+    int64_t side_;  // of a tile's results
+    const WinogradTransforms& transforms_;
     int64_t across_, per_image_, tiles_;     // tiles side by side, of an image, of all images
     int64_t task_tiles_, tasks_, partials_;  // partials: sums of the kernel's gradient that threads may work on at once
     int64_t panels_;                         // of a group

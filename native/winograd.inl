@@ -1,74 +1,64 @@
-// Winograd's transforms for windows of 3 x 3 and tiles of 4 x 4 results, F(4 x 4, 3 x 3) of Lavin and Gray (2016),
-// https://arxiv.org/abs/1509.09308: with their matrices A, B and G, for each channel
+// Winograd's transforms, F(7 - n x 7 - n, n x n) of Lavin and Gray (2016), https://arxiv.org/abs/1509.09308, for windows
+// of n x n, n being 3 or 5: with their matrices A, B and G, for each channel
 //   y = A' ((G k G') * (B' x B)) A
 // and, transposed, the gradient of k from that of y, dk = G' ((A dy A') * (B' x B)) G.
-// Theirs belong to the points 0, 1, -1, 2, -2 (and infinity), which round ten times as badly as a plain sum (with 64
-// channels an error of 1.7e-6 of the result's size, 1.6e-7 for the sum); ours, 0, 5/8, -5/8, 3/2, -3/2, half as badly
-// as theirs (8e-7). A transform of a square is one of its columns, then one of their rows.
+// A and G take the values of a polynomial at six points, the last of them infinity. Lavin and Gray's, 0, 1, -1, 2, -2,
+// round ten times as badly as a plain sum (3 x 3, 64 channels: an error of 1.7e-6 of the result's size, 1.6e-7 for the
+// sum); ours half as badly as theirs (8e-7). A transform of a square is one of its columns, then one of their rows.
 
-constexpr float point_a = 0.625f, point_b = 1.5f;
-constexpr float a1 = point_a, a2 = a1 * a1, a3 = a2 * a1, b1 = point_b, b2 = b1 * b1, b3 = b2 * b1;
+constexpr float point_a = 0.625f, point_b = 1.5f;  // the others: 0, their opposites, infinity
+constexpr float a2 = point_a * point_a, b2 = point_b * point_b;
 constexpr float scale_0 = 1 / (a2 * b2), scale_a = 1 / (2 * a2 * (a2 - b2)), scale_b = 1 / (2 * b2 * (b2 - a2));
+
+constexpr float power(float base, int exponent) { return exponent == 0 ? 1 : base * power(base, exponent - 1); }
 
 struct WinogradData {  // B'
     static constexpr int in = 6, out = 6;
     static void run(const Vector x[6], Vector y[6]) {
-        const Vector even_a = x[4] - b2 * x[2], odd_a = x[3] - b2 * x[1];
-        const Vector even_b = x[4] - a2 * x[2], odd_b = x[3] - a2 * x[1];
+        const Vector even_a = x[4] - b2 * x[2], odd_a = point_a * (x[3] - b2 * x[1]);
+        const Vector even_b = x[4] - a2 * x[2], odd_b = point_b * (x[3] - a2 * x[1]);
         y[0] = a2 * b2 * x[0] + (x[4] - (a2 + b2) * x[2]);
-        y[1] = even_a + a1 * odd_a;
-        y[2] = even_a - a1 * odd_a;
-        y[3] = even_b + b1 * odd_b;
-        y[4] = even_b - b1 * odd_b;
+        y[1] = even_a + odd_a;
+        y[2] = even_a - odd_a;
+        y[3] = even_b + odd_b;
+        y[4] = even_b - odd_b;
         y[5] = a2 * b2 * x[1] + (x[5] - (a2 + b2) * x[3]);
     }
 };
 
-struct WinogradKernel {  // G
-    static constexpr int in = 3, out = 6;
-    static void run(const Vector x[3], Vector y[6]) {
-        const Vector even_a = scale_a * (x[0] + a2 * x[2]), even_b = scale_b * (x[0] + b2 * x[2]);
-        y[0] = scale_0 * x[0];
-        y[1] = even_a + scale_a * a1 * x[1];
-        y[2] = even_a - scale_a * a1 * x[1];
-        y[3] = even_b + scale_b * b1 * x[1];
-        y[4] = even_b - scale_b * b1 * x[1];
-        y[5] = x[2];
+// Values of a polynomial of n coefficients: A, and scaled G.
+template <int n, bool scaled>
+struct WinogradValues {
+    static constexpr int in = n, out = 6;
+    static void run(const Vector x[n], Vector y[6]) {
+        y[0] = scaled ? scale_0 * x[0] : x[0];
+        at(x, point_a, scaled ? scale_a : 1, y + 1);
+        at(x, point_b, scaled ? scale_b : 1, y + 3);
+        y[5] = x[n - 1];
+    }
+    static void at(const Vector x[n], float point, float scale, Vector y[2]) {  // and at its opposite
+        Vector even = scale * x[0], odd = scale * point * x[1];
+#pragma GCC unroll 6
+        for (int i = 2; i < n; ++i) (i % 2 ? odd : even) += scale * power(point, i) * x[i];
+        y[0] = even + odd;
+        y[1] = even - odd;
     }
 };
 
-struct WinogradResult {  // A'
-    static constexpr int in = 6, out = 4;
-    static void run(const Vector x[6], Vector y[4]) {
+// The transpose: A', and scaled G'.
+template <int n, bool scaled>
+struct WinogradSums {
+    static constexpr int in = 6, out = n;
+    static void run(const Vector x[6], Vector y[n]) {
         const Vector even_a = x[1] + x[2], odd_a = x[1] - x[2], even_b = x[3] + x[4], odd_b = x[3] - x[4];
-        y[0] = x[0] + even_a + even_b;
-        y[1] = a1 * odd_a + b1 * odd_b;
-        y[2] = a2 * even_a + b2 * even_b;
-        y[3] = a3 * odd_a + b3 * odd_b + x[5];
-    }
-};
-
-struct WinogradResultGradient {  // A
-    static constexpr int in = 4, out = 6;
-    static void run(const Vector x[4], Vector y[6]) {
-        const Vector even_a = x[0] + a2 * x[2], odd_a = x[1] + a2 * x[3];
-        const Vector even_b = x[0] + b2 * x[2], odd_b = x[1] + b2 * x[3];
-        y[0] = x[0];
-        y[1] = even_a + a1 * odd_a;
-        y[2] = even_a - a1 * odd_a;
-        y[3] = even_b + b1 * odd_b;
-        y[4] = even_b - b1 * odd_b;
-        y[5] = x[3];
-    }
-};
-
-struct WinogradKernelGradient {  // G'
-    static constexpr int in = 6, out = 3;
-    static void run(const Vector x[6], Vector y[3]) {
-        const Vector even_a = scale_a * (x[1] + x[2]), even_b = scale_b * (x[3] + x[4]);
-        y[0] = scale_0 * x[0] + even_a + even_b;
-        y[1] = scale_a * a1 * (x[1] - x[2]) + scale_b * b1 * (x[3] - x[4]);
-        y[2] = a2 * even_a + b2 * even_b + x[5];
+        constexpr float of_0 = scaled ? scale_0 : 1, of_a = scaled ? scale_a : 1, of_b = scaled ? scale_b : 1;
+        y[0] = of_0 * x[0] + of_a * even_a + of_b * even_b;
+#pragma GCC unroll 6
+        for (int i = 1; i < n; ++i) {
+            const float weight_a = of_a * power(point_a, i), weight_b = of_b * power(point_b, i);
+            y[i] = i % 2 ? weight_a * odd_a + weight_b * odd_b : weight_a * even_a + weight_b * even_b;
+        }
+        y[n - 1] += x[5];
     }
 };
 
@@ -147,6 +137,11 @@ template <typename Transform>
     for (int i = 0; i < out; ++i) copy_rest(result[i], y[i] + c, count - c);
 }
 
-void winograd_kernel_gradient(const float* from, int64_t step, float* const* to, int64_t count) {
-    winograd_collect<WinogradKernelGradient>(from, step, to, count, nullptr, false);
-}
+// Those for windows of n x n.
+template <int n>
+constexpr WinogradTransforms winograd_transforms = {
+    winograd_spread<WinogradValues<n, true>>,
+    winograd_spread<WinogradValues<7 - n, false>>,
+    winograd_collect<WinogradSums<7 - n, false>>,
+    winograd_collect<WinogradSums<n, true>>,
+};

@@ -168,12 +168,14 @@ CONVOLUTIONS = [
     (2, 1, 3, 8, (100, 90), (7, 7), (2, 2), ((3, 3), (3, 3)), (1, 1)),
     (0, 1, 3, 5, (7, 7), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
     (2, 1, 3, 5, (4, 3), (5, 5), (1, 1), ((3, 3), (4, 4)), (1, 1)),
-    # 3 x 3 windows of many channels, in tiles: whole ones, cut ones, many tasks, groups, other paddings.
+    # 3 x 3 and 5 x 5 windows of many channels, in tiles: whole ones, cut ones, many tasks, groups, other paddings.
     (40, 1, 32, 64, (8, 8), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
     (24, 1, 33, 43, (7, 14), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
     (9, 3, 72, 75, (12, 11), (3, 3), (1, 1), ((0, 1), (2, 3)), (1, 1)),
     (30, 1, 140, 128, (4, 8), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
     (5, 1, 20, 40, (19, 30), (3, 3), (1, 1), ((2, -1), (0, 5)), (1, 1)),
+    (7, 1, 48, 64, (14, 9), (5, 5), (1, 1), ((2, 2), (2, 2)), (1, 1)),
+    (3, 2, 66, 74, (13, 18), (5, 5), (1, 1), ((3, 1), (0, 2)), (1, 1)),
 ]
 
 
@@ -269,7 +271,7 @@ def test_convolution_of_arrays_that_move_on_with_each_step(execute, role, case):
         assert_allclose(result[i], expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("case", [CONVOLUTIONS[i] for i in (0, 2, 4, 6, 8, 13, 21, 22)], ids=str)
+@pytest.mark.parametrize("case", [CONVOLUTIONS[i] for i in (0, 2, 4, 6, 8, 13, 21, 22, 26)], ids=str)
 def test_convolution_with_bias_and_relu(execute, case):
     (x, kernel), bias = factors(0, case), normal(case[3])
     expected = reference(0, case, x, kernel, out_lengths(*case[4:])) + bias

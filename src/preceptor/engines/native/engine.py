@@ -12,9 +12,9 @@ import numpy as np
 
 from preceptor.engines.base import Batches, Engine, Loop, batch_count
 from preceptor.engines.native.library import library_path
-from preceptor.engines.native.lowering import INDEX_TYPES
-from preceptor.engines.native.planner import Planner, Step
-from preceptor.engines.native.program import Buffer, Place, word
+from preceptor.engines.native.lowering import take
+from preceptor.engines.native.planner import Planner
+from preceptor.engines.native.program import Buffer, Place, Step
 from preceptor.engines.native.simplify import round_bf16, simplify, to_bf16
 from preceptor.errors import NotSupported, ShapeError
 from preceptor.graph import Graph, Node, Program, at_precision, flatten, map_leaves
@@ -256,9 +256,7 @@ class NativeLoop(Loop):
         source = Place(Buffer(values.nbytes, segments.fixed(values)))
         target = places[node.index] = Place(Buffer(_bytes(node)))
         row_bytes = target.buffer.nbytes // max(node.shape[0], 1)
-        numbers = INDEX_TYPES[np.dtype(np.int64)]
-        words = lambda: [1, len(values), row_bytes, node.shape[0], word(source), word(order), numbers, word(target)]
-        return Step("take", [source.buffer, order.buffer], [target.buffer], words, label="gather")
+        return take(1, len(values), row_bytes, source, order, node.shape[0], np.dtype(np.int64), target, "gather")
 
     def put(self, state: Any) -> Any:
         return map_leaves(_aligned, state, self.state)

@@ -8,13 +8,13 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from preceptor.engines.native.operand import strip
-from preceptor.engines.native.program import Buffer, Place, word
+from preceptor.engines.native.program import Buffer, Place, Step, word
 from preceptor.engines.native.simplify import BF16, is_rectifier
 from preceptor.graph import Node
 from preceptor.ops.window import Windows
 
 if TYPE_CHECKING:
-    from preceptor.engines.native.planner import Planner, Step
+    from preceptor.engines.native.planner import Planner
 
 Words = Callable[[], list[int]]
 F32, BFLOAT = 0, 4  # instruction.h, Type
@@ -37,18 +37,21 @@ def lower(planner: "Planner", node: Node) -> None:
         _host(planner, node)
 
 
-def _step(
-    kind: str, reads: list[Place], writes: list[Place], words: Callable[[], list[int]], label: str = ""
-) -> "Step":
-    from preceptor.engines.native.planner import Step
-
+def _step(kind: str, reads: list[Place], writes: list[Place], words: Callable[[], list[int]], label: str = "") -> Step:
     return Step(kind, [p.buffer for p in reads], [p.buffer for p in writes], words=words, label=label or kind)
 
 
-def copy_bytes(source: Place, target: Place, nbytes: int) -> "Step":
+def copy_bytes(source: Place, target: Place, nbytes: int) -> Step:
     """A plain copy of one piece of memory."""
     words = lambda: [1, 1, nbytes, word(source), 1, word(target), 1]
     return _step("copy", [source], [target], words)
+
+
+def take(outer: int, length: int, item: int, source: Place, where: Place, count: int, dtype: np.dtype, target: Place,
+         label: str = "take") -> Step:  # fmt: skip
+    """Items of so many bytes, by number: (outer, length) of them -> (outer, count)."""
+    words = lambda: [outer, length, item, count, word(source), word(where), INDEX_TYPES[dtype], word(target)]
+    return _step("take", [source, where], [target], words, label)
 
 
 def _strides(shape: tuple[int, ...], item: int) -> list[int]:
@@ -311,11 +314,8 @@ def _take(planner: "Planner", node: Node) -> bool:
     outer, length, inner = math.prod(x.shape[:axis]), x.shape[axis], math.prod(x.shape[axis + 1 :])
     source, where = planner.place(x), planner.place(indices)
     out = planner.make(node)
-    words = lambda: [
-        outer, length, inner * x.spec.dtype.itemsize, indices.size, word(source), word(where),
-        INDEX_TYPES[indices.spec.dtype], word(out),
-    ]  # fmt: skip
-    planner.emit(_step("take", [source, where], [out], words))
+    item = inner * x.spec.dtype.itemsize
+    planner.emit(take(outer, length, item, source, where, indices.size, indices.spec.dtype, out))
     return True
 
 
@@ -357,8 +357,6 @@ def _fold_in(planner: "Planner", node: Node) -> bool:
 
 def _host(planner: "Planner", node: Node) -> None:
     """What no kernel computes: 64-bit numbers, and the rarer primitives. It runs in its place with the interpreter."""
-    from preceptor.engines.native.planner import Step
-
     places = [_own(planner, x) for x in node.inputs]
     out = planner.make(node)
 

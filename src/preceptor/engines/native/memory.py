@@ -1,15 +1,11 @@
 """Where the arrays of a plan lie: one arena, in which memory is used again as soon as nothing needs what it held."""
 
-from typing import TYPE_CHECKING
-
-if TYPE_CHECKING:
-    from preceptor.engines.native.planner import Step
-    from preceptor.engines.native.program import Buffer
+from preceptor.engines.native.program import Buffer, Step
 
 ALIGNED = 64  # bytes of a cache line
 
 
-def lay_out(steps: "list[Step]") -> int:
+def lay_out(steps: list[Step]) -> int:
     """Gives every buffer of the plan's own its start, and returns the bytes of the arena.
 
     A result takes the memory of an operand of the same size that is read there for the last time, element by element;

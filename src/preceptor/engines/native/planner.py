@@ -1,7 +1,7 @@
 """From a graph to a plan: the steps in order, where every array lies, and the words that the executor reads."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -20,6 +20,7 @@ from preceptor.engines.native.program import (
     Op,
     Place,
     Reach,
+    Step,
     Tiles,
     bits,
 )
@@ -29,20 +30,6 @@ from preceptor.graph import CONSTANT, Graph, Node
 SUM, MAX = 0, 1
 OVER_ROWS, OVER_ALL = 0, 1
 FEW = 8  # a group waits for what takes an eighth of its own work, or less
-
-
-@dataclass
-class Step:
-    """One instruction: its kind, the buffers that it reads and writes, and how its words are made once they lie."""
-
-    kind: str
-    reads: list[Buffer]
-    writes: list[Buffer]
-    words: Callable[[], list[int]] | None = None
-    tiles: Tiles | None = None
-    host: Callable[[Any], Callable[[], None]] | None = None  # given a view maker, makes what runs with the interpreter
-    label: str = ""
-    in_place: list[tuple[Buffer, Buffer]] = field(default_factory=list)  # (result, operand whose memory it may take)
 
 
 @dataclass

@@ -1,6 +1,7 @@
 """Programs of the tile kernels: a fused group of nodes as slots, operations and reductions, and their words."""
 
 import struct
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -111,6 +112,20 @@ class Tiles:
         """(the program, the instance): groups with equal programs run as instances of one instruction."""
         writer = _Writer(codes, self)
         return writer.program(), writer.instance()
+
+
+@dataclass
+class Step:
+    """One instruction: its kind, the buffers that it reads and writes, and how its words are made once they lie."""
+
+    kind: str
+    reads: list[Buffer]
+    writes: list[Buffer]
+    words: Callable[[], list[int]] | None = None
+    tiles: Tiles | None = None
+    host: Callable[[Any], Callable[[], None]] | None = None  # given a view maker, makes what runs with the interpreter
+    label: str = ""
+    in_place: list[tuple[Buffer, Buffer]] = field(default_factory=list)  # (result, operand whose memory it may take)
 
 
 class _Writer:

@@ -96,6 +96,7 @@ class Native(Engine):
 
     def _simplified(self, graph: Graph) -> Graph:
         half = to_bf16 if native().has_bf16() else round_bf16
+        # Twice: what the first pass leaves unused the second no longer sees (AlexNet: 62 instructions in place of 64).
         return simplify(simplify(at_precision(graph, self.precision), half))
 
     def loop(self, step: Program, data: dict[str, np.ndarray] | None, capacity: int) -> "NativeLoop":

@@ -14,6 +14,7 @@ constexpr int64_t most_taps = 25, most_results = 16;  // of a window, of a tile
 constexpr int64_t task_numbers = 1 << 17;   // transformed, of a task's tiles: 512 KiB, about the second cache
 constexpr int64_t least_tiles = 24;         // of a task, and where it does not fit anyway:
 constexpr int64_t many_tiles = 96;
+constexpr int64_t kernel_most = 1 << 26;    // numbers (256 MiB) of a transformed kernel, which is four times as large
 constexpr int64_t most_partials = 16;
 constexpr int64_t partial_target = 1 << 20; // numbers (4 MiB) of all partial sums
 
@@ -45,6 +46,7 @@ bool Winograd::is_for(const Convolution& c, Role role) {
     if (c.size != Space{1, 3, 3} && c.size != Space{1, 5, 5}) return false;
     if (c.stride != Space{1, 1, 1} || c.dilation != Space{1, 1, 1}) return false;
     if (c.in[0] != 1 || c.out[0] != 1 || c.before[0] != 0) return false;
+    if (positions * c.group_in() * c.channels_out > kernel_most) return false;
     // Measured: transforms take the time of 12 multiplications for each number in and out of a product, those of the
     // kernel that of 12 tiles; and by half fewer multiplications pay.
     const auto& space = role == Role::input ? c.in : c.out;

@@ -73,7 +73,8 @@ Winograd::Winograd(const Convolution& convolution, Role role)
     const int64_t fitting = task_numbers / (positions * (image_row_ + result_row_));
     const int64_t most = fitting < least_tiles ? many_tiles : std::min(fitting, many_tiles);
     task_tiles_ = divide_up(tiles_, round_up(divide_up(tiles_, most), 2));  // so that two threads share them evenly
-    if (tiles_ >= 8 * task_tiles_) task_tiles_ = std::max(task_tiles_ / 6, int64_t(1)) * 6;  // computed at once
+    const int64_t at_once = 6;  // rows of a product
+    if (tiles_ >= 8 * task_tiles_) task_tiles_ = std::max<int64_t>(task_tiles_ / at_once, 1) * at_once;
     tasks_ = divide_up(tiles_, task_tiles_);
     const int64_t partials = std::clamp<int64_t>(partial_target / c_.kernel_count(), 1, most_partials);
     partials_ = std::min(partials, tasks_);

@@ -15,9 +15,6 @@ constexpr int64_t padded_target = 1 << 15;  // numbers (128 KiB) of a task's pad
 constexpr int64_t most_partials = 16;       // sums of the kernel's gradient that threads may work on at once
 constexpr int64_t partial_target = 1 << 20; // numbers (4 MiB) of all these sums
 
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
-
 // Tasks are rows along the first axis, so that of an image this is its height.
 Convolution height_first(Convolution c) {
     if (c.in[0] == 1 && c.out[0] == 1 && c.size[0] == 1) {
@@ -51,6 +48,15 @@ void pack_kernel_panel(const Convolution& c, const float* kernel, bool flipped, 
         const float* from = kernel + ((taps - 1 - tap) * outs + column) * c.channels_in + group * ins;
         k.pack(from, 1, c.channels_in, ins, columns, panel + tap * ins * k.panel);
     }
+}
+
+int64_t count_partials(const Convolution& c, int64_t tasks) {
+    const int64_t fitting = partial_target / std::max<int64_t>(c.kernel_count(), 1);
+    return std::clamp<int64_t>(fitting, 1, std::min(most_partials, tasks));
+}
+
+int64_t count_cuts(int64_t items, int64_t panels, int threads) {
+    return threads == 1 ? 1 : std::clamp<int64_t>(divide_up(2 * threads, items), 1, panels);
 }
 
 void add_partials(const float* partials, int64_t step, int64_t partial_count, float* result, int64_t count,
@@ -98,10 +104,7 @@ WindowedProduct::WindowedProduct(const Convolution& convolution, Role role)
     row_tasks_ = divide_up(c_.out[0], rows_);
     image_tasks_ = divide_up(c_.batch, images_);
     panels_ = divide_up(c_.group_out(), kernels_.panel);
-    if (for_kernel_) {
-        const int64_t fitting = partial_target / std::max<int64_t>(c_.kernel_count(), 1);
-        partials_ = std::clamp<int64_t>(fitting, 1, std::min(most_partials, image_tasks_ * row_tasks_));
-    }
+    if (for_kernel_) partials_ = count_partials(c_, image_tasks_ * row_tasks_);
 
     const auto offset = [&](int64_t i, int64_t j, int64_t k) {
         return ((i * padded_[1] + j) * padded_[2] + k) * c_.channels_in;
@@ -201,7 +204,7 @@ void WindowedProduct::pack_kernel(const float* kernel, int threads, float* packe
     }
 }
 
-void WindowedProduct::run_windows(const Arguments& given, const float* packed, const Task& task, const Panels& part,
+void WindowedProduct::run_windows(const Arguments& given, const float* packed, const Task& task, Range part,
                                   float* padded) const {
     fill_padded(given.first, task, padded);
     const int64_t panel = kernels_.panel, ins = c_.group_in(), outs = c_.group_out(), depth = c_.taps() * ins;
@@ -228,7 +231,7 @@ void WindowedProduct::run_windows(const Arguments& given, const float* packed, c
 
 // What the windows of a task give to the kernel's gradient.
 void WindowedProduct::run_kernel(const Arguments& given, float* sum, bool accumulate, const Task& task,
-                                 const Panels& part, float* scratch) const {
+                                 Range part, float* scratch) const {
     float* const padded = scratch;
     float* const packed = scratch + round_up(images_ * padded_image_, 16);
     fill_padded(given.first, task, padded);
@@ -271,24 +274,22 @@ void WindowedProduct::run(const float* first, const float* second, float* result
     auto* const shared = reinterpret_cast<float*>(scratch);
     float* const own = shared + shared_count();
     const int64_t own_step = own_count(), tasks = image_tasks_ * row_tasks_;
-    // Where tasks are too few for the threads, each is cut by columns too.
     const int64_t items = for_kernel_ ? partials_ : tasks, panels = c_.groups * panels_;
-    const int64_t cuts = threads == 1 ? 1 : std::clamp<int64_t>(divide_up(2 * threads, items), 1, panels);
+    const int64_t cuts = count_cuts(items, panels, threads);
     if (!for_kernel_) pack_kernel(second, threads, shared);
     const int64_t count = c_.kernel_count(), sum_step = round_up(count, 16);
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
     for (int64_t i = 0; i < items * cuts; ++i) {
         const int64_t item = i / cuts, cut = i % cuts;
-        const Panels part{panels * cut / cuts, panels * (cut + 1) / cuts};
+        const Range part = Range::part(panels, cut, cuts);
         float* const mine = own + omp_get_thread_num() * own_step;
         if (!for_kernel_) {
             run_windows(given, shared, task(item), part, mine);
             continue;
         }
-        // Tasks are dealt to a fixed number of sums, added in order: the same bits for any number of threads.
         float* const sum = item == 0 ? result : shared + (item - 1) * sum_step;
-        const int64_t begin = tasks * item / partials_, end = tasks * (item + 1) / partials_;
-        for (int64_t t = begin; t < end; ++t) run_kernel(given, sum, t > begin, task(t), part, mine);
+        const Range dealt = Range::part(tasks, item, partials_);
+        for (int64_t t = dealt.begin; t < dealt.end; ++t) run_kernel(given, sum, t > dealt.begin, task(t), part, mine);
     }
     if (for_kernel_) add_partials(shared, sum_step, partials_ - 1, result, count, threads);
 }

@@ -5,7 +5,9 @@
 #include <cstdint>
 #include <vector>
 
+#include "blocks.h"
 #include "kernels.h"
+#include "threads.h"
 
 namespace preceptor {
 
@@ -36,11 +38,16 @@ Convolution gradient_as_forward(const Convolution& c);
 void pack_kernel_panel(const Convolution& c, const float* kernel, bool flipped, int64_t group, int64_t column,
                        float* panel);
 
+// How many sums of the kernel's gradient threads may work on at once: a fixed number, and these are added in order, so
+// that the bits do not depend on the number of threads.
+int64_t count_partials(const Convolution& c, int64_t tasks);
+
+// Into how many parts the panels of each item of work are cut where items are too few for the threads.
+int64_t count_cuts(int64_t items, int64_t panels, int threads);
+
 // Adds sums that lie `step` apart to the result, in order.
 void add_partials(const float* partials, int64_t step, int64_t partial_count, float* result, int64_t count,
                   int threads);
-
-constexpr int64_t parallel_work = 1 << 20;  // multiplications, as for products
 
 // One of our own ways to compute a convolution.
 class OwnMethod {
@@ -76,18 +83,14 @@ class WindowedProduct : public OwnMethod {
         int64_t image, images, row, rows;
     };
 
-    struct Panels {  // of the result's channels, group after group
-        int64_t begin, end;
-    };
-
     int64_t shared_count() const;
     int64_t own_count() const;
     Task task(int64_t index) const;
     void fill_padded(const float* x, const Task& task, float* padded) const;
     void pack_kernel(const float* kernel, int threads, float* packed) const;
-    void run_windows(const Arguments& given, const float* packed, const Task& task, const Panels& part,
+    void run_windows(const Arguments& given, const float* packed, const Task& task, Range part,
                      float* padded) const;
-    void run_kernel(const Arguments& given, float* sum, bool accumulate, const Task& task, const Panels& part,
+    void run_kernel(const Arguments& given, float* sum, bool accumulate, const Task& task, Range part,
                     float* scratch) const;
 
     const Kernels& kernels_;

@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "blocks.h"
+
 namespace preceptor {
 
 namespace {
@@ -22,19 +24,23 @@ constexpr int64_t spread_most = 1 << 22;  // numbers (16 MiB) of a left factor t
 constexpr int64_t run_length = 16;   // numbers of a row between two requests to memory
 
 constexpr int64_t small_factor = 4096;      // numbers: a factor of so few is read where it lies
-constexpr int64_t parallel_work = 1 << 20;  // multiplications: some 15 us of one core, where a fork costs 2 to 5
-constexpr int64_t task_work = 1 << 22;      // the same, some 60 us
+constexpr int64_t task_work = 1 << 22;      // multiplications, some 60 us
 constexpr int64_t least_rows = 24;           // of a task, that packing pays
 constexpr int64_t few_rows = 32;            // of the left factor: fetching the right one takes as long as computing
 
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
-
 }  // namespace
 
-Gemm::Gemm(int64_t batch, int64_t m, int64_t n, int64_t k, Strides a, Strides b, Strides c,
-           int64_t bias_batch)
-    : kernels_(kernels()), batch_(batch), m_(m), n_(n), k_(k), a_(a), b_(b), c_(c), bias_batch_(bias_batch), given_row_(a.row) {
+Gemm::Gemm(int64_t batch, int64_t m, int64_t n, int64_t k, Strides a, Strides b, Strides c, int64_t bias_batch)
+    : kernels_(kernels()),
+      batch_(batch),
+      m_(m),
+      n_(n),
+      k_(k),
+      a_(a),
+      b_(b),
+      c_(c),
+      bias_batch_(bias_batch),
+      given_row_(a.row) {
     spread_a_ = batch == 1 && a.column == 1 && a.row % sharing_rows == 0 && m >= least_rows && n > 8 * kernels_.panel &&
                 m * k <= spread_most;
     if (spread_a_) a_.row = k + row_padding;

@@ -11,7 +11,9 @@ namespace preceptor {
 struct Range {
     int64_t begin, end;
 
-    static Range part(int64_t count, int part, int parts) {
+    int64_t size() const { return end - begin; }
+
+    static Range part(int64_t count, int64_t part, int64_t parts) {
         return {count * part / parts, count * (part + 1) / parts};
     }
 };

@@ -15,11 +15,6 @@ constexpr int64_t task_numbers = 1 << 17;   // transformed, of a task's tiles: 5
 constexpr int64_t least_tiles = 24;         // of a task, and where it does not fit anyway:
 constexpr int64_t many_tiles = 96;
 constexpr int64_t kernel_most = 1 << 26;    // numbers (256 MiB) of a transformed kernel, which is four times as large
-constexpr int64_t most_partials = 16;
-constexpr int64_t partial_target = 1 << 20; // numbers (4 MiB) of all partial sums
-
-int64_t divide_up(int64_t a, int64_t b) { return (a + b - 1) / b; }
-int64_t round_up(int64_t a, int64_t b) { return divide_up(a, b) * b; }
 
 // Rows a large power of two apart would share few places of a cache.
 int64_t spread_row(int64_t numbers) {
@@ -76,8 +71,7 @@ Winograd::Winograd(const Convolution& convolution, Role role)
     const int64_t at_once = 6;  // rows of a product
     if (tiles_ >= 8 * task_tiles_) task_tiles_ = std::max<int64_t>(task_tiles_ / at_once, 1) * at_once;
     tasks_ = divide_up(tiles_, task_tiles_);
-    const int64_t partials = std::clamp<int64_t>(partial_target / c_.kernel_count(), 1, most_partials);
-    partials_ = std::min(partials, tasks_);
+    partials_ = count_partials(c_, tasks_);
     for (int64_t i = 0; i < task_tiles_; ++i) tile_offsets_.push_back(i * image_row_);
     for (int64_t i = 0; i < c_.group_in(); ++i) channel_offsets_.push_back(i);
     zeros_.resize(static_cast<size_t>(std::max(c_.channels_in, c_.channels_out)));
@@ -88,20 +82,18 @@ int Winograd::paying(int threads) const {
     return tiles_ * positions * c_.group_in() * c_.channels_out < parallel_work ? 1 : threads;
 }
 
-// Where tasks are too few for the threads, each is cut by columns too.
 int64_t Winograd::cuts(int threads) const {
-    const int64_t items = for_kernel_ ? partials_ : tasks_;
-    return threads == 1 ? 1 : std::clamp<int64_t>(divide_up(2 * threads, items), 1, c_.groups * panels_);
+    return count_cuts(for_kernel_ ? partials_ : tasks_, c_.groups * panels_, threads);
 }
 
 int64_t Winograd::kernel_panel() const { return c_.group_in() * kernels_.panel; }
 
-Winograd::Span Winograd::channels_of(int64_t panel) const {
+Range Winograd::channels_of(int64_t panel) const {
     const int64_t column = panel % panels_ * kernels_.panel, begin = panel / panels_ * c_.group_out() + column;
     return {begin, begin + std::min<int64_t>(kernels_.panel, c_.group_out() - column)};
 }
 
-Winograd::Span Winograd::channels_of(Span panels) const {
+Range Winograd::channels_of(Range panels) const {
     return {channels_of(panels.begin).begin, channels_of(panels.end - 1).end};
 }
 
@@ -136,7 +128,7 @@ void Winograd::transform_kernel(const float* kernel, int threads, float* own, fl
     }
 }
 
-void Winograd::transform_images(const float* x, Span tiles, float* to) const {
+void Winograd::transform_images(const float* x, Range tiles, float* to) const {
     for (int64_t tile = tiles.begin; tile < tiles.end; ++tile, to += image_row_) {
         const int64_t place = tile % per_image_;
         const float* image = x + tile / per_image_ * c_.in_space() * c_.channels_in;
@@ -147,7 +139,15 @@ void Winograd::transform_images(const float* x, Span tiles, float* to) const {
     }
 }
 
-void Winograd::run_tiles(const Arguments& given, const float* kernel, Span tiles, Span panels, float* scratch) const {
+// Where the results of a tile lie, or their gradients.
+template <typename Number>
+void Winograd::find_results(Number* images, int64_t tile, Number* outside, Number** found) const {
+    const int64_t place = tile % per_image_;
+    find_square(images + tile / per_image_ * c_.out_space() * c_.channels_out, place / across_ * side_,
+                place % across_ * side_, side_, c_.out, c_.channels_out, outside, found);
+}
+
+void Winograd::run_tiles(const Arguments& given, const float* kernel, Range tiles, Range panels, float* scratch) const {
     const int64_t image_step = task_tiles_ * image_row_, result_step = task_tiles_ * result_row_;
     float* const images = scratch;
     float* const results = images + positions * image_step;
@@ -163,7 +163,7 @@ void Winograd::run_tiles(const Arguments& given, const float* kernel, Span tiles
     strip.c_step = result_row_;
     for (int64_t position = 0; position < positions; ++position) {
         for (int64_t index = panels.begin; index < panels.end; ++index) {
-            const Span channels = channels_of(index);
+            const Range channels = channels_of(index);
             strip.columns = channels.size();
             strip.a = images + position * image_step + index / panels_ * c_.group_in();
             strip.b = kernel + (index * positions + position) * kernel_panel();
@@ -171,33 +171,28 @@ void Winograd::run_tiles(const Arguments& given, const float* kernel, Span tiles
             kernels_.multiply(strip);
         }
     }
-    const Span channels = channels_of(panels);
+    const Range channels = channels_of(panels);
     const float* bias = given.bias ? given.bias + channels.begin : nullptr;
     for (int64_t tile = tiles.begin; tile < tiles.end; ++tile) {
-        const int64_t place = tile % per_image_;
-        float* image = given.result + tile / per_image_ * c_.out_space() * c_.channels_out + channels.begin;
         float* square[most_results];
-        find_square(image, place / across_ * side_, place % across_ * side_, side_, c_.out, c_.channels_out, outside,
-                    square);
+        find_results(given.result + channels.begin, tile, outside, square);
         const float* from = results + (tile - tiles.begin) * result_row_ + channels.begin;
         transforms_.result(from, result_step, square, channels.size(), bias, given.relu);
     }
 }
 
 // Adds what some tiles give to the sums of the 36 products.
-void Winograd::add_kernel_gradient(const Arguments& given, Span tiles, Span panels, bool first, float* scratch) const {
+void Winograd::add_kernel_gradient(const Arguments& given, Range tiles, Range panels, bool first,
+                                   float* scratch) const {
     const int64_t image_step = task_tiles_ * image_row_, g_step = task_tiles_ * result_row_;
     float* const images = scratch;
     float* const gradients = images + positions * image_step;
     float* const sums = gradients + positions * g_step;
     transform_images(given.first, tiles, images);
-    const Span channels = channels_of(panels);
+    const Range channels = channels_of(panels);
     for (int64_t tile = tiles.begin; tile < tiles.end; ++tile) {
-        const int64_t place = tile % per_image_;
-        const float* image = given.second + tile / per_image_ * c_.out_space() * c_.channels_out + channels.begin;
         const float* square[most_results];
-        find_square(image, place / across_ * side_, place % across_ * side_, side_, c_.out, c_.channels_out,
-                    zeros_.data(), square);
+        find_results(given.second + channels.begin, tile, zeros_.data(), square);
         float* const to = gradients + (tile - tiles.begin) * result_row_ + channels.begin;
         transforms_.result_gradient(square, to, g_step, channels.size());
     }
@@ -212,7 +207,7 @@ void Winograd::add_kernel_gradient(const Arguments& given, Span tiles, Span pane
     strip.accumulate = !first;
     for (int64_t position = 0; position < positions; ++position) {
         for (int64_t index = panels.begin; index < panels.end; ++index) {
-            const Span own = channels_of(index);
+            const Range own = channels_of(index);
             strip.columns = own.size();
             strip.a = images + position * image_step + index / panels_ * c_.group_in();
             strip.b = gradients + position * g_step + own.begin;
@@ -222,9 +217,9 @@ void Winograd::add_kernel_gradient(const Arguments& given, Span tiles, Span pane
     }
 }
 
-void Winograd::finish_kernel_gradient(Span panels, const float* sums, float* gradient) const {
+void Winograd::finish_kernel_gradient(Range panels, const float* sums, float* gradient) const {
     for (int64_t index = panels.begin; index < panels.end; ++index, sums += positions * kernel_panel()) {
-        const Span own = channels_of(index);
+        const Range own = channels_of(index);
         for (int64_t channel = 0; channel < c_.group_in(); ++channel) {
             float* taps[most_taps];
             for (int64_t tap = 0; tap < c_.taps(); ++tap) {
@@ -243,28 +238,26 @@ void Winograd::run(const float* first, const float* second, float* result, const
     auto* const shared = reinterpret_cast<float*>(scratch);
     float* const own = shared + shared_count();
     const int64_t own_step = own_count(threads), panels = c_.groups * panels_, count = cuts(threads);
-    const auto tiles_of = [&](int64_t begin, int64_t end) {
-        return Span{begin * task_tiles_, std::min(end * task_tiles_, tiles_)};
+    const auto tiles_of = [&](int64_t task) {
+        return Range{task * task_tiles_, std::min((task + 1) * task_tiles_, tiles_)};
     };
-    const auto panels_of = [&](int64_t cut) { return Span{panels * cut / count, panels * (cut + 1) / count}; };
+    const auto panels_of = [&](int64_t cut) { return Range::part(panels, cut, count); };
     if (!for_kernel_) {
         transform_kernel(second, threads, own, shared);
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
         for (int64_t i = 0; i < tasks_ * count; ++i) {
-            const int64_t task = i / count;
-            run_tiles(given, shared, tiles_of(task, task + 1), panels_of(i % count),
-                      own + omp_get_thread_num() * own_step);
+            run_tiles(given, shared, tiles_of(i / count), panels_of(i % count), own + omp_get_thread_num() * own_step);
         }
         return;
     }
     const int64_t sum_step = round_up(c_.kernel_count(), 16);
 #pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
     for (int64_t i = 0; i < partials_ * count; ++i) {
-        // Tasks are dealt to a fixed number of sums, added in order: the same bits for any number of threads.
-        const int64_t item = i / count, begin = tasks_ * item / partials_, end = tasks_ * (item + 1) / partials_;
+        const int64_t item = i / count;
+        const Range dealt = Range::part(tasks_, item, partials_);
         float* const mine = own + omp_get_thread_num() * own_step;
-        for (int64_t task = begin; task < end; ++task) {
-            add_kernel_gradient(given, tiles_of(task, task + 1), panels_of(i % count), task == begin, mine);
+        for (int64_t task = dealt.begin; task < dealt.end; ++task) {
+            add_kernel_gradient(given, tiles_of(task), panels_of(i % count), task == dealt.begin, mine);
         }
         finish_kernel_gradient(panels_of(i % count), mine + positions * task_tiles_ * (image_row_ + result_row_),
                                item == 0 ? result : shared + (item - 1) * sum_step);

@@ -22,23 +22,20 @@ class Winograd : public OwnMethod {
              char* scratch) const override;
 
   private:
-    struct Span {
-        int64_t begin, end;
-        int64_t size() const { return end - begin; }
-    };
-
     int paying(int threads) const;
     int64_t cuts(int threads) const;
     int64_t kernel_panel() const;
     int64_t shared_count() const;
     int64_t own_count(int threads) const;
-    Span channels_of(int64_t panel) const;
-    Span channels_of(Span panels) const;
+    Range channels_of(int64_t panel) const;
+    Range channels_of(Range panels) const;
     void transform_kernel(const float* kernel, int threads, float* own, float* to) const;
-    void transform_images(const float* x, Span tiles, float* to) const;
-    void run_tiles(const Arguments& given, const float* kernel, Span tiles, Span panels, float* scratch) const;
-    void add_kernel_gradient(const Arguments& given, Span tiles, Span panels, bool first, float* scratch) const;
-    void finish_kernel_gradient(Span panels, const float* sums, float* gradient) const;
+    void transform_images(const float* x, Range tiles, float* to) const;
+    template <typename Number>
+    void find_results(Number* images, int64_t tile, Number* outside, Number** found) const;
+    void run_tiles(const Arguments& given, const float* kernel, Range tiles, Range panels, float* scratch) const;
+    void add_kernel_gradient(const Arguments& given, Range tiles, Range panels, bool first, float* scratch) const;
+    void finish_kernel_gradient(Range panels, const float* sums, float* gradient) const;
 
     const Kernels& kernels_;
     Convolution c_;  // of the forward kind: the gradient of the input is a forward convolution of g

@@ -304,7 +304,7 @@ class Worker {
         for (const auto& each : code.accumulators) {
             auto* const values = reinterpret_cast<float*>(frame_.slots[each.slot]);
             const int64_t width = each.over_all ? 1 : frame_.columns;
-            const int64_t count = each.over_all ? frame_.counts[each.level] : frame_.rows;
+            const int64_t count = each.over_all ? frame_.counts[each.level] : each.one_row ? 1 : frame_.rows;
             tiles_.kernels_.fold[each.combine](values, count, width);
             std::copy_n(values, width, partial);
             partial += part.width(each);

@@ -89,6 +89,8 @@ inline float added_ratio(float a, float b, float c, float e) { return a / b * c 
 inline float added_scaled_ratio(float a, float b, float c, float e, float f) { return a * b / c * e + f; }
 inline float sum_of_products(float a, float b, float c, float e, float f) { return a * b + (c * e + f); }
 inline float relu_of_sum(float a, float b, float c) { return relu(a * b + c); }
+inline float normalised(float a, float b, float c, float e) { return (a - b) * c + e; }
+inline float relu_of_normalised(float a, float b, float c, float e) { return relu((a - b) * c + e); }
 
 // Kernels that apply them.
 
@@ -594,6 +596,92 @@ void accumulate_product(const Frame& frame, const Step& step) {
     }
 }
 
+// Sums over the rows of a tile, whose columns are whole groups: they stay in registers from row to row.
+
+#if defined(__AVX512F__)
+typedef float Wide __attribute__((vector_size(64)));
+#elif defined(__AVX__)
+typedef float Wide __attribute__((vector_size(32)));
+#else
+typedef float Wide __attribute__((vector_size(16)));
+#endif
+typedef Wide UnalignedWide __attribute__((aligned(4), may_alias));
+constexpr int64_t WIDTH = int64_t(sizeof(Wide) / sizeof(float));
+
+inline Wide get_wide(const float* from) { return *reinterpret_cast<const UnalignedWide*>(from); }
+inline void put_wide(Wide value, float* to) { *reinterpret_cast<UnalignedWide*>(to) = value; }
+
+// What is summed: one term, or two that share a factor.
+struct Terms {
+    Wide first, second;
+};
+struct Numbers {
+    static constexpr int operands = 1, sums = 1;
+    static Terms of(Wide a, Wide) { return {a, a}; }
+};
+struct Squares {
+    static constexpr int operands = 1, sums = 1;
+    static Terms of(Wide a, Wide) { return {a * a, a}; }
+};
+struct Products {
+    static constexpr int operands = 2, sums = 1;
+    static Terms of(Wide a, Wide b) { return {a * b, a}; }
+};
+struct NumbersAndSquares {
+    static constexpr int operands = 1, sums = 2;
+    static Terms of(Wide a, Wide) { return {a, a * a}; }
+};
+struct NumbersAndProducts {
+    static constexpr int operands = 2, sums = 2;
+    static Terms of(Wide a, Wide b) { return {a, a * b}; }
+};
+struct SquaredDifferences {
+    static constexpr int operands = 2, sums = 1;
+    static Terms of(Wide a, Wide b) { return {(a - b) * (a - b), a}; }
+};
+struct NumbersAndSquaredDifferences {
+    static constexpr int operands = 2, sums = 2;
+    static Terms of(Wide a, Wide b) { return {a, (a - b) * (a - b)}; }
+};
+
+// After the operands stands where the second sum goes, if there is one.
+template <class What>
+void sum_over_rows(const Frame& frame, const Step& step) {
+    constexpr int count = GROUP / WIDTH;
+    const int64_t columns = frame.columns;
+    const float* from[2] = {};
+    int64_t next[2] = {};  // from row to row; an operand may be one row for all
+#pragma GCC unroll 2
+    for (int i = 0; i < What::operands; ++i) {
+        const int32_t operand = step.operands[i];
+        from[i] = at<const float>(frame, operand < 0 ? repeated_slot(operand) : operand);
+        next[i] = operand < 0 ? 0 : columns;
+    }
+    float* const to[2] = {at<float>(frame, step.destination),
+                          What::sums > 1 ? at<float>(frame, step.operands[What::operands]) : nullptr};
+    for (int64_t c = 0; c < columns; c += GROUP) {
+        Wide sums[2][count] = {};
+        const float *a = from[0] + c, *b = from[1] + (What::operands > 1 ? c : 0);
+        for (int64_t r = 0; r < frame.rows; ++r, a += next[0], b += next[1]) {
+#pragma GCC unroll 4
+            for (int i = 0; i < count; ++i) {
+                const Wide x = get_wide(a + i * WIDTH);
+                const Terms terms = What::of(x, What::operands > 1 ? get_wide(b + i * WIDTH) : x);
+                sums[0][i] += terms.first;
+                sums[1][i] += terms.second;
+            }
+        }
+#pragma GCC unroll 2
+        for (int k = 0; k < What::sums; ++k) {
+#pragma GCC unroll 4
+            for (int i = 0; i < count; ++i) {
+                float* const place = to[k] + c + i * WIDTH;
+                put_wide(frame.first ? sums[k][i] : get_wide(place) + sums[k][i], place);
+            }
+        }
+    }
+}
+
 template <auto combine>
 void fold(float* values, int64_t count, int64_t width) {
     while (count > 1) {
@@ -707,6 +795,7 @@ Kernels make_kernels() {
     k.fill = fill, k.expand = expand;
     k.repeat_row = repeat_row, k.repeat_period = repeat_period;
     k.accumulate[0] = accumulate<add>, k.accumulate[1] = accumulate<maximum>;
+    k.sum_over_rows = sum_over_rows<Numbers>;
     k.fold[0] = fold<add>, k.fold[1] = fold<maximum>;
 
     // Numbers that are single come second: bits 2 (operand 1), 4 (operand 2) and 8 (operand 3).
@@ -721,8 +810,24 @@ Kernels make_kernels() {
     fuse(k, scaled_and_added, 0, ratio_of_scaled, variants<added_scaled_ratio, 10>());
     fuse(k, variants<relu, 0>(), 0, multiplied_and_added, variants<relu_of_sum, 0>());
     fuse(k, multiplied_and_added, 2, multiplied_and_added, variants<sum_of_products, 0>());
+    const Variants two_products = variants<scaled_sum, 0>();
+    fuse(k, multiplied_and_added, 2, product, two_products);
+    fuse(k, variants<add, 0>(), 0, two_products, variants<sum_of_products, 0>());
+    const Variants difference = variants<subtract, 0>(), norm = variants<normalised, 0>();
+    fuse(k, multiplied_and_added, 0, difference, norm);
+    fuse(k, variants<relu, 0>(), 0, norm, variants<relu_of_normalised, 0>());
     k.fusions[k.fusion_count++] = {k.accumulate[0], 0, variants<square, 0>().plain, accumulate_product<true>};
     k.fusions[k.fusion_count++] = {k.accumulate[0], 0, product.plain, accumulate_product<false>};
+    const StepFunction squares = sum_over_rows<Squares>, products = sum_over_rows<Products>;
+    const StepFunction squared_differences = sum_over_rows<SquaredDifferences>;
+    k.fusions[k.fusion_count++] = {k.sum_over_rows, 0, variants<square, 0>().plain, squares};
+    k.fusions[k.fusion_count++] = {k.sum_over_rows, 0, product.plain, products};
+    k.fusions[k.fusion_count++] = {k.sum_over_rows, 0, product.repeated, products};
+    k.fusions[k.fusion_count++] = {squares, 0, difference.plain, squared_differences};
+    k.fusions[k.fusion_count++] = {squares, 0, difference.repeated, squared_differences};
+    k.pairs[0] = {k.sum_over_rows, squares, sum_over_rows<NumbersAndSquares>, 1};
+    k.pairs[1] = {k.sum_over_rows, products, sum_over_rows<NumbersAndProducts>, 2};
+    k.pairs[2] = {k.sum_over_rows, squared_differences, sum_over_rows<NumbersAndSquaredDifferences>, 2};
     return k;
 }
 

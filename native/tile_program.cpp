@@ -64,7 +64,7 @@ class Compiler {
         for (int s = 0; s < static_cast<int>(program_.slots.size()); ++s) place(s);
         for (const TileOperation& each : program_.operations) operation(each);
         for (const TileReduction& each : program_.reductions) reduction(each);
-        while (fuse()) {
+        while (fuse() || pair()) {
         }
         return std::move(code_);
     }
@@ -294,7 +294,8 @@ class Compiler {
             operands[1] = {new_constant(o.immediate), true, true};
         const bool symmetric =
             o.code == Operation::add || o.code == Operation::multiply || o.code == Operation::multiply_add;
-        if (symmetric && operands[0].single && !operands[1].single) std::swap(operands[0], operands[1]);
+        const auto varies = [](const Operand& each) { return !each.single && !each.repeated; };
+        if (symmetric && !varies(operands[0]) && varies(operands[1])) std::swap(operands[0], operands[1]);
 
         // What is the same in all tiles is computed once; where they have several rows, what is the same in all rows.
         const bool index = o.code == Operation::column_index_i;
@@ -305,7 +306,9 @@ class Compiler {
                 invariant && each.invariant && (single_row_ || each.slot == NONE || each.single || each.repeated);
         }
         invariant = invariant && !over_windows && !to_windows;
-        const auto& kernels = kernels_.operation[static_cast<int>(o.code)];
+        const bool squares = o.code == Operation::multiply && operands[0].slot == operands[1].slot;
+        if (squares) operands[1] = {};
+        const auto& kernels = kernels_.operation[static_cast<int>(squares ? Operation::square : o.code)];
         unsigned kind = 0;
         for (int i = 0; i < 3; ++i) {
             if (operands[i].repeated && !invariant && !kernels[REPEATED]) operands[i] = many(o.operands[i], FULL);
@@ -365,8 +368,10 @@ class Compiler {
         const Operand from = many(r.slot, level);
         const int32_t to = new_scratch(level);
         // Never rounded up: the last tile may be shorter, and what stands behind its end is no part of the sum.
-        code_.body.push_back(step(kernels_.accumulate[r.combine], to, {from.slot}, level));
-        code_.accumulators.push_back({to, level, r.combine, r.over_all});
+        const bool to_row = r.combine == 0 && !r.over_all && !single_row_ && g_.columns % GROUP == 0;
+        const StepFunction function = to_row ? kernels_.sum_over_rows : kernels_.accumulate[r.combine];
+        code_.body.push_back(step(function, to, {from.slot}, level));
+        code_.accumulators.push_back({to, level, r.combine, r.over_all, to_row});
         code_.cost += double(g_.numbers(level));
     }
 
@@ -394,6 +399,29 @@ class Compiler {
                 outer = fused;
                 body.erase(body.begin() + static_cast<int64_t>(i));
                 return true;
+            }
+        }
+        return false;
+    }
+
+    // Two sums over rows that read the same numbers become one step; false where there are none.
+    bool pair() {
+        Steps& body = code_.body;
+        for (size_t i = 0; i < body.size(); ++i) {
+            for (Step& two : body) {
+                const Step one = body[i];
+                for (const Pair& each : kernels_.pairs) {
+                    if (one.function != each.first || two.function != each.second) continue;
+                    int32_t* const end = two.operands + each.operands;
+                    int32_t* const shared = std::find(two.operands, end, one.operands[0]);
+                    if (shared == end) continue;
+                    std::swap(*shared, two.operands[0]);
+                    two.function = each.both;
+                    *end = two.destination;
+                    two.destination = one.destination;
+                    body.erase(body.begin() + static_cast<int64_t>(i));
+                    return true;
+                }
             }
         }
         return false;

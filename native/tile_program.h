@@ -77,6 +77,7 @@ struct TileCode {
         Level level;
         int combine;
         bool over_all;
+        bool one_row;  // summed to a single row already
     };
 
     std::vector<Step> before;    // once a run: what is one number for all tiles

@@ -60,6 +60,12 @@ struct Fusion {
     StepFunction inner, fused;
 };
 
+// Two sums over rows in one step: of numbers, and of terms that these are a factor of.
+struct Pair {
+    StepFunction first, second, both;
+    int operands;  // of the second
+};
+
 constexpr int TYPES = 9;  // of enum class Type
 
 struct Kernels {
@@ -73,8 +79,10 @@ struct Kernels {
     StepFunction expand;                                     // a number for each row to all of its columns
     StepFunction repeat_row, repeat_period;                  // one row to a period, a period to all rows
     StepFunction accumulate[2];                              // sum, largest
-    Fusion fusions[40];
+    StepFunction sum_over_rows;                              // to one row; columns are whole groups
+    Fusion fusions[80];
     int fusion_count;
+    Pair pairs[3];
     // values[0 .. width) = fold of `count` values, the i-th of which is values[i * width ..], in a fixed tree
     void (*fold[2])(float* values, int64_t count, int64_t width);
 };

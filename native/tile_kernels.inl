@@ -90,7 +90,10 @@ inline float added_scaled_ratio(float a, float b, float c, float e, float f) { r
 inline float sum_of_products(float a, float b, float c, float e, float f) { return a * b + (c * e + f); }
 inline float relu_of_sum(float a, float b, float c) { return relu(a * b + c); }
 inline float normalised(float a, float b, float c, float e) { return (a - b) * c + e; }
-inline float relu_of_normalised(float a, float b, float c, float e) { return relu((a - b) * c + e); }
+inline float relu_of_normalised(float a, float b, float c, float e) { return relu(normalised(a, b, c, e)); }
+inline float normalised_and_product(float a, float b, float c, float e, float f, float g) {
+    return (a - b) * c + (e * f + g);
+}
 
 // Kernels that apply them.
 
@@ -362,19 +365,40 @@ inline void for_each_window(const Windows& w, Function&& function) {
     }
 }
 
-template <auto combine>
+// What windows are taken of: numbers as they lie, or normalised on the way, with a mean, a scale and a shift for each
+// channel. The first of their operands is number `first` of the step.
+struct AsTheyLie {
+    const float* x;
+
+    AsTheyLie(const Frame& frame, const Step& step, int first) : x(at<const float>(frame, step.operands[first])) {}
+    float of(int64_t place, int64_t channel) const { return x[place + channel]; }
+};
+struct Normalised {
+    const float *x, *mean, *scale, *shift;
+
+    Normalised(const Frame& frame, const Step& step, int first)
+        : x(at<const float>(frame, step.operands[first])),
+          mean(at<const float>(frame, repeated_slot(step.operands[first + 1]))),
+          scale(at<const float>(frame, repeated_slot(step.operands[first + 2]))),
+          shift(at<const float>(frame, repeated_slot(step.operands[first + 3]))) {}
+    float of(int64_t place, int64_t channel) const {
+        return normalised(x[place + channel], mean[channel], scale[channel], shift[channel]);
+    }
+};
+
+template <auto combine, class Values>
 void pool(const Frame& frame, const Step& step) {
     float* const d = at<float>(frame, step.destination);
-    const float* const a = at<const float>(frame, step.operands[0]);
+    const Values a(frame, step, 0);
     const Windows w(frame);
     const int64_t channels = w.channels, line = w.line;
     if (w.height == 2 && w.width == 2) {
         for_each_window(w, [=](int64_t full, int64_t pooled) {
-            const float* const p = a + full;
             float* const out = d + pooled;
             #pragma omp simd
             for (int64_t c = 0; c < channels; ++c) {
-                out[c] = combine(combine(p[c], p[c + channels]), combine(p[c + line], p[c + line + channels]));
+                out[c] = combine(combine(a.of(full, c), a.of(full + channels, c)),
+                                 combine(a.of(full + line, c), a.of(full + line + channels, c)));
             }
         });
         return;
@@ -383,13 +407,13 @@ void pool(const Frame& frame, const Step& step) {
         float* const out = d + pooled;
         for (int64_t y = 0; y < w.height; ++y) {
             for (int64_t x = 0; x < w.width; ++x) {
-                const float* const p = a + full + y * line + x * channels;
+                const int64_t place = full + y * line + x * channels;
                 if (x == 0 && y == 0) {
                     #pragma omp simd
-                    for (int64_t c = 0; c < channels; ++c) out[c] = p[c];
+                    for (int64_t c = 0; c < channels; ++c) out[c] = a.of(place, c);
                 } else {
                     #pragma omp simd
-                    for (int64_t c = 0; c < channels; ++c) out[c] = combine(out[c], p[c]);
+                    for (int64_t c = 0; c < channels; ++c) out[c] = combine(out[c], a.of(place, c));
                 }
             }
         }
@@ -411,22 +435,24 @@ void pool_spread(const Frame& frame, const Step& step) {
     });
 }
 
+template <class Values>
 void pool_max_spread(const Frame& frame, const Step& step) {
+    constexpr int last = sizeof(Values) / sizeof(float*) + 1;
     float* const d = at<float>(frame, step.destination);
     const float* const g = at<const float>(frame, step.operands[0]);
-    const float* const x = at<const float>(frame, step.operands[1]);
-    const float* const largest = at<const float>(frame, step.operands[2]);
+    const Values x(frame, step, 1);
+    const float* const largest = at<const float>(frame, step.operands[last]);
     const Windows w(frame);
     const int64_t channels = w.channels, line = w.line;
     if (w.height == 2 && w.width == 2) {
         for_each_window(w, [=](int64_t full, int64_t pooled) {
-            const float* const p = x + full;
             float* const out = d + full;
             #pragma omp simd
             for (int64_t c = 0; c < channels; ++c) {
                 const float top = largest[pooled + c];
-                const float e0 = truth(p[c] == top), e1 = truth(p[c + channels] == top);
-                const float e2 = truth(p[c + line] == top), e3 = truth(p[c + line + channels] == top);
+                const float e0 = truth(x.of(full, c) == top), e1 = truth(x.of(full + channels, c) == top);
+                const float e2 = truth(x.of(full + line, c) == top);
+                const float e3 = truth(x.of(full + line + channels, c) == top);
                 const float share = g[pooled + c] / ((e0 + e1) + (e2 + e3));
                 out[c] = e0 != 0.0f ? share : 0.0f;
                 out[c + channels] = e1 != 0.0f ? share : 0.0f;
@@ -441,12 +467,12 @@ void pool_max_spread(const Frame& frame, const Step& step) {
             const float top = largest[pooled + c];
             float count = 0.0f;
             for (int64_t i = 0; i < w.height * w.width; ++i) {
-                count += truth(x[full + i / w.width * line + i % w.width * channels + c] == top);
+                count += truth(x.of(full + i / w.width * line + i % w.width * channels, c) == top);
             }
             const float share = g[pooled + c] / count;
             for (int64_t i = 0; i < w.height * w.width; ++i) {
-                const int64_t place = full + i / w.width * line + i % w.width * channels + c;
-                d[place] = x[place] == top ? share : 0.0f;
+                const int64_t place = full + i / w.width * line + i % w.width * channels;
+                d[place + c] = x.of(place, c) == top ? share : 0.0f;
             }
         }
     });
@@ -617,31 +643,35 @@ struct Terms {
 };
 struct Numbers {
     static constexpr int operands = 1, sums = 1;
-    static Terms of(Wide a, Wide) { return {a, a}; }
+    static Terms of(Wide a, Wide, Wide) { return {a, a}; }
 };
 struct Squares {
     static constexpr int operands = 1, sums = 1;
-    static Terms of(Wide a, Wide) { return {a * a, a}; }
-};
-struct Products {
-    static constexpr int operands = 2, sums = 1;
-    static Terms of(Wide a, Wide b) { return {a * b, a}; }
-};
-struct NumbersAndSquares {
-    static constexpr int operands = 1, sums = 2;
-    static Terms of(Wide a, Wide) { return {a, a * a}; }
-};
-struct NumbersAndProducts {
-    static constexpr int operands = 2, sums = 2;
-    static Terms of(Wide a, Wide b) { return {a, a * b}; }
+    static Terms of(Wide a, Wide, Wide) { return {a * a, a}; }
 };
 struct SquaredDifferences {
     static constexpr int operands = 2, sums = 1;
-    static Terms of(Wide a, Wide b) { return {(a - b) * (a - b), a}; }
+    static Terms of(Wide a, Wide b, Wide) { return {(a - b) * (a - b), a}; }
+};
+struct Products {
+    static constexpr int operands = 2, sums = 1;
+    static Terms of(Wide a, Wide b, Wide) { return {a * b, a}; }
+};
+struct NumbersAndSquares {
+    static constexpr int operands = 1, sums = 2;
+    static Terms of(Wide a, Wide, Wide) { return {a, a * a}; }
 };
 struct NumbersAndSquaredDifferences {
     static constexpr int operands = 2, sums = 2;
-    static Terms of(Wide a, Wide b) { return {a, (a - b) * (a - b)}; }
+    static Terms of(Wide a, Wide b, Wide) { return {a, (a - b) * (a - b)}; }
+};
+struct NumbersAndProducts {
+    static constexpr int operands = 2, sums = 2;
+    static Terms of(Wide a, Wide b, Wide) { return {a, a * b}; }
+};
+struct NumbersAndProductsOfDifferences {
+    static constexpr int operands = 3, sums = 2;
+    static Terms of(Wide a, Wide b, Wide c) { return {a, a * (b - c)}; }
 };
 
 // After the operands stands where the second sum goes, if there is one.
@@ -649,24 +679,24 @@ template <class What>
 void sum_over_rows(const Frame& frame, const Step& step) {
     constexpr int count = GROUP / WIDTH;
     const int64_t columns = frame.columns;
-    const float* from[2] = {};
-    int64_t next[2] = {};  // from row to row; an operand may be one row for all
-#pragma GCC unroll 2
-    for (int i = 0; i < What::operands; ++i) {
-        const int32_t operand = step.operands[i];
-        from[i] = at<const float>(frame, operand < 0 ? repeated_slot(operand) : operand);
-        next[i] = operand < 0 ? 0 : columns;
+    const float* from[3];
+    int64_t next[3];  // from row to row; an operand may be one row for all
+#pragma GCC unroll 3
+    for (int k = 0; k < 3; ++k) {
+        const int32_t operand = step.operands[k < What::operands ? k : 0];
+        from[k] = at<const float>(frame, operand < 0 ? repeated_slot(operand) : operand);
+        next[k] = operand < 0 ? 0 : columns;
     }
     float* const to[2] = {at<float>(frame, step.destination),
                           What::sums > 1 ? at<float>(frame, step.operands[What::operands]) : nullptr};
     for (int64_t c = 0; c < columns; c += GROUP) {
         Wide sums[2][count] = {};
-        const float *a = from[0] + c, *b = from[1] + (What::operands > 1 ? c : 0);
-        for (int64_t r = 0; r < frame.rows; ++r, a += next[0], b += next[1]) {
+        const float *x = from[0] + c, *y = from[1] + c, *z = from[2] + c;
+        for (int64_t r = 0; r < frame.rows; ++r, x += next[0], y += next[1], z += next[2]) {
 #pragma GCC unroll 4
             for (int i = 0; i < count; ++i) {
-                const Wide x = get_wide(a + i * WIDTH);
-                const Terms terms = What::of(x, What::operands > 1 ? get_wide(b + i * WIDTH) : x);
+                const int64_t place = i * WIDTH;
+                const Terms terms = What::of(get_wide(x + place), get_wide(y + place), get_wide(z + place));
                 sums[0][i] += terms.first;
                 sums[1][i] += terms.second;
             }
@@ -720,13 +750,16 @@ constexpr Variants variants() {
     return {elementwise<function, Single, false>, elementwise<function, Single, true>};
 }
 
-void fuse(Kernels& k, Variants outer, int operand, Variants inner, Variants fused) {
-    Fusion* next = k.fusions + k.fusion_count;
-    *next++ = {outer.plain, operand, inner.plain, fused.plain};
-    *next++ = {outer.plain, operand, inner.repeated, fused.repeated};
-    *next++ = {outer.repeated, operand, inner.plain, fused.repeated};
-    *next++ = {outer.repeated, operand, inner.repeated, fused.repeated};
-    k.fusion_count += 4;
+void fuse(Kernels& k, StepFunction outer, int operand, StepFunction inner, StepFunction fused, bool cheap = false,
+          unsigned repeated = 0) {
+    k.fusions[k.fusion_count++] = {outer, operand, inner, fused, cheap, repeated};
+}
+
+void fuse(Kernels& k, Variants outer, int operand, Variants inner, Variants fused, bool cheap = false) {
+    fuse(k, outer.plain, operand, inner.plain, fused.plain, cheap);
+    fuse(k, outer.plain, operand, inner.repeated, fused.repeated, cheap);
+    fuse(k, outer.repeated, operand, inner.plain, fused.repeated, cheap);
+    fuse(k, outer.repeated, operand, inner.repeated, fused.repeated, cheap);
 }
 
 template <auto function>
@@ -784,8 +817,8 @@ Kernels make_kernels() {
     put_one(O::column_index_i, column_index);
     put_one(O::row_sum, reduce_rows<add>), put_one(O::row_max, reduce_rows<larger>);
     put_one(O::row_argmax_i, row_argmax);
-    put_one(O::pool_max, pool<maximum>), put_one(O::pool_sum, pool<add>);
-    put_one(O::pool_spread, pool_spread), put_one(O::pool_max_spread, pool_max_spread);
+    put_one(O::pool_max, pool<maximum, AsTheyLie>), put_one(O::pool_sum, pool<add, AsTheyLie>);
+    put_one(O::pool_spread, pool_spread), put_one(O::pool_max_spread, pool_max_spread<AsTheyLie>);
 
     for (int type = 0; type < 3; ++type) put_memory<Word32>(k, type);  // f32, i32, u32
     put_memory<Boolean>(k, 3), put_memory<Bf16>(k, 4);
@@ -810,24 +843,35 @@ Kernels make_kernels() {
     fuse(k, scaled_and_added, 0, ratio_of_scaled, variants<added_scaled_ratio, 10>());
     fuse(k, variants<relu, 0>(), 0, multiplied_and_added, variants<relu_of_sum, 0>());
     fuse(k, multiplied_and_added, 2, multiplied_and_added, variants<sum_of_products, 0>());
-    const Variants two_products = variants<scaled_sum, 0>();
+    const Variants two_products = variants<scaled_sum, 0>(), and_one_number = variants<sum_of_products, 0>();
     fuse(k, multiplied_and_added, 2, product, two_products);
-    fuse(k, variants<add, 0>(), 0, two_products, variants<sum_of_products, 0>());
+    fuse(k, variants<add, 0>(), 0, two_products, and_one_number);
+    fuse(k, k.accumulate[0], 0, variants<square, 0>().plain, accumulate_product<true>);
+    fuse(k, k.accumulate[0], 0, product.plain, accumulate_product<false>);
+
+    // Normalisation, with what follows it and its gradient.
     const Variants difference = variants<subtract, 0>(), norm = variants<normalised, 0>();
-    fuse(k, multiplied_and_added, 0, difference, norm);
+    fuse(k, multiplied_and_added, 0, difference, norm, true);
+    fuse(k, and_one_number, 0, difference, variants<normalised_and_product, 0>(), true);
     fuse(k, variants<relu, 0>(), 0, norm, variants<relu_of_normalised, 0>());
-    k.fusions[k.fusion_count++] = {k.accumulate[0], 0, variants<square, 0>().plain, accumulate_product<true>};
-    k.fusions[k.fusion_count++] = {k.accumulate[0], 0, product.plain, accumulate_product<false>};
-    const StepFunction squares = sum_over_rows<Squares>, products = sum_over_rows<Products>;
+    const unsigned but_the_first = 0b1110;
+    fuse(k, pool<maximum, AsTheyLie>, 0, norm.repeated, pool<maximum, Normalised>, false, but_the_first);
+    fuse(k, pool<add, AsTheyLie>, 0, norm.repeated, pool<add, Normalised>, false, but_the_first);
+    fuse(k, pool_max_spread<AsTheyLie>, 1, norm.repeated, pool_max_spread<Normalised>, false, but_the_first);
+
+    const StepFunction numbers = k.sum_over_rows, squares = sum_over_rows<Squares>, products = sum_over_rows<Products>;
     const StepFunction squared_differences = sum_over_rows<SquaredDifferences>;
-    k.fusions[k.fusion_count++] = {k.sum_over_rows, 0, variants<square, 0>().plain, squares};
-    k.fusions[k.fusion_count++] = {k.sum_over_rows, 0, product.plain, products};
-    k.fusions[k.fusion_count++] = {k.sum_over_rows, 0, product.repeated, products};
-    k.fusions[k.fusion_count++] = {squares, 0, difference.plain, squared_differences};
-    k.fusions[k.fusion_count++] = {squares, 0, difference.repeated, squared_differences};
-    k.pairs[0] = {k.sum_over_rows, squares, sum_over_rows<NumbersAndSquares>, 1};
-    k.pairs[1] = {k.sum_over_rows, products, sum_over_rows<NumbersAndProducts>, 2};
-    k.pairs[2] = {k.sum_over_rows, squared_differences, sum_over_rows<NumbersAndSquaredDifferences>, 2};
+    const StepFunction numbers_and_products = sum_over_rows<NumbersAndProducts>;
+    fuse(k, numbers, 0, variants<square, 0>().plain, squares);
+    for (int r = 0; r < 2; ++r) {
+        const StepFunction subtracted = r ? difference.repeated : difference.plain;
+        fuse(k, numbers, 0, r ? product.repeated : product.plain, products);
+        fuse(k, squares, 0, subtracted, squared_differences, true);
+        fuse(k, numbers_and_products, 1, subtracted, sum_over_rows<NumbersAndProductsOfDifferences>, true);
+    }
+    k.pairs[0] = {numbers, squares, sum_over_rows<NumbersAndSquares>, 1};
+    k.pairs[1] = {numbers, squared_differences, sum_over_rows<NumbersAndSquaredDifferences>, 2};
+    k.pairs[2] = {numbers, products, numbers_and_products, 2};
     return k;
 }
 

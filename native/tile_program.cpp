@@ -64,7 +64,7 @@ class Compiler {
         for (int s = 0; s < static_cast<int>(program_.slots.size()); ++s) place(s);
         for (const TileOperation& each : program_.operations) operation(each);
         for (const TileReduction& each : program_.reductions) reduction(each);
-        while (fuse() || pair()) {
+        while (fuse(false) || pair() || fuse(true)) {
         }
         return std::move(code_);
     }
@@ -93,7 +93,7 @@ class Compiler {
 
     static Step step(StepFunction function, int32_t destination, std::initializer_list<int32_t> operands, int32_t count,
                      const RowAddress* address = nullptr, int32_t immediate = 0) {
-        Step made{function, destination, {NONE, NONE, NONE, NONE, NONE}, count, immediate, address};
+        Step made{function, destination, {NONE, NONE, NONE, NONE, NONE, NONE}, count, immediate, address};
         std::copy(operands.begin(), operands.end(), made.operands);
         return made;
     }
@@ -375,33 +375,50 @@ class Compiler {
         code_.cost += double(g_.numbers(level));
     }
 
-    // Makes one step of two where a kernel for both exists; false where none is left.
-    bool fuse() {
+    // Makes one step of two where a kernel for both exists; false where none is left. Cheap steps only: of a step and
+    // several that read it, too.
+    bool fuse(bool cheap) {
         Steps& body = code_.body;
         for (size_t i = 0; i < body.size(); ++i) {
-            const size_t reader = only_reader(i);
-            if (reader == 0) continue;
-            Step& outer = body[reader];
-            const Step& inner = body[i];
-            for (int f = 0; f < kernels_.fusion_count; ++f) {
-                const Fusion& fusion = kernels_.fusions[f];
-                if (outer.function != fusion.outer || inner.function != fusion.inner) continue;
-                if (outer.operands[fusion.operand] != inner.destination) continue;
-                Step fused = outer;
-                fused.function = fusion.fused;
-                fused.count = std::min(outer.count, inner.count);  // rounded up only where both are
-                int32_t* next = std::copy_n(outer.operands, fusion.operand, fused.operands);
-                for (const int32_t each : inner.operands) {
-                    if (each != NONE) *next++ = each;
-                }
-                for (int k = fusion.operand + 1; k < MOST_OPERANDS && outer.operands[k] != NONE; ++k)
-                    *next++ = outer.operands[k];
-                outer = fused;
-                body.erase(body.begin() + static_cast<int64_t>(i));
-                return true;
+            const Step inner = body[i];
+            const std::vector<size_t> readers = readers_of(i);
+            if (readers.empty() || (readers.size() > 1 && !cheap)) continue;
+            std::vector<Step> fused;
+            for (const size_t reader : readers) {
+                const Fusion* const found = fusion(body[reader], inner);
+                if (!found || (cheap && !found->cheap)) break;
+                fused.push_back(joined(body[reader], inner, *found));
             }
+            if (fused.size() < readers.size()) continue;
+            for (size_t k = 0; k < readers.size(); ++k) body[readers[k]] = fused[k];
+            body.erase(body.begin() + static_cast<int64_t>(i));
+            return true;
         }
         return false;
+    }
+
+    const Fusion* fusion(const Step& outer, const Step& inner) const {
+        for (const Fusion* each = kernels_.fusions; each < kernels_.fusions + kernels_.fusion_count; ++each) {
+            if (outer.function != each->outer || inner.function != each->inner) continue;
+            if (outer.operands[each->operand] != inner.destination) continue;
+            unsigned repeated = 0;
+            for (int k = 0; k < MOST_OPERANDS; ++k) repeated |= unsigned(inner.operands[k] < NONE) << k;
+            if (!each->repeated || each->repeated == repeated) return each;
+        }
+        return nullptr;
+    }
+
+    static Step joined(const Step& outer, const Step& inner, const Fusion& fusion) {
+        Step fused = outer;
+        fused.function = fusion.fused;
+        fused.count = std::min(outer.count, inner.count);  // rounded up only where both are
+        int32_t* next = std::copy_n(outer.operands, fusion.operand, fused.operands);
+        for (const int32_t each : inner.operands) {
+            if (each != NONE) *next++ = each;
+        }
+        for (int k = fusion.operand + 1; k < MOST_OPERANDS && outer.operands[k] != NONE; ++k)
+            *next++ = outer.operands[k];
+        return fused;
     }
 
     // Two sums over rows that read the same numbers become one step; false where there are none.
@@ -427,23 +444,24 @@ class Compiler {
         return false;
     }
 
-    // The step of the body that alone reads what step i leaves in scratch, if it could as well compute that; else 0.
-    size_t only_reader(size_t i) const {
+    // The steps of the body that read what step i leaves in scratch; none if one of them could not as well compute it.
+    std::vector<size_t> readers_of(size_t i) const {
         const Steps& body = code_.body;
         const Step& maker = body[i];
-        if (maker.destination < 0 || !in_scratch_[maker.destination]) return 0;
-        size_t reader = 0;
+        std::vector<size_t> readers;
+        if (maker.destination < 0 || !in_scratch_[maker.destination]) return readers;
+        bool overwritten = false;
         for (size_t j = i + 1; j < body.size(); ++j) {
             const Step& step = body[j];
             const auto reads = std::count(step.operands, step.operands + MOST_OPERANDS, maker.destination);
-            if (reads > 1 || (reads && reader)) return 0;
-            if (reads) reader = j;
+            if (reads > 1 || (reads && overwritten)) return {};
+            if (reads) readers.push_back(j);
             if (step.destination == maker.destination) break;
             // Until then nothing may write what it reads; a place in memory may have several names.
-            const bool overwrites = std::count(maker.operands, maker.operands + MOST_OPERANDS, step.destination) > 0;
-            if (!reader && (overwrites || !in_scratch_[step.destination])) return 0;
+            const auto same = std::count(maker.operands, maker.operands + MOST_OPERANDS, step.destination);
+            overwritten = overwritten || same || !in_scratch_[step.destination];
         }
-        return reader;
+        return readers;
     }
 
     const TileProgram& program_;

@@ -39,7 +39,7 @@ struct RowAddress {
 struct Step;
 using StepFunction = void (*)(const Frame&, const Step&);
 
-constexpr int MOST_OPERANDS = 5;
+constexpr int MOST_OPERANDS = 6;
 constexpr int32_t NONE = -1;
 #define repeated_slot(operand) (-2 - (operand))  // both ways; no function, see above
 
@@ -52,12 +52,14 @@ struct Step {
     const RowAddress* address;
 };
 
-// Two steps in one: `outer`, whose operand number `operand` is read by nothing else and computed by `inner` on the way;
-// the operands of `inner` take its place. What lies between two operations need not even be written to the cache.
+// Two steps in one: `outer`, whose operand number `operand` is computed by `inner` on the way; the operands of `inner`
+// take its place. What lies between two operations need not even be written to the cache.
 struct Fusion {
     StepFunction outer;
     int operand;
     StepFunction inner, fused;
+    bool cheap;         // so that `inner` may be computed by each of several readers
+    unsigned repeated;  // bit i set where operand i of `inner` must be one that is repeated, and no other; 0 for any
 };
 
 // Two sums over rows in one step: of numbers, and of terms that these are a factor of.

@@ -416,7 +416,7 @@ def test_rows(geometry):
     assert_array_equal(t.array(shifted), x + x.max(1, keepdims=True))
 
 
-@pytest.mark.parametrize("geometry", [*GEOMETRIES, (5000, 24, 20, 24), (700, 600, 1, 256), (0, 5, 2, 5), (3, 0, 3, 0)])
+@pytest.mark.parametrize("geometry", [*GEOMETRIES, (5000, 24, 20, 24), (5000, 32, 8, 32), (700, 600, 1, 256), (0, 5, 2, 5), (3, 0, 3, 0)])
 def test_reductions(geometry):
     n, c = geometry[:2]
     x = normal(n, c)
@@ -426,6 +426,7 @@ def test_reductions(geometry):
         a = t.source(x)
         sums = [
             t.reduce(t.apply("square", a)),
+            t.reduce(a),
             t.reduce(a, "max"),
             t.reduce(a, over_all=True),
             t.reduce(a, "max", True),
@@ -434,9 +435,10 @@ def test_reductions(geometry):
         results.append([t.result(each).copy() for each in sums])
     double = x.astype(float)
     assert_allclose(results[0][0], (double**2).sum(0), rtol=1e-5)
-    assert_array_equal(results[0][1], x.max(0, initial=-np.inf))
-    assert_allclose(results[0][2][0], double.sum(), rtol=1e-5, atol=1e-5 * np.sqrt(x.size))
-    assert_array_equal(results[0][3][0], x.max(initial=-np.inf))
+    assert_allclose(results[0][1], double.sum(0), rtol=1e-5, atol=1e-5 * np.sqrt(n))
+    assert_array_equal(results[0][2], x.max(0, initial=-np.inf))
+    assert_allclose(results[0][3][0], double.sum(), rtol=1e-5, atol=1e-5 * np.sqrt(x.size))
+    assert_array_equal(results[0][4][0], x.max(initial=-np.inf))
     for one, two in zip(*results, strict=True):
         assert_array_equal(one, two)
 
@@ -476,6 +478,46 @@ def test_pooling(geometry):
         expected = np.where(wins, each / wins.sum((1, 3), keepdims=True), 0).reshape(n, c)
     assert_allclose(t.array(shares), expected, rtol=1e-6)
     assert_allclose(t.result(whole), g.sum(), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("kept", [False, True], ids=["read once", "kept"])
+@pytest.mark.parametrize(
+    "geometry", [(6 * 64, 16, 32, 16, 2, 2, 8), (4 * 6, 5, 12, 5, 2, 2, 6), (9 * 6, 32, 18, 32, 3, 2, 6)]
+)
+def test_normalisation_and_its_gradient(geometry, kept):
+    """Normalise, pool, rectify; the sums and the gradient of that. Kept: what lies between is read once more, and must
+    then be computed on its own."""
+    n, c, _, _, kh, kw, w = geometry
+    x, g = normal(n, c), normal(n // (kh * kw), c)
+    mean, scale, shift, k0, k1, k2 = (normal(c) for _ in range(6))
+    t = Tiles(geometry)
+    a, slope = t.source(x), t.source(g, level=POOL)
+    m, s, b, *factors = (t.source(v, access=COLUMN_VECTOR) for v in (mean, scale, shift, k0, k1, k2))
+    pooled, gradient, others = t.target(POOL), t.target(), [t.target() for _ in range(3 * kept)]
+    difference = t.apply("subtract", a, m)
+    norm = t.apply("multiply_add", difference, s, b)
+    top = t.apply("pool_max", norm, result=POOL)
+    t.apply("relu", top, to=pooled, level=POOL)
+    spread = t.apply("pool_max_spread", slope, norm, top)
+    of_spread = t.apply("multiply", spread, factors[0])
+    t.apply("add", factors[2], t.apply("multiply_add", difference, factors[1], of_spread), to=gradient)
+    for slot, other in zip((difference, norm, spread), others, strict=False):
+        t.apply("copy", slot, to=other)
+    sums = [spread, t.apply("multiply", difference, spread), a, t.apply("multiply", difference, difference)]
+    sums = [t.reduce(each) for each in sums]
+    t.run()
+
+    d = x.astype(float) - mean
+    z = d * scale + shift
+    windows = z.reshape(-1, kh, w // kw, kw, c)
+    largest = windows.max((1, 3), keepdims=True)
+    dz = np.where(windows == largest, g.reshape(-1, 1, w // kw, 1, c), 0).reshape(n, c)
+    assert_allclose(t.array(pooled), np.maximum(largest, 0).reshape(-1, c), rtol=1e-5, atol=1e-6)
+    assert_allclose(t.array(gradient), dz * k0 + d * k1 + k2, rtol=1e-4, atol=1e-5)
+    for slot, expected in zip(others, (d, z, dz), strict=False):
+        assert_allclose(t.array(slot), expected, rtol=1e-5, atol=1e-5)
+    for number, terms in zip(sums, (dz, dz * d, x, d * d), strict=True):
+        assert_allclose(t.result(number), terms.sum(0), rtol=1e-4, atol=1e-4)
 
 
 def test_instances_in_place_and_numbers_for_all():

@@ -420,6 +420,47 @@ void pool(const Frame& frame, const Step& step) {
     });
 }
 
+// Of h, where x is largest.
+template <class Values>
+void pool_max_mean(const Frame& frame, const Step& step) {
+    constexpr int last = sizeof(Values) / sizeof(float*) + 1;
+    float* const d = at<float>(frame, step.destination);
+    const float* const h = at<const float>(frame, step.operands[0]);
+    const Values x(frame, step, 1);
+    const float* const largest = at<const float>(frame, step.operands[last]);
+    const Windows w(frame);
+    const int64_t channels = w.channels, line = w.line;
+    if (w.height == 2 && w.width == 2) {
+        for_each_window(w, [=](int64_t full, int64_t pooled) {
+            const float* const of = h + full;
+            float* const out = d + pooled;
+            #pragma omp simd
+            for (int64_t c = 0; c < channels; ++c) {
+                const float top = largest[pooled + c];
+                const float e0 = truth(x.of(full, c) == top), e1 = truth(x.of(full + channels, c) == top);
+                const float e2 = truth(x.of(full + line, c) == top);
+                const float e3 = truth(x.of(full + line + channels, c) == top);
+                const float sum = (where(e0, of[c], 0) + where(e1, of[c + channels], 0)) +
+                                  (where(e2, of[c + line], 0) + where(e3, of[c + line + channels], 0));
+                out[c] = sum / ((e0 + e1) + (e2 + e3));
+            }
+        });
+        return;
+    }
+    for_each_window(w, [=](int64_t full, int64_t pooled) {
+        for (int64_t c = 0; c < channels; ++c) {
+            float count = 0.0f, sum = 0.0f;
+            for (int64_t i = 0; i < w.height * w.width; ++i) {
+                const int64_t place = full + i / w.width * line + i % w.width * channels;
+                const float wins = truth(x.of(place, c) == largest[pooled + c]);
+                count += wins;
+                sum += where(wins, h[place + c], 0);
+            }
+            d[pooled + c] = sum / count;
+        }
+    });
+}
+
 void pool_spread(const Frame& frame, const Step& step) {
     float* const d = at<float>(frame, step.destination);
     const float* const g = at<const float>(frame, step.operands[0]);
@@ -819,6 +860,7 @@ Kernels make_kernels() {
     put_one(O::row_argmax_i, row_argmax);
     put_one(O::pool_max, pool<maximum, AsTheyLie>), put_one(O::pool_sum, pool<add, AsTheyLie>);
     put_one(O::pool_spread, pool_spread), put_one(O::pool_max_spread, pool_max_spread<AsTheyLie>);
+    put_one(O::pool_max_mean, pool_max_mean<AsTheyLie>);
 
     for (int type = 0; type < 3; ++type) put_memory<Word32>(k, type);  // f32, i32, u32
     put_memory<Boolean>(k, 3), put_memory<Bf16>(k, 4);
@@ -854,10 +896,13 @@ Kernels make_kernels() {
     fuse(k, multiplied_and_added, 0, difference, norm, true);
     fuse(k, and_one_number, 0, difference, variants<normalised_and_product, 0>(), true);
     fuse(k, variants<relu, 0>(), 0, norm, variants<relu_of_normalised, 0>());
-    const unsigned but_the_first = 0b1110;
-    fuse(k, pool<maximum, AsTheyLie>, 0, norm.repeated, pool<maximum, Normalised>, false, but_the_first);
-    fuse(k, pool<add, AsTheyLie>, 0, norm.repeated, pool<add, Normalised>, false, but_the_first);
-    fuse(k, pool_max_spread<AsTheyLie>, 1, norm.repeated, pool_max_spread<Normalised>, false, but_the_first);
+    const auto fuse_norm = [&](StepFunction outer, int operand, StepFunction fused) {
+        fuse(k, outer, operand, norm.repeated, fused, true, 0b1110);  // one mean, scale and shift for all rows
+    };
+    fuse_norm(pool<maximum, AsTheyLie>, 0, pool<maximum, Normalised>);
+    fuse_norm(pool<add, AsTheyLie>, 0, pool<add, Normalised>);
+    fuse_norm(pool_max_spread<AsTheyLie>, 1, pool_max_spread<Normalised>);
+    fuse_norm(pool_max_mean<AsTheyLie>, 1, pool_max_mean<Normalised>);
 
     const StepFunction numbers = k.sum_over_rows, squares = sum_over_rows<Squares>, products = sum_over_rows<Products>;
     const StepFunction squared_differences = sum_over_rows<SquaredDifferences>;

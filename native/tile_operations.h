@@ -27,7 +27,7 @@ namespace preceptor {
     X(constant_i, "constant_i", 0, 1) X(column_index_i, "column_index_i", 0, 1) \
     X(row_sum, "row_sum", 1, 2) X(row_max, "row_max", 1, 2) X(row_argmax_i, "row_argmax_i", 1, 10) \
     X(pool_max, "pool_max", 1, 1) X(pool_sum, "pool_sum", 1, 1) X(pool_spread, "pool_spread", 1, 1) \
-    X(pool_max_spread, "pool_max_spread", 3, 2)
+    X(pool_max_spread, "pool_max_spread", 3, 2) X(pool_max_mean, "pool_max_mean", 3, 2)
 // clang-format on
 
 enum class Operation : int {

@@ -262,7 +262,8 @@ class Compiler {
         const Level level = o.level, result = level_of(o.destination);
         const bool over_rows =
             o.code == Operation::row_sum || o.code == Operation::row_max || o.code == Operation::row_argmax_i;
-        const bool over_windows = o.code == Operation::pool_max || o.code == Operation::pool_sum;
+        const bool to_largest = o.code == Operation::pool_max_mean;
+        const bool over_windows = o.code == Operation::pool_max || o.code == Operation::pool_sum || to_largest;
         const bool to_windows = o.code == Operation::pool_spread || o.code == Operation::pool_max_spread;
         if (over_rows) require(g_.tile_columns == g_.columns, "rows that are reduced must be whole");
         if (over_windows || to_windows) require(g_.window_height > 0, "windows need a geometry with pooling");
@@ -286,7 +287,7 @@ class Compiler {
         for (int i = 0; i < OPERANDS[static_cast<int>(o.code)]; ++i) {
             const int s = o.operands[i];
             require(s != NONE, "an operation misses an operand");
-            const bool pooled = to_windows && i != 1;
+            const bool pooled = to_largest ? i == 2 : to_windows && i != 1;
             const bool all = over_rows || over_windows || to_windows;
             operands[i] = all ? many(s, pooled ? POOL : FULL) : operand(s, level);
         }
@@ -444,6 +445,36 @@ class Compiler {
         return false;
     }
 
+    // Whether two slots may be the same memory: there a place may have several names.
+    bool share(int32_t one, int32_t other) const {
+        if (one == other) return true;
+        if (in_scratch_[one] || in_scratch_[other]) return false;
+        const auto count = static_cast<int32_t>(program_.slots.size());
+        if (one >= count || other >= count) return true;
+        const Extent a = extent(one), b = extent(other);
+        return a.segment == b.segment && a.begin < b.end && b.begin < a.end;
+    }
+
+    // What of memory a slot is, over all tiles.
+    struct Extent {
+        int64_t segment, begin, end;
+    };
+
+    Extent extent(int32_t s) const {
+        const TileSlot& slot = program_.slots[s];
+        const MemoryWords& memory = instance_.memory[slot.memory];
+        const Level level = level_of(s);
+        int64_t numbers = 1;
+        if (level == POOL) {
+            numbers = g_.rows * g_.columns / (int64_t(g_.window_height) * g_.window_width);
+        } else if (level != ONE) {
+            const int64_t apart = (g_.rows + memory.div - 1) / memory.div;
+            const int64_t rows = slot.same_rows ? 1 : memory.mod > 0 ? std::min(memory.mod, apart) : apart;
+            numbers = (rows - 1) * memory.stride + (level == FULL ? g_.columns : 1);
+        }
+        return {memory.ref.segment, memory.ref.offset, memory.ref.offset + numbers * bytes(slot.type)};
+    }
+
     // The steps of the body that read what step i leaves in scratch; none if one of them could not as well compute it.
     std::vector<size_t> readers_of(size_t i) const {
         const Steps& body = code_.body;
@@ -457,9 +488,10 @@ class Compiler {
             if (reads > 1 || (reads && overwritten)) return {};
             if (reads) readers.push_back(j);
             if (step.destination == maker.destination) break;
-            // Until then nothing may write what it reads; a place in memory may have several names.
-            const auto same = std::count(maker.operands, maker.operands + MOST_OPERANDS, step.destination);
-            overwritten = overwritten || same || !in_scratch_[step.destination];
+            for (const int32_t each : maker.operands) {  // until then nothing may write what it reads
+                overwritten = overwritten || (each != NONE && share(each < NONE ? repeated_slot(each) : each,
+                                                                    step.destination));
+            }
         }
         return readers;
     }

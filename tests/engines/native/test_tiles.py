@@ -416,7 +416,9 @@ def test_rows(geometry):
     assert_array_equal(t.array(shifted), x + x.max(1, keepdims=True))
 
 
-@pytest.mark.parametrize("geometry", [*GEOMETRIES, (5000, 24, 20, 24), (5000, 32, 8, 32), (700, 600, 1, 256), (0, 5, 2, 5), (3, 0, 3, 0)])
+@pytest.mark.parametrize(
+    "geometry", [*GEOMETRIES, (5000, 24, 20, 24), (5000, 32, 8, 32), (700, 600, 1, 256), (0, 5, 2, 5), (3, 0, 3, 0)]
+)
 def test_reductions(geometry):
     n, c = geometry[:2]
     x = normal(n, c)
@@ -458,13 +460,16 @@ def test_pooling(geometry):
     x[0, 0] = np.nan
     g = normal(n // (kh * kw), c)
     t = Tiles(geometry)
-    largest, total, spread, shares = t.target(POOL), t.target(POOL), t.target(), t.target()
+    largest, total, mean = (t.target(POOL) for _ in range(3))
+    spread, shares = t.target(), t.target()
     a, b = t.source(x), t.source(g, level=POOL)
     top = t.apply("pool_max", a, result=POOL)
     t.apply("copy", top, to=largest, level=POOL)
     t.apply("pool_sum", a, to=total)
     t.apply("pool_spread", b, to=spread)
     t.apply("pool_max_spread", b, a, top, to=shares)
+    h = normal(n, c)
+    t.apply("pool_max_mean", t.source(h), a, top, to=mean)
     whole = t.reduce(b, over_all=True)
     t.run()
     windows = x.reshape(-1, kh, w // kw, kw, c)
@@ -476,7 +481,9 @@ def test_pooling(geometry):
     wins = windows == expected
     with np.errstate(divide="ignore", invalid="ignore"):
         expected = np.where(wins, each / wins.sum((1, 3), keepdims=True), 0).reshape(n, c)
+        means = np.where(wins, h.reshape(windows.shape), 0).sum((1, 3)) / wins.sum((1, 3))
     assert_allclose(t.array(shares), expected, rtol=1e-6)
+    assert_allclose(t.array(mean), means.reshape(-1, c), rtol=1e-5, atol=1e-6)
     assert_allclose(t.result(whole), g.sum(), rtol=1e-4, atol=1e-5)
 
 
@@ -493,11 +500,13 @@ def test_normalisation_and_its_gradient(geometry, kept):
     t = Tiles(geometry)
     a, slope = t.source(x), t.source(g, level=POOL)
     m, s, b, *factors = (t.source(v, access=COLUMN_VECTOR) for v in (mean, scale, shift, k0, k1, k2))
-    pooled, gradient, others = t.target(POOL), t.target(), [t.target() for _ in range(3 * kept)]
+    pooled, mean_of, gradient = t.target(POOL), t.target(POOL), t.target()
+    others = [t.target() for _ in range(3 * kept)]
     difference = t.apply("subtract", a, m)
     norm = t.apply("multiply_add", difference, s, b)
     top = t.apply("pool_max", norm, result=POOL)
     t.apply("relu", top, to=pooled, level=POOL)
+    t.apply("pool_max_mean", a, norm, top, to=mean_of)
     spread = t.apply("pool_max_spread", slope, norm, top)
     of_spread = t.apply("multiply", spread, factors[0])
     t.apply("add", factors[2], t.apply("multiply_add", difference, factors[1], of_spread), to=gradient)
@@ -511,7 +520,10 @@ def test_normalisation_and_its_gradient(geometry, kept):
     z = d * scale + shift
     windows = z.reshape(-1, kh, w // kw, kw, c)
     largest = windows.max((1, 3), keepdims=True)
-    dz = np.where(windows == largest, g.reshape(-1, 1, w // kw, 1, c), 0).reshape(n, c)
+    wins = windows == largest
+    expected = np.where(wins, x.reshape(windows.shape), 0).sum((1, 3)) / wins.sum((1, 3))
+    assert_allclose(t.array(mean_of), expected.reshape(-1, c), rtol=1e-6)
+    dz = np.where(wins, g.reshape(-1, 1, w // kw, 1, c), 0).reshape(n, c)
     assert_allclose(t.array(pooled), np.maximum(largest, 0).reshape(-1, c), rtol=1e-5, atol=1e-6)
     assert_allclose(t.array(gradient), dz * k0 + d * k1 + k2, rtol=1e-4, atol=1e-5)
     for slot, expected in zip(others, (d, z, dz), strict=False):

@@ -43,7 +43,7 @@ def pooling(node: Node) -> Pooling | None:
     windows = node.params["windows"]
     if node.primitive.name in ("window_max", "window_sum"):
         shape = node.inputs[0].shape
-    elif node.primitive.name == "window_max_spread":
+    elif node.primitive.name in ("window_max_spread", "window_max_mean"):
         shape = node.inputs[1].shape
     elif node.primitive.name == "window_spread":
         shape = node.shape
@@ -96,12 +96,21 @@ def kind_of(node: Node) -> str:
         return "tile" if opcode(node) is not None else "other"
     if name in ("sum", "max", "argmax"):
         return reduction_kind(node) or "other"
-    if name in ("window_max", "window_sum") and pooling(node):
+    if name in ("window_max", "window_sum", "window_max_mean") and pooling(node):
         return "pool"
     if name in ("window_spread", "window_max_spread") and pooling(node):
         return "spread"
     return "other"
 
+
+# At which level the operands of a node lie that reads or makes windows.
+WINDOW_LEVELS = {
+    "window_max": ("full",),
+    "window_sum": ("full",),
+    "window_max_mean": ("full", "full", "pool"),
+    "window_spread": ("pool",),
+    "window_max_spread": ("pool", "full", "pool"),
+}
 
 FUSED = ("tile", "row", "column", "all", "pool", "spread")
 REDUCING = ("row", "column", "all", "pool")  # what reads more numbers than it gives
@@ -136,8 +145,8 @@ class Facts:
                     self.kept[base.index] = True
             if kind in REDUCING:
                 self.kept[node.index] = True
-            if kind == "spread":  # numbers of windows must lie as they are
-                for position in (0, 2)[: len(found) - 1 or 1]:
+            for position, level in enumerate(WINDOW_LEVELS[node.primitive.name] if kind in ("pool", "spread") else ()):
+                if level == "pool":  # numbers of windows must lie as they are
                     x = node.inputs[position]
                     found[position] = Operand(x, tuple(n for n in x.shape if n != 1), None)
                     base = strip(x)[0]
@@ -272,13 +281,12 @@ class Group:
         elif kind == "pool":
             if level != "pool" or node.inputs[0].size != self.size or not self._pooled(pooling(node)):
                 return False
-            if not self._operand(found[0], "full"):
+            if not self._all(found, WINDOW_LEVELS[node.primitive.name]):
                 return False
         elif kind == "spread":
             if level != "full" or node.size != self.size or not self._pooled(pooling(node)):
                 return False
-            levels = ("pool", "full", "pool") if len(found) == 3 else ("pool",)
-            if not all(self._operand(x, each) for x, each in zip(found, levels, strict=True)):
+            if not self._all(found, WINDOW_LEVELS[node.primitive.name]):
                 return False
         elif kind == "tile":
             if level == "full" and node.size != self.size:
@@ -295,6 +303,9 @@ class Group:
             return False
         self.pool = pool
         return self._narrow({pool.channels})
+
+    def _all(self, found: list[Operand], levels: tuple[str, ...]) -> bool:
+        return all(self._operand(x, level) for x, level in zip(found, levels, strict=True))
 
     def _operand(self, x: Operand, level: str) -> bool:
         """Whether an operand can be had at a level: from memory, or as a member."""

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.engines.native import lowering
-from preceptor.engines.native.fusion import FUSED, REDUCING, Facts, Group, neighbours
+from preceptor.engines.native.fusion import FUSED, REDUCING, WINDOW_LEVELS, Facts, Group, neighbours
 from preceptor.engines.native.memory import lay_out
 from preceptor.engines.native.opcodes import opcode
 from preceptor.engines.native.operand import Operand, strip
@@ -379,13 +379,10 @@ class _Maker:
         if facts.kind[node.index] == "row":
             opcode_name = {"sum": "row_sum", "max": "row_max", "argmax": "row_argmax_i"}[name]
             self._op(node, opcode_name, level, "full", [self.operand(found[0], "full")])
-        elif facts.kind[node.index] == "pool":
-            opcode_name = "pool_max" if name == "window_max" else "pool_sum"
-            self._op(node, opcode_name, level, "full", [self.operand(found[0], "full")])
-        elif facts.kind[node.index] == "spread":
-            levels = ("pool", "full", "pool")[: len(found)]
+        elif facts.kind[node.index] in ("pool", "spread"):
+            levels = WINDOW_LEVELS[name]
             operands = [self.operand(x, each) for x, each in zip(found, levels, strict=True)]
-            self._op(node, "pool_max_spread" if len(found) == 3 else "pool_spread", level, "full", operands)
+            self._op(node, name.replace("window", "pool"), level, "full", operands)
         else:
             self._tile(node, level, found)
 

@@ -239,5 +239,5 @@ class _Writer:
 
 
 ACROSS = frozenset(  # what reads more than the lane that it writes
-    {"row_sum", "row_max", "row_argmax_i", "pool_max", "pool_sum", "pool_spread", "pool_max_spread"}
+    {"row_sum", "row_max", "row_argmax_i", "pool_max", "pool_sum", "pool_max_mean", "pool_spread", "pool_max_spread"}
 )

@@ -476,7 +476,34 @@ def _sum(p: _Pass, inputs: tuple, params: dict) -> Node | None:
             if term is not None:
                 parts = [p.sum(each, axes) for each in x.inputs]
                 return p.make(x.primitive, parts)
-    return _sum_of_squares(p, x, axes)
+    shares = _sum_of_shares(p, x, axes)
+    return shares if shares is not None else _sum_of_squares(p, x, axes)
+
+
+def _sum_of_shares(p: _Pass, x: Node, axes: tuple[int, ...]) -> Node | None:
+    """Over all windows: what they share out among their largest entries comes to what they have, and times h to what
+    they have times the mean of h over these. So the sums of a batch norm's gradient read windows, not pictures."""
+    factors = x.inputs if _is(x, "multiply") else (x,)
+    spread = next((each for each in factors if _is(each, "window_max_spread")), None)
+    if spread is None:
+        return None
+    (few, values, largest), windows = spread.inputs, spread.params["windows"]
+    if _is(largest, "where") and is_rectifier(largest):
+        largest = largest.inputs[1]
+    inside = [a for a, n in enumerate(windows.size) if n > 1]
+    apart = windows.size == windows.stride and not any(map(any, windows.padding)) and set(windows.dilation) == {1}
+    if not _is(largest, "window_max") or largest.inputs[0] is not values or not apart or not set(inside) <= set(axes):
+        return None
+    if spread is x:
+        return p.sum(few, axes)
+    h = factors[1] if factors[0] is spread else factors[0]
+    centre = None
+    if _is(h, "subtract") and _along(p, h.inputs[1], tuple(inside)) is not None:
+        h, centre = h.inputs
+    mean = p.make(pooling._window_max_mean, [h, values, largest], {"windows": windows})
+    if centre is not None:  # it is the same in all of a window
+        mean = p.make(elementwise.subtract, [mean, p.broadcast(centre.inputs[0], mean.shape)])
+    return p.sum(p.make(elementwise.multiply, [few, mean]), axes)
 
 
 def _sum_of_squares(p: _Pass, x: Node, axes: tuple[int, ...]) -> Node | None:

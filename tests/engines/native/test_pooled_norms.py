@@ -1,4 +1,4 @@
-"""Batch norm, rectifier and pooling, which the native engine rewrites, with their gradient beside PyTorch in float64."""
+"""Batch norm, rectifier and pooling, which the native engine rewrites: their gradient beside PyTorch in float64."""
 
 import numpy as np
 import pytest

@@ -145,7 +145,7 @@ class Facts:
                     self.kept[base.index] = True
             if kind in REDUCING:
                 self.kept[node.index] = True
-            for position, level in enumerate(WINDOW_LEVELS[node.primitive.name] if kind in ("pool", "spread") else ()):
+            for position, level in enumerate(WINDOW_LEVELS.get(node.primitive.name, ())):
                 if level == "pool":  # numbers of windows must lie as they are
                     x = node.inputs[position]
                     found[position] = Operand(x, tuple(n for n in x.shape if n != 1), None)

@@ -12,16 +12,18 @@ namespace preceptor {
 namespace {
 
 // Sizes of blocks, measured on Zen 3. Where rows of the left factor are contiguous long blocks win, for sums go through
-// memory once in each: a panel (64 KiB with AVX2) comes from the second cache. Where its columns are, each number of a
-// row lies in a line of its own, and those of 256 stay in the first cache with as much of a panel.
-constexpr int64_t block_rows = 288;
-constexpr int64_t block_depth = 1024;
-constexpr int64_t short_depth = 256;
-constexpr int64_t task_panels = 8;  // 16 where the left factor is packed for each task
+// memory once in each: a panel (64 KiB with AVX2) comes from the second cache. Else it is packed: in large blocks, for
+// that is as much work as twenty multiplications a number; and 256 of a strip of rows stay in the first cache with as
+// much of a panel.
+constexpr int64_t block_rows = 288, packed_rows = 576;
+constexpr int64_t block_depth = 1024, packed_depth = 256;
+constexpr int64_t task_panels = 8, packed_panels = 64;
 constexpr int64_t row_padding = 16;  // rows a power of two apart would share few places of a cache
 constexpr int64_t sharing_rows = 1024;    // numbers: rows a multiple of this apart do
 constexpr int64_t spread_most = 1 << 22;  // numbers (16 MiB) of a left factor that is copied for it
 constexpr int64_t run_length = 16;   // numbers of a row between two requests to memory
+
+constexpr int64_t strip_columns = 4;  // of a strip that are packed at a time
 
 constexpr int64_t small_factor = 4096;      // numbers: a factor of so few is read where it lies
 constexpr int64_t task_work = 1 << 22;      // multiplications, some 60 us
@@ -44,27 +46,33 @@ Gemm::Gemm(int64_t batch, int64_t m, int64_t n, int64_t k, Strides a, Strides b,
     spread_a_ = batch == 1 && a.column == 1 && a.row % sharing_rows == 0 && m >= least_rows && n > 8 * kernels_.panel &&
                 m * k <= spread_most;
     if (spread_a_) a_.row = k + row_padding;
-    rows_ = m <= block_rows ? m : round_up(divide_up(m, divide_up(m, block_rows)), 6);  // blocks of one size
-    const int64_t most_depth = a.column == 1 && m > few_rows ? block_depth : short_depth;
+    pack_a_ = a.column != 1 && (a.row != 1 || (n > 2 * kernels_.panel && m * k > small_factor));
+    const int64_t most_rows = pack_a_ ? packed_rows : block_rows;
+    rows_ = m <= most_rows ? m : round_up(divide_up(m, divide_up(m, most_rows)), rows_at_once);  // blocks of one size
+    const int64_t most_depth = a.column == 1 && m > few_rows ? block_depth : packed_depth;
     const int64_t blocks = std::max<int64_t>(divide_up(k, most_depth), 1);
     depth_ = std::max(round_up(divide_up(k, blocks), run_length), run_length);  // blocks of one size: none is short
-    pack_a_ = a.column != 1 && (a.row != 1 || (n > 2 * kernels_.panel && m * k > small_factor));
     pack_b_ = b.column != 1 || (m > 12 && k * b.row > small_factor);
-    fetch_ahead_ = pack_b_ && m <= few_rows && k > short_depth && k * n > small_factor;
-    panels_ = std::min(pack_a_ ? 2 * task_panels : task_panels, divide_up(n, kernels_.panel));
-    const int64_t column_step = !pack_a_ ? a.column : a.row == 1 ? rows_ : 1;
-    const int64_t row_step = !pack_a_ ? a_.row : a.row == 1 ? 1 : depth_ + row_padding;
+    fetch_ahead_ = pack_b_ && m <= few_rows && k > packed_depth && k * n > small_factor;
+    panels_ = std::min(pack_a_ ? packed_panels : task_panels, divide_up(n, kernels_.panel));
     small_ = batch * m * n * k < parallel_work && m <= rows_ && n <= panels_ * kernels_.panel;
-    for (int64_t i = 0; i < rows_; ++i) row_offsets_.push_back(i * row_step);
-    for (int64_t i = 0; i < depth_; ++i) column_offsets_.push_back(i * column_step);
+    const bool strips = pack_a_ && a.row == 1;
+    const int64_t row_step = pack_a_ ? depth_ + row_padding : a_.row, column_step = pack_a_ ? 1 : a.column;
+    for (int64_t i = 0; i < rows_; ++i) {
+        row_offsets_.push_back(strips ? i / rows_at_once * rows_at_once * row_step + i % rows_at_once : i * row_step);
+    }
+    for (int64_t i = 0; i < depth_; ++i) column_offsets_.push_back(i * (strips ? rows_at_once : column_step));
 }
 
 size_t Gemm::spread_bytes() const {
     return spread_a_ ? static_cast<size_t>(m_ * (k_ + row_padding)) * sizeof(float) / 64 * 64 + 64 : 0;
 }
 
+// Of a packed block of the left factor.
+int64_t Gemm::left_count() const { return pack_a_ ? round_up(rows_, rows_at_once) * (depth_ + row_padding) : 0; }
+
 size_t Gemm::scratch_bytes(int threads) const {
-    const int64_t left = pack_a_ ? rows_ * (depth_ + row_padding) : 0;
+    const int64_t left = left_count();
     const int64_t right = pack_b_ ? depth_ * kernels_.panel * panels_ : 0;
     const size_t each = static_cast<size_t>(left + right + 32) * sizeof(float) / 64 * 64;
     return spread_bytes() + each * static_cast<size_t>(threads);
@@ -98,7 +106,7 @@ void Gemm::run(const float* a, const float* b, float* c, const float* bias, bool
     if (n_ >= m_) cut(column_tasks, panels);
     cut(row_tasks, divide_up(m_, least_rows));
     if (n_ < m_) cut(column_tasks, panels);
-    const int64_t rows = round_up(divide_up(m_, row_tasks), 6), width = divide_up(panels, column_tasks);
+    const int64_t rows = round_up(divide_up(m_, row_tasks), rows_at_once), width = divide_up(panels, column_tasks);
     row_tasks = divide_up(m_, rows);
     column_tasks = divide_up(panels, width);
     const int64_t tasks = batch_ * row_tasks * column_tasks;
@@ -127,9 +135,21 @@ void Gemm::run(const float* a, const float* b, float* c, const float* bias, bool
 
 const float* Gemm::packed_left(const float* a, int64_t rows, int64_t depth, float* packed) const {
     if (!pack_a_) return a;
-    if (a_.row == 1) {
-        for (int64_t i = 0; i < depth; ++i) {
-            std::memcpy(packed + i * rows_, a + i * a_.column, static_cast<size_t>(rows) * sizeof(float));
+    if (a_.row == 1) {  // strips of six rows, in which the six numbers of a column lie side by side
+        for (int64_t begin = 0; begin < depth; begin += strip_columns) {
+            const int64_t end = std::min(begin + strip_columns, depth);
+            for (int64_t row = 0; row < rows; row += rows_at_once) {
+                const auto bytes = static_cast<size_t>(std::min(rows_at_once, rows - row)) * sizeof(float);
+                float* const strip = packed + row * (depth_ + row_padding);
+                for (int64_t i = begin; i < end; ++i) {
+                    const float* const from = a + i * a_.column + row;
+                    if (bytes == rows_at_once * sizeof(float)) {  // a length known here is two moves
+                        std::memcpy(strip + i * rows_at_once, from, rows_at_once * sizeof(float));
+                    } else {
+                        std::memcpy(strip + i * rows_at_once, from, bytes);
+                    }
+                }
+            }
         }
         return packed;
     }
@@ -158,7 +178,7 @@ void Gemm::pack_right(const float* b, int64_t columns, int64_t depth, float* pac
 
 void Gemm::run_block(const Arguments& given, const Block& block, float* scratch) const {
     const int64_t panel = kernels_.panel;
-    float* const packed_b = scratch + (pack_a_ ? rows_ * (depth_ + row_padding) : 0);
+    float* const packed_b = scratch + left_count();
     Strip strip{};
     strip.rows = block.rows;
     strip.row_offsets = row_offsets_.data();

@@ -34,6 +34,7 @@ class Gemm {
         int64_t row, rows, column, columns;
     };
     size_t spread_bytes() const;
+    int64_t left_count() const;
     void run_block(const Arguments& given, const Block& block, float* scratch) const;
     const float* packed_left(const float* a, int64_t rows, int64_t depth, float* scratch) const;
     void pack_right(const float* b, int64_t columns, int64_t depth, float* packed) const;

@@ -68,8 +68,7 @@ Winograd::Winograd(const Convolution& convolution, Role role)
     const int64_t fitting = task_numbers / (positions * (image_row_ + result_row_));
     const int64_t most = fitting < least_tiles ? many_tiles : std::min(fitting, many_tiles);
     task_tiles_ = divide_up(tiles_, round_up(divide_up(tiles_, most), 2));  // so that two threads share them evenly
-    const int64_t at_once = 6;  // rows of a product
-    if (tiles_ >= 8 * task_tiles_) task_tiles_ = std::max<int64_t>(task_tiles_ / at_once, 1) * at_once;
+    if (tiles_ >= 8 * task_tiles_) task_tiles_ = std::max<int64_t>(task_tiles_ / rows_at_once, 1) * rows_at_once;
     tasks_ = divide_up(tiles_, task_tiles_);
     partials_ = count_partials(c_, tasks_);
     for (int64_t i = 0; i < task_tiles_; ++i) tile_offsets_.push_back(i * image_row_);

@@ -793,6 +793,7 @@ constexpr Variants variants() {
 
 void fuse(Kernels& k, StepFunction outer, int operand, StepFunction inner, StepFunction fused, bool cheap = false,
           unsigned repeated = 0) {
+    if (k.fusion_count == MOST_FUSIONS) __builtin_trap();  // at the first use of this table: seen by whoever adds one
     k.fusions[k.fusion_count++] = {outer, operand, inner, fused, cheap, repeated};
 }
 

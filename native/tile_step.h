@@ -69,6 +69,7 @@ struct Pair {
 };
 
 constexpr int TYPES = 9;  // of enum class Type
+constexpr int MOST_FUSIONS = 80;
 
 struct Kernels {
     // Second index: bit i set where operand i is one number for all, and REPEATED where some are marked as repeated.
@@ -82,7 +83,7 @@ struct Kernels {
     StepFunction repeat_row, repeat_period;                  // one row to a period, a period to all rows
     StepFunction accumulate[2];                              // sum, largest
     StepFunction sum_over_rows;                              // to one row; columns are whole groups
-    Fusion fusions[80];
+    Fusion fusions[MOST_FUSIONS];
     int fusion_count;
     Pair pairs[3];
     // values[0 .. width) = fold of `count` values, the i-th of which is values[i * width ..], in a fixed tree

@@ -7,6 +7,7 @@ from scipy import ndimage
 
 from preceptor.data import augment as module
 from preceptor.data.augment import (
+    OWN_GENERATORS,
     Blur,
     ColourJitter,
     CutMix,
@@ -117,6 +118,8 @@ def test_numbers_are_uniform_and_independent_of_other_uses_of_the_seed():
     assert np.abs(np.corrcoef(numbers[1:, 0], numbers[:-1, 4])[0, 1]) < 0.04
     own = np.array([g.random() for g in Draw(3, 0, 2000).generators()])
     assert abs(own.mean() - 0.5) < 0.033
+    made = [np.random.Philox(key=np.array([3, 0], np.uint64), counter=[0, i, 0, OWN_GENERATORS]) for i in range(2000)]
+    assert own.tolist() == [np.random.Generator(each).random() for each in made]
     plain = np.random.Generator(np.random.Philox(key=np.array([3, 0], np.uint64))).random(1000)
     assert not np.isin(plain, numbers).any()
     whole = Draw(3, 0, 2000).uniform(5)

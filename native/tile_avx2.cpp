@@ -1,2 +1,3 @@
 #define TILE_KERNELS tile_kernels_avx2
+#define PRECEPTOR_LANES 8
 #include "tile_kernels.inl"

@@ -1,2 +1,3 @@
 #define TILE_KERNELS tile_kernels_avx512
+#define PRECEPTOR_LANES 16
 #include "tile_kernels.inl"

@@ -1,14 +1,19 @@
 // The kernels of tile programs. Included once for each instruction set, by a source compiled for it, where TILE_KERNELS
-// names their table. Everything is local to that source and no template of the standard library is instantiated: what
+// names their table and PRECEPTOR_LANES is the length of a vector. Everything is local to that source and no template of the standard library is instantiated: what
 // the linker may take from another source would have been compiled for another processor.
-#include "tile_step.h"
-#include "vector_math.h"
+#include <immintrin.h>
 
 #include <cmath>
+
+#include "tile_step.h"
+#include "vector_math.h"
 
 namespace preceptor {
 
 namespace {
+
+constexpr int lanes = PRECEPTOR_LANES;
+#include "vector.inl"
 
 template <class T>
 inline T* at(const Frame& frame, int32_t slot) {
@@ -250,17 +255,17 @@ void column_index(const Frame& frame, const Step& step) {
 
 // Rows.
 
-constexpr int64_t LANES = 16;  // accumulators of a row, folded pairwise: several vectors hide the latency of additions
+constexpr int64_t PARTS = 16;  // accumulators of a row, folded pairwise: several vectors hide the latency of additions
 
 // As maximum; where single numbers are compared a choice is quicker than bits.
 inline float larger(float a, float b) { return a != a ? a : a > b ? a : b; }
 
 template <auto combine>
-inline float fold_lanes(float* lanes) {
-    for (int64_t width = LANES / 2; width; width /= 2) {
-        for (int64_t j = 0; j < width; ++j) lanes[j] = combine(lanes[j], lanes[j + width]);
+inline float fold_parts(float* parts) {
+    for (int64_t width = PARTS / 2; width; width /= 2) {
+        for (int64_t j = 0; j < width; ++j) parts[j] = combine(parts[j], parts[j + width]);
     }
-    return lanes[0];
+    return parts[0];
 }
 
 template <auto combine>
@@ -269,14 +274,14 @@ void reduce_rows(const Frame& frame, const Step& step) {
     const float* a = at<const float>(frame, step.operands[0]);
     const int64_t columns = frame.columns;
     int64_t r = 0;
-    if (columns < LANES) {  // short rows side by side
-        for (; r + LANES <= frame.rows; r += LANES, a += LANES * columns) {
-            float lanes[LANES];
-            for (int64_t j = 0; j < LANES; ++j) lanes[j] = a[j * columns];
+    if (columns < PARTS) {  // short rows side by side
+        for (; r + PARTS <= frame.rows; r += PARTS, a += PARTS * columns) {
+            float parts[PARTS];
+            for (int64_t j = 0; j < PARTS; ++j) parts[j] = a[j * columns];
             for (int64_t c = 1; c < columns; ++c) {
-                for (int64_t j = 0; j < LANES; ++j) lanes[j] = combine(lanes[j], a[j * columns + c]);
+                for (int64_t j = 0; j < PARTS; ++j) parts[j] = combine(parts[j], a[j * columns + c]);
             }
-            for (int64_t j = 0; j < LANES; ++j) d[r + j] = lanes[j];
+            for (int64_t j = 0; j < PARTS; ++j) d[r + j] = parts[j];
         }
         for (; r < frame.rows; ++r, a += columns) {
             float value = a[0];
@@ -286,15 +291,15 @@ void reduce_rows(const Frame& frame, const Step& step) {
         return;
     }
     for (; r < frame.rows; ++r, a += columns) {
-        float lanes[LANES];
-        for (int64_t j = 0; j < LANES; ++j) lanes[j] = a[j];
-        int64_t c = LANES;
-        for (; c + LANES <= columns; c += LANES) {
+        float parts[PARTS];
+        for (int64_t j = 0; j < PARTS; ++j) parts[j] = a[j];
+        int64_t c = PARTS;
+        for (; c + PARTS <= columns; c += PARTS) {
             #pragma omp simd
-            for (int64_t j = 0; j < LANES; ++j) lanes[j] = combine(lanes[j], a[c + j]);
+            for (int64_t j = 0; j < PARTS; ++j) parts[j] = combine(parts[j], a[c + j]);
         }
-        for (int64_t j = 0; c + j < columns; ++j) lanes[j] = combine(lanes[j], a[c + j]);
-        d[r] = fold_lanes<combine>(lanes);
+        for (int64_t j = 0; c + j < columns; ++j) parts[j] = combine(parts[j], a[c + j]);
+        d[r] = fold_parts<combine>(parts);
     }
 }
 
@@ -368,12 +373,14 @@ inline void for_each_window(const Windows& w, Function&& function) {
 // What windows are taken of: numbers as they lie, or normalised on the way, with a mean, a scale and a shift for each
 // channel. The first of their operands is number `first` of the step.
 struct AsTheyLie {
+    static constexpr int operands = 1;
     const float* x;
 
     AsTheyLie(const Frame& frame, const Step& step, int first) : x(at<const float>(frame, step.operands[first])) {}
     float of(int64_t place, int64_t channel) const { return x[place + channel]; }
 };
 struct Normalised {
+    static constexpr int operands = 4;
     const float *x, *mean, *scale, *shift;
 
     Normalised(const Frame& frame, const Step& step, int first)
@@ -423,11 +430,10 @@ void pool(const Frame& frame, const Step& step) {
 // Of h, where x is largest.
 template <class Values>
 void pool_max_mean(const Frame& frame, const Step& step) {
-    constexpr int last = sizeof(Values) / sizeof(float*) + 1;
     float* const d = at<float>(frame, step.destination);
     const float* const h = at<const float>(frame, step.operands[0]);
     const Values x(frame, step, 1);
-    const float* const largest = at<const float>(frame, step.operands[last]);
+    const float* const largest = at<const float>(frame, step.operands[1 + Values::operands]);
     const Windows w(frame);
     const int64_t channels = w.channels, line = w.line;
     if (w.height == 2 && w.width == 2) {
@@ -478,11 +484,10 @@ void pool_spread(const Frame& frame, const Step& step) {
 
 template <class Values>
 void pool_max_spread(const Frame& frame, const Step& step) {
-    constexpr int last = sizeof(Values) / sizeof(float*) + 1;
     float* const d = at<float>(frame, step.destination);
     const float* const g = at<const float>(frame, step.operands[0]);
     const Values x(frame, step, 1);
-    const float* const largest = at<const float>(frame, step.operands[last]);
+    const float* const largest = at<const float>(frame, step.operands[1 + Values::operands]);
     const Windows w(frame);
     const int64_t channels = w.channels, line = w.line;
     if (w.height == 2 && w.width == 2) {
@@ -665,60 +670,47 @@ void accumulate_product(const Frame& frame, const Step& step) {
 
 // Sums over the rows of a tile, whose columns are whole groups: they stay in registers from row to row.
 
-#if defined(__AVX512F__)
-typedef float Wide __attribute__((vector_size(64)));
-#elif defined(__AVX__)
-typedef float Wide __attribute__((vector_size(32)));
-#else
-typedef float Wide __attribute__((vector_size(16)));
-#endif
-typedef Wide UnalignedWide __attribute__((aligned(4), may_alias));
-constexpr int64_t WIDTH = int64_t(sizeof(Wide) / sizeof(float));
-
-inline Wide get_wide(const float* from) { return *reinterpret_cast<const UnalignedWide*>(from); }
-inline void put_wide(Wide value, float* to) { *reinterpret_cast<UnalignedWide*>(to) = value; }
-
 // What is summed: one term, or two that share a factor.
 struct Terms {
-    Wide first, second;
+    Vector first, second;
 };
 struct Numbers {
     static constexpr int operands = 1, sums = 1;
-    static Terms of(Wide a, Wide, Wide) { return {a, a}; }
+    static Terms of(Vector a, Vector, Vector) { return {a, a}; }
 };
 struct Squares {
     static constexpr int operands = 1, sums = 1;
-    static Terms of(Wide a, Wide, Wide) { return {a * a, a}; }
+    static Terms of(Vector a, Vector, Vector) { return {a * a, a}; }
 };
 struct SquaredDifferences {
     static constexpr int operands = 2, sums = 1;
-    static Terms of(Wide a, Wide b, Wide) { return {(a - b) * (a - b), a}; }
+    static Terms of(Vector a, Vector b, Vector) { return {(a - b) * (a - b), a}; }
 };
 struct Products {
     static constexpr int operands = 2, sums = 1;
-    static Terms of(Wide a, Wide b, Wide) { return {a * b, a}; }
+    static Terms of(Vector a, Vector b, Vector) { return {a * b, a}; }
 };
 struct NumbersAndSquares {
     static constexpr int operands = 1, sums = 2;
-    static Terms of(Wide a, Wide, Wide) { return {a, a * a}; }
+    static Terms of(Vector a, Vector, Vector) { return {a, a * a}; }
 };
 struct NumbersAndSquaredDifferences {
     static constexpr int operands = 2, sums = 2;
-    static Terms of(Wide a, Wide b, Wide) { return {a, (a - b) * (a - b)}; }
+    static Terms of(Vector a, Vector b, Vector) { return {a, (a - b) * (a - b)}; }
 };
 struct NumbersAndProducts {
     static constexpr int operands = 2, sums = 2;
-    static Terms of(Wide a, Wide b, Wide) { return {a, a * b}; }
+    static Terms of(Vector a, Vector b, Vector) { return {a, a * b}; }
 };
 struct NumbersAndProductsOfDifferences {
     static constexpr int operands = 3, sums = 2;
-    static Terms of(Wide a, Wide b, Wide c) { return {a, a * (b - c)}; }
+    static Terms of(Vector a, Vector b, Vector c) { return {a, a * (b - c)}; }
 };
 
 // After the operands stands where the second sum goes, if there is one.
 template <class What>
 void sum_over_rows(const Frame& frame, const Step& step) {
-    constexpr int count = GROUP / WIDTH;
+    constexpr int count = GROUP / lanes;
     const int64_t columns = frame.columns;
     const float* from[3];
     int64_t next[3];  // from row to row; an operand may be one row for all
@@ -731,13 +723,13 @@ void sum_over_rows(const Frame& frame, const Step& step) {
     float* const to[2] = {at<float>(frame, step.destination),
                           What::sums > 1 ? at<float>(frame, step.operands[What::operands]) : nullptr};
     for (int64_t c = 0; c < columns; c += GROUP) {
-        Wide sums[2][count] = {};
+        Vector sums[2][count] = {};
         const float *x = from[0] + c, *y = from[1] + c, *z = from[2] + c;
         for (int64_t r = 0; r < frame.rows; ++r, x += next[0], y += next[1], z += next[2]) {
 #pragma GCC unroll 4
             for (int i = 0; i < count; ++i) {
-                const int64_t place = i * WIDTH;
-                const Terms terms = What::of(get_wide(x + place), get_wide(y + place), get_wide(z + place));
+                const int64_t place = i * lanes;
+                const Terms terms = What::of(load(x + place), load(y + place), load(z + place));
                 sums[0][i] += terms.first;
                 sums[1][i] += terms.second;
             }
@@ -746,8 +738,8 @@ void sum_over_rows(const Frame& frame, const Step& step) {
         for (int k = 0; k < What::sums; ++k) {
 #pragma GCC unroll 4
             for (int i = 0; i < count; ++i) {
-                float* const place = to[k] + c + i * WIDTH;
-                put_wide(frame.first ? sums[k][i] : get_wide(place) + sums[k][i], place);
+                float* const place = to[k] + c + i * lanes;
+                store(frame.first ? sums[k][i] : load(place) + sums[k][i], place);
             }
         }
     }

@@ -11,7 +11,7 @@ import numpy as np
 
 from preceptor.engines.native.opcodes import TRANSCENDENTAL, opcode
 from preceptor.engines.native.operand import Operand, operand, runs, strip
-from preceptor.engines.native.simplify import ELEMENTWISE, constant_of
+from preceptor.engines.native.simplify import ELEMENTWISE, constant_of, lie_apart
 from preceptor.graph import CONSTANT, INPUT, Graph, Node
 
 LONGEST_ROW = 16384  # numbers of a row that a tile holds whole
@@ -38,19 +38,21 @@ class Pooling:
         return self.height * self.width
 
 
+# At which level the operands of a node lie that reads or makes windows.
+WINDOW_LEVELS = {
+    "window_max": ("full",),
+    "window_sum": ("full",),
+    "window_max_mean": ("full", "full", "pool"),
+    "window_spread": ("pool",),
+    "window_max_spread": ("pool", "full", "pool"),
+}
+
+
 def pooling(node: Node) -> Pooling | None:
     """The windows of a pooling node, where they are of the simple kind and small enough for a tile."""
-    windows = node.params["windows"]
-    if node.primitive.name in ("window_max", "window_sum"):
-        shape = node.inputs[0].shape
-    elif node.primitive.name in ("window_max_spread", "window_max_mean"):
-        shape = node.inputs[1].shape
-    elif node.primitive.name == "window_spread":
-        shape = node.shape
-    else:
-        return None
-    simple = windows.size == windows.stride and not any(map(any, windows.padding)) and set(windows.dilation) == {1}
-    if len(shape) != 4 or not simple or windows.size[0] != 1 or windows.size[3] != 1 or not node.size:
+    levels, windows = WINDOW_LEVELS[node.primitive.name], node.params["windows"]
+    shape = node.inputs[levels.index("full")].shape if "full" in levels else node.shape
+    if len(shape) != 4 or not lie_apart(windows) or windows.size[0] != 1 or windows.size[3] != 1 or not node.size:
         return None
     _, rows, columns, channels = shape
     _, height, width, _ = windows.size
@@ -96,21 +98,10 @@ def kind_of(node: Node) -> str:
         return "tile" if opcode(node) is not None else "other"
     if name in ("sum", "max", "argmax"):
         return reduction_kind(node) or "other"
-    if name in ("window_max", "window_sum", "window_max_mean") and pooling(node):
-        return "pool"
-    if name in ("window_spread", "window_max_spread") and pooling(node):
-        return "spread"
+    if name in WINDOW_LEVELS and pooling(node):
+        return "spread" if name.endswith("spread") else "pool"
     return "other"
 
-
-# At which level the operands of a node lie that reads or makes windows.
-WINDOW_LEVELS = {
-    "window_max": ("full",),
-    "window_sum": ("full",),
-    "window_max_mean": ("full", "full", "pool"),
-    "window_spread": ("pool",),
-    "window_max_spread": ("pool", "full", "pool"),
-}
 
 FUSED = ("tile", "row", "column", "all", "pool", "spread")
 REDUCING = ("row", "column", "all", "pool")  # what reads more numbers than it gives
@@ -278,15 +269,12 @@ class Group:
             if not self._narrow({columns}) or self.pool is not None or not self._operand(x, "full"):
                 return False
             self.has_rows = True
-        elif kind == "pool":
-            if level != "pool" or node.inputs[0].size != self.size or not self._pooled(pooling(node)):
+        elif kind in ("pool", "spread"):
+            full = node if kind == "spread" else node.inputs[0]
+            if kind not in MADE_AT[level] or full.size != self.size or not self._pooled(pooling(node)):
                 return False
-            if not self._all(found, WINDOW_LEVELS[node.primitive.name]):
-                return False
-        elif kind == "spread":
-            if level != "full" or node.size != self.size or not self._pooled(pooling(node)):
-                return False
-            if not self._all(found, WINDOW_LEVELS[node.primitive.name]):
+            levels = WINDOW_LEVELS[node.primitive.name]
+            if not all(self._operand(x, each) for x, each in zip(found, levels, strict=True)):
                 return False
         elif kind == "tile":
             if level == "full" and node.size != self.size:
@@ -303,9 +291,6 @@ class Group:
             return False
         self.pool = pool
         return self._narrow({pool.channels})
-
-    def _all(self, found: list[Operand], levels: tuple[str, ...]) -> bool:
-        return all(self._operand(x, level) for x, level in zip(found, levels, strict=True))
 
     def _operand(self, x: Operand, level: str) -> bool:
         """Whether an operand can be had at a level: from memory, or as a member."""

@@ -13,6 +13,7 @@ from preceptor.engines.native.operand import VIEWS
 from preceptor.graph import CONSTANT, INPUT, Graph, Node
 from preceptor.ops import Primitive, elementwise, movement, pooling, reduction
 from preceptor.ops.primitive import Spec
+from preceptor.ops.window import Windows
 
 # bfloat16 in memory: NumPy has no such type, so that it has a name of its own here.
 BF16 = np.dtype([("bfloat16", np.uint16)])
@@ -199,6 +200,11 @@ def _reads_memory(node: Node) -> bool:
         return True
     windows = node.params.get("windows")
     return windows is not None and windows.size != windows.stride
+
+
+def lie_apart(windows: Windows) -> bool:
+    """Whether windows lie side by side, without gaps, paddings or overlap."""
+    return windows.size == windows.stride and not any(map(any, windows.padding)) and set(windows.dilation) == {1}
 
 
 def _moved_from(node: Node) -> Node:
@@ -491,8 +497,9 @@ def _sum_of_shares(p: _Pass, x: Node, axes: tuple[int, ...]) -> Node | None:
     if _is(largest, "where") and is_rectifier(largest):
         largest = largest.inputs[1]
     inside = [a for a, n in enumerate(windows.size) if n > 1]
-    apart = windows.size == windows.stride and not any(map(any, windows.padding)) and set(windows.dilation) == {1}
-    if not _is(largest, "window_max") or largest.inputs[0] is not values or not apart or not set(inside) <= set(axes):
+    if not _is(largest, "window_max") or largest.inputs[0] is not values or not set(inside) <= set(axes):
+        return None
+    if not lie_apart(windows):
         return None
     if spread is x:
         return p.sum(few, axes)

@@ -29,9 +29,9 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 from made_tables import MADE
 from made_tables import TARGET as MADE_TARGET
 from preceptor.data import split, target_kind, usable_rows
-from preceptor.data.columns import as_column
-from preceptor.data.table import Table
-from preceptor.train import fit
+from preceptor.data.tables.columns import as_column
+from preceptor.data.tables.table import Table
+from preceptor.job import fit
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 # Folder -> files, whether the first line names the columns, target.

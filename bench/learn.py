@@ -23,8 +23,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from preceptor import nn
-from preceptor.data.picture_stream import fit_channels, prepared
-from preceptor.data.pictures import read_pictures
+from preceptor.data.pictures.pictures import read_pictures
+from preceptor.data.pictures.stream import fit_channels, prepared
 from preceptor.engines import choose_engine
 from preceptor.train import AdamW, Arrays, Config, OneCycle, train
 from preceptor.train.loop import learning_rates

@@ -18,7 +18,7 @@ os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 from PIL import Image
 
-from preceptor.data.augment import (
+from preceptor.data.pictures.augment import (
     Augmentation,
     Blur,
     ColourJitter,
@@ -35,9 +35,9 @@ from preceptor.data.augment import (
     Sobel,
     augment,
 )
-from preceptor.data.picture_decode import decode
-from preceptor.data.picture_stream import PictureStream, fit_channels
-from preceptor.data.pictures import Pictures
+from preceptor.data.pictures.decode import decode
+from preceptor.data.pictures.pictures import Pictures
+from preceptor.data.pictures.stream import PictureStream, fit_channels
 
 SINGLE: tuple[Augmentation, ...] = (
     *(Flip(), PadCrop(), ResizedCrop(), QuarterTurn(), Rotate(), Shear(), ColourJitter(hue=0.05), GreyDrop()),

@@ -1,12 +1,16 @@
-"""What a test needs that is not installed."""
+"""What tests of several packages need."""
 
 import os
+from pathlib import Path
 
+import numpy as np
 import pytest
 
 from preceptor.engines import unavailable
 from preceptor.engines.xla import NEEDS_JAX, is_installed
 from preceptor.errors import NotSupported
+
+SHARED = Path(__file__).parents[1].parent / "shared" / "data"
 
 if "PYTEST_XDIST_WORKER" in os.environ:  # workers share the cores; threads of one would wait for those of another
     os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -24,3 +28,44 @@ def pytest_runtest_call(item):
         if (reason := unavailable()) and reason in str(error):
             pytest.skip(f"the native engine: {reason}")
         raise
+
+
+@pytest.fixture(scope="session")
+def torch():
+    """PyTorch, the outside value of many tests here."""
+    found = pytest.importorskip("torch", reason="PyTorch is the reference of this test: pip install 'preceptor[peers]'")
+    found.set_num_threads(1)  # its threads cost more than they bring for arrays as small as these
+    return found
+
+
+@pytest.fixture
+def shared():
+    """Returns the path of a file among the shared data sets, or skips the test."""
+
+    def find(name: str) -> Path:
+        path = SHARED / name
+        if not path.exists():
+            pytest.skip(f"needs the data set {name} in a folder shared/data beside the repository")
+        return path
+
+    return find
+
+
+@pytest.fixture
+def written(tmp_path):
+    """Writes a file and returns its path."""
+
+    def write(content: str | bytes, name: str = "t.csv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return write
+
+
+@pytest.fixture(scope="session")
+def blobs():
+    """Three overlapping groups of 50 points in 6 dimensions, in float64, and the number of each point's group."""
+    rng = np.random.default_rng(5)
+    y = np.arange(50) % 3
+    return rng.normal(size=(50, 6)) + rng.normal(size=(3, 6))[y], y

@@ -9,7 +9,22 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from preceptor.api import *  # noqa: F403
 
-PACKAGES = ("api", "autodiff", "data", "engines", "errors", "graph", "hyper", "lab", "nn", "ops", "report", "train")
+PACKAGES = (
+    "api",
+    "autodiff",
+    "data",
+    "diagnose",
+    "engines",
+    "errors",
+    "graph",
+    "hyper",
+    "job",
+    "lab",
+    "nn",
+    "ops",
+    "report",
+    "train",
+)
 
 
 def __getattr__(name: str) -> Any:

@@ -13,9 +13,9 @@ from preceptor.autodiff import (
 )
 from preceptor.engines import jit
 from preceptor.graph import trace
+from preceptor.job import Run, fit, load, lr_find
 from preceptor.ops import *  # noqa: F403
 from preceptor.report import explain
-from preceptor.train import Run, fit, load, lr_find
 
 __all__ = [
     "Run",

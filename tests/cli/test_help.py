@@ -9,7 +9,7 @@ import pytest
 
 from preceptor.cli import COMMANDS
 from preceptor.hyper import hyper_fields
-from preceptor.train.settings import Settings, own_numbers
+from preceptor.job.settings import Settings, own_numbers
 
 
 def squeezed(text):

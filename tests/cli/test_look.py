@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from preceptor.train import fit
+from preceptor.job import fit
 
 image = pytest.importorskip("PIL.Image", reason="needs Pillow")
 QUICK = {"engine": "reference", "epochs": 1, "batch_size": 8}

@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from preceptor.cli.sheet import GAP, LINE, VARIANTS, write_sheet
-from preceptor.data.augment import Draw, Flip, PadCrop, augment
-from preceptor.data.pictures import Pictures
+from preceptor.data.pictures.augment import Draw, Flip, PadCrop, augment
+from preceptor.data.pictures.pictures import Pictures
 
 image = pytest.importorskip("PIL.Image", reason="needs Pillow")
 

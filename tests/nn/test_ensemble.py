@@ -4,7 +4,7 @@ import pytest
 import preceptor as pr
 from preceptor import nn
 from preceptor.errors import ShapeError
-from preceptor.train import fit, load, make_settings, prepare, resume
+from preceptor.job import fit, load, make_settings, prepare, resume
 
 BY_HAND = {
     "network1/weight": [[1.0], [2.0]],

@@ -5,9 +5,9 @@ import pytest
 
 from preceptor import nn
 from preceptor.errors import ConfigError, DataError
+from preceptor.job import fit
 from preceptor.report import look
 from preceptor.report.sheet import CAPTIONS, GAP, Row, Tile, rows_of, shown_size, write_sheet
-from preceptor.train import fit
 
 image = pytest.importorskip("PIL.Image", reason="needs Pillow")
 QUICK = {"engine": "reference", "epochs": 1, "batch_size": 8}
@@ -103,7 +103,7 @@ def finished(stages):
 
 
 def test_the_strongest_pictures_are_those_of_a_search_through_all(run, folder, monkeypatch):
-    from preceptor.data import picture_preprocess
+    from preceptor.data.pictures import preprocessor as picture_preprocess
 
     pictures = run.preprocessor.open(folder)
     x = next(iter(run.preprocessor.pieces(pictures)))[1]

@@ -16,6 +16,7 @@ FILES = sorted(ROOT.rglob("*.py"))
 ORDER = (
     "errors",
     "hyper",
+    "words",
     "ops",
     "graph",
     "autodiff",
@@ -24,13 +25,14 @@ ORDER = (
     "data",
     "train",
     "diagnose",
+    "job",
     "search",
     "report",
     "lab",
     "api",
     "cli",
 )
-DATA_MAY_IMPORT = {"errors", "hyper", "data"}
+DATA_MAY_IMPORT = {"errors", "hyper", "words", "data"}
 CORE = ("ops", "graph", "autodiff", "engines")
 
 

@@ -7,6 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from preceptor import nn
 from preceptor.engines import Native, Reference, Xla
 from preceptor.errors import ConfigError
+from preceptor.job import fit, make_settings, prepare, resume
 from preceptor.train import (
     EMA,
     SGD,
@@ -20,10 +21,6 @@ from preceptor.train import (
     Muon,
     Plateau,
     Update,
-    fit,
-    make_settings,
-    prepare,
-    resume,
     train,
 )
 

@@ -8,11 +8,12 @@ import click
 from preceptor.cli import USER_MISTAKE
 from preceptor.cli.fit import LEVELS, line, say_found, watched
 from preceptor.cli.options import settings_options
-from preceptor.data import Observation, Pictures
+from preceptor.data import Pictures
+from preceptor.diagnose import Observation
 from preceptor.errors import DataError
 from preceptor.hyper import hyper_fields
-from preceptor.train.fit import look
-from preceptor.train.settings import Settings, make_settings
+from preceptor.job.fit import look
+from preceptor.job.settings import Settings, make_settings
 
 TAKEN = ("target", "kind", "seed", "dev_share", "test_share", "split_column", "group", "time", "test", "skip_corrupt")
 

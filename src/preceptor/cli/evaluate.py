@@ -6,8 +6,8 @@ from pathlib import Path
 import click
 
 from preceptor.cli.fit import line
-from preceptor.train import load
-from preceptor.train.run import figures_as_json
+from preceptor.job import load
+from preceptor.job.run import figures_as_json
 
 
 @click.command()

@@ -20,18 +20,19 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
 
 from preceptor.cli.options import number_options, settings_options
-from preceptor.data import Observation
-from preceptor.data.table import listing
+from preceptor.diagnose import Observation
 from preceptor.engines import advice, agreed, is_first_process
 from preceptor.errors import ConfigError
+from preceptor.job import Fitting, Outcome, Run, make_settings, preparing, resuming
+from preceptor.job.picture_survey import PictureSurvey
+from preceptor.job.run import check_out, figures_as_json
+from preceptor.job.settings import MODELS, Settings, own_numbers
+from preceptor.job.stages import Result, Stages
 from preceptor.nn import Loss, MemberLoss, count_parameters
 from preceptor.nn.layer import within
-from preceptor.train import Figure, Fitting, Outcome, Record, Run, make_settings, preparing, resuming
+from preceptor.train import Figure, Record
 from preceptor.train.loop import initial_values
-from preceptor.train.picture_survey import PictureSurvey
-from preceptor.train.run import check_out, figures_as_json
-from preceptor.train.settings import MODELS, Settings, own_numbers
-from preceptor.train.stages import Result, Stages
+from preceptor.words import listing
 
 EXIT_CODES = {Outcome.DIVERGED: 1, Outcome.INTERRUPTED: 130}
 LEVELS = {"refuse": "refused", "warn": "warning", "note": "note"}

@@ -7,9 +7,9 @@ import click
 from preceptor.cli.fit import line, watched
 from preceptor.data import PicturePreprocessor
 from preceptor.errors import ConfigError
+from preceptor.job import load
 from preceptor.nn import Ensemble
 from preceptor.report.look import write_features, write_filters, write_maps, write_strongest
-from preceptor.train import load
 
 
 @click.command()

@@ -11,10 +11,10 @@ import numpy as np
 from preceptor.cli.fit import line, say_found
 from preceptor.cli.options import number_options, settings_options
 from preceptor.errors import ConfigError
+from preceptor.job import make_settings, prepare
+from preceptor.job.lr_find import FEWEST, HIGHEST, LOWEST, OWN, STEPS, RateTest, rate_test
+from preceptor.job.settings import OPTIMISERS, Settings, own_numbers
 from preceptor.report.rate_curve import rate_curve
-from preceptor.train import make_settings, prepare
-from preceptor.train.lr_find import FEWEST, HIGHEST, LOWEST, OWN, STEPS, RateTest, rate_test
-from preceptor.train.settings import OPTIMISERS, Settings, own_numbers
 
 BARS = " ▁▂▃▄▅▆▇█"
 WIDTH, LINES = 60, 8  # characters of the curve

@@ -5,7 +5,7 @@ from pathlib import Path
 import click
 
 from preceptor.errors import ConfigError
-from preceptor.train import load
+from preceptor.job import load
 
 
 @click.command()

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from preceptor.data.augment import Augmentation, Draw, augment
-from preceptor.data.pictures import Pictures
+from preceptor.data.pictures.augment import Augmentation, Draw, augment
+from preceptor.data.pictures.pictures import Pictures
 from preceptor.report.sheet import shown_size
 
 COLUMNS, VARIANTS = 10, 7

@@ -12,9 +12,11 @@ import numpy as np
 from preceptor.cli.fit import duration, line, loss_name, say_figures, summary
 from preceptor.cli.options import Widths
 from preceptor.cli.sheet import write_sheet
-from preceptor.data.augment import Augmentation, choose_augmentation
-from preceptor.data.pictures import read_pictures
+from preceptor.data.pictures.augment import Augmentation, choose_augmentation
+from preceptor.data.pictures.pictures import read_pictures
 from preceptor.errors import ConfigError, ShapeError
+from preceptor.job import Run, load
+from preceptor.job.settings import HIDDEN, Settings
 from preceptor.nn import (
     Ensemble,
     Layer,
@@ -30,8 +32,6 @@ from preceptor.nn import (
 )
 from preceptor.nn.layer import Arrays, within
 from preceptor.ops import Spec
-from preceptor.train import Run, load
-from preceptor.train.settings import HIDDEN, Settings
 
 BARS = " ▁▂▃▄▅▆▇█"
 WIDTH = 60  # characters of a curve

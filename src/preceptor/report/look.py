@@ -14,6 +14,8 @@ from preceptor import ops
 from preceptor.data import PicturePreprocessor, Pictures, Preprocessor
 from preceptor.engines import choose_engine
 from preceptor.errors import ConfigError
+from preceptor.job import Run
+from preceptor.job.stages import Stage, Stages
 from preceptor.nn import (
     Convolution,
     Dense,
@@ -33,9 +35,7 @@ from preceptor.nn.activation import Activation
 from preceptor.nn.layer import Arrays, within
 from preceptor.ops import Spec
 from preceptor.report.sheet import Row, Tile, rows_of, shown_size, write_sheet
-from preceptor.train import Run
 from preceptor.train.loop import Evaluator
-from preceptor.train.stages import Stage, Stages
 
 MOST = 12  # pictures of each unit
 MOST_UNITS = 128  # on a sheet

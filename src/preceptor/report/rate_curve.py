@@ -4,7 +4,7 @@ import math
 
 import numpy as np
 
-from preceptor.train.lr_find import RateTest
+from preceptor.job.lr_find import RateTest
 
 WIDTH, HEIGHT = 760, 440
 LEFT, RIGHT, TOP, BOTTOM = 70, 20, 50, 60  # margins, in pixels

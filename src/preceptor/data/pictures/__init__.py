@@ -1,0 +1,1 @@
+"""Pictures: found, decoded, augmented, scaled, streamed."""

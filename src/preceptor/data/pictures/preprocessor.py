@@ -1,0 +1,169 @@
+"""What was learned from the training pictures: their shape, their classes, and the scale of their numbers."""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from preceptor.data.pictures.affine import Affine, principal_components, scale_range, standardise, zca, zero_centre
+from preceptor.data.pictures.augment import as_float
+from preceptor.data.pictures.parallel import cores, runs
+from preceptor.data.pictures.pictures import Pictures, read_pictures
+from preceptor.data.pictures.stream import SAMPLED, fit_channels, prepared
+from preceptor.data.tables.columns import objects
+from preceptor.data.tables.table import Table
+from preceptor.errors import ConfigError, DataError
+from preceptor.words import listing
+
+TARGET = "class"  # what the class of a picture is called, where tables have a column
+PIECE_BYTES = 1 << 26  # of pictures, as float32, brought to a network at once outside training
+SAMPLE_BYTES = 1 << 28  # of pictures, as float32, that a scaling of single numbers is learned from
+MOST_WHITENED = 4_096  # numbers in a picture: the matrix is then 64 MiB
+KEPT_VARIANCE = 0.99  # share of the variance that whitening by principal components keeps: conventional
+ZCA_EPSILON = 0.01  # squared brightness: what varies by less than a tenth of the range is not blown up
+SCALINGS = {  # word -> what it does, as said to the user
+    "channel": "mean 0 and standard deviation 1 in each channel",
+    "mean-image": "less the mean picture",
+    "standardise": "mean 0 and standard deviation 1 at each place",
+    "range": "from -1 to 1 at each place",
+    "whiten": "principal components of 99 % of the variance, whitened",
+    "zca": "whitened with the least change (ZCA)",
+}
+
+
+@dataclass(frozen=True, eq=False)
+class PicturePreprocessor:
+    """How pictures become what a network takes.
+
+    Args:
+        shape: (height, width, channels) of each picture.
+        classes: their names.
+        scaling: which of SCALINGS.
+        normalise: what brings values from 0 to 1 to scale, as it was learned.
+        rows: number of training pictures.
+    """
+
+    shape: tuple[int, int, int]
+    classes: tuple[str, ...]
+    scaling: str
+    normalise: Affine
+    rows: int
+
+    target = TARGET
+    kind = "classes"
+    target_sd = 1.0
+    left_out = 0
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Shape of what a network takes of a picture."""
+        matrix = self.normalise.matrix
+        return self.shape if matrix is None or self.normalise.shape is not None else matrix.shape[1:]
+
+    @property
+    def features(self) -> int:
+        """Numbers in what a network takes of a picture."""
+        return int(np.prod(self.input_shape))
+
+    def lines(self) -> list[str]:
+        """What the pictures are: sentences for the terminal."""
+        colours = "Grey" if self.shape[-1] == 1 else "In colour"
+        return [
+            f"{colours}; {SCALINGS[self.scaling]}.",
+            f"{len(self.classes)} classes: {listing(self.classes)}.",
+        ]
+
+    def open(self, source: Any, header: bool = True) -> Pictures:
+        """The pictures to predict, brought to the shape of the training. Raises: DataError as read_pictures."""
+        if not isinstance(source, (str, Path)):
+            raise DataError(
+                f"predict: a {type(source).__name__} was given; the path of a picture, or of a folder or zip file of "
+                "pictures, is needed, for the network was trained on pictures."
+            )
+        return read_pictures(source, shape=self.shape, classes=self.classes, labelled=False)
+
+    def pieces(self, pictures: Pictures) -> Iterator[tuple[Table, np.ndarray]]:
+        """The pictures, some at a time: a table of their files and classes, and what the network takes of them."""
+        for start, end in runs(pictures.rows, max(1, PIECE_BYTES // (4 * math.prod(self.shape)))):
+            rows = np.arange(start, end)
+            yield self._table(pictures, rows), prepared(pictures, rows, self.normalise)
+
+    def _table(self, pictures: Pictures, rows: np.ndarray) -> Table:
+        names = [pictures.names[row] if pictures.names else str(row) for row in rows.tolist()]
+        columns = {"picture": objects(names, len(names))}
+        if pictures.labels is not None:
+            labels = [pictures.classes[code] if code >= 0 else None for code in pictures.labels[rows].tolist()]
+            columns[TARGET] = objects(labels, len(labels))
+        return Table(pictures.name, columns)
+
+    def encode_target(self, table: Table, numbers: np.ndarray | None = None) -> np.ndarray:
+        """The number of each picture's class. Shapes: -> (row,), int32."""
+        codes = {label: code for code, label in enumerate(self.classes)}
+        return np.array([codes[label] for label in table.column(TARGET).tolist()], np.int32)
+
+    def decode_number(self, values: np.ndarray) -> np.ndarray:
+        """Pictures have classes, never a number."""
+        raise AssertionError("the target of pictures is a class")
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything but `arrays` as JSON types. Inverse: from_dict."""
+        kept = ("shape", "classes", "scaling", "rows")
+        return {"pictures": {name: getattr(self, name) for name in kept}}
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The numbers of the scaling, by name."""
+        return self.normalise.arrays()
+
+    @classmethod
+    def from_dict(cls, saved: dict[str, Any], arrays: dict[str, np.ndarray]) -> "PicturePreprocessor":
+        """The preprocessor that to_dict and arrays saved."""
+        known = saved["pictures"]
+        shape, classes = tuple(known["shape"]), tuple(known["classes"])
+        return cls(shape, classes, known["scaling"], Affine(**arrays), known["rows"])
+
+
+def learn_scaling(pictures: Pictures, rows: np.ndarray, scaling: str) -> Affine:
+    """The scaling of this name, from the training rows or as many of them, evenly spaced, as fit in SAMPLE_BYTES.
+
+    Raises: ConfigError where a matrix over all numbers of a picture would be too large.
+    """
+    if scaling == "channel":
+        return fit_channels(pictures, rows)
+    size = math.prod(pictures.shape)
+    if scaling in ("whiten", "zca") and size > MOST_WHITENED:
+        raise ConfigError(
+            f"preprocess {scaling}: a picture has {size:,} numbers; at most {MOST_WHITENED:,} can be whitened. Choose "
+            "another, or smaller pictures."
+        )
+    count = min(len(rows), SAMPLED, max(2, SAMPLE_BYTES // (4 * size)))
+    some = rows[np.linspace(0, len(rows) - 1, count).astype(np.int64)]
+    x = as_float(pictures.take(some, workers=cores()))
+    learn: dict[str, Callable[[np.ndarray], Affine]] = {
+        "mean-image": zero_centre,
+        "standardise": standardise,
+        "range": scale_range,
+        "whiten": lambda x: principal_components(x, KEPT_VARIANCE, whiten=True),
+        "zca": lambda x: zca(x, epsilon=ZCA_EPSILON),
+    }
+    return learn[scaling](x)
+
+
+class PictureRows:
+    """Some pictures of a set as a network takes them: as an array of which slices are made when they are asked for."""
+
+    def __init__(self, pictures: Pictures, rows: np.ndarray, normalise: Affine) -> None:
+        self.pictures, self.rows, self.normalise = pictures, rows, normalise
+        self.dtype, self.shape = np.dtype(np.float32), (len(rows), *prepared(pictures, rows[:1], normalise).shape[1:])
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def __getitem__(self, rows: slice) -> np.ndarray:
+        return prepared(self.pictures, self.rows[rows], self.normalise)
+
+    def fingerprint(self) -> bytes:
+        """What tells these pictures from others."""
+        return self.pictures.content_hashes()[self.rows].tobytes()

@@ -1,0 +1,1 @@
+"""Tables: bytes, then text, records, columns, and the table."""

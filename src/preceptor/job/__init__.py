@@ -1,0 +1,22 @@
+"""The main job: from a table or pictures to a trained, judged network in a folder."""
+
+from preceptor.job.fit import Fitting, Outcome, fit, prepare, preparing, resume, resuming
+from preceptor.job.lr_find import RateTest, lr_find
+from preceptor.job.run import Run, load
+from preceptor.job.settings import Settings, make_settings
+
+__all__ = [
+    "Fitting",
+    "Outcome",
+    "RateTest",
+    "Run",
+    "Settings",
+    "fit",
+    "load",
+    "lr_find",
+    "make_settings",
+    "prepare",
+    "preparing",
+    "resume",
+    "resuming",
+]

@@ -1,0 +1,73 @@
+"""The recipe for pictures: what a training is like where the user left it open, chosen by the pictures.
+
+The figures that chose each number are in docs/recipe.md.
+"""
+
+import math
+from dataclasses import replace
+
+import numpy as np
+
+from preceptor.data import PicturePreprocessor
+from preceptor.errors import ConfigError
+from preceptor.job.recipe import power_of_two
+from preceptor.job.settings import PICTURE_MODELS, Settings
+
+MODEL = "convnet"
+LARGE = 48  # shorter side; beyond it the first convolution takes every second place, of half as many filters
+LAST_SIDE = 4  # after the last pool, at most
+MOST_FILTERS = 256
+DROP_RATE = 0.3  # before the last layers
+RATE, WEIGHT_DECAY = 3e-3, 0.05  # AdamW, one-cycle, of networks with batch norm
+RATES = {"alexnet": 1e-4, "lenet5": 1e-3}  # of those without
+BATCH_SIZES = 16, 64  # few pictures take small batches
+STEPS = 4_000  # of a training that lasts as long as few pictures ask for
+EPOCHS = (10, 150)  # at least, at most
+
+
+def complete_pictures(settings: Settings, preprocessor: PicturePreprocessor, rows: int) -> Settings:
+    """The settings with what they leave open chosen by the pictures: `rows` of them to train on.
+
+    What the user chose stays. Completing twice changes nothing.
+    """
+    is_flat = len(preprocessor.input_shape) == 1
+    s = replace(settings, model=settings.model or ("mlp" if is_flat else MODEL))
+    is_ready = s.model in PICTURE_MODELS
+    if is_ready and is_flat:
+        raise ConfigError(
+            f"model {s.model}: whitened pictures are rows of components; it needs pictures. Use model mlp, or "
+            "preprocess zca."
+        )
+    optimiser = s.optimiser or "adamw"
+    own = dict(s.own)
+    if s.optimiser is None:
+        own.setdefault("weight_decay", WEIGHT_DECAY)
+    drop_rate = s.drop_rate if s.drop_rate is not None else DROP_RATE if is_ready else 0.0
+    filled = replace(
+        s,
+        members=s.members or 1,
+        waves=s.waves or 0,
+        hidden=s.hidden if s.hidden is not None or is_ready else (128, 64),
+        activation=s.activation or "relu",
+        drop_rate=drop_rate,
+        optimiser=optimiser,
+        schedule=s.schedule or "one-cycle",
+        own=own,
+    )
+    rate = s.learning_rate
+    if rate is None:
+        own_rate = RATES.get(str(s.model), RATE)
+        rate = own_rate if s.optimiser is None and is_ready else filled.make_optimiser().usual_rate
+    size = s.batch_size or power_of_two(rows / 50, BATCH_SIZES)
+    epochs = s.epochs or int(np.clip(STEPS * size // rows, *EPOCHS))
+    patience = s.patience or max(filled.least_patience, epochs // 2)
+    return replace(filled, learning_rate=rate, batch_size=size, epochs=epochs, patience=patience)
+
+
+def stages(shape: tuple[int, int, int]) -> tuple[tuple[int, ...], int]:
+    """(filters of each stage, stride of the first convolution) of the default network for pictures of this shape."""
+    side = min(shape[:2])
+    stride, first = (2, 16) if side > LARGE else (1, 32)
+    pools = math.ceil(math.log2(max(side / stride / LAST_SIDE, 1)))
+    pools = min(max(pools, 2), max(1, int(math.log2(side))))  # two where the picture allows
+    return tuple(min(first * 2**stage, MOST_FILTERS) for stage in range(pools)), stride

@@ -1,0 +1,171 @@
+"""From a set of pictures to what training sees: read, divided, looked at, brought to scale."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from preceptor.data import Split, split, split_by_part
+from preceptor.data.pictures.augment import Augmentation, Mixer, choose_augmentation
+from preceptor.data.pictures.pictures import Pictures, read_pictures
+from preceptor.data.pictures.preprocessor import TARGET, PicturePreprocessor, PictureRows, learn_scaling
+from preceptor.data.pictures.stream import PictureStream
+from preceptor.diagnose import Observation
+from preceptor.job.picture_recipe import MODEL, complete_pictures, stages
+from preceptor.job.settings import PICTURE_MODELS, Settings
+from preceptor.job.stages import Encoded, Stage, Stages
+from preceptor.nn import Flatten, Layer, Sequential, convnet
+from preceptor.train.loop import Streamed
+from preceptor.words import listing
+
+FEW = 20  # training pictures of a class; below it a network learns the pictures by heart
+IMBALANCE = 10.0  # largest class to smallest: conventional
+PARTS = ("train", "dev", "test")
+
+
+@dataclass(frozen=True)
+class PictureSurvey:
+    """A set of pictures that was read, divided and looked at.
+
+    Args:
+        table: the pictures.
+        parts: train, dev and test rows.
+        how: in words, how they were divided.
+        scaling: how the pictures are brought to scale, of SCALINGS.
+        found: what was seen, the gravest first.
+    """
+
+    table: Pictures
+    parts: Split
+    how: str
+    scaling: str
+    found: list[Observation]
+    notes: tuple[str, ...] = ()
+
+    @property
+    def checks(self) -> list[str]:
+        """What was looked for, in words."""
+        return [
+            "files that cannot be read",
+            "pictures that are in train and in dev or test",
+            "one picture in two classes",
+            "few pictures of a class",
+            "unequal classes",
+        ]
+
+    @property
+    def target(self) -> str:
+        """What is to be told of a picture."""
+        return TARGET
+
+    @property
+    def kind(self) -> str:
+        """What the target is."""
+        return "classes"
+
+    @property
+    def identifiers(self) -> list[str]:
+        """What names each picture."""
+        return ["picture"]
+
+    @cached_property
+    def preprocessor(self) -> PicturePreprocessor:
+        """What the training pictures ask for."""
+        scaling, rows = self.scaling, self.parts.train
+        normalise = learn_scaling(self.table, rows, scaling)
+        return PicturePreprocessor(self.table.shape, self.table.classes, scaling, normalise, len(rows))
+
+    def complete(self, settings: Settings) -> Settings:
+        """The settings with what they leave open chosen by the recipe for pictures."""
+        return complete_pictures(settings, self.preprocessor, len(self.parts.train))
+
+    def make_network(self, settings: Settings, outputs: int) -> Layer:
+        """The network that completed settings ask for; one for tables sees each picture as one row of numbers."""
+        if settings.model == MODEL:
+            widths, stride = stages(self.table.shape)
+            return convnet(outputs, widths=widths, stride=stride, drop_rate=settings.drop_rate or 0.0)
+        network = settings.make_network(outputs)
+        if settings.model in PICTURE_MODELS:
+            return network
+        assert isinstance(network, Sequential)
+        return Sequential((Flatten(), *network.layers), ("flatten", *network.names))
+
+    def augmentations(self, settings: Settings) -> tuple[Augmentation | Mixer, ...]:
+        """How training pictures are changed: as asked for, or as the pictures allow."""
+        chosen = settings.augmentations()
+        return choose_augmentation(self.table) if chosen is None else chosen
+
+    def encode(self, settings: Settings) -> Stages[Encoded]:
+        """Training pictures as a stream, augmented; dev and test as they are, decoded when they are needed."""
+        yield Stage("preparing")
+        pictures, normalise = self.table, self.preprocessor.normalise
+        assert pictures.labels is not None
+        steps = self.augmentations(settings)
+        plain = [each for each in steps if not isinstance(each, Mixer)]
+        mixers = [each for each in steps if isinstance(each, Mixer)]
+        stream = PictureStream(
+            pictures, self.parts.train, normalise, seed=settings.seed, steps=plain, mixer=mixers[0] if mixers else None
+        )
+        judged: list[Any] = []
+        for rows in (self.parts.dev, self.parts.test):
+            judged += [PictureRows(pictures, rows, normalise), pictures.labels[rows]] if len(rows) else [None, None]
+        dev_x, dev_y, test_x, test_y = judged
+        return Encoded(Streamed(stream, dev_x, dev_y), test_x, test_y, [])
+
+
+def survey_pictures(source: str | Path, settings: Settings) -> Stages[PictureSurvey]:
+    """Reads a set of pictures, divides it and looks at it.
+
+    Pictures that are equal in every pixel come to one part, unless the source itself divides them.
+
+    Raises: DataError where there are no such pictures.
+    """
+    yield Stage("reading and checking pictures")
+    pictures = read_pictures(source, target=settings.target, skip_corrupt=settings.skip_corrupt)
+    assert pictures.labels is not None
+    dev, seed, labels, hashes = settings.dev_share, settings.seed, pictures.labels, pictures.content_hashes()
+    if pictures.parts is not None:
+        numbers = np.array([PARTS.index(part) for part in pictures.parts.tolist()], np.int8)
+        parts = split_by_part(numbers, dev=dev, seed=seed, labels=labels)
+        own = "train, dev and test" if (numbers == 1).any() else "train and test"
+        how = f"{own} as the source divides them{'' if (numbers == 1).any() else '; dev drawn by class'}"
+    else:
+        groups = hashes if len(np.unique(hashes)) < len(hashes) else None
+        parts = split(pictures.rows, dev=dev, test=settings.test_share, seed=seed, labels=labels, groups=groups)
+        how = "stratified by class"
+    return PictureSurvey(pictures, parts, how, settings.preprocess, _look(pictures, parts))
+
+
+def _look(pictures: Pictures, parts: Split) -> list[Observation]:
+    """What is wrong or remarkable with a divided set of pictures."""
+    assert pictures.labels is not None
+    found = []
+    hashes, labels = pictures.content_hashes(), pictures.labels
+    held = np.concatenate([parts.dev, parts.test])
+    seen = np.isin(hashes[held], hashes[parts.train])
+    if seen.any():
+        text = f"{int(seen.sum()):,} of the {len(held):,} dev and test pictures are in train as well, pixel by pixel"
+        level = "warn" if seen.mean() > 0.01 else "note"
+        text += ": the figures will be too good; remove the copies." if level == "warn" else "; too few to matter."
+        found.append(Observation("duplicates", level, text))
+    elif (copies := len(hashes) - len(np.unique(hashes))) > 0:
+        text = f"{copies:,} pictures repeat another one pixel by pixel; copies are kept in one part."
+        found.append(Observation("duplicates", "note", text))
+    order = np.lexsort((labels, hashes))
+    twice = (hashes[order][1:] == hashes[order][:-1]) & (labels[order][1:] != labels[order][:-1])
+    if twice.any():
+        text = f"{int(twice.sum()):,} pictures lie in two classes, pixel by pixel; one of the labels is wrong."
+        found.append(Observation("contradiction", "warn", text))
+    counts = np.bincount(labels[parts.train], minlength=len(pictures.classes))
+    few = [name for name, count in zip(pictures.classes, counts, strict=True) if count < FEW]
+    if few:
+        which = f"{listing(few)} {'has' if len(few) == 1 else 'have'}"
+        text = f"Few pictures: {which} fewer than {FEW} to train on; more pictures help more than any setting."
+        found.append(Observation("few_rows", "note", text))
+    if counts.max() > IMBALANCE * max(counts.min(), 1):
+        most, least = pictures.classes[int(counts.argmax())], pictures.classes[int(counts.argmin())]
+        text = f"Unequal classes: {most} has {counts.max():,} training pictures, {least} {counts.min():,}; judge by f1."
+        found.append(Observation("imbalance", "note", text))
+    return sorted(found, key=lambda each: ("refuse", "warn", "note").index(each.level))

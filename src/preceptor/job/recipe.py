@@ -1,0 +1,158 @@
+"""The recipe: what a training is like where the user left it open, chosen by the facts of the data.
+
+The figures that chose each number are in docs/recipe.md.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from itertools import pairwise
+
+import numpy as np
+
+from preceptor.data import Preprocessor
+from preceptor.data.encoding.preprocessor import Codes, Feature, Numbers
+from preceptor.engines import choose_engine
+from preceptor.errors import ConfigError
+from preceptor.job.settings import PICTURE_MODELS, Settings
+from preceptor.nn import Layer, Levels, Loss
+from preceptor.train.loop import Config
+
+ROW_VISITS = 3_000_000  # rows seen in a whole training of one plain network, within EPOCHS: 100 epochs for small tables
+EPOCHS = (10, 100)
+BATCH_SIZES = (32, 256)  # small tables take small batches; a batch is about 1/200 of the training rows between
+LARGE_BATCH, MANY_ROWS = 1024, 2_000_000  # so many training rows give larger batches, which are faster, enough steps
+
+MEMBERS, MORE_MEMBERS, FEW_ROWS = 8, 16, 5_000  # of the ensemble; more below so many training rows: cheap there
+WIDTHS = (64, 64)  # of each member
+WAVES = 16
+LEVEL_WIDTH = Levels.width  # of the vector of a level
+ROWS_FOR_WAVES = {
+    "classes": 1_000,
+    "number": 10_000,
+}  # training rows; fewer cannot teach them, and a number less than classes
+RATE, RATE_OF_FEW = 5e-3, 2e-3  # of the ensemble, per step; the second below 1,000 training rows
+WEIGHT_DECAY, MORE_DECAY = 0.01, 0.1  # more for a number of few rows, as below
+DROP_RATE, MANY_CLASSES = 0.2, 10  # of fewer classes; from so many on the members need all their units
+DROP_RATE_OF_NUMBER, ROWS_PER_FEATURE = 0.1, 20  # only below so many training rows for each feature: else none
+ENSEMBLE_EPOCHS, STEPS = (10, 40), 800  # at most; a table of few rows may take more, for so many steps in all
+WORK = 4e11  # multiplications and additions of a whole training of the ensemble: about 15 s on two cores
+WIDE = 300  # features; beyond it one plain network: eight first layers would cost more than they tell
+
+
+def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Settings:
+    """The settings with what they leave open chosen by the data: `rows` training rows, as `preprocessor` sees them.
+
+    What the user chose stays. Completing twice changes nothing.
+    """
+    if settings.model in PICTURE_MODELS:
+        raise ConfigError(f"model {settings.model}: the data are a table; it needs pictures. Leave --model out.")
+    s, features = replace(settings, model=settings.model or "mlp"), preprocessor.features
+    plain = s.model != "mlp" or s.hidden is not None or features > WIDE
+    members = s.members or (1 if plain else MEMBERS if rows >= FEW_ROWS else MORE_MEMBERS)
+    if s.model != "mlp":
+        members = 1
+    ensemble = members > 1
+    hidden = s.hidden if s.hidden is not None else WIDTHS if ensemble else (128, 64) if s.model == "mlp" else ()
+    kind = "classes" if preprocessor.classes is not None else "number"
+    many = rows >= ROWS_FOR_WAVES[kind]
+    waves = s.waves if s.waves is not None else WAVES if many and not plain else 0
+    drop_rate = s.drop_rate
+    if drop_rate is None:
+        drop_rate = _drop_rate(preprocessor, rows) if ensemble else 0.0
+    optimiser = s.optimiser or ("adamw" if ensemble or "weight_decay" in s.own else "adam")
+    own = dict(s.own)
+    if ensemble and s.optimiser is None:
+        own.setdefault("weight_decay", WEIGHT_DECAY if many or kind == "classes" else MORE_DECAY)
+    filled = replace(
+        s,
+        members=members,
+        hidden=hidden,
+        waves=waves,
+        activation=s.activation or "relu",
+        drop_rate=drop_rate,
+        optimiser=optimiser,
+        schedule=s.schedule or "one-cycle",
+        own=own,
+    )
+    rate = s.learning_rate
+    if rate is None:
+        own_rate = RATE if rows >= 1_000 else RATE_OF_FEW
+        rate = own_rate if ensemble and s.optimiser is None else filled.make_optimiser().usual_rate
+    size = s.batch_size or usual_batch(rows)
+    wide = features + LEVEL_WIDTH * len(level_features(preprocessor)[0])
+    visits = WORK / (6 * members * _products(wide, hidden, waves, len(number_features(preprocessor))))
+    most = min(max(ENSEMBLE_EPOCHS[1], STEPS * size // rows), EPOCHS[1])
+    usual = np.clip(visits // rows, ENSEMBLE_EPOCHS[0], most) if ensemble else np.clip(ROW_VISITS // rows, *EPOCHS)
+    epochs = s.epochs or int(usual)
+    patience = s.patience or max(filled.least_patience, epochs // 2 if ensemble else epochs // 3)
+    return replace(filled, learning_rate=rate, batch_size=size, epochs=epochs, patience=patience)
+
+
+def usual_batch(rows: int) -> int:
+    """The batch size for so many training rows."""
+    if rows >= MANY_ROWS:
+        return LARGE_BATCH
+    return power_of_two(rows / 200, BATCH_SIZES)
+
+
+def power_of_two(size: float, limits: tuple[int, int]) -> int:
+    """The nearest power of two, within limits that are such powers."""
+    return int(np.clip(2 ** round(np.log2(max(size, 1))), *limits))
+
+
+def _drop_rate(preprocessor: Preprocessor, rows: int) -> float:
+    """The dropout of an ensemble."""
+    if preprocessor.classes is not None:
+        return DROP_RATE if len(preprocessor.classes) < MANY_CLASSES else 0.0
+    return DROP_RATE_OF_NUMBER if rows < ROWS_PER_FEATURE * preprocessor.features else 0.0
+
+
+def _products(features: int, hidden: tuple[int, ...], waves: int, numbers: int) -> int:
+    """Multiplications of one row in one member, roughly: what a step costs is six times that."""
+    widths = (features + 3 * numbers * bool(waves), *hidden)
+    return sum(a * b for a, b in pairwise(widths)) + widths[-1] + 8 * waves * numbers
+
+
+def number_features(preprocessor: Preprocessor) -> tuple[int, ...]:
+    """Positions, among the features, of the plain numbers: not of the pixels of a block, not of flags or levels."""
+    return tuple(start for start, each in _placed(preprocessor) if isinstance(each, Numbers) and each.width is None)
+
+
+def level_features(preprocessor: Preprocessor) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """Positions of the features that are numbers of levels, and how many levels each has: for `nn.Levels`."""
+    found = [(start, each.entries) for start, each in _placed(preprocessor) if isinstance(each, Codes)]
+    return tuple(start for start, _ in found), tuple(entries for _, entries in found)
+
+
+def _placed(preprocessor: Preprocessor) -> Iterator[tuple[int, Feature]]:
+    """The columns with the position of the first feature of each."""
+    start = 0
+    for column in preprocessor.columns:
+        yield start, column
+        start += len(column.names)
+
+
+def make_config(settings: Settings, network: Layer, loss: Loss, rows: int) -> Config:
+    """The training that settings ask for; what they leave open is chosen by the number of training rows."""
+    optimiser = settings.make_optimiser()
+    epochs = settings.epochs or int(np.clip(ROW_VISITS // rows, *EPOCHS))
+    size = settings.batch_size or usual_batch(rows)
+    if min(size, rows) % settings.accumulate:
+        raise ConfigError(
+            f"accumulate is {settings.accumulate} and a batch has {min(size, rows)} rows; pieces of one size are "
+            "required. Give a batch_size that is a multiple of it."
+        )
+    return Config(
+        network=network,
+        loss=loss,
+        optimiser=optimiser,
+        schedule=settings.make_schedule(),
+        penalties=settings.make_penalties(),
+        update=settings.make_update(),
+        learning_rate=optimiser.usual_rate if settings.learning_rate is None else settings.learning_rate,
+        warmup=settings.warmup,
+        batch_size=min(size, rows),
+        epochs=epochs,
+        seed=settings.seed,
+        engine=choose_engine(settings.engine, settings.precision, settings.devices, min(size, rows), settings.threads),
+    )

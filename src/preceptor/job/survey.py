@@ -1,0 +1,342 @@
+"""From a table, wherever it lies, to what training sees: read, divided, looked at, encoded."""
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from preceptor.data import (
+    LongTable,
+    Preprocessor,
+    RowFile,
+    RowStream,
+    Split,
+    Table,
+    append_rows,
+    check_room,
+    default_target,
+    fit_preprocessor,
+    missing_rows,
+    open_table,
+    read,
+    split,
+    split_by_column,
+    split_by_order,
+    split_by_part,
+    target_kind,
+    usable_rows,
+)
+from preceptor.data.division.split import PART_WORDS
+from preceptor.data.encoding.preprocessor import no_target
+from preceptor.data.tables.table import check_column
+from preceptor.diagnose import Observation, checks_made, inspect_table, twins
+from preceptor.errors import ConfigError, DataError
+from preceptor.job.recipe import complete, level_features, number_features
+from preceptor.job.settings import Settings
+from preceptor.job.stages import Encoded, Stage, Stages
+from preceptor.nn import Layer
+from preceptor.train.loop import Arrays, Streamed
+from preceptor.words import listing
+
+SAMPLE = 1 << 18  # rows of a long table that are looked at: a mean is then known to 0.2 % of the standard deviation
+MOST_JUDGES = 100_000  # rows of a long table in dev and in test: an accuracy is then known to 0.3 %
+MOST_LABELS = 10_000  # a class of a long table has a row in the sample, as long as there are no more classes
+NOBODY = 3  # the part of a row without a target
+
+
+@dataclass(frozen=True)
+class Survey:
+    """A table that was read, divided and looked at.
+
+    Args:
+        table: as it was read.
+        seen: its rows that have a target; of a long table a sample of them.
+        numbers: their row numbers in the table.
+        target, kind: the column to predict, and whether it is "classes" or a "number".
+        parts: train, dev and test, as row numbers of the table; `seen_parts`: those that were seen, of `seen`.
+        found: what the gate saw, the gravest first.
+        settings: as they were asked for.
+        notes: how the table was taken, where it is not as usual: sentences.
+    """
+
+    table: Table | LongTable
+    seen: Table
+    numbers: np.ndarray
+    target: str
+    kind: str
+    parts: Split
+    seen_parts: Split
+    found: list[Observation]
+    settings: Settings
+    notes: tuple[str, ...] = ()
+
+    @property
+    def how(self) -> str:
+        """In words, how the rows were divided."""
+        asked = self.settings
+        whole = f" by whole groups of {asked.group}" if asked.group else ""
+        drawn = f"stratified by class{whole}" if self.kind == "classes" else f"at random{whole}"
+        if asked.test is not None:
+            return f"test as {Path(asked.test).name} says, dev {drawn}"
+        if asked.split_column is not None:
+            return f"as the column {asked.split_column} says" + ("" if self._names_dev else f", dev {drawn}")
+        return drawn if asked.time is None else f"the latest by {asked.time}"
+
+    @property
+    def _names_dev(self) -> bool:
+        """Whether the column of the parts names dev rows."""
+        known = self.seen.column(str(self.settings.split_column)).tolist()
+        return any(PART_WORDS.get(str(word).strip().lower()) == 1 for word in known)
+
+    @property
+    def checks(self) -> list[str]:
+        """What was looked for, in words."""
+        return checks_made()
+
+    @property
+    def identifiers(self) -> list[str]:
+        """The columns that number the rows."""
+        return [name for each in self.found if each.rule == "identifier" for name in each.columns]
+
+    @cached_property
+    def preprocessor(self) -> Preprocessor:
+        """What the training rows ask for. Raises: DataError as fit_preprocessor."""
+        table, parts = (self.seen, self.seen_parts) if isinstance(self.table, LongTable) else (self.table, self.parts)
+        learned = fit_preprocessor(
+            table,
+            self.target,
+            parts.train,
+            kind=self.settings.kind,
+            aside=_aside(self.settings),
+            number_levels=_takes_levels(self.settings),
+        )
+        if table is self.table:
+            return learned
+        rows = sum(map(len, (self.parts.train, self.parts.dev, self.parts.test)))
+        return replace(learned, rows=len(self.parts.train), left_out=self.table.rows - rows)
+
+    def complete(self, settings: Settings) -> Settings:
+        """The settings with what they leave open chosen by the recipe for tables."""
+        return complete(settings, self.preprocessor, len(self.parts.train))
+
+    def make_network(self, settings: Settings, outputs: int) -> Layer:
+        """The network that completed settings ask for."""
+        return settings.make_network(outputs, number_features(self.preprocessor), level_features(self.preprocessor))
+
+    def encode(self, settings: Settings) -> Stages[Encoded]:
+        """Features and targets of the three parts. See `encode`."""
+        return (yield from encode(self, self.preprocessor, settings.seed))
+
+
+def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Survey]:
+    """Reads a table, divides its rows and looks at them.
+
+    Raises: DataError, ConfigError, with what was received, what is required and the likely cure.
+    """
+    yield Stage("reading")
+    table = open_table(source, header=header)
+    target = settings.target or default_target(table.name)
+    if target is None:
+        raise DataError(
+            f"{table.name}: no target was named; one of its columns is needed: {listing(table.columns, 20)}. "
+            "Name it with --target (in Python: target=...)."
+        )
+    for name in (settings.split_column, settings.group, settings.time):
+        if name is not None:
+            check_column(table.name, name, table.columns)
+            if name == target:
+                raise ConfigError(f"{table.name}: {name!r} is the target; another column must divide the rows.")
+    if isinstance(table, LongTable):
+        if settings.test is not None:
+            raise ConfigError(
+                f"{table.name}: it is too large to have the rows of {settings.test} added. Put the test rows into it "
+                "and name their part in a column: --split-column."
+            )
+        return (yield from _survey_long(table, target, settings))
+    part = None
+    if settings.test is not None:
+        other = read(settings.test, header=header)
+        part = np.repeat(np.array([0, 2], np.int8), [table.rows, other.rows])
+        table = append_rows(table, other)
+    usable = usable_rows(table, target)
+    kept = table if len(usable) == table.rows else table.select(usable)
+    kind = target_kind(table, target, usable, settings.kind)
+    labels = kept.column(target) if kind == "classes" else None
+    if labels is not None and labels.dtype == object:
+        labels = labels.astype(str)
+    shares = settings.dev_share, settings.test_share
+    parts = _divide(kept, usable, labels, shares, settings, None if part is None else part[usable])
+    found = inspect_table(kept.without(*_aside(settings)), target, parts, kind, numbers=usable)
+    return Survey(table, kept, usable, target, kind, _numbered(parts, usable), parts, found, settings)
+
+
+def _divide(
+    table: Table | LongTable,
+    usable: np.ndarray,
+    labels: np.ndarray | None,
+    shares: tuple[float, float],
+    settings: Settings,
+    part: np.ndarray | None = None,
+) -> Split:
+    """The split that the settings ask for, of the usable rows.
+
+    Args:
+        labels: class of each usable row.
+        shares: of dev and test.
+        part: of each usable row, where the test rows came as a file of their own.
+    """
+    dev, test = shares
+
+    def column(name: str) -> np.ndarray:
+        return table.column(name) if isinstance(table, Table) else table.column(name)[usable]
+
+    groups = column(settings.group) if settings.group else None
+    drawn: dict[str, Any] = {"dev": dev, "seed": settings.seed, "labels": labels, "groups": groups}
+    if part is not None:
+        return split_by_part(part, **drawn)
+    if settings.split_column is not None:
+        return split_by_column(column(settings.split_column), numbers=usable, **drawn)
+    if settings.time is not None:
+        return split_by_order(column(settings.time), dev=dev, test=test, numbers=usable)
+    return split(len(usable), test=test, **drawn)
+
+
+def _aside(settings: Settings) -> dict[str, str]:
+    """The columns that divide the rows and so are nothing to learn from, each with the reason."""
+    named = {settings.split_column: "names the part of each row", settings.group: "names the group of each row"}
+    return {name: reason for name, reason in named.items() if name is not None}
+
+
+def _takes_levels(settings: Settings) -> bool:
+    """Whether the network has a vector for each level of a large category."""
+    return settings.model in ("mlp", None)
+
+
+def _numbered(parts: Split, numbers: np.ndarray) -> Split:
+    return Split(numbers[parts.train], numbers[parts.dev], numbers[parts.test])
+
+
+def _survey_long(table: LongTable, target: str, settings: Settings) -> Stages[Survey]:
+    """The same for a table that stays on the disk: all targets are looked at, and a sample of the rows."""
+    codes, labels = yield from _target_codes(table, target)
+    usable = np.flatnonzero(codes >= 0)
+    if not len(usable):
+        raise no_target(table.name, target, table.rows)
+    yield Stage("drawing a sample")
+    some = table.sample(SAMPLE, names=[target])[0]
+    kind = target_kind(some, target, usable_rows(some, target), settings.kind)
+    is_shared_out = kind == "classes" and labels <= MOST_LABELS
+    shares = _share(settings, "dev_share", len(usable)), _share(settings, "test_share", len(usable))
+    parts = _numbered(_divide(table, usable, codes[usable] if is_shared_out else None, shares, settings), usable)
+    firsts = np.full(labels if is_shared_out else 0, -1, np.int64)  # a training row of each class
+    if is_shared_out:
+        firsts[codes[parts.train[::-1]]] = parts.train[::-1]
+        firsts = firsts[firsts >= 0]
+    seen, numbers = table.sample(SAMPLE, firsts)
+    has_target = codes[numbers] >= 0
+    seen, numbers = seen.select(np.flatnonzero(has_target)), numbers[has_target]
+    part = _part_of_rows(parts, table.rows)[numbers]
+    seen_parts = Split(*(np.flatnonzero(part == each) for each in range(3)))
+    yield Stage("checking")
+    found = inspect_table(seen.without(*_aside(settings)), target, seen_parts, kind, numbers=numbers)
+    note = (
+        f"The table is read from the disk piece by piece. Its columns, and what is said of them, are judged by "
+        f"{seen.rows:,} of its {table.rows:,} rows, spread evenly."
+    )
+    return Survey(table, seen, numbers, target, kind, parts, seen_parts, found, settings, (note,))
+
+
+def _share(settings: Settings, name: str, rows: int) -> float:
+    """The share of a part of a long table: the usual one is too much where it makes more than MOST_JUDGES rows."""
+    asked = float(getattr(settings, name))
+    is_usual = asked == getattr(Settings, name)
+    return min(asked, MOST_JUDGES / rows) if is_usual else asked
+
+
+def _target_codes(table: LongTable, target: str) -> Stages[tuple[np.ndarray, int]]:
+    """A number for each row's target, the same for the same, -1 where it is missing; and how many there are.
+
+    Beyond MOST_LABELS only whether it is missing is told. Shapes: (row,), int32.
+    """
+    codes = np.empty(table.rows, np.int32)
+    known: dict[Any, int] = {}
+    for start, piece in table.pieces([target]):
+        yield Stage("reading the target", start, table.rows)
+        values = piece.column(target)
+        missing = missing_rows(values)
+        here = codes[start : start + len(values)]
+        if len(known) > MOST_LABELS:
+            here[:] = np.where(missing, -1, 0)
+        elif values.dtype == object:
+            here[:] = [-1 if value is None else known.setdefault(value, len(known)) for value in values.tolist()]
+        else:
+            levels, inverse = np.unique(values, return_inverse=True)
+            numbers = [-1 if level != level else known.setdefault(level, len(known)) for level in levels.tolist()]
+            here[:] = np.where(missing, -1, np.array(numbers, np.int32)[inverse])
+    return codes, len(known)
+
+
+def _part_of_rows(parts: Split, rows: int) -> np.ndarray:
+    """Which part each row belongs to: 0 train, 1 dev, 2 test, NOBODY. Shapes: (row,), int8."""
+    part = np.full(rows, NOBODY, np.int8)
+    for number, each in enumerate((parts.train, parts.dev, parts.test)):
+        part[each] = number
+    return part
+
+
+def encode(seen: Survey, preprocessor: Preprocessor, seed: int) -> Stages[Encoded]:
+    """The features and targets of the three parts: in memory, or of a long table in files that have no name.
+
+    Disk: of a long table, 4 bytes for each feature of each row. Memory: its targets, and of its rows a few pieces.
+
+    Raises: DataError where a value does not fit the preprocessor, or the disk has no room.
+    """
+    parts = (seen.parts.train, seen.parts.dev, seen.parts.test)
+    if isinstance(seen.table, Table):
+        (x, y), (dev_x, dev_y), (test_x, test_y) = (_in_memory(preprocessor, seen.table, rows) for rows in parts)
+        return Encoded(Arrays(x, y, dev_x, dev_y), test_x, test_y, [])
+    check_room(4 * preprocessor.features * sum(map(len, parts)), seen.table.name)
+    files = [RowFile(preprocessor.features) for _ in parts]
+    targets = [np.empty(len(rows), np.int32 if preprocessor.classes is not None else np.float32) for rows in parts]
+    hashes = [np.empty(len(rows), np.uint64) for rows in parts]
+    part = _part_of_rows(seen.parts, seen.table.rows)
+    for start, piece in seen.table.pieces():
+        yield Stage("encoding", start, seen.table.rows)
+        where = part[start : start + piece.rows]
+        chosen = np.flatnonzero(where != NOBODY)
+        kept = piece if len(chosen) == piece.rows else piece.select(chosen)
+        x, y = _encoded(preprocessor, kept, start + chosen)
+        mixed = _row_hashes(x, y)
+        for number, file in enumerate(files):
+            rows = np.flatnonzero(where[chosen] == number)
+            targets[number][len(file) : len(file) + len(rows)] = y[rows]
+            hashes[number][len(file) : len(file) + len(rows)] = mixed[rows]
+            file.append(x[rows])
+    found = list(twins(hashes[0], np.concatenate(hashes[1:])))
+    (dev_x, dev_y), (test_x, test_y) = (
+        (file, target) if len(file) else (None, None) for file, target in zip(files[1:], targets[1:], strict=True)
+    )
+    return Encoded(Streamed(RowStream(files[0], targets[0], seed), dev_x, dev_y), test_x, test_y, found)
+
+
+def _in_memory(preprocessor: Preprocessor, table: Table, rows: np.ndarray) -> Any:
+    """(features, target) of some rows; (None, None) of no rows."""
+    if not len(rows):
+        return None, None
+    return _encoded(preprocessor, table.select(rows), rows)
+
+
+def _encoded(preprocessor: Preprocessor, table: Table, numbers: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Features and targets; errors name the rows by their numbers in the table they were taken from."""
+    return preprocessor.transform(table, numbers), preprocessor.encode_target(table, numbers)
+
+
+def _row_hashes(x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """A number for each row of features and its target, the same for the same. Shapes: -> (row,), uint64."""
+    bits = np.random.Generator(np.random.Philox(key=20_26)).integers(1, 2**64 - 1, x.shape[1] + 1, np.uint64) | 1
+    total = y.astype(np.float32).view(np.uint32) * bits[-1]
+    for column in range(x.shape[1]):
+        total += x[:, column].view(np.uint32) * bits[column]
+    return total

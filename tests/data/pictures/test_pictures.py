@@ -1,0 +1,538 @@
+import gzip
+import io
+import struct
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from preceptor.data.pictures import files as picture_files
+from preceptor.data.pictures import pictures as module
+from preceptor.data.pictures.pictures import looks_like_pictures, read_pictures
+from preceptor.errors import DataError
+
+Image = pytest.importorskip("PIL.Image", reason="needs Pillow")
+
+
+def noise(height: int, width: int, seed: int = 0, channels: int = 3) -> np.ndarray:
+    """Random pixels."""
+    return np.random.default_rng(seed).integers(0, 256, (height, width, channels), np.uint8)
+
+
+def encoded(pixels: np.ndarray, kind: str = "PNG", **options) -> bytes:
+    """The bytes of a picture file."""
+    file = io.BytesIO()
+    Image.fromarray(pixels[..., 0] if pixels.shape[-1] == 1 else pixels).save(file, kind, **options)
+    return file.getvalue()
+
+
+@pytest.fixture
+def tree(tmp_path):
+    """Writes files (name -> bytes) into a folder, and returns it."""
+
+    def write(files: dict[str, bytes], name: str = "set") -> Path:
+        for each, content in files.items():
+            path = tmp_path / name / each
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        return tmp_path / name
+
+    return write
+
+
+def zipped(folder: Path) -> Path:
+    """A zip file with the files of a folder, in reverse order."""
+    path = folder.with_suffix(".zip")
+    with zipfile.ZipFile(path, "w") as archive:
+        for file in sorted(folder.rglob("*"), reverse=True):
+            if file.is_file():
+                archive.write(file, file.relative_to(folder.parent))
+    return path
+
+
+def two_classes(count: int = 3, size: int = 8) -> dict[str, bytes]:
+    """The files of a small set."""
+    return {f"{c}/{n}.png": encoded(noise(size, size, 10 * k + n)) for k, c in enumerate("ab") for n in range(count)}
+
+
+def test_a_folder_with_a_folder_for_each_class(tree):
+    found = read_pictures(tree(two_classes()))
+    assert (found.classes, found.labels.tolist(), found.parts) == (("a", "b"), [0, 0, 0, 1, 1, 1], None)
+    assert found.labels.dtype == np.int32
+    assert found.names == ("a/0.png", "a/1.png", "a/2.png", "b/0.png", "b/1.png", "b/2.png")
+    assert (found.rows, found.shape, found.notes, found.name) == (6, (8, 8, 3), (), "set")
+    taken = found.take(np.array([4, 0]))
+    assert taken.dtype == np.uint8
+    assert (taken == np.stack([noise(8, 8, 11), noise(8, 8, 0)])).all()
+
+
+def test_folders_inside_that_of_a_class(tree):
+    files = {"a/x/1.png": encoded(noise(4, 4)), "b/1.png": encoded(noise(4, 4, 1))}
+    found = read_pictures(tree(files))
+    assert (found.classes, found.labels.tolist()) == (("a", "b"), [0, 1])
+    assert found.notes == ("Pictures in folders inside that of a class belong to the outer one: 1 of them.",)
+
+
+def test_classes_that_are_numbers_are_in_their_order(tree):
+    files = {f"{label}/x.png": encoded(noise(4, 4, label)) for label in (10, 9, 0)}
+    assert read_pictures(tree(files)).classes == ("0", "9", "10")
+
+
+@pytest.mark.parametrize(
+    "train, dev, test",
+    [("train", "val", "test"), ("Training", "validation", "Testing"), ("seg_train", "dev", "seg_test")],
+)
+def test_parts_beside_each_other(tree, train, dev, test):
+    files = {f"{part}/{name}": data for part in (train, dev, test) for name, data in two_classes().items()}
+    found = read_pictures(tree({f"archive/images/{name}": data for name, data in files.items()}))
+    assert found.classes == ("a", "b")
+    assert [len(found.rows_of(part)) for part in ("train", "dev", "test")] == [6, 6, 6]
+    assert (found.names[found.rows_of("train")[0]]).startswith(f"archive/images/{train}/a/")
+
+
+def test_parts_with_a_folder_between(tree):
+    files = {f"{part}/{part}/{name}": data for part in ("train", "test") for name, data in two_classes().items()}
+    found = read_pictures(tree(files))
+    assert (found.classes, len(found.rows_of("test"))) == (("a", "b"), 6)
+
+
+def test_a_part_without_classes_is_passed_over(tree):
+    files = {f"train/{name}": data for name, data in two_classes().items()} | {"test/1.png": encoded(noise(8, 8))}
+    found = read_pictures(tree(files))
+    assert (found.rows, found.parts) == (6, None)
+    assert "test/1.png" in found.notes[0]
+
+
+def test_a_class_may_be_called_train(tree):
+    files = {f"{label}/{n}.png": encoded(noise(4, 4, n)) for label in ("train", "bus") for n in range(2)}
+    assert read_pictures(tree(files)).classes == ("bus", "train")
+
+
+def test_a_class_that_is_only_tested_is_refused(tree):
+    files = {f"train/{name}": data for name, data in two_classes().items()}
+    files |= {"test/A/x.png": encoded(noise(8, 8)), "test/b/x.png": encoded(noise(8, 8))}
+    with pytest.raises(DataError, match=r"set: the class 'A' is not in the training part.* Did you mean 'a'"):
+        read_pictures(tree(files))
+
+
+@pytest.mark.parametrize("parts", [False, True])
+def test_a_zip_file_holds_what_its_folder_holds(tree, parts):
+    files = two_classes()
+    if parts:
+        files = {f"{part}/{name}": data for part in ("train", "test") for name, data in files.items()}
+    folder = tree(files)
+    whole, packed = read_pictures(folder), read_pictures(zipped(folder))
+    assert (whole.classes, whole.labels.tolist()) == (packed.classes, packed.labels.tolist())
+    assert (whole.take(range(whole.rows)) == packed.take(range(packed.rows))).all()
+    assert (whole.content_hashes() == packed.content_hashes()).all()
+    assert looks_like_pictures(zipped(folder))
+
+
+def test_names_in_a_zip_file_lead_nowhere(tmp_path):
+    path = tmp_path / "deep" / "inside" / "x.zip"
+    path.parent.mkdir(parents=True)
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in two_classes().items():
+            archive.writestr(name, data)
+        archive.writestr("../../evil.png", encoded(noise(8, 8)))
+        archive.writestr("/etc/evil.png", encoded(noise(8, 8)))
+    found = read_pictures(path)
+    assert found.classes == ("a", "b", "etc")  # a name below the zip file like any other
+    assert [each for each in tmp_path.rglob("*") if each.is_file()] == [path]
+
+
+def test_zip_files_that_cannot_be_read_are_refused(tree, tmp_path, monkeypatch):
+    monkeypatch.setattr(picture_files, "FREE_BYTES", 1 << 20)
+    (tmp_path / "broken.zip").write_bytes(b"PK\x03\x04 and no more")
+    with pytest.raises(DataError, match=r"broken.zip: the archive cannot be unpacked"):
+        read_pictures(tmp_path / "broken.zip")
+    path = tmp_path / "bomb.zip"
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("a/x.bmp", bytes(2 << 20))
+        for name, data in two_classes().items():
+            archive.writestr(name, data)
+    with pytest.raises(DataError, match=r"1 file cannot be read: a/x.bmp \(.*at most 200 times"):
+        read_pictures(path)
+
+
+def test_stray_files_are_named_and_junk_is_not(tree):
+    junk = {"a/.DS_Store": b"x", "a/._0.png": b"x", "Thumbs.db": b"x", "__MACOSX/a/0.png": b"x", ".git/a/1.png": b"x"}
+    strays = {"a/notes.txt": b"x", "README.md": b"x"}
+    found = read_pictures(tree(two_classes() | junk | strays))
+    assert found.rows == 6
+    assert found.notes == ("2 files are no pictures by their suffix and were passed over: README.md, a/notes.txt.",)
+    found = read_pictures(tree(two_classes() | {"9.png": encoded(noise(8, 8))}, "other"))
+    assert found.notes == ("1 file is not in the folder of a class and was passed over: 9.png.",)
+
+
+@pytest.mark.parametrize(
+    "name, broken, reason",
+    [
+        ("empty", b"", "none of PNG"),
+        ("text", b"hello, I am no picture", "none of PNG"),
+        ("cut PNG", encoded(noise(64, 64))[:3000], "truncated"),
+        ("cut JPEG", encoded(noise(64, 64), "JPEG")[:1500], "truncated"),
+        ("SVG", b"<svg xmlns='http://www.w3.org/2000/svg'/>", "none of PNG"),
+        ("EPS", b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n", "none of PNG"),
+    ],
+)
+def test_corrupt_files_are_named_and_refused_or_skipped(tree, name, broken, reason):
+    folder = tree(two_classes() | {"b/broken.jpg": broken})
+    with pytest.raises(DataError, match=rf"set: 1 file cannot be read: b/broken.jpg \(.*{reason}"):
+        read_pictures(folder)
+    found = read_pictures(folder, skip_corrupt=True)
+    assert (found.rows, found.labels.tolist()) == (6, [0, 0, 0, 1, 1, 1])
+    assert found.notes[0].startswith("1 file cannot be read and was passed over: b/broken.jpg")
+    assert (found.take([5]) == noise(8, 8, 12)).all()
+
+
+def test_a_set_of_which_nothing_can_be_read(tree):
+    folder = tree({"a/1.png": b"x", "b/1.png": b"y"})
+    with pytest.raises(DataError, match=r"2 files cannot be read.*Fetch them again\.$"):
+        read_pictures(folder, skip_corrupt=True)
+
+
+def test_too_many_pixels_are_refused_before_they_are_decoded(tree):
+    for side, reason in ((30_000, "exceeds limit"), (9_500, "9,500 x 9,500 pixels are more than 89,478,485")):
+        folder = tree(two_classes() | {"a/bomb.ppm": f"P6 {side} {side} 255\n".encode() + bytes(99)})
+        with pytest.raises(DataError, match=rf"a/bomb.ppm \(.*{reason}"):
+            read_pictures(folder)
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "WEBP", "TIFF"])
+def test_pictures_are_turned_as_they_are_meant_to_be_seen(tree, orientation, kind):
+    upright = np.zeros((16, 32, 3), np.uint8)
+    upright[:8, :16], upright[8:, 16:] = 255, 128
+    stored = {  # the EXIF standard: where row 0 and column 0 of the stored pixels belong
+        1: lambda x: x,
+        2: lambda x: x[:, ::-1],
+        3: lambda x: x[::-1, ::-1],
+        4: lambda x: x[::-1],
+        5: lambda x: x.transpose(1, 0, 2),
+        6: lambda x: np.rot90(x),
+        7: lambda x: np.rot90(x, 2).transpose(1, 0, 2),
+        8: lambda x: np.rot90(x, -1),
+    }[orientation](upright)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    data = encoded(np.ascontiguousarray(stored), kind, exif=exif, **({"lossless": True} if kind == "WEBP" else {}))
+    found = read_pictures(tree({"a/x.jpg": data, "b/y.png": encoded(upright)}))
+    assert found.shape == (16, 32, 3) or found.channels == 1
+    assert np.abs(found.take([0])[0].astype(int) - found.take([1])[0]).max() < 12  # JPEG loses a little
+    assert (len(found.notes) == 2) == (orientation > 1 and kind != "TIFF")
+
+
+def pixel_kinds() -> dict[str, tuple[bytes, np.ndarray, str]]:
+    """Name -> file, the pixels it should give, a piece of the note."""
+    colour, grey = noise(8, 8, 1), noise(8, 8, 2, channels=1)
+    seen = np.repeat(grey, 3, 2)
+    picture = Image.fromarray(colour)
+
+    def saved(image, kind="PNG", **options):
+        file = io.BytesIO()
+        image.save(file, kind, **options)
+        return file.getvalue()
+
+    clear = np.dstack([colour, np.where(np.arange(64).reshape(8, 8) % 2, 255, 0).astype(np.uint8)])
+    on_white = np.where(clear[..., 3:] == 255, colour, 255).astype(np.uint8)
+    palette = picture.quantize(16)
+    cut = (np.arange(64).reshape(8, 8) * 1000).astype(np.uint16)
+    black = np.arange(64).reshape(8, 8) % 2 == 0
+    return {
+        "grey": (saved(Image.fromarray(grey[..., 0])), seen, ""),
+        "two colours": (saved(Image.fromarray(black)), np.repeat(black[..., None], 3, 2) * np.uint8(255), ""),
+        "clear": (saved(Image.fromarray(clear)), on_white, "has transparency"),
+        "palette": (saved(palette), np.asarray(palette.convert("RGB")), ""),
+        "GIF": (saved(palette, "GIF"), np.asarray(palette.convert("RGB")), ""),
+        "BMP": (saved(picture, "BMP"), colour, ""),
+        "PPM": (saved(picture, "PPM"), colour, ""),
+        "TIFF": (saved(picture, "TIFF", compression="tiff_lzw"), colour, ""),
+        "16 bits": (saved(Image.fromarray(cut)), np.repeat((cut >> 8).astype(np.uint8)[..., None], 3, 2), "16 bits"),
+        "film": (
+            saved(picture, "TIFF", save_all=True, append_images=[picture.rotate(90)]),
+            colour,
+            "several frames",
+        ),
+        "print": (saved(picture.convert("CMYK"), "TIFF"), np.asarray(picture.convert("CMYK").convert("RGB")), "print"),
+    }
+
+
+@pytest.mark.parametrize("kind", pixel_kinds())
+def test_every_kind_of_pixel_becomes_8_bits_of_colour(tree, kind):
+    data, expected, note = pixel_kinds()[kind]
+    found = read_pictures(tree({"a/x.png": data, "b/y.png": encoded(noise(8, 8))}))
+    assert (found.take([0])[0] == expected).all()
+    assert note in " ".join(found.notes)
+    assert bool(found.notes) == bool(note)
+
+
+def test_fractions_as_pixels_are_refused(tree):
+    file = io.BytesIO()
+    Image.fromarray(np.random.default_rng(0).random((8, 8), np.float32)).save(file, "TIFF")
+    with pytest.raises(DataError, match="fractions of no known range"):
+        read_pictures(tree(two_classes() | {"a/x.tif": file.getvalue()}))
+
+
+def test_grey_pictures_have_one_channel(tree):
+    files = {f"{label}/{n}.png": encoded(noise(8, 8, n, channels=1)) for label in "ab" for n in range(2)}
+    assert read_pictures(tree(files)).shape == (8, 8, 1)
+    in_colour = {f"{label}/{n}.jpg": encoded(np.repeat(noise(8, 8, n, 1), 3, 2)) for label in "ab" for n in range(2)}
+    found = read_pictures(tree(in_colour, "stored in colour"))
+    assert found.shape == (8, 8, 1)
+    assert found.notes == ("The pictures are stored in colour, but all are grey; they are taken as grey.",)
+    assert (found.take([0])[0] == noise(8, 8, 0, 1)).all()
+
+
+@pytest.mark.parametrize(
+    "sizes, expected",
+    [
+        ([(20, 30)] * 10, (20, 30)),
+        ([(20, 30)] * 9 + [(300, 100)], (20, 30)),
+        ([(20, 30), (40, 50), (60, 40)], (40, 40)),
+        ([(480, 640)] * 10, (224, 299)),
+        ([(480, 640), (1000, 500), (500, 700)], (224, 224)),
+        ([(1, 5), (5, 1)], (1, 1)),
+    ],
+)
+def test_the_common_size(tree, sizes, expected):
+    files = {f"{'ab'[n % 2]}/{n}.png": encoded(np.full((*size, 3), n, np.uint8)) for n, size in enumerate(sizes)}
+    found = read_pictures(tree(files))
+    assert found.shape[:2] == expected
+    assert any("scaled and cut" in note for note in found.notes) == any(size != expected for size in sizes)
+
+
+def test_scaling_keeps_the_aspect_and_the_middle(tree):
+    wide = np.zeros((20, 60, 3), np.uint8)
+    wide[:, 20:40, 0] = 255  # a red square in the middle
+    found = read_pictures(tree({"a/x.png": encoded(wide), "b/y.png": encoded(noise(10, 10))}), shape=(10, 10, 3))
+    assert (found.take([0])[0, :, 1:-1] == (255, 0, 0)).all()
+    image = Image.fromarray(noise(40, 40, 5))
+    found = read_pictures(tree({"a/x.png": encoded(noise(40, 40, 5))}, "one"), shape=(10, 10, 3), labelled=False)
+    assert (found.take([0])[0] == np.asarray(image.resize((10, 10), Image.Resampling.BILINEAR))).all()
+
+
+def test_a_large_jpeg_is_decoded_at_a_lower_resolution_to_much_the_same(tree):
+    down = np.linspace(0, 255, 1600).astype(np.uint8)
+    smooth = np.stack([np.add.outer(down // 2, down // 2), np.tile(down, (1600, 1)), np.tile(down[:, None], 1600)], -1)
+    found = read_pictures(tree({"a/x.jpg": encoded(smooth, "JPEG", quality=95)}), shape=(100, 100, 3), labelled=False)
+    expected = Image.fromarray(smooth).resize((100, 100), Image.Resampling.BILINEAR)
+    assert np.abs(found.take([0])[0].astype(int) - np.asarray(expected)).max() <= 4
+
+
+def test_a_set_that_is_not_kept_comes_out_the_same(tree, monkeypatch):
+    folder = tree(two_classes(40, 12))
+    kept = read_pictures(folder)
+    monkeypatch.setattr(module, "KEPT_BYTES", 1000)
+    rows = np.random.default_rng(0).integers(0, 80, 200)
+    for source in (zipped(folder), folder):
+        streamed = read_pictures(source)
+        assert kept.is_in_memory
+        assert not streamed.is_in_memory
+        assert (kept.hashes == streamed.hashes).all()
+        for workers in (1, 2):
+            assert (kept.take(rows) == streamed.take(rows, workers=workers)).all()
+    (folder / "a" / "3.png").write_bytes(b"gone")
+    with pytest.raises(DataError, match=r"set/a/3.png: .*; it was whole when the set was read"):
+        streamed.take(range(80))
+
+
+def test_equal_pictures_have_equal_hashes(tree):
+    files = two_classes() | {"b/again.bmp": encoded(noise(8, 8, 1), "BMP")}
+    found = read_pictures(tree(files))
+    hashes = found.content_hashes()
+    assert hashes.dtype == np.uint64
+    assert hashes[found.names.index("a/1.png")] == hashes[found.names.index("b/again.bmp")]
+    assert len(set(hashes.tolist())) == 6
+
+
+def test_known_classes_and_shape_for_new_pictures(tree):
+    folder = tree({"x/b/1.png": encoded(noise(20, 30)), "x/c/1.png": encoded(noise(20, 30, 1))})
+    found = read_pictures(folder, shape=(8, 8, 1), classes=("a", "b", "c"), labelled=False)
+    assert (found.labels.tolist(), found.classes, found.shape) == ([1, 2], ("a", "b", "c"), (8, 8, 1))
+    with pytest.raises(DataError, match="class 'c' is not among the classes that were learned"):
+        read_pictures(folder, classes=("a", "b"))
+    flat = read_pictures(tree({"1.png": encoded(noise(8, 8)), "2.png": encoded(noise(8, 8))}, "flat"), labelled=False)
+    assert (flat.rows, flat.labels) == (2, None)
+    single = read_pictures(folder / "x" / "b" / "1.png", labelled=False)
+    assert (single.rows, single.shape, single.labels) == (1, (20, 30, 3), None)
+
+
+@pytest.mark.parametrize(
+    "files, message",
+    [
+        ({}, "there is no such file or folder"),
+        ({"notes.md": b"x"}, "there is no picture in it"),
+        ({"1.png": encoded(noise(4, 4))}, "all pictures lie in one folder"),
+        ({"a/1.png": encoded(noise(4, 4))}, "all pictures lie in one folder"),
+    ],
+)
+def test_what_holds_no_classes_is_refused(tree, files, message):
+    with pytest.raises(DataError, match=message):
+        read_pictures(tree(files))
+
+
+def idx(values: np.ndarray) -> bytes:
+    """The bytes of an IDX file."""
+    return struct.pack(f">HBB{values.ndim}I", 0, 8, values.ndim, *values.shape) + values.tobytes()
+
+
+def idx_set(dot: str = "-", pack=lambda data: data, end: str = "") -> dict[str, bytes]:
+    """The files of a set like MNIST."""
+    files = {}
+    for part, count in (("train", 5), ("t10k", 3)):
+        files[f"{part}-images{dot}idx3-ubyte{end}"] = pack(idx(noise(count, 4, 1, channels=6)))
+        files[f"{part}-labels{dot}idx1-ubyte{end}"] = pack(idx(np.arange(count, dtype=np.uint8) * 2))
+    return files
+
+
+@pytest.mark.parametrize("files", [idx_set(), idx_set("."), idx_set("-", gzip.compress, ".gz")])
+@pytest.mark.parametrize("packed", [False, True])
+def test_idx_files(tree, files, packed):
+    folder = tree(files)
+    found = read_pictures(zipped(folder) if packed else folder)
+    assert (found.shape, found.rows, found.classes) == ((4, 6, 1), 8, ("0", "2", "4", "6", "8"))
+    assert found.labels.tolist() == [0, 1, 2, 3, 4, 0, 1, 2]
+    assert found.rows_of("test").tolist() == [5, 6, 7]
+    assert (found.take(range(5))[..., 0] == noise(5, 4, 1, channels=6)).all()
+    assert looks_like_pictures(folder)
+    one = read_pictures(folder / next(name for name in files if name.startswith("t10k-images")))
+    assert (one.rows, one.parts) == (3, None)
+    small = read_pictures(folder, shape=(2, 2, 3))
+    assert small.shape == (2, 2, 3)
+
+
+def test_idx_files_that_do_not_add_up(tree):
+    files = idx_set()
+    with pytest.raises(DataError, match=r"no file of labels beside it"):
+        read_pictures(tree({name: data for name, data in files.items() if name != "t10k-labels-idx1-ubyte"}, "1"))
+    with pytest.raises(DataError, match=r"promises 120 bytes of shape \(5, 4, 6\), and 119 follow"):
+        read_pictures(tree(files | {"train-images-idx3-ubyte": files["train-images-idx3-ubyte"][:-1]}, "2"))
+    with pytest.raises(DataError, match=r"begins with 50 4e 47"):
+        read_pictures(tree(files | {"train-images-idx3-ubyte": b"PNG and so on"}, "3"))
+    broken = {name + ".gz": gzip.compress(data)[:-9] for name, data in files.items()}
+    with pytest.raises(DataError, match="cannot be unpacked"):
+        read_pictures(tree(broken, "4"))
+    with pytest.raises(DataError, match=r"2 folders hold sets of pictures: fashion, mnist"):
+        read_pictures(tree({f"{name}/{each}": data for name in ("mnist", "fashion") for each, data in files.items()}))
+
+
+def cifar_set(fine: bool) -> dict[str, bytes]:
+    """The files of a set like CIFAR."""
+    pixels = noise(6, 3, 1, channels=1024)
+    records = [bytes([*([9] * fine), row % 2]) + pixels[row].tobytes() for row in range(6)]
+    if fine:
+        return {
+            "train.bin": b"".join(records[:4]),
+            "test.bin": b"".join(records[4:]),
+            "fine_label_names.txt": b"apple\nbear\n",
+            "coarse_label_names.txt": b"x\n",
+        }
+    return {
+        "data_batch_1.bin": b"".join(records[:3]),
+        "data_batch_2.bin": records[3],
+        "test_batch.bin": b"".join(records[4:]),
+        "batches.meta.txt": b"apple\nbear\n\n",
+        "readme.html": b"x",
+    }
+
+
+@pytest.mark.parametrize("fine", [False, True])
+def test_cifar(tree, fine):
+    files = cifar_set(fine)
+    found = read_pictures(tree({f"cifar-bin/{name}": data for name, data in files.items()}))
+    assert (found.shape, found.classes, found.labels.tolist()) == ((32, 32, 3), ("apple", "bear"), [0, 1, 0, 1, 0, 1])
+    assert found.rows_of("test").tolist() == [4, 5]
+    planes = noise(6, 3, 1, channels=1024).reshape(6, 3, 32, 32)
+    assert (found.take([5])[0, :, :, 2] == planes[5, 2]).all()
+    first = next(iter(files))
+    with pytest.raises(DataError, match="no whole number of records"):
+        read_pictures(tree(files | {first: files[first][:-1]}, "cut"))
+
+
+def test_pickled_cifar_is_refused_unread(tree):
+    folder = tree({"data_batch_1": b"x", "test_batch": b"x", "batches.meta": b"x"})
+    assert looks_like_pictures(folder)
+    with pytest.raises(DataError, match="reading a pickle may run any code; the binary version is needed"):
+        read_pictures(folder)
+
+
+def table_set(prefix: str = "") -> dict[str, bytes]:
+    """Pictures in one folder, and a table of their classes."""
+    lines = ["file,label", *(f"{prefix}{n}.png,{'xy'[n % 2]}" for n in range(4))]
+    return {"list.csv": "\n".join(lines).encode()} | {f"img/{n}.png": encoded(noise(8, 8, n)) for n in range(4)}
+
+
+@pytest.mark.parametrize("prefix", ["img/", "./img/", "img\\", ""])
+def test_a_table_of_file_names(tree, prefix):
+    folder = tree(table_set(prefix) | {"img/9.png": encoded(noise(8, 8))})
+    for source in (folder, folder / "list.csv", zipped(folder)):
+        assert looks_like_pictures(source)
+        found = read_pictures(source)
+        assert (found.classes, found.labels.tolist()) == (("x", "y"), [0, 1, 0, 1])
+        assert (found.take([3])[0] == noise(8, 8, 3)).all()
+        assert len(found.notes) == 1
+        assert "not in the list" in found.notes[0]
+
+
+def test_a_table_with_parts_and_more_columns(tree):
+    lines = ["id,path,breed,split", *(f"{n},img/{n}.png,{n % 2},{('train', 'valid')[n // 2]}" for n in range(4))]
+    files = table_set() | {"list.csv": "\n".join(lines).encode()}
+    with pytest.raises(DataError, match=r"list.csv: the columns are id, breed; one of them must be named as the class"):
+        read_pictures(tree(files))
+    found = read_pictures(tree(files), target="breed")
+    assert (found.classes, found.rows_of("dev").tolist()) == (("0", "1"), [2, 3])
+    with pytest.raises(DataError, match=r"no column 'bread' of classes; .* Did you mean 'breed'"):
+        read_pictures(tree(files), target="bread")
+
+
+@pytest.mark.parametrize("name", ["../secret.png", "/etc/secret.png", "img/none.png"])
+def test_a_table_names_only_files_below_its_folder(tree, tmp_path, name):
+    (tmp_path / "secret.png").write_bytes(encoded(noise(8, 8)))
+    files = table_set("img/")
+    files["list.csv"] += f"\n{name},x".encode()
+    with pytest.raises(DataError, match=f"1 of the 5 files are not there, such as {name}"):
+        read_pictures(tree(files))
+
+
+def test_what_looks_like_pictures(tree, written, tmp_path):
+    assert looks_like_pictures(tree(two_classes()))
+    assert looks_like_pictures(tree(two_classes()) / "a" / "0.png")
+    assert not looks_like_pictures(tmp_path / "nothing")
+    assert not looks_like_pictures(written("a,b\n1,2\n"))
+    assert not looks_like_pictures(tree({"data.csv": b"a,b\n1,2\n", "figure.png": encoded(noise(4, 4))}, "table"))
+    assert not looks_like_pictures(tree({"data.csv": b"a,b\n1,2\n", "out/figure.png": encoded(noise(4, 4))}, "table2"))
+    assert looks_like_pictures(tree(two_classes() | {"results.csv": b"a,b\n1,2\n"}, "pictures and a table"))
+    assert looks_like_pictures(tree(two_classes() | {"README.txt": b"These are pictures"}, "pictures and a text"))
+    (tmp_path / "broken.zip").write_bytes(b"PK")
+    assert not looks_like_pictures(tmp_path / "broken.zip")
+
+
+def test_links_in_a_circle_end(tree):
+    folder = tree(two_classes())
+    (folder / "a" / "up").symlink_to(folder)
+    assert read_pictures(folder).classes == ("a", "b")
+
+
+def test_pillow_is_loaded_on_use():
+    code = "import sys, preceptor.data.pictures.pictures; print('PIL' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+
+
+@pytest.mark.parametrize(
+    "name, rows, shape, classes, test",
+    [
+        ("fashion-mnist", 70_000, (28, 28, 1), 10, 10_000),
+        ("sign-digits", 401, (100, 100, 3), 10, 0),
+        ("cifar10-jpg-folder", 1500, (32, 32, 3), 10, 500),
+    ],
+)
+def test_shared_sets(shared, name, rows, shape, classes, test):
+    assert looks_like_pictures(shared(name))
+    found = read_pictures(shared(name))
+    assert (found.rows, found.shape, len(found.classes), len(found.rows_of("test"))) == (rows, shape, classes, test)
+    assert len(np.unique(found.content_hashes())) == rows

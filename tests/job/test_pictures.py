@@ -1,0 +1,206 @@
+"""The main job on pictures: folders, parts, augmentation, resume, prediction."""
+
+import csv
+
+import numpy as np
+import pytest
+
+from preceptor.errors import ConfigError, DataError
+from preceptor.job import fit, load, make_settings, prepare, resume
+
+QUICK = {"engine": "reference", "epochs": 2, "batch_size": 8, "model": "mlp", "hidden": (16,)}
+
+
+def picture(rng, number):
+    """A noisy 8 x 8 picture whose colour tells its class."""
+    colour = np.array([(200, 40, 40), (40, 200, 40), (40, 40, 200)][number])
+    return np.clip(colour + rng.normal(0, 25, (8, 8, 3)), 0, 255).astype(np.uint8)
+
+
+def save(path, pixels):
+    from PIL import Image
+
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(pixels).save(path)
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(("red", "green", "blue")):
+        for each in range(20):
+            save(tmp_path / "data" / name / f"{each:02}.png", picture(rng, number))
+    return tmp_path / "data"
+
+
+def test_a_folder_of_pictures_is_learned_judged_and_predicted(folder, tmp_path):
+    run = fit(folder, out=tmp_path / "run", **QUICK | {"epochs": 12})
+    assert run.classes == ("blue", "green", "red")
+    assert run.test["accuracy"] >= 0.8
+    assert run.facts["split"] == {"train": 42, "dev": 9, "test": 9}
+    again = load(tmp_path / "run")
+    assert again.preprocessor.to_dict() == run.preprocessor.to_dict()
+    assert again.evaluate(folder) == run.evaluate(folder)
+    out = tmp_path / "predictions.csv"
+    assert again.write_predictions(folder, out) == 60
+    with out.open() as file:
+        lines = list(csv.DictReader(file))
+    right = [line["picture"].split("/")[0] == line["prediction"] for line in lines]
+    assert np.mean(right) > 0.9
+    assert sum(float(lines[0][f"probability_{name}"]) for name in run.classes) == pytest.approx(1, abs=1e-6)
+
+
+def test_new_pictures_need_neither_classes_nor_the_size(folder, tmp_path):
+    from PIL import Image
+
+    run = fit(folder, **QUICK | {"epochs": 12})
+    pixels = picture(np.random.default_rng(9), 2)
+    Image.fromarray(pixels).resize((40, 40)).save(tmp_path / "new.png")
+    assert run.predict(tmp_path / "new.png").tolist() == ["blue"]
+    with pytest.raises(DataError, match=r"there is no column 'class'; the columns are picture"):
+        run.evaluate(tmp_path / "new.png")
+    with pytest.raises(DataError, match=r"the network was trained on pictures"):
+        run.predict({"a": [1, 2]})
+
+
+def test_the_ready_network_is_the_default_and_is_saved(folder, tmp_path):
+    run = fit(folder, out=tmp_path / "run", engine="reference", epochs=1)
+    assert run.facts["settings"]["model"] == "convnet"
+    np.testing.assert_array_equal(load(tmp_path / "run").predict(folder), run.predict(folder))
+
+
+def test_broken_off_in_the_midst_of_an_epoch_it_ends_in_the_same_bits(folder, tmp_path):
+    chosen = QUICK | {"augment": "pad-crop,flip,colour-jitter,mixup"}
+    fit(folder, out=tmp_path / "whole", **chosen)
+    fitting = prepare(folder, make_settings(chosen))
+    fitting.open_folder(tmp_path / "run")
+    for record in fitting.records():
+        if record.step >= 3:
+            fitting.save_checkpoint()
+            break
+    again, _ = resume(tmp_path / "run")
+    assert 3 <= again.start[0] == record.step < record.steps
+    for _ in again.records():
+        pass
+    again.finish()
+    one, other = ((tmp_path / name / "model.safetensors").read_bytes() for name in ("whole", "run"))
+    assert one == other
+
+
+def test_other_pictures_are_not_the_run_s(folder, tmp_path):
+    fitting = prepare(folder, make_settings(QUICK))
+    fitting.open_folder(tmp_path / "run")
+    rng = np.random.default_rng(5)
+    for number in range(10):
+        save(folder / "red" / f"{number:02}.png", picture(rng, 0))
+    with pytest.raises(DataError, match=r"the data are not those that the run was begun with"):
+        resume(tmp_path / "run")
+
+
+def test_the_source_divides(folder, tmp_path):
+    rng = np.random.default_rng(3)
+    for number, name in enumerate(("red", "green", "blue")):
+        for each in range(6):
+            save(tmp_path / "parted" / "test" / name / f"{each}.png", picture(rng, number))
+        (folder / name).rename(folder.parent / f"_{name}")
+    (tmp_path / "parted" / "train").mkdir()
+    for name in ("red", "green", "blue"):
+        (folder.parent / f"_{name}").rename(tmp_path / "parted" / "train" / name)
+    fitting = prepare(tmp_path / "parted", make_settings(QUICK))
+    assert [len(part) for part in (fitting.seen.parts.train, fitting.seen.parts.dev, fitting.seen.parts.test)] == [
+        51,
+        9,
+        18,
+    ]
+    assert "as the source divides them; dev drawn by class" in fitting.seen.how
+    for number in range(3):
+        original = tmp_path / "parted" / "train" / "red" / f"{number:02}.png"
+        (tmp_path / "parted" / "test" / "red" / f"copy{number}.png").write_bytes(original.read_bytes())
+    found = prepare(tmp_path / "parted", make_settings(QUICK)).found
+    assert any(each.rule == "duplicates" and "in train as well" in each.text for each in found)
+
+
+def test_copies_are_kept_in_one_part_and_contradictions_are_told(folder):
+    (folder / "red" / "copy.png").write_bytes((folder / "red" / "05.png").read_bytes())
+    (folder / "green" / "wrong.png").write_bytes((folder / "blue" / "07.png").read_bytes())
+    fitting = prepare(folder, make_settings(QUICK))
+    texts = {each.rule: each.text for each in fitting.found}
+    assert texts["duplicates"].startswith("2 pictures repeat another one pixel by pixel; copies are kept in one part")
+    assert texts["contradiction"].startswith("1 pictures lie in two classes")
+    hashes = fitting.seen.table.content_hashes()
+    parts = [
+        set(hashes[part].tolist())
+        for part in (fitting.seen.parts.train, fitting.seen.parts.dev, fitting.seen.parts.test)
+    ]
+    assert len(parts[0] | parts[1] | parts[2]) == sum(map(len, parts))
+
+
+def test_what_does_not_fit_is_said(folder):
+    (folder / "red" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
+    with pytest.raises(DataError, match=r"broken.png"):
+        prepare(folder, make_settings(QUICK))
+    assert prepare(folder, make_settings(QUICK | {"skip_corrupt": True})).seen.table.rows == 60
+    with pytest.raises(ConfigError, match=r"augment has 'flop'; its words are"):
+        make_settings({"augment": "flop"})
+    with pytest.raises(ConfigError, match=r"mixes pictures in two ways"):
+        make_settings({"augment": "mixup,cut-mix"})
+    with pytest.raises(ConfigError, match=r"model cnn: the data are a table"):
+        prepare("iris", make_settings({"model": "cnn"}))
+    with pytest.raises(ConfigError, match=r"hidden beside model cnn; its layers are fixed"):
+        make_settings({"model": "cnn", "hidden": (3,)})
+
+
+@pytest.mark.parametrize("scaling", ["channel", "mean-image", "standardise", "range", "whiten", "zca"])
+def test_every_scaling_is_learned_from_train_and_saved(folder, tmp_path, scaling):
+    run = fit(folder, out=tmp_path / "run", **QUICK | {"epochs": 8, "preprocess": scaling})
+    if scaling != "whiten":  # 42 pictures are too few: their noise is brought to the size of their colour
+        assert run.test["accuracy"] >= 0.6
+    np.testing.assert_array_equal(load(tmp_path / "run").predict(folder), run.predict(folder))
+    fitting = prepare(folder, make_settings(QUICK | {"preprocess": scaling}))
+    pictures, train = fitting.seen.table, fitting.seen.parts.train
+    x = fitting.preprocessor.normalise(pictures.take(train).astype(np.float32) / 255)
+    if scaling == "channel":
+        np.testing.assert_allclose(x.std((0, 1, 2)), 1, atol=1e-4)
+    elif scaling == "standardise":
+        np.testing.assert_allclose(x.std(0), 1, atol=1e-4)
+    elif scaling == "range":
+        assert (x.min(), x.max()) == pytest.approx((-1, 1), abs=1e-5)
+    elif scaling == "whiten":
+        assert x.ndim == 2
+        np.testing.assert_allclose(np.cov(x.T), np.eye(x.shape[1]), atol=1e-3)
+    else:
+        np.testing.assert_allclose(x.mean(0), 0, atol=1e-4)
+        assert x.shape[1:] == (8, 8, 3)
+
+
+def test_whitened_pictures_are_no_pictures(folder):
+    with pytest.raises(ConfigError, match=r"model cnn: whitened pictures are rows of components"):
+        prepare(folder, make_settings({"model": "cnn", "preprocess": "whiten"}))
+
+
+@pytest.mark.slow
+def test_alexnet_trains_on_pictures_larger_than_the_memory_they_may_use(tmp_path, monkeypatch):
+    """54 MiB of pixels, of which 8 may be kept: reading them, and a pass over them, take less than 40 MiB in all."""
+    import tracemalloc
+
+    pytest.importorskip("jax")
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(("bright", "dark")):
+        for each in range(180):
+            coarse = rng.integers(0, 128, (7, 7, 3)) + 128 * (number == 0)
+            save(tmp_path / "data" / name / f"{each}.jpg", np.kron(coarse, np.ones((32, 32, 1))).astype(np.uint8))
+    monkeypatch.setattr("preceptor.data.pictures.pictures.KEPT_BYTES", 8 << 20)
+    settings = make_settings({"model": "alexnet", "epochs": 1, "batch_size": 16})
+    tracemalloc.start()
+    fitting = prepare(tmp_path / "data", settings)
+    stream = fitting.data.stream
+    for start in range(0, stream.rows, 16):
+        assert stream.fetch(start, 16)["x"].shape == (16, 224, 224, 3)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert not fitting.seen.table.is_in_memory
+    assert peak < 40 << 20
+    losses = [loss for record in fitting.records() for loss in record.losses]
+    assert len(losses) == 16
+    assert np.mean(losses[-4:]) < np.mean(losses[:4])
+    assert fitting.finish().dev["accuracy"] > 0.7

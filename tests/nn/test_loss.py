@@ -150,3 +150,31 @@ def test_targets_that_do_not_fit_are_named():
         nn.Quadratic()(np.ones((3, 2)), np.ones(3))
     with pytest.raises(ShapeError, match=r"Hinge: received 3 classes; 2 are required"):
         nn.Hinge().outputs(3)
+
+
+def of_classes():
+    """Every loss of classes, alone and over members; outputs and number of classes with it."""
+    for name in loss.__all__:
+        cls = getattr(nn, name)
+        if name in ("Loss", "Quadratic"):  # what is not of classes has no shares
+            continue
+        classes = 2 if cls in (nn.BinaryCrossEntropy, nn.Hinge, nn.PerceptronCriterion) else CLASSES
+        units = cls().outputs(classes)
+        outputs = np.random.default_rng(5).normal(0, 2, (BATCH, 3, units))
+        yield pytest.param(cls(), outputs[:, 0], classes, id=name)
+        yield pytest.param(nn.MemberLoss(cls()), outputs, classes, id=f"{name}-members")
+        yield pytest.param(nn.EnsembleLoss(cls(), networks=3), outputs, classes, id=f"{name}-networks")
+    outputs = np.random.default_rng(6).normal(0, 2, (BATCH, 3, CLASSES))
+    yield pytest.param(nn.MemberLoss(nn.SoftmaxCrossEntropy(), 0.1), outputs, CLASSES, id="smoothed")
+
+
+@pytest.mark.parametrize("found, outputs, classes", list(of_classes()))
+def test_shares_of_several_classes_cost_the_mean_of_what_each_would(found, outputs, classes):
+    rng = np.random.default_rng(7)
+    first, second = rng.integers(0, classes, (2, BATCH))
+    share = rng.random(BATCH)
+    mixed = share[:, None] * np.eye(classes)[first] + (1 - share)[:, None] * np.eye(classes)[second]
+    separate = lambda z: share * found(z, first) + (1 - share) * found(z, second)
+    np.testing.assert_allclose(found(outputs, mixed), separate(outputs), rtol=1e-12, atol=1e-12)
+    slope, expected = (pr.grad(lambda z, of=of: pr.sum(of(z)))(outputs) for of in (lambda z: found(z, mixed), separate))
+    np.testing.assert_allclose(slope, expected, rtol=1e-12, atol=1e-12)

@@ -2,6 +2,7 @@
 negative log-likelihood; the step takes the mean."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,11 +27,19 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Loss(ABC):
-    """What training makes small, and how raw outputs are read as predictions."""
+    """What training makes small, and how raw outputs are read as predictions.
+
+    Of an example that belongs to several classes, each with a share, as mixed pictures do, the loss is the mean of what
+    it would be for each class, weighted by the shares. They are given as (batch, class), also where one unit tells two
+    classes apart.
+    """
 
     @abstractmethod
     def __call__(self, outputs: Any, target: Any) -> Any:
-        """One loss for each example. Shapes: outputs (batch, unit), target (batch,) or (batch, unit) -> (batch,)."""
+        """One loss for each example.
+
+        Shapes: outputs (batch, unit), target (batch,), (batch, unit) or, of classes, shares (batch, class) -> (batch,).
+        """
 
     def judge(self, outputs: Any, target: Any) -> Any:
         """The loss of what is predicted, outside training: another one where several members predict together.
@@ -94,7 +103,7 @@ class SoftmaxCrossEntropy(Loss):
 class BinaryCrossEntropy(Loss):
     """Negative log-likelihood of a yes or no: logistic regression's cost.
 
-    Shapes: outputs (batch, 1), target 0 or 1 (or a probability) (batch,) -> (batch,).
+    Shapes: outputs (batch, 1), target 0 or 1 (or a probability) (batch,), or shares (batch, 2) -> (batch,).
     Formula: J = -(y* log y + (1 - y*) log(1 - y)), y = sigmoid(z), computed as softplus(z) - y* z.
     Reading: maximum likelihood under a Bernoulli target.
     Source: course materials A, C, E.
@@ -102,7 +111,7 @@ class BinaryCrossEntropy(Loss):
     """
 
     def __call__(self, outputs: Any, target: Any) -> Any:
-        return ops.sum(ops.softplus(outputs) - _columns(outputs, target) * outputs, 1)
+        return ops.sum(ops.softplus(outputs) - _second(outputs, target) * outputs, 1)
 
     def outputs(self, classes: int) -> int:
         _two_classes(self, classes)
@@ -137,14 +146,14 @@ class OneVsAll(Loss):
 class Hinge(Loss):
     """Two classes with a margin.
 
-    Shapes: outputs (batch, 1), target 0 or 1 (batch,) -> (batch,).
+    Shapes: outputs (batch, 1), target 0 or 1 (batch,), or shares (batch, 2) -> (batch,).
     Formula: J = max(0, 1 - s z), s = -1 for class 0 and +1 for class 1. The slope at s z = 1 is taken as 0.
     Reading: with an L2 penalty a large-margin classifier (soft-margin SVM).
     Source: Cortes and Vapnik 1995.
     """
 
     def __call__(self, outputs: Any, target: Any) -> Any:
-        return ops.sum(ops.relu(1 - _signs(outputs, target) * outputs), 1)
+        return _by_sign(outputs, target, lambda sign: ops.relu(1 - sign * outputs))
 
     def outputs(self, classes: int) -> int:
         _two_classes(self, classes)
@@ -159,7 +168,7 @@ class Hinge(Loss):
 class MulticlassHinge(Loss):
     """K classes with a margin: each wrong class within 1 of the right one costs.
 
-    Shapes: outputs (batch, class), target integers (batch,) -> (batch,).
+    Shapes: outputs (batch, class), target integers (batch,), or shares (batch, class) -> (batch,).
     Formula: J = sum over k other than y* of max(0, 1 + z[k] - z[y*]).
     Reading: a large-margin classifier with an L2 penalty.
     Source: Weston and Watkins 1999.
@@ -168,6 +177,11 @@ class MulticlassHinge(Loss):
 
     def __call__(self, outputs: Any, target: Any) -> Any:
         right = _class_shares(outputs, target)
+        if target.ndim == 2:  # every class may be a right one
+            batch, classes = outputs.shape
+            own = ops.reshape(outputs, (batch, classes, 1))
+            costs = ops.relu(1 + ops.reshape(outputs, (batch, 1, classes)) - own)
+            return ops.sum(right * (ops.sum(costs, 2) - 1), 1)  # a class costs 1 beside itself
         own = ops.sum(right * outputs, 1, keepdims=True)
         return ops.sum((1 - right) * ops.relu(1 + outputs - own), 1)
 
@@ -183,15 +197,18 @@ class MulticlassHinge(Loss):
 class PerceptronCriterion(Loss):
     """What the perceptron's learning rule descends on: how far a wrong example lies on the wrong side.
 
-    Shapes: outputs (batch, 1), target 0 or 1 (batch,) -> (batch,).
+    Shapes: outputs (batch, 1), target 0 or 1 (batch,), or shares (batch, 2) -> (batch,).
     Formula: J = -s z where s z <= 0, else 0; s = -1 for class 0 and +1 for class 1. Its slope there is -s x, so that
         one step of rate 1 on one example is the perceptron's rule; at z = 0 the example counts as wrong.
     Source: Rosenblatt 1958; Bishop 2006, equation 4.54.
     """
 
     def __call__(self, outputs: Any, target: Any) -> Any:
-        margin = _signs(outputs, target) * outputs
-        return ops.sum(ops.where(ops.less_equal(margin, 0), -margin, 0), 1)
+        def cost(sign: Any) -> Any:
+            margin = sign * outputs
+            return ops.where(ops.less_equal(margin, 0), -margin, 0)
+
+        return _by_sign(outputs, target, cost)
 
     def outputs(self, classes: int) -> int:
         _two_classes(self, classes)
@@ -221,8 +238,17 @@ def _class_shares(outputs: Any, target: Any) -> Any:
     return _columns(outputs, target)
 
 
-def _signs(outputs: Any, target: Any) -> Any:
-    return 2 * _columns(outputs, target) - 1
+def _second(outputs: Any, target: Any) -> Any:
+    """Of two classes the share of the second, as (batch, 1)."""
+    return _columns(outputs, target[:, 1] if target.ndim == 2 and target.shape[1] == 2 else target)
+
+
+def _by_sign(outputs: Any, target: Any, cost: Callable[[Any], Any]) -> Any:
+    """The cost of -1 for the first of two classes, +1 for the second; of shares of both the mean."""
+    second = _second(outputs, target)
+    if target.ndim == 1:
+        return ops.sum(cost(2 * second - 1), 1)
+    return ops.sum((1 - second) * cost(-1) + second * cost(1), 1)
 
 
 def _two_classes(loss: Loss, classes: int) -> None:

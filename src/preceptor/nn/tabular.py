@@ -157,8 +157,8 @@ class MemberLoss(Loss):
     """The mean of a loss over the members of an ensemble: each learns on its own, the prediction is their mean.
 
     Shapes: outputs (batch, member, unit); target as of the loss -> (batch,).
-    Formula: J = mean over m of loss(z[m], y*). With a smoothing s, which asks for integer targets, the right one of K
-        classes has the share 1 - s + s / K in y*, the others s / K.
+    Formula: J = mean over m of loss(z[m], y*). With a smoothing s the right one of K classes has the share
+        1 - s + s / K in y*, the others s / K; shares y of several classes become (1 - s) y + s / K.
     Reading: what the loss of one member reads as.
     Source: Gorishniy et al. 2025, section 3.2: the mean of the losses, not the loss of the mean. Smoothing: Szegedy et
         al. 2016, section 7.
@@ -171,7 +171,8 @@ class MemberLoss(Loss):
         batch, members = outputs.shape[:2]
         if self.smoothing:
             classes = outputs.shape[-1]
-            target = (1 - self.smoothing) * ops.one_hot(target, classes, outputs.dtype) + self.smoothing / classes
+            shares = ops.one_hot(target, classes, outputs.dtype) if target.ndim == 1 else target
+            target = (1 - self.smoothing) * shares + self.smoothing / classes
         flat = ops.reshape(outputs, (batch * members, *outputs.shape[2:]))
         wide = ops.broadcast_to(ops.reshape(target, (batch, 1, *target.shape[1:])), (batch, members, *target.shape[1:]))
         repeated = ops.reshape(wide, (batch * members, *target.shape[1:]))

@@ -1,10 +1,11 @@
 """One declaration of a setting: it drives validation, `--help`, search ranges and labels in the report."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
+from difflib import get_close_matches
 from numbers import Integral, Real
-from typing import Any, TypeVar, dataclass_transform
+from typing import Any, TypeVar, dataclass_transform, get_args, get_type_hints
 
 from preceptor.errors import ConfigError
 
@@ -102,3 +103,49 @@ def settings(cls: type[T]) -> type[T]:
 
     cls.__post_init__ = check  # type: ignore[attr-defined]
     return dataclass(frozen=True)(cls)
+
+
+def built(where: str, text: str, classes: Mapping[str, type]) -> Any:
+    """What a word with its numbers stands for: "rotate", "rotate:30", "blur:0.1:2", "blur:high=2:chance=1".
+
+    Behind the word stand, each after a colon, values of its settings: in their order, or as NAME=VALUE.
+
+    Args:
+        where: what messages call the place, such as "Settings: augment".
+        classes: the `@settings` class of each word.
+    Raises: ConfigError for a word, a name or a value that is none.
+    """
+    word, *given = (each.strip() for each in text.split(":"))
+    if word not in classes:
+        raise ConfigError(f"{where} has {word!r}; its words are {', '.join(classes)}.{_near(word, classes)}")
+    known = {each.name: declared for each, declared in hyper_fields(classes[word])}
+    hints, values = get_type_hints(classes[word]), dict[str, Any]()
+    for name, each in zip([*known, *[""] * len(given)], given, strict=False):
+        asked, equals, value = each.rpartition("=")
+        asked = asked.strip().replace("-", "_") if equals else name
+        if asked not in known or asked in values:
+            takes = ", ".join(f"{name} ({range_text})" for name, range_text in _ranges(known)) or "no numbers"
+            raise ConfigError(f"{where} has {text!r}; {word} takes {takes}, each at most once, as {word}:NAME=VALUE.")
+        values[asked] = _value(f"{where} has {text!r}", asked, value.strip(), hints[asked])
+    return classes[word](**values)
+
+
+def _near(word: str, classes: Mapping[str, type]) -> str:
+    near = get_close_matches(word, classes, 1)
+    return f" Did you mean {near[0]}?" if near else ""
+
+
+def _ranges(known: dict[str, Hyper]) -> Iterator[tuple[str, str]]:
+    return ((name, each.range_text() or "any number") for name, each in known.items())
+
+
+def _value(where: str, name: str, text: str, hint: Any) -> Any:
+    """A value of a setting from its text."""
+    kinds = get_args(hint) or (hint,)
+    if str in kinds:
+        return text
+    is_whole = int in kinds and float not in kinds
+    try:
+        return int(text) if is_whole else float(text)
+    except ValueError:
+        raise ConfigError(f"{where}; {name} must be a {'whole ' if is_whole else ''}number.") from None

@@ -13,7 +13,7 @@ from preceptor.data.pictures import augment as changes
 from preceptor.data.pictures.preprocessor import SCALINGS
 from preceptor.engines import ENGINES, PRECISIONS
 from preceptor.errors import ConfigError
-from preceptor.hyper import Hyper, hyper, hyper_fields, settings
+from preceptor.hyper import Hyper, built, hyper, hyper_fields, settings
 from preceptor.nn import Ensemble, EnsembleLoss, MemberLoss, linear_model, mlp, vision
 from preceptor.nn import activation as activations
 from preceptor.nn import initialiser as initialisers
@@ -126,7 +126,9 @@ class Settings:
         default=None, choices=tuple(AVERAGES), doc="Predict with a mean of the weights over the steps."
     )
     augment: str | None = hyper(
-        default=None, doc="How training pictures are changed at random: words with commas, or none; by the pictures."
+        default=None,
+        doc="How training pictures are changed at random: words with commas, each with its numbers behind colons "
+        "(rotate:30,flip:axis=both), or none; by the pictures.",
     )
     preprocess: str = hyper(default="channel", choices=tuple(SCALINGS), doc="How pictures are brought to scale.")
     skip_corrupt: bool = hyper(default=False, doc="Pass over pictures that cannot be read, and say so.")
@@ -239,14 +241,8 @@ class Settings:
         """
         if self.augment is None:
             return None
-        asked = [word.strip() for word in self.augment.split(",")] if self.augment != "none" else []
-        for word in asked:
-            if word not in AUGMENTATIONS:
-                raise ConfigError(
-                    f"Settings: augment has {word!r}; its words are {', '.join(AUGMENTATIONS)}, with commas between, "
-                    "or none."
-                )
-        found = tuple(AUGMENTATIONS[word]() for word in asked)
+        asked = self.augment.split(",") if self.augment != "none" else []
+        found = tuple(built("Settings: augment", each, AUGMENTATIONS) for each in asked)
         if sum(isinstance(each, changes.Mixer) for each in found) > 1:
             raise ConfigError("Settings: augment mixes pictures in two ways; one at most is possible. Leave one out.")
         return found

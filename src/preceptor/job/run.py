@@ -162,7 +162,7 @@ class Run:
             check_column(table.name, name, table.columns)
         names = [*keep, "prediction"]
         if self.classes is not None:
-            names += [f"probability_{label}" for label in self.classes]
+            names += [f"probability_{label}" for label in self.preprocessor.written]
         if samples is not None:
             names += ["standard_deviation"] if self.classes is None else ["entropy", "mutual_information"]
         if clash := [name for name in keep if name in names[len(keep) :]]:
@@ -198,7 +198,7 @@ class Run:
             found = ((piece, *spread(draws)) for piece, draws in self._draws(table, samples, seed))
         for piece, predicted, unsure in found:
             each = [] if self.classes is None else list(predicted.T)
-            yield piece, [self._decide(predicted), *each, *unsure]
+            yield piece, [self._label(predicted), *each, *unsure]
 
     def _draws(self, table: Any, samples: int, seed: int | None) -> Iterator[tuple[Table, Iterator[np.ndarray]]]:
         """The pieces of a table, each with what the samples predict of it, one after the other."""
@@ -240,6 +240,10 @@ class Run:
     def _decide(self, predicted: np.ndarray) -> np.ndarray:
         """The prediction, from probabilities or numbers."""
         return predicted if self.classes is None else np.asarray(self.classes)[predicted.argmax(1)]
+
+    def _label(self, predicted: np.ndarray) -> np.ndarray:
+        """The prediction as it is written, from probabilities or numbers."""
+        return predicted if self.classes is None else np.asarray(self.preprocessor.written)[predicted.argmax(1)]
 
     def save(self, path: str | Path) -> "Run":
         """Writes the run's folder; it appears under its name only when it is complete.

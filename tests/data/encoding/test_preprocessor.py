@@ -200,7 +200,7 @@ def test_columns_that_hold_another_kind_by_chance():
         ([1, 2, 10] * 19, "number", None, "a number (3 different values); mean 4.333, standard deviation 4.028"),
         (list(range(21)) * 20, "number", None, "a number (21 different values); mean 10, standard deviation 6.055"),
         ([1.5, 2.5] * 30, "number", None, "a number (numbers with fractions); mean 2, standard deviation 0.5"),
-        ([0.0, 1.0, 2.0] * 20, "classes", (0, 1, 2), "3 classes (whole numbers of only 3 values): 0, 1, 2"),
+        ([0.0, 1.0, 2.0] * 20, "classes", (0.0, 1.0, 2.0), "3 classes (whole numbers of only 3 values): 0.0, 1.0, 2.0"),
     ],
 )
 def test_the_kind_of_the_target_is_found_and_said(values, kind, classes, line):

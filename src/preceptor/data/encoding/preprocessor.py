@@ -12,7 +12,7 @@ import numpy as np
 from preceptor.data.tables.columns import as_text, missing_rows
 from preceptor.data.tables.long_table import LongTable, pieces_of
 from preceptor.data.tables.read import open_table
-from preceptor.data.tables.table import Table
+from preceptor.data.tables.table import TRUTH, ZONED, Table
 from preceptor.errors import DataError
 from preceptor.words import closest, listing
 
@@ -113,16 +113,23 @@ class Numbers:
 
 @dataclass(frozen=True)
 class Truth:
-    """A column of truth values: 0 or 1; missing becomes the share of 1 in the training rows."""
+    """A column of truth values: 0 or 1; missing becomes the share of 1 in the training rows.
+
+    Args:
+        name: column of the table.
+        mean: share of 1 in the training rows that have a value.
+        missing: whether missing gets a feature, because the training rows have it.
+    """
 
     kind: ClassVar[str] = "truth"
     name: str
     mean: float
+    missing: bool = False
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The name of the feature."""
-        return (self.name,)
+        """The names of the features."""
+        return (self.name, *([f"{self.name} is missing"] * self.missing))
 
     def prepare(self, where: Place, column: np.ndarray) -> np.ndarray:
         """The column as 0, 1 and NaN. Shapes: (row,) -> (row, 1)."""
@@ -135,14 +142,17 @@ class Truth:
         if wrong.any():
             row = int(np.argmax(wrong))
             raise DataError(
-                f"{where}: column {self.name!r} holds {column[row]!r} in {where.row(row)}; true or false is "
+                f"{where}: column {self.name!r} holds {column.tolist()[row]!r} in {where.row(row)}; true or false is "
                 "needed, as in the training rows. Mend the value."
             )
         return values[:, None]
 
     def fill(self, out: np.ndarray, values: np.ndarray) -> None:
-        """Writes the feature of prepared rows. Shapes: out, values (row, 1)."""
-        out[:] = np.where(np.isnan(values), self.mean, values)
+        """Writes the features of prepared rows. Shapes: out (row, feature); values (row, 1)."""
+        gaps = np.isnan(values[:, 0])
+        out[:, 0] = np.where(gaps, self.mean, values[:, 0])
+        if self.missing:
+            out[:, 1] = gaps
 
 
 @dataclass(frozen=True)
@@ -262,6 +272,7 @@ class Dates:
         mean, sd: of the days since 1970 in the training rows. sd 0: one day only.
         cycles: which of year, week and day vary in the training rows.
         missing: whether missing gets a feature, because the training rows have it.
+        zoned: whether the times were written with a zone, and so are in UTC.
     """
 
     kind: ClassVar[str] = "dates"
@@ -270,12 +281,26 @@ class Dates:
     sd: float
     cycles: tuple[str, ...]
     missing: bool
+    zoned: bool = False
 
     @cached_property
     def names(self) -> tuple[str, ...]:
         """The names of the features."""
         turns = (f"{self.name} {turn} of {cycle}" for cycle in self.cycles for turn in ("sine", "cosine"))
         return (f"{self.name} day", *turns, *([f"{self.name} is missing"] * self.missing))
+
+    def check_zone(self, table: Table) -> None:
+        """Raises: DataError where its times have a zone and those of training had none, or the other way round."""
+        zoned = table.senses.get(self.name) == ZONED
+        column = table.columns[self.name]
+        if column.dtype.kind != "M" or zoned == self.zoned or np.isnat(column).all():
+            return
+        here, there = ("with", "without") if zoned else ("without", "with")
+        cure = "Write them as in training" if zoned else "Write the zone too, such as 2024-01-31 10:00+02:00"
+        raise DataError(
+            f"{table.name}: column {self.name!r} holds times {here} a zone; in the training rows they were written "
+            f"{there} one, and the same is needed. {cure}, or train again with these."
+        )
 
     def prepare(self, where: Place, column: np.ndarray) -> np.ndarray:
         """The column as days since 1970 and the places in the cycles. Shapes: (row,) -> (row, 1 + cycle)."""
@@ -315,6 +340,7 @@ class Preprocessor:
         classes: the labels in sorted order, as in the data; None unless the target is classes.
         target_mean, target_sd: of the training rows; 0 and 1 unless the target is a number.
         notes: what is to be known of the target: sentences.
+        labels: the classes as they were written where the table came from; empty where that is their usual form.
     """
 
     columns: tuple[Feature, ...]
@@ -328,6 +354,12 @@ class Preprocessor:
     target_mean: float
     target_sd: float
     notes: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The classes as text, as they were written."""
+        return self.labels or tuple(map(str, self.classes or ()))
 
     @cached_property
     def feature_names(self) -> tuple[str, ...]:
@@ -372,6 +404,9 @@ class Preprocessor:
                 f"columns {listing(column.name for column in self.columns)} are needed. Add what is missing."
                 f"{closest(absent[0], table.columns)}"
             )
+        for column in self.columns:
+            if isinstance(column, Dates):
+                column.check_zone(table)
         where = Place(table.name, numbers)
         out = np.zeros((table.rows, self.features), np.float32)
         for group, first, last in self._groups():
@@ -428,16 +463,30 @@ class Preprocessor:
             if not np.isfinite(scaled).all():
                 raise _not_finite(where, self.target, int(np.argmin(np.isfinite(scaled))))
             return scaled
-        if isinstance(self.classes[0], str):
-            column = as_text(column)
-        codes = _codes(column, {label: code for code, label in enumerate(self.classes)})
+        codes = _codes(column, self._class_codes(column))
         if (codes < 0).any():
             row = int(np.argmax(codes < 0))
             raise DataError(
-                f"{where}: the target {self.target!r} is {column[row]!r} in {where.row(row)}; it must be one "
-                f"of {listing(self.classes)}. Mend the value, or train on rows that have it."
+                f"{where}: the target {self.target!r} is {column.tolist()[row]!r} in {where.row(row)}; it must be one "
+                f"of {listing(self.written)}. Mend the value, or train on rows that have it."
             )
         return codes
+
+    def _class_codes(self, column: np.ndarray) -> dict[Any, int]:
+        """The class of each value of a column, whatever it holds: a few rows may read as of another kind than all."""
+        assert self.classes is not None
+        by_value: dict[Any, int] = {label: code for code, label in enumerate(self.classes)}
+        by_text = {each: code for code, each in enumerate(self.written)}
+        found = {}
+        for value in set(column.tolist()) if column.dtype == object else np.unique(column).tolist():
+            code = by_value.get(value)
+            if code is None and isinstance(value, str):
+                code = by_text.get(value, by_value.get(_meant(value)))
+            elif code is None and isinstance(self.classes[0], str):
+                code = by_text.get(str(as_text(np.array([value]))[0]))
+            if code is not None:
+                found[value] = code
+        return found
 
     def decode_number(self, values: np.ndarray) -> np.ndarray:
         """A network's outputs for a number target in the target's own unit. Shapes: any, kept; float64."""
@@ -486,7 +535,7 @@ class Preprocessor:
             reasons.setdefault(reason, []).append(name)
         found.extend(f"Set aside: {listing(names)} ({reason})." for reason, names in reasons.items())
         if self.classes is not None:
-            found.append(f"Target {self.target}: {len(self.classes)} classes ({self.reason}): {listing(self.classes)}.")
+            found.append(f"Target {self.target}: {len(self.classes)} classes ({self.reason}): {listing(self.written)}.")
         elif self.target is not None:
             spread = f"mean {self.target_mean:,.4g}, standard deviation {self.target_sd:,.4g}"
             found.append(f"Target {self.target}: a number ({self.reason}); {spread}.")
@@ -519,6 +568,16 @@ def _levels(column: Categories) -> str:
         return "only whether it is missing"
     more = " and others" * column.other + " and missing" * column.missing
     return f"{len(column.levels)} levels{more}"
+
+
+def _meant(text: str) -> bool | float | None:
+    """The truth value or number that a label is, None where it is neither."""
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def _frozen(value: Any) -> Any:
@@ -592,7 +651,8 @@ def fit_preprocessor(
     for name, values in table.columns.items():
         if name == target:
             continue
-        found = (aside or {}).get(name) or _learn_column(Place(table.name), name, values, train, number_levels)
+        sense = table.senses.get(name, "")
+        found = (aside or {}).get(name) or _learn_column(Place(table.name), name, values, train, number_levels, sense)
         if isinstance(found, str):
             set_aside.append((name, found))
         else:
@@ -604,10 +664,13 @@ def fit_preprocessor(
         )
     left_out = int(missing_rows(table.column(target)).sum()) if target is not None else 0
     about_target = (target, found_kind, reason, classes, mean, sd, notes)
-    return Preprocessor(tuple(columns), tuple(set_aside), len(train), left_out, *about_target)
+    labels = _labels(table, target, train, classes) if target is not None and classes is not None else ()
+    return Preprocessor(tuple(columns), tuple(set_aside), len(train), left_out, *about_target, labels)
 
 
-def _learn_column(where: Place, name: str, values: np.ndarray, train: np.ndarray, number_levels: bool) -> Feature | str:
+def _learn_column(
+    where: Place, name: str, values: np.ndarray, train: np.ndarray, number_levels: bool, sense: str
+) -> Feature | str:
     """How one column becomes features, or why it is set aside."""
     if values.dtype == object:
         levels = set(values[train].tolist())
@@ -619,10 +682,9 @@ def _learn_column(where: Place, name: str, values: np.ndarray, train: np.ndarray
             return "the same in all training rows"
         return _learn_text(name, values[train], levels, missing, number_levels)
     if values.dtype.kind == "M":
-        return _learn_dates(name, values[train])
-    if values.dtype == bool and values.ndim == 1:
-        share = float(values[train].mean())
-        return "the same in all training rows" if share in (0, 1) else Truth(name, share)
+        return _learn_dates(name, values[train], sense == ZONED)
+    if values.ndim == 1 and (values.dtype == bool or sense == TRUTH):
+        return _learn_truth(name, values[train].astype(np.float64))
     width = values.shape[1] if values.ndim == 2 else None
     if values.dtype == np.uint8 and width is not None:
         mean, sd = _byte_moments(values, train)
@@ -635,6 +697,15 @@ def _learn_column(where: Place, name: str, values: np.ndarray, train: np.ndarray
     if width is None and (found := _heavy_tail(values[train], float(means[0]), float(sds[0]))) is not None:
         return Numbers(name, width, found[:1], found[1:], flags, BEND)
     return Numbers(name, width, tuple(means.tolist()), tuple(sds.tolist()), flags)
+
+
+def _learn_truth(name: str, values: np.ndarray) -> Feature | str:
+    """How a column of 0, 1 and NaN becomes features. Shapes: values (row,)."""
+    known = values[~np.isnan(values)]
+    if not len(known):
+        return "no value in the training rows"
+    missing, share = len(known) < len(values), float(known.mean())
+    return "the same in all training rows" if share in (0, 1) and not missing else Truth(name, share, missing)
 
 
 def _heavy_tail(values: np.ndarray, mean: float, sd: float) -> tuple[float, float] | None:
@@ -667,7 +738,7 @@ def _learn_text(name: str, values: np.ndarray, levels: set[str], missing: bool, 
     return f"free text or an identifier: {len(levels):,} different texts in {len(values):,} training rows"
 
 
-def _learn_dates(name: str, values: np.ndarray) -> Feature | str:
+def _learn_dates(name: str, values: np.ndarray, zoned: bool) -> Feature | str:
     """How a column of dates becomes features. Shapes: values (row,)."""
     known = values[~np.isnat(values)]
     if not len(known):
@@ -677,7 +748,7 @@ def _learn_dates(name: str, values: np.ndarray) -> Feature | str:
         return "the same in all training rows"
     days = _days(known)
     cycles = tuple(cycle for cycle in ("year", "week", "day") if np.ptp(_turn(known, cycle)) > 0)
-    return Dates(name, float(days.mean()), float(days.std()), cycles, missing)
+    return Dates(name, float(days.mean()), float(days.std()), cycles, missing, zoned)
 
 
 def _days(column: np.ndarray) -> np.ndarray:
@@ -813,6 +884,8 @@ def _learn_target(
             f"{table.name}: the target {name!r} is {listing(labels)} in all of {len(train):,} training rows; at least "
             "two different values are needed. Check that it is the right column."
         )
+    if table.senses.get(name) == TRUTH:
+        labels, values = [bool(label) for label in labels], values.astype(bool)
     whole = values.dtype.kind in "iuf" and bool((values == np.floor(values)).all())
     few = len(labels) == 2 or (len(labels) <= MOST_TARGET_VALUES and len(labels) * 20 <= len(train))
     if kind is not None:
@@ -824,10 +897,29 @@ def _learn_target(
     else:
         kind, reason = "number", f"{len(labels):,} different values" if whole else "numbers with fractions"
     if kind == "classes":
-        classes = tuple(int(label) for label in labels) if whole and values.dtype.kind == "f" else tuple(labels)
-        return kind, reason, classes, 0.0, 1.0
+        if whole and values.dtype.kind == "f" and _is_written_whole(table.texts.get(name), train):
+            labels = [int(label) for label in labels]
+        return kind, reason, tuple(labels), 0.0, 1.0
     mean, sd, _ = _moments(where, name, column, train)
     return kind, reason, None, float(mean[0]), float(sd[0])
+
+
+def _is_written_whole(texts: np.ndarray | None, train: np.ndarray) -> bool:
+    """Whether numbers were written without a fraction. Shapes: texts (row,)."""
+    return texts is not None and all(text.strip().lstrip("+-").isdecimal() for text in set(texts[train].tolist()))
+
+
+def _labels(table: Table, target: str, train: np.ndarray, classes: tuple[Label, ...]) -> tuple[str, ...]:
+    """How each class is written in most of its training rows; nothing where that is not known, or is as usual."""
+    texts = table.texts.get(target)
+    if texts is None or isinstance(classes[0], str):
+        return ()
+    counts = Counter(zip(table.column(target)[train].tolist(), texts[train].tolist(), strict=True))
+    found: dict[Any, str] = {}
+    for (value, text), _ in counts.most_common():
+        found.setdefault(value, text.strip())
+    labels = tuple(found[label] for label in classes)
+    return () if labels == tuple(map(str, classes)) else labels
 
 
 def _codes(column: np.ndarray, codes: Any, other: int = -1) -> np.ndarray:

@@ -68,6 +68,11 @@ class PicturePreprocessor:
         """Numbers in what a network takes of a picture."""
         return int(np.prod(self.input_shape))
 
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The classes as they are written."""
+        return self.classes
+
     def lines(self) -> list[str]:
         """What the pictures are: sentences for the terminal."""
         colours = "Grey" if self.shape[-1] == 1 else "In colour"

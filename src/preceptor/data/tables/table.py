@@ -1,12 +1,16 @@
 """A table in memory: named columns of equal length."""
 
-from collections.abc import Collection
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from preceptor.errors import DataError
 from preceptor.words import closest, listing
+
+# What the values of a column stand for, where their type does not say it.
+TRUTH = "true or false"  # numbers: 1, 0, and NaN for missing
+ZONED = "times with a zone"  # datetime64, in UTC
 
 
 def check_column(where: str, name: str, columns: Collection[str]) -> None:
@@ -26,6 +30,8 @@ class Table:
         columns: name -> values. float64 (NaN: missing), int64, bool, an object array of `str | None` (None: missing),
             datetime64[s] (NaT: missing), or a block of float32, float64 or uint8.
         notes: what reading it changed or had to guess, each a plain sentence.
+        senses: name -> TRUTH or ZONED, of the columns that are such.
+        texts: name -> the fields as they stood where the table came from, of the columns for which they were asked.
 
     Shapes: a column (row,); a block (row, feature): many features under one name, such as the pixels of an image.
 
@@ -35,6 +41,8 @@ class Table:
     name: str
     columns: dict[str, np.ndarray]
     notes: tuple[str, ...] = ()
+    senses: Mapping[str, str] = field(default_factory=dict)
+    texts: Mapping[str, np.ndarray] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         lengths = {name: len(values) for name, values in self.columns.items()}
@@ -52,14 +60,15 @@ class Table:
 
     def select(self, indices: np.ndarray) -> "Table":
         """The rows at `indices`, in that order, as a new table."""
-        return Table(self.name, {name: values[indices] for name, values in self.columns.items()}, self.notes)
+        columns = {name: values[indices] for name, values in self.columns.items()}
+        return replace(self, columns=columns, texts={name: texts[indices] for name, texts in self.texts.items()})
 
     def without(self, *names: str) -> "Table":
         """The table less the named columns. Raises: DataError where a name is unknown."""
         for name in names:
             self.column(name)
         kept = {name: values for name, values in self.columns.items() if name not in names}
-        return Table(self.name, kept, self.notes)
+        return replace(self, columns=kept)
 
     def column(self, name: str) -> np.ndarray:
         """The values of one column. Raises: DataError, naming the columns that exist, where the name is unknown."""

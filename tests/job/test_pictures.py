@@ -5,8 +5,12 @@ import csv
 import numpy as np
 import pytest
 
+from preceptor import nn
+from preceptor.data import order
 from preceptor.errors import ConfigError, DataError
 from preceptor.job import fit, load, make_settings, prepare, resume
+from preceptor.job.picture_recipe import stages
+from preceptor.train.loop import initial_values
 
 QUICK = {"engine": "reference", "epochs": 2, "batch_size": 8, "model": "mlp", "hidden": (16,)}
 
@@ -148,6 +152,68 @@ def test_what_does_not_fit_is_said(folder):
         prepare("iris", make_settings({"model": "cnn"}))
     with pytest.raises(ConfigError, match=r"hidden beside model cnn; its layers are fixed"):
         make_settings({"model": "cnn", "hidden": (3,)})
+
+
+MODELS = [name for name in nn.vision.__all__ if name not in ("alexnet", "lenet5")]  # for whom 8 x 8 is too small
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_what_was_chosen_of_a_ready_network_is_in_it(folder, model):
+    given = {"drop_rate": 0.2, "activation": "elu", "initialiser": "glorot", "batch_norm": False}
+    fitting = prepare(folder, make_settings({"model": model, "engine": "reference"} | given))
+    built = given | {"activation": nn.Elu(), "initialiser": nn.Glorot()}
+    shape = stages((8, 8, 3)) if model == "convnet" else {}
+    assert fitting.config.network == getattr(nn, model)(3, **built, **shape)
+    own = prepare(folder, make_settings({"model": model, "engine": "reference"})).config.network
+    assert own == getattr(nn, model)(3, **shape, drop_rate=0.0 if model == "resnet20" else 0.3)
+
+
+def test_networks_of_papers_are_those_of_the_papers(tmp_path):
+    for number, name in enumerate(("bright", "dark")):
+        for each in range(10):
+            save(tmp_path / name / f"{each}.png", np.full((64, 64, 3), 200 - 100 * number + each, np.uint8))
+    for model, make in (("alexnet", nn.alexnet), ("lenet5", nn.lenet5)):
+        assert prepare(tmp_path, make_settings({"model": model})).config.network == make(2)
+        chosen = prepare(tmp_path, make_settings({"model": model, "drop_rate": 0.1})).config.network
+        assert chosen == make(2, drop_rate=0.1)
+    assert nn.alexnet().layers[nn.alexnet().names.index("dropout6")] == nn.Dropout(0.5)
+
+
+MIXED = [
+    {"loss": "multiclass-hinge"},
+    {"loss": "one-vs-all"},
+    {"ensemble": 2},
+    {"model": "mlp", "hidden": (8,), "members": 3},
+    {"model": "mlp", "hidden": (8,), "members": 2, "ensemble": 2, "loss": "multiclass-hinge"},
+    {"model": "perceptron", "classes": 2},
+    {"model": "logistic", "classes": 2},
+    {"loss": "hinge", "classes": 2, "ensemble": 2},
+    {"model": "mlp", "hidden": (8,), "loss": "binary-cross-entropy", "classes": 2, "members": 2},
+]
+
+
+@pytest.mark.parametrize("mixer", ["mixup:1", "cut-mix"])
+@pytest.mark.parametrize("chosen", MIXED, ids=str)
+def test_mixed_pictures_cost_the_mean_of_the_losses_of_both(folder, chosen, mixer):
+    chosen = dict(chosen)
+    if chosen.pop("classes", 3) == 2:
+        (folder / "blue").rename(folder.parent / "blue")
+    settings = make_settings({"engine": "reference", "epochs": 1, "batch_size": 14, "augment": mixer} | chosen)
+    fitting = prepare(folder, settings)
+    loss, stream = fitting.config.loss, fitting.data.stream
+    batch = stream.fetch(0, 15)
+    labels = stream.labels[order(settings.seed, 0, 16, stream.rows)]
+    first, second = labels[:15], labels[1:]
+    share = np.where(first == second, 1, batch["y"][np.arange(15), first]).astype(np.float64)
+    params, state = initial_values(fitting.config, fitting.data)
+    outputs = fitting.config.network.apply(params, state, batch["x"], train=False, key=None)[0].astype(np.float64)
+    expected = share * loss(outputs, first) + (1 - share) * loss(outputs, second)
+    np.testing.assert_allclose(loss(outputs, batch["y"]), expected, rtol=1e-5, atol=1e-6)
+    assert 0 < share.min() < share.max() <= 1
+    losses = [each for record in fitting.records() for each in record.losses]
+    assert len(losses) > 1
+    assert np.isfinite(losses).all()
+    fitting.finish()
 
 
 @pytest.mark.parametrize("scaling", ["channel", "mean-image", "standardise", "range", "whiten", "zca"])

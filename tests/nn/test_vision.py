@@ -111,6 +111,38 @@ def test_networks_survive_json(name):
     assert nn.from_config(json.loads(json.dumps(nn.to_config(network)))) == network
 
 
+def layers_of(layer):
+    """A layer and all that are in it."""
+    yield layer
+    inner = layer.layers if isinstance(layer, nn.Sequential) else ()
+    inner = (layer.block, layer.projection) if isinstance(layer, nn.Residual) else inner
+    for each in inner:
+        if each is not None:
+            yield from layers_of(each)
+
+
+@pytest.mark.parametrize("name", NETWORKS)
+def test_every_network_takes_what_can_be_chosen_of_its_layers(name):
+    make, own = getattr(nn, name), list(layers_of(NETWORKS[name][0]))
+    chosen = make(10, drop_rate=0.25, activation=nn.Elu(), initialiser=nn.Gaussian(0.02), batch_norm=False)
+    found = list(layers_of(chosen))
+    assert {each.drop_rate for each in found if isinstance(each, nn.Dropout)} == {0.25}
+    drawn = [each for each in found if isinstance(each, nn.Dense | nn.Convolution)]
+    assert {each.initialiser for each in drawn} == {nn.Gaussian(0.02)}
+    kind = nn.Tanh if name == "lenet5" else nn.Relu
+    assert sum(isinstance(each, nn.Elu) for each in found) == sum(isinstance(each, kind) for each in own) > 1
+    assert not any(isinstance(each, nn.BatchNorm | kind) for each in found)
+    assert all(each.bias for each in drawn)
+    normed = list(layers_of(make(10, drop_rate=0.0, batch_norm=True)))
+    assert sum(isinstance(each, nn.BatchNorm) for each in normed) >= sum(
+        isinstance(each, nn.Convolution) for each in normed
+    )
+    assert not any(isinstance(each, nn.Dropout | nn.LocalResponseNorm) for each in normed)
+    picture = (64, 64, 3) if name == "alexnet" else NETWORKS[name][1]
+    assert count(chosen, *picture) > 0
+    assert count(make(10, batch_norm=True), *picture) > 0
+
+
 # Against PyTorch: the same network written with its functions ---------------------------------------------------------
 
 

@@ -60,13 +60,13 @@ def _all(options: Sequence[Wrapper]) -> Wrapper:
 
 def _flag(name: str, hint: Any) -> str:
     word = "--" + name.replace("_", "-")
-    return f"{word}/--no-{word[2:]}" if hint is bool else word
+    return f"{word}/--no-{word[2:]}" if _plain(hint) is bool else word
 
 
 def _attributes(hint: Any, default: Any, known: Hyper) -> dict[str, Any]:
-    if hint is bool:
-        return {"default": default, "help": _help(known.doc, "on" if default else "off", known)}
-    plain = next(each for each in get_args(hint) if each is not type(None)) if isinstance(hint, UnionType) else hint
+    plain = _plain(hint)
+    if plain is bool:
+        return {"default": default, "help": _help(known.doc, {True: "on", False: "off"}.get(default), known)}
     kind: Any = click.Choice(known.choices) if known.choices else Widths() if plain == tuple[int, ...] else plain
     return {
         "type": kind,
@@ -74,6 +74,11 @@ def _attributes(hint: Any, default: Any, known: Hyper) -> dict[str, Any]:
         "help": _help(known.doc, default, known),
         "metavar": _metavar(known, plain),
     }
+
+
+def _plain(hint: Any) -> Any:
+    """The type of a setting where it is not None."""
+    return next(each for each in get_args(hint) if each is not type(None)) if isinstance(hint, UnionType) else hint
 
 
 def _metavar(known: Hyper, plain: Any) -> str:

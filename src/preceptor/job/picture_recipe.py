@@ -5,6 +5,7 @@ The figures that chose each number are in docs/recipe.md.
 
 import math
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,8 @@ MODEL = "convnet"
 LARGE = 48  # shorter side; beyond it the first convolution takes every second place, of half as many filters
 LAST_SIDE = 4  # after the last pool, at most
 MOST_FILTERS = 256
-DROP_RATE = 0.3  # before the last layers
+DROP_RATE = 0.3  # before the last layers, of networks that no paper describes
+DESCRIBED = ("alexnet", "lenet5", "resnet20")  # whose own drop rates and activations are those of their papers
 RATE, WEIGHT_DECAY = 3e-3, 0.05  # AdamW, one-cycle, of networks with batch norm
 RATES = {"alexnet": 1e-4, "lenet5": 1e-3}  # of those without
 BATCH_SIZES = 16, 64  # few pictures take small batches
@@ -42,13 +44,15 @@ def complete_pictures(settings: Settings, preprocessor: PicturePreprocessor, row
     own = dict(s.own)
     if s.optimiser is None:
         own.setdefault("weight_decay", WEIGHT_DECAY)
-    drop_rate = s.drop_rate if s.drop_rate is not None else DROP_RATE if is_ready else 0.0
+    drop_rate = s.drop_rate
+    if drop_rate is None and s.model not in DESCRIBED:
+        drop_rate = DROP_RATE if is_ready else 0.0
     filled = replace(
         s,
         members=s.members or 1,
         waves=s.waves or 0,
         hidden=s.hidden if s.hidden is not None or is_ready else (128, 64),
-        activation=s.activation or "relu",
+        activation=s.activation or (None if is_ready else "relu"),
         drop_rate=drop_rate,
         optimiser=optimiser,
         schedule=s.schedule or "one-cycle",
@@ -64,10 +68,11 @@ def complete_pictures(settings: Settings, preprocessor: PicturePreprocessor, row
     return replace(filled, learning_rate=rate, batch_size=size, epochs=epochs, patience=patience)
 
 
-def stages(shape: tuple[int, int, int]) -> tuple[tuple[int, ...], int]:
-    """(filters of each stage, stride of the first convolution) of the default network for pictures of this shape."""
+def stages(shape: tuple[int, int, int]) -> dict[str, Any]:
+    """The `widths` (filters of each stage) and `stride` (of the first convolution) of the default network for pictures
+    of this shape."""
     side = min(shape[:2])
     stride, first = (2, 16) if side > LARGE else (1, 32)
     pools = math.ceil(math.log2(max(side / stride / LAST_SIDE, 1)))
     pools = min(max(pools, 2), max(1, int(math.log2(side))))  # two where the picture allows
-    return tuple(min(first * 2**stage, MOST_FILTERS) for stage in range(pools)), stride
+    return {"widths": tuple(min(first * 2**stage, MOST_FILTERS) for stage in range(pools)), "stride": stride}

@@ -16,7 +16,7 @@ from preceptor.diagnose import Observation
 from preceptor.job.picture_recipe import MODEL, complete_pictures, stages
 from preceptor.job.settings import PICTURE_MODELS, Settings
 from preceptor.job.stages import Encoded, Stage, Stages
-from preceptor.nn import Flatten, Layer, Sequential, convnet
+from preceptor.nn import Flatten, Layer, Sequential
 from preceptor.train.loop import Streamed
 from preceptor.words import listing
 
@@ -83,12 +83,10 @@ class PictureSurvey:
 
     def make_network(self, settings: Settings, outputs: int) -> Layer:
         """The network that completed settings ask for; one for tables sees each picture as one row of numbers."""
-        if settings.model == MODEL:
-            widths, stride = stages(self.table.shape)
-            return convnet(outputs, widths=widths, stride=stride, drop_rate=settings.drop_rate or 0.0)
-        network = settings.make_network(outputs)
         if settings.model in PICTURE_MODELS:
-            return network
+            shape = stages(self.table.shape) if settings.model == MODEL else {}
+            return settings.make_picture_network(outputs, **shape)
+        network = settings.make_network(outputs)
         assert isinstance(network, Sequential)
         return Sequential((Flatten(), *network.layers), ("flatten", *network.names))
 

@@ -1,7 +1,6 @@
 """The settings of `fit`: what the command and `pr.fit` take, and how they become a network and a training."""
 
 import difflib
-import inspect
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -80,8 +79,12 @@ class Settings:
         default=None, low=0, high=256, unit="waves", doc="Of each number column, beside the number itself."
     )
     activation: str | None = hyper(default=None, choices=tuple(ACTIVATIONS), doc="After each hidden layer.")
-    initialiser: str = hyper(default="he", choices=tuple(INITIALISERS), doc="First values of the hidden weights.")
-    batch_norm: bool = hyper(default=False, doc="Normalise each hidden layer over the batch.")
+    initialiser: str | None = hyper(
+        default=None, choices=tuple(INITIALISERS), doc="First values of the weights; by the network."
+    )
+    batch_norm: bool | None = hyper(
+        default=None, doc="Normalise each hidden layer over the batch; by the network, off in an mlp."
+    )
     drop_rate: float | None = hyper(
         default=None, low=0, high=0.95, unit="share dropped", doc="Dropout after hidden layers."
     )
@@ -293,28 +296,36 @@ class Settings:
         levels: tuple[Sequence[int], Sequence[int]] = ((), ()),
     ) -> Layer:
         """The network. `numbers`, `levels`: positions of plain numbers and of numbers of levels, as of `nn.mlp`."""
-        if self.model in PICTURE_MODELS:
-            return self._picture_network(outputs)
         if self.model not in ("mlp", None):
             return linear_model(outputs)
         return mlp(
             HIDDEN if self.hidden is None else self.hidden,
             outputs,
             activation=ACTIVATIONS[self.activation or ACTIVATION](),
-            initialiser=INITIALISERS[self.initialiser](),
+            initialiser=INITIALISERS[self.initialiser]() if self.initialiser else None,
             drop_rate=self.drop_rate or 0.0,
-            batch_norm=self.batch_norm,
+            batch_norm=self.batch_norm or False,
             members=self.members or 1,
             waves=self.waves or 0,
             numbers=numbers,
             levels=levels,
         )
 
-    def _picture_network(self, outputs: int) -> Layer:
-        assert self.model is not None
-        make = getattr(vision, self.model)
-        takes = self.drop_rate is not None and "drop_rate" in inspect.signature(make).parameters
-        network: Layer = make(outputs, drop_rate=self.drop_rate) if takes else make(outputs)
+    def make_picture_network(self, outputs: int, **shape: Any) -> Layer:
+        """The ready network for pictures of this name, with what was asked for in the place of its own.
+
+        Args:
+            shape: what the pictures decide of it, such as the widths of `nn.convnet`.
+        """
+        assert self.model in PICTURE_MODELS
+        asked = {
+            "drop_rate": self.drop_rate,
+            "activation": ACTIVATIONS[self.activation]() if self.activation else None,
+            "initialiser": INITIALISERS[self.initialiser]() if self.initialiser else None,
+            "batch_norm": self.batch_norm,
+        }
+        given = {name: value for name, value in asked.items() if value is not None}
+        network: Layer = getattr(vision, self.model)(outputs, **given, **shape)
         return network
 
     def to_dict(self) -> dict[str, Any]:
@@ -383,10 +394,12 @@ def make_settings(given: dict[str, Any]) -> Settings:
             given = given | {name: float(given[name])} if name in given else given
     model = given.get("model") or "mlp"
     idle = {"hidden": (), "activation": None, "batch_norm": False, "drop_rate": 0, "members": 1, "waves": 0}
+    idle |= {"initialiser": None}
     useless = [name for name, value in idle.items() if given.get(name) not in (None, value)]
-    if model in PICTURE_MODELS and useless not in ([], ["drop_rate"]):
+    unknown = [name for name in useless if name in ("hidden", "members", "waves")]
+    if model in PICTURE_MODELS and unknown:
         raise ConfigError(
-            f"fit: received {', '.join(useless)} beside model {model}; its layers are fixed. Leave it out, or use "
+            f"fit: received {', '.join(unknown)} beside model {model}; its layers are fixed. Leave it out, or use "
             "model mlp."
         )
     if model in MODELS and model != "mlp" and useless:

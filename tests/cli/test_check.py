@@ -31,7 +31,7 @@ def test_a_healthy_table_is_met_with_what_was_looked_for(preceptor, here, column
     assert "split     280 to train, 60 dev, 60 test" in lines
     assert not any(line.startswith(("refused", "warning", "note")) for line in lines)
     said = " ".join(out.split())
-    assert "checks made, nothing found. Looked for: a target of one value" in said
+    assert "checks made, nothing found. Looked for: classes too small" in said
     assert said.endswith("too few rows.")
 
 

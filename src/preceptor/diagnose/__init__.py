@@ -1,5 +1,21 @@
-"""What is wrong, in words: with a table before anything trains."""
+"""What is wrong, in words: with data before anything trains."""
 
-from preceptor.diagnose.gate import Observation, checks_made, inspect_table, raise_refusals, twins
+from preceptor.diagnose.gate import checks_made, inspect, inspect_table
+from preceptor.diagnose.observation import LEVELS, Observation, raise_refusals
+from preceptor.diagnose.part_hashes import PartHashes
+from preceptor.diagnose.picture_facts import PictureFacts
+from preceptor.diagnose.rules import RULES
+from preceptor.diagnose.table_facts import TableFacts
 
-__all__ = ["Observation", "checks_made", "inspect_table", "raise_refusals", "twins"]
+__all__ = [
+    "LEVELS",
+    "RULES",
+    "Observation",
+    "PartHashes",
+    "PictureFacts",
+    "TableFacts",
+    "checks_made",
+    "inspect",
+    "inspect_table",
+    "raise_refusals",
+]

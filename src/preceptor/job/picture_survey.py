@@ -12,16 +12,13 @@ from preceptor.data.pictures.augment import Augmentation, Mixer, choose_augmenta
 from preceptor.data.pictures.pictures import Pictures, read_pictures
 from preceptor.data.pictures.preprocessor import TARGET, PicturePreprocessor, PictureRows, learn_scaling
 from preceptor.data.pictures.stream import PictureStream
-from preceptor.diagnose import Observation
+from preceptor.diagnose import Observation, PictureFacts, checks_made, inspect
 from preceptor.job.picture_recipe import MODEL, complete_pictures, stages
 from preceptor.job.settings import PICTURE_MODELS, Settings
 from preceptor.job.stages import Encoded, Stage, Stages
 from preceptor.nn import Flatten, Layer, Sequential
 from preceptor.train.loop import Streamed
-from preceptor.words import listing
 
-FEW = 20  # training pictures of a class; below it a network learns the pictures by heart
-IMBALANCE = 10.0  # largest class to smallest: conventional
 PARTS = ("train", "dev", "test")
 
 
@@ -47,13 +44,7 @@ class PictureSurvey:
     @property
     def checks(self) -> list[str]:
         """What was looked for, in words."""
-        return [
-            "files that cannot be read",
-            "pictures that are in train and in dev or test",
-            "one picture in two classes",
-            "few pictures of a class",
-            "unequal classes",
-        ]
+        return ["files that cannot be read", *checks_made(PictureFacts)]
 
     @property
     def target(self) -> str:
@@ -133,37 +124,5 @@ def survey_pictures(source: str | Path, settings: Settings) -> Stages[PictureSur
         groups = hashes if len(np.unique(hashes)) < len(hashes) else None
         parts = split(pictures.rows, dev=dev, test=settings.test_share, seed=seed, labels=labels, groups=groups)
         how = "stratified by class"
-    return PictureSurvey(pictures, parts, how, settings.preprocess, _look(pictures, parts))
-
-
-def _look(pictures: Pictures, parts: Split) -> list[Observation]:
-    """What is wrong or remarkable with a divided set of pictures."""
-    assert pictures.labels is not None
-    found = []
-    hashes, labels = pictures.content_hashes(), pictures.labels
-    held = np.concatenate([parts.dev, parts.test])
-    seen = np.isin(hashes[held], hashes[parts.train])
-    if seen.any():
-        text = f"{int(seen.sum()):,} of the {len(held):,} dev and test pictures are in train as well, pixel by pixel"
-        level = "warn" if seen.mean() > 0.01 else "note"
-        text += ": the figures will be too good; remove the copies." if level == "warn" else "; too few to matter."
-        found.append(Observation("duplicates", level, text))
-    elif (copies := len(hashes) - len(np.unique(hashes))) > 0:
-        text = f"{copies:,} pictures repeat another one pixel by pixel; copies are kept in one part."
-        found.append(Observation("duplicates", "note", text))
-    order = np.lexsort((labels, hashes))
-    twice = (hashes[order][1:] == hashes[order][:-1]) & (labels[order][1:] != labels[order][:-1])
-    if twice.any():
-        text = f"{int(twice.sum()):,} pictures lie in two classes, pixel by pixel; one of the labels is wrong."
-        found.append(Observation("contradiction", "warn", text))
-    counts = np.bincount(labels[parts.train], minlength=len(pictures.classes))
-    few = [name for name, count in zip(pictures.classes, counts, strict=True) if count < FEW]
-    if few:
-        which = f"{listing(few)} {'has' if len(few) == 1 else 'have'}"
-        text = f"Few pictures: {which} fewer than {FEW} to train on; more pictures help more than any setting."
-        found.append(Observation("few_rows", "note", text))
-    if counts.max() > IMBALANCE * max(counts.min(), 1):
-        most, least = pictures.classes[int(counts.argmax())], pictures.classes[int(counts.argmin())]
-        text = f"Unequal classes: {most} has {counts.max():,} training pictures, {least} {counts.min():,}; judge by f1."
-        found.append(Observation("imbalance", "note", text))
-    return sorted(found, key=lambda each: ("refuse", "warn", "note").index(each.level))
+    found = inspect(PictureFacts(pictures.classes, labels, hashes, parts))
+    return PictureSurvey(pictures, parts, how, settings.preprocess, found)

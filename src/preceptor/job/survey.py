@@ -31,7 +31,7 @@ from preceptor.data import (
 from preceptor.data.division.split import PART_WORDS
 from preceptor.data.encoding.preprocessor import no_target
 from preceptor.data.tables.table import check_column
-from preceptor.diagnose import Observation, checks_made, inspect_table, twins
+from preceptor.diagnose import Observation, PartHashes, TableFacts, checks_made, inspect, inspect_table
 from preceptor.errors import ConfigError, DataError
 from preceptor.job.recipe import complete, level_features, number_features
 from preceptor.job.settings import Settings
@@ -93,7 +93,7 @@ class Survey:
     @property
     def checks(self) -> list[str]:
         """What was looked for, in words."""
-        return checks_made()
+        return checks_made(TableFacts)
 
     @property
     def identifiers(self) -> list[str]:
@@ -314,7 +314,7 @@ def encode(seen: Survey, preprocessor: Preprocessor, seed: int) -> Stages[Encode
             targets[number][len(file) : len(file) + len(rows)] = y[rows]
             hashes[number][len(file) : len(file) + len(rows)] = mixed[rows]
             file.append(x[rows])
-    found = list(twins(hashes[0], np.concatenate(hashes[1:])))
+    found = inspect(PartHashes(hashes[0], np.concatenate(hashes[1:])))
     (dev_x, dev_y), (test_x, test_y) = (
         (file, target) if len(file) else (None, None) for file, target in zip(files[1:], targets[1:], strict=True)
     )

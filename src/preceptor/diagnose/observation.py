@@ -1,0 +1,45 @@
+"""What was found: one record, whichever rule found it and whatever it looked at."""
+
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from preceptor.errors import DataError
+
+LEVELS = ("refuse", "warn", "note")
+
+
+@dataclass(frozen=True)
+class Observation:
+    """Something that was found.
+
+    Args:
+        rule: the stable name of what was found; a rule's `names` are all that it may give.
+        level: "refuse": training would be nonsense; "warn": its result or figures would mislead; "note".
+        text: one sentence: what, where, how many, the cure.
+        columns: the columns concerned, in the order of the table.
+        rows: a few of the rows concerned, counted from 1 as in messages.
+    """
+
+    rule: str
+    level: str
+    text: str
+    columns: tuple[str, ...] = ()
+    rows: tuple[int, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything as JSON types."""
+        return asdict(self) | {"columns": list(self.columns), "rows": list(self.rows)}
+
+
+def gravest_first(observations: Iterable[Observation]) -> list[Observation]:
+    """The observations by level; of one level in the order in which they came."""
+    return sorted(observations, key=lambda each: LEVELS.index(each.level))
+
+
+def raise_refusals(observations: Iterable[Observation], where: str = "data") -> None:
+    """Raises: DataError with the refusals among the observations, if there are any."""
+    refusals = [each.text for each in observations if each.level == "refuse"]
+    if refusals:
+        text = " ".join(refusals)
+        raise DataError(f"{where}: {text[0].lower()}{text[1:]}")

@@ -1,0 +1,33 @@
+"""What every rule is: something that is looked for, with its thresholds and the reasons for them."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from typing import Any, ClassVar
+
+from preceptor.diagnose.observation import Observation
+
+SUBJECTS = ("target", "leaks", "rows", "columns", "size")  # the order in which rules look, and so in which they speak
+
+
+class Rule(ABC):
+    """One thing, or one family of things, that is looked for.
+
+    A rule is a frozen data class in a file of its own in `diagnose/rules/`; its fields are its thresholds, declared
+    with `hyper`. It never prints, acts or changes what it looks at. Its docstring has the headings Detects, Why it
+    matters, Evidence and threshold, Remedy, Can be wrong when, Source, in this order.
+
+    Args:
+        looks_at: the class of the facts that `check` takes: TableFacts, PictureFacts, PartHashes.
+        subject: of SUBJECTS.
+        looks_for: what it looks for, in words for the user.
+        names: the stable names of what it may find.
+    """
+
+    looks_at: ClassVar[type]
+    subject: ClassVar[str]
+    looks_for: ClassVar[str]
+    names: ClassVar[tuple[str, ...]]
+
+    @abstractmethod
+    def check(self, facts: Any) -> Iterator[Observation]:
+        """What is found in the facts."""

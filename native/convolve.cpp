@@ -1,13 +1,12 @@
 // "convolution": role (0 forward, 1 gradient of the input, 2 of the kernel), axes of space, batch, groups, channels in,
 // channels out, then for each axis: input lengths, output lengths, sizes, strides, padding before, dilations; type,
-// first ref, second ref, result ref, bias ref, activation (0 none, 1 relu). oneDNN's where it is faster, else our own.
+// first ref, second ref, result ref, bias ref, activation (0 none, 1 relu). Our own or oneDNN's, as in product.cpp.
 #include <algorithm>
 #include <memory>
 #include <optional>
 
 #include "convolution.h"
 #include "instruction.h"
-#include "isa.h"
 #include "onednn.h"
 #include "widen.h"
 #include "winograd.h"
@@ -244,22 +243,11 @@ class DnnlConvolution : public Instruction {
     size_t kernel_bytes_ = 0;  // of the kernel in oneDNN's layout, at the start of the scratch memory
 };
 
-// Below so many multiplications the cost of a call to oneDNN, some microseconds, would show.
-constexpr int64_t dnnl_least_work = 1 << 20;
-
-// Where oneDNN has kernels for AVX-512 and AMX it is as fast as these machines are. Its kernels for AVX2 are no faster
-// than ours (measured on Zen 3: 0.7 to 1.1 times as fast in the forward pass and for the input, 0.7 to 0.9 for the
-// kernel), save where a group has few channels out, which ours compute a whole vector of, and for the input of strided
-// convolutions, between whose numbers ours put zeros.
+// As products are: of float32 our own, of bfloat16 oneDNN's where the processor multiplies it.
 bool is_for_dnnl(const Description& d) {
     const Convolution& c = d.shape;
     const int64_t work = c.batch * c.out_space() * c.taps() * c.group_in() * c.channels_out;
-    if (!onednn::is_loaded() || work == 0 || c.in_space() == 0) return false;
-    if (d.type == Type::bf16) return has_bf16();
-    if (isa() == Isa::avx512) return work >= dnnl_least_work;
-    const int64_t columns = d.role == Role::input ? c.group_in() : c.group_out();
-    const bool strided = c.stride != Convolution::Space{1, 1, 1};
-    return (c.groups > 1 && columns < 8) || (d.role == Role::input && strided);
+    return d.type == Type::bf16 && has_bf16() && work > 0 && c.in_space() > 0;
 }
 
 }  // namespace

@@ -1,11 +1,10 @@
 // "matmul": batch, m, n, k, type, A ref, its batch, row and column strides, B ref, its strides, C ref, its batch
-// stride, bias ref, activation (0 none, 1 relu). Large products are oneDNN's where it is faster, the others our own.
+// stride, bias ref, activation (0 none, 1 relu). Our own, save those of bfloat16 on processors that multiply it: oneDNN's.
 #include <algorithm>
 #include <optional>
 
 #include "gemm.h"
 #include "instruction.h"
-#include "isa.h"
 #include "onednn.h"
 #include "widen.h"
 
@@ -151,13 +150,10 @@ class DnnlProduct : public Instruction {
 // Below so many multiplications the cost of a call to oneDNN, about 1 us, would show.
 constexpr int64_t dnnl_least_work = 1 << 19;
 
-// Where oneDNN has kernels for AVX-512 and AMX it is as fast as these machines are. Its kernels for AVX2 are no faster
-// than ours (measured on Zen 3: 0.4 to 1.1 times), save for large products with a transposed left factor (1.1 times).
+// Products of float32 are our own on every processor: no slower than oneDNN's, and their bits do not depend on the number
+// of threads. Those of bfloat16 are oneDNN's where the processor multiplies such numbers.
 bool is_for_dnnl(const Product& p) {
-    const int64_t work = p.batch * p.m * p.n * p.k;
-    if (!onednn::is_loaded() || work < dnnl_least_work) return false;
-    if (p.type == Type::bf16) return has_bf16();
-    return isa() == Isa::avx512 || (p.a.strides.row == 1 && p.m > 512 && p.n >= 512 && p.k >= 64);
+    return p.type == Type::bf16 && has_bf16() && p.batch * p.m * p.n * p.k >= dnnl_least_work;
 }
 
 }  // namespace

@@ -20,6 +20,14 @@ def module():
     return native
 
 
+@pytest.fixture
+def limited(module):
+    """limited(isa): plans made from then on, until the test ends, use no instructions beyond this set."""
+    before = module.isa()
+    yield module.limit_isa
+    module.limit_isa(before)
+
+
 @pytest.fixture(scope="session")
 def execute(module):
     """execute(kind, words, shape, dtype, threads=1, steps=1): makes and runs one instruction.

@@ -52,8 +52,10 @@ def test_a_training_repeats_to_the_bit(network, data, threads):
 
 
 @BOTH
-def test_any_number_of_threads_gives_the_same_bits(network, data):
-    """Small products are our own; oneDNN, which computes large ones, need not keep this law."""
+@pytest.mark.parametrize("isa", ["sse42", "avx2", "avx512"])
+def test_any_number_of_threads_gives_the_same_bits(network, data, isa, limited):
+    """On each instruction set that the processor has; the next lower one stands for one that it has not."""
+    limited(isa)
     one = trained(network, data, Native("f32", 1))
     for threads in (2, 3):
         assert_same_bits(one, trained(network, data, Native("f32", threads)))

@@ -126,15 +126,16 @@ def test_product_keeps_nan_and_infinity(execute):
     assert_array_equal(np.delete(result[0], [3, 5], 0), 20)
 
 
-@pytest.mark.parametrize("shape", [(1, 64, 64, 64), (1, 250, 70, 700), (16, 32, 64, 64), (1, 512, 512, 128)])
-def test_own_product_gives_the_same_bits_for_any_number_of_threads(execute, shape):
-    if not os.environ.get("PRECEPTOR_TEST_OWN"):
-        pytest.skip("large ones are oneDNN's")
+@pytest.mark.parametrize(
+    "shape", [(1, 64, 64, 64), (1, 250, 70, 700), (16, 32, 64, 64), (1, 600, 512, 128), (1, 7, 33, 20_000)]
+)
+def test_product_gives_the_same_bits_for_any_number_of_threads(execute, shape):
     batch, m, n, k = shape
     a, b = normal(batch, m, k), normal(batch, k, n)
-    one = product(execute, a, b)
-    for threads in (2, 3, 7):
-        assert_array_equal(product(execute, a, b, threads=threads), one)
+    for transposed in itertools.product([False, True], repeat=2):
+        one = product(execute, a, b, transposed)
+        for threads in (2, 3, 7):
+            assert_array_equal(product(execute, a, b, transposed, threads=threads), one)
 
 
 @pytest.mark.parametrize("transposed", [False, True])
@@ -283,9 +284,7 @@ def test_convolution_with_bias_and_relu(execute, case):
 
 @pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
 @pytest.mark.parametrize("role", [0, 1, 2])
-def test_own_convolution_gives_the_same_bits_for_any_number_of_threads(execute, role, case):
-    if not os.environ.get("PRECEPTOR_TEST_OWN"):
-        pytest.skip("most are oneDNN's")
+def test_convolution_gives_the_same_bits_for_any_number_of_threads(execute, role, case):
     first, second = factors(role, case)
     one = convolution(execute, role, case, first, second)
     for threads in (2, 5):

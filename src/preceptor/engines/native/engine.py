@@ -56,7 +56,7 @@ def unavailable() -> str:
 
 @dataclass(frozen=True)
 class Native(Engine):
-    """Runs graphs on the CPU: oneDNN for large products and convolutions, kernels of our own for all between.
+    """Runs graphs on the CPU by kernels of our own; oneDNN multiplies bfloat16 where the processor does.
 
     A plan is made in Python within milliseconds; nothing is compiled. What has no kernel, arrays of 64 bits above all,
     is computed by NumPy in its place.

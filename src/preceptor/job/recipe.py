@@ -10,7 +10,9 @@ from itertools import pairwise
 import numpy as np
 
 from preceptor.data import Preprocessor
-from preceptor.data.encoding.preprocessor import Codes, Feature, Numbers
+from preceptor.data.encoding.levels import Codes
+from preceptor.data.encoding.numbers import Numbers
+from preceptor.data.encoding.preprocessor import Feature
 from preceptor.engines import choose_engine
 from preceptor.errors import ConfigError
 from preceptor.job.settings import PICTURE_MODELS, Settings

@@ -15,7 +15,7 @@ import msgspec
 import numpy as np
 
 from preceptor.data import PicturePreprocessor, Preprocessor, Table, missing_rows
-from preceptor.data.encoding.preprocessor import no_target
+from preceptor.data.encoding.target import no_target
 from preceptor.data.tables.table import check_column
 from preceptor.engines import Engine, Native, choose_engine, is_first_process
 from preceptor.errors import ConfigError, DataError, ShapeError

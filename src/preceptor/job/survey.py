@@ -29,7 +29,7 @@ from preceptor.data import (
     usable_rows,
 )
 from preceptor.data.division.split import PART_WORDS
-from preceptor.data.encoding.preprocessor import no_target
+from preceptor.data.encoding.target import no_target
 from preceptor.data.tables.table import check_column
 from preceptor.diagnose import Observation, PartHashes, TableFacts, checks_made, inspect, inspect_table
 from preceptor.errors import ConfigError, DataError

@@ -7,7 +7,7 @@ import pytest
 from sklearn.preprocessing import OneHotEncoder, StandardScaler
 
 from preceptor.data import Preprocessor, Table, fit_preprocessor, read, split, usable_rows
-from preceptor.data.encoding.preprocessor import Numbers
+from preceptor.data.encoding.numbers import Numbers
 from preceptor.errors import DataError
 
 

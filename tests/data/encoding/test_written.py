@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 
 from preceptor.data import Preprocessor, Table, fit_preprocessor
-from preceptor.data.encoding.preprocessor import Dates, Truth
+from preceptor.data.encoding.dates import Dates
+from preceptor.data.encoding.truth import Truth
 from preceptor.data.tables.table import TRUTH, ZONED
 from preceptor.errors import DataError
 

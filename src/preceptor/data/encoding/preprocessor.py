@@ -1,325 +1,33 @@
 """From the columns of a table to the numbers a network takes, learned from the training rows alone."""
 
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
-from itertools import repeat
-from typing import Any, ClassVar, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
-from preceptor.data.tables.columns import as_text, missing_rows
+from preceptor.data.encoding.dates import Dates, learn_dates
+from preceptor.data.encoding.levels import Categories, Codes, Pair, codes_of, learn_levels
+from preceptor.data.encoding.numbers import GROUP_FEATURES, Numbers, as_numbers, learn_numbers
+from preceptor.data.encoding.place import Place, not_finite
+from preceptor.data.encoding.target import (
+    Label,
+    class_codes,
+    learn_target,
+    missing_target,
+    target_notes,
+    written_labels,
+)
+from preceptor.data.encoding.truth import Truth, learn_truth
+from preceptor.data.tables.columns import missing_rows
 from preceptor.data.tables.long_table import LongTable, pieces_of
 from preceptor.data.tables.read import open_table
 from preceptor.data.tables.table import TRUTH, ZONED, Table
 from preceptor.errors import DataError
 from preceptor.words import closest, listing
 
-MOST_LEVELS = 100  # conventional: beyond it a one-hot column per level costs more than it tells
-TOP_LEVELS, ROWS_OF_A_LEVEL = 50, 5  # of a column with more: the most frequent keep a feature, the rest share one
-MOST_CODES, ROWS_OF_A_CODE = 10_000, 2  # of a column with more, where levels have vectors: the rest share one
-HEAVY_TAIL = 8.0  # standard deviations from the mean to the farthest training row; a normal column reaches 5 or 6
-BEND = 4.0  # where the numbers of a heavy-tailed column bend: they never reach further than this
-NORMAL_QUARTILES = 1.349  # standard deviations between the quartiles of a normal distribution
-CAPPED = 0.01  # share of the rows, ten times that of a usual value, at the end of a target that is called capped
-RARE_CLASS = 0.1  # share of the rows below which a class is called rare: conventional
-MOST_TARGET_VALUES = 20  # whole numbers of more values than that are taken for amounts, not classes: conventional
-GROUP_FEATURES = 64
 CHUNK_ELEMENTS = 1 << 19  # 2 MiB of float32, about the second-level cache of one core
-
-FLOAT32_MAX = float(np.finfo(np.float32).max)
-
-Label: TypeAlias = str | bool | int | float
-
-
-@dataclass(frozen=True)
-class Place:
-    """What errors call a table and its rows.
-
-    Args:
-        table: its name.
-        numbers: the rows' numbers in the file, from 0, where the table is a part of it; None: it is all of it.
-    """
-
-    table: str
-    numbers: np.ndarray | None = None
-
-    def __str__(self) -> str:
-        return self.table
-
-    def row(self, row: int) -> str:
-        """A row as the user counts it: from 1, in the file."""
-        return f"data row {(row if self.numbers is None else int(self.numbers[row])) + 1:,}"
-
-
-@dataclass(frozen=True)
-class Numbers:
-    """A column, or a block, of numbers: less the mean, divided by the standard deviation; missing becomes 0, the mean.
-
-    A column with a heavy tail takes its median and the distance of its quartiles instead, which a few far rows do not
-    move, and what lies far out is bent in: z / sqrt(1 + (z / bend)²), which never reaches `bend`.
-
-    Args:
-        name: column of the table.
-        width: numbers per row; None for a plain column.
-        mean, sd: of each number in the training rows, or one of each for the whole block. sd 0: constant, always 0.
-            With a bend: the median, and what the standard deviation of a normal column of these quartiles would be.
-        flags: which of the numbers were missing somewhere in the training rows: each gets a 0/1 feature.
-        bend: limit of what comes out; 0 for none.
-    """
-
-    kind: ClassVar[str] = "numbers"
-    name: str
-    width: int | None
-    mean: tuple[float, ...]
-    sd: tuple[float, ...]
-    flags: tuple[int, ...]
-    bend: float = 0.0
-
-    @cached_property
-    def numbers(self) -> tuple[str, ...]:
-        """The names of the numbers."""
-        return (self.name,) if self.width is None else tuple(f"{self.name}[{each}]" for each in range(self.width))
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """The names of the features: the numbers, then the flags."""
-        return (*self.numbers, *(f"{self.numbers[number]} is missing" for number in self.flags))
-
-    @cached_property
-    def _shift_and_scale(self) -> tuple[np.ndarray, np.ndarray]:
-        sd = np.array(self.sd)
-        return np.array(self.mean), np.divide(1, sd, out=np.zeros_like(sd), where=sd > 0)
-
-    def prepare(self, where: Place, column: np.ndarray) -> np.ndarray:
-        """The column as numbers. Shapes: (row,) or (row, feature) -> (row, feature)."""
-        return _as_numbers(where, self.name, column, self.width)
-
-    def fill(self, out: np.ndarray, values: np.ndarray) -> None:
-        """Writes the features of prepared rows. Shapes: out, values (row, feature)."""
-        shift, scale = self._shift_and_scale
-        gaps = np.isnan(values)
-        scaled = values - shift
-        scaled *= scale
-        if gaps.any():
-            scaled[gaps] = 0
-        if self.bend:
-            scaled = np.where(np.abs(scaled) > FLOAT32_MAX, np.inf, scaled / np.sqrt(1 + np.square(scaled / self.bend)))
-        out[:, : values.shape[1]] = scaled
-        if self.flags:
-            out[:, values.shape[1] :] = gaps[:, self.flags]
-
-
-@dataclass(frozen=True)
-class Truth:
-    """A column of truth values: 0 or 1; missing becomes the share of 1 in the training rows.
-
-    Args:
-        name: column of the table.
-        mean: share of 1 in the training rows that have a value.
-        missing: whether missing gets a feature, because the training rows have it.
-    """
-
-    kind: ClassVar[str] = "truth"
-    name: str
-    mean: float
-    missing: bool = False
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The names of the features."""
-        return (self.name, *([f"{self.name} is missing"] * self.missing))
-
-    def prepare(self, where: Place, column: np.ndarray) -> np.ndarray:
-        """The column as 0, 1 and NaN. Shapes: (row,) -> (row, 1)."""
-        if column.dtype == object:
-            known = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
-            values = np.array([np.nan if text is None else known.get(text.lower(), 2.0) for text in column.tolist()])
-        else:
-            values = _as_numbers(where, self.name, column, None)[:, 0]
-        wrong = (values != 0) & (values != 1) & ~np.isnan(values)
-        if wrong.any():
-            row = int(np.argmax(wrong))
-            raise DataError(
-                f"{where}: column {self.name!r} holds {column.tolist()[row]!r} in {where.row(row)}; true or false is "
-                "needed, as in the training rows. Mend the value."
-            )
-        return values[:, None]
-
-    def fill(self, out: np.ndarray, values: np.ndarray) -> None:
-        """Writes the features of prepared rows. Shapes: out (row, feature); values (row, 1)."""
-        gaps = np.isnan(values[:, 0])
-        out[:, 0] = np.where(gaps, self.mean, values[:, 0])
-        if self.missing:
-            out[:, 1] = gaps
-
-
-@dataclass(frozen=True)
-class Categories:
-    """A column of text with few levels: one 0/1 feature per level, in sorted order.
-
-    Args:
-        name: column of the table.
-        levels: the texts of the training rows, or the frequent ones. Any other text is 0 in all of them.
-        missing: whether missing is a level of its own, the last, because the training rows have it; else 0 in all.
-        other: whether the texts that are no level of their own share one feature, behind the levels.
-    """
-
-    kind: ClassVar[str] = "categories"
-    name: str
-    levels: tuple[str, ...]
-    missing: bool
-    other: bool = False
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """The names of the features."""
-        levels = (f"{self.name}={level}" for level in self.levels)
-        return (*levels, *([f"{self.name} is another"] * self.other), *([f"{self.name} is missing"] * self.missing))
-
-    def prepare(self, where: Place, column: np.ndarray) -> np.ndarray:
-        """The number of each row's level, -1 for none. Shapes: (row,) -> (row,)."""
-        if column.ndim != 1:
-            raise _wrong_width(where, self.name, column, None)
-        codes: dict[str | None, int] = {level: code for code, level in enumerate(self.levels)}
-        codes[None] = len(self.levels) + self.other if self.missing else -1
-        return _codes(as_text(column), codes, len(self.levels) if self.other else -1)
-
-    def fill(self, out: np.ndarray, values: np.ndarray) -> None:
-        """Writes the features of prepared rows into zeros. Shapes: out (row, level); values (row,)."""
-        rows = np.flatnonzero(values >= 0)
-        out[rows, values[rows]] = 1
-
-
-@dataclass(frozen=True)
-class Pair:
-    """A column of text with two levels, such as yes and no: -1 for the first, 1 for the second in sorted order.
-
-    Missing and any other text become 0.
-
-    Args:
-        name: column of the table.
-        levels: the two texts of the training rows.
-        missing: whether missing gets a feature, because the training rows have it.
-    """
-
-    kind: ClassVar[str] = "pair"
-    name: str
-    levels: tuple[str, ...]
-    missing: bool
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """The names of the features."""
-        return (f"{self.name}={self.levels[1]}", *([f"{self.name} is missing"] * self.missing))
-
-    def prepare(self, where: Place, column: np.ndarray) -> np.ndarray:
-        """-1 or 1 for the levels, 0 for any other text, 2 for missing. Shapes: (row,) -> (row,)."""
-        if column.ndim != 1:
-            raise _wrong_width(where, self.name, column, None)
-        return _codes(as_text(column), {self.levels[0]: -1, self.levels[1]: 1, None: 2}, 0)
-
-    def fill(self, out: np.ndarray, values: np.ndarray) -> None:
-        """Writes the features of prepared rows. Shapes: out (row, feature); values (row,)."""
-        out[:, 0] = np.where(values == 2, 0, values)
-        if self.missing:
-            out[:, 1] = values == 2
-
-
-@dataclass(frozen=True)
-class Codes:
-    """A column of text with many levels, for a network that learns a vector for each (`nn.Levels`): their numbers.
-
-    Args:
-        name: column of the table.
-        levels: the texts that are numbered, from 2 on. Any other is 0, missing is 1.
-    """
-
-    kind: ClassVar[str] = "codes"
-    name: str
-    levels: tuple[str, ...]
-
-    @property
-    def names(self) -> tuple[str, ...]:
-        """The name of the feature."""
-        return (f"number of {self.name}",)
-
-    @property
-    def entries(self) -> int:
-        """How many numbers there are."""
-        return len(self.levels) + 2
-
-    def prepare(self, where: Place, column: np.ndarray) -> np.ndarray:
-        """The number of each row's level. Shapes: (row,) -> (row,)."""
-        if column.ndim != 1:
-            raise _wrong_width(where, self.name, column, None)
-        return _codes(as_text(column), {level: code for code, level in enumerate(self.levels, 2)} | {None: 1}, 0)
-
-    def fill(self, out: np.ndarray, values: np.ndarray) -> None:
-        """Writes the feature of prepared rows. Shapes: out (row, 1); values (row,)."""
-        out[:, 0] = values
-
-
-@dataclass(frozen=True)
-class Dates:
-    """A column of dates: the day as a number, and where in the year, the week and the day it lies.
-
-    What repeats is given as sine and cosine, so that December is beside January. Missing: 0 in all but its flag.
-
-    Args:
-        name: column of the table.
-        mean, sd: of the days since 1970 in the training rows. sd 0: one day only.
-        cycles: which of year, week and day vary in the training rows.
-        missing: whether missing gets a feature, because the training rows have it.
-        zoned: whether the times were written with a zone, and so are in UTC.
-    """
-
-    kind: ClassVar[str] = "dates"
-    name: str
-    mean: float
-    sd: float
-    cycles: tuple[str, ...]
-    missing: bool
-    zoned: bool = False
-
-    @cached_property
-    def names(self) -> tuple[str, ...]:
-        """The names of the features."""
-        turns = (f"{self.name} {turn} of {cycle}" for cycle in self.cycles for turn in ("sine", "cosine"))
-        return (f"{self.name} day", *turns, *([f"{self.name} is missing"] * self.missing))
-
-    def check_zone(self, table: Table) -> None:
-        """Raises: DataError where its times have a zone and those of training had none, or the other way round."""
-        zoned = table.senses.get(self.name) == ZONED
-        column = table.columns[self.name]
-        if column.dtype.kind != "M" or zoned == self.zoned or np.isnat(column).all():
-            return
-        here, there = ("with", "without") if zoned else ("without", "with")
-        cure = "Write them as in training" if zoned else "Write the zone too, such as 2024-01-31 10:00+02:00"
-        raise DataError(
-            f"{table.name}: column {self.name!r} holds times {here} a zone; in the training rows they were written "
-            f"{there} one, and the same is needed. {cure}, or train again with these."
-        )
-
-    def prepare(self, where: Place, column: np.ndarray) -> np.ndarray:
-        """The column as days since 1970 and the places in the cycles. Shapes: (row,) -> (row, 1 + cycle)."""
-        if column.dtype.kind != "M":
-            column = _as_dates(where, self.name, column)
-        return np.stack([_days(column), *(_turn(column, cycle) for cycle in self.cycles)], 1)
-
-    def fill(self, out: np.ndarray, values: np.ndarray) -> None:
-        """Writes the features of prepared rows. Shapes: out, values (row, feature)."""
-        gaps = np.isnan(values[:, 0])
-        known = np.where(gaps[:, None], 0, values)
-        out[:, 0] = np.where(gaps, 0, (known[:, 0] - self.mean) / self.sd) if self.sd else 0
-        angle = 2 * np.pi * known[:, 1:]
-        end = 1 + 2 * len(self.cycles)
-        out[:, 1:end:2] = np.where(gaps[:, None], 0, np.sin(angle))
-        out[:, 2:end:2] = np.where(gaps[:, None], 0, np.cos(angle))
-        if self.missing:
-            out[:, end] = gaps
-
 
 Feature: TypeAlias = Numbers | Truth | Categories | Pair | Codes | Dates
 KINDS: dict[str, Any] = {each.kind: each for each in (Numbers, Truth, Categories, Pair, Codes, Dates)}
@@ -422,7 +130,7 @@ class Preprocessor:
                 finite = np.isfinite(out[rows, first:last])
                 if not finite.all():
                     row, feature = np.argwhere(~finite)[0]
-                    raise _not_finite(where, self.feature_names[first + feature], start + int(row))
+                    raise not_finite(where, self.feature_names[first + feature], start + int(row))
         return out
 
     def _groups(self) -> Iterator[tuple[list[Feature], int, int]]:
@@ -455,15 +163,15 @@ class Preprocessor:
         where, column = Place(table.name, numbers), table.column(self.target)
         missing = missing_rows(column)
         if missing.any():
-            raise _missing_target(where, self.target, int(np.argmax(missing)))
+            raise missing_target(where, self.target, int(np.argmax(missing)))
         if self.classes is None:
-            values = _as_numbers(where, self.target, column, None)[:, 0]
+            values = as_numbers(where, self.target, column, None)[:, 0]
             with np.errstate(over="ignore"):
                 scaled = ((values - self.target_mean) / self.target_sd).astype(np.float32)
             if not np.isfinite(scaled).all():
-                raise _not_finite(where, self.target, int(np.argmin(np.isfinite(scaled))))
+                raise not_finite(where, self.target, int(np.argmin(np.isfinite(scaled))))
             return scaled
-        codes = _codes(column, self._class_codes(column))
+        codes = codes_of(column, class_codes(column, self.classes, self.written))
         if (codes < 0).any():
             row = int(np.argmax(codes < 0))
             raise DataError(
@@ -471,22 +179,6 @@ class Preprocessor:
                 f"of {listing(self.written)}. Mend the value, or train on rows that have it."
             )
         return codes
-
-    def _class_codes(self, column: np.ndarray) -> dict[Any, int]:
-        """The class of each value of a column, whatever it holds: a few rows may read as of another kind than all."""
-        assert self.classes is not None
-        by_value: dict[Any, int] = {label: code for code, label in enumerate(self.classes)}
-        by_text = {each: code for code, each in enumerate(self.written)}
-        found = {}
-        for value in set(column.tolist()) if column.dtype == object else np.unique(column).tolist():
-            code = by_value.get(value)
-            if code is None and isinstance(value, str):
-                code = by_text.get(value, by_value.get(_meant(value)))
-            elif code is None and isinstance(self.classes[0], str):
-                code = by_text.get(str(as_text(np.array([value]))[0]))
-            if code is not None:
-                found[value] = code
-        return found
 
     def decode_number(self, values: np.ndarray) -> np.ndarray:
         """A network's outputs for a number target in the target's own unit. Shapes: any, kept; float64."""
@@ -515,7 +207,7 @@ class Preprocessor:
         if truths:
             found.append(f"True or false ({len(truths):,}): {listing(c.name for c in truths)}.")
         if categories:
-            each = listing(f"{c.name} ({_levels(c)})" for c in categories)
+            each = listing(f"{c.name} ({c.levels_text})" for c in categories)
             found.append(f"Categories, one feature per level ({len(categories):,}): {each}.")
         if pairs:
             each = listing(f"{c.name} ({' or '.join(c.levels)})" for c in pairs)
@@ -562,55 +254,8 @@ class Preprocessor:
         return cls(**{key: _frozen(value) for key, value in saved.items()} | {"columns": columns})
 
 
-def _levels(column: Categories) -> str:
-    """The levels of a column in words."""
-    if not column.levels:
-        return "only whether it is missing"
-    more = " and others" * column.other + " and missing" * column.missing
-    return f"{len(column.levels)} levels{more}"
-
-
-def _meant(text: str) -> bool | float | None:
-    """The truth value or number that a label is, None where it is neither."""
-    if text.lower() in ("true", "false"):
-        return text.lower() == "true"
-    try:
-        return float(text)
-    except ValueError:
-        return None
-
-
 def _frozen(value: Any) -> Any:
     return tuple(map(_frozen, value)) if isinstance(value, (list, tuple)) else value
-
-
-def usable_rows(table: Table, target: str) -> np.ndarray:
-    """The numbers of the rows whose target is there.
-
-    Shapes: -> (row,), int64.
-
-    Raises: DataError where there is no such column or the target is missing everywhere.
-    """
-    found = np.flatnonzero(~missing_rows(table.column(target)))
-    if not len(found):
-        raise no_target(table.name, target, table.rows)
-    return found
-
-
-def no_target(where: str, target: str, rows: int) -> DataError:
-    """The error that none of a table's rows has a target."""
-    return DataError(
-        f"{where}: the target {target!r} is missing in all of {rows:,} rows; rows that have it are needed. Check that "
-        "it is the right column."
-    )
-
-
-def target_kind(table: Table, target: str, rows: np.ndarray, kind: str | None = None) -> str:
-    """Whether the target of these rows is "classes" or a "number", by the rule of `fit_preprocessor`.
-
-    Raises: DataError as fit_preprocessor does for its target.
-    """
-    return _learn_target(table, target, rows, kind)[0]
 
 
 def fit_preprocessor(
@@ -644,8 +289,8 @@ def fit_preprocessor(
     found_kind, reason, classes, mean, sd = None, "", None, 0.0, 1.0
     notes: tuple[str, ...] = ()
     if target is not None:
-        found_kind, reason, classes, mean, sd = _learn_target(table, target, train, kind)
-        notes = _target_notes(table.column(target)[train], target, classes, mean, sd)
+        found_kind, reason, classes, mean, sd = learn_target(table, target, train, kind)
+        notes = target_notes(table.column(target)[train], target, classes, mean, sd)
     columns: list[Feature] = []
     set_aside = []
     for name, values in table.columns.items():
@@ -664,7 +309,7 @@ def fit_preprocessor(
         )
     left_out = int(missing_rows(table.column(target)).sum()) if target is not None else 0
     about_target = (target, found_kind, reason, classes, mean, sd, notes)
-    labels = _labels(table, target, train, classes) if target is not None and classes is not None else ()
+    labels = written_labels(table, target, train, classes) if target is not None and classes is not None else ()
     return Preprocessor(tuple(columns), tuple(set_aside), len(train), left_out, *about_target, labels)
 
 
@@ -673,299 +318,9 @@ def _learn_column(
 ) -> Feature | str:
     """How one column becomes features, or why it is set aside."""
     if values.dtype == object:
-        levels = set(values[train].tolist())
-        missing = None in levels
-        levels.discard(None)
-        if not levels:
-            return "no value in the training rows"
-        if len(levels) + missing == 1:
-            return "the same in all training rows"
-        return _learn_text(name, values[train], levels, missing, number_levels)
+        return learn_levels(name, values[train], number_levels)
     if values.dtype.kind == "M":
-        return _learn_dates(name, values[train], sense == ZONED)
+        return learn_dates(name, values[train], sense == ZONED)
     if values.ndim == 1 and (values.dtype == bool or sense == TRUTH):
-        return _learn_truth(name, values[train].astype(np.float64))
-    width = values.shape[1] if values.ndim == 2 else None
-    if values.dtype == np.uint8 and width is not None:
-        mean, sd = _byte_moments(values, train)
-        return Numbers(name, width, (mean,), (sd,), ()) if sd else "the same in all training rows"
-    pairs = [_moments(where, name, values, train, first) for first in range(0, width or 1, GROUP_FEATURES)]
-    means, sds, gaps = (np.concatenate(each) for each in zip(*pairs, strict=True))
-    flags = tuple(np.flatnonzero((gaps > 0) & (gaps < len(train))).tolist())
-    if not sds.any() and not flags:
-        return "no value in the training rows" if gaps.any() else "the same in all training rows"
-    if width is None and (found := _heavy_tail(values[train], float(means[0]), float(sds[0]))) is not None:
-        return Numbers(name, width, found[:1], found[1:], flags, BEND)
-    return Numbers(name, width, tuple(means.tolist()), tuple(sds.tolist()), flags)
-
-
-def _learn_truth(name: str, values: np.ndarray) -> Feature | str:
-    """How a column of 0, 1 and NaN becomes features. Shapes: values (row,)."""
-    known = values[~np.isnan(values)]
-    if not len(known):
-        return "no value in the training rows"
-    missing, share = len(known) < len(values), float(known.mean())
-    return "the same in all training rows" if share in (0, 1) and not missing else Truth(name, share, missing)
-
-
-def _heavy_tail(values: np.ndarray, mean: float, sd: float) -> tuple[float, float] | None:
-    """Middle and scale of a column with a heavy tail; None where it has none. Shapes: values (row,)."""
-    known = values[~np.isnan(values)].astype(np.float64)
-    if not sd or np.abs(known - mean).max() <= HEAVY_TAIL * sd:
-        return None
-    low, middle, high = np.quantile(known, [0.25, 0.5, 0.75]).tolist()
-    # Where most rows share a value the quartiles say nothing: the mean and the deviation stay.
-    return (middle, (high - low) / NORMAL_QUARTILES) if high > low else (mean, sd)
-
-
-def _learn_text(name: str, values: np.ndarray, levels: set[str], missing: bool, number_levels: bool) -> Feature | str:
-    """How a column of text becomes features. Shapes: values (row,)."""
-    counts = Counter(values.tolist())
-    present = len(values) - counts.pop(None, 0)
-    if len(levels) == 2 and present >= 4:
-        return Pair(name, tuple(sorted(levels)), missing)
-    if len(levels) <= min(MOST_LEVELS, present / 2):
-        return Categories(name, tuple(sorted(levels)), missing)
-    if number_levels and len(levels) <= present / 2:
-        known = [level for level, count in counts.most_common(MOST_CODES) if count >= ROWS_OF_A_CODE]
-        if known:
-            return Codes(name, tuple(sorted(known)))
-    frequent = [level for level, count in counts.most_common(TOP_LEVELS) if count >= ROWS_OF_A_LEVEL]
-    if len(levels) <= present / 2 and frequent:
-        return Categories(name, tuple(sorted(frequent)), missing, True)
-    if missing:
-        return Categories(name, (), True)
-    return f"free text or an identifier: {len(levels):,} different texts in {len(values):,} training rows"
-
-
-def _learn_dates(name: str, values: np.ndarray, zoned: bool) -> Feature | str:
-    """How a column of dates becomes features. Shapes: values (row,)."""
-    known = values[~np.isnat(values)]
-    if not len(known):
-        return "no value in the training rows"
-    missing = len(known) < len(values)
-    if (known == known[0]).all() and not missing:
-        return "the same in all training rows"
-    days = _days(known)
-    cycles = tuple(cycle for cycle in ("year", "week", "day") if np.ptp(_turn(known, cycle)) > 0)
-    return Dates(name, float(days.mean()), float(days.std()), cycles, missing, zoned)
-
-
-def _days(column: np.ndarray) -> np.ndarray:
-    """Days since 1970, fractions included; NaN where missing. Shapes: (row,) -> (row,), float64."""
-    return np.where(np.isnat(column), np.nan, column.astype("M8[s]").astype(np.int64) / 86_400)
-
-
-def _turn(column: np.ndarray, cycle: str) -> np.ndarray:
-    """How much of its year, week or day lies behind a date, from 0 to 1. Shapes: (row,) -> (row,), float64."""
-    if cycle == "year":
-        start = column.astype("M8[Y]")
-        return (_days(column) - _days(start)) / (_days(start + 1) - _days(start))
-    days = _days(column)
-    return (np.floor(days) + 3) % 7 / 7 if cycle == "week" else days % 1  # 1970 began on a Thursday
-
-
-def _as_dates(where: Place, name: str, column: np.ndarray) -> np.ndarray:
-    """A column as dates, where a table of few rows happens to hold them as text, or holds none at all."""
-    if column.ndim != 1:
-        raise _wrong_width(where, name, column, None)
-    dates = np.full(len(column), np.datetime64("NaT", "s"))
-    for row, value in enumerate(column.tolist()):
-        if value is None or value != value:
-            continue
-        try:
-            dates[row] = np.datetime64(value if isinstance(value, str) else "", "s")
-        except ValueError:
-            dates[row] = np.datetime64("NaT", "s")
-        if np.isnat(dates[row]):
-            raise DataError(
-                f"{where}: column {name!r} holds {value!r} in {where.row(row)}; a date such as 2024-01-31 is "
-                "needed, as in the training rows. Mend the value, or leave it empty where it is not known."
-            )
-    return dates
-
-
-def _target_notes(
-    values: np.ndarray, name: str, classes: tuple[Label, ...] | None, mean: float, sd: float
-) -> tuple[str, ...]:
-    """What is to be known of a target: a rare class, a heavy tail, a cap. Shapes: values (row,), of training rows."""
-    if classes is not None:
-        levels, counts = np.unique(values.astype(str), return_counts=True)
-        least, most = int(counts.argmin()), int(counts.argmax())
-        share = counts[least] / len(values)
-        if share >= RARE_CLASS * min(1, 5 / len(classes)):
-            return ()
-        return (
-            f"Unequal classes: {levels[least]} is {share:.1%} of the rows, and {levels[most]} for every row would be "
-            f"right in {counts[most] / len(values):.1%}: judge by f1 and auc too. The rows are not reweighted.",
-        )
-    numbers = _as_numbers(Place(""), name, values, None)[:, 0]
-    notes = []
-    far = (np.abs(numbers - mean).max()) / sd
-    if far > HEAVY_TAIL:
-        notes.append(f"Heavy tail: a target lies {far:.0f} deviations from the mean; rows like it rule the RMSE.")
-    levels, counts = np.unique(numbers, return_counts=True)
-    usual = np.median(counts)
-    for place, word, beyond in ((-1, "largest", "above"), (0, "smallest", "below")):
-        share, end = counts[place] / len(numbers), levels[place]
-        if share >= CAPPED and counts[place] >= 10 * usual and end != 0:
-            notes.append(
-                f"Capped: {share:.1%} of the rows hold the {word} target {end:,.6g}; {beyond} it none is told."
-            )
-    return tuple(notes)
-
-
-def _moments(
-    where: Place, name: str, values: np.ndarray, train: np.ndarray, first: int = 0
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Mean, standard deviation (of the population; 0 where constant) and count of missing values in training rows.
-
-    Shapes: values (row,) or (row, feature): then of GROUP_FEATURES features from `first` on -> (feature,) each.
-    """
-    part = values[:, None] if values.ndim == 1 else values[:, first : first + GROUP_FEATURES]
-    block = part[train].astype(np.float64)
-    infinite = np.isinf(block)
-    if infinite.any():
-        row, feature = np.argwhere(infinite)[0]
-        raise _not_finite(where, name if values.ndim == 1 else f"{name}[{first + feature}]", int(train[row]))
-    present = ~np.isnan(block)
-    count = np.maximum(present.sum(axis=0), 1)
-    constant = np.where(present, block, np.inf).min(axis=0) >= np.where(present, block, -np.inf).max(axis=0)
-    with np.errstate(over="ignore", invalid="ignore"):
-        mean = np.where(present, block, 0).sum(axis=0) / count
-        sd = np.sqrt(np.square(np.where(present, block - mean, 0)).sum(axis=0) / count)
-    sd[constant] = 0
-    if not np.isfinite(sd).all():
-        feature = int(np.argmin(np.isfinite(sd)))
-        row = int(np.nanargmax(np.abs(block[:, feature])))
-        raise _not_finite(where, name if values.ndim == 1 else f"{name}[{first + feature}]", int(train[row]))
-    return mean, sd, len(train) - present.sum(axis=0)
-
-
-def _byte_moments(values: np.ndarray, train: np.ndarray) -> tuple[float, float]:
-    """Mean and standard deviation of all bytes in the training rows together, from how often each value occurs."""
-    times = np.zeros(256, np.int64)
-    for start in range(0, len(train), 4096):
-        times += np.bincount(values[train[start : start + 4096]].ravel(), minlength=256)
-    level = np.arange(256)
-    mean = float((times * level).sum() / times.sum())
-    return mean, float(np.sqrt((times * (level - mean) ** 2).sum() / times.sum()))
-
-
-def _learn_target(
-    table: Table, name: str, train: np.ndarray, kind: str | None
-) -> tuple[str, str, tuple[Label, ...] | None, float, float]:
-    """Kind, reason, classes, mean and standard deviation of the target."""
-    if kind not in (None, "classes", "number"):
-        raise DataError(
-            f"fit_preprocessor: kind is {kind!r}; it must be 'classes' or 'number'. Leave it out to have it found."
-        )
-    where, column = Place(table.name), table.column(name)
-    if column.ndim != 1:
-        raise _wrong_width(where, name, column, None)
-    usable_rows(table, name)
-    if column.dtype.kind == "M":
-        raise DataError(
-            f"{table.name}: the target {name!r} holds dates; classes or numbers are needed. Turn it into a "
-            "number, such as the days since a fixed one."
-        )
-    values = column[train]
-    missing = missing_rows(values)
-    if missing.any():
-        raise _missing_target(where, name, int(train[np.argmax(missing)]))
-    if values.dtype.kind == "f" and np.isinf(values).any():
-        raise _not_finite(where, name, int(train[np.argmax(np.isinf(values))]))
-    if kind == "number":
-        column = _as_numbers(where, name, column, None)[:, 0]
-        values = column[train]
-    labels: list[Label] = sorted(set(values.tolist())) if values.dtype == object else np.unique(values).tolist()
-    if len(labels) < 2:
-        raise DataError(
-            f"{table.name}: the target {name!r} is {listing(labels)} in all of {len(train):,} training rows; at least "
-            "two different values are needed. Check that it is the right column."
-        )
-    if table.senses.get(name) == TRUTH:
-        labels, values = [bool(label) for label in labels], values.astype(bool)
-    whole = values.dtype.kind in "iuf" and bool((values == np.floor(values)).all())
-    few = len(labels) == 2 or (len(labels) <= MOST_TARGET_VALUES and len(labels) * 20 <= len(train))
-    if kind is not None:
-        reason = "as asked"
-    elif values.dtype == object or values.dtype == bool:
-        kind, reason = "classes", "text" if values.dtype == object else "true or false"
-    elif whole and few:
-        kind, reason = "classes", f"whole numbers of only {len(labels)} values"
-    else:
-        kind, reason = "number", f"{len(labels):,} different values" if whole else "numbers with fractions"
-    if kind == "classes":
-        if whole and values.dtype.kind == "f" and _is_written_whole(table.texts.get(name), train):
-            labels = [int(label) for label in labels]
-        return kind, reason, tuple(labels), 0.0, 1.0
-    mean, sd, _ = _moments(where, name, column, train)
-    return kind, reason, None, float(mean[0]), float(sd[0])
-
-
-def _is_written_whole(texts: np.ndarray | None, train: np.ndarray) -> bool:
-    """Whether numbers were written without a fraction. Shapes: texts (row,)."""
-    return texts is not None and all(text.strip().lstrip("+-").isdecimal() for text in set(texts[train].tolist()))
-
-
-def _labels(table: Table, target: str, train: np.ndarray, classes: tuple[Label, ...]) -> tuple[str, ...]:
-    """How each class is written in most of its training rows; nothing where that is not known, or is as usual."""
-    texts = table.texts.get(target)
-    if texts is None or isinstance(classes[0], str):
-        return ()
-    counts = Counter(zip(table.column(target)[train].tolist(), texts[train].tolist(), strict=True))
-    found: dict[Any, str] = {}
-    for (value, text), _ in counts.most_common():
-        found.setdefault(value, text.strip())
-    labels = tuple(found[label] for label in classes)
-    return () if labels == tuple(map(str, classes)) else labels
-
-
-def _codes(column: np.ndarray, codes: Any, other: int = -1) -> np.ndarray:
-    """The code of every value, `other` where it has none. Shapes: (row,) -> (row,), int32."""
-    if column.dtype != object:
-        levels, inverse = np.unique(column, return_inverse=True)
-        return np.array([codes.get(level, other) for level in levels.tolist()], np.int32)[inverse]
-    return np.fromiter(map(codes.get, column.tolist(), repeat(other)), np.int32, len(column))
-
-
-def _as_numbers(where: Place, name: str, column: np.ndarray, width: int | None) -> np.ndarray:
-    """A column or block of `width` as numbers. Shapes: (row,) or (row, feature) -> (row, feature)."""
-    if (column.shape[1] if column.ndim == 2 else None) != width:
-        raise _wrong_width(where, name, column, width)
-    if column.dtype.kind == "M":
-        raise DataError(f"{where}: column {name!r} holds dates; numbers are needed. Check that it is the right column.")
-    if column.dtype != object:
-        values = column.astype(np.float64) if column.dtype == bool else column
-        return values if values.ndim == 2 else values[:, None]
-    numbers = np.full(len(column), np.nan)
-    for row, text in enumerate(column.tolist()):
-        try:
-            numbers[row] = np.nan if text is None else float(text)
-        except ValueError:
-            raise DataError(
-                f"{where}: column {name!r} holds the text {text!r} in {where.row(row)}; a number is needed. "
-                "Mend the value, or leave it empty where it is not known."
-            ) from None
-    return numbers[:, None]
-
-
-def _wrong_width(where: Place, name: str, column: np.ndarray, width: int | None) -> DataError:
-    found = "one value per row" if column.ndim == 1 else f"a block of {column.shape[1]:,} numbers per row"
-    needed = "one value per row" if width is None else f"a block of {width:,} numbers per row"
-    return DataError(f"{where}: column {name!r} is {found}; {needed} is needed. Check how the table was made.")
-
-
-def _not_finite(where: Place, name: str, row: int) -> DataError:
-    return DataError(
-        f"{where}: column {name!r} is infinite or far too large in {where.row(row)}; finite numbers are needed. "
-        "Mend the value, or leave it empty where it is not known."
-    )
-
-
-def _missing_target(where: Place, name: str, row: int) -> DataError:
-    return DataError(
-        f"{where}: the target {name!r} is missing in {where.row(row)}; every row here needs one. "
-        "Use only the rows that usable_rows gives."
-    )
+        return learn_truth(name, values[train].astype(np.float64))
+    return learn_numbers(where, name, values, train)

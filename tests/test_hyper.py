@@ -45,9 +45,9 @@ def test_a_word_and_its_numbers(text, expected):
     [
         ("trun", r"here has 'trun'; its words are turn, plain. Did you mean turn\?"),
         ("", "here has ''; its words are"),
-        ("turn:", "degrees must be a number"),
-        ("turn:far", "here has 'turn:far'; degrees must be a number"),
-        ("turn:1:1.5", "times must be a whole number"),
+        ("turn:", "Turn: degrees is ''; it must be a number"),
+        ("turn:far", "Turn: degrees is 'far'; it must be a number"),
+        ("turn:1:1.5", "Turn: times is 1.5; it must be a whole number"),
         ("turn:1:2:edge:4", r"turn takes degrees \(0 to 180\), times \(at least 1\), border \(edge, black\)"),
         ("turn:angle=3", "turn takes degrees"),
         ("turn:3:degrees=4", "each at most once"),

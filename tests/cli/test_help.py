@@ -9,7 +9,8 @@ import pytest
 
 from preceptor.cli import COMMANDS
 from preceptor.hyper import hyper_fields
-from preceptor.job.settings import Settings, own_numbers
+from preceptor.job.parts import own_numbers
+from preceptor.job.settings import Settings
 
 
 def squeezed(text):
@@ -47,6 +48,7 @@ def test_fit_shows_every_setting_with_unit_range_and_default(preceptor):
     hints = get_type_hints(Settings)
     for field, known in hyper_fields(Settings):
         part = shown["--" + field.name.replace("_", "-")]
+        assert not known.also or shown["--" + known.also.replace("_", "-")] == part
         notes = [known.doc, known.unit, known.range_text()]
         if hints[field.name] is bool:
             notes.append("default on" if field.default else "default off")
@@ -56,9 +58,10 @@ def test_fit_shows_every_setting_with_unit_range_and_default(preceptor):
             notes.append(f"default {field.default}")
         for note in notes:
             assert squeezed(note) in part, field.name
-    for name, (known, default, takers) in own_numbers().items():
+    for name, own in own_numbers().items():
         part = shown["--" + name.replace("_", "-")]
-        for note in (known.doc, known.unit, known.range_text(), f"default {default}", ", ".join(takers)):
+        notes = (own.known.doc, own.known.unit, own.known.range_text(), f"default {own.default_text}")
+        for note in (*notes, ", ".join(own.defaults)):
             assert squeezed(note) in part, name
     assert {"--out", "--json", "--no-header", "--help"} <= set(shown)
 

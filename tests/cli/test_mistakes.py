@@ -72,7 +72,7 @@ MISTAKES = [
     ((*NUMBER, "--epochs", "1.5"), "Invalid value for '--epochs': '1.5' is not a valid integer."),
     ((*NUMBER, "--learning-rate", "fast"), "Invalid value for '--learning-rate': 'fast' is not a valid float."),
     ((*NUMBER, "--hidden", "8,,8"), "'8,,8' is not a list of whole numbers such as 128,64."),
-    ((*NUMBER, "--optimiser", "sgdd"), "Invalid value for '--optimiser': 'sgdd' is not one of 'sgd', "),
+    ((*NUMBER, "--optimiser", "sgdd"), "preceptor: Settings: optimiser has 'sgdd'; its words are sgd, "),
     ((*NUMBER, "--engine", "gpu"), "'gpu' is not one of 'auto', 'native', 'xla', 'reference'."),
     ((*NUMBER, "--threads", "2"), "threads: received 2 with the reference engine; only native takes a number."),
     # numbers out of range
@@ -83,12 +83,12 @@ MISTAKES = [
     ((*NUMBER, "--hidden", "8,0"), "preceptor: Settings: hidden is 0; it must be at least 1."),
     ((*NUMBER, "--dev-share", "1.5"), "preceptor: Settings: dev_share is 1.5; it must be 0 to 0.9."),
     ((*NUMBER, "--drop-rate", "1"), "preceptor: Settings: drop_rate is 1; it must be 0 to 0.95."),
-    ((*NUMBER, "--seed", "-1"), "preceptor: Settings: seed is -1; it must be 0 to 9.22337e+18."),
+    ((*NUMBER, "--seed", "-1"), "preceptor: Settings: seed is -1; it must be 0 to 9,223,372,036,854,775,807."),
     ((*NUMBER, "--beta1", "2"), "preceptor: Adam: beta1 is 2; it must be 0 to 0.9999."),
     # settings that contradict each other or the data
     ((*NUMBER, "--dev-share", "0.6", "--test-share", "0.5"), "the shares are dev 0.6 and test 0.5; each must be"),
     ((*NUMBER, "--batch-norm", "--batch-size", "1"), "batch_norm with batch_size 1; a batch of one has no variance."),
-    ((*NUMBER, "--momentum", "0.5"), "momentum belongs to neither adam nor one-cycle"),
+    ((*NUMBER, "--momentum", "0.5"), "momentum is a number of optimiser accelerated-gradient, "),
     ((*NUMBER, "--activation", "threshold"), "activation is threshold; it has no derivative"),
     ((*NUMBER, "--model", "linear"), "fit: received hidden beside model linear; it has no hidden layers"),
     ((*NUMBER, "--l2", "strong"), "Settings: l2 is 'strong'; a number is required, or PATTERN=NUMBER"),

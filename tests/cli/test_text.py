@@ -5,7 +5,7 @@ import signal
 import pytest
 
 from preceptor.cli.fit import duration, free_name, stop_on_signal
-from preceptor.cli.options import Widths
+from preceptor.cli.options import Several
 from preceptor.cli.show import curve
 
 
@@ -26,7 +26,7 @@ def test_duration(seconds, text):
 
 @pytest.mark.parametrize("text, widths", [("128,64", (128, 64)), ("8", (8,)), ("none", ()), ((3, 4), (3, 4))])
 def test_widths(text, widths):
-    assert Widths().convert(text, None, None) == widths
+    assert Several(int).convert(text, None, None) == widths
 
 
 def test_curve_is_a_row_of_bars_of_at_most_sixty():

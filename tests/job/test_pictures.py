@@ -150,7 +150,7 @@ def test_what_does_not_fit_is_said(folder):
         make_settings({"augment": "mixup,cut-mix"})
     with pytest.raises(ConfigError, match=r"model cnn: the data are a table"):
         prepare("iris", make_settings({"model": "cnn"}))
-    with pytest.raises(ConfigError, match=r"hidden beside model cnn; its layers are fixed"):
+    with pytest.raises(ConfigError, match=r"hidden beside model cnn; of the settings of a network it takes"):
         make_settings({"model": "cnn", "hidden": (3,)})
 
 

@@ -50,7 +50,7 @@ def test_the_ensemble_by_the_number_of_rows(rows, members, waves):
     assert (settings.members, settings.hidden, settings.waves) == (members, (64, 64), waves)
     assert settings.make_optimiser() == AdamW(weight_decay=0.01)
     assert isinstance(settings.make_loss(2), nn.MemberLoss)
-    network = settings.make_network(2, number_features(seen()))
+    network = settings.make_network(2, numbers=number_features(seen()))
     assert [isinstance(each, nn.Waves) for each in network.layers].count(True) == bool(waves)
 
 

@@ -24,9 +24,10 @@ from preceptor.diagnose import Observation
 from preceptor.engines import advice, agreed, is_first_process
 from preceptor.errors import ConfigError
 from preceptor.job import Fitting, Outcome, Run, make_settings, preparing, resuming
+from preceptor.job.parts import own_numbers
 from preceptor.job.picture_survey import PictureSurvey
 from preceptor.job.run import check_out, figures_as_json
-from preceptor.job.settings import MODELS, Settings, own_numbers
+from preceptor.job.settings import MODELS, Settings
 from preceptor.job.stages import Result, Stages
 from preceptor.nn import Loss, MemberLoss, count_parameters
 from preceptor.nn.layer import within

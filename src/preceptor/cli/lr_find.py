@@ -13,19 +13,18 @@ from preceptor.cli.options import number_options, settings_options
 from preceptor.errors import ConfigError
 from preceptor.job import make_settings, prepare
 from preceptor.job.lr_find import FEWEST, HIGHEST, LOWEST, OWN, STEPS, RateTest, rate_test
-from preceptor.job.settings import OPTIMISERS, Settings, own_numbers
+from preceptor.job.parts import FAMILIES, own_numbers
+from preceptor.job.settings import Settings
 from preceptor.report.rate_curve import rate_curve
 
 BARS = " ▁▂▃▄▅▆▇█"
 WIDTH, LINES = 60, 8  # characters of the curve
 
-_numbers = {name: each for name, each in own_numbers().items() if set(each[2]) & set(OPTIMISERS)}
-
 
 @click.command(context_settings={"show_default": False})
 @click.argument("data")
 @settings_options(Settings, leave_out=OWN)
-@number_options(_numbers)
+@number_options(own_numbers(*(name for name in FAMILIES if name not in OWN)))
 @click.option("--steps", default=STEPS, help=f"How many rates are tried.  [at least {FEWEST}; default {STEPS}]")
 @click.option("--lowest", default=LOWEST, help=f"The first rate.  [per step; above 0; default {LOWEST:g}]")
 @click.option("--highest", default=HIGHEST, help=f"The last rate.  [per step; above the first; default {HIGHEST:g}]")

@@ -1,51 +1,65 @@
 """Settings that were declared with `hyper` as options of a command."""
 
 from collections.abc import Callable, Iterable, Sequence
-from types import UnionType
-from typing import Any, get_args, get_type_hints
+from dataclasses import replace
+from types import NoneType, UnionType
+from typing import Any, Union, get_args, get_origin
 
 import click
 
-from preceptor.hyper import Hyper, hyper_fields
+from preceptor.hyper import Hyper, field_types, hyper_fields, value_of, value_text
+from preceptor.job.parts import OwnNumber
 
 Wrapper = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
-class Widths(click.ParamType):
-    """Whole numbers with commas between: 128,64. "none" for no hidden layer."""
+class Several(click.ParamType):
+    """Numbers with commas between: 128,64. "none" for no number at all."""
 
-    name = "widths"
+    def __init__(self, kind: type) -> None:
+        self.kind = kind
+        self.name = f"{kind.__name__}s"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         if isinstance(value, tuple):
             return value
         try:
-            return () if value == "none" else tuple(int(each) for each in str(value).split(","))
+            return () if value == "none" else tuple(self.kind(each) for each in str(value).split(","))
         except ValueError:
-            self.fail(f"{value!r} is not a list of whole numbers such as 128,64.", param, ctx)
+            what, example = ("whole numbers", "128,64") if self.kind is int else ("numbers", "0.1,0.5")
+            self.fail(f"{value!r} is not a list of {what} such as {example}.", param, ctx)
+
+
+class Written(click.ParamType):
+    """A text that stands for values of several types; which, is found out where they are checked."""
+
+    name = "text"
+
+    def __init__(self, kind: Any) -> None:
+        self.kind = kind
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return value_of(value, self.kind) if isinstance(value, str) else value
 
 
 def settings_options(cls: type, leave_out: Iterable[str] = ()) -> Wrapper:
     """An option for each `hyper` field of a settings class: name, unit, range and default come from the declaration."""
-    hints = get_type_hints(cls)
-    options = [
-        click.option(_flag(field.name, hints[field.name]), **_attributes(hints[field.name], field.default, known))
-        for field, known in hyper_fields(cls)
-        if field.name not in leave_out
-    ]
+    kinds, options = field_types(cls), []
+    for field, known in hyper_fields(cls):
+        if field.name not in leave_out:
+            kind = kinds[field.name]
+            flags = _flags(field.name, known.also, kind)
+            options.append(click.option(*flags, **_attributes(kind, field.default, known)))
     return _all(options)
 
 
-def number_options(numbers: dict[str, tuple[Hyper, float, list[str]]]) -> Wrapper:
-    """An option for each number that only some optimisers or schedules take; left out, theirs stands."""
+def number_options(numbers: dict[str, OwnNumber]) -> Wrapper:
+    """An option for each number that only some parts of a training take; left out, theirs stands."""
     options = []
-    for name, (known, default, takers) in numbers.items():
-        text = f"{known.doc} Of {', '.join(dict.fromkeys(takers))}."
-        options.append(
-            click.option(
-                _flag(name, float), type=float, default=None, metavar="NUMBER", help=_help(text, default, known)
-            )
-        )
+    for name, own in numbers.items():
+        known = replace(own.known, doc=f"{own.known.doc} Of {', '.join(own.defaults)}.")
+        shape = _attributes(own.kind, None, known) | {"default": None, "help": _help(known, own.default_text)}
+        options.append(click.option(*_flags(name, "", own.kind), **shape))
     return _all(options)
 
 
@@ -58,37 +72,35 @@ def _all(options: Sequence[Wrapper]) -> Wrapper:
     return wrap
 
 
-def _flag(name: str, hint: Any) -> str:
-    word = "--" + name.replace("_", "-")
-    return f"{word}/--no-{word[2:]}" if _plain(hint) is bool else word
+def _flags(name: str, also: str, kind: Any) -> list[str]:
+    """The names of an option, and that of the argument that it becomes."""
+    words = ["--" + each.replace("_", "-") for each in (name, also) if each]
+    if kind in (bool, bool | None):
+        words = [f"{word}/--no-{word[2:]}" for word in words]
+    return [*words, name]
 
 
-def _attributes(hint: Any, default: Any, known: Hyper) -> dict[str, Any]:
-    plain = _plain(hint)
-    if plain is bool:
-        return {"default": default, "help": _help(known.doc, {True: "on", False: "off"}.get(default), known)}
-    kind: Any = click.Choice(known.choices) if known.choices else Widths() if plain == tuple[int, ...] else plain
-    return {
-        "type": kind,
-        "default": default,
-        "help": _help(known.doc, default, known),
-        "metavar": _metavar(known, plain),
-    }
+def _attributes(kind: Any, default: Any, known: Hyper) -> dict[str, Any]:
+    plain = [each for each in get_args(kind) if each is not NoneType] if isinstance(kind, UnionType) else [kind]
+    if plain == [bool]:
+        return {"default": default, "help": _help(known, None if default is None else value_text(default))}
+    shape, metavar = _type(plain, known)
+    return {"type": shape, "default": default, "help": _help(known, default), "metavar": metavar}
 
 
-def _plain(hint: Any) -> Any:
-    """The type of a setting where it is not None."""
-    return next(each for each in get_args(hint) if each is not type(None)) if isinstance(hint, UnionType) else hint
-
-
-def _metavar(known: Hyper, plain: Any) -> str:
+def _type(plain: list[Any], known: Hyper) -> tuple[Any, str]:
+    """The type of an option, and how its value is called in the help."""
     if known.choices:
-        return "WORD"
-    return {int: "INTEGER", float: "NUMBER", str: "TEXT"}.get(plain, "N,N,...")
+        word = "WORD[:NAME=VALUE]" if known.takes_numbers else "WORD"
+        return (str if known.takes_numbers else click.Choice(known.choices)), word + (",..." if known.several else "")
+    if len(plain) > 1:
+        return Written(Union[tuple(plain)]), "TEXT"  # noqa: UP007
+    if get_origin(plain[0]) is tuple:
+        return Several(get_args(plain[0])[0]), "N,N,..."
+    return plain[0], {int: "INTEGER", float: "NUMBER"}.get(plain[0], "TEXT")
 
 
-def _help(text: str, default: Any, known: Hyper) -> str:
-    shown = ",".join(map(str, default)) if isinstance(default, tuple) else default
-    notes = [known.unit, known.range_text(), f"default {shown}" if default is not None else ""]
-    inside = "; ".join(note for note in notes if note)
-    return f"{text}  [{inside}]" if inside else text
+def _help(known: Hyper, default: Any) -> str:
+    shown = "" if default is None else f"default {default if isinstance(default, str) else value_text(default)}"
+    inside = "; ".join(note for note in (known.unit, known.range_text(), shown) if note)
+    return f"{known.doc}  [{inside}]" if inside else known.doc

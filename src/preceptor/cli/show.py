@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from preceptor.cli.fit import duration, line, loss_name, say_figures, summary
-from preceptor.cli.options import Widths
+from preceptor.cli.options import Several
 from preceptor.cli.sheet import write_sheet
 from preceptor.data.pictures.augment import Augmentation, choose_augmentation
 from preceptor.data.pictures.pictures import read_pictures
@@ -50,7 +50,7 @@ LONGEST = 100_000  # places or features along one axis of an input
     metavar="INTEGER",
     help="How many outputs it has.  [default 10; alexnet 1000]",
 )
-@click.option("--hidden", type=Widths(), metavar="N,N,...", help="Hidden layers of mlp.  [units; default 128,64]")
+@click.option("--hidden", type=Several(int), metavar="N,N,...", help="Hidden layers of mlp.  [units; default 128,64]")
 @click.option(
     "--augment",
     is_flag=False,

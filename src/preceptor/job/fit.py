@@ -22,6 +22,7 @@ from preceptor.job.recipe import make_config
 from preceptor.job.run import FORMAT, PLAN, Run, check_out, figures, not_written
 from preceptor.job.settings import Settings, make_settings
 from preceptor.job.stages import Encoded, Stages, completed
+from preceptor.job.suitability import check_dropout, check_parts
 from preceptor.job.survey import Survey, survey
 from preceptor.nn import initial_specs
 from preceptor.ops import Spec
@@ -303,7 +304,11 @@ def preparing(source: Any, settings: Settings, header: bool = True) -> Stages[Fi
         settings = replace(settings, test=str(Path(settings.test).resolve()))
     seen = yield from look(source, settings, header)
     raise_refusals(seen.found, seen.table.name)
+    check_parts(settings, len(seen.parts.dev))
     settings = seen.complete(settings)
+    if not len(seen.parts.dev):
+        settings = replace(settings, patience=None)  # it looks at the dev loss
+    check_dropout(settings)
     classes = len(seen.preprocessor.classes or ())
     loss = settings.make_loss(classes)
     network = settings.make_ensemble(seen.make_network(settings, loss.outputs(classes)))
@@ -346,7 +351,7 @@ def resuming(out: Path, source: Any = None) -> Stages[tuple[Fitting, list[str]]]
         raise DataError(f"{out}: {what}. `preceptor fit DATA --out RUN` makes one.")
     try:
         plan = msgspec.json.decode((out / PLAN).read_bytes())
-        settings = Settings(**_with_tuples(plan["settings"]))
+        settings = Settings.from_dict(plan["settings"], f"{out}: {PLAN}")
         where, header, fingerprint = plan["source"], plan["header"], plan["fingerprint"]
     except (OSError, msgspec.DecodeError, KeyError, TypeError) as error:
         raise DataError(f"{out}: {PLAN} cannot be read ({error}). Train again.") from None
@@ -366,10 +371,6 @@ def resuming(out: Path, source: Any = None) -> Stages[tuple[Fitting, list[str]]]
         notes.append(f"Going on after step {checkpoint.step:,}.")
     fitting.out = out if is_first_process() else None
     return fitting, notes
-
-
-def _with_tuples(saved: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in saved.items()}
 
 
 def _named(name: str, tree: Any) -> Iterator[tuple[str, np.ndarray]]:

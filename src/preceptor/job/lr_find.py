@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from preceptor.errors import ConfigError
-from preceptor.hyper import hyper_fields, settings
+from preceptor.hyper import settings
 from preceptor.job.fit import prepare
-from preceptor.job.settings import SCHEDULES, make_settings
+from preceptor.job.parts import own_numbers
+from preceptor.job.settings import make_settings
 from preceptor.train.loop import Arrays, Config, Streamed, train
 from preceptor.train.schedule import Schedule
 
@@ -142,7 +143,7 @@ def lr_find(
     Returns: the RateTest: `found.suggestion`, `found.steepest`, `found.blow_up`, `found.rates`, `found.losses`.
     Raises: DataError, ConfigError, with what was received, what is required and the likely cure.
     """
-    numbers = {each.name for cls in SCHEDULES.values() for each, _ in hyper_fields(cls)}
+    numbers = own_numbers("schedule", "average")
     useless = [name for name in settings if name in OWN or name in numbers]
     if useless:
         raise ConfigError(

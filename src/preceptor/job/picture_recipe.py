@@ -13,6 +13,7 @@ from preceptor.data import PicturePreprocessor
 from preceptor.errors import ConfigError
 from preceptor.job.recipe import power_of_two
 from preceptor.job.settings import PICTURE_MODELS, Settings
+from preceptor.job.suitability import usable
 
 MODEL = "convnet"
 LARGE = 48  # shorter side; beyond it the first convolution takes every second place, of half as many filters
@@ -33,7 +34,7 @@ def complete_pictures(settings: Settings, preprocessor: PicturePreprocessor, row
     What the user chose stays. Completing twice changes nothing.
     """
     is_flat = len(preprocessor.input_shape) == 1
-    s = replace(settings, model=settings.model or ("mlp" if is_flat else MODEL))
+    s = replace(settings, model=settings.model or usual_model(settings))
     is_ready = s.model in PICTURE_MODELS
     if is_ready and is_flat:
         raise ConfigError(
@@ -45,14 +46,15 @@ def complete_pictures(settings: Settings, preprocessor: PicturePreprocessor, row
     if s.optimiser is None:
         own.setdefault("weight_decay", WEIGHT_DECAY)
     drop_rate = s.drop_rate
-    if drop_rate is None and s.model not in DESCRIBED:
+    if drop_rate is None and s.model not in DESCRIBED and "drop_rate" in usable(str(s.model)):
         drop_rate = DROP_RATE if is_ready else 0.0
+    hidden = s.hidden if s.hidden is not None or s.model != "mlp" else (128, 64)
     filled = replace(
         s,
         members=s.members or 1,
         waves=s.waves or 0,
-        hidden=s.hidden if s.hidden is not None or is_ready else (128, 64),
-        activation=s.activation or (None if is_ready else "relu"),
+        hidden=hidden,
+        activation=s.activation or ("relu" if hidden else None),
         drop_rate=drop_rate,
         optimiser=optimiser,
         schedule=s.schedule or "one-cycle",
@@ -66,6 +68,11 @@ def complete_pictures(settings: Settings, preprocessor: PicturePreprocessor, row
     epochs = s.epochs or int(np.clip(STEPS * size // rows, *EPOCHS))
     patience = s.patience or max(filled.least_patience, epochs // 2)
     return replace(filled, learning_rate=rate, batch_size=size, epochs=epochs, patience=patience)
+
+
+def usual_model(settings: Settings) -> str:
+    """The model where none is asked for: whitened pictures are rows of components."""
+    return "mlp" if settings.preprocess == "whiten" else MODEL
 
 
 def stages(shape: tuple[int, int, int]) -> dict[str, Any]:

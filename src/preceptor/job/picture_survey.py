@@ -13,9 +13,10 @@ from preceptor.data.pictures.pictures import Pictures, read_pictures
 from preceptor.data.pictures.preprocessor import TARGET, PicturePreprocessor, PictureRows, learn_scaling
 from preceptor.data.pictures.stream import PictureStream
 from preceptor.diagnose import Observation, PictureFacts, checks_made, inspect
-from preceptor.job.picture_recipe import MODEL, complete_pictures, stages
+from preceptor.job.picture_recipe import MODEL, complete_pictures, stages, usual_model
 from preceptor.job.settings import PICTURE_MODELS, Settings
 from preceptor.job.stages import Encoded, Stage, Stages
+from preceptor.job.suitability import check_data, check_model, refuse_share
 from preceptor.nn import Flatten, Layer, Sequential
 from preceptor.train.loop import Streamed
 
@@ -74,10 +75,9 @@ class PictureSurvey:
 
     def make_network(self, settings: Settings, outputs: int) -> Layer:
         """The network that completed settings ask for; one for tables sees each picture as one row of numbers."""
+        network = settings.make_network(outputs, **(stages(self.table.shape) if settings.model == MODEL else {}))
         if settings.model in PICTURE_MODELS:
-            shape = stages(self.table.shape) if settings.model == MODEL else {}
-            return settings.make_picture_network(outputs, **shape)
-        network = settings.make_network(outputs)
+            return network
         assert isinstance(network, Sequential)
         return Sequential((Flatten(), *network.layers), ("flatten", *network.names))
 
@@ -111,6 +111,8 @@ def survey_pictures(source: str | Path, settings: Settings) -> Stages[PictureSur
 
     Raises: DataError where there are no such pictures.
     """
+    check_data(settings, "pictures")
+    check_model(settings, settings.model or usual_model(settings))
     yield Stage("reading and checking pictures")
     pictures = read_pictures(source, target=settings.target, skip_corrupt=settings.skip_corrupt)
     assert pictures.labels is not None
@@ -118,6 +120,9 @@ def survey_pictures(source: str | Path, settings: Settings) -> Stages[PictureSur
     if pictures.parts is not None:
         numbers = np.array([PARTS.index(part) for part in pictures.parts.tolist()], np.int8)
         parts = split_by_part(numbers, dev=dev, seed=seed, labels=labels)
+        refuse_share(settings, pictures.name, "test_share")
+        if (numbers == 1).any():
+            refuse_share(settings, pictures.name, "dev_share")
         own = "train, dev and test" if (numbers == 1).any() else "train and test"
         how = f"{own} as the source divides them{'' if (numbers == 1).any() else '; dev drawn by class'}"
     else:
@@ -125,4 +130,4 @@ def survey_pictures(source: str | Path, settings: Settings) -> Stages[PictureSur
         parts = split(pictures.rows, dev=dev, test=settings.test_share, seed=seed, labels=labels, groups=groups)
         how = "stratified by class"
     found = inspect(PictureFacts(pictures.classes, labels, hashes, parts))
-    return PictureSurvey(pictures, parts, how, settings.preprocess, found)
+    return PictureSurvey(pictures, parts, how, settings.preprocess or "channel", found)

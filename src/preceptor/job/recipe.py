@@ -15,7 +15,7 @@ from preceptor.data.encoding.numbers import Numbers
 from preceptor.data.encoding.preprocessor import Feature
 from preceptor.engines import choose_engine
 from preceptor.errors import ConfigError
-from preceptor.job.settings import PICTURE_MODELS, Settings
+from preceptor.job.settings import Settings
 from preceptor.nn import Layer, Levels, Loss
 from preceptor.train.loop import Config
 
@@ -46,10 +46,12 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
 
     What the user chose stays. Completing twice changes nothing.
     """
-    if settings.model in PICTURE_MODELS:
-        raise ConfigError(f"model {settings.model}: the data are a table; it needs pictures. Leave --model out.")
+    if settings.waves and not number_features(preprocessor):
+        raise ConfigError(
+            f"fit: received waves {settings.waves}; they are of columns of numbers, and there are none. Leave it out."
+        )
     s, features = replace(settings, model=settings.model or "mlp"), preprocessor.features
-    plain = s.model != "mlp" or s.hidden is not None or features > WIDE
+    plain = s.model != "mlp" or s.hidden is not None or features > WIDE or s.dropout == "connect"
     members = s.members or (1 if plain else MEMBERS if rows >= FEW_ROWS else MORE_MEMBERS)
     if s.model != "mlp":
         members = 1
@@ -57,7 +59,7 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
     hidden = s.hidden if s.hidden is not None else WIDTHS if ensemble else (128, 64) if s.model == "mlp" else ()
     kind = "classes" if preprocessor.classes is not None else "number"
     many = rows >= ROWS_FOR_WAVES[kind]
-    waves = s.waves if s.waves is not None else WAVES if many and not plain else 0
+    waves = s.waves if s.waves is not None else WAVES if many and not plain and number_features(preprocessor) else 0
     drop_rate = s.drop_rate
     if drop_rate is None:
         drop_rate = _drop_rate(preprocessor, rows) if ensemble else 0.0
@@ -70,7 +72,7 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
         members=members,
         hidden=hidden,
         waves=waves,
-        activation=s.activation or "relu",
+        activation=s.activation or ("relu" if hidden else None),
         drop_rate=drop_rate,
         optimiser=optimiser,
         schedule=s.schedule or "one-cycle",

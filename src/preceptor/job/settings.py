@@ -1,53 +1,46 @@
 """The settings of `fit`: what the command and `pr.fit` take, and how they become a network and a training."""
 
 import difflib
-import re
-from collections.abc import Sequence
+import inspect
+import os
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, field
-from types import ModuleType
 from typing import Any
 
 from preceptor.data.pictures import augment as changes
 from preceptor.data.pictures.preprocessor import SCALINGS
 from preceptor.engines import ENGINES, PRECISIONS
 from preceptor.errors import ConfigError
-from preceptor.hyper import Hyper, built, hyper, hyper_fields, settings
-from preceptor.nn import Ensemble, EnsembleLoss, MemberLoss, linear_model, mlp, vision
-from preceptor.nn import activation as activations
-from preceptor.nn import initialiser as initialisers
+from preceptor.hyper import asked, built, hyper, hyper_fields, numbers_of, numbers_text, parts_of, settings, shown
+from preceptor.job.parts import (
+    ACTIVATIONS,
+    AUGMENTATIONS,
+    FAMILIES,
+    own_numbers,
+    part,
+    takers,
+)
+from preceptor.job.suitability import MAKERS, check_model, usable
+from preceptor.nn import Ensemble, EnsembleLoss, MemberLoss, vision
 from preceptor.nn import loss as losses
+from preceptor.nn.architecture import DROPOUTS
+from preceptor.nn.initialiser import Initialiser
 from preceptor.nn.layer import Layer
-from preceptor.train import average as averages
 from preceptor.train import optim
 from preceptor.train import schedule as schedules
 from preceptor.train.penalty import L1, L2, Penalty
 from preceptor.train.step import Update
 
-
-def words(module: ModuleType, base: type) -> dict[str, type]:
-    """The classes of a module by the words that a user types: LeakyRelu is leaky-relu, AdamW is adamw."""
-    found = {}
-    for name in module.__all__:
-        each = getattr(module, name)
-        if each is not base and isinstance(each, type) and issubclass(each, base):
-            found[re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "-", name).lower()] = each
-    return found
-
-
-ACTIVATIONS = words(activations, Layer)
-AVERAGES = words(averages, averages.Average)
-INITIALISERS = words(initialisers, initialisers.Initialiser)
-LOSSES = words(losses, losses.Loss)
-OPTIMISERS = words(optim, optim.Optimiser)
-SCHEDULES = words(schedules, schedules.Schedule)
 MODELS = ("mlp", "linear", "logistic", "perceptron")
 PICTURE_MODELS = tuple(vision.__all__)
-AUGMENTATIONS = words(changes, changes.Augmentation) | words(changes, changes.Mixer)
 KINDS = ("classes", "number")
 SMOOTHING = 0.1  # share of a label, for ensembles: Szegedy et al. 2016; measured in docs/recipe.md
+MOST_THREADS = 1024
 # Where nobody chose, no recipe either.
 OPTIMISER, SCHEDULE, ACTIVATION, HIDDEN = "adam", "one-cycle", "relu", (128, 64)
+# Of these, by model and target, a loss is chosen where none is asked for.
+USUAL_LOSSES = ("quadratic", "softmax-cross-entropy", "binary-cross-entropy", "perceptron-criterion")
 
 
 @settings
@@ -70,30 +63,47 @@ class Settings:
         default=None, low=1, unit="units", doc="Widths of the hidden layers; given, they make one plain network."
     )
     members: int | None = hyper(
-        default=None, low=1, high=256, unit="networks", doc="Trained side by side; their mean predicts."
+        default=None,
+        low=1,
+        high=256,
+        unit="networks",
+        also="batch_ensemble",
+        doc="Ensemble trained as one network (BatchEnsemble, TabM): side by side, each with its own view; their mean "
+        "predicts.",
     )
     ensemble: int = hyper(
         default=1, low=1, high=64, unit="networks", doc="Copies of the whole network, each from its own first values."
     )
     waves: int | None = hyper(
-        default=None, low=0, high=256, unit="waves", doc="Of each number column, beside the number itself."
+        default=None,
+        low=0,
+        high=256,
+        unit="waves",
+        also="periodic_embeddings",
+        doc="Periodic embeddings (PLR) of each number column, beside the number itself.",
     )
-    activation: str | None = hyper(default=None, choices=tuple(ACTIVATIONS), doc="After each hidden layer.")
-    initialiser: str | None = hyper(
-        default=None, choices=tuple(INITIALISERS), doc="First values of the weights; by the network."
+    activation: str | None = part(
+        "activation", several=True, doc="After each hidden layer; or a word for each layer, with commas between."
     )
+    initialiser: str | None = part("initialiser", doc="First values of the weights; by the network.")
     batch_norm: bool | None = hyper(
         default=None, doc="Normalise each hidden layer over the batch; by the network, off in an mlp."
     )
     drop_rate: float | None = hyper(
         default=None, low=0, high=0.95, unit="share dropped", doc="Dropout after hidden layers."
     )
-    loss: str | None = hyper(default=None, choices=tuple(LOSSES), doc="What training makes small; by the target.")
-    optimiser: str | None = hyper(default=None, choices=tuple(OPTIMISERS), doc="How gradients become moves.")
+    dropout: str | None = hyper(
+        default=None,
+        choices=DROPOUTS,
+        doc="What is dropped and when it is made up for: units, while training or (vanilla) outside it; or weights "
+        "(connect). Inverted if left out.",
+    )
+    loss: str | None = part("loss", doc="What training makes small; by the target.")
+    optimiser: str | None = part("optimiser", doc="How gradients become moves.")
     learning_rate: float | None = hyper(
         default=None, low=0, scale="log", unit="per step", doc="Base learning rate; by the optimiser."
     )
-    schedule: str | None = hyper(default=None, choices=tuple(SCHEDULES), doc="How the learning rate changes.")
+    schedule: str | None = part("schedule", doc="How the learning rate changes.")
     warmup: float = hyper(
         default=0.0, low=0, high=1, unit="share of all steps", doc="Linear rise of the rate at first."
     )
@@ -125,36 +135,36 @@ class Settings:
     accumulate: int = hyper(
         default=1, low=1, unit="pieces", doc="Each batch is walked in so many, for the same step from less memory."
     )
-    average: str | None = hyper(
-        default=None, choices=tuple(AVERAGES), doc="Predict with a mean of the weights over the steps."
+    average: str | None = part("average", doc="Predict with a mean of the weights over the steps.")
+    augment: str | None = part(
+        "augment",
+        several=True,
+        doc="How training pictures are changed at random; none for not at all; by the pictures.",
     )
-    augment: str | None = hyper(
-        default=None,
-        doc="How training pictures are changed at random: words with commas, each with its numbers behind colons "
-        "(rotate:30,flip:axis=both), or none; by the pictures.",
+    preprocess: str | None = hyper(
+        default=None, choices=tuple(SCALINGS), doc="How pictures are brought to scale; channel if left out."
     )
-    preprocess: str = hyper(default="channel", choices=tuple(SCALINGS), doc="How pictures are brought to scale.")
     skip_corrupt: bool = hyper(default=False, doc="Pass over pictures that cannot be read, and say so.")
     engine: str = hyper(default="auto", choices=ENGINES, doc="What computes.")
     threads: int | None = hyper(
-        default=None, low=1, unit="threads", doc="Of the native engine; one on each core if left out."
+        default=None,
+        low=1,
+        high=MOST_THREADS,
+        unit="threads",
+        doc="Of the native engine; one on each core if left out.",
     )
     devices: int | None = hyper(
         default=None, low=1, unit="devices", doc="Share each batch evenly; as many of all as can if left out."
     )
     precision: str = hyper(default="f32", choices=PRECISIONS, doc="Of the products: f32, bf16 with f32 sums, f64.")
-    own: dict[str, float] = field(default_factory=dict)  # numbers of the chosen optimiser, schedule and average
+    own: dict[str, Any] = field(default_factory=dict)  # numbers of the chosen parts, wherever they were written
 
     def __post_init__(self) -> None:
-        takers = [(self._optimiser, OPTIMISERS), (self._schedule, SCHEDULES)]
-        takers += [(self.average, AVERAGES)] if self.average else []
-        allowed = {name for word, classes in takers for name in _fields(classes[word])}
-        wrong = sorted(set(self.own) - allowed)
-        if wrong:
-            raise ConfigError(
-                f"Settings: {', '.join(wrong)} belongs to neither {' nor '.join(word for word, _ in takers)}; "
-                f"they take {', '.join(sorted(allowed)) or 'no numbers'}. Leave it out or change one of them."
-            )
+        object.__setattr__(self, "own", dict(self.own))
+        for name in ("initialiser", "loss", "optimiser", "schedule", "average"):
+            self._split(name)
+        self._check_own()
+        check_model(self, self.model)
         if self.batch_norm and self.batch_size == 1:
             raise ConfigError("Settings: batch_norm with batch_size 1; a batch of one has no variance. Use at least 2.")
         if self.batch_size is not None and self.batch_size % self.accumulate:
@@ -167,26 +177,72 @@ class Settings:
                 f"Settings: batch_norm with pieces of one row (batch_size {self.batch_size}, accumulate "
                 f"{self.accumulate}); a piece of one has no variance. Use a larger batch or fewer pieces."
             )
-        if self.activation == "threshold":
+        if any(type(each) is ACTIVATIONS["threshold"] for each in self.make_activations()):
             raise ConfigError(
                 "Settings: activation is threshold; it has no derivative, so nothing before it could learn. Use tanh."
             )
         self._check_division()
-        self.augmentations()
         # Their ranges are checked here, before any data is read.
-        self.make_optimiser(), self.make_update(), self.make_penalties()
+        self.augmentations(), self.make_penalties(), self.make_initialiser()
+        for word in self._words("loss"):
+            self._make("loss", word)
+        self.make_optimiser(), self.make_update()
         schedule = self.make_schedule()
         if isinstance(schedule, schedules.Plateau):
             self._check_plateau(schedule.drop_after)
 
+    def _split(self, name: str) -> None:
+        """Takes the numbers behind a part's word to the others: momentum:0.8 is momentum with momentum=0.8 of its
+        own."""
+        text = getattr(self, name)
+        if text is None:
+            return
+        word, numbers = asked(f"Settings: {name}", text, FAMILIES[name])
+        for key, value in numbers.items():
+            if self.own.get(key, value) != value:
+                raise ConfigError(
+                    f"Settings: {key} is given as {shown(value)} behind {word} and as {shown(self.own[key])} by "
+                    "itself; one of them is required. Leave the other out."
+                )
+        object.__setattr__(self, name, word)
+        self.own.update(numbers)
+
+    def _words(self, family: str) -> tuple[str, ...]:
+        """The words that are chosen, or may be by the data, of a family."""
+        usual = {"optimiser": self._optimiser, "schedule": self._schedule, "activation": ACTIVATION}
+        chosen = getattr(self, family) or usual.get(family)
+        if chosen is None:
+            return {"loss": USUAL_LOSSES, "initialiser": ("he",)}.get(family, ())
+        parts = [asked(f"Settings: {family}", each, FAMILIES[family])[0] for each in parts_of(chosen)]
+        return tuple(dict.fromkeys(parts))
+
+    def _check_own(self) -> None:
+        """Every number belongs to a chosen part, which checks its value."""
+        for name in self.own:
+            families = dict.fromkeys(each.split()[0] for each in takers(name) if each.split()[0] in FAMILIES)
+            chosen = {word: FAMILIES[family][word] for family in families for word in self._words(family)}
+            if any(name in numbers_of(cls) for cls in chosen.values()):
+                continue
+            takes = "; ".join(f"{word} takes {numbers_text(cls)}" for word, cls in chosen.items())
+            raise ConfigError(
+                f"Settings: {name} is a number of {', '.join(takers(name)) or 'nothing'}; "
+                f"{takes or f'no {next(iter(families), name)} is chosen'}. Choose one that has it, or leave it out."
+            )
+
     def _check_division(self) -> None:
         ways = {"split_column": self.split_column, "time": self.time, "test": self.test}
-        asked = [name for name, value in ways.items() if value is not None]
-        asked += ["group"] if self.group is not None and self.time is not None else []
-        if len(asked) > 1:
+        chosen = [name for name, value in ways.items() if value is not None]
+        chosen += ["group"] if self.group is not None and self.time is not None else []
+        if len(chosen) > 1:
             raise ConfigError(
-                f"Settings: {' and '.join(asked)} divide the rows in different ways; one at most is possible. Leave "
-                f"{asked[-1]} out."
+                f"Settings: {' and '.join(chosen)} divide the rows in different ways; one at most is possible. Leave "
+                f"{chosen[-1]} out."
+            )
+        if self.test_share != type(self).test_share and (self.test or self.split_column):
+            which = "test" if self.test else "split_column"
+            raise ConfigError(
+                f"Settings: test_share is {self.test_share:g} beside {which}, which says what is tested on; one of "
+                "them is required. Leave test_share out."
             )
 
     def _check_plateau(self, drop_after: int) -> None:
@@ -219,14 +275,27 @@ class Settings:
 
     def make_optimiser(self) -> optim.Optimiser:
         """The optimiser with its own numbers."""
-        return self._make(OPTIMISERS[self._optimiser])
+        made: optim.Optimiser = self._make("optimiser", self._optimiser)
+        return made
 
     def make_schedule(self) -> schedules.Schedule:
         """The schedule with its own numbers."""
-        return self._make(SCHEDULES[self._schedule])
+        made: schedules.Schedule = self._make("schedule", self._schedule)
+        return made
 
-    def _make(self, cls: type) -> Any:
-        return cls(**{name: value for name, value in self.own.items() if name in _fields(cls)})
+    def make_activations(self) -> tuple[Layer, ...]:
+        """One for all hidden layers, or one for each; a number behind a word counts more than one for all."""
+        return tuple(self._make("activation", each) for each in parts_of(self.activation or ACTIVATION))
+
+    def make_initialiser(self) -> Initialiser | None:
+        """The initialiser with its own numbers; None where the network has its own."""
+        return self._make("initialiser", self.initialiser) if self.initialiser else None
+
+    def _make(self, family: str, text: str) -> Any:
+        word, numbers = asked(f"Settings: {family}", text, FAMILIES[family])
+        cls = FAMILIES[family][word]
+        own = {name: value for name, value in self.own.items() if name in numbers_of(cls)}
+        return cls(**own | numbers)
 
     def make_penalties(self) -> tuple[Penalty, ...]:
         """The penalties whose weight is not 0; where several fit a parameter, they add up."""
@@ -234,7 +303,7 @@ class Settings:
 
     def make_update(self) -> Update:
         """What happens to gradients and parameters beside the optimiser."""
-        average = self._make(AVERAGES[self.average]) if self.average else None
+        average = self._make("average", self.average) if self.average else None
         return Update(self.clip_value, self.clip_norm, self.accumulate, average)
 
     def augmentations(self) -> tuple[changes.Augmentation | changes.Mixer, ...] | None:
@@ -244,8 +313,8 @@ class Settings:
         """
         if self.augment is None:
             return None
-        asked = self.augment.split(",") if self.augment != "none" else []
-        found = tuple(built("Settings: augment", each, AUGMENTATIONS) for each in asked)
+        words = parts_of(self.augment) if self.augment != "none" else []
+        found = tuple(built("Settings: augment", each, AUGMENTATIONS) for each in words)
         if sum(isinstance(each, changes.Mixer) for each in found) > 1:
             raise ConfigError("Settings: augment mixes pictures in two ways; one at most is possible. Leave one out.")
         return found
@@ -259,17 +328,21 @@ class Settings:
             raise ConfigError("model linear: the target holds classes; it needs a number. Use --model logistic.")
         if self.model in ("logistic", "perceptron") and not classes:
             raise ConfigError(f"model {self.model}: the target is a number; it needs classes. Use --model linear.")
-        chosen: losses.Loss
-        if self.loss is not None:
-            chosen = LOSSES[self.loss]()
-        elif not classes:
-            chosen = losses.Quadratic()
-        elif self.model == "perceptron":
-            chosen = losses.PerceptronCriterion()
-        elif self.model == "logistic" and classes == 2:
-            chosen = losses.BinaryCrossEntropy()
-        else:
-            chosen = losses.SoftmaxCrossEntropy()
+        quadratic, softmax, binary, criterion = USUAL_LOSSES
+        word = self.loss or softmax
+        if self.loss is None and not classes:
+            word = quadratic
+        elif self.loss is None and self.model == "perceptron":
+            word = criterion
+        elif self.loss is None and self.model == "logistic" and classes == 2:
+            word = binary
+        chosen: losses.Loss = self._make("loss", word)
+        of_losses = {name for name in self.own if name in own_numbers("loss")}
+        if useless := sorted(of_losses - set(numbers_of(type(chosen)))):
+            raise ConfigError(
+                f"Settings: received {', '.join(useless)}; the loss here is {word}, which takes "
+                f"{numbers_text(type(chosen))}. Leave {', '.join(useless)} out."
+            )
         if isinstance(chosen, losses.Quadratic) != (classes == 0):
             word = "a number" if classes == 0 else f"{classes} classes"
             raise ConfigError(f"loss {self.loss}: the target is {word}; this loss does not suit it. Leave --loss out.")
@@ -289,59 +362,93 @@ class Settings:
         """So many copies of a network as are asked for, members and all; they share nothing."""
         return Ensemble(network, self.ensemble) if self.ensemble > 1 else network
 
-    def make_network(
-        self,
-        outputs: int,
-        numbers: Sequence[int] = (),
-        levels: tuple[Sequence[int], Sequence[int]] = ((), ()),
-    ) -> Layer:
-        """The network. `numbers`, `levels`: positions of plain numbers and of numbers of levels, as of `nn.mlp`."""
-        if self.model not in ("mlp", None):
-            return linear_model(outputs)
-        return mlp(
-            HIDDEN if self.hidden is None else self.hidden,
-            outputs,
-            activation=ACTIVATIONS[self.activation or ACTIVATION](),
-            initialiser=INITIALISERS[self.initialiser]() if self.initialiser else None,
-            drop_rate=self.drop_rate or 0.0,
-            batch_norm=self.batch_norm or False,
-            members=self.members or 1,
-            waves=self.waves or 0,
-            numbers=numbers,
-            levels=levels,
-        )
-
-    def make_picture_network(self, outputs: int, **shape: Any) -> Layer:
-        """The ready network for pictures of this name, with what was asked for in the place of its own.
+    def make_network(self, outputs: int, **facts: Any) -> Layer:
+        """The network.
 
         Args:
-            shape: what the pictures decide of it, such as the widths of `nn.convnet`.
+            facts: what the data say to those models that ask: positions of plain numbers and of numbers of levels, as
+                of `nn.mlp`; widths and stride, as of `nn.convnet`.
         """
-        assert self.model in PICTURE_MODELS
-        asked = {
-            "drop_rate": self.drop_rate,
-            "activation": ACTIVATIONS[self.activation]() if self.activation else None,
-            "initialiser": INITIALISERS[self.initialiser]() if self.initialiser else None,
-            "batch_norm": self.batch_norm,
-        }
-        given = {name: value for name, value in asked.items() if value is not None}
-        network: Layer = getattr(vision, self.model)(outputs, **given, **shape)
+        model = self.model or "mlp"
+        takes = inspect.signature(MAKERS[model]).parameters
+        chosen = {name: value for name in usable(model) if (value := self._network_setting(name)) is not None}
+        network: Layer = MAKERS[model](
+            outputs=outputs, **chosen, **{name: value for name, value in facts.items() if name in takes}
+        )
         return network
 
+    def _network_setting(self, name: str) -> Any:
+        """A setting as the function that makes the network takes it; None where that has its own."""
+        if name == "hidden":
+            return HIDDEN if self.hidden is None else self.hidden
+        if name == "activation" and self.activation is not None:
+            made = self.make_activations()
+            return made if len(made) > 1 else made[0]
+        return self.make_initialiser() if name == "initialiser" else getattr(self, name)
+
     def to_dict(self) -> dict[str, Any]:
-        """As JSON types."""
-        return asdict(self) | {"hidden": None if self.hidden is None else list(self.hidden)}
+        """As JSON types: the inverse of `from_dict`."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    @classmethod
+    def from_dict(cls, saved: Any, where: str = "Settings") -> "Settings":
+        """The settings of `to_dict`, each of its own type; those left out are as usual.
+
+        Args:
+            where: what messages call the place they were read from.
+        Raises: ConfigError for what is no dictionary, unknown names, or values that are impossible.
+        """
+        known = [*(each.name for each, _ in hyper_fields(cls)), "own"]
+        if not isinstance(saved, dict) or not all(isinstance(name, str) for name in saved):
+            raise ConfigError(f"{where}: the settings are {shown(saved)}; names with values are required.")
+        if unknown := [name for name in saved if name not in known]:
+            raise ConfigError(f"{where}: {shown(unknown[0])} is no setting. Was it saved by another version?")
+        return cls(**saved)
 
 
-def _fields(cls: type) -> dict[str, Hyper]:
-    return {each.name: known for each, known in hyper_fields(cls)}
+def make_settings(given: dict[str, Any]) -> Settings:
+    """Settings from words: numbers of the chosen parts are told from the others by name.
+
+    Raises: ConfigError for a name that is no setting, with the closest one that is; for settings that the model has no
+        use for.
+    """
+    fields = list(hyper_fields(Settings))
+    aliases = {known.also: each.name for each, known in fields if known.also}
+    plain, own = {each.name for each, _ in fields}, set(own_numbers())
+    chosen: dict[str, Any] = {}
+    for name, value in given.items():
+        if (meant := aliases.get(name, name)) not in plain | own:
+            raise ConfigError(f"fit: received the setting {shown(name)}; there is none of that name. {_hint(name)}")
+        if value is not None and chosen.get(meant) not in (None, value):
+            raise ConfigError(f"fit: received {name} and {meant}, which are the same; one is required. Leave one out.")
+        chosen[meant] = value if value is not None else chosen.get(meant)
+    if isinstance(hidden := chosen.get("hidden"), int) and not isinstance(hidden, bool):
+        chosen["hidden"] = (hidden,)
+    if isinstance(chosen.get("test"), os.PathLike):
+        chosen["test"] = os.fspath(chosen["test"])
+    for name in ("l1", "l2"):
+        with suppress(TypeError, ValueError):  # a number, as a command gives it
+            chosen |= {name: float(chosen[name])} if isinstance(chosen.get(name), str) else {}
+    return Settings(
+        **{name: value for name, value in chosen.items() if name in plain},
+        own={name: value for name, value in chosen.items() if name in own and value is not None},
+    )
+
+
+def _hint(name: str) -> str:
+    """What was probably meant by a name that is none."""
+    having: Iterable[str] = takers(name)
+    if of := [each.removeprefix("augment ") for each in having]:
+        return f"It is a number of {', '.join(of)}: augment={of[0]}:{name}=..."
+    near = difflib.get_close_matches(name, [*(each.name for each, _ in hyper_fields(Settings)), *own_numbers()], 1)
+    return f"Did you mean {near[0]}?" if near else "See preceptor fit --help."
 
 
 def _penalties(name: str, cls: type[Penalty], given: str | float) -> list[Penalty]:
     """The penalties of a number, for all weights, or of a text: a number or PATTERN=NUMBER, several with commas."""
     found = []
-    for part in given.split(",") if isinstance(given, str) else [given]:
-        pattern, equals, number = str(part).rpartition("=")
+    for each_given in given.split(",") if isinstance(given, str) else [given]:
+        pattern, equals, number = str(each_given).rpartition("=")
         try:
             weight = float(number)
             if equals and not pattern.strip():
@@ -354,60 +461,3 @@ def _penalties(name: str, cls: type[Penalty], given: str | float) -> list[Penalt
         each = cls(weight, pattern.strip()) if equals else cls(weight)
         found += [each] if weight else []
     return found
-
-
-def own_numbers() -> dict[str, tuple[Hyper, Any, list[str]]]:
-    """The numbers that optimisers, schedules and averages take, each with its default and the words of those that take
-    it. Where their defaults differ, the default is a text that says so."""
-    found: dict[str, tuple[Hyper, dict[str, float]]] = {}
-    schedule_words = {f"schedule {word}": cls for word, cls in SCHEDULES.items()}
-    for word, cls in (OPTIMISERS | schedule_words | AVERAGES).items():
-        for name, known in _fields(cls).items():
-            found.setdefault(name, (known, {}))[1][word.removeprefix("schedule ")] = getattr(cls, name)
-    return {name: (known, _default(values), list(values)) for name, (known, values) in found.items()}
-
-
-def _default(values: dict[str, float]) -> Any:
-    """The default of a number, from that of each of its takers."""
-    first = next(iter(values.values()))
-    others = [f"{word} {value}" for word, value in values.items() if value != first]
-    return ", ".join([str(first), *others]) if others else first
-
-
-def make_settings(given: dict[str, Any]) -> Settings:
-    """Settings from words: numbers of optimiser, schedule or average are told from the others by name.
-
-    Raises: ConfigError for a name that is no setting, with the closest one that is; for settings that the model has no
-        use for.
-    """
-    plain = {each.name for each, _ in hyper_fields(Settings)}
-    own = set(own_numbers())
-    for name in given:
-        if name not in plain | own:
-            near = difflib.get_close_matches(name, plain | own, 1)
-            hint = f"Did you mean {near[0]}?" if near else "See preceptor fit --help."
-            raise ConfigError(f"fit: received the setting {name!r}; there is none of that name. {hint}")
-    if isinstance(given.get("hidden"), (int, list)):
-        given = given | {"hidden": (given["hidden"],) if isinstance(given["hidden"], int) else tuple(given["hidden"])}
-    for name in ("l1", "l2"):
-        with suppress(TypeError, ValueError):  # a number, as a command gives it
-            given = given | {name: float(given[name])} if name in given else given
-    model = given.get("model") or "mlp"
-    idle = {"hidden": (), "activation": None, "batch_norm": False, "drop_rate": 0, "members": 1, "waves": 0}
-    idle |= {"initialiser": None}
-    useless = [name for name, value in idle.items() if given.get(name) not in (None, value)]
-    unknown = [name for name in useless if name in ("hidden", "members", "waves")]
-    if model in PICTURE_MODELS and unknown:
-        raise ConfigError(
-            f"fit: received {', '.join(unknown)} beside model {model}; its layers are fixed. Leave it out, or use "
-            "model mlp."
-        )
-    if model in MODELS and model != "mlp" and useless:
-        raise ConfigError(
-            f"fit: received {', '.join(useless)} beside model {model}; it has no hidden layers and is one network. "
-            "Leave it out, or use model mlp."
-        )
-    return Settings(
-        **{name: value for name, value in given.items() if name in plain},
-        own={name: value for name, value in given.items() if name in own and value is not None},
-    )

@@ -36,6 +36,7 @@ from preceptor.errors import ConfigError, DataError
 from preceptor.job.recipe import complete, level_features, number_features
 from preceptor.job.settings import Settings
 from preceptor.job.stages import Encoded, Stage, Stages
+from preceptor.job.suitability import check_data, check_model, refuse_share
 from preceptor.nn import Layer
 from preceptor.train.loop import Arrays, Streamed
 from preceptor.words import listing
@@ -123,7 +124,9 @@ class Survey:
 
     def make_network(self, settings: Settings, outputs: int) -> Layer:
         """The network that completed settings ask for."""
-        return settings.make_network(outputs, number_features(self.preprocessor), level_features(self.preprocessor))
+        return settings.make_network(
+            outputs, numbers=number_features(self.preprocessor), levels=level_features(self.preprocessor)
+        )
 
     def encode(self, settings: Settings) -> Stages[Encoded]:
         """Features and targets of the three parts. See `encode`."""
@@ -135,6 +138,8 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
 
     Raises: DataError, ConfigError, with what was received, what is required and the likely cure.
     """
+    check_data(settings, "a table")
+    check_model(settings, settings.model or "mlp")
     yield Stage("reading")
     table = open_table(source, header=header)
     target = settings.target or default_target(table.name)
@@ -169,7 +174,7 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
     shares = settings.dev_share, settings.test_share
     parts = _divide(kept, usable, labels, shares, settings, None if part is None else part[usable])
     found = inspect_table(kept.without(*_aside(settings)), target, parts, kind, numbers=usable)
-    return Survey(table, kept, usable, target, kind, _numbered(parts, usable), parts, found, settings)
+    return _checked(Survey(table, kept, usable, target, kind, _numbered(parts, usable), parts, found, settings))
 
 
 def _divide(
@@ -245,7 +250,14 @@ def _survey_long(table: LongTable, target: str, settings: Settings) -> Stages[Su
         f"The table is read from the disk piece by piece. Its columns, and what is said of them, are judged by "
         f"{seen.rows:,} of its {table.rows:,} rows, spread evenly."
     )
-    return Survey(table, seen, numbers, target, kind, parts, seen_parts, found, settings, (note,))
+    return _checked(Survey(table, seen, numbers, target, kind, parts, seen_parts, found, settings, (note,)))
+
+
+def _checked(seen: Survey) -> Survey:
+    """The survey. Raises: ConfigError where the column of the parts names dev rows and a share of them is asked for."""
+    if seen.settings.split_column is not None and seen._names_dev:
+        refuse_share(seen.settings, seen.table.name, "dev_share")
+    return seen
 
 
 def _share(settings: Settings, name: str, rows: int) -> float:

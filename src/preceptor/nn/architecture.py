@@ -2,15 +2,18 @@
 
 from collections.abc import Sequence
 
+from preceptor.errors import ConfigError
 from preceptor.nn.activation import Relu
 from preceptor.nn.dense import Dense
-from preceptor.nn.dropout import Dropout
-from preceptor.nn.initialiser import Constant, Initialiser, Xavier
+from preceptor.nn.dropout import DropConnect, Dropout
+from preceptor.nn.initialiser import Constant, He, Initialiser, Xavier
 from preceptor.nn.layer import Layer, Sequential
 from preceptor.nn.norm import BatchNorm
 from preceptor.nn.tabular import Levels, MemberDense, Members, Waves
 
 __all__ = ["linear_model", "mlp"]
+
+DROPOUTS = ("inverted", "vanilla", "connect")
 
 
 def linear_model(outputs: int) -> Sequential:
@@ -25,9 +28,10 @@ def mlp(
     hidden: Sequence[int],
     outputs: int,
     *,
-    activation: Layer | None = None,
+    activation: Layer | Sequence[Layer] | None = None,
     initialiser: Initialiser | None = None,
     drop_rate: float = 0.0,
+    dropout: str = "inverted",
     batch_norm: bool = False,
     members: int = 1,
     waves: int = 0,
@@ -39,13 +43,24 @@ def mlp(
     Args:
         hidden: widths of the hidden layers; none makes a linear model.
         outputs: width of the last layer, which has no activation (the loss works on logits).
-        activation: a layer used after each hidden one; Relu by default.
+        activation: a layer used after each hidden one, or one for each of them; Relu by default.
         initialiser: of the hidden weights; without it each Dense layer's own (He). The last layer takes Xavier's, for
             no rectifier follows it.
+        dropout: what a drop rate drops: "inverted" and "vanilla" (see nn.Dropout) outputs of the hidden layers,
+            "connect" (nn.DropConnect) their weights.
         members: so many networks of these widths side by side, trained as one under `MemberLoss`.
         waves: how many waves each of the features at the positions `numbers` is given beside itself.
         levels: positions of the features that are numbers of levels, and how many levels each of them has.
     """
+    if dropout not in DROPOUTS:
+        raise ConfigError(f"mlp: dropout is {dropout!r}; it must be one of {', '.join(DROPOUTS)}.")
+    given = [Relu() if activation is None else activation] if not isinstance(activation, Sequence) else [*activation]
+    activations = given * len(hidden) if len(given) == 1 else given
+    if len(activations) != len(hidden):
+        raise ConfigError(
+            f"mlp: received {len(given)} activations for {len(hidden)} hidden layers; one for each is required, or one "
+            "for all."
+        )
     dense = MemberDense if members > 1 else Dense
     parts: list[tuple[str, Layer]] = []
     if waves and numbers:
@@ -54,12 +69,17 @@ def mlp(
         parts.append(("levels", Levels(tuple(levels[0]), tuple(levels[1]))))
     if members > 1:
         parts.append(("members", Members(members)))
-    for number, width in enumerate(hidden, 1):
-        parts.append((f"hidden{number}", dense(width, initialiser=initialiser) if initialiser else dense(width)))
+    for number, (width, unit) in enumerate(zip(hidden, activations, strict=True), 1):
+        layer: Layer = dense(width, initialiser=initialiser or He())
+        if drop_rate and dropout == "connect":
+            if members > 1:
+                raise ConfigError(f"mlp: dropout connect with {members} members; they have none. Use one network.")
+            layer = DropConnect(width, initialiser=initialiser or He(), drop_rate=drop_rate)
+        parts.append((f"hidden{number}", layer))
         if batch_norm:
             parts.append((f"norm{number}", BatchNorm()))
-        parts.append((f"activation{number}", activation or Relu()))
-        if drop_rate:
-            parts.append((f"dropout{number}", Dropout(drop_rate)))
+        parts.append((f"activation{number}", unit))
+        if drop_rate and dropout != "connect":
+            parts.append((f"dropout{number}", Dropout(drop_rate, inverted=dropout == "inverted")))
     parts.append(("output", dense(outputs, initialiser=Xavier())))
     return Sequential(tuple(layer for _, layer in parts), tuple(name for name, _ in parts))

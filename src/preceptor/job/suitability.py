@@ -1,0 +1,109 @@
+"""Which settings a model and a kind of data can use. What they cannot use is refused: nothing is dropped in silence.
+
+What a network can use are the arguments of the function that makes it, so that a new argument is usable at once.
+"""
+
+import inspect
+from collections.abc import Callable, Iterable
+from dataclasses import fields
+from typing import Any
+
+from preceptor.errors import ConfigError
+from preceptor.nn import Layer, linear_model, mlp, vision
+
+MAKERS: dict[str, Callable[..., Layer]] = {
+    "mlp": mlp,
+    "linear": linear_model,
+    "logistic": linear_model,
+    "perceptron": linear_model,
+    **{name: getattr(vision, name) for name in vision.__all__},
+}
+NETWORK = ("hidden", "members", "waves", "activation", "initialiser", "batch_norm", "dropout", "drop_rate")
+ONLY = {  # kind of data -> settings that no other has a use for
+    "a table": ("kind", "split_column", "group", "time", "test", "waves"),
+    "pictures": ("augment", "preprocess", "skip_corrupt"),
+}
+# What says that nothing is asked for, and so suits everything.
+IDLE = {"hidden": (), "members": 1, "waves": 0, "drop_rate": 0.0, "batch_norm": False, "kind": "classes"}
+PER_LAYER = ("activation", "batch_norm", "dropout", "drop_rate")  # which hidden layers have
+
+
+def usable(model: str) -> tuple[str, ...]:
+    """The settings of the network that a model can use."""
+    arguments = inspect.signature(MAKERS[model]).parameters
+    return tuple(name for name in NETWORK if name in arguments)
+
+
+def given(settings: Any, names: Iterable[str]) -> list[str]:
+    """Those of the settings that ask for something."""
+    usual = {each.name: each.default for each in fields(settings)}
+    return [name for name in names if getattr(settings, name) not in (None, usual[name], IDLE.get(name))]
+
+
+def check_model(settings: Any, model: str | None) -> None:
+    """Raises ConfigError for settings that the network has no use for; a model of None is not known yet."""
+    if model is not None:
+        takes = usable(model)
+        if useless := given(settings, (name for name in NETWORK if name not in takes)):
+            what = f"of the settings of a network it takes {_listed(takes)}" if takes else "its layers are fixed"
+            if MAKERS[model] is linear_model:
+                what = "it has no hidden layers and is one network"
+            raise ConfigError(
+                f"fit: received {', '.join(useless)} beside model {model}; {what}. "
+                f"Leave {'it' if len(useless) == 1 else 'them'} out, or use model mlp."
+            )
+    if model not in (None, "mlp") and settings.activation is not None and "," in settings.activation:
+        raise ConfigError(
+            f"fit: received activation {settings.activation} beside model {model}; it takes one for all its layers. "
+            "Choose one, or use model mlp."
+        )
+    if settings.hidden == () and (useless := given(settings, PER_LAYER)):
+        raise ConfigError(
+            f"fit: received {', '.join(useless)} beside hidden none; without hidden layers there is nothing to apply "
+            f"{'it' if len(useless) == 1 else 'them'} to. Give widths, or leave {', '.join(useless)} out."
+        )
+
+
+def check_data(settings: Any, data: str) -> None:
+    """Raises ConfigError for settings that this kind of data, a key of ONLY, has no use for."""
+    if data == "a table" and settings.model in vision.__all__:
+        raise ConfigError(f"model {settings.model}: the data are a table; it needs pictures. Leave --model out.")
+    for kind, names in ONLY.items():
+        if kind != data and (useless := given(settings, names)):
+            which = "it is" if len(useless) == 1 else "they are"
+            raise ConfigError(
+                f"fit: received {', '.join(useless)} with {data}; {which} of {kind} alone. "
+                f"Leave {'it' if len(useless) == 1 else 'them'} out."
+            )
+
+
+def refuse_share(settings: Any, source: str, name: str) -> None:
+    """Raises ConfigError where a share of dev or test rows is asked for beside a source that says itself which they
+    are."""
+    if given(settings, [name]):
+        raise ConfigError(
+            f"fit: received {name} {getattr(settings, name):g}; {source} says itself which rows are of that part. "
+            f"Leave {name} out."
+        )
+
+
+def check_parts(settings: Any, dev_rows: int) -> None:
+    """Raises ConfigError for settings that look at the dev part where there is none."""
+    if settings.patience is not None and not dev_rows:
+        raise ConfigError(
+            f"fit: received patience {settings.patience} without a dev part, which it looks at. Give a dev part, or "
+            "leave patience out."
+        )
+
+
+def check_dropout(settings: Any) -> None:
+    """Raises ConfigError for a kind of dropout where nothing is dropped; `settings` are completed."""
+    if settings.dropout is not None and not settings.drop_rate:
+        raise ConfigError(
+            f"fit: received dropout {settings.dropout} with a drop rate of 0; nothing is dropped. Give drop_rate, such "
+            "as 0.5."
+        )
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    return " and ".join(filter(None, [", ".join(names[:-1]), names[-1]]))

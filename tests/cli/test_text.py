@@ -4,24 +4,9 @@ import signal
 
 import pytest
 
-from preceptor.cli.fit import duration, free_name, stop_on_signal
+from preceptor.cli.fit import free_name, stop_on_signal
 from preceptor.cli.options import Several
 from preceptor.cli.show import curve
-
-
-@pytest.mark.parametrize(
-    "seconds, text",
-    [
-        (0.04, "0.0 s"),
-        (9.94, "9.9 s"),
-        (12.4, "12 s"),
-        (61, "1 min 01 s"),
-        (3599, "59 min 59 s"),
-        (7260, "02 h 01 min"),
-    ],
-)
-def test_duration(seconds, text):
-    assert duration(seconds) == text
 
 
 @pytest.mark.parametrize("text, widths", [("128,64", (128, 64)), ("8", (8,)), ("none", ()), ((3, 4), (3, 4))])

@@ -5,6 +5,7 @@ import io
 import json
 import os
 import shutil
+import sys
 
 import numpy as np
 import pytest
@@ -307,7 +308,7 @@ def test_predictions_are_written_row_by_row(iris_run, price_run, tmp_path):
 
 def test_predictions_to_the_terminal_are_those_of_the_file(iris_run, tmp_path, capsys):
     iris_run.write_predictions("iris", tmp_path / "out.csv")
-    iris_run.write_predictions("iris", None)
+    iris_run.write_predictions("iris", sys.stdout)
     assert capsys.readouterr().out == (tmp_path / "out.csv").read_text()
 
 

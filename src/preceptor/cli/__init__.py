@@ -1,11 +1,15 @@
 """The command `preceptor`. Its commands are imported when called, so that `--help` answers at once."""
 
+import errno
 import importlib
 import sys
+import traceback
 
 import click
 
 from preceptor import errors
+from preceptor.cli.terminal import Outlet, OutputLost, outlets
+from preceptor.words import one_line
 
 COMMANDS = {
     "fit": "Trains a network on a table or on pictures, judges it, saves it.",
@@ -26,7 +30,10 @@ USER_ERRORS = (
     errors.NotSupported,
 )
 USER_MISTAKE = 2  # exit code
+OWN_FAULT = 70  # EX_SOFTWARE of sysexits.h
+OUTPUT_LOST = 74  # EX_IOERR of sysexits.h
 INTERRUPTED = 130  # 128 + SIGINT, the shell's convention
+READER_LEFT = 141  # 128 + SIGPIPE
 
 
 class Commands(click.Group):
@@ -55,24 +62,51 @@ def commands() -> None:
 
 
 def main() -> None:
-    """Runs the command. A user's mistake is one line and exit code 2; nothing is written."""
+    """Runs the command. A user's mistake is one line and exit code 2; nothing is written.
+
+    A command whose words could not all be printed has failed; not a training, which goes on without them, and not where
+    the reader left early, who has what he wanted.
+    """
+    with outlets() as out:
+        code = _answer(out)
+        if out.lost and out.lost.errno != errno.EPIPE:
+            if not out.is_aside:
+                code = code or OUTPUT_LOST
+            if code == OUTPUT_LOST or out.stream is not None:  # a training whose output was closed on purpose is quiet
+                complain(f"standard output: not all could be written ({out.lost.strerror}).")
+    sys.exit(code or 0)
+
+
+def _answer(out: Outlet) -> int | None:
+    """Runs the command and returns its exit code; what goes wrong is one line on standard error."""
     try:
-        code = commands.main(prog_name="preceptor", standalone_mode=False)
+        return commands.main(prog_name="preceptor", standalone_mode=False)
     except click.exceptions.NoArgsIsHelpError as error:
-        click.echo(error.format_message())
-        code = 0
+        print(error.format_message())
+        return None
     except click.ClickException as error:
         where = getattr(error, "ctx", None)
         path = where.command_path if where else "preceptor"
-        click.echo(f"{path}: {error.format_message().rstrip('.')}. See {path} --help.", err=True)
-        code = USER_MISTAKE
+        complain(f"{error.format_message().rstrip('.')}. See {path} --help.", path)
     except USER_ERRORS as error:
-        click.echo(f"preceptor: {' '.join(str(error).split())}", err=True)  # names in data may hold line ends
-        code = USER_MISTAKE
+        complain(str(error))
     except (click.Abort, KeyboardInterrupt):
-        click.echo("preceptor: interrupted; nothing was written.", err=True)
-        code = INTERRUPTED
-    except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output has left; nothing is owed to it
-        code = 1
-    sys.exit(code)
+        complain("interrupted; nothing was written.")
+        return INTERRUPTED
+    except OutputLost:
+        return READER_LEFT if out.lost and out.lost.errno == errno.EPIPE else OUTPUT_LOST
+    except OSError as error:
+        complain(f"{error.filename or 'a file'}: {error.strerror or error}.")
+        return OUTPUT_LOST
+    except MemoryError as error:
+        complain(f"the memory does not suffice ({error}); take less data or a smaller network.")
+    except Exception:
+        traceback.print_exc()
+        complain("this is a fault of preceptor, not of your data or settings.")
+        return OWN_FAULT
+    return USER_MISTAKE
+
+
+def complain(text: str, path: str = "preceptor") -> None:
+    """An error as one line on standard error; names in data may hold line ends."""
+    print(f"{path}: {one_line(text)}", file=sys.stderr)

@@ -6,8 +6,9 @@ from typing import Any
 import click
 
 from preceptor.cli import USER_MISTAKE
-from preceptor.cli.fit import LEVELS, line, say_found, watched
 from preceptor.cli.options import settings_options
+from preceptor.cli.progress import watched
+from preceptor.cli.sentences import LEVELS, line, say_found
 from preceptor.data import Pictures
 from preceptor.diagnose import Observation
 from preceptor.errors import DataError
@@ -48,7 +49,7 @@ def command(data: str, no_header: bool, as_json: bool, **given: Any) -> int:
     if as_json:
         facts = {"data": table.name, "rows": table.rows, "target": target, "kind": kind, "refused": is_refused}
         rest = {"observations": [each.to_dict() for each in found], "checks": seen.checks}
-        click.echo(json.dumps(facts | rest))
+        print(json.dumps(facts | rest))
     return USER_MISTAKE if is_refused else 0
 
 

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from preceptor.cli.fit import line
+from preceptor.cli.sentences import line
 from preceptor.job import load
 from preceptor.job.run import figures_as_json
 
@@ -23,4 +23,4 @@ def command(run: Path, data: str, no_header: bool, as_json: bool) -> None:
     for figure in found.values():
         line("", f"{figure}  (95 % interval)")
     if as_json:
-        click.echo(json.dumps({"rows": rows} | figures_as_json(found)))
+        print(json.dumps({"rows": rows} | figures_as_json(found)))

@@ -26,11 +26,11 @@ def command(what: str, values: tuple[str, ...], svg: Path | None, detail: str) -
         if values:
             raise ConfigError(f"explain: {what} is a ready example with values of its own; {values[0]} is too much.")
         example = examples[what]
-        click.echo(example.title + "\n")
+        print(example.title + "\n")
         explained = explain(example.function, *example.arguments, detail=detail)
     else:
         explained = expression(what, dict(_number(each) for each in values))
-    click.echo(str(explained))
+    print(str(explained))
     if svg is not None:
         if svg.suffix.lower() != ".svg":
             raise ConfigError(f"explain: {svg}: the picture is an SVG; the name must end in .svg.")
@@ -38,7 +38,7 @@ def command(what: str, values: tuple[str, ...], svg: Path | None, detail: str) -
             explained.save(svg)
         except OSError as error:
             raise ConfigError(f"explain: {svg}: cannot be written ({error.strerror}). Choose another place.") from None
-        click.echo(f"\npicture   {svg}")
+        print(f"\npicture   {svg}")
 
 
 def _number(text: str) -> tuple[str, float]:

@@ -3,42 +3,32 @@
 import json
 import os
 import re
-import shutil
 import signal
-import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
-from textwrap import wrap
 from typing import Any
 
 import click
 from click.core import ParameterSource
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
-from rich.table import Column
 
 from preceptor.cli.options import number_options, settings_options
-from preceptor.diagnose import Observation
+from preceptor.cli.progress import progress_shown, watched
+from preceptor.cli.sentences import line, loss_name, say_figures, say_found, summary
+from preceptor.cli.terminal import words_aside
 from preceptor.engines import advice, agreed, is_first_process
 from preceptor.errors import ConfigError
 from preceptor.job import Fitting, Outcome, Run, make_settings, preparing, resuming
 from preceptor.job.parts import own_numbers
 from preceptor.job.picture_survey import PictureSurvey
-from preceptor.job.run import check_out, figures_as_json
+from preceptor.job.run import check_out
 from preceptor.job.settings import MODELS, Settings
-from preceptor.job.stages import Result, Stages
-from preceptor.nn import Loss, MemberLoss, count_parameters
+from preceptor.nn import count_parameters
 from preceptor.nn.layer import within
-from preceptor.train import Figure, Record
 from preceptor.train.loop import initial_values
-from preceptor.words import listing
+from preceptor.words import amount, duration, listing, shell_word
 
 EXIT_CODES = {Outcome.DIVERGED: 1, Outcome.INTERRUPTED: 130}
-LEVELS = {"refuse": "refused", "warn": "warning", "note": "note"}
-LOG_SECONDS = 15.0  # between two lines of a preparation where the output is no terminal
-LOG_LINES = 10  # progress lines of a whole training where the output is no terminal
 
 
 @click.command(context_settings={"show_default": False})
@@ -69,6 +59,8 @@ def command(
     Exit codes: 0 done, 1 the loss became infinite, 2 a mistake in settings or data, 130 interrupted (the best weights
     so far are saved).
     """
+    if not as_json:
+        words_aside()
     if not is_first_process():
         context.with_resource(quiet())
     if begun is not None:
@@ -92,7 +84,7 @@ def command(
     run = fitting.finish()
     say_result(fitting, run)
     if as_json:
-        click.echo(json.dumps(summary(run)))
+        print(json.dumps(summary(run)))
     return EXIT_CODES.get(fitting.outcome, 0)
 
 
@@ -112,36 +104,6 @@ def _resumed(context: click.Context, begun: Path, data: str | None) -> Fitting:
     for note in notes:
         line("resumed", note)
     return fitting
-
-
-def bar(console: Console) -> Progress:
-    """A moving line with a bar and a text; nothing where the output is no terminal."""
-    columns = (BarColumn(bar_width=12), TextColumn("{task.description}", table_column=Column(no_wrap=True)))
-    return Progress(*columns, console=console, transient=True, disable=not console.is_terminal)
-
-
-def watched(stages: Stages[Result]) -> Result:
-    """What a preparation leads to, shown while it goes on: a moving line on a terminal, else a line at times."""
-    console = Console(stderr=True)
-    began = said = time.monotonic()
-    with bar(console) as progress:
-        task = progress.add_task("", total=None)
-        while True:
-            try:
-                stage = next(stages)
-            except StopIteration as end:
-                return end.value
-            now = time.monotonic()
-            text = stage.text
-            if not stage.done:
-                began = now
-            if stage.done and stage.total:
-                left = (now - began) / stage.done * (stage.total - stage.done)
-                text += f" {stage.done:,} of {stage.total:,} rows, {duration(left)} left"
-            progress.update(task, description=text, completed=stage.done, total=stage.total or None)
-            if not console.is_terminal and now - said >= LOG_SECONDS:
-                said = now
-                print(f"{'':9} {text}", file=sys.stderr, flush=True)
 
 
 def say_plan(fitting: Fitting) -> None:
@@ -172,20 +134,9 @@ def say_plan(fitting: Fitting) -> None:
         line("", slow)
     line(
         "training",
-        f"{fitting.settings.optimiser}, rate {config.learning_rate:g} {fitting.settings.schedule}, "
+        f"{fitting.settings.optimiser}, rate {amount(config.learning_rate)} {fitting.settings.schedule}, "
         f"batches of {config.batch_size:,}, at most {config.epochs:,} epochs; {loss_name(config.loss)}",
     )
-
-
-def loss_name(loss: Loss) -> str:
-    """The class of a loss; of an ensemble's, that of each member."""
-    return type(loss.loss if isinstance(loss, MemberLoss) else loss).__name__
-
-
-def say_found(found: list[Observation]) -> None:
-    """What the gate saw in a table, each observation under its level."""
-    for before, each in zip([None, *found], found, strict=False):
-        line("" if before and before.level == each.level else LEVELS[each.level], " ".join(each.text.split()))
 
 
 def say_result(fitting: Fitting, run: Run) -> None:
@@ -194,55 +145,16 @@ def say_result(fitting: Fitting, run: Run) -> None:
     line("done", f"{facts['epochs']:,} epochs in {duration(facts['seconds'])}, best after {facts['best_epoch']:,}")
     line("", fitting.outcome.value)
     say_figures(run)
-    line("run", f"{run.path}: {listing(sorted(each.name for each in run.path.iterdir()))}" if run.path else "")
-    if fitting.outcome is Outcome.INTERRUPTED:
-        line("next", f"preceptor fit --resume {run.path}")
-    else:
-        line("next", f"preceptor predict {run.path} NEW.csv -o predictions.csv")
-
-
-def say_figures(run: Run) -> None:
-    """A table of the figures of the dev and test parts with their 95 % intervals."""
-    parts = [(name, found) for name, found in (("dev", run.dev), ("test", run.test)) if found]
-    if not parts:
+    if run.path is None:
         return
-    heads = [f"{name}, {_rows(found):,} rows".ljust(30) for name, found in parts]
-    names = dict.fromkeys(name for _, found in parts for name in found)
-    width = max(10, *(len(name) + 2 for name in names))
-    line("figures", f"{'':<{width}}" + "".join(heads))
-    for name in names:
-        cells = [str(found[name]).removeprefix(f"{name} ") if name in found else "" for _, found in parts]
-        line("", f"{name.replace('_', ' '):<{width}}" + "".join(cell.ljust(30) for cell in cells))
-    line("", "In brackets: 95 % intervals.")
-
-
-def _rows(found: dict[str, Figure]) -> int:
-    return next(iter(found.values())).rows
-
-
-def line(word: str, text: str) -> None:
-    """One line of output with its word in the margin; on a terminal it is broken at the terminal's width."""
-    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else sys.maxsize
-    first, *rest = wrap(text, max(width - 10, 30), drop_whitespace=True, replace_whitespace=False) or [""]
-    click.echo(f"{word:<9} {text.rstrip() if not rest else first}")
-    for each in rest:
-        click.echo(f"{'':9} {each}")
-
-
-def summary(run: Run) -> dict[str, Any]:
-    """The JSON object of `--json`."""
-    facts = run.facts
-    return {
-        "rows": facts["rows"],
-        "features": facts["features"],
-        "parameters": run.parameters,
-        "engine": facts["engine"],
-        "epochs": facts["epochs"],
-        "seconds": facts["seconds"],
-        "dev": figures_as_json(run.dev),
-        "test": figures_as_json(run.test),
-        "run": str(run.path),
-    }
+    line("run", f"{run.path}: {listing(sorted(each.name for each in run.path.iterdir()))}")
+    folder = shell_word(run.path)
+    if fitting.outcome is Outcome.INTERRUPTED:
+        line("next", f"preceptor fit --resume {folder}")
+    elif isinstance(fitting.seen, PictureSurvey):
+        line("next", f"preceptor predict {folder} NEW_PICTURES -o predictions.csv")
+    else:
+        line("next", f"preceptor predict {folder} NEW.csv -o predictions.csv")
 
 
 def free_name(name: str) -> Path:
@@ -274,63 +186,3 @@ def stop_on_signal() -> Iterator[list[int]]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-
-
-@contextmanager
-def progress_shown(fitting: Fitting) -> Iterator[Any]:
-    """A function that shows a record: a moving line on a terminal, a line now and then elsewhere."""
-    console = Console(stderr=True)
-    clock = Clock()
-    if not console.is_terminal:
-        printed = 0
-
-        def log(record: Record) -> None:
-            nonlocal printed
-            left = clock.left(record)
-            due = int(LOG_LINES * record.step / record.steps)
-            if record.is_epoch_end and due > printed:
-                printed = due
-                print(f"{'':9} {progress_text(fitting, record, left)}", file=sys.stderr, flush=True)
-
-        yield log
-        return
-    with bar(console) as progress:
-        task = progress.add_task("compiling", total=None)
-
-        def show(record: Record) -> None:
-            text = progress_text(fitting, record, clock.left(record))
-            progress.update(task, total=record.steps, completed=record.step, description=text)
-
-        yield show
-
-
-class Clock:
-    """Estimates the time left from the pace since the first record, which compiling held up."""
-
-    def __init__(self) -> None:
-        self.first: Record | None = None
-
-    def left(self, record: Record) -> float | None:
-        """Seconds left; None as long as there is no pace to tell them from."""
-        first = self.first = self.first or record
-        if record.step == first.step:
-            return None
-        pace = (record.seconds - first.seconds) / (record.step - first.step)
-        return pace * (record.steps - record.step)
-
-
-def progress_text(fitting: Fitting, record: Record, left: float | None) -> str:
-    """Epoch, rate, losses and time left of a record."""
-    last = fitting.history[-1] if fitting.history else {}
-    parts = [f"epoch {int(record.epoch)}/{record.epochs}", f"rate {record.learning_rate:.2g}"]
-    parts.append(f"train loss {record.train_loss:.4g}")
-    parts += [f"{name.replace('_', ' ')} {last[name]:.4g}" for name in last if name.startswith("dev_")]
-    return "  ".join([*parts, "" if left is None else f"at most {duration(left)} left"]).rstrip()
-
-
-def duration(seconds: float) -> str:
-    """Seconds in the unit a person would use."""
-    if seconds < 60:
-        return f"{seconds:.1f} s" if seconds < 10 else f"{seconds:.0f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes} min {rest:02} s" if minutes < 60 else time.strftime("%H h %M min", time.gmtime(seconds))

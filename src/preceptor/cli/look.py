@@ -4,12 +4,15 @@ from pathlib import Path
 
 import click
 
-from preceptor.cli.fit import line, watched
+from preceptor.cli.progress import watched
+from preceptor.cli.sentences import line
+from preceptor.cli.terminal import words_aside
 from preceptor.data import PicturePreprocessor
 from preceptor.errors import ConfigError
 from preceptor.job import load
 from preceptor.nn import Ensemble
 from preceptor.report.look import write_features, write_filters, write_maps, write_strongest
+from preceptor.words import shell_word
 
 
 @click.command()
@@ -25,6 +28,7 @@ def command(run: Path, data: str | None, output: Path | None, picture: Path | No
     maps that each convolution makes of it. Of one for a table: the weights of its first layer, feature by feature. Of
     an ensemble the first network is drawn.
     """
+    words_aside()
     trained = load(run)
     folder = output or run / "look"
     if isinstance(trained.network, Ensemble):
@@ -39,7 +43,7 @@ def command(run: Path, data: str | None, output: Path | None, picture: Path | No
     if data is None and not Path(source).exists():
         raise ConfigError(
             f"look: the pictures that the network was trained on are not at {source or 'a known place'} any more; some "
-            f"are needed to find those that excite it. Name them: preceptor look {run} DATA."
+            f"are needed to find those that excite it. Name them: preceptor look {shell_word(run)} DATA."
         )
     line("filters", write_filters(trained, folder / "filters.png"))
     line("", str(folder / "filters.png"))

@@ -8,14 +8,15 @@ from typing import Any
 import click
 import numpy as np
 
-from preceptor.cli.fit import line, say_found
 from preceptor.cli.options import number_options, settings_options
+from preceptor.cli.sentences import line, say_found
 from preceptor.errors import ConfigError
 from preceptor.job import make_settings, prepare
 from preceptor.job.lr_find import FEWEST, HIGHEST, LOWEST, OWN, STEPS, RateTest, rate_test
 from preceptor.job.parts import FAMILIES, own_numbers
 from preceptor.job.settings import Settings
 from preceptor.report.rate_curve import rate_curve
+from preceptor.words import amount
 
 BARS = " ▁▂▃▄▅▆▇█"
 WIDTH, LINES = 60, 8  # characters of the curve
@@ -52,8 +53,8 @@ def command(
     config = fitting.config
     line(
         "training",
-        f"{fitting.settings.optimiser}, batches of {config.batch_size:,}; {steps:,} steps, rates {lowest:g} to "
-        f"{highest:g}; {config.engine.name}",
+        f"{fitting.settings.optimiser}, batches of {config.batch_size:,}; {steps:,} steps, rates {amount(lowest)} to "
+        f"{amount(highest)}; {config.engine.name}",
     )
     found = rate_test(config, fitting.data, steps=steps, lowest=lowest, highest=highest)
     say_curve(found)
@@ -66,7 +67,7 @@ def command(
         line("picture", str(out))
     if as_json:
         rates = {"suggestion": found.suggestion, "steepest": found.steepest, "blow_up": found.blow_up}
-        click.echo(json.dumps(rates | {"steps": len(found.rates)}))
+        print(json.dumps(rates | {"steps": len(found.rates)}))
 
 
 def say_rates(found: RateTest, usual: float) -> None:
@@ -74,13 +75,13 @@ def say_rates(found: RateTest, usual: float) -> None:
     if found.steepest is None:
         line("steepest", "the loss never fell: no rate is suggested. See preceptor check DATA, or try more steps.")
     else:
-        line("steepest", f"at the rate {found.steepest:.2g} the loss falls fastest")
+        line("steepest", f"at the rate {amount(found.steepest, 2)} the loss falls fastest")
     if found.blow_up is None:
-        line("blow-up", f"none up to {found.rates[-1]:.2g}")
+        line("blow-up", f"none up to {amount(found.rates[-1], 2)}")
     else:
-        line("blow-up", f"at the rate {found.blow_up:.2g}; a tenth of it is {found.blow_up / 10:.2g}")
+        line("blow-up", f"at the rate {amount(found.blow_up, 2)}; a tenth of it is {amount(found.blow_up / 10, 2)}")
     if found.suggestion is not None:
-        line("suggested", f"--learning-rate {found.suggestion:.2g}; fit takes {usual:g} by itself")
+        line("suggested", f"--learning-rate {found.suggestion:.2g}; fit takes {amount(usual)} by itself")
 
 
 def say_curve(found: RateTest) -> None:
@@ -92,7 +93,7 @@ def say_curve(found: RateTest) -> None:
     for number in range(LINES):
         below = (LINES - 1 - number) * 8
         bars = "".join(BARS[int(np.clip(each - below, 0, 8))] for each in eighths)
-        line("loss" if number == 0 else "", f"{bars} {top:.3g}" if number == 0 else bars)
+        line("loss" if number == 0 else "", f"{bars} {amount(top, 3)}" if number == 0 else bars)
     axis = [" "] * (len(heights) + 8)
     low, high = math.log10(found.rates[0]), math.log10(found.rates[-1])
     free = 0

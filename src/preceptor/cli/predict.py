@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from preceptor.cli.terminal import data_output, words_aside
 from preceptor.errors import ConfigError
 from preceptor.job import load
 
@@ -42,6 +43,11 @@ def command(
         raise ConfigError("predict: received --seed without draws of dropout; nothing is random. Give --samples 50.")
     trained = load(run)
     kept = None if keep is None else [name for name in keep.split(",") if name]
-    rows = trained.write_predictions(data, output, not no_header, kept, samples, seed)
     if output is not None:
-        click.echo(f"{rows:,} predictions of {trained.preprocessor.target} written to {output}")
+        words_aside()
+        rows = trained.write_predictions(data, output, not no_header, kept, samples, seed)
+        print(f"{rows:,} predictions of {trained.preprocessor.target} written to {output}")
+        return
+    file = data_output()
+    trained.write_predictions(data, file, not no_header, kept, samples, seed)
+    file.flush()

@@ -9,9 +9,10 @@ from typing import Any
 import click
 import numpy as np
 
-from preceptor.cli.fit import duration, line, loss_name, say_figures, summary
 from preceptor.cli.options import Several
+from preceptor.cli.sentences import aligned, line, loss_name, say_figures, summary
 from preceptor.cli.sheet import write_sheet
+from preceptor.cli.terminal import words_aside
 from preceptor.data.pictures.augment import Augmentation, choose_augmentation
 from preceptor.data.pictures.pictures import read_pictures
 from preceptor.errors import ConfigError, ShapeError
@@ -32,6 +33,7 @@ from preceptor.nn import (
 )
 from preceptor.nn.layer import Arrays, within
 from preceptor.ops import Spec
+from preceptor.words import amount, duration
 
 BARS = " ▁▂▃▄▅▆▇█"
 WIDTH = 60  # characters of a curve
@@ -87,6 +89,7 @@ def command(run: Path | None, as_json: bool, augment: str | None, output: Path |
 
 def show_pictures(data: Path, augment: str, output: Path) -> None:
     """Writes a contact sheet of a set of pictures."""
+    words_aside()
     chosen = Settings(augment=augment or None).augmentations()
     pictures = read_pictures(data, labelled=False)
     steps = choose_augmentation(pictures) if chosen is None else chosen
@@ -152,14 +155,12 @@ def show_network(
     table = [("", "", "output", "parameters", "multiply-adds", "memory")]
     table += [(row["name"], row["class"], times(row["shape"]), *figures(row)) for row in rows]
     table.append(("in all", "", "", *figures(total)))
-    widths = [max(map(len, column)) for column in zip(*table, strict=True)]
-    for row in table:
-        cells = [text.ljust(n) if i < 2 else text.rjust(n) for i, (text, n) in enumerate(zip(row, widths, strict=True))]
-        line("", "  ".join(cells))
+    for text in aligned(table, right=2):
+        line("", text)
     weights = binary_size(total["parameters"] * FLOAT.itemsize)
     line("", f"The parameters take {weights}. Multiply-adds: of products and convolutions. Memory: of all outputs.")
     if as_json:
-        click.echo(json.dumps({"model": model, "input": list(shape), "outputs": outputs, **total, "layers": rows}))
+        print(json.dumps({"model": model, "input": list(shape), "outputs": outputs, **total, "layers": rows}))
 
 
 def outputs_within(layer: Layer, params: Arrays, state: Arrays, spec: Spec) -> int:
@@ -222,11 +223,11 @@ def show_run(run: Path, as_json: bool) -> None:
     for name in ("train_loss", "dev_loss"):
         values = [entry[name] for entry in trained.history if entry.get(name) is not None]
         if values:
-            fall = f"loss {values[0]:.3g} → {values[-1]:.3g}, lowest {min(values):.3g}"
+            fall = f"loss {amount(values[0], 3)} → {amount(values[-1], 3)}, lowest {amount(min(values), 3)}"
             line(name.removesuffix("_loss"), f"{curve(values)}  {fall}")
     say_figures(trained)
     if as_json:
-        click.echo(json.dumps(summary(trained)))
+        print(json.dumps(summary(trained)))
 
 
 def say_layers(run: Run) -> None:

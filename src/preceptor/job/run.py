@@ -4,12 +4,11 @@ import csv
 import json
 import math
 import os
-import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
 import msgspec
 import numpy as np
@@ -36,6 +35,7 @@ from preceptor.ops import Spec
 from preceptor.train.disk import replace_file, write_folder
 from preceptor.train.loop import Evaluator
 from preceptor.train.metric import Figure, class_figures, number_figures
+from preceptor.words import shell_word
 
 FORMAT = 1
 SOME_WORK = 2e8  # multiplications of a prediction: about 0.1 s of NumPy, as long as a plan of the native engine takes
@@ -135,7 +135,7 @@ class Run:
     def write_predictions(
         self,
         source: Any,
-        path: str | Path | None,
+        path: str | Path | TextIO,
         header: bool = True,
         keep: Sequence[str] | None = None,
         samples: int | None = None,
@@ -149,7 +149,8 @@ class Run:
         A table too large to be held is read, predicted and written piece by piece.
 
         Args:
-            path: file to write; it appears under its name only when it is complete. None for standard output.
+            path: file to write; it appears under its name only when it is complete. Or an open text file, such as
+                sys.stdout.
             keep: columns of the table to write before the predictions; without it those that number its rows, as the
                 gate saw in training.
             samples, seed: as of `predict_samples`; no samples for None.
@@ -169,8 +170,8 @@ class Run:
             raise ConfigError(f"keep: the column {clash[0]!r} has a name that the predictions need. Leave it out.")
         found = (row for piece, columns in self._columns(table, samples, seed) for row in _rows(piece, columns, keep))
         rows = chain([names, next(found)], found)  # what the first piece lacks is said before anything is written
-        if path is None:
-            csv.writer(sys.stdout, lineterminator="\n").writerows(rows)
+        if not isinstance(path, (str, os.PathLike)):
+            csv.writer(path, lineterminator="\n").writerows(rows)
             return table.rows
         path = Path(path)
         if isinstance(source, (str, Path)) and path.exists() and Path(source).exists() and path.samefile(source):
@@ -300,7 +301,8 @@ def load(path: str | Path) -> Run:
 
     path = Path(path)
     if not (path / "config.json").is_file() and (path / PLAN).is_file():
-        raise DataError(f"{path}: this run was broken off; it has no model yet. Go on: preceptor fit --resume {path}.")
+        cure = f"Go on: preceptor fit --resume {shell_word(path)}."
+        raise DataError(f"{path}: this run was broken off; it has no model yet. {cure}")
     if not (path / "config.json").is_file():
         raise DataError(f"{path}: this is no run folder (no config.json); `preceptor fit` makes one. Check the path.")
     try:

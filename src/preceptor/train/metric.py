@@ -1,12 +1,13 @@
 """How good predictions are, each figure with a 95 % interval: how far other rows of the same kind may move it."""
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from preceptor.errors import DataError
+from preceptor.words import amounts_within
 
 Floats = NDArray[np.float64]
 Interval = tuple[float, float]
@@ -44,7 +45,7 @@ class Figure(float):
         return float(self)
 
     def __str__(self) -> str:
-        shown = _number_format(self.value, self.low, self.high)
+        shown = amounts_within(self.value, self.low, self.high)
         return f"{self.name} {shown(self.value)} ({shown(self.low)} to {shown(self.high)})"
 
 
@@ -363,15 +364,3 @@ def _hanley_mcneil(area: float, ours: int, others: int) -> Interval:
             near, far = (middle, far) if inside(middle) else (near, middle)
         bounds.append(far)
     return bounds[0], bounds[1]
-
-
-def _number_format(value: float, low: float, high: float) -> Callable[[float], str]:
-    """Prints with as many decimals as show two digits of the interval's width; without a width, four of the value."""
-    width = high - low
-    known = 0 < width < math.inf
-    scale = width if known else abs(value)
-    decimals = max(0, (1 if known else 3) - math.floor(math.log10(scale))) if scale > 0 else 0
-    largest = max((abs(bound) for bound in (value, low, high) if math.isfinite(bound)), default=0.0)
-    if decimals > 9 or largest >= 1e9:
-        return lambda number: "infinity" if math.isinf(number) else f"{number:.3e}"
-    return lambda number: "infinity" if math.isinf(number) else f"{number:.{decimals}f}"

@@ -25,7 +25,7 @@ from preceptor.data.tables.long_table import LongTable, pieces_of
 from preceptor.data.tables.read import open_table
 from preceptor.data.tables.table import TRUTH, ZONED, Table
 from preceptor.errors import DataError
-from preceptor.words import closest, listing
+from preceptor.words import amount, closest, listing
 
 CHUNK_ELEMENTS = 1 << 19  # 2 MiB of float32, about the second-level cache of one core
 
@@ -229,7 +229,7 @@ class Preprocessor:
         if self.classes is not None:
             found.append(f"Target {self.target}: {len(self.classes)} classes ({self.reason}): {listing(self.written)}.")
         elif self.target is not None:
-            spread = f"mean {self.target_mean:,.4g}, standard deviation {self.target_sd:,.4g}"
+            spread = f"mean {amount(self.target_mean)}, standard deviation {amount(self.target_sd)}"
             found.append(f"Target {self.target}: a number ({self.reason}); {spread}.")
         found.extend(self.notes)
         if self.left_out:

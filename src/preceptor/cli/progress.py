@@ -1,0 +1,97 @@
+"""How far a preparation or a training has come: a moving line on a terminal, a line now and then elsewhere."""
+
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+from preceptor.cli.terminal import moving_line
+from preceptor.job import Fitting
+from preceptor.job.stages import Result, Stages
+from preceptor.train import Record
+from preceptor.words import amount, duration, one_line
+
+LOG_SECONDS = 15.0  # between two lines of a preparation where the output is no terminal
+LOG_LINES = 10  # progress lines of a whole training where the output is no terminal
+
+
+def watched(stages: Stages[Result]) -> Result:
+    """What a preparation leads to, shown while it goes on."""
+    moving = moving_line()
+    began = said = time.monotonic()
+    while True:
+        try:
+            stage = next(stages)
+        except StopIteration as end:
+            if moving:
+                moving.clear()
+            return end.value
+        now = time.monotonic()
+        if not stage.done:
+            began = now
+        parts, share = [stage.text], None
+        if stage.done and stage.total:
+            share = stage.done / stage.total
+            left = (now - began) / share * (1 - share)
+            parts += [f"{stage.done:,} of {stage.total:,} rows", f"{duration(left)} left"]
+        if moving:
+            moving.show(parts, share)
+        elif now - said >= LOG_SECONDS:
+            said = now
+            log(parts)
+
+
+def log(parts: list[str]) -> None:
+    """A line of progress where the output is no terminal."""
+    print(f"{'':9} {one_line('  '.join(parts))}", file=sys.stderr)
+
+
+@contextmanager
+def progress_shown(fitting: Fitting) -> Iterator[Any]:
+    """A function that shows a record."""
+    moving = moving_line()
+    clock = Clock()
+    logged = 0
+
+    def show(record: Record) -> None:
+        nonlocal logged
+        parts = progress_parts(fitting, record, clock.left(record))
+        due = int(LOG_LINES * record.step / record.steps)
+        if moving:
+            moving.show(parts, record.step / record.steps)
+        elif record.is_epoch_end and due > logged:
+            logged = due
+            log(parts)
+
+    if moving:
+        moving.show(["compiling"])
+    try:
+        yield show
+    finally:
+        if moving:
+            moving.clear()
+
+
+class Clock:
+    """Estimates the time left from the pace since the first record, which compiling held up."""
+
+    def __init__(self) -> None:
+        self.first: Record | None = None
+
+    def left(self, record: Record) -> float | None:
+        """Seconds left; None as long as there is no pace to tell them from."""
+        first = self.first = self.first or record
+        if record.step == first.step:
+            return None
+        pace = (record.seconds - first.seconds) / (record.step - first.step)
+        return pace * (record.steps - record.step)
+
+
+def progress_parts(fitting: Fitting, record: Record, left: float | None) -> list[str]:
+    """Epoch, rate, losses and time left of a record."""
+    last = fitting.history[-1] if fitting.history else {}
+    parts = [f"epoch {int(record.epoch):,}/{record.epochs:,}", f"rate {amount(record.learning_rate, 2)}"]
+    parts.append(f"train loss {amount(record.train_loss)}")
+    parts += [f"{name.replace('_', ' ')} {amount(last[name])}" for name in last if name.startswith("dev_")]
+    return parts if left is None else [*parts, f"at most {duration(left)} left"]

@@ -1,0 +1,96 @@
+"""What several commands print: lines with a word in the margin, what the gate saw, the table of figures."""
+
+import shutil
+import sys
+from collections.abc import Sequence
+from typing import Any
+
+from preceptor.diagnose import Observation
+from preceptor.job import Run
+from preceptor.job.run import figures_as_json
+from preceptor.nn import Loss, MemberLoss
+from preceptor.train import Figure
+from preceptor.words import broken, columns, one_line
+
+LEVELS = {"refuse": "refused", "warn": "warning", "note": "note"}
+NARROWEST = 30  # columns of text, however narrow the terminal
+
+
+def line(word: str, text: str) -> None:
+    """One line of output with its word in the margin; on a terminal it is broken at the terminal's width."""
+    text = one_line(text).rstrip()
+    first, *rest = broken(text, room())
+    print(f"{word:<9} {first}".rstrip())
+    for each in rest:
+        print(f"{'':9} {each}")
+
+
+def room() -> int:
+    """Columns of text beside the margin: those of the terminal, or any number."""
+    return max(shutil.get_terminal_size().columns - 10, NARROWEST) if sys.stdout.isatty() else sys.maxsize
+
+
+def say_found(found: list[Observation]) -> None:
+    """What the gate saw in a table, each observation under its level."""
+    for before, each in zip([None, *found], found, strict=False):
+        line("" if before and before.level == each.level else LEVELS[each.level], " ".join(each.text.split()))
+
+
+def say_figures(run: Run) -> None:
+    """A table of the figures of the dev and test parts with their 95 % intervals."""
+    parts = [(name, found) for name, found in (("dev", run.dev), ("test", run.test)) if found]
+    if not parts:
+        return
+    lines = _figure_lines(parts)
+    if max(map(columns, lines)) > room():  # the parts one below the other
+        lines = [text for part in parts for text in _figure_lines([part])]
+    for number, text in enumerate(lines):
+        line("" if number else "figures", text)
+    line("", "In brackets: 95 % intervals.")
+
+
+def _figure_lines(parts: Sequence[tuple[str, dict[str, Figure]]]) -> list[str]:
+    names = list(dict.fromkeys(name for _, found in parts for name in found))
+    table = [["", *(name.replace("_", " ") for name in names)]]
+    for part, found in parts:
+        cells = [str(found[name]).removeprefix(f"{name} ") if name in found else "" for name in names]
+        table.append([f"{part}, {_rows(found):,} rows", *cells])
+    return aligned(list(zip(*table, strict=True)), gap=4)
+
+
+def _rows(found: dict[str, Figure]) -> int:
+    return next(iter(found.values())).rows
+
+
+def aligned(rows: Sequence[Sequence[str]], gap: int = 2, right: int | None = None) -> list[str]:
+    """Rows of cells as lines with a gap between columns; from the column `right` on they end at one edge."""
+    widths = [max(map(columns, column)) for column in zip(*rows, strict=True)]
+    lines = []
+    for row in rows:
+        cells = []
+        for number, (text, width) in enumerate(zip(row, widths, strict=True)):
+            space = " " * (width - columns(text))
+            cells.append(space + text if right is not None and number >= right else text + space)
+        lines.append((" " * gap).join(cells).rstrip())
+    return lines
+
+
+def loss_name(loss: Loss) -> str:
+    """The class of a loss; of an ensemble's, that of each member."""
+    return type(loss.loss if isinstance(loss, MemberLoss) else loss).__name__
+
+
+def summary(run: Run) -> dict[str, Any]:
+    """The JSON object of `--json`."""
+    facts = run.facts
+    return {
+        "rows": facts["rows"],
+        "features": facts["features"],
+        "parameters": run.parameters,
+        "engine": facts["engine"],
+        "epochs": facts["epochs"],
+        "seconds": facts["seconds"],
+        "dev": figures_as_json(run.dev),
+        "test": figures_as_json(run.test),
+        "run": str(run.path),
+    }

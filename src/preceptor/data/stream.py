@@ -28,3 +28,6 @@ class Stream(ABC):
         Shapes: "x" (count, ...), float32 or float64; "y" (count,) int32, (count,) float, or (count, class) float for
         soft labels.
         """
+
+    def stop(self) -> None:  # noqa: B027, for what is fetched in no time need not be stopped
+        """Ends a fetch that goes on in another thread, as soon as may be, with an error. Later ones are not touched."""

@@ -5,6 +5,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -203,9 +204,10 @@ def train(
         count = min(at_once, _epoch_end(start, rows, batch_size) - start)
         return count, fetcher.submit(fetch, start, count)
 
-    with ThreadPoolExecutor(1, "fetch") as fetcher:
+    with ThreadPoolExecutor(1, "fetch") as fetcher, _stopped_at_last(data, fetcher):
         coming = ahead(done) if done < steps else None
         while coming is not None:
+            began = time.perf_counter()
             count, batches = coming[0], coming[1].result()
             epoch_end = _epoch_end(done, rows, batch_size)
             coming = ahead(done + count) if done + count < steps else None
@@ -215,7 +217,6 @@ def train(
                 "step": np.arange(done + 1, done + count + 1, dtype=np.int32),
             }
             fixed = {name: np.full(count, value, dtype) for name, value in numbers.items()}
-            began = time.perf_counter()
             carried, kept = loop(carried, batches, varying | fixed)
             took = time.perf_counter() - began
             at_once = min(capacity, max(1, int(count * min(2.0, CALL_SECONDS / max(took, 1e-9)))))
@@ -240,6 +241,17 @@ def train(
                 state=carried,
                 loop=loop,
             )
+
+
+@contextmanager
+def _stopped_at_last(data: Arrays | Streamed, fetcher: ThreadPoolExecutor) -> Iterator[None]:
+    """Lets rows that nobody waits for any more not be fetched to their end: they may be pictures to decode."""
+    try:
+        yield
+    finally:
+        fetcher.shutdown(wait=False, cancel_futures=True)
+        if isinstance(data, Streamed):
+            data.stream.stop()
 
 
 def _epoch_end(done: int, rows: int, batch_size: int) -> int:

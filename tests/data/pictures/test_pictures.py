@@ -1,9 +1,16 @@
 import gzip
 import io
+import os
+import socket
 import struct
 import subprocess
 import sys
+import threading
+import time
+import tracemalloc
+import unicodedata
 import zipfile
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +18,7 @@ import pytest
 
 from preceptor.data.pictures import files as picture_files
 from preceptor.data.pictures import pictures as module
+from preceptor.data.pictures.parallel import in_parallel
 from preceptor.data.pictures.pictures import looks_like_pictures, read_pictures
 from preceptor.errors import DataError
 
@@ -440,9 +448,24 @@ def cifar_set(fine: bool) -> dict[str, bytes]:
     }
 
 
+@pytest.mark.parametrize("packed", [False, True])
 @pytest.mark.parametrize("fine", [False, True])
-def test_cifar(tree, fine):
+def test_cifar(tree, fine, packed):
     files = cifar_set(fine)
+    if packed:
+        files = {
+            f"{n}.gz" if n.endswith(".bin") else n: gzip.compress(d) if n.endswith(".bin") else d
+            for n, d in files.items()
+        }
+        folder = tree(files, "packed")
+        assert looks_like_pictures(folder)
+        assert (
+            read_pictures(folder).content_hashes().tolist()
+            == read_pictures(tree(cifar_set(fine))).content_hashes().tolist()
+        )
+        both = read_pictures(tree(cifar_set(fine), "packed"))
+        assert both.rows == 6
+        return
     found = read_pictures(tree({f"cifar-bin/{name}": data for name, data in files.items()}))
     assert (found.shape, found.classes, found.labels.tolist()) == ((32, 32, 3), ("apple", "bear"), [0, 1, 0, 1, 0, 1])
     assert found.rows_of("test").tolist() == [4, 5]
@@ -451,6 +474,13 @@ def test_cifar(tree, fine):
     first = next(iter(files))
     with pytest.raises(DataError, match="no whole number of records"):
         read_pictures(tree(files | {first: files[first][:-1]}, "cut"))
+
+
+def test_cifar_without_its_list_of_names_has_numbers(tree):
+    files = {name: data for name, data in cifar_set(False).items() if name != "batches.meta.txt"}
+    folder = tree(files)
+    assert looks_like_pictures(folder)
+    assert read_pictures(folder).classes == ("0", "1")
 
 
 def test_pickled_cifar_is_refused_unread(tree):
@@ -511,10 +541,169 @@ def test_what_looks_like_pictures(tree, written, tmp_path):
     assert not looks_like_pictures(tmp_path / "broken.zip")
 
 
-def test_links_in_a_circle_end(tree):
+@pytest.mark.parametrize("target", ["set", "set/b", "/", ".."])
+def test_links_to_folders_that_are_read_anyway_are_passed_over_and_told(tree, target):
     folder = tree(two_classes())
-    (folder / "a" / "up").symlink_to(folder)
-    assert read_pictures(folder).classes == ("a", "b")
+    (folder / "a" / "up").symlink_to(folder.parent / target)
+    found = read_pictures(folder)
+    assert (found.classes, found.rows) == (("a", "b"), 6)
+    assert found.notes == ("1 link leads to a folder that is among the others, or around them, and passed over: a/up.",)
+
+
+def test_links_to_other_places_are_followed_even_where_they_lead_to_one_another(tree, tmp_path):
+    elsewhere = tree(two_classes(), "elsewhere")
+    folder = tree({"c/1.png": encoded(noise(8, 8, 99)), "c/2.png": encoded(noise(8, 8, 98))})
+    (folder / "a").symlink_to(elsewhere / "a")
+    (folder / "c" / "3.png").symlink_to(elsewhere / "b" / "0.png")
+    (elsewhere / "a" / "round").symlink_to(elsewhere / "a")
+    found = read_pictures(folder)
+    assert (found.classes, found.labels.tolist()) == (("a", "c"), [0, 0, 0, 1, 1, 1])
+    (folder / "c" / "4.png").symlink_to(folder / "c" / "5.png")
+    (folder / "c" / "5.png").symlink_to(folder / "c" / "4.png")
+    with pytest.raises(DataError, match=r"c/4.png \(it cannot be read \(Too many levels of symbolic links"):
+        read_pictures(folder)
+
+
+def test_a_class_that_is_a_link_to_another_class_is_told(tree):
+    folder = tree(two_classes() | {"c/1.png": encoded(noise(8, 8, 99))})
+    (folder / "aaa").symlink_to(folder / "b")
+    found = read_pictures(folder)
+    assert found.classes == ("a", "b", "c")
+    assert "passed over: aaa." in found.notes[0]
+
+
+@pytest.mark.parametrize("kind", ["pipe", "device", "socket"])
+def test_what_is_no_file_is_refused_and_not_waited_for(tree, kind):
+    folder = tree(two_classes())
+    if kind == "pipe":
+        os.mkfifo(folder / "a" / "x.png")
+    elif kind == "device":
+        (folder / "a" / "x.png").symlink_to("/dev/zero")
+    else:
+        with socket.socket(socket.AF_UNIX) as each:
+            each.bind(str(folder / "a" / "x.png"))
+    with pytest.raises(DataError, match=r"1 file cannot be read: a/x.png \(it (is no file but a pipe|cannot be read)"):
+        read_pictures(folder)
+    assert read_pictures(folder, skip_corrupt=True).rows == 6
+    os.rename(folder / "a" / "x.png", folder / "list.csv")
+    assert looks_like_pictures(folder) in (True, False)  # and comes to an end
+    only = folder / "list.csv"
+    only.rename(folder / "x.png")
+    with pytest.raises(DataError, match=r"x.png \(it (is no file but a pipe|cannot be read)"):
+        read_pictures(folder / "x.png", labelled=False)
+
+
+def test_a_pipe_in_the_place_of_numbers_is_refused(tree):
+    files = idx_set()
+    folder = tree({name: data for name, data in files.items() if "train" in name and "labels" not in name})
+    name = next(name for name in files if "train" in name and "labels" in name)
+    os.mkfifo(folder / name)
+    with pytest.raises(DataError, match="it is no file but a pipe or a device"):
+        read_pictures(folder)
+
+
+def test_names_that_are_no_utf_8(tree):
+    folder = tree(two_classes())
+    for name in (b"caf\xe9", b"b"):
+        place = os.fsencode(folder) + b"/" + name
+        os.makedirs(place, exist_ok=True)
+        with open(place + b"/\xff\xfe.png", "wb") as file:
+            file.write(encoded(noise(8, 8, len(name))))
+    found = read_pictures(folder)
+    assert found.classes == ("a", "b", "caf\\xe9")
+    assert found.names[-1] == "caf\\xe9/\\xff\\xfe.png"
+    assert "\n".join([*found.names, *found.classes]).encode()
+    assert (found.take([found.rows - 1])[0] == noise(8, 8, 4)).all()
+    with open(os.fsencode(folder) + b"/b/\xfd.png", "wb") as file:
+        file.write(b"x")
+    with pytest.raises(DataError, match=r"b/\\xfd.png"):
+        read_pictures(folder)
+
+
+def test_one_spelling_or_two_a_letter_is_the_same(tree):
+    names = [unicodedata.normalize(form, "café") for form in ("NFC", "NFD")]
+    assert names[0] != names[1]
+    folder = tree(
+        {f"{part}/{name}/{n}.png": encoded(noise(8, 8, k * 10 + n)) for k, (part, name) in enumerate(
+            [("train", names[0]), ("train", "tea"), ("test", names[1]), ("test", "tea")]) for n in range(2)}
+    )  # fmt: skip
+    found = read_pictures(folder)
+    assert found.classes == ("café", "tea")
+    assert found.labels.tolist() == [code for name in found.names for code in ["tea/" in name]]
+    again = read_pictures(folder / "test", classes=found.classes, shape=found.shape)
+    assert sorted(again.labels.tolist()) == [0, 0, 1, 1]
+    both = tree({f"{name}/{n}.png": encoded(noise(8, 8, n)) for n, name in enumerate([*names, "tea"])}, "both")
+    merged = read_pictures(both)
+    assert merged.classes == ("café", "tea")
+    assert any("spelled by other code points are one: café" in note for note in merged.notes)
+    listed = tree({"list.csv": f"file,label\n{names[0]}.png,x\nb.png,y\n".encode()} | {
+        f"{names[1]}.png": encoded(noise(8, 8, 1)), "b.png": encoded(noise(8, 8, 2))}, "listed")  # fmt: skip
+    assert (read_pictures(listed).take([0])[0] == noise(8, 8, 1)).all()
+
+
+@pytest.mark.parametrize("inside", [False, True], ids=["folder", "zip"])
+def test_what_unpacks_to_far_more_than_it_is_is_refused_unread(tree, inside):
+    """3 MB of gzip that promise, and hold, 2 GB of black pictures."""
+    count = 2**31 // 784
+    packer, parts = zlib.compressobj(9, wbits=31), []
+    parts.append(packer.compress(struct.pack(">4B3I", 0, 0, 8, 3, count, 28, 28)))
+    zeros = bytes(1 << 24)
+    parts += [packer.compress(zeros) for _ in range(2**31 // len(zeros))]
+    content = b"".join([*parts, packer.flush()])
+    assert len(content) < 3 << 20
+    files = {"train-images-idx3-ubyte.gz": content, "train-labels-idx1-ubyte": b"\0\0\x08\x01" + bytes(4)}
+    folder = tree(files)
+    tracemalloc.start()
+    with pytest.raises(DataError, match=r"images-idx3-ubyte.gz: it unpacks from 2,\d+,\d+ bytes to more than"):
+        read_pictures(zipped(folder) if inside else folder)
+    assert tracemalloc.get_traced_memory()[1] < 1e9
+    tracemalloc.stop()
+
+
+def test_a_file_of_many_gigabytes_of_nothing_is_refused_unread(tree):
+    folder = tree(two_classes())
+    for name in ("a/huge.png", "labels.csv"):
+        with open(folder / name, "wb") as file:
+            file.truncate(1 << 40)
+    with pytest.raises(DataError, match=r"1 file cannot be read: a/huge.png"):
+        read_pictures(folder)
+    idx = tree({name: data for name, data in idx_set().items() if "labels" in name}, "idx")
+    for name in idx_set():
+        if "images" in name:
+            with open(idx / name, "wb") as file:
+                file.truncate(1 << 40)
+    with pytest.raises(DataError, match="at most 2,147,483,648 are read into memory"):
+        read_pictures(idx)
+
+
+def test_the_files_that_were_read_are_known(tree):
+    folder = tree(table_set() | {"other.txt": b"x"})
+    assert set(read_pictures(folder).sources()) == {
+        folder / "list.csv",
+        *(folder / "img" / f"{n}.png" for n in range(4)),
+    }
+    assert set(read_pictures(folder / "list.csv").sources()) == set(read_pictures(folder).sources())
+    cifar = tree(cifar_set(False), "cifar")
+    assert {path.name for path in read_pictures(cifar).sources()} == set(cifar_set(False)) - {"readme.html"}
+    archive = zipped(folder)
+    assert list(read_pictures(archive).sources()) == [archive]
+    idx = tree(idx_set(), "idx")
+    assert {path.name for path in read_pictures(idx).sources()} == set(idx_set())
+
+
+def test_decoding_ends_with_who_asked_for_it():
+    seen = []
+
+    def slowly(row):
+        seen.append(row)
+        time.sleep(0.02)
+        return row
+
+    for number in in_parallel(slowly, range(1000), 4, at_once=64):
+        if number == 70:
+            break
+    assert len(seen) < 64 * 6  # of the runs that were begun the rest is not done
+    assert threading.active_count() < 20
 
 
 def test_pillow_is_loaded_on_use():

@@ -1,8 +1,12 @@
+import threading
+import time
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from itertools import pairwise
 
 import numpy as np
 import pytest
 
+from preceptor import nn
 from preceptor.data import order
 from preceptor.data.pictures import pictures as reading
 from preceptor.data.pictures import stream as picture_stream
@@ -21,6 +25,7 @@ from preceptor.data.pictures.augment import (
 )
 from preceptor.data.pictures.pictures import Pictures, read_pictures
 from preceptor.data.pictures.stream import PictureStream, fit_channels, prepared
+from preceptor.train.loop import Config, Streamed, train
 
 STEPS = (PadCrop(pixels=1), Flip(), Rotate(), ColourJitter(hue=0.1), Cutout(), Noise())
 
@@ -128,3 +133,35 @@ def test_pictures_in_files_give_the_same_stream(tmp_path, monkeypatch):
     whole, parts = (PictureStream(each, rows, normalise, seed=2, steps=STEPS).fetch(3, 30) for each in (kept, streamed))
     assert whole["x"].tobytes() == parts["x"].tobytes()
     assert whole["y"].tolist() == parts["y"].tolist()
+
+
+def test_a_fetch_that_nobody_waits_for_is_stopped(small, monkeypatch):
+    def slowly(self, indices, *, workers=1):
+        time.sleep(0.05)
+        return self.pixels[indices]
+
+    stream = PictureStream(small, PART, fit_channels(small, PART), seed=1, workers=2)
+    whole = stream.fetch(0, 30)
+    monkeypatch.setattr(Pictures, "take", slowly)
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(stream.fetch, 0, 2000)  # 400 blocks: 10 seconds
+        time.sleep(0.2)
+        began = time.perf_counter()
+        stream.stop()
+        assert isinstance(future.exception(), CancelledError)
+        assert time.perf_counter() - began < 1
+    assert stream.fetch(0, 30)["x"].tobytes() == whole["x"].tobytes()  # later ones are not touched
+
+
+def test_no_thread_decodes_on_when_training_is_broken_off(small, monkeypatch):
+    stream = PictureStream(small, PART, fit_channels(small, PART), seed=1, workers=2)
+    make = stream._block
+    monkeypatch.setattr(stream, "_block", lambda *given: (time.sleep(0.02), make(*given))[1])
+    config = Config(nn.Sequential((nn.Flatten(), nn.Dense(3))), nn.SoftmaxCrossEntropy(), batch_size=9, epochs=500)
+    for number, _ in enumerate(train(config, Streamed(stream))):
+        if number == 3:
+            began = time.perf_counter()
+            break
+    assert time.perf_counter() - began < 1
+    time.sleep(0.1)
+    assert not [each for each in threading.enumerate() if each.name.startswith(("fetch", "ThreadPoolExecutor"))]

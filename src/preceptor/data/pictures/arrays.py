@@ -1,23 +1,21 @@
 """Pictures stored as plain numbers: the IDX files of MNIST and its kin, the binary files of CIFAR."""
 
-import gzip
-import io
 import math
 import re
 import struct
-import zlib
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
 import numpy as np
 
-from preceptor.data.pictures.files import MOST_FILE_BYTES, Files
+from preceptor.data.pictures.files import Files, unzipped
 from preceptor.data.pictures.layout import part_named
 from preceptor.errors import DataError
 from preceptor.words import listing
 
 IDX_NAME = re.compile(r"(?P<set>.*?)[-_.]?(?P<what>images|labels)[-_.]idx(?P<axes>[134])[-_.]ubyte(\.gz)?", re.I)
-CIFAR_BATCH = re.compile(r"(data_batch(_\d+)?|test_batch|train|test)\.bin", re.I)
+CIFAR_BATCH = re.compile(r"(data_batch(_\d+)?|test_batch|train|test)\.bin(\.gz)?", re.I)
+CIFAR10_BATCH = re.compile(r"(data_batch(_\d+)|test_batch)\.bin(\.gz)?", re.I)
 CIFAR_PICKLE = re.compile(r"data_batch_\d+|test_batch", re.I)
 CIFAR_SIDE = 32
 UNSIGNED_BYTE = 8  # the element type of IDX files, third byte of their magic number
@@ -33,13 +31,14 @@ class Stored:
         codes: class numbers.
         classes: their names.
         parts: "train", "dev" or "test" for each picture, None where the set is not divided.
+        files: those that were read.
     """
 
     pixels: np.ndarray
     codes: np.ndarray
     classes: tuple[str, ...]
     parts: np.ndarray | None
-    notes: tuple[str, ...] = ()
+    files: tuple[str, ...]
 
 
 def holds_idx(files: Files) -> bool:
@@ -50,7 +49,7 @@ def holds_idx(files: Files) -> bool:
 def holds_cifar(files: Files) -> bool:
     """Whether the files are those of CIFAR, in the binary form or, to be refused, as Python pickles."""
     names = set(map(_last, files.names))
-    is_cifar10 = "batches.meta.txt" in names and any(map(CIFAR_BATCH.fullmatch, names))
+    is_cifar10 = any(map(CIFAR10_BATCH.fullmatch, names))
     return is_cifar10 or _is_cifar100(files) or _is_pickled_cifar(files)
 
 
@@ -104,6 +103,7 @@ def read_idx(files: Files) -> Stored:
         found_codes.astype(np.int32),
         tuple(map(str, levels.tolist())),
         np.array(parts) if len(sets) > 1 else None,
+        tuple(name for name, _ in listed),
     )
 
 
@@ -121,17 +121,17 @@ def read_cifar(files: Files) -> Stored:
             "version is needed. Fetch cifar-10-binary.tar.gz or cifar-100-binary.tar.gz and unpack it."
         )
     fine = _is_cifar100(files)
-    words = next(
-        name for name in files.names if _last(name) == ("fine_label_names.txt" if fine else "batches.meta.txt")
-    )
-    classes = tuple(files.content(words).decode("utf-8", "replace").split())
+    list_name = "fine_label_names.txt" if fine else "batches.meta.txt"
+    words = next((name for name in files.names if _last(name) == list_name), None)
     record, before = CIFAR_SIDE * CIFAR_SIDE * 3 + 1 + fine, 1 + fine
     pixels, codes, parts = [], [], []
     batches = [name for name in files.names if CIFAR_BATCH.fullmatch(_last(name))]
+    batches = [name for name in batches if name.removesuffix(".gz") == name or name[:-3] not in batches]
     batches.sort(key=lambda name: _last(name).lower().startswith("test"))
-    _check_one_folder(files, [*batches, words])
+    read = (*batches, words) if words is not None else tuple(batches)
+    _check_one_folder(files, list(read))
     for name in batches:
-        content = np.frombuffer(files.content(name), np.uint8)
+        content = np.frombuffer(unzipped(f"{files.name}/{name}", files.content(name)), np.uint8)
         if len(content) == 0 or len(content) % record:
             raise DataError(
                 f"{files.name}/{name}: {len(content):,} bytes are no whole number of records of {record:,}; a whole "
@@ -142,13 +142,17 @@ def read_cifar(files: Files) -> Stored:
         codes.append(rows[:, before - 1])
         parts += ["test" if _last(name).lower().startswith("test") else "train"] * len(rows)
     labels = np.concatenate(codes).astype(np.int32)
+    if words is None:  # the numbers are all that is known
+        classes = tuple(map(str, range(labels.max() + 1)))
+    else:
+        classes = tuple(files.content(words).decode("utf-8", "replace").split())
     if labels.max() >= len(classes):
         raise DataError(
-            f"{files.name}: a picture has the class number {labels.max()}, but {_last(words)} names {len(classes)} "
+            f"{files.name}: a picture has the class number {labels.max()}, but {list_name} names {len(classes)} "
             "classes; one name for each is needed. Fetch the files again."
         )
     divided = np.array(parts) if len(set(parts)) > 1 else None
-    return Stored(np.ascontiguousarray(np.concatenate(pixels)), labels, classes, divided)
+    return Stored(np.ascontiguousarray(np.concatenate(pixels)), labels, classes, divided, read)
 
 
 def _idx_files(files: Files) -> list[tuple[str, re.Match[str]]]:
@@ -168,7 +172,8 @@ def _check_one_folder(files: Files, names: list[str]) -> None:
 
 
 def _is_cifar100(files: Files) -> bool:
-    return {"train.bin", "fine_label_names.txt"} <= set(map(_last, files.names))
+    names = set(map(_last, files.names))
+    return "fine_label_names.txt" in names and bool({"train.bin", "train.bin.gz"} & names)
 
 
 def _is_pickled_cifar(files: Files) -> bool:
@@ -182,9 +187,8 @@ def _last(name: str) -> str:
 
 def _idx(files: Files, name: str) -> np.ndarray:
     """The array of one IDX file. Memory is taken for what the file holds, not for what its header claims."""
-    where, content = f"{files.name}/{name}", files.content(name)
-    if content[:2] == b"\x1f\x8b":
-        content = _gunzip(where, content)
+    where = f"{files.name}/{name}"
+    content = unzipped(where, files.content(name))
     if len(content) < 4 or content[:2] != b"\0\0" or content[2] != UNSIGNED_BYTE or len(content) < 4 + 4 * content[3]:
         raise DataError(
             f"{where}: it begins with {content[:4].hex(' ') or 'nothing'}; an IDX file of bytes begins with 00 00 08 "
@@ -198,17 +202,3 @@ def _idx(files: Files, name: str) -> np.ndarray:
             "follow; as many as promised, and at least one, are needed. Fetch it again."
         )
     return np.frombuffer(content, np.uint8, offset=start).reshape(shape)
-
-
-def _gunzip(where: str, content: bytes) -> bytes:
-    try:
-        with gzip.GzipFile(fileobj=io.BytesIO(content)) as file:
-            found = file.read(MOST_FILE_BYTES + 1)
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise DataError(
-            f"{where}: it cannot be unpacked ({str(error).rstrip('.') or 'it ends too soon'}); a whole gzip file is "
-            "needed. Fetch it again."
-        ) from None
-    if len(found) > MOST_FILE_BYTES:
-        raise DataError(f"{where}: it unpacks to more than {MOST_FILE_BYTES:,} bytes; that is the most that is read.")
-    return found

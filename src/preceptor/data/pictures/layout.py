@@ -3,10 +3,12 @@
 import csv
 import re
 import tempfile
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path, PurePosixPath
+from unicodedata import normalize
 
 import numpy as np
 
@@ -85,6 +87,12 @@ def list_folders(files: Files) -> Listed:
     if deeper:
         notes.append(f"Pictures in folders inside that of a class belong to the outer one: {deeper:,} of them.")
     labels = [paths[name][level] for name in kept]
+    spelled = Counter(normalize("NFC", label) for label in set(labels))
+    same = [label for label, count in spelled.items() if count > 1]
+    if same:
+        notes.append(
+            f"Folders whose names look the same but are spelled by other code points are one: {listing(same)}."
+        )
     return Listed(kept, labels, [of_part[name] for name in kept] if parts else None, tuple(notes))
 
 
@@ -207,9 +215,9 @@ def _texts(values: np.ndarray) -> list[str]:
 
 def _located(where: str, files: Files, table: str, names: list[str]) -> list[str]:
     """The files that a table names. One that leads out of the folder is none of the files: missing."""
-    known = {name for name in files.names if is_picture(name)}
-    clean = [PurePosixPath(name.replace("\\", "/")).as_posix() for name in names]
-    home = "".join(f"{folder}/" for folder in folders_of(table))
+    known = {normalize("NFC", name): name for name in files.names if is_picture(name)}
+    clean = [normalize("NFC", PurePosixPath(name.replace("\\", "/")).as_posix()) for name in names]
+    home = normalize("NFC", "".join(f"{folder}/" for folder in folders_of(table)))
     bases = {home} | {name.removesuffix(clean[0]) for name in known if name.endswith(f"/{clean[0]}")}
     found = [base for base in sorted(bases) if base + clean[0] in known and base.startswith(home)]
     if home in found or not found:
@@ -223,7 +231,7 @@ def _located(where: str, files: Files, table: str, names: list[str]) -> list[str
             "must be relative to the folder of the table, or to one inside it"
         )
         raise DataError(f"{where}: {what}. Mend the names in the table.")
-    return [found[0] + name for name in clean]
+    return [known[found[0] + name] for name in clean]
 
 
 def _passed_over(names: list[str], one: str, many: str) -> str:

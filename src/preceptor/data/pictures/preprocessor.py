@@ -88,7 +88,7 @@ class PicturePreprocessor:
                 f"predict: a {type(source).__name__} was given; the path of a picture, or of a folder or zip file of "
                 "pictures, is needed, for the network was trained on pictures."
             )
-        return read_pictures(source, shape=self.shape, classes=self.classes, labelled=False)
+        return read_pictures(source, shape=self.shape, classes=self.classes, labelled=False, skip_corrupt=None)
 
     def pieces(self, pictures: Pictures) -> Iterator[tuple[Table, np.ndarray]]:
         """The pictures, some at a time: a table of their files and classes, and what the network takes of them."""

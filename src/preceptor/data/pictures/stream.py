@@ -1,6 +1,8 @@
 """Pictures as training sees them: in random order, changed at random, brought to scale, as fast as the cores allow."""
 
 from collections.abc import Sequence
+from concurrent.futures import CancelledError
+from threading import Event
 
 import numpy as np
 
@@ -26,7 +28,7 @@ def fit_channels(pictures: Pictures, rows: np.ndarray) -> Affine:
     if len(rows) > SAMPLED:
         rows = rows[np.linspace(0, len(rows) - 1, SAMPLED).astype(np.int64)]
     total, squares = np.zeros(pictures.channels), np.zeros(pictures.channels)
-    for start, end in runs(len(rows), _chunk(pictures)):
+    for start, end in runs(len(rows), max(_chunk(pictures), cores())):
         values = pictures.take(rows[start:end], workers=cores()).reshape(-1, pictures.channels)
         for channel in range(pictures.channels):  # whole numbers: exact, whatever the order
             counts = np.bincount(values[:, channel], minlength=256)
@@ -80,6 +82,7 @@ class PictureStream(Stream):
         self.pictures, self.part, self.normalise, self.seed = pictures, np.asarray(part), normalise, seed
         self.steps, self.mixer, self.workers = tuple(steps), mixer, workers or cores()
         self.labels = pictures.labels[self.part]
+        self._stopped = Event()  # of the fetch that goes on
 
     @property
     def rows(self) -> int:
@@ -94,15 +97,15 @@ class PictureStream(Stream):
 
         Shapes: "x" (count, height, width, channel), float32; "y" (count,), int32, with a mixer (count, class), float32.
         """
+        stopped = self._stopped = Event()
         chunk = _chunk(self.pictures)
         first = start - start % chunk
         blocks = [(max(start, at), min(start + count, at + chunk)) for at in range(first, start + max(count, 1), chunk)]
         last = first + len(blocks) * chunk if self._in_whole_blocks else start + count
         rows = order(self.seed, first, last - first + (self.mixer is not None), self.rows)
         x = y = None
-        for (begin, end), (images, labels) in zip(
-            blocks, in_parallel(lambda block: self._block(rows, first, *block), blocks, self.workers), strict=True
-        ):
+        made = in_parallel(lambda block: self._block(stopped, rows, first, *block), blocks, self.workers)
+        for (begin, end), (images, labels) in zip(blocks, made, strict=True):
             if x is None or y is None:
                 x = np.empty((count, *images.shape[1:]), images.dtype)
                 y = np.empty((count, *labels.shape[1:]), labels.dtype)
@@ -111,12 +114,19 @@ class PictureStream(Stream):
         assert y is not None
         return {"x": x, "y": y}
 
+    def stop(self) -> None:
+        self._stopped.set()
+
     @property
     def _in_whole_blocks(self) -> bool:
         return self.normalise.matrix is not None  # a product rounds by how many rows it has
 
-    def _block(self, rows: np.ndarray, first: int, start: int, end: int) -> tuple[np.ndarray, np.ndarray]:
+    def _block(
+        self, stopped: Event, rows: np.ndarray, first: int, start: int, end: int
+    ) -> tuple[np.ndarray, np.ndarray]:
         """The pictures from start to end, which lie in one block. Shapes: rows (position,): those from first on."""
+        if stopped.is_set():
+            raise CancelledError
         skipped, wanted = 0, end - start
         if self._in_whole_blocks:
             chunk = _chunk(self.pictures)

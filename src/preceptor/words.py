@@ -25,10 +25,25 @@ def listing(names: Iterable[object], limit: int = 12) -> str:
 
 def closest(name: str, names: Iterable[str]) -> str:
     """ " Did you mean '...'?" with the most similar of the names, or nothing where none is similar."""
-    found = difflib.get_close_matches(name, list(names), n=1) or [
-        each for each in names if each.lower() == name.lower()
-    ]
-    return f" Did you mean {found[0]!r}?" if found else ""
+    found = nearest(name, names)
+    return "" if found is None else f" Did you mean {found!r}?"
+
+
+def nearest(name: str, names: Iterable[str]) -> str | None:
+    """The one of the names that was probably meant: the same in another spelling, else the most similar, or none."""
+    known = list(names)
+    plain = {bare(each): each for each in reversed(known)}
+    if bare(name) in plain:
+        return plain[bare(name)]
+    found = difflib.get_close_matches(name, known, n=1)
+    if not found:
+        found = [plain[each] for each in difflib.get_close_matches(bare(name), list(plain), n=1)]
+    return found[0] if found else None
+
+
+def bare(name: str) -> str:
+    """A text without case, outer and doubled spaces, and with one code for each accented letter."""
+    return " ".join(unicodedata.normalize("NFC", name).split()).casefold()
 
 
 def shell_word(path: object) -> str:

@@ -164,6 +164,38 @@ def test_predict_to_a_file_and_to_the_terminal(preceptor, here, trained):
     assert all(sum(float(row[name]) for name in list(row)[1:]) == pytest.approx(1, abs=1e-6) for row in rows)
 
 
+def test_levels_that_training_never_saw_are_told_beside_the_predictions(preceptor, here):
+    rng = np.random.default_rng(0)
+    colours = np.array(["red", "green", "blue"])[rng.integers(0, 3, 200)]
+    rows = [f"{colour},{int(colour == 'red')}" for colour in colours]
+    (here / "t.csv").write_text("\n".join(["colour,warm", *rows]) + "\n")
+    preceptor("fit", "t.csv", "--target", "warm", "--out", "run", "--epochs", "2", "--hidden", "4")
+    (here / "new.csv").write_text("colour,warm\nRED,1\nred,1\nRED,\nmauve,0\n")
+    said = (
+        "Column 'colour' holds what training never saw in 3 of 4 rows, which count as none of its levels: 'RED' (2 "
+        "rows; did you mean 'red'?), 'mauve' (1 row)."
+    )
+    code, out, err = preceptor("predict", "run", "new.csv")
+    assert (code, out.count("\n"), err) == (0, 5, f"preceptor: {said}\n")
+    code, out, err = preceptor("evaluate", "run", "new.csv")
+    assert (code, err) == (0, "")
+    assert out.splitlines()[:3] == [
+        "data      new.csv: 3 rows with a target",
+        "note      Left out: 1 row without a target.",
+        f"note      {said}",
+    ]
+    run = pr.load("run")
+    assert run.notes("new.csv") == [said]
+    assert run.notes("t.csv") == []
+    (here / "wrong.csv").write_text("colour,warm\nred,1\nred,2\n")
+    code, out, err = preceptor("evaluate", "run", "wrong.csv")
+    assert (code, out) == (2, "")
+    assert err == (
+        "preceptor: wrong.csv: the target 'warm' is 2 in data row 2; it must be one of 0, 1. Mend the value, or train "
+        "on rows that have it.\n"
+    )
+
+
 def test_predict_without_the_target_and_with_columns_in_another_order(preceptor, here, trained):
     columns = read("iris").columns
     names = ["petal_width", "sepal_length", "petal_length", "sepal_width"]

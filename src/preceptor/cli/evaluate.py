@@ -17,9 +17,12 @@ from preceptor.job.run import figures_as_json
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
 def command(run: Path, data: str, no_header: bool, as_json: bool) -> None:
     """Judges the network of RUN on DATA, which must have the target column."""
-    found = load(run).evaluate(data, header=not no_header)
+    notes: list[str] = []
+    found = load(run).evaluate(data, not no_header, notes)
     rows = next(iter(found.values())).rows
     line("data", f"{data}: {rows:,} rows with a target")
+    for note in notes:
+        line("note", note)
     for figure in found.values():
         line("", f"{figure}  (95 % interval)")
     if as_json:

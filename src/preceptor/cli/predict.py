@@ -1,5 +1,6 @@
 """`preceptor predict`."""
 
+import sys
 from pathlib import Path
 
 import click
@@ -43,11 +44,14 @@ def command(
         raise ConfigError("predict: received --seed without draws of dropout; nothing is random. Give --samples 50.")
     trained = load(run)
     kept = None if keep is None else [name for name in keep.split(",") if name]
+    notes: list[str] = []
     if output is not None:
         words_aside()
-        rows = trained.write_predictions(data, output, not no_header, kept, samples, seed)
+        rows = trained.write_predictions(data, output, not no_header, kept, samples, seed, notes)
         print(f"{rows:,} predictions of {trained.preprocessor.target} written to {output}")
-        return
-    file = data_output()
-    trained.write_predictions(data, file, not no_header, kept, samples, seed)
-    file.flush()
+    else:
+        file = data_output()
+        trained.write_predictions(data, file, not no_header, kept, samples, seed, notes)
+        file.flush()
+    for note in notes:
+        print(f"preceptor: {note}", file=sys.stderr)

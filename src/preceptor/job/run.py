@@ -77,7 +77,8 @@ class Run:
         """The most probable class of each row, or the predicted number in the target's unit.
 
         Args:
-            source: anything `fit` takes; the target column need not be there.
+            source: anything `fit` takes; the target column need not be there. A level that training never saw counts
+                as none of its column's levels: `notes` says where there are such.
         Shapes: -> (row,).
         Raises: DataError where columns are missing or of another kind than in training.
         """
@@ -115,21 +116,45 @@ class Run:
         """The labels, or None where the target is a number."""
         return self.preprocessor.classes
 
-    def evaluate(self, source: Any, header: bool = True) -> dict[str, Figure]:
+    def notes(self, source: Any, header: bool = True) -> list[str]:
+        """What a table holds and training never saw, in sentences; none where all is known.
+
+        Levels, in how many rows and what was probably meant ("RED" for "red"), and gaps in columns that had none. Such
+        rows are predicted all the same; the commands `predict` and `evaluate` say these sentences.
+
+        Args:
+            source: as of `predict`.
+        Raises: DataError as predict.
+        """
+        table: Any = self.preprocessor.open(source, header)
+        unseen = self.preprocessor.unseen()
+        for piece, _ in self.preprocessor.pieces(table):
+            unseen.look(piece)
+        return unseen.notes()
+
+    def evaluate(self, source: Any, header: bool = True, notes: list[str] | None = None) -> dict[str, Figure]:
         """Figures on a table that has the target column; rows without a target are left out.
 
-        Raises: DataError where the target column is missing.
+        Args:
+            notes: takes what is to be known of the table: rows left out, and the sentences of `Run.notes`.
+        Raises: DataError where the target column is missing, or holds a class that training never saw.
         """
         table, target = self.preprocessor.open(source, header), str(self.preprocessor.target)
         check_column(table.name, target, table.columns)
-        outputs, truth, start = [], [], 0
+        outputs, truth, start, unseen = [], [], 0, self.preprocessor.unseen()
         for piece, found in self._outputs(table):
+            unseen.look(piece)
             known = np.flatnonzero(~missing_rows(piece.column(target)))
             outputs.append(found[known])
             truth.append(self.preprocessor.encode_target(piece.select(known), start + known))
             start += piece.rows
         if not sum(map(len, truth)):
             raise no_target(table.name, target, table.rows)
+        if notes is not None:
+            left_out = start - sum(map(len, truth))
+            if left_out:
+                notes.append(f"Left out: {left_out:,} {'row' if left_out == 1 else 'rows'} without a target.")
+            notes += unseen.notes()
         return figures(self.preprocessor, self.loss, np.concatenate(outputs), np.concatenate(truth))
 
     def write_predictions(
@@ -140,6 +165,7 @@ class Run:
         keep: Sequence[str] | None = None,
         samples: int | None = None,
         seed: int | None = None,
+        notes: list[str] | None = None,
     ) -> int:
         """Writes a CSV with the column `prediction`, and `probability_<class>` for classes; rows keep their order.
 
@@ -154,6 +180,7 @@ class Run:
             keep: columns of the table to write before the predictions; without it those that number its rows, as the
                 gate saw in training.
             samples, seed: as of `predict_samples`; no samples for None.
+            notes: takes the sentences of `Run.notes`.
         Returns: the number of rows.
         """
         table = self.preprocessor.open(source, header)
@@ -168,7 +195,16 @@ class Run:
             names += ["standard_deviation"] if self.classes is None else ["entropy", "mutual_information"]
         if clash := [name for name in keep if name in names[len(keep) :]]:
             raise ConfigError(f"keep: the column {clash[0]!r} has a name that the predictions need. Leave it out.")
-        found = (row for piece, columns in self._columns(table, samples, seed) for row in _rows(piece, columns, keep))
+        unseen = self.preprocessor.unseen()
+
+        def lines() -> Iterator[tuple]:
+            for piece, columns in self._columns(table, samples, seed):
+                unseen.look(piece)
+                yield from _rows(piece, columns, keep)
+            if notes is not None:
+                notes.extend(unseen.notes())
+
+        found = lines()
         rows = chain([names, next(found)], found)  # what the first piece lacks is said before anything is written
         if not isinstance(path, (str, os.PathLike)):
             csv.writer(path, lineterminator="\n").writerows(rows)

@@ -20,6 +20,7 @@ from preceptor.data.encoding.target import (
     written_labels,
 )
 from preceptor.data.encoding.truth import Truth, learn_truth
+from preceptor.data.encoding.unseen import Unseen
 from preceptor.data.tables.columns import missing_rows
 from preceptor.data.tables.long_table import LongTable, pieces_of
 from preceptor.data.tables.read import open_table
@@ -94,6 +95,10 @@ class Preprocessor:
         for piece in pieces_of(table):
             yield piece, self.transform(piece, np.arange(start, start + piece.rows))
             start += piece.rows
+
+    def unseen(self) -> Unseen:
+        """A counter of what pieces of a table hold and training never saw."""
+        return Unseen(self.columns)
 
     def transform(self, table: Table, numbers: np.ndarray | None = None) -> np.ndarray:
         """The features of every row. Columns that were not trained on are ignored.
@@ -173,10 +178,13 @@ class Preprocessor:
             return scaled
         codes = codes_of(column, class_codes(column, self.classes, self.written))
         if (codes < 0).any():
-            row = int(np.argmax(codes < 0))
+            row, more = int(np.argmax(codes < 0)), int(np.count_nonzero(codes < 0)) - 1
+            value = column.tolist()[row]
+            also = f", and unknown in {more:,} more {'row' if more == 1 else 'rows'}" if more else ""
+            meant = closest(value, self.written) if isinstance(value, str) else ""
             raise DataError(
-                f"{where}: the target {self.target!r} is {column.tolist()[row]!r} in {where.row(row)}; it must be one "
-                f"of {listing(self.written)}. Mend the value, or train on rows that have it."
+                f"{where}: the target {self.target!r} is {value!r} in {where.row(row)}{also}; it must be one of "
+                f"{listing(self.written)}.{meant} Mend the value, or train on rows that have it."
             )
         return codes
 

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from preceptor.data.encoding.unseen import Unseen
 from preceptor.data.pictures.affine import Affine, principal_components, scale_range, standardise, zca, zero_centre
 from preceptor.data.pictures.augment import as_float
 from preceptor.data.pictures.parallel import cores, runs
@@ -95,6 +96,10 @@ class PicturePreprocessor:
         for start, end in runs(pictures.rows, max(1, PIECE_BYTES // (4 * math.prod(self.shape)))):
             rows = np.arange(start, end)
             yield self._table(pictures, rows), prepared(pictures, rows, self.normalise)
+
+    def unseen(self) -> Unseen:
+        """A counter of what training never saw; of pictures nothing is counted."""
+        return Unseen(())
 
     def _table(self, pictures: Pictures, rows: np.ndarray) -> Table:
         names = [pictures.names[row] if pictures.names else str(row) for row in rows.tolist()]

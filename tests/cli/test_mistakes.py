@@ -131,7 +131,7 @@ MISTAKES = [
     (("predict", "absent", "table.csv"), "absent: this is no run folder (no config.json)"),
     (("evaluate", "full", "table.csv"), "full: this is no run folder (no config.json)"),
     (("show", "absent"), "absent: this is no run folder (no config.json)"),
-    (("show", "cut"), "cut: the run cannot be read (Error while deserializing header"),
+    (("show", "cut"), "cut: the run cannot be read (model.safetensors is not as long as its tensors are)"),
     (("predict", "mixed", "table.csv"), "mixed: the run cannot be read ("),
     (("predict", "newer", "table.csv"), "newer: format 99 is not known to this version. Install a newer one."),
     (("predict", "number", "absent.csv"), "absent.csv: there is no such file or folder"),

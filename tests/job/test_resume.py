@@ -4,6 +4,7 @@ import errno
 import hashlib
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +18,7 @@ from preceptor.errors import ConfigError, DataError
 from preceptor.job import load, make_settings, prepare, resume
 from preceptor.train.checkpoint import Checkpoint, Checkpoints
 
+checkpoint_module = sys.modules["preceptor.train.checkpoint"]
 fit_module = sys.modules["preceptor.job.fit"]  # the function of the same name hides the module
 
 SETTINGS = {"epochs": 2, "hidden": (8,), "batch_size": 16, "drop_rate": 0.2, "batch_norm": True, "engine": "reference"}
@@ -187,9 +189,56 @@ def test_any_flipped_byte_is_caught_and_the_one_before_is_used(tmp_path):
                 f"The checkpoint of step 2 is damaged ({file.name} is not as it was written); the one before is used."
             ]
         file.write_bytes(whole)
+
+
+def test_any_flipped_byte_of_the_manifest_is_told_and_costs_nothing(tmp_path):
+    kept = Checkpoints(tmp_path / "c")
+    for step in (1, 2):
+        kept.save(Checkpoint(step, {"a": np.full(3, float(step))}, {"step": step}))
     manifest = tmp_path / "c" / "manifest.jsonl"
-    manifest.write_bytes(manifest.read_bytes()[:-20])  # the last line half written
-    assert kept.latest()[0].step == 1
+    whole = manifest.read_bytes()
+    assert kept.latest()[1] == []
+    for position in range(len(whole)):
+        for bit in (1, 128):
+            manifest.write_bytes(whole[:position] + bytes([whole[position] ^ bit]) + whole[position + 1 :])
+            found, notes = kept.latest()
+            assert found.step == 2
+            assert notes
+            assert all("manifest.jsonl" in note for note in notes)
+    manifest.write_bytes(whole[:-20])  # the last line half written
+    found, notes = kept.latest()
+    assert found.step == 2
+    assert notes[0].startswith("The last line of manifest.jsonl is cut short;")
+    kept.save(Checkpoint(3, {"a": np.zeros(3)}, {}))  # it does not grow on to the half line
+    assert [each.step for each in map(checkpoint_module._verified, manifest.read_bytes().split(b"\n")) if each] == [
+        1,
+        3,
+    ]
+    manifest.unlink()
+    found, notes = kept.latest()
+    assert found.step == 3
+    assert notes[0].startswith("manifest.jsonl is missing;")
+
+
+def test_a_checkpoint_that_is_gone_is_told(tmp_path):
+    kept = Checkpoints(tmp_path / "c")
+    for step in (1, 2):
+        kept.save(Checkpoint(step, {"a": np.full(3, float(step))}, {"step": step}))
+    shutil.rmtree(tmp_path / "c" / "step-2")
+    found, notes = kept.latest()
+    assert found.step == 1
+    assert notes == ["The checkpoint of step 2 is gone; the one before is used."]
+
+
+def test_a_write_that_takes_less_than_it_was_given_is_gone_on_with(tmp_path, monkeypatch):
+    write = os.write
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "write", lambda handle, content: write(handle, memoryview(content)[:7]))
+        kept = Checkpoints(tmp_path / "c")
+        kept.save(Checkpoint(1, {"a": np.arange(50.0)}, {"x": "y" * 50}))
+    found, notes = kept.latest()
+    np.testing.assert_array_equal(found.arrays["a"], np.arange(50.0))
+    assert notes == []
 
 
 def test_two_are_kept_and_a_left_over_folder_is_no_obstacle(tmp_path):

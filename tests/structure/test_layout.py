@@ -17,6 +17,7 @@ ORDER = (
     "errors",
     "hyper",
     "words",
+    "signals",
     "ops",
     "graph",
     "autodiff",

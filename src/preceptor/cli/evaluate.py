@@ -7,7 +7,7 @@ import click
 
 from preceptor.cli.sentences import line
 from preceptor.job import load
-from preceptor.job.run import figures_as_json
+from preceptor.job.judging import figures_as_json
 
 
 @click.command()

@@ -2,7 +2,6 @@
 
 import json
 import os
-import re
 import signal
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
@@ -19,9 +18,9 @@ from preceptor.cli.terminal import words_aside
 from preceptor.engines import advice, agreed, is_first_process
 from preceptor.errors import ConfigError
 from preceptor.job import Fitting, Outcome, Run, make_settings, preparing, resuming
+from preceptor.job.folder import check_out
 from preceptor.job.parts import own_numbers
 from preceptor.job.picture_survey import PictureSurvey
-from preceptor.job.run import check_out
 from preceptor.job.settings import MODELS, Settings
 from preceptor.nn import count_parameters
 from preceptor.nn.layer import within
@@ -72,7 +71,7 @@ def command(
         if out is not None:
             check_out(out)
         fitting = watched(preparing(data, settings, header=not no_header))
-        fitting.open_folder(out or free_name(fitting.seen.table.name))
+        fitting.open_folder(out)
     say_plan(fitting)
     with stop_on_signal() as stopped, progress_shown(fitting) as show:
         for number, record in enumerate(fitting.records()):
@@ -155,15 +154,6 @@ def say_result(fitting: Fitting, run: Run) -> None:
         line("next", f"preceptor predict {folder} NEW_PICTURES -o predictions.csv")
     else:
         line("next", f"preceptor predict {folder} NEW.csv -o predictions.csv")
-
-
-def free_name(name: str) -> Path:
-    """The first of runs/NAME-1, runs/NAME-2, ... that does not exist."""
-    stem = re.sub(r"[^\w.-]+", "-", Path(name).stem).strip("-") or "run"
-    number = 1
-    while (path := Path("runs") / f"{stem}-{number}").exists():
-        number += 1
-    return path
 
 
 @contextmanager

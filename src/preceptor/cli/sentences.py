@@ -7,7 +7,7 @@ from typing import Any
 
 from preceptor.diagnose import Observation
 from preceptor.job import Run
-from preceptor.job.run import figures_as_json
+from preceptor.job.judging import figures_as_json
 from preceptor.nn import Loss, MemberLoss
 from preceptor.train import Figure
 from preceptor.words import broken, columns, one_line

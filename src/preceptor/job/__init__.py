@@ -1,7 +1,8 @@
 """The main job: from a table or pictures to a trained, judged network in a folder."""
 
-from preceptor.job.fit import Fitting, Outcome, fit, prepare, preparing, resume, resuming
+from preceptor.job.fit import Fitting, Outcome, fit, prepare, preparing
 from preceptor.job.lr_find import RateTest, lr_find
+from preceptor.job.resume import go_on, resume, resuming
 from preceptor.job.run import Run, load
 from preceptor.job.settings import Settings, make_settings
 
@@ -12,6 +13,7 @@ __all__ = [
     "Run",
     "Settings",
     "fit",
+    "go_on",
     "load",
     "lr_find",
     "make_settings",

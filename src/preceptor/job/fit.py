@@ -1,39 +1,56 @@
 """The main job: from a table to a trained, judged network."""
 
 import enum
-import hashlib
 import math
-import shutil
+import os
+import re
+import signal
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, field, fields, replace
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from preceptor.data import BUNDLED, PicturePreprocessor, Preprocessor, looks_like_pictures
 from preceptor.diagnose import Observation, raise_refusals
-from preceptor.engines import is_first_process
-from preceptor.errors import DataError
+from preceptor.engines import Engine, Native, Xla, is_first_process
+from preceptor.job.folder import (
+    CHECKPOINTS,
+    FORMAT,
+    Plan,
+    check_out,
+    clear,
+    exists_already,
+    free_names,
+    not_written,
+    write_plan,
+)
+from preceptor.job.judging import figures
+from preceptor.job.lock import Lock
 from preceptor.job.picture_survey import PictureSurvey, survey_pictures
+from preceptor.job.progress import Progress, restored
 from preceptor.job.recipe import make_config
-from preceptor.job.run import FORMAT, PLAN, Run, check_out, figures, not_written
+from preceptor.job.run import Run
 from preceptor.job.settings import Settings, make_settings
 from preceptor.job.stages import Encoded, Stages, completed
 from preceptor.job.suitability import check_dropout, check_parts
 from preceptor.job.survey import Survey, survey
 from preceptor.nn import initial_specs
 from preceptor.ops import Spec
+from preceptor.signals import heard
 from preceptor.train.checkpoint import Checkpoint, Checkpoints
-from preceptor.train.disk import write_folder
+from preceptor.train.disk import new_folder, taken
 from preceptor.train.loop import Arrays, Config, Evaluator, Record, Streamed, initial_values, train
+from preceptor.train.metric import Figure
 from preceptor.train.penalty import check_patterns
 from preceptor.train.step import first_state
 
 CHECKPOINT_SECONDS = 30.0  # what a killed machine costs at most
-CHECKPOINTS = "checkpoints"  # in the folder of a run that is not finished
+LAST_SECONDS = 5.0  # of training since the latest checkpoint that are worth one before the weights are judged
 
 
 class Outcome(enum.Enum):
@@ -45,39 +62,18 @@ class Outcome(enum.Enum):
     DIVERGED = "The loss became infinite or not a number; the last good weights are kept. Try a smaller learning rate."
 
 
-@dataclass
-class Progress:
-    """What the main job knows beside what training carries; a checkpoint holds both.
-
-    Args:
-        history: one entry for each epoch, JSON types.
-        losses: of the steps since the last epoch ended.
-        best, best_loss, best_epoch: weights with the lowest dev loss; without a dev part the latest.
-        waited: epochs since the dev loss was last the lowest.
-        calmest, lowest, calmest_epoch: without a dev part, weights of the epoch with the lowest training loss.
-        seconds: trained before this process.
-    """
-
-    history: list[dict[str, Any]] = field(default_factory=list)
-    losses: list[float] = field(default_factory=list)
-    best: dict[str, Any] | None = None
-    best_loss: float = math.inf
-    best_epoch: float = 0.0
-    waited: int = 0
-    calmest: dict[str, Any] | None = None
-    lowest: float = math.inf
-    calmest_epoch: float = 0.0
-    seconds: float = 0.0
-
-
-@dataclass
+@dataclass(eq=False)
 class Fitting:
     """A training that is prepared: `for record in fitting.records(): ...`, then `run = fitting.finish()`.
 
-    Breaking out of the loop ends the training; `finish` then says that it was interrupted.
+    Breaking out of the loop ends the training; `finish` then says that it was interrupted. With `keep` between the two
+    nothing is lost should judging be broken off.
 
     Args:
         out: the run's folder, made by `open_folder`; without it nothing is written.
+        lock: held on the folder until `finish` has ended.
+        saved: when the latest checkpoint was committed, else when training began.
+        kept: the step after which `keep` was called.
     """
 
     source: str
@@ -91,6 +87,9 @@ class Fitting:
     start: tuple[int, Any] | None = None
     record: Record | None = None
     out: Path | None = None
+    lock: Lock | None = None
+    saved: float = field(default_factory=time.monotonic)
+    kept: int = -1
     began: float = field(default_factory=time.perf_counter)
 
     @property
@@ -118,8 +117,11 @@ class Fitting:
 
         With a folder, a checkpoint is committed every CHECKPOINT_SECONDS.
         """
+        if self.progress.ended:
+            self.outcome = Outcome[self.progress.ended]
+            return
         patience = self.settings.patience or max(3, self.config.epochs // 3)
-        now, saved = self.progress, time.monotonic()
+        now, self.saved = self.progress, time.monotonic()
         known = [each["dev_loss"] for each in now.history if "dev_loss" in each]
         dev_losses = [math.inf if loss is None else loss for loss in known]  # JSON knows no infinity
         for record in train(self.config, self.data, self.start, dev_losses):
@@ -137,9 +139,8 @@ class Fitting:
                 self.outcome = Outcome.FINISHED
             elif now.waited >= patience:
                 self.outcome = Outcome.STOPPED_EARLY
-            elif self.out is not None and time.monotonic() - saved >= CHECKPOINT_SECONDS:
+            elif self.out is not None and time.monotonic() - self.saved >= CHECKPOINT_SECONDS:
                 self.save_checkpoint()
-                saved = time.monotonic()
             yield record
             if self.outcome is not Outcome.INTERRUPTED:
                 return
@@ -157,61 +158,54 @@ class Fitting:
         if record.dev_loss is None and train_loss < now.lowest:
             now.lowest, now.calmest, now.calmest_epoch = train_loss, now.best, record.epoch
 
-    def open_folder(self, out: Path) -> None:
-        """Makes the run's folder, with all that `resume` needs to begin again from the first step.
+    def open_folder(self, out: Path | None = None) -> None:
+        """Makes the run's folder, with all that `resume` needs to begin again from the first step, and holds it.
 
         Of processes that train together, the first alone writes; the others keep no folder.
+
+        Args:
+            out: without it the first of runs/NAME-1, runs/NAME-2, ... that nobody has.
+        Raises: ConfigError where it cannot be written, or another process was faster.
         """
         if not is_first_process():
             return
-        check_out(out)
-        plan = {
-            "format": FORMAT,
-            "source": self.source,
-            "header": self.header,
-            "settings": self.settings.to_dict(),
-            "fingerprint": self.fingerprint(),
-        }
-        try:
-            write_folder(out, {PLAN: msgspec.json.format(msgspec.json.encode(plan), indent=1)})
-        except OSError as error:
-            raise not_written(out, error) from None
-        self.out = out
-
-    def fingerprint(self) -> str:
-        """A checksum of everything that training sees: the same data, split and preparation give the same."""
-        digest = hashlib.sha256()
-        train = [self.data.stream] if isinstance(self.data, Streamed) else [self.data.x, self.data.y]
-        for part in (*train, self.data.dev_x, self.data.dev_y):
-            if isinstance(part, np.ndarray):
-                digest.update(f"{part.dtype}{part.shape}".encode())
-                digest.update(np.ascontiguousarray(part).data)
-            elif part is not None:
-                digest.update(part.fingerprint())
-        return digest.hexdigest()
+        plan = Plan(
+            FORMAT,
+            self.source,
+            self.header,
+            self.settings.to_dict(),
+            self.encoded.fingerprint(),
+            computed_by(self.config.engine),
+        )
+        for path in free_names(self.seen.table.name) if out is None else [out]:
+            check_out(path)
+            try:
+                with new_folder(path) as folder:
+                    self.lock = Lock(folder)
+                    check_out(path)
+                    write_plan(folder, plan)
+            except OSError as error:
+                if not taken(error):
+                    raise not_written(path, error) from None
+                self.lock = None
+                if out is not None:
+                    raise exists_already(path) from None
+            else:
+                self.out = path
+                return
 
     def save_checkpoint(self) -> None:
         """Commits the training as it stands."""
         assert self.out is not None
         assert self.record is not None
-        now = self.progress
-        trees = {"all": self.record.snapshot(), "best": now.best, "calmest": now.calmest}
-        arrays = {name: array for tree in trees for name, array in _named(tree, trees[tree])}
-        facts = {each.name: getattr(now, each.name) for each in fields(now) if each.name not in ("best", "calmest")}
-        facts["seconds"] = now.seconds + self.record.seconds
-        Checkpoints(self.out / CHECKPOINTS).save(Checkpoint(self.record.step, arrays, facts))
+        Checkpoints(self.out / CHECKPOINTS).save(self.progress.checkpoint(self.record))
+        self.saved = time.monotonic()
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Goes back to a checkpoint: `records` continues from there."""
         params, state = initial_values(self.config, self.data)
         like = first_state(params, state, self.config.optimiser, self.config.seed, self.config.update)
-        weights = {"params": params, "state": state}
-        facts: dict[str, Any] = {name: math.inf if v is None else v for name, v in checkpoint.facts.items()}
-        kept = {name.partition(":")[0] for name in checkpoint.arrays}
-        for name in ("best", "calmest"):
-            facts[name] = _unnamed(name, weights, checkpoint.arrays) if name in kept else None
-        self.progress = Progress(**facts)
-        self.start = (checkpoint.step, _unnamed("all", like, checkpoint.arrays))
+        self.progress, self.start = restored(checkpoint, {"params": params, "state": state}, like)
 
     def entry(self, record: Record, train_loss: float) -> dict[str, Any]:
         """What the history keeps of an epoch, from its last record and mean loss: JSON types."""
@@ -229,22 +223,64 @@ class Fitting:
             return "accuracy", float(np.mean(predicted.argmax(1) == target))
         return "rmse", float(np.sqrt(np.mean((predicted - target) ** 2)) * self.preprocessor.target_sd)
 
-    def finish(self) -> Run:
+    def keep(self) -> None:
+        """Brings what was trained to the disk before it is judged, which may take longer than anybody waits.
+
+        Of an interrupted training the weights can then predict, and `resume` goes on from where it stood.
+        """
+        if self.out is None or self.record is None or not self.record.is_finite or self.kept == self.record.step:
+            return
+        self.kept = self.record.step
+        if self.outcome is Outcome.INTERRUPTED:
+            self.save_checkpoint()
+            self._run({}).complete(self.out)
+        elif time.monotonic() - self.saved >= min(LAST_SECONDS, CHECKPOINT_SECONDS):
+            self.progress.ended = self.outcome.name
+            self.save_checkpoint()
+
+    def left(self) -> str:
+        """What is on the disk should the process end now: the rest of a sentence."""
+        if self.out is None:
+            return "nothing was written."
+        step = Checkpoints(self.out / CHECKPOINTS).step
+        what = "what it takes to begin again" if step is None else f"the training as it stood after step {step:,}"
+        return f"{self.out} holds {what}. Go on: preceptor fit --resume {self.out}."
+
+    def finish(self, judge: bool = True) -> Run:
         """Judges the best weights on the dev and test parts, and writes the run to its folder if it has one.
 
         An interrupted run keeps its latest checkpoint, from which `resume` goes on.
+
+        Args:
+            judge: False where nobody waits for the figures of an interrupted training.
         """
-        now, settings, engine = self.progress, self.settings, self.config.engine
-        best = now.best or self._fallback()
-        judged = {}
+        best, judged = self._best(), {}
+        self.keep()
         for name, (x, y) in (
             ("dev", (self.data.dev_x, self.data.dev_y)),
             ("test", (self.encoded.test_x, self.encoded.test_y)),
         ):
-            if x is not None and y is not None:
-                outputs = Evaluator(self.config.network, None, engine, best, x)(best, x)[1]
+            if judge and x is not None and y is not None:
+                outputs = Evaluator(self.config.network, None, self.config.engine, best, x)(best, x)[1]
                 judged[name] = figures(self.preprocessor, self.config.loss, outputs, y)
+        run = self._run(judged)
+        if self.out is None:
+            return run
+        run.complete(self.out)
+        if self.outcome is not Outcome.INTERRUPTED:
+            clear(self.out)
+        self.release()
+        return run
+
+    def release(self) -> None:
+        """Lets others go on with the run's folder."""
+        if self.lock is not None:
+            self.lock.release()
+
+    def _run(self, judged: dict[str, dict[str, Figure]]) -> Run:
+        now, best = self.progress, self._best()
         sizes = {name: len(getattr(self.seen.parts, name)) for name in ("train", "dev", "test")}
+        epoch = self.record.epoch if self.record else max((each["epoch"] for each in now.history), default=0)
         facts = {
             "data": self.seen.table.name,
             "source": self.source,
@@ -252,16 +288,16 @@ class Fitting:
             "split": sizes,
             "features": self.preprocessor.features,
             "identifiers": self.seen.identifiers,
-            "engine": engine.name,
-            "epochs": int(self.record.epoch) if self.record else 0,
+            "engine": self.config.engine.name,
+            "epochs": int(epoch),
             "best_epoch": int(now.best_epoch),
             "outcome": self.outcome.value,
             "seconds": round(now.seconds + time.perf_counter() - self.began, 3),
             "learning_rate": self.config.learning_rate,
             "batch_size": self.config.batch_size,
-            "settings": settings.to_dict(),
+            "settings": self.settings.to_dict(),
         }
-        run = Run(
+        return Run(
             network=self.config.network,
             loss=self.config.loss,
             params=best["params"],
@@ -272,18 +308,12 @@ class Fitting:
             history=self.history,
             facts=facts,
         )
-        if self.out is None:
-            return run
-        if self.outcome is Outcome.INTERRUPTED and self.record is not None:
-            self.save_checkpoint()
-        run.complete(self.out)
-        if self.outcome is not Outcome.INTERRUPTED:
-            (self.out / PLAN).unlink(missing_ok=True)
-            shutil.rmtree(self.out / CHECKPOINTS, ignore_errors=True)
-        return run
 
-    def _fallback(self) -> dict[str, Any]:
-        """The weights where no epoch was completed: the latest if they are good, else the first ones."""
+    def _best(self) -> dict[str, Any]:
+        """The weights with the lowest dev loss; where no epoch was completed the latest if they are good, else the
+        first."""
+        if self.progress.best is not None:
+            return self.progress.best
         if self.record is not None and self.record.is_finite:
             return self.record.weights()
         params, state = initial_values(self.config, self.data)
@@ -331,65 +361,17 @@ def look(source: Any, settings: Settings, header: bool = True) -> Stages[Survey 
     return (yield from survey(source, settings, header))
 
 
-def resume(out: Path, source: Any = None) -> tuple[Fitting, list[str]]:
-    """Prepares an unfinished run to go on from its newest whole checkpoint, or from the first step where there is none.
-
-    Args:
-        out: the run's folder.
-        source: the data, where it is not where it was.
-    Returns: the training, and sentences about what was found.
-    Raises: DataError where there is nothing to go on with, or the data are not those of the run.
-    """
-    return completed(resuming(out, source))
-
-
-def resuming(out: Path, source: Any = None) -> Stages[tuple[Fitting, list[str]]]:
-    """`resume`, saying how far it has come."""
-    if not (out / PLAN).is_file():
-        done = (out / "config.json").is_file()
-        what = "this run is finished; there is nothing to go on with" if done else "this is no run folder"
-        raise DataError(f"{out}: {what}. `preceptor fit DATA --out RUN` makes one.")
-    try:
-        plan = msgspec.json.decode((out / PLAN).read_bytes())
-        settings = Settings.from_dict(plan["settings"], f"{out}: {PLAN}")
-        where, header, fingerprint = plan["source"], plan["header"], plan["fingerprint"]
-    except (OSError, msgspec.DecodeError, KeyError, TypeError) as error:
-        raise DataError(f"{out}: {PLAN} cannot be read ({error}). Train again.") from None
-    if source is None and not where:
-        raise DataError(f"{out}: its data were given in Python, not as a file; they are needed again. Pass them.")
-    fitting = yield from preparing(where if source is None else source, settings, header)
-    if fitting.fingerprint() != fingerprint:
-        raise DataError(
-            f"{out}: the data are not those that the run was begun with; the same rows are needed. "
-            "Give the right file, or train anew."
-        )
-    checkpoint, notes = Checkpoints(out / CHECKPOINTS).latest()
-    if checkpoint is None:
-        notes.append("No checkpoint was committed yet: training begins again.")
-    else:
-        fitting.restore(checkpoint)
-        notes.append(f"Going on after step {checkpoint.step:,}.")
-    fitting.out = out if is_first_process() else None
-    return fitting, notes
-
-
-def _named(name: str, tree: Any) -> Iterator[tuple[str, np.ndarray]]:
-    """The leaves of a nested dictionary with their paths; nothing for None."""
-    if isinstance(tree, dict):
-        for key in sorted(tree):
-            yield from _named(f"{name}:{key}", tree[key])
-    elif tree is not None:
-        yield name, tree
-
-
-def _unnamed(name: str, like: Any, arrays: dict[str, np.ndarray]) -> Any:
-    """The inverse of `_named` for a tree nested as `like`."""
-    if isinstance(like, dict):
-        return {key: _unnamed(f"{name}:{key}", like[key], arrays) for key in like}
-    array = arrays.get(name)
-    if array is None or array.shape != like.shape or array.dtype != like.dtype:
-        raise DataError(f"checkpoint: {name} is missing or of another shape. It belongs to another network.")
-    return array
+def computed_by(engine: Engine) -> dict[str, str]:
+    """What the bits of the weights depend on beside data and settings, by name."""
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    name = engine.name
+    if isinstance(engine, Native) and engine.precision == "f32":  # the same bits for any number of threads
+        name, threads = re.sub(r", \d+ threads?", "", name), 0
+    versions = {}
+    for library in ("preceptor", "numpy", *(["jax"] if isinstance(engine, Xla) else [])):
+        with suppress(PackageNotFoundError):  # it runs from where its source lies
+            versions[library] = version(library)
+    return {"engine": name, "precision": engine.precision, **({"cores": str(threads)} if threads else {}), **versions}
 
 
 def fit(source: Any, target: str | None = None, *, out: str | Path | None = None, **settings: Any) -> Run:
@@ -402,14 +384,38 @@ def fit(source: Any, target: str | None = None, *, out: str | Path | None = None
         settings: as of the command `preceptor fit`, with underscores: learning_rate=0.01, epochs=50, hidden=(64, 64).
 
     Returns: the Run: `run.test`, `run.predict(table)`, `run.save(path)`.
-    Raises: DataError, ConfigError, with what was received, what is required and the likely cure.
+    Raises: DataError, ConfigError, with what was received, what is required and the likely cure. KeyboardInterrupt on
+        Ctrl-C; with `out` it says what was written before, and `resume(out)` goes on from there.
     """
     chosen = make_settings(settings | {"target": target})
     if out is not None:
         check_out(Path(out))
-    fitting = prepare(source, chosen)
-    if out is not None:
-        fitting.open_folder(Path(out))
-    for _ in fitting.records():
-        pass
-    return fitting.finish()
+    return trained(prepare(source, chosen), None if out is None else Path(out))
+
+
+def trained(fitting: Fitting, out: Path | None = None) -> Run:
+    """Trains to the end. With a folder Ctrl-C loses nothing: what was trained is written there first.
+
+    Raises: KeyboardInterrupt, saying what was written.
+    """
+    if fitting.out is None and out is None:
+        for _ in fitting.records():
+            pass
+        return fitting.finish()
+    try:
+        with heard((signal.SIGINT,)) as signals:
+            with signals.unbroken():
+                if fitting.out is None:
+                    fitting.open_folder(out)
+            for _ in fitting.records():
+                if signals:
+                    break
+            with signals.unbroken():
+                fitting.keep()
+        if fitting.outcome is Outcome.INTERRUPTED:
+            raise KeyboardInterrupt
+        return fitting.finish()
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"interrupted; {fitting.left()}") from None
+    finally:
+        fitting.release()

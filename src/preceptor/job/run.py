@@ -1,49 +1,47 @@
 """A finished training: the network with what it needs to read a table, its figures, its folder."""
 
 import csv
-import json
 import math
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from contextlib import nullcontext
+from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
 from typing import Any, TextIO
 
-import msgspec
 import numpy as np
 
 from preceptor.data import PicturePreprocessor, Preprocessor, Table, missing_rows
 from preceptor.data.encoding.target import no_target
 from preceptor.data.tables.table import check_column
-from preceptor.engines import Engine, Native, choose_engine, is_first_process
+from preceptor.engines import Engine, Native, choose_engine
 from preceptor.errors import ConfigError, DataError, ShapeError
+from preceptor.job.folder import Saved, check_out, commit, exists_already, not_written, packed, read_folder
+from preceptor.job.judging import figures, figures_as_json, figures_from_json
+from preceptor.job.output import Output, files_of
 from preceptor.job.uncertainty import Sampler, spread
 from preceptor.nn import (
-    EnsembleLoss,
     Layer,
     Loss,
-    MemberLoss,
     count_parameters,
     from_config,
+    initial_specs,
     multiply_adds,
     output_spec,
     to_config,
 )
 from preceptor.nn.layer import within
 from preceptor.ops import Spec
-from preceptor.train.disk import replace_file, write_folder
+from preceptor.train.disk import Damaged, taken, write_folder
 from preceptor.train.loop import Evaluator
-from preceptor.train.metric import Figure, class_figures, number_figures
-from preceptor.words import shell_word
+from preceptor.train.metric import Figure
 
-FORMAT = 1
 SOME_WORK = 2e8  # multiplications of a prediction: about 0.1 s of NumPy, as long as a plan of the native engine takes
 MUCH_WORK = 5e9  # multiplications of a prediction: about three seconds of NumPy, as long as XLA takes to start
-PLAN = "plan.json"  # in the folder of a run that is not finished
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Run:
     """A trained network.
 
@@ -66,7 +64,7 @@ class Run:
     test: dict[str, Figure]
     history: list[dict[str, Any]]
     facts: dict[str, Any]
-    path: Path | None = field(default=None, compare=False)
+    path: Path | None = None
 
     @property
     def parameters(self) -> int:
@@ -175,14 +173,20 @@ class Run:
         A table too large to be held is read, predicted and written piece by piece.
 
         Args:
-            path: file to write; it appears under its name only when it is complete. Or an open text file, such as
-                sys.stdout.
+            path: file to write; it appears under its name only when it is complete. Links are followed; pipes and
+                devices are written to. Or an open text file, such as sys.stdout.
             keep: columns of the table to write before the predictions; without it those that number its rows, as the
                 gate saw in training.
             samples, seed: as of `predict_samples`; no samples for None.
             notes: takes the sentences of `Run.notes`.
         Returns: the number of rows.
+        Raises: ConfigError where `path` cannot be written, or is a file that is read.
         """
+        goal: Output | TextIO
+        if isinstance(path, (str, os.PathLike)):
+            goal = Output(path, chain(files_of(source), files_of(self.path)))
+        else:
+            goal = path
         table = self.preprocessor.open(source, header)
         if keep is None:
             keep = [name for name in self.facts.get("identifiers", ()) if name in table.columns]
@@ -206,24 +210,8 @@ class Run:
 
         found = lines()
         rows = chain([names, next(found)], found)  # what the first piece lacks is said before anything is written
-        if not isinstance(path, (str, os.PathLike)):
-            csv.writer(path, lineterminator="\n").writerows(rows)
-            return table.rows
-        path = Path(path)
-        if isinstance(source, (str, Path)) and path.exists() and Path(source).exists() and path.samefile(source):
-            raise ConfigError(f"{path}: the predictions would replace the table. Choose another place with -o.")
-        is_stream = path.exists() and not path.is_file()  # /dev/stdout, a pipe: written to, never replaced
-        part = path if is_stream else Path(f"{path}.part")
-        try:
-            with open(part, "w", newline="", encoding="utf-8") as file:
-                csv.writer(file, lineterminator="\n").writerows(rows)
-            if not is_stream:
-                os.replace(part, path)
-        except OSError as error:
-            raise DataError(f"{path}: cannot be written ({error.strerror}). Choose another place with -o.") from None
-        finally:
-            if not is_stream:
-                part.unlink(missing_ok=True)
+        with goal.text() if isinstance(goal, Output) else nullcontext(goal) as file:
+            csv.writer(file, lineterminator="\n").writerows(rows)
         return table.rows
 
     def _columns(self, table: Any, samples: int | None, seed: int | None) -> Iterator[tuple[Table, list[np.ndarray]]]:
@@ -290,29 +278,26 @@ class Run:
         path = Path(path)
         check_out(path)
         try:
-            write_folder(path, self._files())
+            write_folder(path, packed(*self._parts()))
         except OSError as error:
-            raise not_written(path, error) from None
+            raise (exists_already(path) if taken(error) else not_written(path, error)) from None
         object.__setattr__(self, "path", path)
         return self
 
     def complete(self, path: Path) -> None:
-        """Writes the run's files into the folder that its training opened; config.json, which vouches for all, last."""
+        """Puts the run into the folder that its training opened, in one moment."""
         try:
-            for name, content in self._files().items():
-                replace_file(path / name, content)
+            commit(path, *self._parts())
         except OSError as error:
             raise not_written(path, error) from None
         object.__setattr__(self, "path", path)
 
-    def _files(self) -> dict[str, bytes]:
-        from safetensors.numpy import save
-
+    def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray], list[dict[str, Any]]]:
+        """What config.json says, all arrays, and the history."""
         arrays = {f"params/{name}": value for name, value in self.params.items()}
         arrays |= {f"state/{name}": value for name, value in self.state.items()}
         arrays |= {f"preprocessor/{name}": value for name, value in self.preprocessor.arrays().items()}
         config = {
-            "format": FORMAT,
             "network": to_config(self.network),
             "loss": to_config(self.loss),
             "preprocessor": self.preprocessor.to_dict(),
@@ -320,53 +305,76 @@ class Run:
             "dev": figures_as_json(self.dev),
             "test": figures_as_json(self.test),
         }
-        return {
-            "model.safetensors": save({name: np.ascontiguousarray(each) for name, each in arrays.items()}),
-            "history.jsonl": b"".join(msgspec.json.encode(entry) + b"\n" for entry in self.history),
-            "config.json": msgspec.json.format(msgspec.json.encode(config), indent=1),
-        }
+        return config, arrays, self.history
 
 
 def load(path: str | Path) -> Run:
-    """Reads a run's folder. It runs no code that the folder brings.
+    """Reads a run's folder. It runs no code that the folder brings, follows no link in it, and takes no more memory
+    than its files have bytes.
 
     Raises: DataError where it is no run folder, or a file of it is damaged.
     """
     from safetensors import SafetensorError
-    from safetensors.numpy import load_file
 
     path = Path(path)
-    if not (path / "config.json").is_file() and (path / PLAN).is_file():
-        cure = f"Go on: preceptor fit --resume {shell_word(path)}."
-        raise DataError(f"{path}: this run was broken off; it has no model yet. {cure}")
-    if not (path / "config.json").is_file():
-        raise DataError(f"{path}: this is no run folder (no config.json); `preceptor fit` makes one. Check the path.")
     try:
-        config = json.loads((path / "config.json").read_text("utf-8"))
-        if config["format"] != FORMAT:
-            raise DataError(f"{path}: format {config['format']} is not known to this version. Install a newer one.")
-        arrays = load_file(path / "model.safetensors")
-        history = [json.loads(line) for line in (path / "history.jsonl").read_text("utf-8").splitlines()]
-        run = Run(
-            network=from_config(config["network"]),
-            loss=from_config(config["loss"]),
-            params=within(arrays, "params"),
-            state=within(arrays, "state"),
-            preprocessor=_preprocessor(config["preprocessor"], within(arrays, "preprocessor")),
-            dev=_figures_from_json(config["dev"]),
-            test=_figures_from_json(config["test"]),
-            history=history,
-            facts=config["facts"],
-            path=path,
-        )
-        _check_parts(run)
-        return run
+        return _loaded(read_folder(path))
+    except (Damaged, OSError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:
+        what: Any = error
+    except (StopIteration, SafetensorError, MemoryError) as error:
+        what = error
     except DataError:
         raise
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, StopIteration, SafetensorError) as error:
-        raise DataError(
-            f"{path}: the run cannot be read ({error}); a file is missing or damaged. Train again."
-        ) from None
+    except ValueError as error:
+        what = error
+    what = getattr(what, "strerror", None) or str(what) or type(what).__name__
+    raise DataError(f"{path}: the run cannot be read ({what}); a file is missing or damaged. Train again.")
+
+
+def _loaded(saved: Saved) -> Run:
+    """The run that a folder holds. Raises: some error where its parts do not belong together.
+
+    The network is compared with the shapes of the arrays before any of them is read or made.
+    """
+    config, numbers = saved.config, sum(map(math.prod, saved.shapes.values()))
+    network, loss = (from_config(each, numbers) for each in (config.network, config.loss))
+    _check_counts(config.network, len(saved.shapes))
+    shapes = within(saved.shapes, "preprocessor")
+    precision = config.facts["settings"]["precision"]
+    choose_engine("reference", precision)
+    arrays = saved.arrays() if shapes else None
+    preprocessor = _preprocessor(config.preprocessor, within(arrays or {}, "preprocessor"))
+    spec = Spec((1, *preprocessor.input_shape), np.dtype(np.float64 if precision == "f64" else np.float32))
+    for part, needed in zip(("params", "state"), initial_specs(network, spec), strict=True):
+        if {name: each.shape for name, each in needed.items()} != within(saved.shapes, part):
+            raise ShapeError(f"the network's {part} have other names or shapes than those that it needs")
+    arrays = arrays or saved.arrays()
+    for name, array in arrays.items():
+        if array.dtype.kind == "f" and not np.isfinite(array).all():
+            raise Damaged(f"{name} is infinite or not a number")
+    run = Run(
+        network=network,
+        loss=loss,
+        params=within(arrays, "params"),
+        state=within(arrays, "state"),
+        preprocessor=preprocessor,
+        dev=figures_from_json(config.dev),
+        test=figures_from_json(config.test),
+        history=saved.history,
+        facts=config.facts,
+        path=saved.path,
+    )
+    width = output_spec(network, run.params, run.state, spec).shape[-1]
+    wanted = loss.outputs(len(run.classes or ()))
+    if width != wanted:
+        raise ShapeError(f"the network has {width} outputs, the target needs {wanted}")
+    return run
+
+
+def _check_counts(network: dict[str, Any], tensors: int) -> None:
+    """Raises ConfigError where a network is said to have more networks inside than there are tensors."""
+    if network.get("class") == "Ensemble" and not 0 < network.get("count", 0) <= tensors:
+        raise ConfigError(f"model: received {network.get('count')} networks; {tensors} tensors are there")
 
 
 def _check_rows(table: Any) -> None:
@@ -383,79 +391,4 @@ def _preprocessor(saved: dict[str, Any], arrays: dict[str, np.ndarray]) -> Prepr
     return PicturePreprocessor.from_dict(saved, arrays) if "pictures" in saved else Preprocessor.from_dict(saved)
 
 
-def _check_parts(run: Run) -> None:
-    """Raises some error where the parts of a run do not belong together; nothing is computed."""
-    choose_engine("reference", run.facts["settings"]["precision"])
-    spec = Spec((1, *run.preprocessor.input_shape), next(iter(run.params.values())).dtype)
-    width = output_spec(run.network, run.params, run.state, spec).shape[-1]
-    wanted = run.loss.outputs(len(run.classes or ()))
-    if width != wanted:
-        raise ShapeError(f"the network has {width} outputs, the target needs {wanted}")
-
-
-def check_out(path: Path) -> None:
-    """Raises ConfigError where a run cannot be written to `path`, in the process that writes."""
-    if not is_first_process():
-        return
-    if path.exists() and (not path.is_dir() or any(path.iterdir())):
-        raise ConfigError(f"{path}: it exists already, and nothing is overwritten. Choose another name with --out.")
-    parent = next(each for each in path.absolute().parents if each.exists())
-    if not parent.is_dir() or not os.access(parent, os.W_OK):
-        raise ConfigError(f"{path}: {parent} cannot be written to. Choose another place with --out.")
-
-
-def figures(
-    preprocessor: Preprocessor | PicturePreprocessor, loss: Loss, outputs: np.ndarray, target: np.ndarray
-) -> dict[str, Figure]:
-    """The figures that suit the target: of classes from probabilities, of numbers in the target's unit.
-
-    Of an ensemble also `network_accuracy` or `network_rmse`: what one of its networks reaches alone, on average, with
-    the mean of their intervals.
-    """
-    found = _figures(preprocessor, np.asarray(loss.predict(outputs)), target)
-    if isinstance(loss, EnsembleLoss):
-        name, alone = next(iter(found)), MemberLoss(loss.loss)
-        each = [
-            _figures(preprocessor, np.asarray(alone.predict(part)), target)[name]
-            for part in np.split(outputs, loss.networks, 1)
-        ]
-        value, low, high = np.mean([(one.value, one.low, one.high) for one in each], 0).tolist()
-        found[f"network_{name}"] = Figure(f"network_{name}", value, low, high, each[0].rows)
-    return found
-
-
-def _figures(
-    preprocessor: Preprocessor | PicturePreprocessor, predicted: np.ndarray, target: np.ndarray
-) -> dict[str, Figure]:
-    if preprocessor.classes is not None:
-        return class_figures(predicted, target, preprocessor.classes)
-    return number_figures(preprocessor.decode_number(predicted), preprocessor.decode_number(target))
-
-
-def figures_as_json(figures: dict[str, Figure]) -> dict[str, float | None]:
-    """Each figure, the ends of its interval and its rows: {"accuracy": ..., "accuracy_low": ..., ...}.
-
-    An end at infinity, of which JSON knows nothing, is null.
-    """
-    return {key: value for name, figure in figures.items() for key, value in _figure_as_json(name, figure)}
-
-
-def _figure_as_json(name: str, figure: Figure) -> Iterator[tuple[str, float | None]]:
-    yield name, figure.value
-    yield f"{name}_low", figure.low
-    yield f"{name}_high", figure.high if math.isfinite(figure.high) else None
-    yield f"{name}_rows", figure.rows
-
-
-def _figures_from_json(saved: dict[str, Any]) -> dict[str, Figure]:
-    names = [name for name in saved if f"{name}_low" in saved]
-    highs = {n: math.inf if saved[f"{n}_high"] is None else saved[f"{n}_high"] for n in names}
-    return {n: Figure(n, saved[n], saved[f"{n}_low"], highs[n], saved[f"{n}_rows"]) for n in names}
-
-
-def not_written(path: Path, error: OSError) -> ConfigError:
-    """The error that a run's folder cannot be written."""
-    return ConfigError(f"{path}: cannot be written ({error.strerror}). Choose another place with --out.")
-
-
-__all__: Sequence[str] = ["Run", "check_out", "figures", "figures_as_json", "load", "not_written"]
+__all__: Sequence[str] = ["Run", "load"]

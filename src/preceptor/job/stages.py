@@ -1,8 +1,11 @@
 """Preparations that say how far they have come, and what they lead to."""
 
+import hashlib
 from collections.abc import Generator
 from dataclasses import dataclass
 from typing import Any, TypeVar
+
+import numpy as np
 
 from preceptor.diagnose import Observation
 from preceptor.train.loop import Arrays, Streamed
@@ -31,7 +34,7 @@ def completed(stages: Stages[Result]) -> Result:
             return end.value
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Encoded:
     """What a network takes of the three parts, and what was seen only when all of it was read.
 
@@ -42,3 +45,15 @@ class Encoded:
     test_x: Any
     test_y: Any
     found: list[Observation]
+
+    def fingerprint(self) -> str:
+        """A checksum of all that training and judging see: the same data, split and preparation give the same."""
+        digest = hashlib.sha256()
+        train = [self.data.stream] if isinstance(self.data, Streamed) else [self.data.x, self.data.y]
+        for part in (*train, self.data.dev_x, self.data.dev_y, self.test_x, self.test_y):
+            if isinstance(part, np.ndarray):
+                digest.update(f"{part.dtype}{part.shape}".encode())
+                digest.update(np.ascontiguousarray(part).data)
+            else:
+                digest.update(b"none" if part is None else part.fingerprint())
+        return digest.hexdigest()

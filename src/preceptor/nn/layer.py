@@ -2,6 +2,7 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
@@ -155,9 +156,13 @@ class Sequential(Composite):
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "layers", tuple(self.layers))
-        kinds = [type(layer).__name__.lower() for layer in self.layers]
-        numbered = tuple(f"{kind}{kinds[: i + 1].count(kind)}" for i, kind in enumerate(kinds))
-        object.__setattr__(self, "names", tuple(self.names) or numbered)
+        seen: Counter[str] = Counter()
+        numbered = []
+        for layer in self.layers:
+            kind = type(layer).__name__.lower()
+            seen[kind] += 1
+            numbered.append(f"{kind}{seen[kind]}")
+        object.__setattr__(self, "names", tuple(self.names) or tuple(numbered))
         if len(self.names) != len(self.layers) or len(set(self.names)) != len(self.names):
             raise ConfigError(
                 f"Sequential: received {len(self.layers)} layers and the names {self.names}; "

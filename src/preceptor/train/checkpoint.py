@@ -1,12 +1,14 @@
 """Checkpoints: a training as it stood after a step, so that nothing committed is ever lost.
 
-One is a folder `step-N`, written beside its place, brought to the disk, and renamed; then a line with its checksums is
-added to `manifest.jsonl`. Only what the manifest vouches for counts. Two are kept; an older one goes only after the new
-one was read back.
+One is a folder `step-N`, written beside its place, brought to the disk, and renamed. It holds a signed line with the
+checksums of its files, and counts only where all of them agree. The same line is then added to `manifest.jsonl`, which
+tells of a folder that is gone. Two are kept; an older one goes only after the new one was read back.
 """
 
 import hashlib
+import re
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,19 +17,36 @@ import msgspec
 import numpy as np
 
 from preceptor.errors import ConfigError, DataError
-from preceptor.train.disk import append_line, write_folder
+from preceptor.train.disk import Damaged, append_line, is_as_written, make_folder, read_file, sums, sweep, write_folder
 
-ARRAYS, FACTS, MANIFEST = "arrays.safetensors", "facts.json", "manifest.jsonl"
+ARRAYS, FACTS, SUMS, MANIFEST = "arrays.safetensors", "facts.json", "sums.txt", "manifest.jsonl"
 KEPT = 2
+MOST_TEXT_BYTES = 1 << 28  # of facts and manifest: 20 bytes for each step of an epoch, 300 for each checkpoint
+FOLDER = re.compile(r"step-(0|[1-9]\d{0,17})")
+CARRY = "the checkpoints carry checksums of their own and are used without it"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Checkpoint:
     """A training after `step` updates: arrays by name, and the rest as JSON types."""
 
     step: int
     arrays: dict[str, np.ndarray]
     facts: dict[str, Any]
+
+
+class Sums(msgspec.Struct, forbid_unknown_fields=True):
+    """A file's length and digest."""
+
+    bytes: int
+    sha256: str
+
+
+class Entry(msgspec.Struct, forbid_unknown_fields=True):
+    """What a signed line says."""
+
+    step: int
+    files: dict[str, Sums]
 
 
 @dataclass(frozen=True)
@@ -50,81 +69,116 @@ class Checkpoints:
                     f"checkpoint: {name} is infinite or not a number after step {checkpoint.step:,}; nothing is saved. "
                     "Train again with a smaller learning rate."
                 )
-        entries = self._entries()
-        if any(entry["step"] == checkpoint.step and self._is_whole(entry) for entry in entries):
+        if self._is_whole(checkpoint.step):
             return
         files = {
             ARRAYS: save({name: np.ascontiguousarray(array) for name, array in checkpoint.arrays.items()}),
             FACTS: msgspec.json.encode(checkpoint.facts),
         }
-        entry = {"step": checkpoint.step, "files": {name: _digest(content) for name, content in files.items()}}
+        line = _signed({"step": checkpoint.step, "files": {name: sums(content) for name, content in files.items()}})
         path = self._path(checkpoint.step)
         try:
-            self.folder.mkdir(exist_ok=True)
-            shutil.rmtree(path, ignore_errors=True)  # left by a process that was killed before it could commit it
-            write_folder(path, files)
-            append_line(self.folder / MANIFEST, _signed(entry))
-            self._read(entry)
+            make_folder(self.folder)
+            sweep(self.folder)
+            shutil.rmtree(path, ignore_errors=True)  # it is damaged
+            write_folder(path, files | {SUMS: line})
+            append_line(self.folder / MANIFEST, line)
+            self._read(checkpoint.step)
         except OSError as error:
             raise ConfigError(
                 f"checkpoint: {path} cannot be written ({error.strerror}); "
                 "the ones before are whole. Make room and go on with `preceptor fit --resume`."
             ) from None
-        older = sorted({old["step"] for old in entries} - {checkpoint.step})
-        for step in older[: len(older) + 1 - KEPT]:
+        # One of a later step is damaged, else training had gone on from there.
+        older = [step for step in self._steps() if step < checkpoint.step]
+        later = [step for step in self._steps() if step > checkpoint.step]
+        for step in (*later, *older[KEPT - 1 :]):
             shutil.rmtree(self._path(step), ignore_errors=True)
 
-    def latest(self) -> tuple[Checkpoint | None, list[str]]:
-        """The newest checkpoint that is whole, and a sentence for each newer one that is not.
+    @property
+    def step(self) -> int | None:
+        """The step of the newest checkpoint, whole or not; None where there is none."""
+        return next(iter(self._steps()), None)
 
-        Every byte is checked against the manifest before anything is taken from it.
+    def latest(self) -> tuple[Checkpoint | None, list[str]]:
+        """The newest checkpoint that is whole, and a sentence for each newer one that is not, or that is gone.
+
+        Every byte is checked before anything is taken from it.
         """
-        notes: list[str] = []
-        for entry in reversed(self._entries()):
-            if not self._path(entry["step"]).exists():
-                continue  # an older one, deleted in due course
+        listed, notes = self._listed()
+        there = self._steps()
+        expected = sorted(set(listed))[-KEPT:]
+        for step in sorted({*there, *expected}, reverse=True):
+            if step not in there:
+                notes.append(f"The checkpoint of step {step:,} is gone; the one before is used.")
+                continue
             try:
-                return self._read(entry), notes
-            except (OSError, DataError) as error:
-                notes.append(f"The checkpoint of step {entry['step']:,} is damaged ({error}); the one before is used.")
+                return self._read(step), notes
+            except (OSError, Damaged) as error:
+                notes.append(f"The checkpoint of step {step:,} is damaged ({error}); the one before is used.")
         return None, notes
 
-    def _is_whole(self, entry: dict[str, Any]) -> bool:
+    def _is_whole(self, step: int) -> bool:
         try:
-            self._read(entry)
-        except (OSError, DataError):
+            self._read(step)
+        except (OSError, Damaged):
             return False
         return True
 
-    def _read(self, entry: dict[str, Any]) -> Checkpoint:
-        from safetensors.numpy import load
+    def _read(self, step: int) -> Checkpoint:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
 
-        contents = {}
-        for name, digest in entry["files"].items():
-            contents[name] = (self._path(entry["step"]) / name).read_bytes()
-            if _digest(contents[name]) != digest:
-                raise DataError(f"{name} is not as it was written")
-        return Checkpoint(entry["step"], load(contents[ARRAYS]), msgspec.json.decode(contents[FACTS]))
+        path = self._path(step)
+        if path.is_symlink():
+            raise Damaged(f"{path.name} is a link")
+        entry = _verified(read_file(path / SUMS, MOST_TEXT_BYTES))
+        if entry is None or entry.step != step or set(entry.files) != {ARRAYS, FACTS}:
+            raise Damaged(f"{SUMS} is not as it was written")
+        for name, expected in entry.files.items():
+            if not is_as_written(path / name, msgspec.structs.asdict(expected)):
+                raise Damaged(f"{name} is not as it was written")
+        try:
+            facts = msgspec.json.decode(read_file(path / FACTS, MOST_TEXT_BYTES), type=dict[str, Any])
+            return Checkpoint(step, load_file(path / ARRAYS), facts)
+        except (msgspec.MsgspecError, SafetensorError, ValueError, KeyError, RecursionError) as error:
+            raise Damaged(f"it holds something else than a checkpoint: {error}") from None
 
-    def _entries(self) -> list[dict[str, Any]]:
-        """The manifest's lines in order; what is not signed rightly (a half-written line) does not count."""
-        path = self.folder / MANIFEST
-        lines = path.read_bytes().split(b"\n") if path.exists() else []
-        return [entry for entry in map(_verified, lines) if entry is not None]
+    def _steps(self) -> list[int]:
+        """The steps of which there is a folder, the latest first."""
+        names = [each.name for each in self.folder.iterdir()] if self.folder.is_dir() else []
+        return sorted((int(found[1]) for name in names if (found := FOLDER.fullmatch(name))), reverse=True)
+
+    def _listed(self) -> tuple[list[int], list[str]]:
+        """The steps that the manifest tells of, and a sentence for each line that is not signed rightly."""
+        try:
+            text = read_file(self.folder / MANIFEST, MOST_TEXT_BYTES)
+        except FileNotFoundError:
+            return [], [f"{MANIFEST} is missing; {CARRY}."] if self._steps() else []
+        except (OSError, Damaged) as error:
+            return [], [f"{MANIFEST} cannot be read ({error}); {CARRY}."]
+        lines = text.split(b"\n")
+        found = [_verified(line) for line in lines[:-1]]
+        notes = [f"Line {n:,} of {MANIFEST} is damaged; {CARRY}." for n, each in enumerate(found, 1) if each is None]
+        if lines[-1]:
+            found.append(_verified(lines[-1]))
+            notes.append(f"The last line of {MANIFEST} is cut short; {CARRY}.")
+        return [entry.step for entry in found if entry is not None], notes
 
     def _path(self, step: int) -> Path:
         return self.folder / f"step-{step}"
 
 
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _signed(entry: dict[str, Any]) -> bytes:
+def _signed(entry: Mapping[str, Any]) -> bytes:
     text = msgspec.json.encode(entry)
-    return _digest(text).encode() + b" " + text
+    return hashlib.sha256(text).hexdigest().encode() + b" " + text
 
 
-def _verified(line: bytes) -> dict[str, Any] | None:
+def _verified(line: bytes) -> Entry | None:
     digest, _, text = line.partition(b" ")
-    return msgspec.json.decode(text) if text and _digest(text).encode() == digest else None
+    if hashlib.sha256(text).hexdigest().encode() != digest:
+        return None
+    try:
+        return msgspec.json.decode(text, type=Entry)
+    except msgspec.MsgspecError:
+        return None

@@ -1,49 +1,114 @@
-"""Files that are either whole or not there: every write of a run goes through here."""
+"""Files that are either whole or not there: all that is written goes through here, and all that is read of a run.
 
+What is half written has a name that nobody else has, beside its place; nothing is touched that was not made here.
+"""
+
+import errno
+import hashlib
 import os
+import secrets
 import shutil
-from collections.abc import Mapping
+import stat
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import BinaryIO
+
+from preceptor.errors import DataError
+
+
+class Damaged(DataError):
+    """A file is not what was written there; the sentence names no place, which whoever catches it adds."""
+
+
+PART = ".part"  # how the name of what is half written ends
+
+
+def beside(path: Path) -> Path:
+    """A name in the same folder that nobody has, short enough wherever the name itself is."""
+    return path.with_name(f".{path.name[:30]}.{secrets.token_hex(8)}{PART}")
 
 
 def write_file(path: Path, content: bytes) -> None:
     """Writes a new file and brings it to the disk before returning."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
-        view = memoryview(content)
-        while view:
-            view = view[os.write(handle, view) :]
+        _write_all(handle, content)
         os.fsync(handle)
     finally:
         os.close(handle)
 
 
-def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
-    """Writes a folder of files that appears under its name only when all of it is on the disk.
+def _write_all(handle: int, content: bytes) -> None:
+    view = memoryview(content)
+    while view:
+        view = view[os.write(handle, view) :]
 
-    What stands under the name already must be an empty folder. Where a write fails, nothing is left behind.
 
-    Raises: OSError, as the system gives it.
+def make_folder(path: Path) -> None:
+    """Makes a folder and those above it where they are missing, and brings their names to the disk."""
+    if path.is_dir():
+        return
+    make_folder(path.parent)
+    with suppress(FileExistsError):  # another process was faster
+        os.mkdir(path)
+    sync_folder(path.parent)
+
+
+@contextmanager
+def new_folder(path: Path) -> Iterator[Path]:
+    """A folder to be filled, which appears under its name in one moment, when the block ends.
+
+    An empty folder that stands there already is filled where it is, for somebody may stand in it. Where the block or a
+    write fails, nothing is left behind.
+
+    Raises: OSError, as the system gives it; ENOTEMPTY or EEXIST where another process took the name meanwhile.
     """
-    part = path.with_name(path.name + ".part")
+    path = Path(os.path.realpath(path))
+    if path.is_dir():
+        yield path
+        sync_folder(path)
+        return
+    make_folder(path.parent)
+    part = beside(path)
+    os.mkdir(part)
     try:
-        shutil.rmtree(part, ignore_errors=True)
-        os.makedirs(part)
-        for name, content in files.items():
-            write_file(part / name, content)
+        yield part
         sync_folder(part)
         os.rename(part, path)
-        sync_folder(path.parent)
     except BaseException:
         shutil.rmtree(part, ignore_errors=True)
         raise
+    sync_folder(path.parent)
+
+
+def taken(error: OSError) -> bool:
+    """Whether a folder could not appear because another process had taken its name meanwhile."""
+    return error.errno in (errno.ENOTEMPTY, errno.EEXIST)
+
+
+def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
+    """Writes a folder of files, of which the last vouches for the others.
+
+    Raises: OSError, as `new_folder`.
+    """
+    with new_folder(path) as folder:
+        made: list[Path] = []
+        write = write_file if folder.name.endswith(PART) else replace_file
+        try:
+            for name, content in files.items():
+                write(folder / name, content)
+                made.append(folder / name)
+        except BaseException:
+            for each in made:
+                each.unlink(missing_ok=True)
+            raise
 
 
 def replace_file(path: Path, content: bytes) -> None:
     """Writes a file that takes the place of an older one in one moment: readers see the old or the new, never half."""
-    part = path.with_name(path.name + ".part")
+    part = beside(path)
     try:
-        part.unlink(missing_ok=True)
         write_file(part, content)
         os.replace(part, path)
         sync_folder(path.parent)
@@ -53,13 +118,26 @@ def replace_file(path: Path, content: bytes) -> None:
 
 
 def append_line(path: Path, line: bytes) -> None:
-    """Adds one line to a file and brings it to the disk; the line goes in one write."""
-    handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o666)
+    """Adds one line to a file, whole, and brings it to the disk with the file's name.
+
+    Half a line that stands at the end, of a process that was killed, stays a line of its own.
+    """
+    is_new = not path.exists()
+    handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o666)
     try:
-        os.write(handle, line + b"\n")
-        os.fsync(handle)
+        size = os.fstat(handle).st_size
+        ends = not size or os.pread(handle, 1, size - 1) == b"\n"
+        try:
+            _write_all(handle, (b"" if ends else b"\n") + line + b"\n")
+            os.fsync(handle)
+        except OSError:
+            with suppress(OSError):
+                os.ftruncate(handle, size)
+            raise
     finally:
         os.close(handle)
+    if is_new:
+        sync_folder(path.parent)
 
 
 def sync_folder(path: Path) -> None:
@@ -69,3 +147,65 @@ def sync_folder(path: Path) -> None:
         os.fsync(handle)
     finally:
         os.close(handle)
+
+
+def sweep(folder: Path) -> None:
+    """Removes what processes that were killed left half written in a folder that is ours alone."""
+    for each in folder.glob(f".*{PART}"):
+        if each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each, ignore_errors=True)
+        else:
+            with suppress(OSError):
+                each.unlink()
+
+
+def open_regular(path: Path) -> BinaryIO:
+    """A file of a run, open for reading: never a link, which may lead elsewhere, nor a pipe or a device, which may hang
+    or never end.
+
+    Raises: OSError; Damaged where it is no regular file.
+    """
+    wrong = Damaged(f"{path.name} is no regular file")
+    if not stat.S_ISREG(os.lstat(path).st_mode):
+        raise wrong
+    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_NOFOLLOW)
+    file = os.fdopen(handle, "rb")
+    if not stat.S_ISREG(os.fstat(handle).st_mode):  # it was exchanged meanwhile
+        file.close()
+        raise wrong
+    return file
+
+
+def read_file(path: Path, most: int) -> bytes:
+    """The content of a regular file of at most so many bytes.
+
+    Raises: OSError; Damaged where it is no such file.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        if size > most:
+            raise Damaged(f"{path.name} has {size:,} bytes, and at most {most:,} are read")
+        return file.read(size)
+
+
+def sums(content: bytes) -> dict[str, int | str]:
+    """What tells a file's content from any other: its bytes and their digest."""
+    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+
+
+def is_as_written(path: Path, expected: Mapping[str, int | str]) -> bool:
+    """Whether a file has these `sums`; no more is read than it should hold.
+
+    Raises: OSError; Damaged where it is no regular file.
+    """
+    with open_regular(path) as file:
+        if os.fstat(file.fileno()).st_size != expected["bytes"]:
+            return False
+        return _digest(file) == expected["sha256"]
+
+
+def _digest(file: BinaryIO) -> str:
+    digest = hashlib.sha256()
+    while piece := file.read(1 << 20):
+        digest.update(piece)
+    return digest.hexdigest()

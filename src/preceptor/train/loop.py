@@ -30,7 +30,7 @@ EVALUATION_ROWS = 4096  # rows taken at once outside training, where they hold n
 EVALUATION_BYTES = 16 << 20  # of what goes in: what a convolutional network makes of it takes up to 30 times as much
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Arrays:
     """What a network sees. Shapes: x (row, ...), y (row,) or (row, unit); the dev part may be absent.
 
@@ -54,7 +54,7 @@ class Arrays:
         return self.x[:1], self.y[:1]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Streamed:
     """What a network sees where the training part need not fit in memory. Shapes: as of Arrays."""
 
@@ -93,7 +93,7 @@ class Config:
     engine: Engine = field(default_factory=choose_engine)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Record:
     """What happened since the record before.
 

@@ -1,0 +1,343 @@
+"""The folder of a run: what lies in it, how it is written so that it is whole at any moment, and read with suspicion.
+
+While a run trains, `plan.json`, `lock` and `checkpoints/`; when it is done, `config.json`, `history.jsonl` and
+`model.safetensors` instead; of one that was interrupted, both. Every JSON object carries a checksum of itself, and
+`config.json` the checksums of the other two.
+"""
+
+import hashlib
+import os
+import re
+import shutil
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from preceptor.engines import is_first_process
+from preceptor.errors import ConfigError, DataError
+from preceptor.job.lock import LOCK
+from preceptor.train.disk import Damaged, is_as_written, open_regular, read_file, replace_file, sums, sync_folder
+from preceptor.words import shell_word
+
+FORMAT = 1
+CONFIG, HISTORY, MODEL = "config.json", "history.jsonl", "model.safetensors"
+PLAN, CHECKPOINTS = "plan.json", "checkpoints"  # in the folder of a run that is not finished
+NEXT = ".next"  # how a file is called between the moment it is written and the moment the older one is gone
+MOST_TEXT_BYTES = 1 << 27  # of a JSON file: the levels of some million categories
+MOST_NAME_BYTES = 100  # of a run's name made from that of its data
+MOST_HEADER_BYTES = 100_000_000  # of a file of tensors; safetensors' own limit
+
+
+class Sums(msgspec.Struct, forbid_unknown_fields=True):
+    """A file's length and digest."""
+
+    bytes: int
+    sha256: str
+
+
+class Asked(msgspec.Struct):
+    """Of the settings, what prediction looks at."""
+
+    precision: str
+    engine: str
+    seed: int
+
+
+class Facts(msgspec.Struct):
+    """What a run says of itself."""
+
+    data: str
+    rows: int
+    split: dict[str, int]
+    features: int
+    engine: str
+    epochs: int
+    best_epoch: int
+    outcome: str
+    seconds: float
+    learning_rate: float
+    batch_size: int
+    settings: Asked
+    source: str = ""
+    identifiers: list[str] = []
+
+
+class Config(msgspec.Struct, forbid_unknown_fields=True):
+    """What config.json holds."""
+
+    format: int
+    network: dict[str, Any]
+    loss: dict[str, Any]
+    preprocessor: dict[str, Any]
+    facts: dict[str, Any]
+    dev: dict[str, float | None]
+    test: dict[str, float | None]
+    files: dict[str, Sums]
+
+
+class Plan(msgspec.Struct, forbid_unknown_fields=True):
+    """What plan.json holds: all that is needed to begin again from the first step.
+
+    Args:
+        source: where the data lie; empty where they were given in Python.
+        fingerprint: of all that training and judging see.
+        computed: what the bits of the weights depend on beside that, by name: engine, precision, versions.
+    """
+
+    format: int
+    source: str
+    header: bool
+    settings: dict[str, Any]
+    fingerprint: str
+    computed: dict[str, str]
+
+
+class Tensor(msgspec.Struct, forbid_unknown_fields=True):
+    """What the header of a file of tensors says of one."""
+
+    dtype: str
+    shape: list[int]
+    data_offsets: tuple[int, int]
+
+
+Value = int | float | str | None
+Epoch = dict[str, Value]
+
+
+@dataclass(frozen=True, eq=False)
+class Saved:
+    """A run's folder as it was found: its texts, and the shapes of its arrays before any of them is read."""
+
+    path: Path
+    config: Config
+    history: list[Epoch]
+    shapes: dict[str, tuple[int, ...]]
+
+    def arrays(self) -> dict[str, np.ndarray]:
+        """The arrays, checked against their checksum."""
+        from safetensors.numpy import load_file
+
+        return load_file(_whole(self.path, MODEL, self.config.files))
+
+
+def read_folder(path: Path) -> Saved:
+    """The files of a finished or interrupted run, each a regular file, checked against its checksum.
+
+    Raises: DataError where it is no run folder; OSError, ValueError and the like where it is damaged.
+    """
+    if not (path / CONFIG).is_file():
+        if (path / PLAN).is_file():
+            cure = f"Go on: preceptor fit --resume {shell_word(path)}."
+            raise DataError(f"{path}: this run was broken off; it has no model yet. {cure}")
+        raise DataError(f"{path}: this is no run folder (no {CONFIG}); `preceptor fit` makes one. Check the path.")
+    content = read_file(path / CONFIG, MOST_TEXT_BYTES)
+    found = _opened(content, CONFIG)
+    if found.get("format") != FORMAT:
+        raise DataError(f"{path}: format {found.get('format')!r} is not known to this version. Install a newer one.")
+    config = msgspec.convert(_unsealed(found, CONFIG), Config)
+    msgspec.convert(config.facts, Facts)
+    if set(config.files) != {MODEL, HISTORY}:
+        raise Damaged(f"{CONFIG} must have the checksums of {MODEL} and {HISTORY}")
+    lines = read_file(_whole(path, HISTORY, config.files), MOST_TEXT_BYTES).splitlines()
+    history = [msgspec.json.decode(line, type=Epoch) for line in lines]
+    model = next((each for each in _places(path, MODEL) if _size(each) == config.files[MODEL].bytes), path / MODEL)
+    return Saved(path, config, history, read_shapes(model))
+
+
+def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
+    """Names and shapes of the tensors in a file; they fill it to the last byte, and nothing else of it is read.
+
+    Raises: OSError; Damaged where it is no such file.
+    """
+    with open_regular(path) as file:
+        size = os.fstat(file.fileno()).st_size
+        (length,) = struct.unpack("<Q", file.read(8).ljust(8, b"\0"))
+        if not 0 < length <= min(size - 8, MOST_HEADER_BYTES):
+            raise Damaged(f"{path.name} has no header of tensors")
+        header = msgspec.json.decode(file.read(length), type=dict[str, msgspec.Raw])
+    texts = {name: each for name, each in header.items() if name != "__metadata__"}
+    tensors = {name: msgspec.json.decode(each, type=Tensor) for name, each in texts.items()}
+    ends = [each.data_offsets[1] for each in tensors.values()]
+    if max(ends, default=0) != size - 8 - length:
+        raise Damaged(f"{path.name} is not as long as its tensors are")
+    return {name: tuple(each.shape) for name, each in tensors.items()}
+
+
+def _size(path: Path) -> int:
+    try:
+        return os.lstat(path).st_size
+    except OSError:
+        return -1
+
+
+def _places(path: Path, name: str) -> tuple[Path, Path]:
+    return path / name, path / (name + NEXT)
+
+
+def _whole(path: Path, name: str, files: Mapping[str, Sums]) -> Path:
+    """Where the file lies of which config.json has the checksum: after a kill perhaps still under its first name."""
+    for place in _places(path, name):
+        with suppress(FileNotFoundError):
+            if is_as_written(place, msgspec.structs.asdict(files[name])):
+                return place
+    os.lstat(path / name)  # says so where it is missing
+    raise Damaged(f"{name} is not as it was written")
+
+
+def commit(path: Path, config: dict[str, Any], arrays: dict[str, np.ndarray], history: list[Epoch]) -> None:
+    """Puts a run into a folder, in place of an earlier state of it, in one moment: when config.json is renamed.
+
+    Raises: OSError, as the system gives it; what was there before then still holds.
+    """
+    settle(path)
+    *others, (_, last) = packed(config, arrays, history).items()
+    for name, content in others:
+        replace_file(path / (name + NEXT), content)
+        if not is_as_written(path / (name + NEXT), sums(content)):
+            raise OSError(5, "it reads otherwise than it was written")
+    replace_file(path / CONFIG, last)
+    settle(path)
+
+
+def settle(path: Path) -> None:
+    """Ends a commit that was broken off: forwards where config.json already tells of it, else back."""
+    spares = [name for name in (MODEL, HISTORY) if (path / (name + NEXT)).exists()]
+    files: dict[str, Sums] = {}
+    if spares:
+        with suppress(FileNotFoundError, ValueError):  # damaged: it vouches for nothing
+            found = _opened(read_file(path / CONFIG, MOST_TEXT_BYTES), CONFIG)
+            files = msgspec.convert(_unsealed(found, CONFIG), Config).files
+    for name in spares:
+        spare = path / (name + NEXT)
+        if name in files and is_as_written(spare, msgspec.structs.asdict(files[name])):
+            os.replace(spare, path / name)
+        else:
+            spare.unlink()
+    if spares:
+        sync_folder(path)
+
+
+def clear(path: Path) -> None:
+    """Takes out of the folder of a finished run what only an unfinished one needs; what cannot be removed stays."""
+    with suppress(OSError):
+        (path / PLAN).unlink(missing_ok=True)
+    shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
+
+
+def packed(config: dict[str, Any], arrays: dict[str, np.ndarray], history: list[Epoch]) -> dict[str, bytes]:
+    """The files of a run by name; config.json, which vouches for the others, last."""
+    from safetensors.numpy import save
+
+    files = {
+        MODEL: save({name: np.ascontiguousarray(each) for name, each in arrays.items()}),
+        HISTORY: b"".join(msgspec.json.encode(entry) + b"\n" for entry in history),
+    }
+    known = {"format": FORMAT, **config, "files": {name: sums(content) for name, content in files.items()}}
+    return files | {CONFIG: sealed(known)}
+
+
+def sealed(values: dict[str, Any]) -> bytes:
+    """A JSON object for people, with a checksum of what it says, however it is laid out."""
+    return msgspec.json.format(msgspec.json.encode(values | {"checksum": _checksum(values)}), indent=1)
+
+
+def _checksum(values: dict[str, Any]) -> str:
+    return hashlib.sha256(msgspec.json.encode(values)).hexdigest()
+
+
+def _opened(content: bytes, name: str) -> dict[str, Any]:
+    try:
+        return msgspec.json.decode(content, type=dict[str, Any])
+    except (msgspec.MsgspecError, RecursionError) as error:
+        raise Damaged(f"{name} is not as it was written: {error}") from None
+
+
+def _unsealed(values: dict[str, Any], name: str) -> dict[str, Any]:
+    """The inverse of `sealed`, without the checksum. Raises: Damaged where it does not agree."""
+    rest = {key: value for key, value in values.items() if key != "checksum"}
+    if values.get("checksum") != _checksum(rest):
+        raise Damaged(f"{name} is not as it was written")
+    return rest
+
+
+def write_plan(folder: Path, plan: Plan) -> None:
+    """Writes plan.json. Raises: OSError, as the system gives it."""
+    replace_file(folder / PLAN, sealed(msgspec.structs.asdict(plan)))
+
+
+def read_plan(path: Path) -> Plan:
+    """What an unfinished run was begun with. Raises: DataError where it cannot be read."""
+    try:
+        found = _unsealed(_opened(read_file(path / PLAN, MOST_TEXT_BYTES), PLAN), PLAN)
+        plan = msgspec.convert(found, Plan)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: {PLAN} cannot be read ({_reason(error)}). Train again.") from None
+    if plan.format != FORMAT:
+        raise DataError(f"{path}: its format is {plan.format}; this version knows {FORMAT} alone. Train again.")
+    return plan
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error)
+
+
+def check_out(path: Path) -> None:
+    """Raises ConfigError where a run cannot be written to `path`, in the process that writes."""
+    if not is_first_process():
+        return
+    try:
+        if os.path.lexists(path) and (not path.is_dir() or any(each.name != LOCK for each in path.iterdir())):
+            raise exists_already(path)
+        parent = next(each for each in Path(os.path.realpath(path)).parents if each.exists())
+    except OSError as error:
+        raise not_written(path, error) from None
+    if not parent.is_dir() or not os.access(parent, os.W_OK):
+        raise ConfigError(f"{path}: {parent} cannot be written to. Choose another place with --out.")
+
+
+def exists_already(path: Path) -> ConfigError:
+    """The error that something else is in the place of a run."""
+    return ConfigError(f"{path}: it exists already, and nothing is overwritten. Choose another name with --out.")
+
+
+def not_written(path: Path, error: OSError) -> ConfigError:
+    """The error that a run's folder cannot be written."""
+    return ConfigError(f"{path}: cannot be written ({_reason(error)}). Choose another place with --out.")
+
+
+def free_names(data: str) -> Iterator[Path]:
+    """runs/NAME-1, runs/NAME-2, ... as far as they do not exist; another process may take one at any moment."""
+    stem = re.sub(r"[^\w.-]+", "-", Path(data).stem).strip("-") or "run"
+    stem = stem.encode()[:MOST_NAME_BYTES].decode(errors="ignore")
+    number = 0
+    while True:
+        number += 1
+        if not os.path.lexists(path := Path("runs") / f"{stem}-{number}"):
+            yield path
+
+
+__all__: Sequence[str] = [
+    "CHECKPOINTS",
+    "CONFIG",
+    "FORMAT",
+    "PLAN",
+    "Plan",
+    "Saved",
+    "check_out",
+    "clear",
+    "commit",
+    "exists_already",
+    "free_names",
+    "not_written",
+    "packed",
+    "read_folder",
+    "read_plan",
+    "settle",
+    "write_plan",
+]

@@ -1,0 +1,142 @@
+"""Results for people: a table of predictions, a curve, a sheet of pictures; whole under their names or not there."""
+
+import errno
+import io
+import os
+import re
+import stat
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, BinaryIO, TextIO
+
+from preceptor.data import looks_like_pictures
+from preceptor.data.pictures.arrays import IDX_NAME
+from preceptor.data.pictures.files import is_picture
+from preceptor.errors import ConfigError, DataError
+from preceptor.train.disk import beside
+
+
+class Output:
+    """Where a result for people goes: a file that appears, whole, under its name when all was written, or a stream.
+
+    Links are followed: the file that a link leads to is replaced, never the link. Pipes, terminals and devices are
+    written to, and so is what a process already has open (/dev/stdout, /dev/fd/3).
+
+    Args:
+        path: as the user named it.
+        read: files that are being read, which must not be replaced.
+    Raises: DataError where it cannot be written; ConfigError where it is one of the files that are read.
+    """
+
+    def __init__(self, path: str | os.PathLike, read: Iterable[Path] = ()) -> None:
+        self.path, self.open_handle = Path(path), _already_open(Path(path))
+        try:
+            self.there: os.stat_result | None = os.stat(self.path)
+        except FileNotFoundError:
+            self.there = None
+        except OSError as error:
+            raise self.refusal(error) from None
+        self.is_stream = self.open_handle is not None
+        if self.there is not None and stat.S_ISDIR(self.there.st_mode):
+            raise self.refusal(IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
+        if self.there is not None and not stat.S_ISREG(self.there.st_mode):
+            self.is_stream = True
+        if self.there is not None and not stat.S_ISCHR(self.there.st_mode):
+            for each in read:
+                with suppress(OSError):
+                    if os.path.samestat(self.there, os.stat(each)):
+                        raise ConfigError(
+                            f"{self.path}: this is {each}, which is read; it would be replaced. Choose another place."
+                        )
+
+    def refusal(self, error: OSError) -> DataError:
+        """The error that it cannot be written."""
+        return DataError(f"{self.path}: cannot be written ({error.strerror or error}). Choose another place with -o.")
+
+    @contextmanager
+    def text(self) -> Iterator[TextIO]:
+        """The file to write text to, line ends as they are given. Else as `binary`."""
+        with self.binary() as file:
+            text = io.TextIOWrapper(file, "utf-8", newline="")
+            try:
+                yield text
+                text.flush()
+            finally:
+                text.detach()
+
+    @contextmanager
+    def binary(self) -> Iterator[BinaryIO]:
+        """The file to write bytes to. What was written goes if the block fails.
+
+        Raises: DataError where it cannot be written; BrokenPipeError where nobody reads the stream any more.
+        """
+        part = None
+        try:
+            if self.is_stream:
+                handle = self.open_handle
+                handle = os.open(self.path, os.O_WRONLY) if handle is None else os.dup(handle)
+            else:
+                path = Path(os.path.realpath(self.path))
+                part = beside(path)
+                handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+                if self.there is not None:
+                    with suppress(OSError):
+                        os.fchmod(handle, stat.S_IMODE(self.there.st_mode))
+            with open(handle, "wb") as file:
+                yield file
+                file.flush()
+                if part is not None:
+                    os.fsync(handle)
+            if part is not None:
+                os.replace(part, path)
+                part = None
+        except BrokenPipeError:
+            raise
+        except OSError as error:
+            raise self.refusal(error) from None
+        finally:
+            if part is not None:
+                part.unlink(missing_ok=True)
+
+
+def files_of(source: Any) -> Iterator[Path]:
+    """The files that may be read where this is the source of a table or of pictures; none of what is no path.
+
+    Of a folder all that are below it. Beside a file, where it is a list of pictures or itself one of several files that
+    make a set, those that such a set is made of.
+    """
+    if not isinstance(source, (str, Path)):
+        return
+    path = Path(source)
+    if path.is_dir():
+        yield from _below(path)
+    elif path.is_file():
+        yield path
+        if looks_like_pictures(path):
+            yield from (each for each in _below(path.parent) if is_picture(each.name) or IDX_NAME.fullmatch(each.name))
+
+
+def _below(folder: Path) -> Iterator[Path]:
+    entered: set[str] = set()
+    for place, folders, files in os.walk(folder, followlinks=True):
+        real = os.path.realpath(place)
+        if real in entered:
+            folders.clear()
+            continue
+        entered.add(real)
+        yield from (Path(place) / name for name in files)
+
+
+def _already_open(path: Path) -> int | None:
+    """The number under which this process has the file open that a path such as /dev/stdout means, None for others."""
+    own = re.compile(rf"/proc/(self|thread-self|{os.getpid()})(/task/\d+)?/fd/(\d+)")
+    for _ in range(40):
+        here = os.path.join(os.path.realpath(path.parent), path.name)
+        if found := own.fullmatch(here):
+            return int(found[3])
+        try:
+            path = Path(here).parent / os.readlink(here)
+        except OSError:
+            return None
+    return None

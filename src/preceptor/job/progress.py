@@ -1,0 +1,86 @@
+"""What the main job knows beside what training carries, and both as a checkpoint."""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass, field, fields
+from typing import Any
+
+import numpy as np
+
+from preceptor.errors import DataError
+from preceptor.train.checkpoint import Checkpoint
+from preceptor.train.loop import Record
+
+TREES = ("best", "calmest")
+
+
+@dataclass
+class Progress:
+    """What the main job knows beside what training carries; a checkpoint holds both.
+
+    Args:
+        history: one entry for each epoch, JSON types.
+        losses: of the steps since the last epoch ended.
+        best, best_loss, best_epoch: weights with the lowest dev loss; without a dev part the latest.
+        waited: epochs since the dev loss was last the lowest.
+        calmest, lowest, calmest_epoch: without a dev part, weights of the epoch with the lowest training loss.
+        seconds: trained before this process.
+        ended: the name of the outcome, once training is over and only judging is left.
+    """
+
+    history: list[dict[str, Any]] = field(default_factory=list)
+    losses: list[float] = field(default_factory=list)
+    best: dict[str, Any] | None = None
+    best_loss: float = math.inf
+    best_epoch: float = 0.0
+    waited: int = 0
+    calmest: dict[str, Any] | None = None
+    lowest: float = math.inf
+    calmest_epoch: float = 0.0
+    seconds: float = 0.0
+    ended: str = ""
+
+    def checkpoint(self, record: Record) -> Checkpoint:
+        """The training as it stands at a record."""
+        trees = {"all": record.snapshot(), **{name: getattr(self, name) for name in TREES}}
+        arrays = {name: array for tree in trees for name, array in _named(tree, trees[tree])}
+        facts = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in TREES}
+        facts["seconds"] = self.seconds + record.seconds
+        return Checkpoint(record.step, arrays, facts)
+
+
+def restored(
+    checkpoint: Checkpoint, weights: dict[str, Any], everything: dict[str, Any]
+) -> tuple[Progress, tuple[int, Any]]:
+    """The progress that a checkpoint holds, and where training goes on: the step, and what it carries.
+
+    Args:
+        weights, everything: of the network, nested and shaped as those in the checkpoint must be.
+    Raises: DataError where the checkpoint is that of another network.
+    """
+    facts: dict[str, Any] = {name: math.inf if v is None else v for name, v in checkpoint.facts.items()}
+    kept = {name.partition(":")[0] for name in checkpoint.arrays}
+    for name in TREES:
+        facts[name] = _unnamed(name, weights, checkpoint.arrays) if name in kept else None
+    if unknown := set(facts) - {each.name for each in fields(Progress)}:
+        raise DataError(f"checkpoint: it has {', '.join(sorted(unknown))}. It was written by another version.")
+    return Progress(**facts), (checkpoint.step, _unnamed("all", everything, checkpoint.arrays))
+
+
+def _named(name: str, tree: Any) -> Iterator[tuple[str, np.ndarray]]:
+    """The leaves of a nested dictionary with their paths; nothing for None."""
+    if isinstance(tree, dict):
+        for key in sorted(tree):
+            yield from _named(f"{name}:{key}", tree[key])
+    elif tree is not None:
+        yield name, tree
+
+
+def _unnamed(name: str, like: Any, arrays: dict[str, np.ndarray]) -> Any:
+    """The inverse of `_named` for a tree nested as `like`."""
+    if isinstance(like, dict):
+        return {key: _unnamed(f"{name}:{key}", like[key], arrays) for key in like}
+    array = arrays.get(name)
+    if array is None or array.shape != like.shape or array.dtype != like.dtype:
+        raise DataError(f"checkpoint: {name} is missing or of another shape. It belongs to another network.")
+    return array

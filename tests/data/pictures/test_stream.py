@@ -8,9 +8,9 @@ import pytest
 
 from preceptor import nn
 from preceptor.data import order
+from preceptor.data.affine import principal_components, zca
 from preceptor.data.pictures import pictures as reading
 from preceptor.data.pictures import stream as picture_stream
-from preceptor.data.pictures.affine import principal_components, zca
 from preceptor.data.pictures.augment import (
     ColourJitter,
     CutMix,

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from preceptor.data.affine import Affine, principal_components, scale_range, standardise, zca, zero_centre
 from preceptor.data.encoding.unseen import Unseen
-from preceptor.data.pictures.affine import Affine, principal_components, scale_range, standardise, zca, zero_centre
 from preceptor.data.pictures.augment import as_float
 from preceptor.data.pictures.parallel import cores, runs
 from preceptor.data.pictures.pictures import Pictures, read_pictures

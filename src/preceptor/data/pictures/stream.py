@@ -6,8 +6,8 @@ from threading import Event
 
 import numpy as np
 
+from preceptor.data.affine import Affine
 from preceptor.data.division.order import order
-from preceptor.data.pictures.affine import Affine
 from preceptor.data.pictures.augment import Augmentation, Draw, Mixer, as_float, augment
 from preceptor.data.pictures.parallel import cores, in_parallel, runs
 from preceptor.data.pictures.pictures import Pictures

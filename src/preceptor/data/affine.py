@@ -107,6 +107,8 @@ def principal_components(x: np.ndarray, components: int | float | None = None, *
         Of the two signs of a direction the one whose largest weight is above 0 is taken. Directions without variance
         (SAME of the first) are left out where it is whitened.
     Source: Pearson 1901; as computed here, Golub and Van Loan, Matrix computations, section 8.6.
+    Differs: lectures that whiten with the S of svd(X^T X) and forget to divide it by the number of rows get a variance
+        of 1 / rows in each direction; here, as in scikit-learn, it is 1.
 
     Shapes: x (row, ...) -> an Affine of (row, component).
 
@@ -140,6 +142,7 @@ def zca(x: np.ndarray, *, epsilon: float = 0.0) -> Affine:
 
     Formula: y = (x - mean) V diag(1 / sqrt(S^2 / (rows - 1) + epsilon)) V^T; directions without variance stay 0.
     Source: Bell and Sejnowski 1997.
+    Differs: as `principal_components` from lectures that forget to divide by the number of rows.
 
     Shapes: x (row, ...) -> an Affine of the same.
 

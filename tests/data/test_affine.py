@@ -5,7 +5,7 @@ import pytest
 from sklearn.decomposition import PCA
 from sklearn.preprocessing import MinMaxScaler, PolynomialFeatures, StandardScaler
 
-from preceptor.data.pictures.affine import (
+from preceptor.data.affine import (
     Affine,
     channel_mean,
     channel_standardise,

@@ -66,9 +66,11 @@ class Hyper:
             elif isinstance(item, (int, float)) and not isinstance(item, bool):
                 too_low = self.low is not None and item < self.low
                 too_high = self.high is not None and item > self.high
-                if too_low or too_high or not math.isfinite(item):
+                too_long = isinstance(item, int) and abs(item) >= 2**63  # no array can hold it
+                if too_low or too_high or too_long or not math.isfinite(item):
                     raise ConfigError(
-                        f"{where}: {name} is {number_text(item)}; it must be {self.range_text() or 'a finite number'}."
+                        f"{where}: {name} is {number_text(item)}; it must be {self.range_text() or 'a finite number'}"
+                        f"{', below 2^63' if too_long and not self.high else ''}."
                     )
 
 
@@ -234,7 +236,7 @@ def asked(where: str, text: str, classes: Mapping[str, type]) -> tuple[str, dict
     """
     word, *given = (each.strip() for each in text.split(":"))
     if word not in classes:
-        near = [f" Did you mean {each}?" for each in get_close_matches(word, classes, 1)]
+        near = [f" Did you mean {each}?" for each in get_close_matches(word[:LONGEST], classes, 1)]
         raise ConfigError(f"{where} has {shown(word)}; its words are {', '.join(classes)}.{''.join(near)}")
     known, values = numbers_of(classes[word]), dict[str, Any]()
     for name, each in zip([*known, *[""] * len(given)], given, strict=False):

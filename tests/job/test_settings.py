@@ -1,6 +1,7 @@
 """Settings: what is refused and in which words, what is chosen where nothing was said, and what they become."""
 
 import json
+import math
 import typing
 
 import numpy as np
@@ -260,6 +261,95 @@ def test_what_is_left_open_is_chosen_by_the_number_of_rows(rows, batch_size, epo
 def test_settings_are_json_and_back():
     settings = make_settings({"hidden": (5, 4), "optimiser": "nesterov", "momentum": 0.7})
     assert Settings.from_dict(json.loads(json.dumps(settings.to_dict()))) == settings
+
+
+@pytest.mark.parametrize(
+    "saved, message",
+    [
+        (None, "plan: the settings are None; names with values are required."),
+        ([], "plan: the settings are []; names with values are required."),
+        ({"epoch": 3}, "plan: 'epoch' is no setting. Was it saved by another version?"),
+        ({"epochs": "3"}, "Settings: epochs is '3'; it must be a whole number."),
+        ({"epochs": 1e308}, "Settings: epochs is 1e+308; it must be a whole number."),
+        ({"epochs": 10**400}, "Settings: epochs is a whole number of more than 20 digits; it must be "),
+        ({"hidden": [8, [8]]}, "Settings: hidden is [8, [8]]; it must be a tuple or list of whole numbers."),
+        ({"hidden": {"a": 1}}, "Settings: hidden is of the class dict; it must be a tuple or list of whole numbers."),
+        ({"seed": None}, "Settings: seed is None; it must be a whole number."),
+        ({"own": [1]}, "Settings: own is [1]; it must be a dictionary."),
+        ({"own": {"momentum": 0.5}}, "Settings: momentum is a number of optimiser "),
+        ({"own": {"beta1": {}}}, "Adam: beta1 is of the class dict; it must be a number."),
+        ({"own": {"nothing": 1}}, "Settings: nothing is a number of nothing; "),
+        ({"augment": "flip" * 10**6}, "Settings: augment has 'flipflip"),
+    ],
+)
+def test_hostile_settings_are_refused(saved, message):
+    with pytest.raises(ConfigError) as error:
+        Settings.from_dict(saved, "plan")
+    assert str(error.value).startswith(message)
+    assert len(str(error.value)) < 600
+
+
+@pytest.mark.parametrize("name", [field.name for field, _ in hyper_fields(Settings)])
+@pytest.mark.parametrize("value", [object(), b"x", {}, [[]], 1j, float("nan"), float("inf"), np.zeros(2), "\x1b[2J"])
+def test_values_of_another_type_are_refused_for_every_setting(name, value):
+    if isinstance(value, str) and name in ("target", "split_column", "group", "time", "test"):
+        return  # a column may be called anything
+    with pytest.raises(ConfigError) as error:
+        make_settings({name: value})
+    assert name in str(error.value) or "L1" in str(error.value) or "L2" in str(error.value)
+    assert "\n" not in str(error.value)
+    assert "\x1b" not in str(error.value)
+
+
+def test_numbers_of_numpy_are_pythons_and_nothing_else_is_converted():
+    settings = make_settings(
+        {"epochs": np.int64(3), "learning_rate": np.float64(0.5), "seed": np.array(4), "batch_norm": np.bool_(True),
+         "hidden": [np.int8(3), 4], "warmup": 0, "drop_rate": -0.0, "model": np.str_("mlp")}
+    )  # fmt: skip
+    kept = (
+        settings.epochs,
+        settings.learning_rate,
+        settings.seed,
+        settings.batch_norm,
+        settings.hidden,
+        settings.warmup,
+    )
+    assert kept == (3, 0.5, 4, True, (3, 4), 0.0)
+    assert [type(each) for each in kept] == [int, float, int, bool, tuple, float]
+    assert math.copysign(1, settings.drop_rate) == 1
+    assert type(settings.model) is str
+    for given in ({"epochs": True}, {"epochs": 3.0}, {"learning_rate": False}, {"batch_norm": 1}, {"target": 3}):
+        with pytest.raises(ConfigError, match=next(iter(given))):
+            make_settings(given)
+
+
+def test_an_activation_for_each_layer():
+    settings = make_settings({"hidden": (5, 4, 3), "activation": "leaky-relu:0.1,elu:alpha=2,tanh", "slope": 0.3})
+    assert settings.make_activations() == (nn.LeakyRelu(0.1), nn.Elu(2.0), nn.Tanh())
+    layers = settings.make_network(2).layers
+    assert (layers[1], layers[3], layers[5]) == (nn.LeakyRelu(0.1), nn.Elu(2.0), nn.Tanh())
+    assert make_settings({"activation": "leaky-relu", "slope": 0.3}).make_activations() == (nn.LeakyRelu(0.3),)
+
+
+def test_what_is_dropped():
+    given = {"hidden": (5, 4), "drop_rate": 0.2}
+    assert make_settings(given).make_network(2).layers[2] == nn.Dropout(0.2)
+    assert make_settings(given | {"dropout": "vanilla"}).make_network(2).layers[2] == nn.Dropout(0.2, inverted=False)
+    connected = make_settings(given | {"dropout": "connect"}).make_network(2)
+    assert [layer for layer in connected.layers if isinstance(layer, nn.Dropout)] == []
+    assert [layer.drop_rate for layer in connected.layers if isinstance(layer, nn.DropConnect)] == [0.2, 0.2]
+
+
+def test_a_setting_by_its_usual_term():
+    assert make_settings({"periodic_embeddings": 8, "batch_ensemble": 4}) == make_settings({"waves": 8, "members": 4})
+    with pytest.raises(ConfigError, match="periodic_embeddings and waves, which are the same"):
+        make_settings({"periodic_embeddings": 8, "waves": 4})
+
+
+def test_a_number_given_twice_is_refused():
+    assert make_settings({"optimiser": "momentum:0.8", "momentum": 0.8}) == make_settings({"optimiser": "momentum:0.8"})
+    with pytest.raises(ConfigError, match=r"momentum is given as 0.8 behind momentum and as 0.7 by itself"):
+        make_settings({"optimiser": "momentum:0.8", "momentum": 0.7})
 
 
 def test_every_setting_is_declared_with_its_meaning():

@@ -9,8 +9,8 @@ import numpy as np
 
 from preceptor.data import Split, split, split_by_part
 from preceptor.data.pictures.augment import Augmentation, Mixer, choose_augmentation
-from preceptor.data.pictures.pictures import Pictures, read_pictures
-from preceptor.data.pictures.preprocessor import TARGET, PicturePreprocessor, PictureRows, learn_scaling
+from preceptor.data.pictures.pictures import TARGET, Pictures, read_pictures
+from preceptor.data.pictures.preprocessor import PicturePreprocessor, PictureRows, learn_scaling
 from preceptor.data.pictures.stream import PictureStream
 from preceptor.diagnose import Observation, PictureFacts, checks_made, inspect
 from preceptor.job.picture_recipe import MODEL, complete_pictures, stages, usual_model

@@ -419,7 +419,7 @@ def make_settings(given: dict[str, Any]) -> Settings:
     for name, value in given.items():
         if (meant := aliases.get(name, name)) not in plain | own:
             raise ConfigError(f"fit: received the setting {shown(name)}; there is none of that name. {_hint(name)}")
-        if value is not None and chosen.get(meant) not in (None, value):
+        if name != meant and given.get(meant) is not None and value is not None:
             raise ConfigError(f"fit: received {name} and {meant}, which are the same; one is required. Leave one out.")
         chosen[meant] = value if value is not None else chosen.get(meant)
     if isinstance(hidden := chosen.get("hidden"), int) and not isinstance(hidden, bool):

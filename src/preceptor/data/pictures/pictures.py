@@ -16,6 +16,7 @@ from preceptor.data.pictures.parallel import in_parallel
 from preceptor.data.tables.unpack import DELIMITED_SUFFIXES, TABLE_SUFFIXES
 from preceptor.errors import DataError
 
+TARGET = "class"  # what the class of a picture is called, where tables have a column
 KEPT_BYTES = 512 << 20  # a set of at most so many bytes of pixels is decoded once and kept
 LOOKED_AT = 1000  # files of a folder that tell whether it holds pictures
 
@@ -186,9 +187,11 @@ def read_pictures(
     name = readable(path.resolve().name)
     files = open_files(path)
     if holds_idx(files):
+        _refuse_target(path, target)
         files = _with_labels(path, files)
         return _of_arrays(name, files, read_idx(files), shape, classes, labelled)
     if holds_cifar(files):
+        _refuse_target(path, target)
         return _of_arrays(name, files, read_cifar(files), shape, classes, labelled)
     table = None
     if path.suffix.lower() in DELIMITED_SUFFIXES and path.is_file():
@@ -199,6 +202,8 @@ def read_pictures(
         table = find_list(files) if listed.labels is None else None
         if table is not None:
             listed = list_table(files, table, target)
+        else:
+            _refuse_target(path, target)
     if not listed.files:
         raise DataError(
             f"{path}: there is no picture in it; PNG, JPEG, BMP, GIF, WebP, TIFF or PPM files are needed, in a folder "
@@ -223,6 +228,15 @@ def read_pictures(
         files,
         () if table is None else (table,),
     )
+
+
+def _refuse_target(path: Path, target: str | None) -> None:
+    """Raises DataError where a column of the class is named and there is no table to have it."""
+    if target not in (None, TARGET):
+        raise DataError(
+            f"{path}: received the target {target!r}; there is no table with that column, the pictures say their "
+            "classes themselves. Leave the target out."
+        )
 
 
 def _with_labels(path: Path, files: Files) -> Files:

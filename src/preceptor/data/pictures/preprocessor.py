@@ -12,14 +12,13 @@ from preceptor.data.affine import Affine, principal_components, scale_range, sta
 from preceptor.data.encoding.unseen import Unseen
 from preceptor.data.pictures.augment import as_float
 from preceptor.data.pictures.parallel import cores, runs
-from preceptor.data.pictures.pictures import Pictures, read_pictures
+from preceptor.data.pictures.pictures import TARGET, Pictures, read_pictures
 from preceptor.data.pictures.stream import SAMPLED, fit_channels, prepared
 from preceptor.data.tables.columns import objects
 from preceptor.data.tables.table import Table
 from preceptor.errors import ConfigError, DataError
 from preceptor.words import listing
 
-TARGET = "class"  # what the class of a picture is called, where tables have a column
 PIECE_BYTES = 1 << 26  # of pictures, as float32, brought to a network at once outside training
 SAMPLE_BYTES = 1 << 28  # of pictures, as float32, that a scaling of single numbers is learned from
 MOST_WHITENED = 4_096  # numbers in a picture: the matrix is then 64 MiB

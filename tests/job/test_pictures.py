@@ -216,7 +216,7 @@ def test_mixed_pictures_cost_the_mean_of_the_losses_of_both(folder, chosen, mixe
     fitting.finish()
 
 
-@pytest.mark.parametrize("scaling", ["channel", "mean-image", "standardise", "range", "whiten", "zca"])
+@pytest.mark.parametrize("scaling", ["channel", "channel-mean", "mean-image", "standardise", "range", "whiten", "zca"])
 def test_every_scaling_is_learned_from_train_and_saved(folder, tmp_path, scaling):
     run = fit(folder, out=tmp_path / "run", **QUICK | {"epochs": 8, "preprocess": scaling})
     if scaling != "whiten":  # 42 pictures are too few: their noise is brought to the size of their colour
@@ -227,6 +227,10 @@ def test_every_scaling_is_learned_from_train_and_saved(folder, tmp_path, scaling
     x = fitting.preprocessor.normalise(pictures.take(train).astype(np.float32) / 255)
     if scaling == "channel":
         np.testing.assert_allclose(x.std((0, 1, 2)), 1, atol=1e-4)
+    elif scaling in ("channel-mean", "mean-image"):
+        pixels = pictures.take(train).astype(np.float64) / 255
+        means = pixels.mean((0, 1, 2) if scaling == "channel-mean" else 0)
+        np.testing.assert_allclose(x, pixels - means, atol=1e-6)
     elif scaling == "standardise":
         np.testing.assert_allclose(x.std(0), 1, atol=1e-4)
     elif scaling == "range":

@@ -26,6 +26,7 @@ KEPT_VARIANCE = 0.99  # share of the variance that whitening by principal compon
 ZCA_EPSILON = 0.01  # squared brightness: what varies by less than a tenth of the range is not blown up
 SCALINGS = {  # word -> what it does, as said to the user
     "channel": "mean 0 and standard deviation 1 in each channel",
+    "channel-mean": "less the mean of each channel",
     "mean-image": "less the mean picture",
     "standardise": "mean 0 and standard deviation 1 at each place",
     "range": "from -1 to 1 at each place",
@@ -139,8 +140,9 @@ def learn_scaling(pictures: Pictures, rows: np.ndarray, scaling: str) -> Affine:
 
     Raises: ConfigError where a matrix over all numbers of a picture would be too large.
     """
-    if scaling == "channel":
-        return fit_channels(pictures, rows)
+    if scaling in ("channel", "channel-mean"):
+        found = fit_channels(pictures, rows)
+        return found if scaling == "channel" else Affine(found.shift)
     size = math.prod(pictures.shape)
     if scaling in ("whiten", "zca") and size > MOST_WHITENED:
         raise ConfigError(

@@ -40,8 +40,11 @@ def test_sheet_of_a_network_for_a_table(preceptor, here):
     assert code == 0
     assert "heaviest in hidden1: " in out
     assert (here / "run" / "look" / "weights.png").exists()
-    code, _, err = preceptor("look", "run", "data")
+    assert {"excites-hidden1.csv", "excites-output.csv"} <= {each.name for each in (here / "run" / "look").iterdir()}
+    code, _, err = preceptor("look", "run", "--picture", "a.png")
     assert (code, "the network was trained on a table" in err) == (2, True)
+    code, _, err = preceptor("look", "run", "nowhere.csv")
+    assert (code, "nowhere.csv" in err) == (2, True)
 
 
 def test_samples_in_predict(preceptor, here):

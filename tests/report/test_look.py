@@ -6,7 +6,8 @@ import pytest
 from preceptor import nn
 from preceptor.errors import ConfigError, DataError
 from preceptor.job import fit
-from preceptor.report import look
+from preceptor.job.stages import completed
+from preceptor.report import excites, look
 from preceptor.report.sheet import CAPTIONS, GAP, Row, Tile, rows_of, shown_size, write_sheet
 
 image = pytest.importorskip("PIL.Image", reason="needs Pillow")
@@ -94,43 +95,6 @@ def test_maps_of_a_picture(run, folder, tmp_path):
     assert holds(sheet, grown(run.preprocessor.open(picture).take([0])[0], 72))  # the picture itself, above them
 
 
-def finished(stages):
-    while True:
-        try:
-            next(stages)
-        except StopIteration as end:
-            return end.value
-
-
-def test_the_strongest_pictures_are_those_of_a_search_through_all(run, folder, monkeypatch):
-    from preceptor.data.pictures import preprocessor as picture_preprocess
-
-    pictures = run.preprocessor.open(folder)
-    x = next(iter(run.preprocessor.pieces(pictures)))[1]
-    outputs = {name: y for name, _, y in nn.layer_outputs(run.network, run.params, run.state, x)}
-    peaks = outputs[look.map_layers(run.network)[-1][1]].max((1, 2))
-    strength = np.concatenate((peaks, outputs["output"]), 1)
-    order = np.argsort(-strength, 0, kind="stable")[: look.MOST].T
-    rows, values = finished(look.strongest(run, pictures))
-    np.testing.assert_allclose(values, np.take_along_axis(strength.T, order, 1), rtol=1e-5, atol=1e-6)
-    assert (rows[-3:] == order[-3:]).all()
-    assert (rows[:, 0] == strength.argmax(0)).mean() > 0.95  # equal ones may change places by a rounding
-    monkeypatch.setattr(picture_preprocess, "PIECE_BYTES", 7 * 4 * 8 * 8 * 3)
-    again, found = finished(look.strongest(run, pictures))  # piece by piece
-    np.testing.assert_allclose(found, values, rtol=1e-5, atol=1e-6)
-    assert (again[-3:] == rows[-3:]).all()
-
-
-def test_sheets_of_the_strongest(run, folder, tmp_path):
-    sheets = finished(look.write_strongest(run, folder, tmp_path))
-    convolution = look.map_layers(run.network)[-1][0]
-    assert [path.name for path, _ in sheets] == [f"excites-{convolution}.png", "excites-output.png"]
-    pictures = run.preprocessor.open(folder)
-    rows, _ = finished(look.strongest(run, pictures))
-    sheet = pixels_of(sheets[1][0])
-    assert all(holds(sheet, grown(pictures.take([row])[0], 48)) for row in rows[-1])
-
-
 @pytest.mark.parametrize("chosen", [{"model": "resnet20"}, {"model": "lenet5", "ensemble": 2}, {"model": "logistic"}])
 def test_other_networks(folder, tmp_path, chosen):
     small = tmp_path / "few"
@@ -143,7 +107,8 @@ def test_other_networks(folder, tmp_path, chosen):
     look.write_filters(own, tmp_path / "filters.png")
     maps = list(look.write_maps(own, small / "red" / "1.png", tmp_path))
     assert len(maps) == {"resnet20": 10, "lenet5": 2, "logistic": 0}[chosen["model"]]
-    assert len(finished(look.write_strongest(own, small, tmp_path))) == (1 if chosen["model"] == "logistic" else 2)
+    layers = {"resnet20": 1 + 9 + 1, "lenet5": 5, "logistic": 1}[chosen["model"]]
+    assert len(completed(excites.write_strongest(own, small, tmp_path))) == layers
 
 
 @pytest.mark.parametrize("chosen", [{"hidden": (4,)}, {"members": 2, "waves": 3}, {"hidden": (4,), "ensemble": 2}])

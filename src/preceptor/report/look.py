@@ -1,4 +1,4 @@
-"""Inside a trained network: what its first layer looks for, its maps of a picture, the pictures that excite a unit.
+"""Inside a trained network: what its first layer looks for, and its maps of a picture.
 
 Of an ensemble the first network is looked at.
 """
@@ -6,20 +6,15 @@ Of an ensemble the first network is looked at.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from preceptor import ops
 from preceptor.data import PicturePreprocessor, Pictures, Preprocessor
-from preceptor.engines import choose_engine
 from preceptor.errors import ConfigError
 from preceptor.job import Run
-from preceptor.job.stages import Stage, Stages
 from preceptor.nn import (
     Convolution,
     Dense,
-    Dropout,
     Ensemble,
     Layer,
     Levels,
@@ -28,19 +23,18 @@ from preceptor.nn import (
     Residual,
     Sequential,
     Waves,
+    activation,
+    dropout,
     layer_outputs,
     norm,
 )
-from preceptor.nn.activation import Activation
 from preceptor.nn.layer import Arrays, within
-from preceptor.ops import Spec
 from preceptor.report.sheet import Row, Tile, rows_of, shown_size, write_sheet
-from preceptor.train.loop import Evaluator
 
-MOST = 12  # pictures of each unit
 MOST_UNITS = 128  # on a sheet
 MOST_FEATURES = 40  # of a table
-AFTER = (Activation, Dropout, *(getattr(norm, name) for name in norm.__all__))  # what belongs to the layer before it
+# What belongs to the layer before it.
+AFTER = tuple(getattr(module, name) for module in (activation, dropout, norm) for name in module.__all__)
 
 
 @dataclass(frozen=True)
@@ -154,23 +148,30 @@ def write_features(run: Run, path: Path) -> str:
     return f"heaviest in {name}: {', '.join(f'{names[i]} {strength[i]:.2g}' for i in order[:5])}"
 
 
-def map_layers(network: Sequential) -> list[tuple[str, str]]:
-    """Each convolution or residual block of a network, and the last of the norms and activations that follow it, whose
-    output the next layer sees."""
+def unit_layers(
+    network: Sequential, kinds: tuple[type[Layer], ...] = (Convolution, Residual, Dense, MemberDense)
+) -> list[tuple[str, str]]:
+    """Each layer of these kinds, and the last of the norms and activations that follow it, whose output the next layer
+    sees."""
     found: list[tuple[str, str]] = []
     begun = False
     for name, layer in zip(network.names, network.layers, strict=True):
-        if isinstance(layer, Convolution | Residual):
+        if isinstance(layer, kinds):
             found.append((name, name))
         elif begun and isinstance(layer, AFTER):
             found[-1] = (found[-1][0], name)
-        begun = isinstance(layer, Convolution | Residual) or (begun and isinstance(layer, AFTER))
+        begun = isinstance(layer, kinds) or (begun and isinstance(layer, AFTER))
     return found
+
+
+def map_layers(network: Sequential) -> list[tuple[str, str]]:
+    """Those of `unit_layers` whose units are maps."""
+    return unit_layers(network, (Convolution, Residual))
 
 
 def write_maps(run: Run, picture: Path, folder: Path) -> Iterator[tuple[Path, str]]:
     """Draws the maps that each convolution makes of a picture. Yields: each sheet, and a sentence about it."""
-    found, pictures = inside(run), _pictures(run, picture)
+    found, pictures = inside(run), opened(run, picture)
     assert isinstance(run.preprocessor, PicturePreprocessor)
     x = next(run.preprocessor.pieces(pictures))[1][:1]
     outputs = {name: y for name, _, y in layer_outputs(found.network, found.params, found.state, x)}
@@ -192,99 +193,8 @@ def write_maps(run: Run, picture: Path, folder: Path) -> Iterator[tuple[Path, st
         yield path, f"{len(maps):,} maps of {name}{after}"
 
 
-@dataclass(frozen=True)
-class Strengths(Layer):
-    """How strongly each unit answers an example: of the maps of one layer their highest value, then the outputs.
-
-    Shapes: x (batch, height, width, channel) -> (batch, channel of the maps + unit).
-    """
-
-    network: Sequential
-    maps: str | None
-
-    def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
-        return self.network.init(rng, spec)
-
-    def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:
-        found = []
-        for name, _, y in layer_outputs(self.network, params, state, x):
-            if name == self.maps:
-                found.append(ops.max(y, (1, 2)))
-        found.append(ops.mean(y, 1) if y.ndim == 3 else y)  # of members their mean
-        return ops.concatenate(found, 1), state
-
-
-def strongest(run: Run, pictures: Pictures) -> Stages[tuple[np.ndarray, np.ndarray]]:
-    """The pictures of a set that excite each unit of `Strengths` most; the set is gone through once, some at a time.
-
-    Shapes: -> rows of the set (unit, picture), strengths (unit, picture); the strongest first, of equal ones the first
-        of the set.
-    """
-    assert isinstance(run.preprocessor, PicturePreprocessor)
-    found = inside(run)
-    layers = map_layers(found.network)
-    probe = Strengths(found.network, layers[-1][1] if layers else None)
-    settings = run.facts["settings"]
-    engine = choose_engine("reference" if settings["engine"] == "reference" else "auto", settings["precision"])
-    like = {"params": found.params, "state": found.state}
-    evaluate, done = None, 0
-    rows, values = np.zeros((0, 0), np.int64), np.zeros((0, 0))
-    for _, x in run.preprocessor.pieces(pictures):
-        yield Stage("looking at pictures", done, pictures.rows)
-        evaluate = evaluate or Evaluator(probe, None, engine, like, x)
-        strength = evaluate(like, x)[1].T
-        here = np.broadcast_to(np.arange(done, done + len(x)), strength.shape)
-        if done:
-            strength, here = np.concatenate((values, strength), 1), np.concatenate((rows, here), 1)
-        order = np.argsort(-strength, 1, kind="stable")[:, :MOST]
-        rows, values = np.take_along_axis(here, order, 1), np.take_along_axis(strength, order, 1)
-        done += len(x)
-    return rows, values
-
-
-def write_strongest(run: Run, source: str | Path, folder: Path) -> Stages[list[tuple[Path, str]]]:
-    """Draws the pictures of a set that excite the channels of the last convolution and the outputs most.
-
-    Returns: the sheets, and a sentence about each.
-    """
-    found, pictures = inside(run), _pictures(run, source)
-    rows, values = yield from strongest(run, pictures)
-    layers = map_layers(found.network)
-    classes = run.classes or ()
-    outputs = run.loss.outputs(len(classes))
-    split = len(rows) - outputs
-    names = [f"{label}" for label in (classes if outputs == len(classes) else classes[1:])]
-    groups = [(layers[-1][0], [f"channel {i + 1}" for i in range(split)], 0)] if split else []
-    groups.append((found.network.names[-1], names, split))
-    size = shown_size(pictures.height, pictures.width, smallest=48, largest=56)
-    sheets = []
-    for name, labels, start in groups:
-        lines = []
-        for unit, label in enumerate(labels[:MOST_UNITS], start):
-            tiles = []
-            for row, value in zip(rows[unit].tolist(), values[unit].tolist(), strict=True):
-                own = None if pictures.labels is None or pictures.labels[row] < 0 else pictures.labels[row]
-                marked = start == split and own is not None and str(pictures.classes[own]) != label
-                tiles.append(Tile(pictures.take([row])[0], f"{value:.3g}", marked))
-            lines.append(Row(label, tiles))
-        what = f"channels of {name}" if start < split else "outputs"
-        title = f"What excites the {what} most"
-        notes = [f"Of the {pictures.rows:,} pictures of {pictures.name} the {min(MOST, pictures.rows)} strongest."]
-        if start < split:
-            last = layers[-1][1]
-            after = f", after {last}" if last != name else ""
-            notes.append(f"Below each the highest value in the channel's map{after}.")
-        else:
-            notes.append("Below each the output, before it becomes a probability; in red frames: of another class.")
-        if len(lines) < len(labels):
-            notes.append(f"The first {len(lines)} of {len(labels)} are shown.")
-        path = folder / f"excites-{name}.png"
-        write_sheet(path, title, notes, lines, size)
-        sheets.append((path, f"what excites the {len(labels):,} {what} most"))
-    return sheets
-
-
-def _pictures(run: Run, source: str | Path) -> Pictures:
+def opened(run: Run, source: str | Path) -> Pictures:
+    """The pictures to look at with."""
     if not isinstance(run.preprocessor, PicturePreprocessor):
         raise ConfigError("look: pictures were given; the network was trained on a table. Leave them out.")
     return run.preprocessor.open(source)

@@ -133,7 +133,7 @@ def _placed(preprocessor: Preprocessor) -> Iterator[tuple[int, Feature]]:
     start = 0
     for column in preprocessor.columns:
         yield start, column
-        start += len(column.names)
+        start += column.features
 
 
 def make_config(settings: Settings, network: Layer, loss: Loss, rows: int) -> Config:

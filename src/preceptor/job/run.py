@@ -388,7 +388,10 @@ def _rows(piece: Table, columns: Sequence[np.ndarray], keep: Sequence[str]) -> I
 
 
 def _preprocessor(saved: dict[str, Any], arrays: dict[str, np.ndarray]) -> Preprocessor | PicturePreprocessor:
-    return PicturePreprocessor.from_dict(saved, arrays) if "pictures" in saved else Preprocessor.from_dict(saved)
+    try:
+        return PicturePreprocessor.from_dict(saved, arrays) if "pictures" in saved else Preprocessor.from_dict(saved)
+    except DataError as error:
+        raise Damaged(str(error)) from None
 
 
 __all__: Sequence[str] = ["Run", "load"]

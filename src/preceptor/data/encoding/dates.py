@@ -1,5 +1,6 @@
 """Columns of dates: the day as a number, and where in the year, the week and the day it lies."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -9,6 +10,8 @@ import numpy as np
 from preceptor.data.encoding.place import Place, wrong_width
 from preceptor.data.tables.table import ZONED, Table
 from preceptor.errors import DataError
+
+CYCLES = ("year", "week", "day")
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,18 @@ class Dates:
         """The names of the features."""
         turns = (f"{self.name} {turn} of {cycle}" for cycle in self.cycles for turn in ("sine", "cosine"))
         return (f"{self.name} day", *turns, *([f"{self.name} is missing"] * self.missing))
+
+    @property
+    def features(self) -> int:
+        """The number of features."""
+        return 1 + 2 * len(self.cycles) + self.missing
+
+    def faults(self) -> Iterator[str]:
+        """Why the fields contradict each other, where they do."""
+        if self.sd < 0:
+            yield "sd is below 0; at least 0 is required"
+        if self.cycles != tuple(each for each in CYCLES if each in self.cycles):
+            yield f"cycles are not of {', '.join(CYCLES)}, each once and in order"
 
     def check_zone(self, table: Table) -> None:
         """Raises: DataError where its times have a zone and those of training had none, or the other way round."""
@@ -80,7 +95,7 @@ def learn_dates(name: str, values: np.ndarray, zoned: bool) -> Dates | str:
     if (known == known[0]).all() and not missing:
         return "the same in all training rows"
     days = _days(known)
-    cycles = tuple(cycle for cycle in ("year", "week", "day") if np.ptp(_turn(known, cycle)) > 0)
+    cycles = tuple(cycle for cycle in CYCLES if np.ptp(_turn(known, cycle)) > 0)
     return Dates(name, float(days.mean()), float(days.std()), cycles, missing, zoned)
 
 

@@ -1,6 +1,7 @@
 """Columns of text: a feature for each level, one for two levels, or the number of a level."""
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
@@ -9,6 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from preceptor.data.encoding.place import Place, wrong_width
+from preceptor.data.encoding.saved import is_rising
 from preceptor.data.tables.columns import as_text
 
 MOST_LEVELS = 100  # conventional: beyond it a one-hot column per level costs more than it tells
@@ -47,6 +49,18 @@ class Categories:
         more = " and others" * self.other + " and missing" * self.missing
         return f"{len(self.levels)} levels{more}"
 
+    @property
+    def features(self) -> int:
+        """The number of features."""
+        return len(self.levels) + self.other + self.missing
+
+    def faults(self) -> Iterator[str]:
+        """Why the fields contradict each other, where they do."""
+        if not is_rising(self.levels):
+            yield "levels are not in order, each once"
+        if not self.features:
+            yield "it has no level; at least one is required"
+
     def prepare(self, where: Place, column: np.ndarray) -> np.ndarray:
         """The number of each row's level, -1 for none. Shapes: (row,) -> (row,)."""
         if column.ndim != 1:
@@ -83,6 +97,16 @@ class Pair:
         """The names of the features."""
         return (f"{self.name}={self.levels[1]}", *([f"{self.name} is missing"] * self.missing))
 
+    @property
+    def features(self) -> int:
+        """The number of features."""
+        return 1 + self.missing
+
+    def faults(self) -> Iterator[str]:
+        """Why the fields contradict each other, where they do."""
+        if len(self.levels) != 2 or not is_rising(self.levels):
+            yield f"it has {len(self.levels):,} levels; two in order are required"
+
     def prepare(self, where: Place, column: np.ndarray) -> np.ndarray:
         """-1 or 1 for the levels, 0 for any other text, 2 for missing. Shapes: (row,) -> (row,)."""
         if column.ndim != 1:
@@ -118,6 +142,18 @@ class Codes:
     def entries(self) -> int:
         """How many numbers there are."""
         return len(self.levels) + 2
+
+    @property
+    def features(self) -> int:
+        """The number of features."""
+        return 1
+
+    def faults(self) -> Iterator[str]:
+        """Why the fields contradict each other, where they do."""
+        if not is_rising(self.levels):
+            yield "levels are not in order, each once"
+        if not self.levels:
+            yield "it has no level; at least one is required"
 
     def prepare(self, where: Place, column: np.ndarray) -> np.ndarray:
         """The number of each row's level. Shapes: (row,) -> (row,)."""

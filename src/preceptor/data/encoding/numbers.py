@@ -1,5 +1,6 @@
 """Columns and blocks of numbers: standardised, or of a heavy tail scaled by their quartiles and bent in."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import ClassVar
@@ -7,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from preceptor.data.encoding.place import Place, not_finite, wrong_width
+from preceptor.data.encoding.saved import LONGEST, is_rising
 from preceptor.errors import DataError
 
 HEAVY_TAIL = 8.0  # standard deviations from the mean to the farthest training row; a normal column reaches 5 or 6
@@ -39,6 +41,23 @@ class Numbers:
     sd: tuple[float, ...]
     flags: tuple[int, ...]
     bend: float = 0.0
+
+    @property
+    def features(self) -> int:
+        """The number of features."""
+        return (self.width or 1) + len(self.flags)
+
+    def faults(self) -> Iterator[str]:
+        """Why the fields contradict each other, where they do."""
+        count = 1 if self.width is None else self.width
+        if count < 1 or count > LONGEST:
+            yield f"width is {count:,}; from 1 to {LONGEST:,} is required"
+        if len(self.mean) != len(self.sd) or len(self.mean) not in (1, count):
+            yield f"mean and sd have {len(self.mean):,} and {len(self.sd):,} numbers; {count:,} each are required"
+        if any(sd < 0 for sd in self.sd) or self.bend < 0:
+            yield "sd or bend is below 0; at least 0 is required"
+        if not is_rising(self.flags) or (self.flags and not 0 <= self.flags[0] <= self.flags[-1] < count):
+            yield f"flags are not places of its {count:,} numbers, each once and in order"
 
     @cached_property
     def numbers(self) -> tuple[str, ...]:

@@ -1,7 +1,7 @@
 """From the columns of a table to the numbers a network takes, learned from the training rows alone."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -11,6 +11,7 @@ from preceptor.data.encoding.dates import Dates, learn_dates
 from preceptor.data.encoding.levels import Categories, Codes, Pair, codes_of, learn_levels
 from preceptor.data.encoding.numbers import GROUP_FEATURES, Numbers, as_numbers, learn_numbers
 from preceptor.data.encoding.place import Place, not_finite
+from preceptor.data.encoding.saved import is_rising, rebuilt, wrong
 from preceptor.data.encoding.target import (
     Label,
     class_codes,
@@ -78,7 +79,7 @@ class Preprocessor:
     @property
     def features(self) -> int:
         """The number of features."""
-        return len(self.feature_names)
+        return sum(column.features for column in self.columns)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -130,7 +131,7 @@ class Preprocessor:
                 end = first
                 with np.errstate(over="ignore", invalid="ignore"):
                     for column, values in zip(group, prepared, strict=True):
-                        begin, end = end, end + len(column.names)
+                        begin, end = end, end + column.features
                         column.fill(out[rows, begin:end], values[rows])
                 finite = np.isfinite(out[rows, first:last])
                 if not finite.all():
@@ -144,7 +145,7 @@ class Preprocessor:
         first = last = 0
         for column in self.columns:
             group.append(column)
-            last += len(column.names)
+            last += column.features
             if last - first >= GROUP_FEATURES:
                 yield group, first, last
                 group, first = [], last
@@ -253,17 +254,54 @@ class Preprocessor:
         return {}
 
     @classmethod
-    def from_dict(cls, saved: dict[str, Any]) -> "Preprocessor":
-        """The preprocessor that to_dict saved."""
-        columns = tuple(
-            KINDS[each["form"]](**{key: _frozen(value) for key, value in each.items() if key != "form"})
-            for each in saved["columns"]
-        )
-        return cls(**{key: _frozen(value) for key, value in saved.items()} | {"columns": columns})
+    def from_dict(cls, saved: Any) -> "Preprocessor":
+        """The preprocessor that to_dict saved.
+
+        Raises: DataError where it is not what to_dict writes: a key, a type, a number or a length is another.
+        """
+        where = "preprocessor"
+        if not isinstance(saved, dict) or not isinstance(saved.get("columns"), list):
+            raise wrong(where, "it has no list of columns, which is required")
+        columns = tuple(_column(each, f"{where}: column {number}") for number, each in enumerate(saved["columns"], 1))
+        made = replace(rebuilt(cls, saved | {"columns": ()}, where), columns=columns)
+        for fault in made.faults():
+            raise wrong(where, fault)
+        return made
+
+    def faults(self) -> Iterator[str]:
+        """Why the fields contradict each other, where they do."""
+        names = [column.name for column in self.columns]
+        if not names:
+            yield "it has no column; at least one is required"
+        if len(set(names)) < len(names) or self.target in names:
+            yield "a column stands twice, or is the target"
+        if self.rows < 0 or self.left_out < 0:
+            yield "a number of rows is below 0; at least 0 is required"
+        if (self.kind is None) != (self.target is None) or self.kind not in (None, "classes", "number"):
+            yield "kind and target do not go together"
+        if (self.classes is None) == (self.kind == "classes"):
+            yield "kind and classes do not go together"
+        if self.classes is not None:
+            texts = {isinstance(label, str) for label in self.classes}
+            if len(self.classes) < 2 or len(texts) > 1 or not is_rising(self.classes):
+                yield "classes are not at least two of one kind, in order and each once"
+        if self.labels and len(set(self.labels)) != len(self.classes or ()):
+            yield f"it has {len(set(self.labels)):,} labels; one for each class is required"
+        if self.kind != "number" and (self.target_mean, self.target_sd) != (0, 1):
+            yield "target_mean and target_sd are not 0 and 1, as they are required without a number"
+        if self.target_sd <= 0:
+            yield "target_sd is not above 0, which is required"
 
 
-def _frozen(value: Any) -> Any:
-    return tuple(map(_frozen, value)) if isinstance(value, (list, tuple)) else value
+def _column(saved: Any, where: str) -> Feature:
+    """A column that to_dict saved. Raises: DataError as from_dict."""
+    form = saved.get("form") if isinstance(saved, dict) else None
+    if not isinstance(form, str) or form not in KINDS:
+        raise wrong(where, f"its form is none of {', '.join(KINDS)}, of which one is required")
+    made: Feature = rebuilt(KINDS[form], {name: value for name, value in saved.items() if name != "form"}, where)
+    for fault in made.faults():
+        raise wrong(where, fault)
+    return made
 
 
 def fit_preprocessor(

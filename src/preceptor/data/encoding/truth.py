@@ -1,5 +1,6 @@
 """Columns of truth values."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -29,6 +30,16 @@ class Truth:
     def names(self) -> tuple[str, ...]:
         """The names of the features."""
         return (self.name, *([f"{self.name} is missing"] * self.missing))
+
+    @property
+    def features(self) -> int:
+        """The number of features."""
+        return 1 + self.missing
+
+    def faults(self) -> Iterator[str]:
+        """Why the fields contradict each other, where they do."""
+        if not 0 <= self.mean <= 1:
+            yield f"mean is {self.mean:g}; a share from 0 to 1 is required"
 
     def prepare(self, where: Place, column: np.ndarray) -> np.ndarray:
         """The column as 0, 1 and NaN. Shapes: (row,) -> (row, 1)."""

@@ -1,5 +1,6 @@
 """What a reader sees: explanations of functions, pages of runs."""
 
-from preceptor.report.explanation import Edge, Explanation, Step, explain
+from preceptor.report.explanation import Explanation, explain
+from preceptor.report.step import Edge, Step
 
 __all__ = ["Edge", "Explanation", "Step", "explain"]

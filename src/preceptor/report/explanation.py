@@ -14,58 +14,16 @@ from preceptor.graph import CONSTANT, INPUT, Graph, Node, execute, flatten, map_
 from preceptor.ops import Symbol
 from preceptor.ops.primitive import as_array, spec_of, user_line
 from preceptor.report.formula import ELEMENTWISE, ONE, Formula, Name, read, text
+from preceptor.report.graph_picture import draw
 from preceptor.report.names import Names
+from preceptor.report.step import Edge, Step, contributions, shown
+from preceptor.report.step_table import READABLE, table
+from preceptor.words import printable
 
-READABLE = 60  # characters of a formula that still reads at a glance; conventional
-WIDTH = 100  # characters of a line in the terminal
 RESHAPED = frozenset(("reshape", "cast"))
 FOLDED = frozenset(
     ("broadcast", "reshape", "cast", "slice", "transpose", "stop_gradient")
 )  # these move numbers, they compute nothing
-
-
-@dataclass(frozen=True, eq=False)
-class Edge:
-    """What one step reads from another, and what flows back through it.
-
-    Args:
-        source, target: names of the step that is read and of the one that reads.
-        formula: the local derivative d target / d source, or where it would be a whole Jacobian, what is made of
-            g = dJ/d target on the way back (`g @ W.T`); empty where no derivative flows.
-        derivative: the memoised value of the local derivative, shaped as the source; None for a formula in g.
-        share: the formula with which the adjoint of the target enters (`dJ/du · du/dt`).
-        contribution: what this edge adds to the adjoint of the source; None where no derivative flows.
-    """
-
-    source: str
-    target: str
-    formula: str
-    derivative: np.ndarray | None
-    share: str
-    contribution: np.ndarray | None
-
-    @property
-    def is_number(self) -> bool:
-        """Whether the formula itself is the value of the local derivative."""
-        values = self.derivative
-        return values is not None and values.size > 0 and all(shown(each) == self.formula for each in np.unique(values))
-
-
-@dataclass(frozen=True, eq=False)
-class Step:
-    """One box of the picture: a name, how it is computed, its value, and the derivative of the result by it.
-
-    Args:
-        formula: in terms of the names of its inputs; empty for an input of the function.
-        adjoint: the derivative of the result by this value; None where there is none (integers, booleans, values that
-            no derivative reached).
-    """
-
-    name: str
-    formula: str
-    value: np.ndarray
-    edges: tuple[Edge, ...]
-    adjoint: np.ndarray | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -100,12 +58,10 @@ class Explanation:
 
     def contributions(self, name: str) -> list[Edge]:
         """The edges through which derivatives reached a step, in the order of the walk back."""
-        return [
-            e for step in reversed(self.nodes) for e in step.edges if e.source == name and e.contribution is not None
-        ]
+        return contributions(self.nodes, name)
 
     def __str__(self) -> str:
-        return "\n".join([*_forward_lines(self), "", *_backward_lines(self), "", *_gradient_lines(self)])
+        return table(self.nodes, self.gradient)
 
     def svg(self) -> str:
         """Draws the graph from left to right as one self-contained SVG: local derivatives red at the edges, adjoints
@@ -113,9 +69,7 @@ class Explanation:
 
         Raises: NotSupported for more than 60 steps, which no page would hold.
         """
-        from preceptor.report.graph_picture import draw
-
-        return draw(self)
+        return draw(self.nodes)
 
     def save(self, path: str | Path) -> Path:
         """Writes the picture (see svg) to a file and returns its path."""
@@ -377,7 +331,7 @@ def _unique_names(run: _Run, nodes: Sequence[Node]) -> dict[int, str]:
     for node in nodes:
         name = run.names.get(node.index)
         if name is not None:
-            name = "".join(c if c.isprintable() else "?" for c in name)
+            name = printable(name)
             if name in taken:
                 name = next(n for i in range(2, len(nodes) + 3) if (n := f"{name}{i}") not in taken | wanted)
         elif node is run.output and "J" not in wanted:
@@ -452,90 +406,3 @@ def _is_pointwise(graph: Graph, position: int) -> bool:
                 return False
             reached.add(node.index)
     return True
-
-
-# Text
-
-
-def shown(value: np.ndarray, precision: int = 6) -> str:
-    """A value as text: a number, a small array in full, of a large one its shape, range and mean."""
-    value = np.asarray(value)
-    if value.ndim == 0:
-        return _number(value[()], precision)
-    if value.size == 0:
-        return f"{value.shape} empty"
-    if value.size <= 6:
-        return _nested(value.tolist(), precision)
-    if value.dtype.kind == "b":
-        return f"{value.shape} {np.count_nonzero(value)} true"
-    low, high, mean = (_number(each, precision) for each in (value.min(), value.max(), value.mean()))
-    return f"{value.shape} all {low}" if low == high else f"{value.shape} {low}..{high}, mean {mean}"
-
-
-def _nested(value: Any, precision: int) -> str:
-    if isinstance(value, list):
-        return f"[{', '.join(_nested(each, precision) for each in value)}]"
-    return _number(value, precision)
-
-
-def _number(value: Any, precision: int) -> str:
-    if isinstance(value, (bool, np.bool_)):
-        return str(bool(value))
-    return f"{value + 0:.{precision}g}".replace("-0", "0") if value == 0 else f"{value:.{precision}g}"
-
-
-def _forward_lines(explanation: Explanation) -> list[str]:
-    rows = [
-        [step.name, f"= {_cut(step.formula)}" if step.formula else "", f"= {shown(step.value)}"]
-        for step in explanation.nodes
-    ]
-    return ["Forward", *_table(rows)]
-
-
-def _backward_lines(explanation: Explanation) -> list[str]:
-    result = explanation.result.name
-    rows = [[f"d{result}/d{result}", "= 1", "", ""]]
-    for step in reversed(explanation.nodes):
-        into = explanation.contributions(step.name)
-        if len(into) > 1 and step.adjoint is not None:
-            rows.append(
-                [f"d{result}/d{step.name}", f"is now the sum of {len(into)} shares", f"= {shown(step.adjoint)}", ""]
-            )
-        for edge in step.edges:
-            if edge.contribution is None:
-                continue
-            local = ""
-            if edge.derivative is not None:
-                value = "" if edge.is_number else f" = {shown(edge.derivative)}"
-                local = f"d{edge.target}/d{edge.source} = {_cut(edge.formula)}{value}"
-            rows.append([f"d{result}/d{edge.source}", f"+= {_cut(edge.share)}", f"= {shown(edge.contribution)}", local])
-    return ["Backward", *_table(rows)]
-
-
-def _gradient_lines(explanation: Explanation) -> list[str]:
-    result = explanation.result.name
-    rows = [[f"d{result}/d{name}", f"= {shown(value)}"] for name, value in explanation.gradient.items()]
-    return ["Gradient", *(_table(rows) if rows else ["  no input is a float"])]
-
-
-def _cut(formula: str) -> str:
-    return formula if len(formula) <= READABLE else formula[: READABLE - 1] + "…"
-
-
-def _table(rows: list[list[str]]) -> list[str]:
-    """Rows in aligned columns; a cell that does not fit the line goes to the next one, under the second column."""
-    ordinary = WIDTH // 2  # a wider cell does not widen its column
-    widths = [max((len(row[i]) for row in rows if len(row[i]) <= ordinary), default=0) for i in range(len(rows[0]))]
-    lines = []
-    for row in rows:
-        line = ""
-        for cell, width in zip(row, widths, strict=True):
-            if line and cell and len(line) + 2 + len(cell) > WIDTH:
-                if line.strip() == row[0]:
-                    line = line[: widths[0] + 2]
-                else:
-                    lines.append(line.rstrip())
-                    line = " " * (widths[0] + 4)
-            line += "  " + cell.ljust(width)
-        lines.append(line.rstrip())
-    return lines

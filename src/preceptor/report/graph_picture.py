@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from html import escape
 
 from preceptor.errors import NotSupported
-from preceptor.report.explanation import Edge, Explanation, Step, shown
+from preceptor.report.step import Edge, Step, contributions, shown
+from preceptor.words import printable
 
 MOST = 60  # steps; more fit no page that one reads
 SLIDE = (1280.0, 720.0)  # only the ratio counts
@@ -70,23 +71,23 @@ class Arrow:
         return words
 
 
-def draw(explanation: Explanation) -> str:
+def draw(steps: Sequence[Step]) -> str:
     """Lays the graph out and writes it as SVG."""
-    count = len(explanation.nodes)
+    count = len(steps)
     if count > MOST:
         raise NotSupported(
             f"picture: the graph has {count} steps; at most {MOST} can be drawn. Print the explanation instead, "
             'or explain it with detail="variables" or a smaller part of it.'
         )
-    return max((Drawing(explanation, vertical) for vertical in (False, True)), key=lambda each: each.scale).svg()
+    return max((Drawing(steps, vertical) for vertical in (False, True)), key=lambda each: each.scale).svg()
 
 
 class Drawing:
     """The graph laid out in one direction."""
 
-    def __init__(self, explanation: Explanation, vertical: bool) -> None:
+    def __init__(self, steps: Sequence[Step], vertical: bool) -> None:
         self.vertical = vertical
-        self.layers, self.arrows = _layers(explanation)
+        self.layers, self.arrows = _layers(steps)
         for _ in range(4):
             _order(self.layers, forwards=True)
             _order(self.layers, forwards=False)
@@ -203,20 +204,20 @@ class Drawing:
         return parts
 
 
-def _layers(explanation: Explanation) -> tuple[list[list[Place]], list[Arrow]]:
+def _layers(steps: Sequence[Step]) -> tuple[list[list[Place]], list[Arrow]]:
     """Every step in the layer after its last input; inputs just before their first reader; lanes where arrows pass."""
     numbers: dict[str, int] = {}
-    for step in explanation.nodes:
+    for step in steps:
         numbers[step.name] = 1 + max((numbers[edge.source] for edge in step.edges), default=-1)
-    for step in explanation.nodes:
+    for step in steps:
         if not step.formula:
-            readers = [numbers[each.name] for each in explanation.nodes for e in each.edges if e.source == step.name]
+            readers = [numbers[each.name] for each in steps for e in each.edges if e.source == step.name]
             numbers[step.name] = min(readers, default=1) - 1
     layers: list[list[Place]] = [[] for _ in range(max(numbers.values()) + 1)]
     places: dict[str, Place] = {}
     arrows = []
-    for step in explanation.nodes:
-        place = Place(numbers[step.name], step, *_texts(step, explanation))
+    for step in steps:
+        place = Place(numbers[step.name], step, *_texts(step, steps))
         layers[place.layer].append(place)
         places[step.name] = place
         for edge in step.edges:
@@ -233,14 +234,14 @@ def _layers(explanation: Explanation) -> tuple[list[list[Place]], list[Arrow]]:
     return layers, arrows
 
 
-def _texts(step: Step, explanation: Explanation) -> tuple[list[str], list[str]]:
+def _texts(step: Step, steps: Sequence[Step]) -> tuple[list[str], list[str]]:
     """What stands in a box and below it."""
     value = shown(step.value, 4)
     lines = [f"{step.name} = {step.formula}", f"= {value}"] if step.formula else [f"{step.name} = {value}"]
     below = []
     if step.adjoint is not None:
-        below.append(f"d{explanation.result.name}/d{step.name} = {shown(step.adjoint, 4)}")
-        shares = [each.contribution for each in explanation.contributions(step.name) if each.contribution is not None]
+        below.append(f"d{steps[-1].name}/d{step.name} = {shown(step.adjoint, 4)}")
+        shares = [each.contribution for each in contributions(steps, step.name) if each.contribution is not None]
         if len(shares) > 1 and step.adjoint.ndim == 0:
             below.append("= " + " + ".join(shown(share, 4) for share in shares).replace("+ -", "- "))
     return _broken(lines), _broken(below)
@@ -302,7 +303,7 @@ def _spread(layers: Sequence[list[Place]]) -> None:
 
 def _text(x: float, y: float, words: str, size: int, colour: str, anchor: str = "start") -> str:
     place = f'x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}" text-anchor="{anchor}"'
-    return f"<text {place}>{escape(words)}</text>"
+    return f"<text {place}>{escape(printable(words))}</text>"
 
 
 def _widest(lines: Sequence[str], size: int) -> float:

@@ -10,7 +10,7 @@ from preceptor.data.encoding.place import Place, not_finite, wrong_width
 from preceptor.data.tables.columns import as_text, missing_rows
 from preceptor.data.tables.table import TRUTH, Table
 from preceptor.errors import DataError
-from preceptor.words import listing
+from preceptor.words import amount, listing
 
 CAPPED = 0.01  # share of the rows, ten times that of a usual value, at the end of a target that is called capped
 RARE_CLASS = 0.1  # share of the rows below which a class is called rare: conventional
@@ -143,7 +143,7 @@ def target_notes(
         share, end = counts[place] / len(numbers), levels[place]
         if share >= CAPPED and counts[place] >= 10 * usual and end != 0:
             notes.append(
-                f"Capped: {share:.1%} of the rows hold the {word} target {end:,.6g}; {beyond} it none is told."
+                f"Capped: {share:.1%} of the rows hold the {word} target {amount(end, 6)}; {beyond} it none is told."
             )
     return tuple(notes)
 

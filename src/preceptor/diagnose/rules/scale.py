@@ -10,6 +10,7 @@ from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import TableFacts
 from preceptor.diagnose.wording import rows_text
 from preceptor.hyper import hyper, settings
+from preceptor.words import amount
 
 
 @settings
@@ -48,18 +49,19 @@ class Scale(Rule):
                 size = np.abs(np.nan_to_num(column.values.astype(np.float64), posinf=0, neginf=0))
                 wild = np.flatnonzero(size >= 0.1 * largest)
                 text = (
-                    f"Column {column.name!r} reaches {largest:.3g} in {rows_text(len(wild))}, first in data row "
-                    f"{facts.rows(wild)[0]:,}, while 95 % of its values lie between {low:.4g} and {high:.4g}: nothing "
-                    "else in it can be told apart; mend the values, or leave them empty."
+                    f"Column {column.name!r} reaches {amount(largest, 3)} in {rows_text(len(wild))}, first in data row "
+                    f"{facts.rows(wild)[0]:,}, while 95 % of its values lie between {amount(low)} and {amount(high)}: "
+                    "nothing else in it can be told apart; mend the values, or leave them empty."
                 )
                 yield Observation("scale_outlier", "warn", text, name, facts.rows(wild))
             elif sd > 0 and abs(mean) / sd > self.lost_digits:
                 text = (
-                    f"Column {column.name!r} varies by {sd:.2g} about {mean:.6g}: too few digits are left to learn "
-                    "from; subtract a constant before it is saved."
+                    f"Column {column.name!r} varies by {amount(sd, 2)} about {amount(mean, 6)}: too few digits are "
+                    "left to learn from; subtract a constant before it is saved."
                 )
                 yield Observation("scale_offset", "warn", text, name)
             elif largest > self.huge:
                 level = "note" if column.values.dtype.kind in "iu" else "warn"
-                text = f"Column {column.name!r} reaches {largest:.3g}; check its unit, or leave it out if it is a code."
+                reach = f"Column {column.name!r} reaches {amount(largest, 3)}"
+                text = f"{reach}; check its unit, or leave it out if it is a code."
                 yield Observation("scale_huge", level, text, name)

@@ -10,6 +10,7 @@ from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import TableFacts
 from preceptor.diagnose.wording import rows_text
 from preceptor.hyper import hyper, settings
+from preceptor.words import amount
 
 
 @settings
@@ -49,8 +50,9 @@ class TargetShape(Rule):
             is_peak = counts[at] >= self.capped_peak * near[:reach].max()
             if counts[at] >= self.capped_rows and share >= self.capped_share and is_peak:
                 text = (
-                    f"The target {name!r} is exactly {distinct[at]:,.6g}, its {word} value, in {rows_text(counts[at])} "
-                    f"({share:.1%}): it seems cut off there, and beyond it nothing can be predicted."
+                    f"The target {name!r} is exactly {amount(distinct[at], 6)}, its {word} value, in "
+                    f"{rows_text(counts[at])} ({share:.1%}): it seems cut off there, and beyond it nothing can be "
+                    "predicted."
                 )
                 yield Observation("target_capped", "note", text, (name,))
         deviation = values - values.mean()
@@ -60,7 +62,7 @@ class TargetShape(Rule):
             cure = "predicting its logarithm" if values.min() > 0 else "predicting it on a scale that grows more slowly"
             text = (
                 f"The target {name!r} has rare huge values (excess kurtosis {kurtosis:,.0f}; median "
-                f"{np.median(values):,.4g}, largest in size {np.abs(values).max():,.4g}), which rule the squared "
+                f"{amount(np.median(values))}, largest in size {amount(np.abs(values).max())}), which rule the squared "
                 f"error; consider {cure}."
             )
             yield Observation("target_heavy_tail", "note", text, (name,))

@@ -279,3 +279,67 @@ def test_what_cannot_be_explained_is_refused():
 def test_an_unknown_name_says_which_there_are():
     with pytest.raises(KeyError, match="the steps are x, t, u2"):
         explained("chain")["w"]
+
+
+VECTOR = np.array([0.5, -1.0, 2.0])
+LAYER = np.array([[0.5, -1.0, 2.0], [1.0, 0.0, -1.0]])
+NEXT = np.array([[0.5, -1.0], [1.0, 2.0]])
+
+# what the lectures call it, the function, the formulas of its steps
+COMPOSITES = [
+    ("relu", lambda x: pr.sum(pr.relu(x)), ["max(0, x)", "sum(v1)"]),
+    ("leaky relu", lambda x: pr.sum(pr.nn.LeakyRelu(0.1)(x)), ["max(0.1·x, x)", "sum(v1)"]),
+    ("sigmoid", lambda x: pr.sum(pr.sigmoid(x)), ["sigmoid(x)", "sum(v1)"]),
+    ("minimum", lambda x: pr.sum(pr.minimum(x, 1)), ["min(x, 1)", "sum(v1)"]),
+    ("clip", lambda x: pr.sum(pr.clip(x, 0, 1)), ["max(x, 0)", "min(v1, 1)", "sum(v2)"]),
+    ("softmax", lambda x: pr.softmax(x)[0], ["x - max(x)", "exp(v1)", "sum(v2)", "v2 / v3", "v4[0]"]),
+    ("logsumexp", lambda x: pr.logsumexp(x), ["x - max(x)", "exp(v1)", "sum(v2)", "log(v3)", "v4 + max(x)"]),
+    (
+        "log softmax",
+        lambda x: -pr.log_softmax(x)[1],
+        ["x - max(x)", "exp(v1)", "sum(v2)", "log(v3)", "v1 - v4", "-v5[1]"],
+    ),
+    ("outer", lambda x: pr.sum(pr.outer(pr.exp(x), x)), ["exp(x)", "outer(v1, x)", "sum(v2)"]),
+    ("dot", lambda x: pr.exp(x) @ x, ["exp(x)", "v1 @ x"]),
+    ("layers", lambda x: pr.sum(NEXT @ pr.tanh(LAYER @ x)), ["LAYER @ x", "tanh(v1)", "NEXT @ v2", "sum(v3)"]),
+]
+
+
+@pytest.mark.parametrize("function, formulas", [each[1:] for each in COMPOSITES], ids=[each[0] for each in COMPOSITES])
+def test_composites_read_as_in_a_lecture(function, formulas):
+    explanation = explain(function, VECTOR, detail="steps")
+    assert [step.formula for step in explanation.nodes if step.formula] == formulas
+    for step in explanation.nodes:
+        assert 1 not in step.value.shape, step.name  # a vector is neither a row nor a column, a number no list
+        assert step.adjoint is None or step.adjoint.shape == step.value.shape
+    np.testing.assert_allclose(explanation.gradient["x"], pr.grad(function)(VECTOR), rtol=1e-12)
+
+
+def test_softmax_less_the_label_is_the_gradient_of_the_lecture():
+    """The gradient of -log softmax(x)_1 is softmax(x) with 1 taken from element 1."""
+    explanation = explain(lambda x: -pr.log_softmax(x)[1], VECTOR)
+    powers = np.exp(VECTOR)
+    np.testing.assert_allclose(explanation.gradient["x"], powers / powers.sum() - [0, 1, 0], rtol=1e-12)
+    assert edge(explanation, "v1", "x").formula == "1"
+
+
+def test_local_derivatives_at_a_kink_are_short():
+    explanation = explain(lambda x: pr.sum(pr.abs(x) + pr.relu(x)), VECTOR, detail="steps")
+    assert edge(explanation, "v1", "x").formula == "sign(x)"
+    assert edge(explanation, "v2", "x").formula == "where(0 < x, 1, 0)"
+
+
+def test_what_a_user_writes_stays_as_it_is():
+    explanation = explain(lambda x: pr.sum(pr.where(x < 2 * x, x, 3.0)) + pr.stop_gradient(pr.sum(x)), VECTOR)
+    formulas = [step.formula for step in explanation.nodes]
+    assert "where(x < v1, x, 3)" in formulas
+    assert any("stop_gradient" in formula for formula in formulas)
+
+
+def test_names_show_their_control_characters():
+    explanation = explain(lambda p: 2 * p["a\x1b[31m\u202e"], {"a\x1b[31m\u202e": 1.0})
+    assert explanation.nodes[0].name == r"a\x1b[31m\u202e"
+    for text in (str(explanation), explanation.svg()):
+        assert r"a\x1b[31m\u202e" in text
+        assert "\x1b" not in text
+        assert "\u202e" not in text

@@ -123,3 +123,17 @@ def test_everything_public_is_listed_once():
     assert [name for name in api.__all__ if not hasattr(preceptor, name)] == []
     assert len(preceptor.ops.__all__) == len(set(preceptor.ops.__all__))
     assert [name for name in preceptor.ops.__all__ if not hasattr(preceptor.ops, name)] == []
+
+
+def test_the_report_has_no_circle():
+    """Each of its files can be read after those that it imports; imports inside functions count."""
+    files = {file.stem: file for file in FILES if file.parent.name == "report" and file.stem != "__init__"}
+    waiting = {
+        name: {module.split(".")[2] for _, module in imports(file) if module.startswith("preceptor.report.")}
+        for name, file in files.items()
+    }
+    while waiting:
+        ready = [name for name, needed in waiting.items() if not needed & set(waiting)]
+        assert ready, f"these import each other: {sorted(waiting)}"
+        for name in ready:
+            del waiting[name]

@@ -2,7 +2,7 @@
 
 import inspect
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,14 +16,10 @@ from preceptor.ops.primitive import as_array, spec_of, user_line
 from preceptor.report.formula import ELEMENTWISE, ONE, Formula, Name, read, text
 from preceptor.report.graph_picture import draw
 from preceptor.report.names import Names
+from preceptor.report.parts import Part, shown_parts
 from preceptor.report.step import Edge, Step, contributions, shown
 from preceptor.report.step_table import READABLE, table
 from preceptor.words import printable
-
-RESHAPED = frozenset(("reshape", "cast"))
-FOLDED = frozenset(
-    ("broadcast", "reshape", "cast", "slice", "transpose", "stop_gradient")
-)  # these move numbers, they compute nothing
 
 
 @dataclass(frozen=True, eq=False)
@@ -200,20 +196,15 @@ def _inside(name: str, value: Any) -> Iterator[str]:
 # The walk
 
 
-@dataclass(frozen=True)
-class _Part:
-    """A shown node with all that is folded into it, as a graph of its own."""
-
-    node: Node
-    sources: list[Node]
-    graph: Graph
-
-
 def _explain(run: _Run, with_steps: bool) -> Explanation:
     graph, output = run.graph, run.output
-    parts = _parts(run, with_steps)
+    parts = shown_parts(run.graph, run.names, with_steps)
     values = _values(run)
     names = _unique_names(run, [*graph.inputs, *(part.node for part in parts)])
+
+    def is_number(node: Node) -> bool:
+        """A value without a name that is [x] or [[x]] only because an axis was kept is shown as x."""
+        return node.size == 1 and node.index not in run.names and node.primitive is not INPUT
 
     adjoints: dict[int, np.ndarray] = {output.index: np.ones((), output.dtype)}
     steps: list[Step] = []
@@ -239,7 +230,14 @@ def _explain(run: _Run, with_steps: bool) -> Explanation:
             if edge.contribution is not None:
                 so_far = adjoints.get(source.index)
                 adjoints[source.index] = np.asarray(edge.contribution if so_far is None else so_far + edge.contribution)
-        steps.append(Step(names[node.index], formula, values[node.index], tuple(edges), adjoints.get(node.index)))
+        edges = [
+            _edge_of_number(edge) if is_number(source) else edge
+            for source, edge in zip(part.sources, edges, strict=True)
+        ]
+        step = Step(names[node.index], formula, values[node.index], tuple(edges), adjoints.get(node.index))
+        if is_number(node):
+            step = replace(step, value=step.value.reshape(()), adjoint=_number(step.adjoint))
+        steps.append(step)
     inputs = [
         Step(names[node.index], "", values[node.index], (), adjoints.get(node.index))
         for node in graph.inputs
@@ -250,63 +248,12 @@ def _explain(run: _Run, with_steps: bool) -> Explanation:
     return Explanation((*inputs, *reversed(steps)))
 
 
-def _parts(run: _Run, with_steps: bool) -> list[_Part]:
-    """Decides which nodes are shown, and folds the others into those that read them."""
-    graph, output = run.graph, run.output
-    needed, moving = [False] * len(graph.nodes), [False] * len(graph.nodes)  # moving: depends on an input
-    readers: list[list[Node]] = [[] for _ in graph.nodes]
-    needed[output.index] = True
-    for node in reversed(graph.nodes):
-        if needed[node.index]:
-            for each in node.inputs:
-                needed[each.index] = True
-                readers[each.index].append(node)
-    for node in graph.nodes:
-        moving[node.index] = node.primitive is INPUT or any(moving[each.index] for each in node.inputs)
-
-    def is_shown(node: Node) -> bool:
-        if node is output or node.primitive is INPUT:
-            return True
-        if not moving[node.index]:
-            return False
-        if node.index in run.names:
-            return True
-        base = node.inputs[0] if node.primitive.name in RESHAPED else node
-        if base.index in run.names or base.primitive.name in FOLDED or base.spec.dtype.kind != "f":
-            return False
-        alone = len(readers[base.index]) == 1
-        if base is node and alone and readers[base.index][0].primitive.name in RESHAPED:
-            return False  # shown in the shape in which it is used
-        return (base is node or alone) and (with_steps or len(readers[node.index]) > 1)
-
-    shown_nodes = [node for node in graph.nodes if needed[node.index] and is_shown(node)]
-    marked = {node.index for node in shown_nodes}
-    return [_part(node, marked) for node in shown_nodes if node.primitive is not INPUT]
+def _number(value: np.ndarray | None) -> np.ndarray | None:
+    return None if value is None else value.reshape(())
 
 
-def _part(node: Node, shown_nodes: set[int]) -> _Part:
-    interior: dict[int, Node] = {}
-    sources: dict[int, Node] = {}
-    waiting = [node]
-    while waiting:  # depth first, left to right: sources come in the order in which the formula names them
-        each = waiting.pop()
-        if each.index in shown_nodes and each is not node:
-            sources[each.index] = each
-        elif each.index not in interior:
-            interior[each.index] = each
-            waiting.extend(reversed(each.inputs))
-    graph = Graph()
-    copies = {index: graph.input(source.spec) for index, source in sources.items()}
-    for index in sorted(interior):
-        each = interior[index]
-        if each.primitive is CONSTANT:
-            copies[index] = graph.node_of(each.params["value"])
-        else:
-            copies[index] = graph.add(
-                each.primitive, tuple(copies[i.index] for i in each.inputs), each.params, each.spec
-            )
-            copies[index].source = each.source
-    return _Part(node, list(sources.values()), graph.finish([copies[node.index]]))
+def _edge_of_number(edge: Edge) -> Edge:
+    return replace(edge, derivative=_number(edge.derivative), contribution=_number(edge.contribution))
 
 
 def _values(run: _Run) -> list[np.ndarray]:
@@ -346,7 +293,7 @@ def _unique_names(run: _Run, nodes: Sequence[Node]) -> dict[int, str]:
 
 
 def _edges(
-    part: _Part,
+    part: Part,
     names: dict[int, str],
     result: str,
     values: list[np.ndarray],
@@ -399,9 +346,13 @@ def _run(graph: Graph, values: list[np.ndarray]) -> list[np.ndarray]:
 
 def _is_pointwise(graph: Graph, position: int) -> bool:
     """Whether each element of an input meets only its own element of the output, so that the Jacobian is diagonal."""
+    useful = {graph.outputs[0].index}  # a derivative comes back through them
+    for node in reversed(graph.nodes):
+        if node.index in useful and node.primitive.name != "stop_gradient":
+            useful.update(each.index for each in node.inputs)
     reached = {graph.inputs[position].index}
     for node in graph.nodes:
-        if any(each.index in reached for each in node.inputs):
+        if node.index in useful and any(each.index in reached for each in node.inputs):
             if node.primitive.name not in ELEMENTWISE | {"cast", "stop_gradient"}:
                 return False
             reached.add(node.index)

@@ -263,6 +263,14 @@ def _pick(values: Sequence[float]) -> float:
     return values[1] if values[0] else values[2]
 
 
+def _multiply(node: Node, arguments: list[Formula]) -> Formula:
+    x, y = (each.inputs[0] if each.primitive.name == "broadcast" else each for each in node.inputs)
+    is_outer = x.ndim == y.ndim == 2 and x.shape[1] == y.shape[0] == 1 and min(x.shape[0], y.shape[1]) > 1
+    if is_outer and not any(isinstance(each, Number) for each in arguments):
+        return Apply("outer", tuple(arguments))
+    return multiply(*arguments)
+
+
 def _integer_power(node: Node, arguments: list[Formula]) -> Formula:
     return raised(arguments[0], Fraction(node.params["exponent"]))
 
@@ -276,7 +284,61 @@ def _where(node: Node, arguments: list[Formula]) -> Formula:
     condition, x, y = arguments
     if isinstance(condition, Number):
         return x if condition.value else y
-    return x if x == y else Apply("where", (condition, x, y))
+    if x == y:
+        return x
+    if isinstance(condition, Infix) and condition.operator in ("<", "<="):
+        low, high = condition.left, condition.right
+        if {x, y} == {low, high} and Number in (type(x), type(y)):
+            return _extreme("max" if x == high else "min", low, high)
+        if low == ZERO and x == high and _slope(y, x) is not None:
+            return _extreme("max", y, x)  # a leaky ReLU
+        if low == Apply("abs", (x,)) and high == number(np.inf):
+            return x  # what stands in for infinite numbers is no mathematics
+        if x == ONE and low == ZERO and y == Apply("where", (Infix("<", high, low), number(-1), ZERO)):
+            return Apply("sign", (high,))
+    return Apply("where", (condition, x, y))
+
+
+def _extreme(function: str, *arguments: Formula) -> Formula:
+    """max or min, a number first."""
+    return Apply(function, tuple(sorted(arguments, key=lambda each: not isinstance(each, Number))))
+
+
+def _slope(y: Formula, x: Formula) -> Coefficient | None:
+    """c where y is c·x with c between 0 and 1."""
+    if isinstance(y, Product) and y.factors == ((x, 1),) and 0 <= y.coefficient <= 1:
+        return y.coefficient
+    return None
+
+
+def _negative(node: Node, arguments: list[Formula]) -> Formula:
+    inner = arguments[0]
+    if isinstance(inner, Apply) and inner.function == "max" and all(map(_is_negative, inner.arguments)):
+        return Apply("min", tuple(multiply(number(-1), each) for each in inner.arguments))
+    return multiply(number(-1), inner)
+
+
+def _is_negative(formula: Formula) -> bool:
+    """Whether a minus sign stands before it; 0 may have one."""
+    return _split(formula)[0] < 0 or formula == ZERO
+
+
+def _compare(operator: str) -> Callable[[Node, list[Formula]], Formula]:
+    def read_comparison(node: Node, arguments: list[Formula]) -> Formula:
+        left, right = arguments
+        if _is_negative(left) and _is_negative(right) and left != right:
+            left, right = (multiply(number(-1), each) for each in (left, right))
+            left, right = (left, right) if operator == "==" else (right, left)
+        return Infix(operator, left, right)
+
+    return read_comparison
+
+
+def _stop_gradient(node: Node, arguments: list[Formula]) -> Formula:
+    """The largest of all, which only keeps exponentials from overflowing, is written without what keeps it out of the
+    derivative."""
+    inner = arguments[0]
+    return inner if isinstance(inner, Apply) and inner.function == "max" else Apply("stop_gradient", (inner,))
 
 
 def _matmul(node: Node, arguments: list[Formula]) -> Formula:
@@ -291,6 +353,8 @@ def _matmul(node: Node, arguments: list[Formula]) -> Formula:
 
 def _reduction(node: Node, arguments: list[Formula]) -> Formula:
     (x,), axes = node.inputs, node.params["axes"]
+    if x.size == node.size:
+        return arguments[0]
     if node.primitive.name == "sum" and isinstance(arguments[0], Number):
         return multiply(arguments[0], number(x.size // max(node.size, 1)))
     if len(axes) == x.ndim:
@@ -345,16 +409,17 @@ def _infix(operator: str) -> Callable[[Node, list[Formula]], Formula]:
 RULES: dict[str, Callable[[Node, list[Formula]], Formula]] = {
     "add": lambda node, a: add(*a),
     "subtract": lambda node, a: add(a[0], multiply(number(-1), a[1])),
-    "multiply": lambda node, a: multiply(*a),
+    "multiply": _multiply,
     "divide": lambda node, a: divide(*a),
-    "negative": lambda node, a: multiply(number(-1), a[0]),
+    "negative": _negative,
     "integer_power": _integer_power,
     "power": _raise,
     "maximum": lambda node, a: Apply("max", tuple(a)),
     "where": _where,
-    "equal": _infix("=="),
-    "less": _infix("<"),
-    "less_equal": _infix("<="),
+    "equal": _compare("=="),
+    "less": _compare("<"),
+    "less_equal": _compare("<="),
+    "stop_gradient": _stop_gradient,
     "and": _infix("and"),
     "or": _infix("or"),
     "matmul": _matmul,

@@ -4,9 +4,10 @@ import signal
 
 import pytest
 
-from preceptor.cli.fit import free_name, stop_on_signal
+from preceptor.cli.fit import stop_on_signal
 from preceptor.cli.options import Several
 from preceptor.cli.show import curve
+from preceptor.job.folder import free_names
 
 
 @pytest.mark.parametrize("text, widths", [("128,64", (128, 64)), ("8", (8,)), ("none", ()), ((3, 4), (3, 4))])
@@ -25,9 +26,9 @@ def test_curve_is_a_row_of_bars_of_at_most_sixty():
 
 def test_free_name(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    assert str(free_name("a b?.csv")) == "runs/a-b-1"
+    assert str(next(free_names("a b?.csv"))) == "runs/a-b-1"
     (tmp_path / "runs" / "iris-1").mkdir(parents=True)
-    assert str(free_name("iris")) == "runs/iris-2"
+    assert str(next(free_names("iris"))) == "runs/iris-2"
 
 
 def test_signals_are_heard_and_handlers_put_back():

@@ -56,6 +56,8 @@ def progress_shown(fitting: Fitting) -> Iterator[Any]:
 
     def show(record: Record) -> None:
         nonlocal logged
+        if moving and clock.first is None:
+            moving.clear()  # compiling is over: the first record is shown at once
         parts = progress_parts(fitting, record, clock.left(record))
         due = int(LOG_LINES * record.step / record.steps)
         if moving:

@@ -12,7 +12,7 @@ from typing import Any, BinaryIO, TextIO
 
 from preceptor.data import looks_like_pictures
 from preceptor.data.pictures.arrays import IDX_NAME
-from preceptor.data.pictures.files import is_picture
+from preceptor.data.pictures.files import FolderFiles, is_picture
 from preceptor.errors import ConfigError, DataError
 from preceptor.train.disk import beside
 
@@ -118,14 +118,8 @@ def files_of(source: Any) -> Iterator[Path]:
 
 
 def _below(folder: Path) -> Iterator[Path]:
-    entered: set[str] = set()
-    for place, folders, files in os.walk(folder, followlinks=True):
-        real = os.path.realpath(place)
-        if real in entered:
-            folders.clear()
-            continue
-        entered.add(real)
-        yield from (Path(place) / name for name in files)
+    files = FolderFiles(folder)
+    return map(files.path, files.names)
 
 
 def _already_open(path: Path) -> int | None:

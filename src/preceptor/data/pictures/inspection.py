@@ -152,8 +152,8 @@ def _look(source: FilePixels, kept: np.ndarray | None, row: int) -> tuple[np.uin
 
 
 def _as_unreadable(error: DataError) -> Unreadable:
-    """What is wrong with a file itself, without its name."""
-    return Unreadable(str(error).split(": ", 1)[1].rstrip("."))
+    """What is wrong with a file itself, without its name and the cure."""
+    return Unreadable(str(error).split(": ", 1)[1].split("; ", 1)[0])
 
 
 def _common_size(sizes: Counter[tuple[int, int]]) -> tuple[int, int]:

@@ -1,6 +1,7 @@
 """The main job on pictures: folders, parts, augmentation, resume, prediction."""
 
 import csv
+import os
 
 import numpy as np
 import pytest
@@ -65,6 +66,29 @@ def test_new_pictures_need_neither_classes_nor_the_size(folder, tmp_path):
         run.evaluate(tmp_path / "new.png")
     with pytest.raises(DataError, match=r"the network was trained on pictures"):
         run.predict({"a": [1, 2]})
+
+
+def test_a_folder_whose_name_is_no_utf_8(folder, tmp_path):
+    place = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
+    folder.rename(place)
+    run = fit(place, out=tmp_path / "run", **QUICK)
+    assert run.facts["source"].endswith("/caf\\xe9")
+    assert load(tmp_path / "run").write_predictions(place, tmp_path / "out.csv") == 60
+
+
+def test_a_picture_is_not_overwritten_and_links_lead_nowhere_far(folder, tmp_path):
+    run = fit(folder, **QUICK)
+    (folder / "red" / "all").symlink_to("/")
+    for path in (folder / "red" / "00.png", folder / "blue" / "19.png"):
+        before = path.read_bytes()
+        with pytest.raises(ConfigError, match=r"which is read; it would be replaced"):
+            run.write_predictions(folder, path)
+        (tmp_path / "link.csv").unlink(missing_ok=True)
+        (tmp_path / "link.csv").symlink_to(path)
+        with pytest.raises(ConfigError, match=r"which is read; it would be replaced"):
+            run.write_predictions(folder, tmp_path / "link.csv")
+        assert path.read_bytes() == before
+    assert run.write_predictions(folder, folder / "red" / "new.csv") == 60
 
 
 def test_the_ready_network_is_the_default_and_is_saved(folder, tmp_path):

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.data import BUNDLED, PicturePreprocessor, Preprocessor, looks_like_pictures
+from preceptor.data.pictures.files import readable
 from preceptor.diagnose import Observation, raise_refusals
 from preceptor.engines import Engine, Native, Xla, is_first_process
 from preceptor.job.folder import (
@@ -347,7 +348,7 @@ def preparing(source: Any, settings: Settings, header: bool = True) -> Stages[Fi
     one_row = Spec((1, *encoded.data.first()[0].shape[1:]), np.dtype(np.float32))
     check_patterns(config.penalties, initial_specs(network, one_row)[0])
     name = str(Path(source).resolve()) if isinstance(source, (str, Path)) and Path(source).exists() else str(source)
-    named = name if isinstance(source, (str, Path)) else ""
+    named = readable(name) if isinstance(source, (str, Path)) else ""
     return Fitting(named, seen, settings, config, encoded, header)
 
 

@@ -242,8 +242,8 @@ def _too_large(name: str, size: int) -> DataError:
 
 def _bomb(where: str, packed: int, size: str) -> DataError:
     return DataError(
-        f"{where}: it unpacks from {packed:,} bytes to {size}; at most {MOST_RATIO} times as many are unpacked. If the "
-        "file is trusted, unpack it and give the folder."
+        f"{where}: it unpacks from {packed:,} bytes to {size}, where at most {MOST_RATIO} times as many are unpacked; "
+        "smaller files are needed. If it is trusted, unpack it and give the folder."
     )
 
 

@@ -87,7 +87,7 @@ def test_a_block_of_numbers_with_a_target():
         (np.tile([7, 9, 11], 30), None, (7, 9, 11)),
         (np.tile(["no", "yes"], 30), None, ("no", "yes")),
         (np.tile([True, False], 30), None, (False, True)),
-        (np.tile([1.0, 2.0], 30), None, (1, 2)),
+        (np.tile([1.0, 2.0], 30), None, (1.0, 2.0)),
         (np.arange(60), None, None),
         (np.linspace(0, 1, 60), None, None),
         (np.tile([0, 1], 30), "number", None),
@@ -99,7 +99,7 @@ def test_kinds_of_targets(target, kind, classes):
     table = {"a": np.random.default_rng(0).normal(size=len(target)), "y": target}
     run = fit(table, "y", kind=kind, **QUICK)
     assert run.classes == classes
-    assert run.predict(table).dtype.kind in ("f" if classes is None else "USOib")
+    assert run.predict(table).dtype.kind in ("f" if classes is None else "USOibf")
     assert set(run.predict(table).tolist()) <= set(classes or run.predict(table).tolist())
     assert run.facts["settings"]["kind"] == kind
 

@@ -8,7 +8,7 @@ import pytest
 
 from preceptor.data import LongTable
 from preceptor.data.encoding import row_file
-from preceptor.data.tables import files, long_table
+from preceptor.data.tables import long_table
 from preceptor.errors import ConfigError, DataError
 from preceptor.job import fit, load, make_settings, prepare, preparing, resume, survey
 from preceptor.job.stages import Stage, completed
@@ -23,7 +23,7 @@ QUICK = {"engine": "reference", "epochs": 2, "hidden": (8,), "members": 1, "batc
 @pytest.fixture
 def short(monkeypatch, tmp_path):
     """Whatever has more than 100 cells is long; pieces, blocks and pools are small."""
-    monkeypatch.setattr(files, "MOST_CELLS", 100)
+    monkeypatch.setattr(long_table, "MOST_CELLS", 100)
     monkeypatch.setattr(long_table, "PIECE_CELLS", 1)
     monkeypatch.setattr(row_file, "BLOCK_BYTES", 1 << 10)
     monkeypatch.setattr(row_file, "POOL_BYTES", 1 << 15)
@@ -151,8 +151,12 @@ def test_what_does_not_fit_is_named_by_its_row_in_the_file(short, monkeypatch):
     table = columns()
     table["a"] = table["a"].astype(object)
     table["a"][5_432] = "oops"
-    with pytest.raises(DataError, match=r"column 'a' holds the text 'oops' in data row 5,433"):
-        prepare(write(short / "table.csv", table), make_settings({"target": "number"}))
+    fitting = prepare(write(short / "table.csv", table), make_settings({"target": "number"}))
+    said = (
+        "Column 'a' holds numbers up to data row 5,433, which holds 'oops', and so is taken as text; mend it, or leave "
+        "it empty."
+    )
+    assert said in fitting.seen.table.notes
     table = columns()
     table["number"][:] = np.nan
     with pytest.raises(DataError, match=r"the target 'number' is missing in all of 6,000 rows"):

@@ -14,7 +14,7 @@ import numpy as np
 
 from preceptor.data import PicturePreprocessor, Preprocessor, Table, missing_rows
 from preceptor.data.encoding.target import no_target
-from preceptor.data.tables.table import check_column
+from preceptor.data.tables.names import find_column
 from preceptor.engines import Engine, Native, choose_engine
 from preceptor.errors import ConfigError, DataError, ShapeError
 from preceptor.job.folder import Saved, check_out, commit, exists_already, not_written, packed, read_folder
@@ -138,7 +138,7 @@ class Run:
         Raises: DataError where the target column is missing, or holds a class that training never saw.
         """
         table, target = self.preprocessor.open(source, header), str(self.preprocessor.target)
-        check_column(table.name, target, table.columns)
+        find_column(table.name, target, table.columns)
         outputs, truth, start, unseen = [], [], 0, self.preprocessor.unseen()
         for piece, found in self._outputs(table):
             unseen.look(piece)
@@ -191,7 +191,7 @@ class Run:
         if keep is None:
             keep = [name for name in self.facts.get("identifiers", ()) if name in table.columns]
         for name in keep:
-            check_column(table.name, name, table.columns)
+            find_column(table.name, name, table.columns)
         names = [*keep, "prediction"]
         if self.classes is not None:
             names += [f"probability_{label}" for label in self.preprocessor.written]

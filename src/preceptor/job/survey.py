@@ -30,7 +30,8 @@ from preceptor.data import (
 )
 from preceptor.data.division.split import PART_WORDS
 from preceptor.data.encoding.target import no_target
-from preceptor.data.tables.table import check_column
+from preceptor.data.tables.given import BLOCK
+from preceptor.data.tables.names import find_column
 from preceptor.diagnose import Observation, PartHashes, TableFacts, checks_made, inspect, inspect_table
 from preceptor.errors import ConfigError, DataError
 from preceptor.job.recipe import complete, level_features, number_features
@@ -141,18 +142,15 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
     check_data(settings, "a table")
     check_model(settings, settings.model or "mlp")
     yield Stage("reading")
-    table = open_table(source, header=header)
-    target = settings.target or default_target(table.name)
-    if target is None:
-        raise DataError(
-            f"{table.name}: no target was named; one of its columns is needed: {listing(table.columns, 20)}. "
-            "Name it with --target (in Python: target=...)."
-        )
+    wanted = settings.target or default_target(source)
+    table = open_table(source, header=header, label=wanted)
+    if wanted is None:
+        raise _no_target_named(table)
+    settings = _with_found_names(settings, table)
+    target = find_column(table.name, wanted, table.columns)
     for name in (settings.split_column, settings.group, settings.time):
-        if name is not None:
-            check_column(table.name, name, table.columns)
-            if name == target:
-                raise ConfigError(f"{table.name}: {name!r} is the target; another column must divide the rows.")
+        if name == target:
+            raise ConfigError(f"{table.name}: {name!r} is the target; another column must divide the rows.")
     if isinstance(table, LongTable):
         if settings.test is not None:
             raise ConfigError(
@@ -162,7 +160,7 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
         return (yield from _survey_long(table, target, settings))
     part = None
     if settings.test is not None:
-        other = read(settings.test, header=header)
+        other = read(settings.test, header=header, texts=[target])
         part = np.repeat(np.array([0, 2], np.int8), [table.rows, other.rows])
         table = append_rows(table, other)
     usable = usable_rows(table, target)
@@ -175,6 +173,27 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
     parts = _divide(kept, usable, labels, shares, settings, None if part is None else part[usable])
     found = inspect_table(kept.without(*_aside(settings)), target, parts, kind, numbers=usable)
     return _checked(Survey(table, kept, usable, target, kind, _numbered(parts, usable), parts, found, settings))
+
+
+def _no_target_named(table: Table | LongTable) -> DataError:
+    if isinstance(table, Table) and list(table.columns) == [BLOCK]:
+        return DataError(
+            f"{table.name}: no target was given; a value for each row is needed: pr.fit(x, y); or the place of a "
+            "column of the array: pr.fit(array, 0)."
+        )
+    return DataError(
+        f"{table.name}: no target was named; one of its columns is needed: {listing(table.columns, 20)}. "
+        "Name it with --target (in Python: target=...)."
+    )
+
+
+def _with_found_names(settings: Settings, table: Table | LongTable) -> Settings:
+    """The settings with the names of columns as the table has them."""
+    asked = {name: getattr(settings, name) for name in ("split_column", "group", "time")}
+    found: dict[str, Any] = {
+        setting: find_column(table.name, name, table.columns) for setting, name in asked.items() if name is not None
+    }
+    return replace(settings, **found)
 
 
 def _divide(

@@ -1,12 +1,13 @@
 import numpy as np
 import pytest
 
-from preceptor.data.tables.fields import Said, is_like_number, is_missing, settle
+from preceptor.data.tables.fields import Said, settle
+from preceptor.data.tables.tokens import is_like_number, is_missing
 
 
 def settled(*words, **options):
     said = Said()
-    return settle("a", np.array(words, object), said, **options).tolist(), said.sentences()
+    return settle("a", np.array(words, object), said, **options).values.tolist(), said.sentences()
 
 
 NAN = pytest.approx(np.nan, nan_ok=True)
@@ -38,7 +39,7 @@ DECIMALS = "The comma was read as the decimal comma in 'a'."
         (["$5", "5"], ["$5", "5"], ()),
         (["$", "%"], ["$", "%"], ()),
         (["TRUE", " false"], [True, False], ()),
-        (["TRUE", "false", ""], ["True", "False", None], ()),
+        (["TRUE", "false", ""], [1, 0, NAN], ()),
         (["yes", "No"], ["yes", "No"], ()),
         (["true", "maybe"], ["true", "maybe"], ()),
         (["?", " "], [NAN, NAN], ()),
@@ -63,7 +64,7 @@ def test_yes_and_no_stay_words():
 
 def test_text_that_needs_nothing_comes_back_as_it_is():
     column = np.array(["x", None, "y"], object)
-    assert settle("a", column, Said()) is column
+    assert settle("a", column, Said()).values is column
 
 
 def test_words_and_forms():

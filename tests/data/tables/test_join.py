@@ -28,8 +28,8 @@ def test_rows_of_the_second_table_follow():
         ([1, 2], [np.nan, np.nan], [1, 2, np.nan, np.nan]),
         ([np.nan, np.nan], ["a", "b"], [None, None, "a", "b"]),
         ([np.nan, np.nan], [1, 2], [np.nan, np.nan, 1, 2]),
-        ([True, False], [np.nan, np.nan], ["True", "False", None, None]),
-        ([True, False], ["True", None], ["True", "False", "True", None]),
+        ([True, False], [np.nan, np.nan], [1, 0, np.nan, np.nan]),
+        ([True, False], ["True", None], [1, 0, 1, np.nan]),
         ([True, False], [False, False], [True, False, False, False]),
     ],
 )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from preceptor.data import LongTable, Table, open_table, read
-from preceptor.data.tables import files, long_table
+from preceptor.data.tables import long_table
 from preceptor.errors import DataError
 
 ROWS = 5_000
@@ -13,9 +13,9 @@ ROWS = 5_000
 @pytest.fixture
 def short(monkeypatch, tmp_path):
     """Whatever has more than 100 cells is long, and pieces have 1,024 rows."""
-    monkeypatch.setattr(files, "MOST_CELLS", 100)
+    monkeypatch.setattr(long_table, "MOST_CELLS", 100)
     monkeypatch.setattr(long_table, "PIECE_CELLS", 1)
-    monkeypatch.setattr(files, "GROUP_ROWS", 2_048)
+    monkeypatch.setattr(long_table, "GROUP_ROWS", 2_048)
     monkeypatch.setenv("TMPDIR", str(tmp_path / "copies"))
     monkeypatch.setattr("tempfile.tempdir", None)  # it would remember the one before
     (tmp_path / "copies").mkdir()
@@ -91,7 +91,7 @@ def test_the_pieces_are_the_table(short, form):
 
 
 def test_wide_row_groups_are_cut_up_once(short, monkeypatch):
-    monkeypatch.setattr(files, "WIDE_GROUP_CELLS", 1_000)
+    monkeypatch.setattr(long_table, "WIDE_GROUP_CELLS", 1_000)
     table = open_table(write_parquet(short / "table.parquet", columns()))
     assert table.path != short / "table.parquet"
     np.testing.assert_array_equal(joined(table)["whole"], columns()["whole"])

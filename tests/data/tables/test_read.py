@@ -59,12 +59,12 @@ def test_kinds_of_columns(written):
         "f": [1.5, 2.0],
         "gap": [3.0, pytest.approx(np.nan, nan_ok=True)],
         "b": [True, False],
-        "bgap": ["True", None],
+        "bgap": [1.0, pytest.approx(np.nan, nan_ok=True)],
         "t": ["x", None],
         "none": pytest.approx([np.nan, np.nan], nan_ok=True),
     }
     kinds = {name: values.dtype.kind for name, values in table.columns.items()}
-    assert kinds == {"i": "i", "f": "f", "gap": "f", "b": "b", "bgap": "O", "t": "O", "none": "f"}
+    assert kinds == {"i": "i", "f": "f", "gap": "f", "b": "b", "bgap": "f", "t": "O", "none": "f"}
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,8 @@ def test_random_tables_are_counted_as_they_were_written(tmp_path):
             written = csv.writer(file, lineterminator=["\n", "\r\n"][trial % 2])
             written.writerow([f"c{number}" for number in range(columns)])
             written.writerows(rng.choice(fields, (rows, columns)).tolist())
-        assert count_records("t.csv", path, ",", columns) == Count(rows + 1, 0, True)
+        found = count_records("t.csv", path, ",", columns)
+        assert (found.records, found.blank_lines, found.is_plain) == (rows + 1, 0, True)
 
 
 # Refused files
@@ -257,10 +258,6 @@ NO_HEADER = "If the first line is data, say that there is no header (header=Fals
             "Check line 4 for a missing or an extra semicolon, or for text that needs quotes.",
         ),
         (
-            "a,b,a\n1,2,3\n",
-            f"t.csv: line 1 names 'a' more than once; every column needs a name of its own. Rename them. {NO_HEADER}",
-        ),
-        (
             "7.4,0.7\n7.8,0.88\n",
             f"t.csv: line 1 holds only numbers; it should hold the names of the columns. {NO_HEADER}",
         ),
@@ -282,7 +279,7 @@ def test_files_that_are_no_tables(written, content, text):
 
 
 def test_a_number_of_rows_that_does_not_add_up_is_refused(written, monkeypatch):
-    monkeypatch.setattr("preceptor.data.tables.files.count_records", lambda *_: Count(4, 0, True))
+    monkeypatch.setattr("preceptor.data.tables.delimited.count_records", lambda *_: Count(4, 0, True))
     with pytest.raises(DataError) as error:
         read(written("a,b\n1,2\n3,4\n"))
     assert str(error.value) == (
@@ -435,8 +432,8 @@ def test_a_mapping_of_lists_and_arrays():
         "a": [1, 2],
         "b": ["x", None],
         "c": [[1.0, 0.0], [0.0, 1.0]],
-        "d": [1.0, float(2**63)],
-        "e": [None, "True"],
+        "d": ["1", "9223372036854775808"],
+        "e": [pytest.approx(np.nan, nan_ok=True), 1.0],
     }
 
 
@@ -510,7 +507,8 @@ def test_polars_frames():
         ),
         (
             np.zeros((2, 3, 4)),
-            "array: it has shape (2, 3, 4); (rows, features) is needed. Flatten each row: x.reshape(len(x), -1).",
+            "array: it has shape (2, 3, 4); (rows, features) of numbers is needed. "
+            "Flatten each row: x.reshape(len(x), -1).",
         ),
         (
             {"a": np.zeros((2, 3, 4))},
@@ -529,10 +527,6 @@ def test_polars_frames():
         ),
         ({}, "dictionary: it has no columns; at least one row is needed. Check how it was made."),
         ({"a": []}, "dictionary: it has no rows; at least one row is needed. Check how it was made."),
-        (
-            pd.DataFrame([[1, 2]], columns=["a", "a"]),
-            "data frame: two columns have the name 'a'; every column needs a name of its own. Rename one of them.",
-        ),
     ],
 )
 def test_objects_that_are_refused(source, text):

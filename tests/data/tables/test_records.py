@@ -18,13 +18,13 @@ NAN = pytest.approx(float("nan"), nan_ok=True)
         (
             "t.ndjson",
             '{"a":"1,234","b":true}\n{"a":" ?","b":null}',
-            {"a": [1234.0, NAN], "b": ["True", None]},
+            {"a": [1234.0, NAN], "b": [1, NAN]},
             ("Thousands separators were removed in 'a'.",),
         ),
         (
             "t.json",
             '[{"a":1,"b":"x"},{"a":2.5},{"c":true}]',
-            {"a": [1.0, 2.5, NAN], "b": ["x", None, None], "c": [None, None, "True"]},
+            {"a": [1.0, 2.5, NAN], "b": ["x", None, None], "c": [NAN, NAN, 1]},
             ("5 values are missing because their rows lack the key.",),
         ),
         ("t.json", '{"a":[1,2],"b":["x",null]}', {"a": [1, 2], "b": ["x", None]}, ()),

@@ -1,6 +1,6 @@
 """From the columns of a table to the numbers a network takes, learned from the training rows alone."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, replace
 from functools import cached_property
 from typing import Any, TypeAlias
@@ -23,6 +23,7 @@ from preceptor.data.encoding.target import (
 from preceptor.data.encoding.truth import Truth, learn_truth
 from preceptor.data.encoding.unseen import Unseen
 from preceptor.data.tables.columns import missing_rows
+from preceptor.data.tables.given import BLOCK, apart, is_without_names
 from preceptor.data.tables.long_table import LongTable, pieces_of
 from preceptor.data.tables.read import open_table
 from preceptor.data.tables.table import TRUTH, ZONED, Table
@@ -86,9 +87,15 @@ class Preprocessor:
         """Shape of what a network takes of a row."""
         return (self.features,)
 
-    def open(self, source: Any, header: bool = True) -> Table | LongTable:
-        """A table to predict. Raises: DataError as open_table."""
-        return open_table(source, header=header)
+    def open(self, source: Any, header: bool = True, keep: Collection[str] = ()) -> Table | LongTable:
+        """A table to predict, with the fields of the columns to keep as they stand. Raises: DataError as open_table."""
+        table = open_table(source, header=header, texts=keep)
+        blocks = {column.name: column.width for column in self.columns if isinstance(column, Numbers) and column.width}
+        if is_without_names(source) and self.target is not None and self.target.lstrip("-").isdecimal():
+            assert isinstance(table, Table)
+            if BLOCK in table.columns and table.columns[BLOCK].shape[1] - 1 == blocks.get(BLOCK):
+                return apart(table, int(self.target))
+        return table
 
     def pieces(self, table: Table | LongTable) -> Iterator[tuple[Table, np.ndarray]]:
         """The rows of a table, some at a time, and their features. Raises: DataError as transform."""

@@ -9,16 +9,22 @@ from typing import Any
 
 import numpy as np
 
+from preceptor.data.tables.fields import EXACT, LONGEST, SPELLINGS, Said, truth_column
+from preceptor.data.tables.names import composed
+from preceptor.data.tables.table import ZONED, Column
 from preceptor.errors import DataError
 
 WRITTEN_AS_TEXT = (str, bool, np.bool_, numbers.Real, decimal.Decimal, datetime.date, datetime.time, uuid.UUID)
 
 
-def as_column(where: str, name: str, values: Any, missing: np.ndarray | None = None) -> np.ndarray:
-    """One column in the form that Table asks for: numbers, bools, text, or a block of numbers.
+def as_column(
+    where: str, name: str, values: Any, missing: np.ndarray | None = None, said: Said | None = None
+) -> Column:
+    """One column in the form that Table asks for: numbers, truth values, text, dates, or a block of numbers.
 
-    Whole numbers with missing values become float64, truth values with missing ones the text True and False;
-    dates become datetime64[s], those with a zone in UTC.
+    Whole numbers with missing values become float64 where it holds them all exactly, else text, and so do whole
+    numbers beyond 64 bits; truth values with missing ones become 1, 0 and NaN; dates become datetime64[s], those with
+    a zone in UTC. Text is composed (NFC).
 
     Shapes: values (row,) or (row, feature); missing (row,).
 
@@ -27,6 +33,7 @@ def as_column(where: str, name: str, values: Any, missing: np.ndarray | None = N
         name: name of the column.
         values: anything that np.asarray takes; the mask of a masked array counts as missing.
         missing: True where a value is missing, beside NaN and None.
+        said: gets what was done.
 
     Raises: DataError where the values are neither numbers, truth values, text nor dates.
     """
@@ -44,28 +51,43 @@ def as_column(where: str, name: str, values: Any, missing: np.ndarray | None = N
             "Flatten each row: x.reshape(len(x), -1)."
         )
     if values.ndim == 2:
-        return _as_block(where, name, values)
+        return Column(_as_block(where, name, values))
+    if missing is not None and not missing.any():
+        missing = None
     kind = values.dtype.kind
-    has_gaps = missing is not None and bool(missing.any())
-    if kind == "f" or (kind in "iu" and has_gaps):
+    if kind in "iu":
+        return Column(_as_whole(values, missing))
+    if kind == "f" or (kind == "b" and missing is not None):
         values = values.astype(np.float64)
-        if has_gaps:
-            values[missing] = np.nan
-        return values
-    if kind == "b" and not has_gaps:
-        return values
-    if kind == "i" or (kind == "u" and (values.dtype.itemsize < 8 or not (values > np.iinfo(np.int64).max).any())):
-        return values.astype(np.int64)
-    if kind == "u":
-        return values.astype(np.float64)
+        values[missing if missing is not None else slice(0)] = np.nan
+        return truth_column(values) if kind == "b" else Column(values)
+    if kind == "b":
+        return Column(values)
     if kind == "M":
-        return np.where(np.isnat(values) if missing is None else missing, np.datetime64("NaT"), values).astype("M8[s]")
-    if kind in "bOUT":
-        return _from_objects(where, name, values.astype(object), missing)
+        gaps = np.isnat(values) if missing is None else missing
+        return Column(np.where(gaps, np.datetime64("NaT"), values).astype("M8[s]"))
+    if kind in "OUT":
+        return _from_objects(where, name, values.astype(object), missing, said or Said())
     raise DataError(
         f"{where}: column {name!r} has the element type {values.dtype}; numbers, truth values, text or dates are "
         "needed. Convert it or leave it out."
     )
+
+
+def _as_whole(values: np.ndarray, missing: np.ndarray | None) -> np.ndarray:
+    """Whole numbers as int64, or as float64 where some are missing; as text where that would make others of them."""
+    present = values if missing is None else values[~missing]
+    ends = (int(present.min()), int(present.max())) if len(present) else (0, 0)
+    if missing is None and ends[0] >= -LONGEST and ends[1] <= LONGEST:
+        return values.astype(np.int64)
+    if missing is not None and ends[0] >= -EXACT and ends[1] <= EXACT:
+        found = values.astype(np.float64)
+        found[missing] = np.nan
+        return found
+    text = objects(map(str, values.tolist()), len(values))
+    if missing is not None:
+        text[missing] = None
+    return text
 
 
 def objects(values: Iterable[Any], count: int) -> np.ndarray:
@@ -92,33 +114,35 @@ def _in_utc(date: datetime.date) -> np.datetime64:
     return np.datetime64(date.isoformat(), "s")
 
 
-def _from_objects(where: str, name: str, values: np.ndarray, missing: np.ndarray | None) -> np.ndarray:
+def _from_objects(where: str, name: str, values: np.ndarray, missing: np.ndarray | None, said: Said) -> Column:
     if missing is not None:
         values = values.copy()
         values[missing] = None
     listed = values.tolist()
     if str in (types := set(map(type, listed))) and types <= {str, type(None)}:
-        return values
+        return Column(_composed(name, values, said))
     gaps = objects((v is None or (isinstance(v, float) and v != v) for v in listed), len(listed)).astype(bool)
     present = values[~gaps]
     types = set(map(type, present.tolist()))
     if not types:
-        return np.full(len(values), np.nan)
-    if types <= {bool, np.bool_} and len(present) == len(values):
-        return values.astype(bool)
+        return Column(np.full(len(values), np.nan))
+    if types <= {bool, np.bool_}:
+        truth = np.full(len(values), np.nan)
+        truth[~gaps] = present.astype(np.float64)
+        return truth_column(truth)
     if bool not in types and all(issubclass(t, (numbers.Real, decimal.Decimal)) for t in types):
-        if all(issubclass(t, numbers.Integral) for t in types) and len(present) == len(values):
-            try:
-                return values.astype(np.int64)
-            except OverflowError:
-                pass
+        exact = all(issubclass(t, (numbers.Integral, decimal.Decimal)) for t in types)
+        if exact and (decimal.Decimal not in types or all(map(_is_whole, present.tolist()))):
+            whole = objects((0 if gap else int(v) for gap, v in zip(gaps, listed, strict=True)), len(listed))
+            return Column(_as_whole(whole, gaps if gaps.any() else None))
         numeric = np.full(len(values), np.nan)
         numeric[~gaps] = present.astype(np.float64)
-        return numeric
-    if all(issubclass(t, datetime.date) for t in types):
+        return Column(numeric)
+    zoned = {isinstance(each, datetime.datetime) and each.tzinfo is not None for each in present.tolist()}
+    if all(issubclass(t, datetime.date) for t in types) and len(zoned) == 1:
         found = np.full(len(values), np.datetime64("NaT"), "M8[s]")
         found[~gaps] = [_in_utc(each) for each in present.tolist()]
-        return found
+        return Column(found, ZONED if zoned.pop() else "")
     bad = next((row for row, v in enumerate(listed) if not gaps[row] and not isinstance(v, WRITTEN_AS_TEXT)), None)
     if bad is not None:
         raise DataError(
@@ -126,8 +150,23 @@ def _from_objects(where: str, name: str, values: np.ndarray, missing: np.ndarray
             "values, text or dates are needed. Convert the column or leave it out."
         )
     text = np.full(len(values), None, dtype=object)
-    text[~gaps] = [str(value) for value in present.tolist()]
-    return text
+    text[~gaps] = [composed(str(value)) for value in present.tolist()]
+    return Column(text)
+
+
+def _is_whole(value: Any) -> bool:
+    """Whether a number was written without a fraction: an int, or a Decimal of a database's whole column."""
+    return not isinstance(value, decimal.Decimal) or (value.is_finite() and value.as_tuple().exponent == 0)
+
+
+def _composed(name: str, values: np.ndarray, said: Said) -> np.ndarray:
+    """Text with its letters composed. Shapes: (row,), objects: str or None."""
+    changed = {each: composed(each) for each in set(values.tolist()) if each is not None and not each.isascii()}
+    if all(new == old for old, new in changed.items()):
+        return values
+    if len(set(changed.values())) < len(changed):
+        said.add(SPELLINGS, name)
+    return objects((changed.get(each, each) for each in values.tolist()), len(values))
 
 
 def missing_rows(column: np.ndarray) -> np.ndarray:

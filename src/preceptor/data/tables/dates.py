@@ -2,20 +2,18 @@
 
 import datetime
 import re
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 CLOCK = r"(?:[T ]+(\d{1,2}):(\d\d)(?::(\d\d)(?:\.\d+)?)?)?"
 ISO = re.compile(r"\d{4}-(0[1-9]|1[0-2])(-\d\d([T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?)?)?")
-ZONED = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)")
+ZONED_ISO = re.compile(r"\d{4}-\d\d-\d\d[T ]\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d(:?\d\d)?)")
 YEAR_FIRST = re.compile(r"(?P<y>\d{4})([/.])(?P<m>\d{1,2})\2(?P<d>\d{1,2})" + CLOCK)
 YEAR_LAST = re.compile(r"(?P<a>\d{1,2})([/.-])(?P<b>\d{1,2})\2(?P<y>\d{4})" + CLOCK)
-NAMED = (
-    re.compile(r"(?P<d>\d{1,2})[ -](?P<n>[A-Za-z]{3,9})[ -](?P<y>\d{4})" + CLOCK),
-    re.compile(r"(?P<n>[A-Za-z]{3,9}) (?P<d>\d{1,2}),? (?P<y>\d{4})" + CLOCK),
-)
+DAY_NAMED = re.compile(r"(?P<d>\d{1,2})[ -](?P<n>[A-Za-z]{3,9})[ -](?P<y>\d{4})" + CLOCK)
+NAMED_DAY = re.compile(r"(?P<n>[A-Za-z]{3,9}) (?P<d>\d{1,2}),? (?P<y>\d{4})" + CLOCK)
 MONTHS = (
     *("january", "february", "march", "april", "may", "june"),
     *("july", "august", "september", "october", "november", "december"),
@@ -23,68 +21,90 @@ MONTHS = (
 UNCLEAR = "Dates that read day first as well as month first stay text (write them as 2020-01-31)"
 
 
-def as_dates(name: str, words: list[str], say: Callable[[str, str], None]) -> dict[str, Any] | None:
-    """The date that each word stands for, to the second, None where not all are dates of one form.
-
-    Forms: ISO 8601 (2020-01, 2020-01-31, with a time, with a zone: then in UTC); 2020/01/31; 31.01.2020; 31/01/2020 or
-    01/31/2020 where some day is beyond 12; 31 Jan 2020; January 31, 2020.
+@dataclass(frozen=True)
+class DateForm:
+    """One way of writing dates.
 
     Args:
-        name: of the column.
-        words: what stands in it.
-        say: called with a change and the name where dates are not clear.
+        pattern: what each of them matches; a group y, and m and d, n and d, or a and b: two numbers of which one is
+            the day.
+        separator: between a and b, the same in all.
+        is_day_first: whether a is the day.
+        has_zone: whether a zone stands behind each.
     """
-    if not any(character.isdigit() for character in words[0]):
-        return None
-    try:
-        if all(map(ISO.fullmatch, words)):
+
+    pattern: re.Pattern[str]
+    separator: str = ""
+    is_day_first: bool = True
+    has_zone: bool = False
+
+    def read(self, words: Sequence[str]) -> dict[str, np.datetime64] | None:
+        """The date of each word, to the second and in UTC where it has a zone; None where one is none of this form.
+
+        So that a column of other text is told at once, the first word alone is tried first.
+        """
+        try:
+            return self._read(words) if self._read(words[:1]) else None
+        except ValueError:  # a 31st of February, a month of no name
+            return None
+
+    def _read(self, words: Sequence[str]) -> dict[str, np.datetime64] | None:
+        if self.pattern is ISO:
+            if not all(map(ISO.fullmatch, words)):
+                return None
             return dict(zip(words, np.array(words, "M8[us]").astype("M8[s]"), strict=True))
-        if all(map(ZONED.fullmatch, words)):
-            return {
-                word: np.datetime64(
-                    datetime.datetime.fromisoformat(word).astimezone(datetime.UTC).replace(tzinfo=None), "s"
-                )
-                for word in words
-            }
-        for form in (YEAR_FIRST, YEAR_LAST, *NAMED):
-            found = [form.fullmatch(word) for word in words[:1]]
-            if not found[0]:
-                continue
-            found = [form.fullmatch(word) for word in words]
-            parts = [match for match in found if match]
-            return _numbered(name, words, parts, say) if len(parts) == len(words) else None
-    except ValueError:  # a 31st of February, a month of no name
-        pass
-    return None
+        found = {}
+        for word in words:
+            match = self.pattern.fullmatch(word)
+            if not match or (self.separator and match[2] != self.separator):
+                return None
+            found[word] = in_utc(word) if self.has_zone else self._date(match)
+        return found
 
-
-def _numbered(
-    name: str, words: list[str], parts: list[re.Match[str]], say: Callable[[str, str], None]
-) -> dict[str, Any] | None:
-    day_first = True
-    if "a" in parts[0].groupdict():
-        if len({part[2] for part in parts}) > 1:
-            return None
-        first_is_day = any(int(part["a"]) > 12 for part in parts)
-        second_is_day = any(int(part["b"]) > 12 for part in parts)
-        if first_is_day and second_is_day:
-            return None
-        if not first_is_day and not second_is_day and parts[0][2] != ".":
-            say(UNCLEAR, name)
-            return None
-        day_first = not second_is_day
-    dates = {}
-    for word, part in zip(words, parts, strict=True):
-        groups = part.groupdict()
+    def _date(self, match: re.Match[str]) -> np.datetime64:
+        groups = match.groupdict()
         if "n" in groups:
-            day, month = int(part["d"]), _month(part["n"])
+            day, month = int(groups["d"]), _month(groups["n"])
         elif "a" in groups:
-            day, month = (int(part["a"]), int(part["b"])) if day_first else (int(part["b"]), int(part["a"]))
+            day, month = int(groups["a"]), int(groups["b"])
+            day, month = (day, month) if self.is_day_first else (month, day)
         else:
-            day, month = int(part["d"]), int(part["m"])
-        hour, minute, second = (int(each or 0) for each in part.groups()[-3:])
-        dates[word] = np.datetime64(datetime.datetime(int(part["y"]), month, day, hour, minute, second), "s")
-    return dates
+            day, month = int(groups["d"]), int(groups["m"])
+        hour, minute, second = (int(each or 0) for each in match.groups()[-3:])
+        return np.datetime64(datetime.datetime(int(groups["y"]), month, day, hour, minute, second), "s")
+
+
+# 2020-01 and 2020-01-31, with a time, with a zone; 2020/01/31; 31.01.2020; 31/01/2020 or 01/31/2020 where some day is
+# beyond 12; 31 Jan 2020; January 31, 2020.
+FORMS = (
+    DateForm(ISO),
+    DateForm(ZONED_ISO, has_zone=True),
+    DateForm(YEAR_FIRST),
+    *(DateForm(YEAR_LAST, separator, is_day_first) for separator in "./-" for is_day_first in (True, False)),
+    DateForm(DAY_NAMED),
+    DateForm(NAMED_DAY),
+)
+
+
+def in_utc(word: str) -> np.datetime64:
+    """A time with a zone, in UTC. Raises: ValueError where it is none."""
+    when = datetime.datetime.fromisoformat(word)
+    return np.datetime64(when.astimezone(datetime.UTC).replace(tzinfo=None), "s")
+
+
+def date_forms(words: Sequence[str], forms: Sequence[DateForm] = FORMS) -> list[DateForm]:
+    """The forms in which all words are dates."""
+    if not any(character.isdigit() for character in words[0]):
+        return []
+    return [form for form in forms if form.read(words) is not None]
+
+
+def is_unclear(forms: Sequence[DateForm]) -> bool:
+    """Whether these forms, in all of which a column can be read, leave open which number is the day.
+
+    With points between them the day comes first: nobody writes 01.31.2020.
+    """
+    return len(forms) > 1 and forms[0].separator in ("/", "-")
 
 
 def _month(name: str) -> int:

@@ -1,6 +1,5 @@
 """What delimited text holds, found out without the library that reads it: delimiter, records, their number."""
 
-import codecs
 import csv
 import re
 from collections.abc import Callable, Iterable, Iterator
@@ -11,8 +10,8 @@ from typing import BinaryIO
 
 import numpy as np
 
-from preceptor.data.tables.fields import is_like_number
-from preceptor.data.tables.header import SAMPLED_RECORDS
+from preceptor.data.tables.header import NO_HEADER, SAMPLED_RECORDS, find_header
+from preceptor.data.tables.tokens import is_like_number
 from preceptor.errors import DataError
 
 DELIMITERS = ",;\t|"
@@ -20,13 +19,83 @@ DELIMITER_NAMES = {",": "comma", ";": "semicolon", "\t": "tab", "|": "bar", " ":
 SNIFFED_RECORDS = 20  # conventional; the count of every row comes later and is exact
 SAMPLED_FIELDS = 200_000  # beyond it fewer records are looked at for a header: about 0.2 s
 CHUNK_BYTES = 1 << 22
+MOST_COLUMNS = 1 << 20  # chips tell a million places in a genome; a table of more is a file without line ends
+MOST_LINE_BYTES = 1 << 26
 QUOTE, NEWLINE, RETURN = b'"'[0], b"\n"[0], b"\r"[0]
 DECIMAL_COMMA = re.compile(r"\s*[+-]?\d[\d.]*,\d+\s*")
 SPACE_AFTER_QUOTE = {each: re.compile(f'"[ \\xa0]+(?={re.escape(each)}|\r|\n|$)') for each in DELIMITER_NAMES}
 
 
-class NotUtf8(Exception):
-    """The bytes of a file are not UTF-8."""
+@dataclass(frozen=True)
+class Source:
+    """A file of records, as duckdb is asked to read it.
+
+    Args:
+        path: the file; `delimiter`: what stands between two of its fields; `skip`: lines before the first record.
+        has_header: whether the first record is no row.
+        names, rows: of the columns; how many rows there are, by our own count.
+        notes: how it was taken, where it is not as usual: sentences.
+        longest: bytes of its longest line.
+        written: what was found in the file that the user gave.
+    """
+
+    path: Path
+    delimiter: str
+    skip: int
+    has_header: bool
+    names: list[str]
+    rows: int
+    notes: tuple[str, ...]
+    longest: int
+    written: str
+
+
+def sources(name: str, path: Path, suffix: str, folder: Path, header: bool) -> Iterator[Source]:
+    """A file of UTF-8 text as it stands, if it is plain, and then written again in one plain form.
+
+    Args:
+        name: what messages call the file.
+        path: where it is.
+        suffix: how the name ends of the file that was given: a .tsv file has tabs.
+        folder: for the copy.
+        header: whether the first record holds names.
+
+    Raises: DataError where it is no table; of the second, naming the line, where records differ in length.
+    """
+    layout = find_layout(name, path, suffix)
+    columns = len(layout.sample[0][1])
+    count = count_records(name, path, layout.delimiter, columns)
+    found = find_header(name, layout.sample, header)
+    if len(layout.sample) == found.records:
+        raise DataError(f"{name}: the file has a header and no rows; at least one row is needed. {NO_HEADER}")
+    usual = {".tsv": "\t", ".tab": "\t", ".psv": "|"}.get(suffix, ",")
+    notes = []
+    if layout.delimiter != usual:
+        notes.append(f"Fields are separated by {DELIMITER_NAMES[layout.delimiter]}s.")
+    if not count.is_plain and layout.delimiter != " ":
+        notes.append("Quotes or line ends were not as usual and were put in order.")
+    if count.is_plain and layout.delimiter != " " and found.records < 2 and not (layout.skip and columns == 1):
+        rows, said = count.records - found.records, (*notes, *_blank(count), *found.notes)
+        yield Source(
+            path,
+            layout.delimiter,
+            layout.skip,
+            found.records > 0,
+            found.names,
+            rows,
+            said,
+            count.longest,
+            layout.delimiter,
+        )
+    plain = folder / "plain.csv"
+    written = write_plain(name, path, layout.delimiter, columns, found.records, plain)
+    said = (*notes, *_blank(written), *found.notes)
+    yield Source(plain, ",", 0, False, found.names, written.records, said, written.longest, layout.delimiter)
+
+
+def _blank(count: "Count") -> list[str]:
+    lines = count.blank_lines
+    return [f"{lines:,} blank line{'s were' if lines > 1 else ' was'} left out."] if lines else []
 
 
 @dataclass(frozen=True)
@@ -53,14 +122,16 @@ class Count:
         blank_lines: lines without anything on them that were left out.
         is_plain: whether the file is written as a strict reader expects it: every record of equal length, quotes at
             both ends of a field, line ends of one kind. Where it is not, records may be wrong.
+        longest: bytes of the longest record.
     """
 
     records: int
     blank_lines: int
     is_plain: bool
+    longest: int = 0
 
 
-def find_layout(name: str, path: Path) -> Layout:
+def find_layout(name: str, path: Path, suffix: str) -> Layout:
     """The delimiter and first records of a file of UTF-8 text.
 
     The delimiter is the one that cuts the first records into equally many fields, and into the most of them, where
@@ -70,6 +141,7 @@ def find_layout(name: str, path: Path) -> Layout:
     Args:
         name: what messages call the file.
         path: where it is.
+        suffix: how the name of the file ends.
 
     Raises: DataError where the file is empty.
     """
@@ -79,8 +151,9 @@ def find_layout(name: str, path: Path) -> Layout:
             head = file.read(1 << 16)
     if not head:
         raise DataError(f"{name}: the file has no content; a header and at least one row are needed. Save it again.")
+    _check_width(name, path)
     best: tuple[tuple[bool, int], str] | None = None
-    is_tabbed = path.suffix.lower() == ".tsv" and b"\t" in head
+    is_tabbed = suffix == ".tsv" and b"\t" in head
     for delimiter in "\t" if is_tabbed else DELIMITERS:
         records = [fields for _, fields in islice(_records(name, path, delimiter, strict=False), SNIFFED_RECORDS)]
         widths = {len(fields) for fields in records}
@@ -100,6 +173,19 @@ def find_layout(name: str, path: Path) -> Layout:
     return Layout(best[1], sample, skip=sample[0][0] - 1)
 
 
+def _check_width(name: str, path: Path) -> None:
+    """Raises: DataError where the first line cannot be that of a table, before it is cut into a list of its fields."""
+    with path.open("rb") as file:
+        line = file.readline(MOST_LINE_BYTES + 1)
+    widest = max(map(line.count, (each.encode() for each in DELIMITERS)))
+    if len(line) > MOST_LINE_BYTES or widest >= MOST_COLUMNS:
+        what = f"{widest + 1:,} fields" if widest >= MOST_COLUMNS else f"more than {MOST_LINE_BYTES:,} bytes"
+        raise DataError(
+            f"{name}: the first line has {what}; at most {MOST_COLUMNS:,} columns in {MOST_LINE_BYTES >> 20} MiB are "
+            "read. Check its line ends and delimiter, or write it as .npy."
+        )
+
+
 def _has_columns_of_spaces(name: str, path: Path) -> bool:
     records = [fields for _, fields in islice(_records(name, path, " ", strict=False), SNIFFED_RECORDS)]
     widths = {len(fields) for fields in records}
@@ -115,9 +201,9 @@ def count_records(name: str, path: Path, delimiter: str, columns: int) -> Count:
     That holds as long as quotes open at the start of a field; where one does not, the file is not plain.
     Blank lines are no records, except in a file of one column, where they are missing values.
 
-    Raises: NotUtf8; DataError, naming the line, for a zero byte.
+    Raises: DataError, naming the line, for a zero byte.
     """
-    decoder = codecs.getincrementaldecoder("utf-8")()
+    longest = before_chunk = 0
     records = lines = fields_before = blank_lines = 0
     inside = np.uint8(0)
     before = NEWLINE
@@ -125,10 +211,6 @@ def count_records(name: str, path: Path, delimiter: str, columns: int) -> Count:
     kinds: set[bool] = set()
     with path.open("rb") as file:
         for chunk, is_written in _chunks(file):
-            try:
-                decoder.decode(chunk)
-            except UnicodeDecodeError:
-                raise NotUtf8 from None
             if b"\0" in chunk:
                 line = lines + chunk[: chunk.index(b"\0")].count(b"\n") + 1
                 raise DataError(
@@ -165,12 +247,16 @@ def count_records(name: str, path: Path, delimiter: str, columns: int) -> Count:
             marks_before = np.searchsorted(marks, ends)
             if not len(ends):
                 fields_before += len(marks)
+                before_chunk += len(data)
+                longest = max(longest, before_chunk)
                 blank_so_far = blank_so_far and not chunk.strip(b"\r")
                 continue
             found = np.diff(marks_before, prepend=0) + 1
             found[0] += fields_before
             starts = np.concatenate([[0], ends[:-1] + 1])
             length = ends - starts
+            longest = max(longest, before_chunk + int(length[0]), int(length.max()))
+            before_chunk = len(data) - int(ends[-1]) - 1
             blank = (length == 0) | ((length == 1) & (data[starts] == RETURN))
             blank[0] = blank_so_far and not chunk[: ends[0]].strip(b"\r")
             if columns == 1:
@@ -181,7 +267,7 @@ def count_records(name: str, path: Path, delimiter: str, columns: int) -> Count:
             blank_lines += int(np.count_nonzero(blank))
             fields_before = len(marks) - int(marks_before[-1])
             blank_so_far = not chunk[ends[-1] + 1 :].strip(b"\r")
-    return Count(records, blank_lines, is_plain and not inside and len(kinds) < 2)
+    return Count(records, blank_lines, is_plain and not inside and len(kinds) < 2, longest)
 
 
 def _chunks(file: BinaryIO) -> Iterator[tuple[bytes, bool]]:
@@ -232,7 +318,7 @@ class _BadQuotes(DataError):
 def _rewrite(
     name: str, path: Path, delimiter: str, columns: int, skip: int, target: Path, mend: Callable[[str], str] | None
 ) -> Count:
-    count = blank_lines = 0
+    count = blank_lines = longest = 0
     with target.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         for line, fields in _records(name, path, delimiter, strict=True, mend=mend, with_blank=True):
@@ -247,8 +333,10 @@ def _rewrite(
                 )
             count += 1
             if count > skip:
-                writer.writerow([field.strip() for field in fields])
-    return Count(count - skip, blank_lines, True)
+                stripped = [field.strip() for field in fields]
+                longest = max(longest, 4 * sum(map(len, stripped)) + 3 * columns)  # bytes, at the most
+                writer.writerow(stripped)
+    return Count(count - skip, blank_lines, True, longest)
 
 
 def _records(
@@ -274,6 +362,7 @@ def _records(
 
     Raises: DataError for quotes that do not pair, where strict.
     """
+    csv.field_size_limit(max(csv.field_size_limit(), MOST_LINE_BYTES))  # 131,072 by itself, of the whole process
     with path.open(encoding="utf-8-sig", errors="replace", newline="") as file:
         lines: Iterable[str] = map(mend, file) if mend else file
         if delimiter == " ":

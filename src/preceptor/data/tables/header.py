@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from itertools import pairwise
 
-from preceptor.data.tables.fields import is_like_number, is_missing
+from preceptor.data.tables.names import numbered, told_apart
+from preceptor.data.tables.tokens import is_like_number, is_missing
 from preceptor.errors import DataError
 from preceptor.words import listing
 
@@ -27,24 +28,19 @@ class Header:
     notes: tuple[str, ...] = ()
 
 
-def numbered(count: int) -> list[str]:
-    """The names of columns that have none."""
-    return [f"column{number}" for number in range(1, count + 1)]
-
-
 def find_header(name: str, sample: list[tuple[int, list[str]]], header: bool) -> Header:
     """The names of the columns, from the line numbers and fields of the first records.
 
     A second header row is found where it has text and the rows below have only numbers, and it names the columns that
-    the first leaves without a name, or stands above all columns of numbers (units). Both rows are put together.
+    the first leaves without a name, or stands above all columns of numbers (units). Both rows are put together. Names
+    that come more than once are numbered.
 
     Args:
         name: what messages call the file.
         sample: line number and fields of the first records.
         header: whether the first record holds names.
 
-    Raises: DataError where the first record is clearly data though names were promised, or the other way round; where
-    a name comes twice.
+    Raises: DataError where the first record is clearly data though names were promised, or the other way round.
     """
     line = sample[0][0]
     first = [field.strip() for field in sample[0][1]]
@@ -62,17 +58,8 @@ def find_header(name: str, sample: list[tuple[int, list[str]]], header: bool) ->
         notes.append(
             f"Lines {line} and {second} both hold names; each column has both, as in {_example(first, rows[0], names)}."
         )
-    nameless = [number for number, each in enumerate(names, 1) if not each]
-    if nameless:
-        names = [each or f"column{number}" for number, each in enumerate(names, 1)]
-        notes.append(f"Columns without a name are called {listing(f'column{number}' for number in nameless)}.")
-    repeated = sorted({each for each in names if names.count(each) > 1}) if len(set(names)) < width else []
-    if repeated:
-        raise DataError(
-            f"{name}: line {line} names {listing(map(repr, repeated))} more than once; every column needs a name "
-            f"of its own. Rename them. {NO_HEADER}"
-        )
-    return Header(names, records, tuple(notes))
+    names, changes = told_apart(names)
+    return Header(names, records, (*notes, *changes))
 
 
 def _number_columns(rows: list[list[str]], fewest: int) -> list[int]:

@@ -3,7 +3,8 @@
 import numpy as np
 
 from preceptor.data.tables.columns import as_text, missing_rows, objects
-from preceptor.data.tables.table import Table
+from preceptor.data.tables.fields import EXACT, TRUTH_WORDS
+from preceptor.data.tables.table import TRUTH, ZONED, Table
 from preceptor.errors import DataError
 from preceptor.words import closest, listing
 
@@ -22,19 +23,27 @@ def append_rows(table: Table, other: Table) -> Table:
             f"{other.name}: {listing(map(repr, absent))} {'is' if len(absent) == 1 else 'are'} missing; every column "
             f"of {table.name} is needed. Add what is missing.{closest(absent[0], other.columns)}"
         )
-    columns = {
-        name: np.concatenate(_alike(table, other, name, values, other.columns[name]))
-        for name, values in table.columns.items()
+    both = {name: _alike(table, other, name) for name in table.columns}
+    columns = {name: np.concatenate(parts) for name, parts in both.items()}
+    senses = {
+        name: sense
+        for name, values in columns.items()
+        for sense in (_kind(table, name), _kind(other, name))
+        if (sense, values.dtype.kind) in ((TRUTH, "f"), (ZONED, "M"))
     }
+    texts = {name: np.concatenate([own, other.texts[name]]) for name, own in table.texts.items() if name in other.texts}
     more = [name for name in other.columns if name not in table.columns]
     notes = (f"{other.name} has columns that {table.name} lacks, which are left out: {listing(more)}.",) if more else ()
-    return Table(table.name, columns, (*table.notes, *other.notes, *notes))
+    return Table(table.name, columns, (*table.notes, *other.notes, *notes), senses, texts)
 
 
-def _alike(table: Table, other: Table, name: str, mine: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, ...]:
+def _alike(table: Table, other: Table, name: str) -> tuple[np.ndarray, ...]:
     """Both columns in a form that they can have together."""
+    mine, theirs = table.columns[name], other.columns[name]
+    here, there = _kind(table, name), _kind(other, name)
     if mine.shape[1:] == theirs.shape[1:]:
-        here, there = _kind(mine), _kind(theirs)
+        if here == there == "numbers" and mine.ndim == 1:
+            return _exact(mine, theirs)
         if here == there:
             return mine, theirs
         if here == "text":
@@ -43,24 +52,45 @@ def _alike(table: Table, other: Table, name: str, mine: np.ndarray, theirs: np.n
             return _with_gaps(mine, len(theirs))
         if mine.ndim == 1 and missing_rows(mine).all():
             return _with_gaps(theirs, len(mine))[::-1]
-        if here == "true or false" and there == "text" and set(theirs.tolist()) <= {"True", "False", None}:
-            return as_text(mine), theirs
+        if (
+            here == TRUTH
+            and there == "text"
+            and {str(each).lower() for each in theirs.tolist()} <= {*TRUTH_WORDS, "none"}
+        ):
+            words = ("" if each is None else each.lower() for each in theirs.tolist())
+            return mine.astype(np.float64), np.array([TRUTH_WORDS.get(word, np.nan) for word in words])
+        if mine.dtype == np.int64 and there == "text" and all(map(_is_whole, theirs.tolist())):
+            return as_text(mine), theirs  # whole numbers beside gaps, beyond what a number of any type holds
     raise DataError(
-        f"{other.name}: column {name!r} holds {_kind(theirs)}, and in {table.name} it holds {_kind(mine)}; both must "
+        f"{other.name}: column {name!r} holds {there}, and in {table.name} it holds {here}; both must "
         "be the same. Mend the column."
     )
+
+
+def _exact(mine: np.ndarray, theirs: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Two columns of numbers; as text where whole ones would become others beside gaps. Shapes: (row,)."""
+    if mine.dtype != theirs.dtype:
+        whole = mine if mine.dtype == np.int64 else theirs
+        if len(whole) and max(-int(whole.min()), int(whole.max())) > EXACT:
+            return as_text(mine), as_text(theirs)
+    return mine, theirs
+
+
+def _is_whole(text: str | None) -> bool:
+    return text is None or text.lstrip("+-").isdecimal()
 
 
 def _with_gaps(values: np.ndarray, count: int) -> tuple[np.ndarray, np.ndarray]:
     """A column and so many missing values of its kind."""
     if values.dtype.kind == "M":
         return values, np.full(count, np.datetime64("NaT"), values.dtype)
-    if values.dtype.kind in "iuf":
-        return values, np.full(count, np.nan)
-    return as_text(values), objects([None] * count, count)
+    if values.dtype == object:
+        return values, objects([None] * count, count)
+    return _exact(values.astype(np.float64) if values.dtype == bool else values, np.full(count, np.nan))
 
 
-def _kind(values: np.ndarray) -> str:
+def _kind(table: Table, name: str) -> str:
+    values, sense = table.columns[name], table.senses.get(name)
     if values.ndim == 2:
         return f"blocks of {values.shape[1]:,} numbers"
-    return {"O": "text", "M": "dates", "b": "true or false"}.get(values.dtype.kind, "numbers")
+    return sense or {"O": "text", "M": "dates", "b": TRUTH}.get(values.dtype.kind, "numbers")

@@ -1,45 +1,47 @@
 """Tables in JSON: one object a line, a list of objects, or an object of lists."""
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator
+from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 from preceptor.data.tables.columns import as_column, objects
 from preceptor.data.tables.fields import Said, settle
+from preceptor.data.tables.names import told_apart
+from preceptor.data.tables.scratch import check_memory
 from preceptor.data.tables.table import Table
-from preceptor.data.tables.text import HEAD_BYTES, said, single_byte_encoding, to_utf8, wide_encoding
 from preceptor.errors import DataError
 from preceptor.words import listing
 
 SCALARS = (str, int, float, bool, type(None))
+HEAD_BYTES = 1 << 16
+MEMORY_OF_A_BYTE = 10  # measured: Python objects of numbers of a few digits
+SOME_CELLS = 1 << 24  # 128 MiB of pointers: below it nobody is asked how full a table is
+CELLS_OF_A_BYTE = 8  # `"a":1,` fills one cell with six bytes; beyond it all but one of 50 cells are empty
 
 
-def read_json(name: str, path: Path, folder: Path) -> Table:
-    """Reads a .json, .jsonl or .ndjson file. Text stands for what it does in CSV; a key that a row lacks is missing.
+def read_json(name: str, path: Path, *, is_one: bool, texts: Collection[str | None] = ()) -> Table:
+    """Reads the UTF-8 text of a .json, .jsonl or .ndjson file. Text stands for what it does in CSV; a key that a row
+    lacks is missing.
 
     Args:
         name: what messages call the file, and the name of the table.
         path: where it is.
-        folder: for a copy in UTF-8.
+        is_one: whether it should be one value, as a .json file is, and not one in each line.
+        texts: columns whose fields are kept as they stand.
 
-    Raises: DataError, naming line or row and key, where it is not a table of numbers, truth values and text.
+    Raises: DataError, naming line or row and key, where it is not a table of numbers, truth values and text, or would
+    be far larger than the file because each row has keys of its own.
     """
-    notes: list[str] = []
     with path.open("rb") as file:
-        head = file.read(HEAD_BYTES)
-    encoding = wide_encoding(name, head)
-    if not encoding and not _is_utf8(path):
-        encoding = single_byte_encoding(name, path)
-    if encoding:
-        path = to_utf8(name, path, encoding, folder)
-        notes.append(said(encoding))
-        with path.open("rb") as file:
-            head = file.read(HEAD_BYTES)
-    start = head.lstrip(b"\xef\xbb\xbf \t\r\n")
+        start = file.read(HEAD_BYTES).lstrip(b"\xef\xbb\xbf \t\r\n")
     if not start:
         raise DataError(f"{name}: the file has no content; at least one row is needed. Save it again.")
-    whole = _whole(name, path) if start[:1] == b"[" or path.suffix.lower() == ".json" else None
+    size = path.stat().st_size
+    check_memory(MEMORY_OF_A_BYTE * size, f"{name}: {size:,} bytes of JSON")
+    decode = json.JSONDecoder(object_pairs_hook=_pairs, parse_float=_Written if texts else None).decode
+    whole = _whole(name, path, decode) if is_one or start[:1] == b"[" else None
     if isinstance(whole, dict) and whole and all(isinstance(values, list) for values in whole.values()):
         columns, gaps = dict(whole), 0
         lengths = {key: len(values) for key, values in columns.items()}
@@ -57,41 +59,56 @@ def read_json(name: str, path: Path, folder: Path) -> Table:
         elif whole is not None:
             listed = [("row 1", whole)]
         else:
-            listed = _lines(name, path)
-        columns, gaps = _columns(name, listed)
+            listed = _lines(name, path, decode)
+        columns, gaps = _columns(name, listed, max(SOME_CELLS, CELLS_OF_A_BYTE * size))
     rows = len(next(iter(columns.values()), ()))
     if not rows:
         raise DataError(f"{name}: the file has no rows; at least one row is needed. Check how it was written.")
+    bad = next((key for key in columns if not _is_whole(key)), None)
+    if bad is not None:
+        raise DataError(f"{name}: the key {bad!r} holds half a character; whole ones are needed. Write the file again.")
+    names, changes = told_apart(columns)
+    notes = list(changes)
     if gaps:
         many = "values are missing because their rows lack" if gaps > 1 else "value is missing because its row lacks"
         notes.append(f"{gaps:,} {many} the key.")
-    say = Said()
-    found = {}
-    for key, values in columns.items():
-        column = as_column(name, key, objects(values, rows))
-        if column.dtype == object and not _is_whole("".join(each for each in column.tolist() if each)):
+    said = Said()
+    found, kept = {}, {}
+    for key, (old, values) in zip(names, columns.items(), strict=True):
+        column = as_column(name, key, objects(values, rows), said=said)
+        text = column.values
+        if text.dtype == object and not _is_whole("".join(each for each in text.tolist() if each)):
             raise DataError(
-                f"{name}: the text under {key!r} holds half a character (\\ud800 to \\udfff alone); whole ones are "
+                f"{name}: the text under {old!r} holds half a character (\\ud800 to \\udfff alone); whole ones are "
                 "needed. Write the file again."
             )
-        found[key] = settle(key, column, say) if column.dtype == object else column
-    return Table(name, found, (*notes, *say.sentences()))
+        found[key] = settle(key, text, said) if text.dtype == object else column
+        if key in texts:
+            kept[key] = objects(map(_as_stood, values), rows)
+    return Table.of(name, found, (*notes, *said.sentences()), kept)
+
+
+class _Written(float):
+    """A number that knows how it was written."""
+
+    def __new__(cls, text: str) -> "_Written":
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    text: str
+
+
+def _as_stood(value: Any) -> str:
+    if value is None or isinstance(value, bool):
+        return "" if value is None else str(value).lower()
+    return value.text if isinstance(value, _Written) else str(value)
 
 
 def _is_whole(text: str) -> bool:
     try:
         text.encode()
     except UnicodeEncodeError:
-        return False
-    return True
-
-
-def _is_utf8(path: Path) -> bool:
-    try:
-        with path.open(encoding="utf-8") as file:
-            while file.read(1 << 20):
-                pass
-    except UnicodeDecodeError:
         return False
     return True
 
@@ -104,11 +121,11 @@ def _pairs(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return found
 
 
-def _whole(name: str, path: Path) -> Any:
+def _whole(name: str, path: Path, decode: Callable[[str], Any]) -> Any:
     """The one value in a file, None where it holds several, one a line."""
     text = path.read_text(encoding="utf-8-sig")
     try:
-        return json.loads(text, object_pairs_hook=_pairs)
+        return decode(text)
     except json.JSONDecodeError as error:
         if error.msg == "Extra data" and text.lstrip()[:1] == "{":
             return None
@@ -120,12 +137,12 @@ def _whole(name: str, path: Path) -> Any:
         raise _unread(name, "", error) from None
 
 
-def _lines(name: str, path: Path) -> Iterator[tuple[str, Any]]:
+def _lines(name: str, path: Path, decode: Callable[[str], Any]) -> Iterator[tuple[str, Any]]:
     with path.open(encoding="utf-8-sig") as file:
         for number, line in enumerate(file, 1):
             if line.strip():
                 try:
-                    yield f"line {number:,}", json.loads(line, object_pairs_hook=_pairs)
+                    yield f"line {number:,}", decode(line)
                 except json.JSONDecodeError as error:
                     raise DataError(
                         f"{name}: line {number:,}, character {error.colno:,}: this is no JSON ({error.msg}); one "
@@ -145,10 +162,13 @@ def _unread(name: str, where: str, error: Exception) -> DataError:
     )
 
 
-def _columns(name: str, records: Iterable[tuple[str, Any]]) -> tuple[dict[str, list[Any]], int]:
-    """The values under each key, and how many are missing because a record lacks the key."""
+def _columns(name: str, records: Iterable[tuple[str, Any]], most: int) -> tuple[dict[str, list[Any]], int]:
+    """The values under each key, and how many are missing because a record lacks the key.
+
+    Raises: DataError for a record that is none, and where the table would have more cells than `most`.
+    """
     columns: dict[str, list[Any]] = {}
-    gaps = 0
+    rows = known = 0
     for rows, (place, record) in enumerate(records, 1):
         if not isinstance(record, dict):
             raise DataError(
@@ -158,16 +178,19 @@ def _columns(name: str, records: Iterable[tuple[str, Any]]) -> tuple[dict[str, l
         for key, value in record.items():
             if not isinstance(value, SCALARS):
                 raise _nested(name, place, key, value)
-            if key not in columns:
-                columns[key] = [None] * (rows - 1)
-                gaps += rows - 1
-            columns[key].append(value)
-        if len(record) < len(columns):
-            for values in columns.values():
-                if len(values) < rows:
-                    values.append(None)
-                    gaps += 1
-    return columns, gaps
+            values = columns.setdefault(key, [])
+            if len(values) < rows - 1:
+                values.extend(repeat(None, rows - 1 - len(values)))
+            values.append(value)
+        known += len(record)
+        if rows * len(columns) > most:
+            raise DataError(
+                f"{name}: {len(columns):,} different keys in {rows:,} rows, nearly all without a value in each; rows "
+                "that share their keys are needed. Write what each key tells as a value."
+            )
+    for values in columns.values():
+        values.extend(repeat(None, rows - len(values)))
+    return columns, rows * len(columns) - known
 
 
 def _nested(name: str, place: str, key: str, value: Any) -> DataError:

@@ -1,24 +1,24 @@
 """A table in memory: named columns of equal length."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
 import numpy as np
 
+from preceptor.data.tables.names import find_column
 from preceptor.errors import DataError
-from preceptor.words import closest, listing
 
 # What the values of a column stand for, where their type does not say it.
 TRUTH = "true or false"  # numbers: 1, 0, and NaN for missing
 ZONED = "times with a zone"  # datetime64, in UTC
 
 
-def check_column(where: str, name: str, columns: Collection[str]) -> None:
-    """Raises: DataError, naming the columns that exist, where a table has none of that name."""
-    if name not in columns:
-        raise DataError(
-            f"{where}: there is no column {name!r}; the columns are {listing(columns)}.{closest(name, columns)}"
-        )
+class Column(NamedTuple):
+    """One column in the form for a Table, and what its values stand for where their type does not say it."""
+
+    values: np.ndarray
+    sense: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,19 @@ class Table:
                 f"{lengths[other]:,}; all columns need the same length. Check how they were put together."
             )
 
+    @classmethod
+    def of(
+        cls,
+        name: str,
+        columns: Mapping[str, Column],
+        notes: Sequence[str] = (),
+        texts: Mapping[str, np.ndarray] | None = None,
+    ) -> "Table":
+        """A table of columns with their senses. Raises: DataError as Table."""
+        values = {each: column.values for each, column in columns.items()}
+        senses = {each: column.sense for each, column in columns.items() if column.sense}
+        return cls(name, values, tuple(notes), senses, texts or {})
+
     @property
     def rows(self) -> int:
         """The number of rows, 0 for a table without columns."""
@@ -65,12 +78,10 @@ class Table:
 
     def without(self, *names: str) -> "Table":
         """The table less the named columns. Raises: DataError where a name is unknown."""
-        for name in names:
-            self.column(name)
-        kept = {name: values for name, values in self.columns.items() if name not in names}
+        left_out = {find_column(self.name, name, self.columns) for name in names}
+        kept = {name: values for name, values in self.columns.items() if name not in left_out}
         return replace(self, columns=kept)
 
     def column(self, name: str) -> np.ndarray:
         """The values of one column. Raises: DataError, naming the columns that exist, where the name is unknown."""
-        check_column(self.name, name, self.columns)
-        return self.columns[name]
+        return self.columns[find_column(self.name, name, self.columns)]

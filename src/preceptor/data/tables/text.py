@@ -31,7 +31,31 @@ AFTER_LETTER = re.compile(rb"[A-Za-z]([\x80-\xff])(?=[A-Za-z])")
 CONTROLS = bytes(set(range(32)) - set(b"\t\n\r\f\v\x1a\x1b"))
 
 
-def wide_encoding(name: str, head: bytes) -> str | None:
+def as_utf8(name: str, path: Path, folder: Path) -> tuple[Path, tuple[str, ...]]:
+    """A file of text as UTF-8: itself, or a copy in the folder, and what is to be said of its encoding.
+
+    Raises: DataError where these are no bytes of a text.
+    """
+    with path.open("rb") as file:
+        encoding = _wide_encoding(name, file.read(HEAD_BYTES))
+    if encoding is None and not _is_utf8(path):
+        encoding = _single_byte_encoding(name, path)
+    return (path, ()) if encoding is None else (_to_utf8(name, path, encoding, folder), (_said(encoding),))
+
+
+def _is_utf8(path: Path) -> bool:
+    decoder = codecs.getincrementaldecoder("utf-8")()
+    try:
+        with path.open("rb") as file:
+            while chunk := file.read(CHUNK_BYTES):
+                decoder.decode(chunk)
+            decoder.decode(b"", final=True)
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _wide_encoding(name: str, head: bytes) -> str | None:
     """The encoding of a file of two or four bytes per character, told from its beginning; None for one of bytes.
 
     Raises: DataError where these are no bytes of a text.
@@ -53,7 +77,7 @@ def wide_encoding(name: str, head: bytes) -> str | None:
     return None
 
 
-def single_byte_encoding(name: str, path: Path) -> str:
+def _single_byte_encoding(name: str, path: Path) -> str:
     """The most likely encoding of one byte per character, for a file that is not UTF-8.
 
     Windows-1252, unless it has bytes that it leaves undefined (then Latin-1), or the bytes between letters are those
@@ -78,12 +102,12 @@ def single_byte_encoding(name: str, path: Path) -> str:
     return "latin-1" if undefined else "cp1252"
 
 
-def to_utf8(name: str, path: Path, encoding: str, folder: Path) -> Path:
+def _to_utf8(name: str, path: Path, encoding: str, folder: Path) -> Path:
     """Writes the text of a file as UTF-8 into the folder, line for line; returns the path of the copy.
 
     Raises: DataError, naming the line, where the bytes are not of this encoding.
     """
-    target = folder / f"utf8{path.suffix}"
+    target = folder / "utf8.txt"
     decoder = codecs.getincrementaldecoder(encoding)()
     lines = 1
     with path.open("rb") as source, target.open("w", encoding="utf-8", newline="") as file:
@@ -102,7 +126,7 @@ def to_utf8(name: str, path: Path, encoding: str, folder: Path) -> Path:
             ) from None
 
 
-def said(encoding: str) -> str:
+def _said(encoding: str) -> str:
     """The sentence about an encoding that was found, or guessed."""
     if encoding.startswith("utf"):
         return f"The text is {SPOKEN[encoding]}."

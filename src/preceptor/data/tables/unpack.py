@@ -11,6 +11,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
+from preceptor.data.tables.names import printable
 from preceptor.errors import DataError
 from preceptor.words import listing
 
@@ -70,7 +71,7 @@ def unpack(path: Path, folder: Path) -> tuple[Path, str]:
         kind, opened = COMPRESSED[suffix]
         _check_memory(path)
         with opened(path, "rb") as source:
-            return _write(path, inner, cast(IO[bytes], source), folder), f"{inner} was unpacked from {kind}."
+            return _write(path, inner, cast(IO[bytes], source), folder), f"{printable(inner)} was unpacked from {kind}."
     except DAMAGED as error:
         raise _damaged(path, error) from None
     except OSError as error:
@@ -79,10 +80,15 @@ def unpack(path: Path, folder: Path) -> tuple[Path, str]:
         raise _damaged(path, error) from None
 
 
+def _refused(path: Path, why: str) -> DataError:
+    return DataError(f"{printable(path.name)}: {why}")
+
+
 def _damaged(path: Path, error: Exception) -> DataError:
-    return DataError(
-        f"{path.name}: the archive cannot be unpacked ({str(error).rstrip('.') or 'it ends too soon'}); a whole "
-        f"{path.suffix.lower()} file is needed. Fetch it again, or unpack it and give the table itself."
+    return _refused(
+        path,
+        f"the archive cannot be unpacked ({str(error).rstrip('.') or 'it ends too soon'}); a whole "
+        f"{path.suffix.lower()} file is needed. Fetch it again, or unpack it and give the table itself.",
     )
 
 
@@ -99,12 +105,13 @@ def _from_zip(path: Path, folder: Path) -> tuple[Path, str]:
         files = [each for each in archive.infolist() if not each.is_dir()]
         member = files[_only_table(path, [each.filename for each in files])]
         if member.flag_bits & 1:
-            raise DataError(
-                f"{path.name}: {member.filename} is encrypted; a table without a password is needed. Unpack it first."
+            raise _refused(
+                path,
+                f"{printable(member.filename)} is encrypted; a table without a password is needed. Unpack it first.",
             )
         inner = Path(member.filename).name
         with archive.open(member) as source:
-            return _write(path, inner, source, folder), f"{inner} was unpacked from zip."
+            return _write(path, inner, source, folder), f"{printable(inner)} was unpacked from zip."
 
 
 def _from_tar(path: Path, suffix: str, folder: Path) -> tuple[Path, str]:
@@ -117,9 +124,10 @@ def _from_tar(path: Path, suffix: str, folder: Path) -> tuple[Path, str]:
             archive.members = []  # or it keeps them all
             names.append(member.name if member.isreg() else "")
             if len(names) > MOST_MEMBERS:
-                raise DataError(
-                    f"{path.name}: the archive holds more than {MOST_MEMBERS:,} files; one table is needed. Unpack it "
-                    "and give the path of the one that is meant."
+                raise _refused(
+                    path,
+                    f"the archive holds more than {MOST_MEMBERS:,} files; one table is needed. Unpack it "
+                    "and give the path of the one that is meant.",
                 )
     wanted = _only_table(path, names)
     inner = Path(names[wanted]).name
@@ -129,7 +137,7 @@ def _from_tar(path: Path, suffix: str, folder: Path) -> tuple[Path, str]:
                 content = archive.extractfile(member)
                 assert content is not None
                 with content:
-                    said = f"{inner} was unpacked from tar{' and ' * bool(kind)}{kind}."
+                    said = f"{printable(inner)} was unpacked from tar{' and ' * bool(kind)}{kind}."
                     return _write(path, inner, content, folder), said
     raise EOFError
 
@@ -143,7 +151,7 @@ class _Limited:
     def read(self, count: int) -> bytes:
         chunk = self.source.read(count)
         self.count += len(chunk)
-        _check_size(self.path, self.count, len(chunk))
+        check_size(self.path, self.count, len(chunk))
         return chunk
 
 
@@ -159,10 +167,9 @@ def _only_table(path: Path, names: Sequence[str]) -> int:
         tables = [place for place in tables if Path(names[place]).suffix.lower() not in DESCRIPTIONS] or tables
     found = files if len(files) == 1 else tables
     if len(found) != 1:
-        what = f"{len(found)} tables: {listing(names[place] for place in found)}" if found else "no table"
-        raise DataError(
-            f"{path.name}: the archive holds {what}; one is needed. Unpack it and give the path of the one that is "
-            "meant."
+        what = f"{len(found)} tables: {listing(printable(names[place]) for place in found)}" if found else "no table"
+        raise _refused(
+            path, f"the archive holds {what}; one is needed. Unpack it and give the path of the one that is meant."
         )
     return found[0]
 
@@ -178,26 +185,30 @@ def _write(path: Path, inner: str, source: IO[bytes], folder: Path) -> Path:
             if written == 0 and packed_as(chunk):
                 raise _nested(path, inner)
             written += len(chunk)
-            _check_size(path, written, len(chunk))
+            check_size(path, written, len(chunk))
             if shutil.disk_usage(folder).free < 2 * CHUNK_BYTES:
-                raise DataError(
-                    f"{path.name}: no space is left in {folder.parent} after {written:,} bytes; room for the whole "
-                    "table is needed. Free some, or set TMPDIR to a larger disk."
+                raise _refused(
+                    path,
+                    f"no space is left in {folder.parent} after {written:,} bytes; room for the whole "
+                    "table is needed. Free some, or set TMPDIR to a larger disk.",
                 )
             file.write(chunk)
     return target
 
 
-def _check_size(path: Path, count: int, last: int) -> None:
-    """Raises DataError where so many unpacked bytes, the last of them just now, are too many."""
+def check_size(path: Path, count: int, last: int = 0) -> None:
+    """Raises: DataError where so many unpacked bytes, the last of them just now, are too many."""
     packed = path.stat().st_size
     if count > MOST_UNPACKED_BYTES or (count > FREE_BYTES and count > MOST_RATIO * packed):
-        raise DataError(
-            f"{path.name}: {packed:,} bytes unpack to more than {count - last:,}; at most "
+        raise _refused(
+            path,
+            f"{packed:,} bytes unpack to more than {count - last:,}; at most "
             f"{MOST_RATIO} times as many, and {MOST_UNPACKED_BYTES >> 30} GiB, are unpacked. If the file is "
-            "trusted, unpack it and give the table itself."
+            "trusted, unpack it and give the table itself.",
         )
 
 
 def _nested(path: Path, inner: str) -> DataError:
-    return DataError(f"{path.name}: {inner} inside it is an archive itself; a table is needed. Unpack the outer one.")
+    return _refused(
+        path, f"{printable(inner)} inside it is an archive itself; a table is needed. Unpack the outer one."
+    )

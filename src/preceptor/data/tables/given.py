@@ -1,0 +1,247 @@
+"""Tables given in Python: arrays, mappings, lists of rows, data frames, Arrow tables; with the target beside them."""
+
+import numbers
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from preceptor.data.tables.columns import as_column, objects
+from preceptor.data.tables.fields import Said
+from preceptor.data.tables.names import canonical, told_apart
+from preceptor.data.tables.scratch import check_memory
+from preceptor.data.tables.table import Column, Table
+from preceptor.errors import DataError
+from preceptor.words import listing
+
+BLOCK, TARGET = "x", "target"  # the names of an array, and of a target that comes without one
+
+
+def read_given(source: Any, texts: Collection[str | None] = ()) -> Table:
+    """The table in a Python object. Raises: DataError where it is none."""
+    if isinstance(source, Mapping):
+        return table_of("dictionary", ((name, values, None) for name, values in source.items()), texts)
+    if hasattr(source, "iloc") and hasattr(source, "columns"):
+        named = ((name, source.iloc[:, place]) for place, name in enumerate(source.columns))
+        return table_of("data frame", ((name, *_of_pandas(series)) for name, series in named), texts)
+    if hasattr(source, "get_columns") and hasattr(source, "height"):
+        return table_of("data frame", ((each.name, *_of_polars(each)) for each in source.get_columns()), texts)
+    if hasattr(source, "column_names") and hasattr(source, "num_rows"):
+        columns = ((name, *_of_arrow(source.column(place))) for place, name in enumerate(source.column_names))
+        return table_of("Arrow table", columns, texts)
+    if is_without_names(source):
+        return table_of("array", [(BLOCK, _as_array(source), None)], texts)
+    raise DataError(
+        f"read: a {type(source).__module__}.{type(source).__name__} was given; a path, an array, a mapping of arrays, "
+        "a data frame or an Arrow table is needed. Convert it to one of them."
+    )
+
+
+def table_of(
+    where: str, columns: Iterable[tuple[Any, Any, np.ndarray | None]], texts: Collection[str | None] = ()
+) -> Table:
+    """A table of (name, values, which are missing).
+
+    Names that come twice are numbered; an array with named fields becomes a column for each.
+
+    Raises: DataError for a table without rows, and for values that are no column.
+    """
+    listed = [each for column in columns for each in _fields(*column)]
+    names, notes = told_apart(name for name, _, _ in listed)
+    said, made, kept = Said(), dict[str, Column](), {}
+    for name, (_, values, missing) in zip(names, listed, strict=True):
+        made[name] = as_column(where, name, values, missing, said)
+        if name in texts and made[name].values.ndim == 1:
+            kept[name] = _as_stood(values, missing)
+    table = Table.of(where, made, (*notes, *said.sentences()), kept)
+    if table.rows == 0:
+        what = "no rows" if made else "no columns"
+        raise DataError(f"{where}: it has {what}; at least one row is needed. Check how it was made.")
+    return table
+
+
+def with_target(source: Any, target: Any) -> tuple[Any, str]:
+    """A table and the name of its target, where that was given as values or as the place of a column.
+
+    Args:
+        source: anything `read` takes but a path; or the table that was read.
+        target: a value for each row: an array, a series, a list; or a whole number: the place of a column of an array,
+            or the name of a column.
+
+    Raises: DataError where it is neither, or does not fit the table.
+    """
+    if isinstance(target, numbers.Integral) and not isinstance(target, (bool, np.bool_)):
+        table = source if isinstance(source, Table) else read_given(source)
+        if str(target) in table.columns:
+            return table, str(target)
+        if is_without_names(source):
+            return apart(table, int(target)), str(target)
+        raise DataError(
+            f"{table.name}: the target is {int(target)}; the name of a column is needed: "
+            f"{listing(table.columns, 20)}. Name one of them."
+        )
+    if isinstance(target, tuple) and hasattr(source, "columns") and canonical(target) in map(canonical, source.columns):
+        return source, canonical(target)  # of a data frame whose names have several parts
+    table = source if isinstance(source, Table) else read_given(source)
+    name, values, missing = _labels(table, target)
+    if name in table.columns and _same(table, name, values, missing):
+        return replace(table, texts={**table.texts, name: _as_stood(values, missing)}), name
+    if name in table.columns:
+        name = next(each for each in (TARGET, *(f"{TARGET} ({n})" for n in range(2, 99))) if each not in table.columns)
+    beside = table_of("target", [(name, values, missing)], [name])
+    columns, senses = {**table.columns, **beside.columns}, {**table.senses, **beside.senses}
+    return replace(table, columns=columns, senses=senses, texts={**table.texts, **beside.texts}), name
+
+
+def apart(table: Table, place: int) -> Table:
+    """The table of an array, with one of its columns, counted from 0 or, below it, from the end, as one of its own."""
+    block = table.columns[BLOCK]
+    if not -block.shape[1] <= place < block.shape[1]:
+        raise DataError(
+            f"{table.name}: the target is column {place}; the array has {block.shape[1]:,}, counted from 0. Choose one "
+            "of them."
+        )
+    columns = {BLOCK: np.delete(block, place, axis=1), str(place): block[:, place].astype(np.float64)}
+    return replace(table, columns=columns)
+
+
+def is_without_names(source: Any) -> bool:
+    """Whether a source is an array, or what becomes one: its columns have places and no names."""
+    if (
+        isinstance(source, (str, bytes, Mapping, Table))
+        or hasattr(source, "columns")
+        or hasattr(source, "column_names")
+    ):
+        return False
+    is_rows = isinstance(source, (list, tuple)) and all(np.ndim(each) == 1 for each in source[:1])
+    return is_rows or hasattr(source, "__array__") or _is_sparse(source)
+
+
+def _labels(table: Table, target: Any) -> tuple[str, Any, np.ndarray | None]:
+    """Name, values and gaps of a target given as values."""
+    if hasattr(target, "iloc") and hasattr(target, "columns") and len(target.columns) == 1:
+        target = target.iloc[:, 0]
+    values, missing = _series(target)
+    is_values = isinstance(values, (list, tuple, np.ndarray)) and np.ndim(values) > 0
+    shape = np.shape(values) if isinstance(values, np.ndarray) else (len(values),) if is_values else ()
+    if len(shape) == 2 and shape[1] == 1:
+        values, shape = values[:, 0], shape[:1]
+    if not is_values or len(shape) != 1:
+        what = f"has shape {shape}" if is_values else f"is a {type(target).__name__}"
+        raise DataError(
+            f"{table.name}: the target {what}; the name of a column, or one value for each row, is needed. "
+            + ("Give the class of each row, not a column for each class." if is_values else "Name it: target='price'.")
+        )
+    if shape[0] != table.rows:
+        raise DataError(
+            f"{table.name}: the target has {shape[0]:,} values and the table {table.rows:,} rows; one for each row is "
+            f"needed. Columns to choose from: {listing(table.columns)}."
+        )
+    name = getattr(target, "name", None)
+    return (canonical(name) if isinstance(name, (str, int)) and canonical(name) else TARGET), values, missing
+
+
+def _same(table: Table, name: str, values: Any, missing: np.ndarray | None) -> bool:
+    """Whether the target that was given is a column of the table."""
+    own, given = table.columns[name], as_column(table.name, name, values, missing).values
+    return (
+        own.shape == given.shape
+        and own.dtype == given.dtype
+        and all(a == b or (a != a and b != b) for a, b in zip(own.tolist(), given.tolist(), strict=True))
+    )
+
+
+def _fields(name: Any, values: Any, missing: np.ndarray | None) -> Iterable[tuple[Any, Any, np.ndarray | None]]:
+    """The column, or the columns of an array with named fields."""
+    names = getattr(getattr(values, "dtype", None), "names", None)
+    if not names:
+        return [(name, values, missing)]
+    return [(each, values[each], None) for each in names]
+
+
+def _is_sparse(source: Any) -> bool:
+    return hasattr(source, "toarray") and hasattr(source, "nnz")
+
+
+def _as_array(source: Any) -> np.ndarray:
+    if _is_sparse(source):
+        rows, columns = source.shape
+        check_memory(
+            3 * rows * columns * source.dtype.itemsize,
+            f"sparse matrix: written out, its {rows:,} rows of {columns:,} columns",
+        )
+        return np.asarray(source.toarray())
+    try:
+        found = np.asarray(source)
+    except ValueError:  # rows of different length
+        found = np.empty(0, object)
+    if found.dtype.names is None and (found.ndim != 2 or found.dtype.kind not in "biuf"):
+        what = f"has shape {found.shape}" if found.ndim != 2 else f"holds {_kind(found)}"
+        cure = "Flatten each row: x.reshape(len(x), -1)." if found.ndim > 2 else "Name its columns: {'name': values}."
+        if found.ndim == 1:
+            cure = "One feature: x.reshape(-1, 1); one row: x.reshape(1, -1)."
+        raise DataError(f"array: it {what}; (rows, features) of numbers is needed. {cure}")
+    return found
+
+
+def _kind(values: np.ndarray) -> str:
+    return {"O": "objects", "U": "text", "M": "dates", "c": "complex numbers"}.get(values.dtype.kind, str(values.dtype))
+
+
+def _series(values: Any) -> tuple[Any, np.ndarray | None]:
+    """The values of one column, in whatever it came, and which of them are missing."""
+    if hasattr(values, "iloc"):
+        return _of_pandas(values)
+    if hasattr(values, "to_arrow") and hasattr(values, "is_null"):
+        return _of_polars(values)
+    if hasattr(values, "to_pylist"):
+        return _of_arrow(values)
+    if isinstance(values, (list, tuple)):
+        return objects(values, len(values)), None
+    return (np.asarray(values) if hasattr(values, "__array__") and not np.isscalar(values) else values), None
+
+
+def _of_pandas(series: Any) -> tuple[Any, np.ndarray]:
+    missing = series.isna().to_numpy(dtype=bool)
+    kind = getattr(series.dtype, "kind", "O")
+    if hasattr(series.dtype, "categories"):
+        return objects((str(each) for each in series.astype(object)), len(series)), missing
+    if kind in "biuf" and not (kind == "f" and missing.any()):
+        form: Any = {"b": np.bool_, "i": np.int64, "u": np.uint64, "f": np.float64}[kind]
+        plain = series.to_numpy(dtype=form, na_value=form(0)) if missing.any() else series.to_numpy(dtype=form)
+        return plain, missing
+    if kind == "f":
+        return series.to_numpy(dtype=np.float64, na_value=np.nan), missing
+    if isinstance(series.dtype, np.dtype) and kind != "O":
+        return series.to_numpy(), missing
+    return series.astype(object).to_numpy(dtype=object), missing
+
+
+def _of_polars(series: Any) -> tuple[Any, np.ndarray]:
+    missing = series.is_null().to_numpy()
+    if series.dtype.is_integer():
+        return series.fill_null(0).to_numpy(), missing
+    if series.dtype.is_float():
+        return series.to_numpy(), missing
+    return objects(series.to_list(), len(series)), missing
+
+
+def _of_arrow(column: Any) -> tuple[Any, np.ndarray]:
+    missing = np.asarray(column.is_null())
+    if str(column.type).startswith(("int", "uint")):
+        return np.asarray(column.fill_null(0)), missing
+    if str(column.type).startswith(("float", "double", "halffloat")):
+        return np.asarray(column), missing
+    # to_numpy forgets which values of a dictionary column are missing; to_pylist does not.
+    return objects(column.to_pylist(), len(column)), missing
+
+
+def _as_stood(values: Any, missing: np.ndarray | None) -> np.ndarray:
+    """Values as Python writes them, missing ones empty. Shapes: (row,) -> (row,), objects."""
+    listed = values.tolist() if isinstance(values, np.ndarray) and values.dtype.kind != "M" else list(values)
+    gaps = [False] * len(listed) if missing is None else missing.tolist()
+    texts = (
+        "" if gap or value is None or value != value else str(value) for value, gap in zip(listed, gaps, strict=True)
+    )
+    return objects(texts, len(listed))

@@ -1,0 +1,282 @@
+"""The columns of delimited text, read by duckdb and checked against our own count."""
+
+from collections.abc import Collection, Iterable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from preceptor.data.tables import long_table
+from preceptor.data.tables.columns import as_column
+from preceptor.data.tables.connection import MEMORY_LIMIT, connect, first_line, quoted, without_pattern
+from preceptor.data.tables.delimited import DELIMITER_NAMES, Source
+from preceptor.data.tables.fields import DECIMALS, EXACT, Evidence, NumberForm, Said, settle, words_of
+from preceptor.data.tables.long_table import LongTable, rows_of_a_piece
+from preceptor.data.tables.parquet import describe, exact_selects
+from preceptor.data.tables.scratch import check_memory, check_room
+from preceptor.data.tables.table import Column, Table
+from preceptor.data.tables.tokens import MISSING_WORDS
+from preceptor.errors import DataError
+
+READ_CSV = """
+    SELECT {columns} FROM read_csv($path, delim=$delimiter, header=$header, names=$names, skip=$skip,
+    sample_size=$sample, nullstr=$missing, auto_type_candidates=$candidates,{types} quote='"', escape='"',
+    comment='', compression='none', strict_mode=true, null_padding=false, ignore_errors=false,
+    hive_partitioning=false, max_line_size=$longest)
+"""
+SNIFFED_ROWS = 20_480  # duckdb's own default: rows from which it tells a column's type; more only where that fails
+USUAL_LINE = 2_097_152  # duckdb's own default
+
+
+def read_records(
+    name: str,
+    sources: Iterable[Source],
+    folder: Path,
+    *,
+    may_be_long: bool = False,
+    texts: Collection[str] = (),
+    label: str | None = None,
+) -> Table | LongTable:
+    """The table in a file of records; one of more than MOST_CELLS, where it may be long, is written as Parquet.
+
+    What text stands for is told by `fields`.
+
+    Args:
+        name: what messages call the file, and the name of the table.
+        sources: the file as it stands and then in plainer form, for when duckdb does not take it.
+        folder: for the Parquet file.
+        texts: columns whose fields are kept as they stand.
+        label: a column of whose values is to be known how they are written. Of a long table: about.
+
+    Raises: DataError where duckdb does not take it, or its rows and columns are not those counted before.
+    """
+    import duckdb
+
+    stopped: duckdb.Error | None = None
+    for source in sources:
+        try:
+            if may_be_long and source.rows * len(source.names) > long_table.MOST_CELLS:
+                return _read_long(name, source, folder / "table.parquet", texts, label)
+            return _read_whole(name, source, {*texts, label} & {*source.names})
+        except duckdb.Error as error:
+            stopped = error
+    assert stopped is not None
+    raise DataError(
+        f"{name}: the reader stopped ({first_line(stopped)}); {len(source.names)} fields a line, separated by a "
+        f'{DELIMITER_NAMES[source.written]} and quoted by ", are needed. Check for text after a closing quote.'
+    )
+
+
+def _read_whole(name: str, source: Source, texts: set[str | None]) -> Table:
+    """The table in memory. Raises: duckdb.Error; DataError."""
+    names = source.names
+    check_memory(16 * source.rows * len(names), f"{name}: {source.rows:,} rows of {len(names):,} columns")
+    found = dict(zip(names, _query(source, names), strict=False))
+    if len(found) != len(names) or any(len(values) != source.rows for values in found.values()):
+        raise _other_count(name, source, len(next(iter(found.values()), ())), len(found))
+    said = Said()
+    columns = _settled(source, found, said, decimal_comma=source.written == ";")
+    if DECIMALS in said.changes and any(values.dtype.kind == "f" for values in found.values()):
+        # Beside decimal commas 1.234 is a thousand and more: read again what was taken for decimal points.
+        said = Said()
+        found = dict(zip(names, _query(source, names, as_text=names), strict=True))
+        columns = _settled(source, found, said, decimal_comma=True)
+    kept = [each for each in names if each in texts]
+    fields = _query(source, kept, as_text=kept, missing=()) if kept else []
+    as_stood = {
+        each: np.where(_mask(values), "", np.ma.getdata(values)) for each, values in zip(kept, fields, strict=True)
+    }
+    return Table.of(name, columns, (*source.notes, *said.sentences()), as_stood)
+
+
+def _settled(source: Source, found: dict[str, Any], said: Said, *, decimal_comma: bool) -> dict[str, Column]:
+    """The columns as duckdb gives them in the form for a Table.
+
+    duckdb tells types from the first rows: a column that is empty there comes as text, whatever follows. Whole numbers
+    that it takes for fractions, because they are beyond its integers, are read again as text.
+    """
+    inexact = [name for name, values in found.items() if _may_be_inexact(values)]
+    if inexact:
+        found = found | dict(zip(inexact, _query(source, inexact, as_text=inexact), strict=True))
+    return {name: _settle(name, values, said, decimal_comma) for name, values in found.items()}
+
+
+def _may_be_inexact(values: Any) -> bool:
+    data = np.ma.getdata(values)
+    if data.dtype.kind != "f" or not len(data):
+        return False
+    with np.errstate(invalid="ignore"):
+        return bool((np.isfinite(data) & (np.abs(data) >= EXACT) & ~_mask(values)).any())
+
+
+def _mask(values: Any) -> np.ndarray:
+    return np.ma.getmaskarray(values)
+
+
+def _as_text(values: Any) -> np.ndarray:
+    """A column of text as duckdb gives it, None where it is missing."""
+    column, missing = np.ma.getdata(values), _mask(values)
+    if missing.any():
+        column = column.copy()
+        column[missing] = None
+    return column
+
+
+def _settle(name: str, values: Any, said: Said, decimal_comma: bool) -> Column:
+    if values.dtype != object:
+        return as_column("", name, values)
+    return settle(name, _as_text(values), said, decimal_comma=decimal_comma)
+
+
+def _query(
+    source: Source, names: list[str], as_text: Collection[str] = (), missing: Collection[str] = MISSING_WORDS
+) -> list[Any]:
+    """Some columns as duckdb reads them. Raises: duckdb.Error."""
+    chosen = ", ".join(_place(source, name) for name in names)
+    connection = connect(source.path)
+    try:
+        arguments = _arguments(source, as_text, missing)
+        query = _select(source, chosen, as_text)
+        return _sniffed(lambda sample: list(connection.execute(query, arguments | sample).fetchnumpy().values()))
+    finally:
+        connection.close()
+
+
+def _place(source: Source, name: str) -> str:
+    return f"c{source.names.index(name)}"
+
+
+def _select(source: Source, columns: str, as_text: Collection[str]) -> str:
+    """The query for some columns, of which those of `as_text` are not to be read as numbers."""
+    forced = [] if _is_all_text(source, as_text) else [f"'{_place(source, name)}': 'VARCHAR'" for name in as_text]
+    return READ_CSV.format(columns=columns, types=f" types={{{', '.join(forced)}}}," if forced else "")
+
+
+def _is_all_text(source: Source, as_text: Collection[str]) -> bool:
+    return len(as_text) == len(source.names)
+
+
+def _arguments(source: Source, as_text: Collection[str], missing: Collection[str]) -> dict[str, Any]:
+    return {
+        "path": without_pattern(source.path),
+        "delimiter": source.delimiter,
+        "header": source.has_header,
+        "names": [f"c{number}" for number in range(len(source.names))],
+        "skip": source.skip,
+        "missing": list(missing) or [""],
+        "candidates": ["VARCHAR"] if _is_all_text(source, as_text) else ["BIGINT", "DOUBLE", "VARCHAR"],
+        "longest": max(USUAL_LINE, 2 * source.longest),
+    }
+
+
+def _sniffed(read: Any) -> Any:
+    """Reads with the types that the first rows show, and where they do not fit, with those that all rows show."""
+    import duckdb
+
+    try:
+        return read({"sample": SNIFFED_ROWS})
+    except duckdb.ConversionException:
+        return read({"sample": -1})
+
+
+def _other_count(name: str, source: Source, rows: int, columns: int) -> DataError:
+    return DataError(
+        f"{name}: the reader found {rows:,} rows of {columns:,} columns, and the file has {source.rows:,} rows of "
+        f"{len(source.names):,}; both must be the same. Check for quotes that are not closed."
+    )
+
+
+def _read_long(name: str, source: Source, target: Path, texts: Collection[str], label: str | None) -> LongTable:
+    """The table on the disk. What columns of text stand for is told from all rows. Raises: duckdb.Error; DataError."""
+    check_room(source.path.stat().st_size, name)
+    as_text = [each for each in source.names if each in texts]
+    types = _copied(name, source, target, as_text)
+    inexact = _inexact(target, source, [each for each, kind in types.items() if kind == "DOUBLE"])
+    if inexact:
+        types = _copied(name, source, target, [*as_text, *inexact])
+    selects = {each: _place(source, each) for each in source.names}
+    exact = exact_selects(target, {each: selects[each] for each, kind in types.items() if kind == "BIGINT"})
+    worded = [each for each, kind in types.items() if kind == "VARCHAR"]
+    raw = LongTable(name, target, selects, source.rows, lambda _, values: Column(_as_text(values)))
+    found, turned = _evidence(raw, worded)
+    # As of a table in memory: beside decimal commas 1.234 is a thousand and more.
+    said = Said()
+    is_comma = source.written == ";"
+    finishes = {each: found[each].settled(each, said, decimal_comma=is_comma) for each in worded}
+    kept = {each: f"CAST({selects[each]} AS VARCHAR)" for each in selects if each in texts or each == label}
+    notes = (*source.notes, *said.sentences(), *turned)
+
+    def finish(column: str, values: Any) -> Column:
+        return finishes[column](_as_text(values)) if column in finishes else as_column(name, column, values)
+
+    return LongTable(name, target, selects | exact, source.rows, finish, notes, kept)
+
+
+def _copied(name: str, source: Source, target: Path, as_text: list[str]) -> dict[str, str]:
+    """Writes the table into a Parquet file; tells the type of each column. Raises: duckdb.Error; DataError."""
+    target.unlink(missing_ok=True)
+    connection = connect(source.path, target, memory=MEMORY_LIMIT)
+    try:
+        form = f"(FORMAT parquet, ROW_GROUP_SIZE {long_table.GROUP_ROWS})"
+        copy = f"COPY ({_select(source, '*', as_text)}) TO {quoted(target)} {form}"
+        arguments = _arguments(source, as_text, MISSING_WORDS)
+        _sniffed(lambda sample: connection.execute(copy, arguments | sample))
+    finally:
+        connection.close()
+    found = describe(target)
+    if len(found.types) != len(source.names) or found.rows != source.rows:
+        raise _other_count(name, source, found.rows, len(found.types))
+    return dict(zip(source.names, found.types.values(), strict=True))
+
+
+def _inexact(path: Path, source: Source, names: list[str]) -> list[str]:
+    """The columns of fractions with a number so large that it may be a whole one that was not held exactly."""
+    found = []
+    for name in names:
+        place = _place(source, name)
+        connection = connect(path)
+        try:
+            query = (
+                f"SELECT max(abs({place})) FILTER (isfinite({place})) FROM read_parquet($1, hive_partitioning=false)"
+            )
+            largest = connection.execute(query, [without_pattern(path)]).fetchall()[0][0]
+        finally:
+            connection.close()
+        if largest is not None and largest >= EXACT:
+            found.append(name)
+    return found
+
+
+def _evidence(table: LongTable, names: list[str]) -> tuple[dict[str, Evidence], list[str]]:
+    """What all rows tell of columns of text; one that is seen to be nothing but text is read no further.
+
+    Returns: (what is known of each column, sentences about those that were numbers for a while).
+    """
+    found = {name: Evidence() for name in names}
+    left, turned = names, list[str]()
+    step = rows_of_a_piece(len(names))
+    for start in range(0, table.rows, step):
+        if not left:
+            break
+        piece = table.piece(start, min(start + step, table.rows), left)
+        for name in left:
+            column, forms = piece.columns[name], found[name].numbers
+            found[name].add(*words_of(column))
+            if not forms or not found[name].is_text:
+                continue
+            # Each field alone may go with one form or the other, and all together with none: then none is to blame.
+            row = next((row for row, each in enumerate(column.tolist()) if not _fits(each, forms)), None)
+            if row is not None:
+                turned.append(
+                    f"Column {name!r} holds numbers up to data row {start + row + 1:,}, which holds {column[row]!r}, "
+                    "and so is taken as text; mend it, or leave it empty."
+                )
+        left = [name for name in left if not found[name].is_text]
+    return found, turned
+
+
+def _fits(text: str | None, forms: list[NumberForm]) -> bool:
+    """Whether a field goes with numbers that are written in one of these forms."""
+    alone = Evidence(numbers=list(forms))
+    alone.add(*words_of(np.array([text], object)))
+    return bool(alone.numbers)

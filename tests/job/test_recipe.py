@@ -6,7 +6,7 @@ import pytest
 from preceptor import nn
 from preceptor.data import fit_preprocessor, read
 from preceptor.job import make_settings
-from preceptor.job.recipe import complete, level_features, make_config, number_features
+from preceptor.job.recipe import complete, make_config
 from preceptor.train import AdamW
 
 
@@ -19,16 +19,16 @@ def seen(rows=200, numbers=3, kind="classes"):
 
 
 def test_positions_of_numbers_are_those_of_plain_columns():
-    assert number_features(seen()) == (3, 4, 5)
+    assert seen().plain_numbers == (3, 4, 5)
 
 
 def test_positions_of_numbered_levels():
     city = np.array([f"c{row % 150}" for row in range(600)], object)
     table = read({"n": np.arange(600.0), "city": city, "word": np.array(list("uvw") * 200, object), "town": city})
     found = fit_preprocessor(table, None, np.arange(600), number_levels=True)
-    assert level_features(found) == ((1, 5), (152, 152))
-    assert level_features(fit_preprocessor(table, None, np.arange(600))) == ((), ())
-    assert level_features(seen()) == ((), ())
+    assert found.level_numbers == ((1, 5), (152, 152))
+    assert fit_preprocessor(table, None, np.arange(600)).level_numbers == ((), ())
+    assert seen().level_numbers == ((), ())
 
 
 @pytest.mark.parametrize(
@@ -50,7 +50,7 @@ def test_the_ensemble_by_the_number_of_rows(rows, members, waves):
     assert (settings.members, settings.hidden, settings.waves) == (members, (64, 64), waves)
     assert settings.make_optimiser() == AdamW(weight_decay=0.01)
     assert isinstance(settings.make_loss(2), nn.MemberLoss)
-    network = settings.make_network(2, numbers=number_features(seen()))
+    network = settings.make_network(2, numbers=seen().plain_numbers)
     assert [isinstance(each, nn.Waves) for each in network.layers].count(True) == bool(waves)
 
 

@@ -3,16 +3,12 @@
 The figures that chose each number are in docs/recipe.md.
 """
 
-from collections.abc import Iterator
 from dataclasses import replace
 from itertools import pairwise
 
 import numpy as np
 
 from preceptor.data import Preprocessor
-from preceptor.data.encoding.levels import Codes
-from preceptor.data.encoding.numbers import Numbers
-from preceptor.data.encoding.preprocessor import Feature
 from preceptor.engines import choose_engine
 from preceptor.errors import ConfigError
 from preceptor.job.settings import Settings
@@ -46,7 +42,7 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
 
     What the user chose stays. Completing twice changes nothing.
     """
-    if settings.waves and not number_features(preprocessor):
+    if settings.waves and not preprocessor.plain_numbers:
         raise ConfigError(
             f"fit: received waves {settings.waves}; they are of columns of numbers, and there are none. Leave it out."
         )
@@ -59,7 +55,7 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
     hidden = s.hidden if s.hidden is not None else WIDTHS if ensemble else (128, 64) if s.model == "mlp" else ()
     kind = "classes" if preprocessor.classes is not None else "number"
     many = rows >= ROWS_FOR_WAVES[kind]
-    waves = s.waves if s.waves is not None else WAVES if many and not plain and number_features(preprocessor) else 0
+    waves = s.waves if s.waves is not None else WAVES if many and not plain and preprocessor.plain_numbers else 0
     drop_rate = s.drop_rate
     if drop_rate is None:
         drop_rate = _drop_rate(preprocessor, rows) if ensemble else 0.0
@@ -83,8 +79,8 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
         own_rate = RATE if rows >= 1_000 else RATE_OF_FEW
         rate = own_rate if ensemble and s.optimiser is None else filled.make_optimiser().usual_rate
     size = s.batch_size or usual_batch(rows)
-    wide = features + LEVEL_WIDTH * len(level_features(preprocessor)[0])
-    visits = WORK / (6 * members * _products(wide, hidden, waves, len(number_features(preprocessor))))
+    wide = features + LEVEL_WIDTH * len(preprocessor.level_numbers[0])
+    visits = WORK / (6 * members * _products(wide, hidden, waves, len(preprocessor.plain_numbers)))
     most = min(max(ENSEMBLE_EPOCHS[1], STEPS * size // rows), EPOCHS[1])
     usual = np.clip(visits // rows, ENSEMBLE_EPOCHS[0], most) if ensemble else np.clip(ROW_VISITS // rows, *EPOCHS)
     epochs = s.epochs or int(usual)
@@ -115,25 +111,6 @@ def _products(features: int, hidden: tuple[int, ...], waves: int, numbers: int) 
     """Multiplications of one row in one member, roughly: what a step costs is six times that."""
     widths = (features + 3 * numbers * bool(waves), *hidden)
     return sum(a * b for a, b in pairwise(widths)) + widths[-1] + 8 * waves * numbers
-
-
-def number_features(preprocessor: Preprocessor) -> tuple[int, ...]:
-    """Positions, among the features, of the plain numbers: not of the pixels of a block, not of flags or levels."""
-    return tuple(start for start, each in _placed(preprocessor) if isinstance(each, Numbers) and each.width is None)
-
-
-def level_features(preprocessor: Preprocessor) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Positions of the features that are numbers of levels, and how many levels each has: for `nn.Levels`."""
-    found = [(start, each.entries) for start, each in _placed(preprocessor) if isinstance(each, Codes)]
-    return tuple(start for start, _ in found), tuple(entries for _, entries in found)
-
-
-def _placed(preprocessor: Preprocessor) -> Iterator[tuple[int, Feature]]:
-    """The columns with the position of the first feature of each."""
-    start = 0
-    for column in preprocessor.columns:
-        yield start, column
-        start += column.features
 
 
 def make_config(settings: Settings, network: Layer, loss: Loss, rows: int) -> Config:

@@ -389,7 +389,8 @@ def _rows(piece: Table, columns: Sequence[np.ndarray], keep: Sequence[str]) -> I
 
 def _preprocessor(saved: dict[str, Any], arrays: dict[str, np.ndarray]) -> Preprocessor | PicturePreprocessor:
     try:
-        return PicturePreprocessor.from_dict(saved, arrays) if "pictures" in saved else Preprocessor.from_dict(saved)
+        kind = PicturePreprocessor if "pictures" in saved else Preprocessor
+        return kind.from_dict(saved, arrays)
     except DataError as error:
         raise Damaged(str(error)) from None
 

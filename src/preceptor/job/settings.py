@@ -8,6 +8,8 @@ from contextlib import suppress
 from dataclasses import asdict, field
 from typing import Any
 
+from preceptor.data.encoding.mixing import MOST_DEGREE
+from preceptor.data.encoding.mixing import SCALINGS as TABLE_SCALINGS
 from preceptor.data.pictures import augment as changes
 from preceptor.data.pictures.preprocessor import SCALINGS
 from preceptor.engines import ENGINES, PRECISIONS
@@ -142,7 +144,16 @@ class Settings:
         doc="How training pictures are changed at random; none for not at all; by the pictures.",
     )
     preprocess: str | None = hyper(
-        default=None, choices=tuple(SCALINGS), doc="How pictures are brought to scale; channel if left out."
+        default=None,
+        choices=tuple(SCALINGS | TABLE_SCALINGS),
+        doc="How numbers of a table (standardise if left out) or pictures (channel) are brought to scale.",
+    )
+    polynomial: int = hyper(
+        default=1,
+        low=1,
+        high=MOST_DEGREE,
+        unit="numbers",
+        doc="Products of up to so many numbers of a table too.",
     )
     skip_corrupt: bool = hyper(default=False, doc="Pass over pictures that cannot be read, and say so.")
     engine: str = hyper(default="auto", choices=ENGINES, doc="What computes.")

@@ -8,6 +8,8 @@ from collections.abc import Callable, Iterable
 from dataclasses import fields
 from typing import Any
 
+from preceptor.data.encoding.mixing import SCALINGS as TABLE_SCALINGS
+from preceptor.data.pictures.preprocessor import SCALINGS
 from preceptor.errors import ConfigError
 from preceptor.nn import Layer, linear_model, mlp, vision
 
@@ -20,8 +22,8 @@ MAKERS: dict[str, Callable[..., Layer]] = {
 }
 NETWORK = ("hidden", "members", "waves", "activation", "initialiser", "batch_norm", "dropout", "drop_rate")
 ONLY = {  # kind of data -> settings that no other has a use for
-    "a table": ("kind", "split_column", "group", "time", "test", "waves"),
-    "pictures": ("augment", "preprocess", "skip_corrupt"),
+    "a table": ("kind", "split_column", "group", "time", "test", "waves", "polynomial"),
+    "pictures": ("augment", "skip_corrupt"),
 }
 # What says that nothing is asked for, and so suits everything.
 IDLE = {"hidden": (), "members": 1, "waves": 0, "drop_rate": 0.0, "batch_norm": False, "kind": "classes"}
@@ -68,6 +70,12 @@ def check_data(settings: Any, data: str) -> None:
     """Raises ConfigError for settings that this kind of data, a key of ONLY, has no use for."""
     if data == "a table" and settings.model in vision.__all__:
         raise ConfigError(f"model {settings.model}: the data are a table; it needs pictures. Leave --model out.")
+    words = TABLE_SCALINGS if data == "a table" else SCALINGS
+    if settings.preprocess is not None and settings.preprocess not in words:
+        raise ConfigError(
+            f"fit: received preprocess {settings.preprocess} with {data}; it must be one of {', '.join(words)}. Choose "
+            "one of these, or leave it out."
+        )
     for kind, names in ONLY.items():
         if kind != data and (useless := given(settings, names)):
             which = "it is" if len(useless) == 1 else "they are"

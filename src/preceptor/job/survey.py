@@ -34,7 +34,7 @@ from preceptor.data.tables.given import BLOCK
 from preceptor.data.tables.names import find_column
 from preceptor.diagnose import Observation, PartHashes, TableFacts, checks_made, inspect, inspect_table
 from preceptor.errors import ConfigError, DataError
-from preceptor.job.recipe import complete, level_features, number_features
+from preceptor.job.recipe import complete
 from preceptor.job.settings import Settings
 from preceptor.job.stages import Encoded, Stage, Stages
 from preceptor.job.suitability import check_data, check_model, refuse_share
@@ -113,6 +113,8 @@ class Survey:
             kind=self.settings.kind,
             aside=_aside(self.settings),
             number_levels=_takes_levels(self.settings),
+            scaling=self.settings.preprocess or "standardise",
+            degree=self.settings.polynomial,
         )
         if table is self.table:
             return learned
@@ -126,7 +128,7 @@ class Survey:
     def make_network(self, settings: Settings, outputs: int) -> Layer:
         """The network that completed settings ask for."""
         return settings.make_network(
-            outputs, numbers=number_features(self.preprocessor), levels=level_features(self.preprocessor)
+            outputs, numbers=self.preprocessor.plain_numbers, levels=self.preprocessor.level_numbers
         )
 
     def encode(self, settings: Settings) -> Stages[Encoded]:

@@ -110,7 +110,7 @@ def feature_weights(run: Run) -> tuple[str, list[str], np.ndarray]:
     """Name of the first layer with weights, the features that it sees of a table, and the weights from each to its
     units. Shapes: (feature, unit)."""
     assert isinstance(run.preprocessor, Preprocessor)
-    names = [name for column in run.preprocessor.columns for name in column.names]
+    names = list(run.preprocessor.feature_names)
     found = inside(run)
     for layer in found.network.layers:
         if isinstance(layer, Levels):

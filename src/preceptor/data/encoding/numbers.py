@@ -29,6 +29,7 @@ class Numbers:
         name: column of the table.
         width: numbers per row; None for a plain column.
         mean, sd: of each number in the training rows, or one of each for the whole block. sd 0: constant, always 0.
+            Where numbers are only centred sd is 1; where they are brought to a range they are its middle and half.
             With a bend: the median, and what the standard deviation of a normal column of these quartiles would be.
         flags: which of the numbers were missing somewhere in the training rows: each gets a 0/1 feature.
         bend: limit of what comes out; 0 for none.
@@ -93,13 +94,17 @@ class Numbers:
             out[:, values.shape[1] :] = gaps[:, self.flags]
 
 
-def learn_numbers(where: Place, name: str, values: np.ndarray, train: np.ndarray) -> Numbers | str:
+def learn_numbers(where: Place, name: str, values: np.ndarray, train: np.ndarray, scaling: str) -> Numbers | str:
     """How a column or a block of numbers becomes features, or why it is set aside.
 
     Shapes: values (row,) or (row, feature); train (row,).
+
+    Args:
+        scaling: "zero-centre": less the mean; "range": from -1 to 1; any other: standardised.
     """
     width = values.shape[1] if values.ndim == 2 else None
-    if values.dtype == np.uint8 and width is not None:
+    is_standard = scaling not in ("zero-centre", "range")
+    if values.dtype == np.uint8 and width is not None and is_standard:
         mean, sd = _byte_moments(values, train)
         return Numbers(name, width, (mean,), (sd,), ()) if sd else "the same in all training rows"
     pairs = [moments(where, name, values, train, first) for first in range(0, width or 1, GROUP_FEATURES)]
@@ -107,7 +112,12 @@ def learn_numbers(where: Place, name: str, values: np.ndarray, train: np.ndarray
     flags = tuple(np.flatnonzero((gaps > 0) & (gaps < len(train))).tolist())
     if not sds.any() and not flags:
         return "no value in the training rows" if gaps.any() else "the same in all training rows"
-    if width is None and (found := _heavy_tail(values[train], float(means[0]), float(sds[0]))) is not None:
+    if scaling == "zero-centre":
+        sds = np.where(sds > 0, 1.0, 0.0)
+    elif scaling == "range":
+        low, high = _ends(values[train])
+        means, sds = np.where(sds > 0, (low + high) / 2, means), np.where(sds > 0, (high - low) / 2, 0)
+    elif width is None and (found := _heavy_tail(values[train], float(means[0]), float(sds[0]))) is not None:
         return Numbers(name, width, found[:1], found[1:], flags, BEND)
     return Numbers(name, width, tuple(means.tolist()), tuple(sds.tolist()), flags)
 
@@ -147,6 +157,13 @@ def moments(
         row = int(np.nanargmax(np.abs(block[:, feature])))
         raise not_finite(where, name if values.ndim == 1 else f"{name}[{first + feature}]", int(train[row]))
     return mean, sd, len(train) - present.sum(axis=0)
+
+
+def _ends(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Smallest and largest value of each number that is not missing everywhere. Shapes: (row,) or (row, feature)."""
+    block = (values[:, None] if values.ndim == 1 else values).astype(np.float64)
+    gaps = np.isnan(block)
+    return np.where(gaps, np.inf, block).min(axis=0), np.where(gaps, -np.inf, block).max(axis=0)
 
 
 def _byte_moments(values: np.ndarray, train: np.ndarray) -> tuple[float, float]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from preceptor.data.encoding.dates import Dates, learn_dates
 from preceptor.data.encoding.levels import Categories, Codes, Pair, codes_of, learn_levels
+from preceptor.data.encoding.mixing import SCALINGS, TURNS, Mixing, learn_mixing
 from preceptor.data.encoding.numbers import GROUP_FEATURES, Numbers, as_numbers, learn_numbers
 from preceptor.data.encoding.place import Place, not_finite
 from preceptor.data.encoding.saved import is_rising, rebuilt, wrong
@@ -30,6 +31,7 @@ from preceptor.data.tables.table import TRUTH, ZONED, Table
 from preceptor.errors import DataError
 from preceptor.words import amount, closest, listing
 
+LEARNED_CELLS = 1 << 24  # numbers of training rows, evenly spaced, from which a turn of all numbers is learned: 128 MiB
 CHUNK_ELEMENTS = 1 << 19  # 2 MiB of float32, about the second-level cache of one core
 
 Feature: TypeAlias = Numbers | Truth | Categories | Pair | Codes | Dates
@@ -51,6 +53,7 @@ class Preprocessor:
         classes: the labels in sorted order, as in the data; None unless the target is classes.
         target_mean, target_sd: of the training rows; 0 and 1 unless the target is a number.
         notes: what is to be known of the target: sentences.
+        scaling: what is done to numbers, of SCALINGS; `mixing`: what is done to all of a row together.
         labels: the classes as they were written where the table came from; empty where that is their usual form.
     """
 
@@ -66,6 +69,8 @@ class Preprocessor:
     target_sd: float
     notes: tuple[str, ...] = ()
     labels: tuple[str, ...] = ()
+    scaling: str = "standardise"
+    mixing: Mixing | None = None
 
     @property
     def written(self) -> tuple[str, ...]:
@@ -75,12 +80,60 @@ class Preprocessor:
     @cached_property
     def feature_names(self) -> tuple[str, ...]:
         """The names of the features, in order."""
-        return tuple(name for column in self.columns for name in column.names)
+        names = [name for column in self.columns for name in column.names]
+        if self.mixing is None:
+            return tuple(names)
+        numbers = tuple(names[place] for place in self.number_places)
+        return (*(names[place] for place in self.other_places), *self.mixing.names(numbers, self.scaling))
 
     @property
     def features(self) -> int:
         """The number of features."""
-        return sum(column.features for column in self.columns)
+        count = sum(column.features for column in self.columns)
+        if self.mixing is None:
+            return count
+        numbers = sum(column.width or 1 for column in self.columns if isinstance(column, Numbers))
+        return count - numbers + self.mixing.features(numbers)
+
+    @cached_property
+    def number_places(self) -> np.ndarray:
+        """Where the numbers lie in what the columns make, blocks included. Shapes: (number,)."""
+        found = [np.arange(start, start + (c.width or 1)) for start, c in self._placed() if isinstance(c, Numbers)]
+        return np.concatenate(found) if found else np.zeros(0, np.int64)
+
+    @cached_property
+    def other_places(self) -> np.ndarray:
+        """Where all the rest lies, which stands before the numbers where these are mixed. Shapes: (place,)."""
+        return np.setdiff1d(np.arange(sum(column.features for column in self.columns)), self.number_places)
+
+    @cached_property
+    def plain_numbers(self) -> tuple[int, ...]:
+        """Positions, among the features, of numbers with a meaning of their own: not of the pixels of a block.
+
+        Products are none; what a turn gives are, unless a block is among what was turned.
+        """
+        plain = [start for start, column in self._placed() if isinstance(column, Numbers) and column.width is None]
+        if self.mixing is None:
+            return tuple(plain)
+        first = len(self.other_places)
+        if self.mixing.turn is not None:
+            return tuple(range(first, self.features)) if len(plain) == len(self.number_places) else ()
+        return tuple((first + np.searchsorted(self.number_places, plain)).tolist())
+
+    @cached_property
+    def level_numbers(self) -> tuple[tuple[int, ...], tuple[int, ...]]:
+        """Positions, among the features, of the numbers of levels, and how many levels each has."""
+        found = [(start, column.entries) for start, column in self._placed() if isinstance(column, Codes)]
+        starts = np.array([start for start, _ in found], np.int64)
+        places = starts if self.mixing is None else np.searchsorted(self.other_places, starts)
+        return tuple(places.tolist()), tuple(entries for _, entries in found)
+
+    def _placed(self) -> Iterator[tuple[int, Feature]]:
+        """The columns, each with where its first feature lies in what the columns make."""
+        start = 0
+        for column in self.columns:
+            yield start, column
+            start += column.features
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -129,7 +182,7 @@ class Preprocessor:
             if isinstance(column, Dates):
                 column.check_zone(table)
         where = Place(table.name, numbers)
-        out = np.zeros((table.rows, self.features), np.float32)
+        out = np.zeros((table.rows, sum(column.features for column in self.columns)), np.float32)
         for group, first, last in self._groups():
             prepared = [column.prepare(where, table.columns[column.name]) for column in group]
             step = max(256, CHUNK_ELEMENTS // (last - first))
@@ -143,8 +196,20 @@ class Preprocessor:
                 finite = np.isfinite(out[rows, first:last])
                 if not finite.all():
                     row, feature = np.argwhere(~finite)[0]
-                    raise not_finite(where, self.feature_names[first + feature], start + int(row))
-        return out
+                    names = [name for column in self.columns for name in column.names]
+                    raise not_finite(where, names[first + feature], start + int(row))
+        return out if self.mixing is None else self._mixed(where, out)
+
+    def _mixed(self, where: Place, out: np.ndarray) -> np.ndarray:
+        """What the columns make, with its numbers mixed. Shapes: (row, feature) -> (row, feature)."""
+        assert self.mixing is not None
+        with np.errstate(over="ignore", invalid="ignore"):
+            mixed = self.mixing(out[:, self.number_places])
+        finite = np.isfinite(mixed)
+        if not finite.all():
+            row, feature = np.argwhere(~finite)[0]
+            raise not_finite(where, self.feature_names[len(self.other_places) + feature], int(row))
+        return np.concatenate([out[:, self.other_places], mixed], 1)
 
     def _groups(self) -> Iterator[tuple[list[Feature], int, int]]:
         """The columns in runs of about GROUP_FEATURES features, with the first and last feature of each run."""
@@ -213,12 +278,14 @@ class Preprocessor:
         heavy = [c for c in plain if c.bend]
         dates = [c for c in self.columns if isinstance(c, Dates)]
         if calm:
-            found.append(f"Numbers, standardised ({len(calm):,}): {listing(c.name for c in calm)}.")
+            how = SCALINGS[self.scaling]
+            found.append(f"Numbers, {how} ({len(calm):,}): {listing(c.name for c in calm)}.")
         if heavy:
             names = listing(c.name for c in heavy)
             found.append(f"Numbers with a heavy tail, scaled by their quartiles and bent in ({len(heavy):,}): {names}.")
         for block in blocks:
-            how = "one mean and deviation for all" if len(block.mean) == 1 else "each standardised"
+            is_one = len(block.mean) == 1 and block.width != 1
+            how = "one mean and deviation for all" if is_one else f"each {SCALINGS[self.scaling]}"
             found.append(f"Block of numbers {block.name}: {block.width:,} per row, {how}.")
         if truths:
             found.append(f"True or false ({len(truths):,}): {listing(c.name for c in truths)}.")
@@ -238,6 +305,8 @@ class Preprocessor:
         gaps += [c.name for c in dates if c.missing]
         if gaps:
             found.append(f"Missing numbers, filled with the middle and flagged ({len(gaps):,}): {listing(gaps)}.")
+        if self.mixing is not None:
+            found += self.mixing.lines(len(self.number_places), self.scaling)
         reasons: dict[str, list[str]] = {}
         for name, reason in self.set_aside:
             reasons.setdefault(reason, []).append(name)
@@ -253,24 +322,37 @@ class Preprocessor:
         return found
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as JSON types. Inverse: from_dict."""
-        return asdict(self) | {"columns": [{"form": column.kind} | asdict(column) for column in self.columns]}
+        """Everything but `arrays` as JSON types. Inverse: from_dict."""
+        kept = asdict(replace(self, mixing=None)) | {"degree": 1 if self.mixing is None else self.mixing.degree}
+        del kept["mixing"]
+        return kept | {"columns": [{"form": column.kind} | asdict(column) for column in self.columns]}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What is not in to_dict: nothing."""
-        return {}
+        """What is not in to_dict: the numbers of `mixing`, by name."""
+        return {} if self.mixing is None else self.mixing.arrays()
 
     @classmethod
-    def from_dict(cls, saved: Any) -> "Preprocessor":
-        """The preprocessor that to_dict saved.
+    def from_dict(cls, saved: Any, arrays: Mapping[str, np.ndarray] | None = None) -> "Preprocessor":
+        """The preprocessor that to_dict and arrays saved.
 
-        Raises: DataError where it is not what to_dict writes: a key, a type, a number or a length is another.
+        Raises: DataError where it is not what they write: a key, a type, a number or a length is another.
         """
         where = "preprocessor"
         if not isinstance(saved, dict) or not isinstance(saved.get("columns"), list):
             raise wrong(where, "it has no list of columns, which is required")
         columns = tuple(_column(each, f"{where}: column {number}") for number, each in enumerate(saved["columns"], 1))
-        made = replace(rebuilt(cls, saved | {"columns": ()}, where), columns=columns)
+        rest = {name: value for name, value in saved.items() if name not in ("columns", "degree")}
+        if "mixing" in rest:
+            raise wrong(where, "it has 'mixing', which is not known")
+        made = replace(rebuilt(cls, rest | {"columns": ()}, where), columns=columns)
+        degree = saved.get("degree", 1)
+        if arrays or degree != 1 or made.scaling in TURNS:
+            if type(degree) is not int:
+                raise wrong(where, "degree is not a whole number, which is required")
+            try:
+                made = replace(made, mixing=Mixing.from_arrays(degree, arrays or {}))
+            except TypeError as error:
+                raise wrong(where, str(error)) from None
         for fault in made.faults():
             raise wrong(where, fault)
         return made
@@ -278,6 +360,11 @@ class Preprocessor:
     def faults(self) -> Iterator[str]:
         """Why the fields contradict each other, where they do."""
         names = [column.name for column in self.columns]
+        if self.scaling not in SCALINGS:
+            yield f"scaling is none of {', '.join(SCALINGS)}, of which one is required"
+        elif self.mixing is not None:
+            numbers = sum(column.width or 1 for column in self.columns if isinstance(column, Numbers))
+            yield from self.mixing.faults(numbers, self.scaling)
         if not names:
             yield "it has no column; at least one is required"
         if len(set(names)) < len(names) or self.target in names:
@@ -319,6 +406,8 @@ def fit_preprocessor(
     kind: str | None = None,
     aside: Mapping[str, str] | None = None,
     number_levels: bool = False,
+    scaling: str = "standardise",
+    degree: int = 1,
 ) -> Preprocessor:
     """Learns from the training rows of a table how its columns become features and what its target is.
 
@@ -334,6 +423,8 @@ def fit_preprocessor(
         kind: "classes" or "number" where the rule for the target is wrong.
         aside: columns not to learn from, such as one that names the parts, each with the reason in words.
         number_levels: whether the levels of such a column are numbered instead, for a network that has `nn.Levels`.
+        scaling: what is done to numbers, of SCALINGS. Principal components and whitening are of the standardised ones.
+        degree: products of up to so many numbers become features too; 1 for none.
 
     Raises: DataError where the target has a single value, a value is infinite, or no column is of use.
     """
@@ -349,8 +440,8 @@ def fit_preprocessor(
     for name, values in table.columns.items():
         if name == target:
             continue
-        sense = table.senses.get(name, "")
-        found = (aside or {}).get(name) or _learn_column(Place(table.name), name, values, train, number_levels, sense)
+        how = number_levels, table.senses.get(name, ""), scaling
+        found = (aside or {}).get(name) or _learn_column(Place(table.name), name, values, train, *how)
         if isinstance(found, str):
             set_aside.append((name, found))
         else:
@@ -363,11 +454,17 @@ def fit_preprocessor(
     left_out = int(missing_rows(table.column(target)).sum()) if target is not None else 0
     about_target = (target, found_kind, reason, classes, mean, sd, notes)
     labels = written_labels(table, target, train, classes) if target is not None and classes is not None else ()
-    return Preprocessor(tuple(columns), tuple(set_aside), len(train), left_out, *about_target, labels)
+    made = Preprocessor(tuple(columns), tuple(set_aside), len(train), left_out, *about_target, labels, scaling)
+    if degree == 1 and scaling not in TURNS:
+        return made
+    count = min(len(train), max(2, LEARNED_CELLS // max(1, len(made.number_places))))
+    some = train[np.linspace(0, len(train) - 1, count).astype(np.int64)]
+    x = made.transform(table.select(some), some)[:, made.number_places].astype(np.float64)
+    return replace(made, mixing=learn_mixing(x, scaling, degree))
 
 
 def _learn_column(
-    where: Place, name: str, values: np.ndarray, train: np.ndarray, number_levels: bool, sense: str
+    where: Place, name: str, values: np.ndarray, train: np.ndarray, number_levels: bool, sense: str, scaling: str
 ) -> Feature | str:
     """How one column becomes features, or why it is set aside."""
     if values.dtype == object:
@@ -376,4 +473,4 @@ def _learn_column(
         return learn_dates(name, values[train], sense == ZONED)
     if values.ndim == 1 and (values.dtype == bool or sense == TRUTH):
         return learn_truth(name, values[train].astype(np.float64))
-    return learn_numbers(where, name, values, train)
+    return learn_numbers(where, name, values, train, scaling)

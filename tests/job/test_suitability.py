@@ -70,7 +70,7 @@ def built(fitting):
     sizes = [len(getattr(fitting.seen.parts, part)) for part in ("train", "dev", "test")]
     config = {each.name: getattr(fitting.config, each.name) for each in dataclasses.fields(fitting.config)}
     engine = config.pop("engine")
-    seen = fitting.seen.target, fitting.seen.kind, sizes, fitting.settings.patience, fitting.fingerprint()
+    seen = fitting.seen.target, fitting.seen.kind, sizes, fitting.settings.patience, fitting.encoded.fingerprint()
     seen += (fitting.data.first()[0].tobytes(),)
     return config, (engine.name, engine.precision, getattr(engine, "threads", None)), seen
 

@@ -10,6 +10,7 @@ from preceptor import nn
 from preceptor.data import order
 from preceptor.errors import ConfigError, DataError
 from preceptor.job import fit, load, make_settings, prepare, resume
+from preceptor.job.parts import augmentations_text
 from preceptor.job.picture_recipe import stages
 from preceptor.train.loop import initial_values
 
@@ -240,10 +241,12 @@ def test_mixed_pictures_cost_the_mean_of_the_losses_of_both(folder, chosen, mixe
     fitting.finish()
 
 
-@pytest.mark.parametrize("scaling", ["channel", "channel-mean", "mean-image", "standardise", "range", "whiten", "zca"])
+@pytest.mark.parametrize(
+    "scaling", ["channel", "channel-mean", "mean-image", "standardise", "range", "pca", "whiten", "zca"]
+)
 def test_every_scaling_is_learned_from_train_and_saved(folder, tmp_path, scaling):
     run = fit(folder, out=tmp_path / "run", **QUICK | {"epochs": 8, "preprocess": scaling})
-    if scaling != "whiten":  # 42 pictures are too few: their noise is brought to the size of their colour
+    if scaling not in ("pca", "whiten"):  # 42 pictures are too few: their noise is brought to the size of their colour
         assert run.test["accuracy"] >= 0.6
     np.testing.assert_array_equal(load(tmp_path / "run").predict(folder), run.predict(folder))
     fitting = prepare(folder, make_settings(QUICK | {"preprocess": scaling}))
@@ -259,6 +262,12 @@ def test_every_scaling_is_learned_from_train_and_saved(folder, tmp_path, scaling
         np.testing.assert_allclose(x.std(0), 1, atol=1e-4)
     elif scaling == "range":
         assert (x.min(), x.max()) == pytest.approx((-1, 1), abs=1e-5)
+    elif scaling == "pca":
+        flat = pictures.take(train).reshape(len(train), -1).astype(np.float64) / 255
+        variances = np.linalg.svd(flat - flat.mean(0), compute_uv=False) ** 2
+        kept = int(np.searchsorted(np.cumsum(variances) / variances.sum(), 0.99)) + 1
+        assert x.shape == (len(train), kept)
+        np.testing.assert_allclose((x**2).sum(0), variances[:kept], rtol=1e-3)
     elif scaling == "whiten":
         assert x.ndim == 2
         np.testing.assert_allclose(np.cov(x.T), np.eye(x.shape[1]), atol=1e-3)
@@ -267,8 +276,19 @@ def test_every_scaling_is_learned_from_train_and_saved(folder, tmp_path, scaling
         assert x.shape[1:] == (8, 8, 3)
 
 
+def test_augmentations_are_said_as_they_are_asked_for(folder):
+    asked = "pad-crop:pixels=2,flip:axis=both,mixup"
+    fitting = prepare(folder, make_settings(QUICK | {"augment": asked}))
+    assert augmentations_text(fitting.seen.augmentations(fitting.settings)) == asked
+    own = prepare(folder, make_settings(QUICK))
+    text = augmentations_text(own.seen.augmentations(own.settings))
+    assert text == "pad-crop:pixels=1,flip,colour-jitter"
+    assert make_settings({"augment": text}).augmentations() == own.seen.augmentations(own.settings)
+    assert augmentations_text(()) == "none"
+
+
 def test_whitened_pictures_are_no_pictures(folder):
-    with pytest.raises(ConfigError, match=r"model cnn: whitened pictures are rows of components"):
+    with pytest.raises(ConfigError, match=r"model cnn: with preprocess whiten pictures are rows of components"):
         prepare(folder, make_settings({"model": "cnn", "preprocess": "whiten"}))
 
 

@@ -19,7 +19,7 @@ from preceptor.engines import advice, agreed, is_first_process
 from preceptor.errors import ConfigError
 from preceptor.job import Fitting, Outcome, Run, make_settings, preparing, resuming
 from preceptor.job.folder import check_out
-from preceptor.job.parts import own_numbers
+from preceptor.job.parts import augmentations_text, own_numbers
 from preceptor.job.picture_survey import PictureSurvey
 from preceptor.job.settings import MODELS, Settings
 from preceptor.nn import count_parameters
@@ -118,7 +118,7 @@ def say_plan(fitting: Fitting) -> None:
     line("split", f"{sizes}; {fitting.seen.how}, seed {config.seed}")
     chosen = fitting.settings
     if isinstance(fitting.seen, PictureSurvey):
-        line("augment", ", ".join(map(str, fitting.seen.augmentations(chosen))) or "nothing")
+        line("augment", augmentations_text(fitting.seen.augmentations(chosen)))
     params, _ = initial_values(config, fitting.data)
     one = within(params, "network1") if chosen.ensemble > 1 else params
     layers = [p.shape[-1] for path, p in one.items() if path.endswith("/weight")]

@@ -17,6 +17,7 @@ from preceptor.data.pictures.augment import Augmentation, choose_augmentation
 from preceptor.data.pictures.pictures import read_pictures
 from preceptor.errors import ConfigError, ShapeError
 from preceptor.job import Run, load
+from preceptor.job.parts import augmentations_text
 from preceptor.job.settings import HIDDEN, Settings
 from preceptor.nn import (
     Ensemble,
@@ -102,7 +103,7 @@ def show_pictures(data: Path, augment: str, output: Path) -> None:
     line("data", f"{pictures.name}: {pictures.rows:,} pictures of {height} × {width} × {channels}")
     for note in pictures.notes:
         line("", note)
-    line("augment", ", ".join(map(str, plain)) or "nothing")
+    line("augment", augmentations_text(plain))
     line("sheet", f"{output}: each picture as it is, and below it as training would change it")
 
 

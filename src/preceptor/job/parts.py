@@ -5,13 +5,13 @@ The words are the classes of a module, their numbers the fields: nothing is regi
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
 from preceptor.data.pictures import augment as changes
-from preceptor.hyper import Hyper, hyper, numbers_of, value_text
+from preceptor.hyper import Hyper, hyper, numbers_of, text_of, value_text
 from preceptor.nn import activation as activations
 from preceptor.nn import initialiser as initialisers
 from preceptor.nn import loss as losses
@@ -93,3 +93,8 @@ def takers(name: str) -> Iterator[str]:
         for word, cls in classes.items():
             if name in numbers_of(cls):
                 yield f"{family} {word}"
+
+
+def augmentations_text(steps: Sequence[changes.Augmentation | changes.Mixer]) -> str:
+    """Augmentations as --augment takes them."""
+    return ",".join(text_of(step, AUGMENTATIONS) for step in steps) or "none"

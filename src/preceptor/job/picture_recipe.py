@@ -38,8 +38,8 @@ def complete_pictures(settings: Settings, preprocessor: PicturePreprocessor, row
     is_ready = s.model in PICTURE_MODELS
     if is_ready and is_flat:
         raise ConfigError(
-            f"model {s.model}: whitened pictures are rows of components; it needs pictures. Use model mlp, or "
-            "preprocess zca."
+            f"model {s.model}: with preprocess {s.preprocess} pictures are rows of components; it needs pictures. Use "
+            "model mlp, or preprocess zca."
         )
     optimiser = s.optimiser or "adamw"
     own = dict(s.own)
@@ -71,7 +71,7 @@ def complete_pictures(settings: Settings, preprocessor: PicturePreprocessor, row
 
 
 def usual_model(settings: Settings) -> str:
-    """The model where none is asked for: whitened pictures are rows of components."""
+    """The model where none is asked for: pictures may have become rows of components."""
     return "mlp" if settings.preprocess == "whiten" else MODEL
 
 

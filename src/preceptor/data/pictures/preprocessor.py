@@ -30,6 +30,7 @@ SCALINGS = {  # word -> what it does, as said to the user
     "mean-image": "less the mean picture",
     "standardise": "mean 0 and standard deviation 1 at each place",
     "range": "from -1 to 1 at each place",
+    "pca": "principal components of 99 % of the variance",
     "whiten": "principal components of 99 % of the variance, whitened",
     "zca": "whitened with the least change (ZCA)",
 }
@@ -144,9 +145,9 @@ def learn_scaling(pictures: Pictures, rows: np.ndarray, scaling: str) -> Affine:
         found = fit_channels(pictures, rows)
         return found if scaling == "channel" else Affine(found.shift)
     size = math.prod(pictures.shape)
-    if scaling in ("whiten", "zca") and size > MOST_WHITENED:
+    if scaling in ("pca", "whiten", "zca") and size > MOST_WHITENED:
         raise ConfigError(
-            f"preprocess {scaling}: a picture has {size:,} numbers; at most {MOST_WHITENED:,} can be whitened. Choose "
+            f"preprocess {scaling}: a picture has {size:,} numbers; at most {MOST_WHITENED:,} can be turned. Choose "
             "another, or smaller pictures."
         )
     count = min(len(rows), SAMPLED, max(2, SAMPLE_BYTES // (4 * size)))
@@ -156,6 +157,7 @@ def learn_scaling(pictures: Pictures, rows: np.ndarray, scaling: str) -> Affine:
         "mean-image": zero_centre,
         "standardise": standardise,
         "range": scale_range,
+        "pca": lambda x: principal_components(x, KEPT_VARIANCE),
         "whiten": lambda x: principal_components(x, KEPT_VARIANCE, whiten=True),
         "zca": lambda x: zca(x, epsilon=ZCA_EPSILON),
     }

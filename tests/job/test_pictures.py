@@ -290,6 +290,8 @@ def test_augmentations_are_said_as_they_are_asked_for(folder):
 def test_whitened_pictures_are_no_pictures(folder):
     with pytest.raises(ConfigError, match=r"model cnn: with preprocess whiten pictures are rows of components"):
         prepare(folder, make_settings({"model": "cnn", "preprocess": "whiten"}))
+    for flat in FLAT:
+        assert prepare(folder, make_settings({"preprocess": flat})).settings.model == "mlp"
 
 
 @pytest.mark.slow

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.data import PicturePreprocessor
+from preceptor.data.pictures.preprocessor import FLAT
 from preceptor.errors import ConfigError
 from preceptor.job.recipe import power_of_two
 from preceptor.job.settings import PICTURE_MODELS, Settings
@@ -72,7 +73,7 @@ def complete_pictures(settings: Settings, preprocessor: PicturePreprocessor, row
 
 def usual_model(settings: Settings) -> str:
     """The model where none is asked for: pictures may have become rows of components."""
-    return "mlp" if settings.preprocess == "whiten" else MODEL
+    return "mlp" if settings.preprocess in FLAT else MODEL
 
 
 def stages(shape: tuple[int, int, int]) -> dict[str, Any]:

@@ -34,6 +34,7 @@ SCALINGS = {  # word -> what it does, as said to the user
     "whiten": "principal components of 99 % of the variance, whitened",
     "zca": "whitened with the least change (ZCA)",
 }
+FLAT = ("pca", "whiten")  # of these, what makes rows of numbers of pictures
 
 
 @dataclass(frozen=True, eq=False)

@@ -8,6 +8,7 @@ import pytest
 
 from preceptor import nn
 from preceptor.data import order
+from preceptor.data.pictures.preprocessor import FLAT, SCALINGS
 from preceptor.errors import ConfigError, DataError
 from preceptor.job import fit, load, make_settings, prepare, resume
 from preceptor.job.parts import augmentations_text
@@ -241,9 +242,7 @@ def test_mixed_pictures_cost_the_mean_of_the_losses_of_both(folder, chosen, mixe
     fitting.finish()
 
 
-@pytest.mark.parametrize(
-    "scaling", ["channel", "channel-mean", "mean-image", "standardise", "range", "pca", "whiten", "zca"]
-)
+@pytest.mark.parametrize("scaling", SCALINGS)
 def test_every_scaling_is_learned_from_train_and_saved(folder, tmp_path, scaling):
     run = fit(folder, out=tmp_path / "run", **QUICK | {"epochs": 8, "preprocess": scaling})
     if scaling not in ("pca", "whiten"):  # 42 pictures are too few: their noise is brought to the size of their colour

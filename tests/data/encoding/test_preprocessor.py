@@ -447,6 +447,21 @@ def test_of_free_text_it_is_kept_whether_it_is_missing():
     made = everything(Table("t", {"note": text(*(f"note {row}" for row in range(50)), *[None] * 50)}))
     assert made.feature_names == ("note is missing",)
     assert made.transform(Table("new", {"note": text("x", None)})).tolist() == [[0], [1]]
+    assert made.lines()[-1] == (
+        "Set aside: note (all but whether it is missing; free text or an identifier: 50 different texts in 100 "
+        "training rows)."
+    )
+
+
+@pytest.mark.parametrize("gap, what", [("n.d.", ""), (None, "all but whether it is missing; ")])
+def test_a_number_with_a_word_for_missing_is_set_aside_with_the_reason(gap, what):
+    values = text(*("n.d." if row % 4 == 0 else str(row / 7) for row in range(200)), gap, "n.d.")
+    made = everything(Table("t", {"x": np.arange(202.0), "b": values}))
+    rows = 52 if gap else 51
+    assert made.lines()[-1] == (
+        f"Set aside: b ({what}a number but for 'n.d.' in {rows} of 202 training rows, and so taken as text: leave "
+        "those fields empty)."
+    )
 
 
 def test_dates_are_days_and_places_in_cycles():

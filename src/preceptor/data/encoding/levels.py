@@ -15,6 +15,7 @@ from preceptor.data.tables.columns import as_text
 
 MOST_LEVELS = 100  # conventional: beyond it a one-hot column per level costs more than it tells
 TOP_LEVELS, ROWS_OF_A_LEVEL = 50, 5  # of a column with more: the most frequent keep a feature, the rest share one
+MOST_WORDS = 0.5  # share of the values of a column that are no numbers, below which it is called one: the usual form
 MOST_CODES, ROWS_OF_A_CODE = 10_000, 2  # of a column with more, where levels have vectors: the rest share one
 
 
@@ -190,7 +191,31 @@ def learn_levels(name: str, values: np.ndarray, number_levels: bool) -> Categori
         return Categories(name, tuple(sorted(frequent)), missing, True)
     if missing:
         return Categories(name, (), True)
-    return f"free text or an identifier: {len(levels):,} different texts in {len(values):,} training rows"
+    return why_aside(values)
+
+
+def why_aside(values: np.ndarray) -> str:
+    """Why no level of a column of text is of use, in words. Shapes: values (row,), of training rows."""
+    counts = Counter(values.tolist())
+    present = len(values) - counts.pop(None, 0)
+    words = Counter({level: count for level, count in counts.items() if not is_numeric(level)})
+    if words and words.total() <= MOST_WORDS * present:
+        [(word, _)] = words.most_common(1)
+        what = f"{word!r}" if len(words) == 1 else f"{word!r} and {len(words) - 1:,} other texts"
+        return (
+            f"a number but for {what} in {words.total():,} of {len(values):,} training rows, and so taken as text: "
+            "leave those fields empty"
+        )
+    return f"free text or an identifier: {len(counts):,} different texts in {len(values):,} training rows"
+
+
+def is_numeric(text: str) -> bool:
+    """Whether a text is a number."""
+    try:
+        float(text)
+    except ValueError:
+        return False
+    return True
 
 
 def codes_of(column: np.ndarray, codes: Any, other: int = -1) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from preceptor.data.encoding.dates import Dates, learn_dates
-from preceptor.data.encoding.levels import Categories, Codes, Pair, codes_of, learn_levels
+from preceptor.data.encoding.levels import Categories, Codes, Pair, codes_of, learn_levels, why_aside
 from preceptor.data.encoding.mixing import SCALINGS, TURNS, Mixing, learn_mixing
 from preceptor.data.encoding.numbers import GROUP_FEATURES, Numbers, as_numbers, learn_numbers
 from preceptor.data.encoding.place import Place, not_finite
@@ -44,7 +44,7 @@ class Preprocessor:
 
     Args:
         columns: the columns used, in the order of the table.
-        set_aside: name and reason of each column left out.
+        set_aside: name and reason of each column left out, or of which only is kept whether it is missing.
         rows: number of training rows it was learned from.
         left_out: rows of the table without a target.
         target: name of the target column, None where there is none.
@@ -446,6 +446,8 @@ def fit_preprocessor(
             set_aside.append((name, found))
         else:
             columns.append(found)
+            if isinstance(found, Categories) and not found.levels:
+                set_aside.append((name, f"all but whether it is missing; {why_aside(values[train])}"))
     if not columns:
         why = listing(f"{name} ({reason})" for name, reason in set_aside) or "there is no column beside the target"
         raise DataError(

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from preceptor.data.encoding.levels import is_numeric
 from preceptor.data.tables.columns import objects
 from preceptor.diagnose.column import SAMPLE
 from preceptor.diagnose.observation import Observation
@@ -18,7 +19,8 @@ class TextColumns(Rule):
     """Detects: text that is nearly all numbers, levels that differ in spelling only, words for missing.
     Why it matters: a few words turn amounts into categories; two spellings halve what is learned of a level.
     Evidence and threshold: `words`, the share of values that are no number, beside more than five different numbers;
-        spellings that differ in case, spaces or a final dot, of at most `levels`; MISSING_WORDS.
+        of at most `few_words` different ones `share_of_few`, for these are signs such as "n.d."; spellings that differ
+        in case, spaces or a final dot, of at most `levels`; MISSING_WORDS.
     Remedy: mended or empty fields, one spelling.
     Can be wrong when: the numbers are codes, or case means something.
     Source: auto-imports ("?" for missing); the numbers are our choice.
@@ -30,6 +32,8 @@ class TextColumns(Rule):
     names = ("missing_word", "number_as_text", "spelling")
 
     words: float = hyper(default=0.1, low=0, high=1, unit="share of the values")
+    few_words: int = hyper(default=3, low=0, unit="different texts")
+    share_of_few: float = hyper(default=0.5, low=0, high=1, unit="share of the values")
     levels: int = hyper(default=100, low=2, unit="different texts")
 
     def check(self, facts: TableFacts) -> Iterator[Observation]:
@@ -45,9 +49,10 @@ class TextColumns(Rule):
                 )
                 yield Observation("missing_word", "note", text, (column.name,))
             if len(levels) <= SAMPLE:
-                wrong = [level for level in levels if not _is_numeric(level)]
+                wrong = [level for level in levels if not is_numeric(level)]
                 rows = sum(levels[level] for level in wrong)
-                if 0 < rows <= self.words * len(column.present) and len(levels) - len(wrong) > 5:
+                share = self.share_of_few if len(wrong) <= self.few_words else self.words
+                if 0 < rows <= share * len(column.present) and len(levels) - len(wrong) > 5:
                     text = (
                         f"Column {column.name!r} is a number but for {rows_text(rows)} such as {min(wrong)!r}, and so "
                         "is taken as text; mend them, or leave them empty."
@@ -61,11 +66,3 @@ class TextColumns(Rule):
                     )
                     yield Observation("spelling", "note", text, (column.name,))
                     break
-
-
-def _is_numeric(text: str) -> bool:
-    try:
-        float(text)
-    except ValueError:
-        return False
-    return True

@@ -14,6 +14,7 @@ from preceptor.autodiff import (
 from preceptor.engines import jit
 from preceptor.graph import trace
 from preceptor.job import Run, fit, load, lr_find
+from preceptor.job import go_on as resume
 from preceptor.ops import *  # noqa: F403
 from preceptor.report import explain
 
@@ -31,6 +32,7 @@ __all__ = [
     "lr_find",
     "numeric_gradient",
     "per_example_grad",
+    "resume",
     "trace",
     "value_and_grad",
     *ops.__all__,

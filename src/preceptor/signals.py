@@ -52,12 +52,20 @@ def heard(numbers: Sequence[int] = ASKED_TO_END) -> Iterator[Heard]:
             signal.signal(number, handler)
 
 
-def end_as_interrupted() -> None:
+@contextmanager
+def as_interrupts() -> Iterator[None]:
     """Lets SIGTERM and SIGHUP do what Ctrl-C does: what is half done is cleaned up before the process ends."""
 
     def interrupt(number: int, frame: object) -> None:
         raise KeyboardInterrupt
 
-    for number in (signal.SIGTERM, signal.SIGHUP):
-        if signal.getsignal(number) == signal.SIG_DFL:
-            signal.signal(number, interrupt)
+    chosen = []
+    if threading.current_thread() is threading.main_thread():
+        chosen = [each for each in (signal.SIGTERM, signal.SIGHUP) if signal.getsignal(each) == signal.SIG_DFL]
+    for number in chosen:
+        signal.signal(number, interrupt)
+    try:
+        yield
+    finally:
+        for number in chosen:
+            signal.signal(number, signal.SIG_DFL)

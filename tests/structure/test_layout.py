@@ -18,6 +18,8 @@ ORDER = (
     "hyper",
     "words",
     "signals",
+    "disk",
+    "output",
     "ops",
     "graph",
     "autodiff",

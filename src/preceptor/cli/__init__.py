@@ -9,6 +9,7 @@ import click
 
 from preceptor import errors
 from preceptor.cli.terminal import Outlet, OutputLost, outlets
+from preceptor.signals import as_interrupts
 from preceptor.words import one_line
 
 COMMANDS = {
@@ -67,7 +68,7 @@ def main() -> None:
     A command whose words could not all be printed has failed; not a training, which goes on without them, and not where
     the reader left early, who has what he wanted.
     """
-    with outlets() as out:
+    with outlets() as out, as_interrupts():
         code = _answer(out)
         if out.lost and out.lost.errno != errno.EPIPE:
             if not out.is_aside:
@@ -90,8 +91,9 @@ def _answer(out: Outlet) -> int | None:
         complain(f"{error.format_message().rstrip('.')}. See {path} --help.", path)
     except USER_ERRORS as error:
         complain(str(error))
-    except (click.Abort, KeyboardInterrupt):
-        complain("interrupted; nothing was written.")
+    except (click.Abort, KeyboardInterrupt) as error:
+        cause = error.__cause__ if isinstance(error, click.Abort) else error
+        complain(str(cause or "") or "interrupted; nothing was written.")
         return INTERRUPTED
     except OutputLost:
         return READER_LEFT if out.lost and out.lost.errno == errno.EPIPE else OUTPUT_LOST

@@ -34,10 +34,7 @@ def command(what: str, values: tuple[str, ...], svg: Path | None, detail: str) -
     if svg is not None:
         if svg.suffix.lower() != ".svg":
             raise ConfigError(f"explain: {svg}: the picture is an SVG; the name must end in .svg.")
-        try:
-            explained.save(svg)
-        except OSError as error:
-            raise ConfigError(f"explain: {svg}: cannot be written ({error.strerror}). Choose another place.") from None
+        explained.save(svg)
         print(f"\npicture   {svg}")
 
 

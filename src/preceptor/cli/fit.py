@@ -24,6 +24,7 @@ from preceptor.job.picture_survey import PictureSurvey
 from preceptor.job.settings import MODELS, Settings
 from preceptor.nn import count_parameters
 from preceptor.nn.layer import within
+from preceptor.signals import heard
 from preceptor.train.loop import initial_values
 from preceptor.words import amount, duration, listing, shell_word
 
@@ -55,8 +56,8 @@ def command(
     A run that was broken off, by Ctrl-C or by the machine, goes on with --resume RUN and ends in the same bits as one
     that never was; its settings are those it was begun with.
 
-    Exit codes: 0 done, 1 the loss became infinite, 2 a mistake in settings or data, 130 interrupted (the best weights
-    so far are saved).
+    Exit codes: 0 done, 1 the loss became infinite, 2 a mistake in settings or data, 130 interrupted by Ctrl-C, SIGTERM
+    or SIGHUP (the best weights so far are saved, and all that it takes to go on).
     """
     if not as_json:
         words_aside()
@@ -71,20 +72,35 @@ def command(
         if out is not None:
             check_out(out)
         fitting = watched(preparing(data, settings, header=not no_header))
-        fitting.open_folder(out)
-    say_plan(fitting)
-    with stop_on_signal() as stopped, progress_shown(fitting) as show:
-        for number, record in enumerate(fitting.records()):
-            if number == 0 and record.loop.step_bytes is not None:
-                line("memory", f"{record.loop.step_bytes / 2**20:,.1f} MiB for a step, beside the network and the data")
-            show(record)
-            if agreed(bool(stopped)):  # by any of the processes that train together
-                break
-    run = fitting.finish()
+    try:
+        run = _trained(fitting, out)
+    except KeyboardInterrupt:
+        raise KeyboardInterrupt(f"interrupted; {fitting.left()}") from None
     say_result(fitting, run)
     if as_json:
         print(json.dumps(summary(run)))
     return EXIT_CODES.get(fitting.outcome, 0)
+
+
+def _trained(fitting: Fitting, out: Path | None) -> Run:
+    """Trains to the end, or until a signal comes; then what was trained is brought to the disk before it is judged."""
+    with heard() as signals:
+        if fitting.out is None:
+            with signals.unbroken():
+                fitting.open_folder(out)
+        say_plan(fitting)
+        with progress_shown(fitting) as show:
+            for number, record in enumerate(fitting.records()):
+                if number == 0 and record.loop.step_bytes is not None:
+                    mebibytes = record.loop.step_bytes / 2**20
+                    line("memory", f"{mebibytes:,.1f} MiB for a step, beside the network and the data")
+                show(record)
+                if agreed(bool(signals)):  # by any of the processes that train together
+                    break
+        with signals.unbroken():
+            fitting.keep()
+    # Who presses Ctrl-C waits for the figures, or presses it again; a machine that shuts down does not wait.
+    return fitting.finish(judge=all(number == signal.SIGINT for number in signals.numbers))
 
 
 def _resumed(context: click.Context, begun: Path, data: str | None) -> Fitting:
@@ -161,18 +177,3 @@ def quiet() -> Iterator[None]:
     """Nothing is printed: of processes that train together, the first speaks for all."""
     with open(os.devnull, "w") as nowhere, redirect_stdout(nowhere), redirect_stderr(nowhere):
         yield
-
-
-@contextmanager
-def stop_on_signal() -> Iterator[list[int]]:
-    """A list that is empty until SIGINT or SIGTERM comes: the call in the engine ends, the best weights are saved."""
-    heard: list[int] = []
-    before = {
-        number: signal.signal(number, lambda number, _: heard.append(number))
-        for number in (signal.SIGINT, signal.SIGTERM)
-    }
-    try:
-        yield heard
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

@@ -1,6 +1,7 @@
 """`preceptor look`."""
 
 from collections.abc import Iterable
+from itertools import chain
 from pathlib import Path
 
 import click
@@ -10,7 +11,9 @@ from preceptor.cli.sentences import line
 from preceptor.data import BUNDLED, PicturePreprocessor
 from preceptor.errors import ConfigError
 from preceptor.job import load
+from preceptor.job.source_files import files_of
 from preceptor.nn import Ensemble
+from preceptor.output import Output
 from preceptor.report.excites import write_strongest, write_strongest_rows
 from preceptor.report.look import write_features, write_filters, write_maps
 from preceptor.words import shell_word
@@ -43,6 +46,8 @@ def command(run: Path, data: str | None, output: Path | None, picture: Path | No
             f"look: the {what} that the network was trained on are not at {source or 'a known place'} any more; some "
             f"are needed to find those that excite it. Name them: preceptor look {shell_word(run)} DATA."
         )
+    for path in [*folder.glob("*.png"), *folder.glob("*.csv")]:
+        Output(path, chain(files_of(source), [picture] if picture else []))  # refuses one that is read
     if isinstance(trained.network, Ensemble):
         line("network", f"the first of the {trained.network.count} of the ensemble")
     if is_of_pictures:

@@ -15,6 +15,8 @@ from preceptor.job import make_settings, prepare
 from preceptor.job.lr_find import FEWEST, HIGHEST, LOWEST, OWN, STEPS, RateTest, rate_test
 from preceptor.job.parts import FAMILIES, own_numbers
 from preceptor.job.settings import Settings
+from preceptor.job.source_files import files_of
+from preceptor.output import Output
 from preceptor.report.rate_curve import rate_curve
 from preceptor.words import amount
 
@@ -48,6 +50,7 @@ def command(
     """
     if out is not None and out.suffix.lower() != ".svg":
         raise ConfigError(f"lr-find: {out}: the picture is an SVG; the name must end in .svg.")
+    place = None if out is None else Output(out, files_of(data), "lr-find: ")
     fitting = prepare(data, make_settings(given), header=not no_header)
     say_found(fitting.found)
     config = fitting.config
@@ -59,11 +62,9 @@ def command(
     found = rate_test(config, fitting.data, steps=steps, lowest=lowest, highest=highest)
     say_curve(found)
     say_rates(found, config.learning_rate)
-    if out is not None:
-        try:
-            out.write_text(rate_curve(found), encoding="utf-8")
-        except OSError as error:
-            raise ConfigError(f"lr-find: {out}: cannot be written ({error.strerror}). Choose another place.") from None
+    if place is not None:
+        with place.text() as file:
+            file.write(rate_curve(found))
         line("picture", str(out))
     if as_json:
         rates = {"suggestion": found.suggestion, "steepest": found.steepest, "blow_up": found.blow_up}

@@ -8,6 +8,7 @@ import click
 from preceptor.cli.terminal import data_output, words_aside
 from preceptor.errors import ConfigError
 from preceptor.job import load
+from preceptor.output import already_open
 
 
 @click.command()
@@ -48,7 +49,8 @@ def command(
     if output is not None:
         words_aside()
         rows = trained.write_predictions(data, output, not no_header, kept, samples, seed, notes)
-        print(f"{rows:,} predictions of {trained.preprocessor.target} written to {output}")
+        if already_open(output) != 1:  # else it would stand among the rows
+            print(f"{rows:,} predictions of {trained.preprocessor.target} written to {output}")
     else:
         file = data_output()
         trained.write_predictions(data, file, not no_header, kept, samples, seed, notes)

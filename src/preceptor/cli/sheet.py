@@ -1,12 +1,13 @@
 """A contact sheet: some pictures of a set as they are, and below each how training would see it."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
 
 from preceptor.data.pictures.augment import Augmentation, Draw, augment
 from preceptor.data.pictures.pictures import Pictures
+from preceptor.output import Output
 from preceptor.report.sheet import shown_size
 
 COLUMNS, VARIANTS = 10, 7
@@ -15,7 +16,9 @@ GAP, LINE = 6, 16  # pixels between pictures; height of the line of class names
 INK, PAPER = (40, 40, 40), (255, 255, 255)
 
 
-def write_sheet(path: Path, pictures: Pictures, steps: Sequence[Augmentation], *, seed: int = 0) -> None:
+def write_sheet(
+    path: Path, pictures: Pictures, steps: Sequence[Augmentation], *, seed: int = 0, read: Iterable[Path] = ()
+) -> None:
     """Writes a PNG: class names, a row of pictures, and below each VARIANTS of it after the augmentations.
 
     Pictures are of as many classes as there are columns, the classes in order; small ones are shown larger, every pixel
@@ -25,9 +28,11 @@ def write_sheet(path: Path, pictures: Pictures, steps: Sequence[Augmentation], *
         path: the file.
         steps: augmentations, as training would apply them.
         seed: draws the pictures and their changes.
+        read: files that are read, none of which may be replaced.
     """
     from PIL import Image, ImageDraw
 
+    output = Output(path, read)
     rows = _one_of_each(pictures, seed)
     originals = pictures.take(rows)
     lines = [originals]
@@ -51,7 +56,8 @@ def write_sheet(path: Path, pictures: Pictures, steps: Sequence[Augmentation], *
             pixels = line[column] if pictures.channels == 3 else np.repeat(line[column], 3, 2)
             top = LINE + GAP + number * down + (GAP if number else 0)
             sheet.paste(Image.fromarray(pixels).resize((width, height), how), (left, top))
-    sheet.save(path, "PNG")
+    with output.binary() as file:
+        sheet.save(file, "PNG")
 
 
 def _one_of_each(pictures: Pictures, seed: int) -> np.ndarray:

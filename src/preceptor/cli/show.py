@@ -19,6 +19,7 @@ from preceptor.errors import ConfigError, ShapeError
 from preceptor.job import Run, load
 from preceptor.job.parts import augmentations_text
 from preceptor.job.settings import HIDDEN, Settings
+from preceptor.job.source_files import files_of
 from preceptor.nn import (
     Ensemble,
     Layer,
@@ -95,10 +96,7 @@ def show_pictures(data: Path, augment: str, output: Path) -> None:
     pictures = read_pictures(data, labelled=False)
     steps = choose_augmentation(pictures) if chosen is None else chosen
     plain = [each for each in steps if isinstance(each, Augmentation)]
-    try:
-        write_sheet(output, pictures, plain)
-    except OSError as error:
-        raise ConfigError(f"{output}: cannot be written ({error.strerror or error}). Choose another place.") from None
+    write_sheet(output, pictures, plain, read=files_of(data))
     height, width, channels = pictures.shape
     line("data", f"{pictures.name}: {pictures.rows:,} pictures of {height} × {width} × {channels}")
     for note in pictures.notes:

@@ -18,10 +18,12 @@ import numpy as np
 from preceptor.data import BUNDLED, PicturePreprocessor, Preprocessor, looks_like_pictures
 from preceptor.data.pictures.files import readable
 from preceptor.diagnose import Observation, raise_refusals
+from preceptor.disk import new_folder, taken
 from preceptor.engines import Engine, Native, Xla, is_first_process
 from preceptor.job.folder import (
     CHECKPOINTS,
     FORMAT,
+    PLAN,
     Plan,
     check_out,
     clear,
@@ -44,11 +46,11 @@ from preceptor.nn import initial_specs
 from preceptor.ops import Spec
 from preceptor.signals import heard
 from preceptor.train.checkpoint import Checkpoint, Checkpoints
-from preceptor.train.disk import new_folder, taken
 from preceptor.train.loop import Arrays, Config, Evaluator, Record, Streamed, initial_values, train
 from preceptor.train.metric import Figure
 from preceptor.train.penalty import check_patterns
 from preceptor.train.step import first_state
+from preceptor.words import shell_word
 
 CHECKPOINT_SECONDS = 30.0  # what a killed machine costs at most
 LAST_SECONDS = 5.0  # of training since the latest checkpoint that are worth one before the weights are judged
@@ -243,9 +245,11 @@ class Fitting:
         """What is on the disk should the process end now: the rest of a sentence."""
         if self.out is None:
             return "nothing was written."
+        if not (self.out / PLAN).exists():
+            return f"{self.out} holds the finished run."
         step = Checkpoints(self.out / CHECKPOINTS).step
         what = "what it takes to begin again" if step is None else f"the training as it stood after step {step:,}"
-        return f"{self.out} holds {what}. Go on: preceptor fit --resume {self.out}."
+        return f"{self.out} holds {what}. Go on: preceptor fit --resume {shell_word(self.out)}."
 
     def finish(self, judge: bool = True) -> Run:
         """Judges the best weights on the dev and test parts, and writes the run to its folder if it has one.

@@ -19,10 +19,10 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from preceptor.disk import Damaged, is_as_written, open_regular, read_file, replace_file, sums, sync_folder
 from preceptor.engines import is_first_process
 from preceptor.errors import ConfigError, DataError
 from preceptor.job.lock import LOCK
-from preceptor.train.disk import Damaged, is_as_written, open_regular, read_file, replace_file, sums, sync_folder
 from preceptor.words import shell_word
 
 FORMAT = 1

@@ -5,6 +5,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+from preceptor.disk import sweep
 from preceptor.engines import is_first_process
 from preceptor.errors import DataError
 from preceptor.job.fit import Fitting, Outcome, computed_by, preparing, trained
@@ -14,7 +15,6 @@ from preceptor.job.run import Run
 from preceptor.job.settings import Settings
 from preceptor.job.stages import Stages, completed
 from preceptor.train.checkpoint import Checkpoints
-from preceptor.train.disk import sweep
 
 
 def resume(out: Path, source: Any = None) -> tuple[Fitting, list[str]]:

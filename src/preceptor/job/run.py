@@ -15,11 +15,12 @@ import numpy as np
 from preceptor.data import PicturePreprocessor, Preprocessor, Table, missing_rows
 from preceptor.data.encoding.target import no_target
 from preceptor.data.tables.names import find_column
+from preceptor.disk import Damaged, taken, write_folder
 from preceptor.engines import Engine, Native, choose_engine
 from preceptor.errors import ConfigError, DataError, ShapeError
 from preceptor.job.folder import Saved, check_out, commit, exists_already, not_written, packed, read_folder
 from preceptor.job.judging import figures, figures_as_json, figures_from_json
-from preceptor.job.output import Output, files_of
+from preceptor.job.source_files import files_of
 from preceptor.job.uncertainty import Sampler, spread
 from preceptor.nn import (
     Layer,
@@ -33,7 +34,7 @@ from preceptor.nn import (
 )
 from preceptor.nn.layer import within
 from preceptor.ops import Spec
-from preceptor.train.disk import Damaged, taken, write_folder
+from preceptor.output import Output
 from preceptor.train.loop import Evaluator
 from preceptor.train.metric import Figure
 

@@ -13,6 +13,7 @@ from preceptor.errors import ConfigError, DtypeError, NotSupported, ShapeError
 from preceptor.graph import CONSTANT, INPUT, Graph, Node, execute, flatten, map_leaves, prune
 from preceptor.ops import Symbol
 from preceptor.ops.primitive import as_array, spec_of, user_line
+from preceptor.output import Output
 from preceptor.report.formula import ELEMENTWISE, ONE, Formula, Name, read, text
 from preceptor.report.graph_picture import draw
 from preceptor.report.names import Names
@@ -72,7 +73,9 @@ class Explanation:
         target = Path(path)
         if target.suffix.lower() != ".svg":
             raise ConfigError(f"save: the path is {str(path)!r}; the picture is SVG, so it must end in .svg.")
-        target.write_text(self.svg(), encoding="utf-8")
+        picture = self.svg()
+        with Output(target).text() as file:
+            file.write(picture)
         return target
 
 

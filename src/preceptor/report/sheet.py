@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.errors import DataError
+from preceptor.output import Output
 
 INK, GREY, PAPER, MARK = (29, 29, 31), (107, 112, 120), (255, 255, 255), (179, 38, 30)
 GAP, MARGIN, FRAME = 8, 16, 2  # pixels: between tiles, around the sheet, of a marked tile's frame
@@ -94,9 +95,10 @@ def write_sheet(
     sheet.save(content, "PNG")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        path.write_bytes(content.getvalue())
     except OSError as error:
         raise DataError(f"{path}: cannot be written ({error.strerror}). Choose another folder with -o.") from None
+    with Output(path).binary() as file:
+        file.write(content.getvalue())
 
 
 def _paste(sheet: Any, pen: Any, tile: Tile, x: int, y: int, size: tuple[int, int], font: Any) -> None:

@@ -16,8 +16,8 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from preceptor.disk import Damaged, append_line, is_as_written, make_folder, read_file, sums, sweep, write_folder
 from preceptor.errors import ConfigError, DataError
-from preceptor.train.disk import Damaged, append_line, is_as_written, make_folder, read_file, sums, sweep, write_folder
 
 ARRAYS, FACTS, SUMS, MANIFEST = "arrays.safetensors", "facts.json", "sums.txt", "manifest.jsonl"
 KEPT = 2

@@ -39,6 +39,9 @@ class Figure(float):
         self.name, self.low, self.high, self.rows = name, low, high, rows
         return self
 
+    def __reduce__(self) -> tuple[type, tuple[str, float, float, float, int]]:  # or copies would be made without a name
+        return Figure, (self.name, self.value, self.low, self.high, self.rows)
+
     @property
     def value(self) -> float:
         """The bare number."""

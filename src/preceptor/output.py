@@ -8,13 +8,10 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, BinaryIO, TextIO
+from typing import BinaryIO, TextIO
 
-from preceptor.data import looks_like_pictures
-from preceptor.data.pictures.arrays import IDX_NAME
-from preceptor.data.pictures.files import FolderFiles, is_picture
+from preceptor.disk import beside
 from preceptor.errors import ConfigError, DataError
-from preceptor.train.disk import beside
 
 
 class Output:
@@ -26,11 +23,12 @@ class Output:
     Args:
         path: as the user named it.
         read: files that are being read, which must not be replaced.
+        where: what messages begin with.
     Raises: DataError where it cannot be written; ConfigError where it is one of the files that are read.
     """
 
-    def __init__(self, path: str | os.PathLike, read: Iterable[Path] = ()) -> None:
-        self.path, self.open_handle = Path(path), _already_open(Path(path))
+    def __init__(self, path: str | os.PathLike, read: Iterable[Path] = (), where: str = "") -> None:
+        self.where, self.path, self.open_handle = where, Path(path), already_open(Path(path))
         try:
             self.there: os.stat_result | None = os.stat(self.path)
         except FileNotFoundError:
@@ -47,12 +45,14 @@ class Output:
                 with suppress(OSError):
                     if os.path.samestat(self.there, os.stat(each)):
                         raise ConfigError(
-                            f"{self.path}: this is {each}, which is read; it would be replaced. Choose another place."
+                            f"{self.where}{self.path}: this is {each}, which is read; it would be replaced. Choose another place."
                         )
 
     def refusal(self, error: OSError) -> DataError:
         """The error that it cannot be written."""
-        return DataError(f"{self.path}: cannot be written ({error.strerror or error}). Choose another place with -o.")
+        return DataError(
+            f"{self.where}{self.path}: cannot be written ({error.strerror or error}). Choose another place with -o."
+        )
 
     @contextmanager
     def text(self) -> Iterator[TextIO]:
@@ -100,29 +100,7 @@ class Output:
                 part.unlink(missing_ok=True)
 
 
-def files_of(source: Any) -> Iterator[Path]:
-    """The files that may be read where this is the source of a table or of pictures; none of what is no path.
-
-    Of a folder all that are below it. Beside a file, where it is a list of pictures or itself one of several files that
-    make a set, those that such a set is made of.
-    """
-    if not isinstance(source, (str, Path)):
-        return
-    path = Path(source)
-    if path.is_dir():
-        yield from _below(path)
-    elif path.is_file():
-        yield path
-        if looks_like_pictures(path):
-            yield from (each for each in _below(path.parent) if is_picture(each.name) or IDX_NAME.fullmatch(each.name))
-
-
-def _below(folder: Path) -> Iterator[Path]:
-    files = FolderFiles(folder)
-    return map(files.path, files.names)
-
-
-def _already_open(path: Path) -> int | None:
+def already_open(path: Path) -> int | None:
     """The number under which this process has the file open that a path such as /dev/stdout means, None for others."""
     own = re.compile(rf"/proc/(self|thread-self|{os.getpid()})(/task/\d+)?/fd/(\d+)")
     for _ in range(40):

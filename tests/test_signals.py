@@ -83,9 +83,8 @@ def test_ctrl_c_while_python_fits_loses_nothing(tmp_path):
 def test_going_on_in_python_ends_in_the_same_bits(tmp_path):
     frame = {"a": list(range(60)), "y": [i % 2 for i in range(60)]}
     whole = pr.fit(frame, "y", epochs=3, hidden=4, engine="reference")
-    fitting = pr.job.prepare(
-        frame, pr.job.make_settings({"target": "y", "epochs": 3, "hidden": 4, "engine": "reference"})
-    )
+    settings = make_settings({"target": "y", "epochs": 3, "hidden": 4, "engine": "reference"})
+    fitting = prepare(frame, settings)
     fitting.open_folder(tmp_path / "run")
     for _ in fitting.records():
         break

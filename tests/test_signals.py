@@ -11,6 +11,7 @@ import time
 import pytest
 
 import preceptor as pr
+from preceptor.job import make_settings, prepare
 from preceptor.signals import as_interrupts, heard
 
 ENDLESS = {"epochs": 1_000_000, "patience": 1_000_000, "hidden": (8,), "engine": "reference"}

@@ -44,9 +44,8 @@ class Output:
             for each in read:
                 with suppress(OSError):
                     if os.path.samestat(self.there, os.stat(each)):
-                        raise ConfigError(
-                            f"{self.where}{self.path}: this is {each}, which is read; it would be replaced. Choose another place."
-                        )
+                        what = f"this is {each}, which is read; it would be replaced. Choose another place."
+                        raise ConfigError(f"{self.where}{self.path}: {what}")
 
     def refusal(self, error: OSError) -> DataError:
         """The error that it cannot be written."""

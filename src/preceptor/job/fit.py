@@ -181,11 +181,13 @@ class Fitting:
             computed_by(self.config.engine),
         )
         for path in free_names(self.seen.table.name) if out is None else [out]:
-            check_out(path)
+            if out is not None:
+                check_out(path)
             try:
                 with new_folder(path) as folder:
                     self.lock = Lock(folder)
-                    check_out(path)
+                    if out is not None:
+                        check_out(path)  # again, for it may have been filled meanwhile
                     write_plan(folder, plan)
             except OSError as error:
                 if not taken(error):

@@ -22,6 +22,7 @@ from preceptor.job.stages import Stage, Stages
 from preceptor.nn import Layer, Sequential, layer_outputs
 from preceptor.nn.layer import Arrays
 from preceptor.ops import Spec
+from preceptor.output import Output
 from preceptor.report.look import inside, opened, unit_layers
 from preceptor.report.sheet import Row, Tile, shown_size, write_sheet
 from preceptor.train.loop import Evaluator
@@ -203,9 +204,10 @@ def write_strongest_rows(
         path = folder / f"excites-{group.layer}.csv"
         try:
             folder.mkdir(parents=True, exist_ok=True)
-            path.write_text(text.getvalue(), "utf-8", newline="")
         except OSError as error:
             raise DataError(f"{path}: cannot be written ({error.strerror}). Choose another folder with -o.") from None
+        with Output(path).text() as file:
+            file.write(text.getvalue())
         what = _what(group, group is groups[-1])
         written.append((path, f"the rows that excite the {len(group.labels):,} {what} most"))
     return written

@@ -16,7 +16,19 @@ from preceptor.hyper import hyper_fields
 from preceptor.job.fit import look
 from preceptor.job.settings import Settings, make_settings
 
-TAKEN = ("target", "kind", "seed", "dev_share", "test_share", "split_column", "group", "time", "test", "skip_corrupt")
+TAKEN = (
+    "target",
+    "kind",
+    "seed",
+    "dev_share",
+    "test_share",
+    "split_column",
+    "group",
+    "time",
+    "test",
+    "leave_out",
+    "skip_corrupt",
+)
 
 
 @click.command(context_settings={"show_default": False})

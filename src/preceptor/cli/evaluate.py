@@ -18,7 +18,7 @@ from preceptor.job.judging import figures_as_json
 def command(run: Path, data: str, no_header: bool, as_json: bool) -> None:
     """Judges the network of RUN on DATA, which must have the target column."""
     notes: list[str] = []
-    found = load(run).evaluate(data, not no_header, notes)
+    found = load(run).evaluate(data, header=not no_header, notes=notes)
     rows = next(iter(found.values())).rows
     line("data", f"{data}: {rows:,} rows with a target")
     for note in notes:

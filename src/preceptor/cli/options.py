@@ -7,6 +7,7 @@ from typing import Any, Union, get_args, get_origin
 
 import click
 
+from preceptor.data.tables.names import names_in
 from preceptor.hyper import Hyper, field_types, hyper_fields, value_of, value_text
 from preceptor.job.parts import OwnNumber
 
@@ -28,6 +29,24 @@ class Several(click.ParamType):
         except ValueError:
             what, example = ("whole numbers", "128,64") if self.kind is int else ("numbers", "0.1,0.5")
             self.fail(f"{value!r} is not a list of {what} such as {example}.", param, ctx)
+
+
+class Names(click.ParamType):
+    """Names of columns with commas between; one that has a comma itself stands in quotes, as in CSV."""
+
+    name = "names"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        return names_in(value) if isinstance(value, str) else value
+
+
+def together(ctx: click.Context, param: click.Parameter, given: tuple[tuple[str, ...], ...] | None) -> Any:
+    """The names of an option that may be given several times; None where it was not given."""
+    return tuple(name for names in given for name in names) if given else None
+
+
+NAMES: dict[str, Any] = {"type": Names(), "multiple": True, "callback": together, "metavar": "NAME,NAME,..."}
+HOW_NAMES = "May be given several times; a name with a comma stands in quotes: '\"Price, EUR\",id'."
 
 
 class Written(click.ParamType):
@@ -84,6 +103,8 @@ def _attributes(kind: Any, default: Any, known: Hyper) -> dict[str, Any]:
     plain = [each for each in get_args(kind) if each is not NoneType] if isinstance(kind, UnionType) else [kind]
     if plain == [bool]:
         return {"default": default, "help": _help(known, None if default is None else value_text(default))}
+    if plain == [tuple[str, ...]]:
+        return NAMES | {"help": _help(replace(known, doc=f"{known.doc} {HOW_NAMES}"), None)}
     shape, metavar = _type(plain, known)
     return {"type": shape, "default": default, "help": _help(known, default), "metavar": metavar}
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from preceptor.cli.options import HOW_NAMES, NAMES
 from preceptor.cli.terminal import data_output, words_aside
 from preceptor.errors import ConfigError
 from preceptor.job import load
@@ -17,8 +18,9 @@ from preceptor.output import already_open
 @click.option("-o", "--output", type=click.Path(path_type=Path), help="CSV to write; without it, to the terminal.")
 @click.option(
     "--keep",
-    metavar="NAME,NAME,...",
-    help="Columns of DATA to write before the predictions; if left out, those that number its rows.",
+    **NAMES,
+    help="Columns of DATA to write before the predictions, their fields as they stand there; if left out, those that "
+    f"number its rows. {HOW_NAMES}",
 )
 @click.option(
     "--samples",
@@ -30,7 +32,13 @@ from preceptor.output import already_open
 @click.option("--seed", type=click.IntRange(min=0), metavar="INTEGER", help="Of the draws; if left out, the run's.")
 @click.option("--no-header", is_flag=True, help="The first line of the file is data; columns become column1, ...")
 def command(
-    run: Path, data: str, output: Path | None, keep: str | None, samples: int | None, seed: int | None, no_header: bool
+    run: Path,
+    data: str,
+    output: Path | None,
+    keep: tuple[str, ...] | None,
+    samples: int | None,
+    seed: int | None,
+    no_header: bool,
 ) -> None:
     """Predicts every row of DATA with the network of RUN.
 
@@ -44,16 +52,15 @@ def command(
     if seed is not None and not samples:
         raise ConfigError("predict: received --seed without draws of dropout; nothing is random. Give --samples 50.")
     trained = load(run)
-    kept = None if keep is None else [name for name in keep.split(",") if name]
     notes: list[str] = []
     if output is not None:
         words_aside()
-        rows = trained.write_predictions(data, output, not no_header, kept, samples, seed, notes)
+        rows = trained.write_predictions(data, output, not no_header, keep, samples, seed, notes)
         if already_open(output) != 1:  # else it would stand among the rows
             print(f"{rows:,} predictions of {trained.preprocessor.target} written to {output}")
     else:
         file = data_output()
-        trained.write_predictions(data, file, not no_header, kept, samples, seed, notes)
+        trained.write_predictions(data, file, not no_header, keep, samples, seed, notes)
         file.flush()
     for note in notes:
         print(f"preceptor: {note}", file=sys.stderr)

@@ -15,8 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from preceptor.data import BUNDLED, PicturePreprocessor, Preprocessor, looks_like_pictures
+from preceptor.data import BUNDLED, PicturePreprocessor, Preprocessor, looks_like_pictures, read
 from preceptor.data.pictures.files import readable
+from preceptor.data.tables.given import with_target
 from preceptor.diagnose import Observation, raise_refusals
 from preceptor.disk import new_folder, taken
 from preceptor.engines import Engine, Native, Xla, is_first_process
@@ -353,8 +354,9 @@ def preparing(source: Any, settings: Settings, header: bool = True) -> Stages[Fi
     encoded = yield from seen.encode(settings)
     one_row = Spec((1, *encoded.data.first()[0].shape[1:]), np.dtype(np.float32))
     check_patterns(config.penalties, initial_specs(network, one_row)[0])
-    name = str(Path(source).resolve()) if isinstance(source, (str, Path)) and Path(source).exists() else str(source)
-    named = readable(name) if isinstance(source, (str, Path)) else ""
+    named = ""
+    if isinstance(source, (str, Path)):
+        named = readable(str(Path(source).resolve()) if Path(source).exists() else str(source))
     return Fitting(named, seen, settings, config, encoded, header)
 
 
@@ -381,12 +383,27 @@ def computed_by(engine: Engine) -> dict[str, str]:
     return {"engine": name, "precision": engine.precision, **({"cores": str(threads)} if threads else {}), **versions}
 
 
-def fit(source: Any, target: str | None = None, *, out: str | Path | None = None, **settings: Any) -> Run:
+def put_together(source: Any, target: Any) -> tuple[Any, str | None]:
+    """The data, and the name of the target in them, as a user of Python gives both.
+
+    Args:
+        source: as of `fit`.
+        target: the name of a column, or the values of the target: then both become one table.
+
+    Raises: DataError where the target is neither.
+    """
+    if target is None or isinstance(target, str):
+        return source, target
+    return with_target(read(source) if isinstance(source, (str, Path)) else source, target)
+
+
+def fit(source: Any, target: Any = None, *, out: str | Path | None = None, **settings: Any) -> Run:
     """Reads a table, trains a network on it, judges it on rows it never saw.
 
     Args:
         source: path, name of a bundled table, NumPy array, mapping of arrays, data frame or Arrow table.
-        target: column to predict; not needed for a bundled table.
+        target: column to predict; not needed for a bundled table. Or what is to be predicted of each row, as an array,
+            a series or a list: `fit(x, y)`. Of an array also the place of a column in it: `fit(array, 0)`.
         out: folder to write the run to; without it nothing is written (see Run.save).
         settings: as of the command `preceptor fit`, with underscores: learning_rate=0.01, epochs=50, hidden=(64, 64).
 
@@ -394,7 +411,8 @@ def fit(source: Any, target: str | None = None, *, out: str | Path | None = None
     Raises: DataError, ConfigError, with what was received, what is required and the likely cure. KeyboardInterrupt on
         Ctrl-C; with `out` it says what was written before, and `resume(out)` goes on from there.
     """
-    chosen = make_settings(settings | {"target": target})
+    source, named = put_together(source, target)
+    chosen = make_settings(settings | {"target": named})
     if out is not None:
         check_out(Path(out))
     return trained(prepare(source, chosen), None if out is None else Path(out))

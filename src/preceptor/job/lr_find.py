@@ -9,7 +9,7 @@ import numpy as np
 
 from preceptor.errors import ConfigError
 from preceptor.hyper import settings
-from preceptor.job.fit import prepare
+from preceptor.job.fit import prepare, put_together
 from preceptor.job.parts import own_numbers
 from preceptor.job.settings import make_settings
 from preceptor.train.loop import Arrays, Config, Streamed, train
@@ -128,7 +128,7 @@ def rate_test(
 
 def lr_find(
     source: Any,
-    target: str | None = None,
+    target: Any = None,
     *,
     steps: int = STEPS,
     lowest: float = LOWEST,
@@ -149,7 +149,8 @@ def lr_find(
         raise ConfigError(
             f"lr_find: received {', '.join(useless)}; the test goes through the rates in its own way. Leave it out."
         )
-    fitting = prepare(source, make_settings(settings | {"target": target}))
+    source, named = put_together(source, target)
+    fitting = prepare(source, make_settings(settings | {"target": named}))
     return rate_test(fitting.config, fitting.data, steps=steps, lowest=lowest, highest=highest)
 
 

@@ -8,7 +8,7 @@ from typing import Any
 from preceptor.disk import sweep
 from preceptor.engines import is_first_process
 from preceptor.errors import DataError
-from preceptor.job.fit import Fitting, Outcome, computed_by, preparing, trained
+from preceptor.job.fit import Fitting, Outcome, computed_by, preparing, put_together, trained
 from preceptor.job.folder import CHECKPOINTS, CONFIG, PLAN, clear, not_written, read_folder, read_plan, settle
 from preceptor.job.lock import Lock
 from preceptor.job.run import Run
@@ -17,17 +17,18 @@ from preceptor.job.stages import Stages, completed
 from preceptor.train.checkpoint import Checkpoints
 
 
-def resume(out: Path, source: Any = None) -> tuple[Fitting, list[str]]:
+def resume(out: Path, source: Any = None, target: Any = None) -> tuple[Fitting, list[str]]:
     """Prepares an unfinished run to go on from its newest whole checkpoint, or from the first step where there is none.
 
     Args:
         out: the run's folder.
         source: the data, where it is not where it was.
+        target: as of `fit`, where it was given beside the data.
     Returns: the training, and sentences about what was found.
     Raises: DataError where there is nothing to go on with, or the data are not those of the run; ConfigError where
         another process trains it.
     """
-    return completed(resuming(out, source))
+    return completed(resuming(out, source if target is None else put_together(source, target)[0]))
 
 
 def resuming(out: Path, source: Any = None) -> Stages[tuple[Fitting, list[str]]]:

@@ -14,6 +14,7 @@ import numpy as np
 
 from preceptor.data import PicturePreprocessor, Preprocessor, Table, missing_rows
 from preceptor.data.encoding.target import no_target
+from preceptor.data.tables.given import with_labels
 from preceptor.data.tables.names import find_column
 from preceptor.disk import Damaged, taken, write_folder
 from preceptor.engines import Engine, Native, choose_engine
@@ -131,24 +132,30 @@ class Run:
             unseen.look(piece)
         return unseen.notes()
 
-    def evaluate(self, source: Any, header: bool = True, notes: list[str] | None = None) -> dict[str, Figure]:
+    def evaluate(
+        self, source: Any, target: Any = None, *, header: bool = True, notes: list[str] | None = None
+    ) -> dict[str, Figure]:
         """Figures on a table that has the target column; rows without a target are left out.
 
         Args:
+            source: as of `predict`.
+            target: the target of each row, where the table does not have it: `run.evaluate(x, y)`.
             notes: takes what is to be known of the table: rows left out, and the sentences of `Run.notes`.
         Raises: DataError where the target column is missing, or holds a class that training never saw.
         """
-        table, target = self.preprocessor.open(source, header), str(self.preprocessor.target)
-        find_column(table.name, target, table.columns)
+        table, name = self.preprocessor.open(source, header), str(self.preprocessor.target)
+        if target is not None:
+            table = with_labels(table, name, target)
+        find_column(table.name, name, table.columns)
         outputs, truth, start, unseen = [], [], 0, self.preprocessor.unseen()
         for piece, found in self._outputs(table):
             unseen.look(piece)
-            known = np.flatnonzero(~missing_rows(piece.column(target)))
+            known = np.flatnonzero(~missing_rows(piece.column(name)))
             outputs.append(found[known])
             truth.append(self.preprocessor.encode_target(piece.select(known), start + known))
             start += piece.rows
         if not sum(map(len, truth)):
-            raise no_target(table.name, target, table.rows)
+            raise no_target(table.name, name, table.rows)
         if notes is not None:
             left_out = start - sum(map(len, truth))
             if left_out:
@@ -176,8 +183,8 @@ class Run:
         Args:
             path: file to write; it appears under its name only when it is complete. Links are followed; pipes and
                 devices are written to. Or an open text file, such as sys.stdout.
-            keep: columns of the table to write before the predictions; without it those that number its rows, as the
-                gate saw in training.
+            keep: columns of the table to write before the predictions, their fields as they stand there; without it
+                those that number its rows, as the gate saw in training.
             samples, seed: as of `predict_samples`; no samples for None.
             notes: takes the sentences of `Run.notes`.
         Returns: the number of rows.
@@ -188,11 +195,11 @@ class Run:
             goal = Output(path, chain(files_of(source), files_of(self.path)))
         else:
             goal = path
-        table = self.preprocessor.open(source, header)
+        usual = self.facts.get("identifiers", ())
+        table = self.preprocessor.open(source, header, usual if keep is None else keep)
         if keep is None:
-            keep = [name for name in self.facts.get("identifiers", ()) if name in table.columns]
-        for name in keep:
-            find_column(table.name, name, table.columns)
+            keep = [name for name in usual if name in table.columns]
+        keep = [find_column(table.name, name, table.columns) for name in keep]
         names = [*keep, "prediction"]
         if self.classes is not None:
             names += [f"probability_{label}" for label in self.preprocessor.written]
@@ -385,7 +392,16 @@ def _check_rows(table: Any) -> None:
 
 def _rows(piece: Table, columns: Sequence[np.ndarray], keep: Sequence[str]) -> Iterator[tuple]:
     """The lines of predictions of a piece."""
-    return zip(*(column.tolist() for column in [*map(piece.column, keep), *columns]), strict=True)
+    return zip(*(_kept(piece, name) for name in keep), *(column.tolist() for column in columns), strict=True)
+
+
+def _kept(piece: Table, name: str) -> list[Any]:
+    """The fields of a column as they stood where the table came from; of a table made in Python its values."""
+    if name in piece.texts:
+        return piece.texts[name].tolist()
+    values = piece.column(name)
+    gaps = missing_rows(values)
+    return ["" if gap else value for value, gap in zip(values.tolist(), gaps.tolist(), strict=True)]
 
 
 def _preprocessor(saved: dict[str, Any], arrays: dict[str, np.ndarray]) -> Preprocessor | PicturePreprocessor:

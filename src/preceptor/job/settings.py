@@ -60,6 +60,7 @@ class Settings:
     group: str | None = hyper(default=None, doc="Column of what must not be parted: a patient, a customer.")
     time: str | None = hyper(default=None, doc="Column of dates or numbers: the earliest rows train, the latest test.")
     test: str | None = hyper(default=None, doc="File of the test rows; the others are train and dev.")
+    leave_out: tuple[str, ...] | None = hyper(default=None, doc="Columns not to learn from, nor needed to predict.")
     model: str | None = hyper(default=None, choices=MODELS + PICTURE_MODELS, doc="Kind of network; by the data.")
     hidden: tuple[int, ...] | None = hyper(
         default=None, low=1, unit="units", doc="Widths of the hidden layers; given, they make one plain network."
@@ -435,6 +436,8 @@ def make_settings(given: dict[str, Any]) -> Settings:
         chosen[meant] = value if value is not None else chosen.get(meant)
     if isinstance(hidden := chosen.get("hidden"), int) and not isinstance(hidden, bool):
         chosen["hidden"] = (hidden,)
+    if isinstance(chosen.get("leave_out"), str):
+        chosen["leave_out"] = (chosen["leave_out"],)
     if isinstance(chosen.get("test"), os.PathLike):
         chosen["test"] = os.fspath(chosen["test"])
     for name in ("l1", "l2"):

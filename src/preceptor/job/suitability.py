@@ -22,7 +22,7 @@ MAKERS: dict[str, Callable[..., Layer]] = {
 }
 NETWORK = ("hidden", "members", "waves", "activation", "initialiser", "batch_norm", "dropout", "drop_rate")
 ONLY = {  # kind of data -> settings that no other has a use for
-    "a table": ("kind", "split_column", "group", "time", "test", "waves", "polynomial"),
+    "a table": ("kind", "split_column", "group", "time", "test", "leave_out", "waves", "polynomial"),
     "pictures": ("augment", "skip_corrupt"),
 }
 # What says that nothing is asked for, and so suits everything.

@@ -33,6 +33,7 @@ from preceptor.data.encoding.target import no_target
 from preceptor.data.tables.given import BLOCK
 from preceptor.data.tables.names import find_column
 from preceptor.diagnose import Observation, PartHashes, TableFacts, checks_made, inspect, inspect_table
+from preceptor.diagnose.column import Column
 from preceptor.errors import ConfigError, DataError
 from preceptor.job.recipe import complete
 from preceptor.job.settings import Settings
@@ -100,7 +101,13 @@ class Survey:
     @property
     def identifiers(self) -> list[str]:
         """The columns that number the rows."""
-        return [name for each in self.found if each.rule == "identifier" for name in each.columns]
+        left_out = (
+            Column(name, self.seen.column(name)) for name in self.settings.leave_out or () if name in self.seen.columns
+        )
+        return [
+            *(column.name for column in left_out if column.values.ndim == 1 and column.is_identifier),
+            *(name for each in self.found if each.rule == "identifier" for name in each.columns),
+        ]
 
     @cached_property
     def preprocessor(self) -> Preprocessor:
@@ -150,9 +157,7 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
         raise _no_target_named(table)
     settings = _with_found_names(settings, table)
     target = find_column(table.name, wanted, table.columns)
-    for name in (settings.split_column, settings.group, settings.time):
-        if name == target:
-            raise ConfigError(f"{table.name}: {name!r} is the target; another column must divide the rows.")
+    _check_names(table, target, settings)
     if isinstance(table, LongTable):
         if settings.test is not None:
             raise ConfigError(
@@ -163,6 +168,7 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
     part = None
     if settings.test is not None:
         other = read(settings.test, header=header, texts=[target])
+        table = table.without(*settings.leave_out or ())
         part = np.repeat(np.array([0, 2], np.int8), [table.rows, other.rows])
         table = append_rows(table, other)
     usable = usable_rows(table, target)
@@ -173,8 +179,22 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
         labels = labels.astype(str)
     shares = settings.dev_share, settings.test_share
     parts = _divide(kept, usable, labels, shares, settings, None if part is None else part[usable])
-    found = inspect_table(kept.without(*_aside(settings)), target, parts, kind, numbers=usable)
+    found = inspect_table(_looked_at(kept, settings), target, parts, kind, numbers=usable)
     return _checked(Survey(table, kept, usable, target, kind, _numbered(parts, usable), parts, found, settings))
+
+
+def _check_names(table: Table | LongTable, target: str, settings: Settings) -> None:
+    """Raises: ConfigError, DataError, where the target is asked to be something else too, or is no single column."""
+    for name in (settings.split_column, settings.group, settings.time):
+        if name == target:
+            raise ConfigError(f"{table.name}: {name!r} is the target; another column must divide the rows.")
+    if target in (settings.leave_out or ()):
+        raise ConfigError(f"{table.name}: {target!r} is the target; it cannot be left out. Name another column.")
+    if isinstance(table, Table) and table.columns[target].ndim > 1:
+        raise DataError(
+            f"{table.name}: the target {target!r} is a block of {table.columns[target].shape[1]:,} numbers per row; "
+            "one value per row is needed. Give the target beside the features: pr.fit(x, y)."
+        )
 
 
 def _no_target_named(table: Table | LongTable) -> DataError:
@@ -195,6 +215,8 @@ def _with_found_names(settings: Settings, table: Table | LongTable) -> Settings:
     found: dict[str, Any] = {
         setting: find_column(table.name, name, table.columns) for setting, name in asked.items() if name is not None
     }
+    if settings.leave_out:
+        found["leave_out"] = tuple(find_column(table.name, name, table.columns) for name in settings.leave_out)
     return replace(settings, **found)
 
 
@@ -230,9 +252,15 @@ def _divide(
 
 
 def _aside(settings: Settings) -> dict[str, str]:
-    """The columns that divide the rows and so are nothing to learn from, each with the reason."""
-    named = {settings.split_column: "names the part of each row", settings.group: "names the group of each row"}
+    """The columns that are nothing to learn from, each with the reason."""
+    named: dict[str | None, str] = dict.fromkeys(settings.leave_out or (), "left out as asked")
+    named |= {settings.split_column: "names the part of each row", settings.group: "names the group of each row"}
     return {name: reason for name, reason in named.items() if name is not None}
+
+
+def _looked_at(table: Table, settings: Settings) -> Table:
+    """The table less what is nothing to learn from."""
+    return table.without(*(name for name in _aside(settings) if name in table.columns))
 
 
 def _takes_levels(settings: Settings) -> bool:
@@ -266,7 +294,7 @@ def _survey_long(table: LongTable, target: str, settings: Settings) -> Stages[Su
     part = _part_of_rows(parts, table.rows)[numbers]
     seen_parts = Split(*(np.flatnonzero(part == each) for each in range(3)))
     yield Stage("checking")
-    found = inspect_table(seen.without(*_aside(settings)), target, seen_parts, kind, numbers=numbers)
+    found = inspect_table(_looked_at(seen, settings), target, seen_parts, kind, numbers=numbers)
     note = (
         f"The table is read from the disk piece by piece. Its columns, and what is said of them, are judged by "
         f"{seen.rows:,} of its {table.rows:,} rows, spread evenly."

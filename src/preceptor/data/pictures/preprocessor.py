@@ -1,7 +1,7 @@
 """What was learned from the training pictures: their shape, their classes, and the scale of their numbers."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -84,7 +84,7 @@ class PicturePreprocessor:
             f"{len(self.classes)} classes: {listing(self.classes)}.",
         ]
 
-    def open(self, source: Any, header: bool = True) -> Pictures:
+    def open(self, source: Any, header: bool = True, keep: Collection[str] = ()) -> Pictures:
         """The pictures to predict, brought to the shape of the training. Raises: DataError as read_pictures."""
         if not isinstance(source, (str, Path)):
             raise DataError(

@@ -94,6 +94,16 @@ def with_target(source: Any, target: Any) -> tuple[Any, str]:
     return replace(table, columns=columns, senses=senses, texts={**table.texts, **beside.texts}), name
 
 
+def with_labels(table: Any, name: str, target: Any) -> Table:
+    """A table with the values of its target, which were given beside it. Raises: DataError where they do not fit."""
+    if not isinstance(table, Table):
+        raise DataError(f"{table.name}: a target was given beside it; the column {name!r} in it is needed.")
+    _, values, missing = _labels(table, target)
+    beside = table_of("target", [(name, values, missing)])
+    columns, senses = {**table.columns, **beside.columns}, {**table.senses, **beside.senses}
+    return replace(table, columns=columns, senses=senses)
+
+
 def apart(table: Table, place: int) -> Table:
     """The table of an array, with one of its columns, counted from 0 or, below it, from the end, as one of its own."""
     block = table.columns[BLOCK]

@@ -2,7 +2,7 @@
 
 import unicodedata
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable
 
 from preceptor.errors import DataError
 from preceptor.words import closest, listing
@@ -75,8 +75,8 @@ def find_column(where: str, name: object, columns: Collection[str]) -> str:
     return found
 
 
-def names_in(text: str) -> Sequence[str]:
+def names_in(text: str) -> tuple[str, ...]:
     """The names in a list with commas between; one that has a comma itself stands in quotes, as in CSV."""
     import csv
 
-    return [name for line in csv.reader([text], skipinitialspace=True) for name in line if name]
+    return tuple(name for line in csv.reader([text], skipinitialspace=True) for name in line if name)

@@ -40,7 +40,8 @@ class Identifier(Rule):
         yield from of_columns(
             "identifier",
             [column for column in facts.features if column.is_identifier],
-            "a number of the row: whole, each once, in order; leave it out unless the order means something",
+            "a number of the row: whole, each once, in order; leave it out (--leave-out) unless the order means "
+            "something",
         )
         for column in facts.features:
             if column.is_text and len(column.present):

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from preceptor.data import LongTable
+from preceptor.data import LongTable, read
 from preceptor.data.encoding import row_file
 from preceptor.data.tables import long_table
 from preceptor.errors import ConfigError, DataError
@@ -144,6 +144,35 @@ def test_evaluate_names_a_wrong_target_by_its_row_in_the_file(short):
     table["kind"][[3, 3_000]] = ["", "maybe"]  # of the third piece, behind a row that is left out
     with pytest.raises(DataError, match="the target 'kind' is 'maybe' in data row 3,001"):
         run.evaluate(write(short / "table.csv", table))
+
+
+def test_what_training_never_saw_is_summed_up_over_the_pieces(short):
+    table = columns()
+    table["kind"] = np.array(["yes", "no"], object)[np.arange(ROWS) % 2]
+    run = fit({name: values[:200] for name, values in table.items()}, "number", **QUICK)
+    table["kind"][[3, 3_000, 5_000]] = ["YES", "YES", None]
+    path = write(short / "table.csv", table)
+    notes = []
+    assert run.write_predictions(path, short / "out.csv", notes=notes) == ROWS
+    assert [each for each in notes if "'kind'" in each] == [
+        "Column 'kind' holds what training never saw in 2 of 6,000 rows, which count as none of its levels: 'YES' (2 "
+        "rows; did you mean 'yes'?).",
+        "Column 'kind' is missing in 1 of 6,000 rows, and never was in training; the usual value stands there.",
+    ]
+    assert run.notes(path) == notes
+    judged = []
+    run.evaluate(path, notes=judged)
+    assert set(notes) <= set(judged)
+
+
+def test_what_is_done_to_numbers_together_is_done_on_the_disk_too(short):
+    path = write(short / "table.csv", columns())
+    seen = taken(path, make_settings({"target": "number", "preprocess": "zca", "polynomial": 2}))
+    found = completed(encode(seen, seen.preprocessor, seed=0))
+    assert isinstance(found.data, Streamed)
+    rows = seen.parts.test
+    in_memory = read({name: values[rows] for name, values in columns().items()})
+    np.testing.assert_array_equal(found.test_x[:], seen.preprocessor.transform(in_memory))
 
 
 def test_what_does_not_fit_is_named_by_its_row_in_the_file(short, monkeypatch):

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from preceptor.data.encoding.place import Place, wrong_width
-from preceptor.data.encoding.saved import is_rising
+from preceptor.data.saved import is_rising
 from preceptor.data.tables.columns import as_text
 
 MOST_LEVELS = 100  # conventional: beyond it a one-hot column per level costs more than it tells

@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from preceptor.data.encoding.place import Place, not_finite, wrong_width
-from preceptor.data.encoding.saved import LONGEST, is_rising
+from preceptor.data.saved import LONGEST, is_rising
 from preceptor.errors import DataError
 
 HEAVY_TAIL = 8.0  # standard deviations from the mean to the farthest training row; a normal column reaches 5 or 6

@@ -12,7 +12,6 @@ from preceptor.data.encoding.levels import Categories, Codes, Pair, codes_of, le
 from preceptor.data.encoding.mixing import SCALINGS, TURNS, Mixing, learn_mixing
 from preceptor.data.encoding.numbers import GROUP_FEATURES, Numbers, as_numbers, learn_numbers
 from preceptor.data.encoding.place import Place, not_finite
-from preceptor.data.encoding.saved import is_rising, rebuilt, wrong
 from preceptor.data.encoding.target import (
     Label,
     class_codes,
@@ -23,6 +22,7 @@ from preceptor.data.encoding.target import (
 )
 from preceptor.data.encoding.truth import Truth, learn_truth
 from preceptor.data.encoding.unseen import Unseen
+from preceptor.data.saved import is_rising, rebuilt, wrong
 from preceptor.data.tables.columns import missing_rows
 from preceptor.data.tables.given import BLOCK, apart, is_without_names
 from preceptor.data.tables.long_table import LongTable, pieces_of

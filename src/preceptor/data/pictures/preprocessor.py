@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from preceptor.data.pictures.augment import as_float
 from preceptor.data.pictures.parallel import cores, runs
 from preceptor.data.pictures.pictures import TARGET, Pictures, read_pictures
 from preceptor.data.pictures.stream import SAMPLED, fit_channels, prepared
+from preceptor.data.saved import LONGEST, rebuilt, wrong
 from preceptor.data.tables.columns import objects
 from preceptor.data.tables.table import Table
 from preceptor.errors import ConfigError, DataError
@@ -35,6 +36,7 @@ SCALINGS = {  # word -> what it does, as said to the user
     "zca": "whitened with the least change (ZCA)",
 }
 FLAT = ("pca", "whiten")  # of these, what makes rows of numbers of pictures
+MATRICES = (*FLAT, "zca")  # what is a matrix over all numbers of a picture
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,10 +133,50 @@ class PicturePreprocessor:
 
     @classmethod
     def from_dict(cls, saved: dict[str, Any], arrays: dict[str, np.ndarray]) -> "PicturePreprocessor":
-        """The preprocessor that to_dict and arrays saved."""
-        known = saved["pictures"]
-        shape, classes = tuple(known["shape"]), tuple(known["classes"])
-        return cls(shape, classes, known["scaling"], Affine(**arrays), known["rows"])
+        """The preprocessor that to_dict and arrays saved.
+
+        Raises: DataError where it is not what they write: a key, a type, a number or a shape is another.
+        """
+        where = "preprocessor"
+        known = rebuilt(_Saved, saved["pictures"], where)
+        if len(saved) > 1 or not set(arrays) <= {each.name for each in fields(Affine)} or "shift" not in arrays:
+            raise wrong(where, "it has more than a record of pictures and an affine map, or less")
+        made = cls(known.shape, known.classes, known.scaling, Affine(**arrays), known.rows)
+        for fault in made.faults():
+            raise wrong(where, fault)
+        return made
+
+    def faults(self) -> Iterator[str]:
+        """Why the fields contradict each other, where they do."""
+        if min(self.shape) < 1 or math.prod(self.shape) > LONGEST:
+            yield f"shape is {self.shape}; at least 1 and at most {LONGEST:,} numbers in all are required"
+        if not self.classes or len(set(self.classes)) < len(self.classes) or self.rows < 0:
+            yield "it has no class, one twice, or fewer than no rows"
+        if self.scaling not in SCALINGS:
+            yield f"scaling is none of {', '.join(SCALINGS)}, of which one is required"
+        size, made = math.prod(self.shape), self.normalise
+        shift, scale, matrix = made.shift, made.scale, made.matrix
+        if matrix is None:
+            is_fit = shift.shape in (self.shape, self.shape[-1:]) and (scale is None or scale.shape == shift.shape)
+            is_fit = is_fit and made.shape is None and self.scaling not in MATRICES
+        else:
+            ends = (size, size) if self.scaling == "zca" else (size, matrix.shape[-1])
+            is_fit = matrix.ndim == 2 and matrix.shape == ends and shift.size == size and matrix.shape[1] > 0
+            is_picture = made.shape is not None and made.shape.tolist() == list(self.shape)
+            is_fit = is_fit and scale is None and self.scaling in MATRICES
+            is_fit = is_fit and (is_picture if self.scaling == "zca" else made.shape is None)
+        if not is_fit:
+            yield f"the arrays are not those of {self.scaling} for pictures of shape {self.shape}"
+
+
+@dataclass(frozen=True)
+class _Saved:
+    """What `PicturePreprocessor.to_dict` writes of pictures."""
+
+    shape: tuple[int, int, int]
+    classes: tuple[str, ...]
+    scaling: str
+    rows: int
 
 
 def learn_scaling(pictures: Pictures, rows: np.ndarray, scaling: str) -> Affine:
@@ -146,7 +188,7 @@ def learn_scaling(pictures: Pictures, rows: np.ndarray, scaling: str) -> Affine:
         found = fit_channels(pictures, rows)
         return found if scaling == "channel" else Affine(found.shift)
     size = math.prod(pictures.shape)
-    if scaling in ("pca", "whiten", "zca") and size > MOST_WHITENED:
+    if scaling in MATRICES and size > MOST_WHITENED:
         raise ConfigError(
             f"preprocess {scaling}: a picture has {size:,} numbers; at most {MOST_WHITENED:,} can be turned. Choose "
             "another, or smaller pictures."

@@ -46,7 +46,7 @@ def test_what_was_saved_comes_back():
 
 def test_older_files_lack_what_was_added_since():
     older = copy.deepcopy(SAVED)
-    for name in ("notes", "labels"):
+    for name in ("notes", "labels", "scaling", "degree"):
         del older[name]
     for column in older["columns"]:
         for name in ("bend", "zoned"):

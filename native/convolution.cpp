@@ -1,7 +1,5 @@
 #include "convolution.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cstring>
 
@@ -62,11 +60,11 @@ int64_t count_cuts(int64_t items, int64_t panels, int threads) {
 void add_partials(const float* partials, int64_t step, int64_t partial_count, float* result, int64_t count,
                   int threads) {
     constexpr int64_t chunk = 1 << 13;
-#pragma omp parallel for num_threads(threads) if (threads > 1 && count * partial_count > 1 << 17)
-    for (int64_t i = 0; i < count; i += chunk) {
-        const int64_t length = std::min(chunk, count - i);
+    if (count * partial_count <= 1 << 17) threads = 1;
+    for_each_index(divide_up(count, chunk), threads, [&](int64_t index, int) {
+        const int64_t i = index * chunk, length = std::min(chunk, count - i);
         for (int64_t p = 0; p < partial_count; ++p) kernels().add(partials + p * step + i, result + i, length);
-    }
+    });
 }
 
 WindowedProduct::WindowedProduct(const Convolution& convolution, Role role)
@@ -198,10 +196,10 @@ void WindowedProduct::fill_padded(const float* x, const Task& task, float* padde
 // Panels of the kernel, group by group.
 void WindowedProduct::pack_kernel(const float* kernel, int threads, float* packed) const {
     const int64_t count = c_.groups * panels_, size = c_.taps() * c_.group_in() * kernels_.panel;
-#pragma omp parallel for num_threads(threads) if (threads > 1 && c_.kernel_count() > 1 << 17)
-    for (int64_t i = 0; i < count; ++i) {
+    if (c_.kernel_count() <= 1 << 17) threads = 1;
+    for_each_index(count, threads, [&](int64_t i, int) {
         pack_kernel_panel(c_, kernel, flipped_, i / panels_, i % panels_ * kernels_.panel, packed + i * size);
-    }
+    });
 }
 
 void WindowedProduct::run_windows(const Arguments& given, const float* packed, const Task& task, Range part,
@@ -278,19 +276,15 @@ void WindowedProduct::run(const float* first, const float* second, float* result
     const int64_t cuts = count_cuts(items, panels, threads);
     if (!for_kernel_) pack_kernel(second, threads, shared);
     const int64_t count = c_.kernel_count(), sum_step = round_up(count, 16);
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
-    for (int64_t i = 0; i < items * cuts; ++i) {
+    for_each_index(items * cuts, threads, [&](int64_t i, int thread) {
         const int64_t item = i / cuts, cut = i % cuts;
         const Range part = Range::part(panels, cut, cuts);
-        float* const mine = own + omp_get_thread_num() * own_step;
-        if (!for_kernel_) {
-            run_windows(given, shared, task(item), part, mine);
-            continue;
-        }
+        float* const mine = own + thread * own_step;
+        if (!for_kernel_) return run_windows(given, shared, task(item), part, mine);
         float* const sum = item == 0 ? result : shared + (item - 1) * sum_step;
         const Range dealt = Range::part(tasks, item, partials_);
         for (int64_t t = dealt.begin; t < dealt.end; ++t) run_kernel(given, sum, t > dealt.begin, task(t), part, mine);
-    }
+    });
     if (for_kernel_) add_partials(shared, sum_step, partials_ - 1, result, count, threads);
 }
 

@@ -8,6 +8,7 @@
 #include "convolution.h"
 #include "instruction.h"
 #include "onednn.h"
+#include "threads.h"
 #include "widen.h"
 #include "winograd.h"
 
@@ -125,18 +126,76 @@ Axes kernel_axes(const Description& d) {
     return axes;
 }
 
+// Of bfloat16. In equal parts of the batch, whose number depends on the shape alone, each computed by one thread; what
+// they give to the kernel's gradient is summed in order.
 class DnnlConvolution : public Instruction {
   public:
-    static Made make(const Description& d) {  // null where oneDNN has no fast kernel for it
+    static Made make(const Description& whole) {  // null where oneDNN has no fast kernel for it
+        Description d = whole;
+        int64_t most = onednn::most_parts;
+        if (d.role == Role::kernel) most = std::clamp<int64_t>(sums_most / d.shape.kernel_count(), 4, most);
+        d.shape.batch = 1;
+        while (whole.shape.batch % d.shape.batch != 0 || whole.shape.batch / d.shape.batch > most) ++d.shape.batch;
+        auto made = std::make_unique<DnnlConvolution>();
+        made->d_ = d;
+        return made->describe(d, whole.shape.batch / d.shape.batch) ? std::move(made) : nullptr;
+    }
+
+    void run(const Context& context) const override {
+        const auto *first = context.at<uint16_t>(d_.first), *second = context.at<uint16_t>(d_.second);
+        auto* const result = context.at<float>(d_.result);
+        const auto* const bias = d_.bias ? context.at<float>(d_.bias) : nullptr;
+        const Convolution& c = d_.shape;
+        const int64_t inputs = c.batch * c.in_space() * c.channels_in, outputs = c.batch * c.out_space() * c.channels_out;
+        const auto parts = static_cast<int64_t>(parts_.size());
+        char* const own = context.scratch + shared_bytes();
+        if (d_.role == Role::kernel) {
+            auto* const sums = reinterpret_cast<float*>(context.scratch);
+            const int64_t step = static_cast<int64_t>(kernel_bytes_ / sizeof(float));
+            const auto sum = [&](int64_t part) { return reorder_ ? sums + part * step
+                                                 : part == 0     ? result
+                                                                 : sums + (part - 1) * step; };
+            for_each_index(parts, context.threads, [&](int64_t i, int thread) {
+                parts_[static_cast<size_t>(i)].run({first + i * inputs, second + i * outputs, sum(i)},
+                                                   own + each_bytes() * static_cast<size_t>(thread));
+            });
+            if (parts > 1) add_partials(sum(1), step, parts - 1, sum(0), step_count_, context.threads);
+            if (reorder_) reorder_->run({sums, result}, own);
+            return;
+        }
+        const void* kernel = second;
+        if (reorder_) {
+            reorder_->run({second, context.scratch}, own);
+            kernel = context.scratch;
+        }
+        const bool forward = d_.role == Role::forward;
+        const int64_t from_step = forward ? inputs : outputs, to_step = forward ? outputs : inputs;
+        for_each_index(parts, context.threads, [&](int64_t i, int thread) {
+            const onednn::Operation& part = parts_[static_cast<size_t>(i)];
+            char* const scratch = own + each_bytes() * static_cast<size_t>(thread);
+            if (bias) {
+                part.run({first + i * from_step, kernel, result + i * to_step, bias}, scratch);
+            } else {
+                part.run({first + i * from_step, kernel, result + i * to_step}, scratch);
+            }
+            if (d_.relu) kernels().rectify(result + i * to_step, to_step);
+        });
+    }
+    size_t scratch_bytes(int threads) const override {
+        return shared_bytes() + each_bytes() * static_cast<size_t>(threads);
+    }
+
+  private:
+    bool describe(const Description& d, int64_t parts) {
         const auto& dnnl = onednn::library();
+        const onednn::OneThread scope;
         const Convolution& c = d.shape;
-        const auto type = d.type == Type::bf16 ? dnnl_bf16 : dnnl_f32;
         const bool forward = d.role == Role::forward;
         const auto x = activations(d, c.channels_in, c.in), y = activations(d, c.channels_out, c.out);
         const auto kernel = kernel_axes(d);
-        const auto x_layout = onednn::strided(x.shape, d.role == Role::input ? dnnl_f32 : type, x.strides);
-        const auto y_layout = onednn::strided(y.shape, forward ? dnnl_f32 : type, y.strides);
-        const auto kernel_type = d.role == Role::kernel ? dnnl_f32 : type;
+        const auto x_layout = onednn::strided(x.shape, d.role == Role::input ? dnnl_f32 : dnnl_bf16, x.strides);
+        const auto y_layout = onednn::strided(y.shape, forward ? dnnl_f32 : dnnl_bf16, y.strides);
+        const auto kernel_type = d.role == Role::kernel ? dnnl_f32 : dnnl_bf16;
         const auto any = onednn::any_layout(kernel.shape, kernel_type);
         const auto plain = onednn::strided(kernel.shape, kernel_type, kernel.strides);
         onednn::Layout bias;
@@ -150,97 +209,84 @@ class DnnlConvolution : public Instruction {
             before.push_back(c.before[axis]);
             after.push_back(std::max<int64_t>(reach - c.in[axis] - c.before[axis], 0));
         }
-        const auto attributes = onednn::attributes(d.relu), plain_attributes = onednn::attributes(false);
-        const auto describe_forward = [&](const onednn::Layout& result, const_dnnl_memory_desc_t with_bias,
-                                          const onednn::Attributes& with) {
+        const auto attributes = onednn::attributes();
+        const auto describe_forward = [&](const onednn::Layout& from, const onednn::Layout& weights,
+                                          const onednn::Layout& to) {
             dnnl_primitive_desc_t handle = nullptr;
             dnnl.dnnl_convolution_forward_primitive_desc_create(
                 &handle, dnnl.engine, forward ? dnnl_forward_inference : dnnl_forward_training,
-                dnnl_convolution_direct, x_layout.get(), any.get(), with_bias, result.get(), strides.data(),
-                dilations.data(), before.data(), after.data(), with.get());
+                dnnl_convolution_direct, from.get(), weights.get(), bias.get(), to.get(), strides.data(),
+                dilations.data(), before.data(), after.data(), attributes.get());
             return onednn::Description(handle);
         };
         onednn::Description description;
         if (forward) {
-            description = describe_forward(y_layout, bias.get(), attributes);
+            description = describe_forward(x_layout, any, y_layout);
         } else {
             // Gradients ask for the forward kernel that they belong to, all of it in the type of the factors.
-            const auto x_typed = onednn::strided(x.shape, type, x.strides);
-            const auto any_typed = onednn::any_layout(kernel.shape, type);
-            dnnl_primitive_desc_t hint_handle = nullptr;
-            dnnl.dnnl_convolution_forward_primitive_desc_create(
-                &hint_handle, dnnl.engine, dnnl_forward_training, dnnl_convolution_direct, x_typed.get(),
-                any_typed.get(), nullptr, y_layout.get(), strides.data(), dilations.data(), before.data(), after.data(),
-                plain_attributes.get());
-            const onednn::Description hint(hint_handle);
-            if (!hint) return nullptr;
+            const onednn::Description hint =
+                describe_forward(onednn::strided(x.shape, dnnl_bf16, x.strides),
+                                 onednn::any_layout(kernel.shape, dnnl_bf16), y_layout);
+            if (!hint) return false;
             dnnl_primitive_desc_t handle = nullptr;
             if (d.role == Role::input) {
                 dnnl.dnnl_convolution_backward_data_primitive_desc_create(
                     &handle, dnnl.engine, dnnl_convolution_direct, x_layout.get(), any.get(), y_layout.get(),
-                    strides.data(), dilations.data(), before.data(), after.data(), hint_handle, plain_attributes.get());
+                    strides.data(), dilations.data(), before.data(), after.data(), hint.get(), attributes.get());
             } else {
                 dnnl.dnnl_convolution_backward_weights_primitive_desc_create(
                     &handle, dnnl.engine, dnnl_convolution_direct, x_layout.get(), any.get(), nullptr, y_layout.get(),
-                    strides.data(), dilations.data(), before.data(), after.data(), hint_handle, plain_attributes.get());
+                    strides.data(), dilations.data(), before.data(), after.data(), hint.get(), attributes.get());
             }
             description.reset(handle);
         }
-        if (!description || onednn::is_slow_reference(description)) return nullptr;
+        if (!description || onednn::is_slow_reference(description)) return false;
 
-        auto made = std::make_unique<DnnlConvolution>();
-        made->d_ = d;
         const auto which = d.role == Role::kernel ? dnnl_query_diff_weights_md : dnnl_query_weights_md;
         const auto preferred = onednn::layout_of(description, which);
+        const size_t bytes = dnnl.dnnl_memory_desc_get_size(preferred);
+        kernel_bytes_ = (bytes + 63) / 64 * 64;
+        step_count_ = static_cast<int64_t>(bytes / sizeof(float));
         if (!dnnl.dnnl_memory_desc_equal(preferred, plain.get())) {
-            made->reorder_ = d.role == Role::kernel ? onednn::reorder(preferred, plain.get())
-                                                    : onednn::reorder(plain.get(), preferred);
-            made->kernel_bytes_ = (dnnl.dnnl_memory_desc_get_size(preferred) + 63) / 64 * 64;
+            reorder_ = d.role == Role::kernel ? onednn::reorder(preferred, plain.get())
+                                              : onednn::reorder(plain.get(), preferred);
         }
-        if (d.role == Role::input) {
-            made->operation_ = {description.get(), {{DNNL_ARG_DIFF_DST, y_layout.get()}, {DNNL_ARG_WEIGHTS, preferred},
-                                                    {DNNL_ARG_DIFF_SRC, x_layout.get()}}};
-        } else if (d.role == Role::kernel) {
-            made->operation_ = {description.get(), {{DNNL_ARG_SRC, x_layout.get()}, {DNNL_ARG_DIFF_DST, y_layout.get()},
-                                                    {DNNL_ARG_DIFF_WEIGHTS, preferred}}};
-        } else if (d.bias) {
-            made->operation_ = {description.get(), {{DNNL_ARG_SRC, x_layout.get()}, {DNNL_ARG_WEIGHTS, preferred},
-                                                    {DNNL_ARG_DST, y_layout.get()}, {DNNL_ARG_BIAS, bias.get()}}};
-        } else {
-            made->operation_ = {description.get(), {{DNNL_ARG_SRC, x_layout.get()}, {DNNL_ARG_WEIGHTS, preferred},
-                                                    {DNNL_ARG_DST, y_layout.get()}}};
+        for (int64_t i = 0; i < parts; ++i) {
+            if (d.role == Role::input) {
+                parts_.push_back({description.get(), {{DNNL_ARG_DIFF_DST, y_layout.get()}, {DNNL_ARG_WEIGHTS, preferred},
+                                                      {DNNL_ARG_DIFF_SRC, x_layout.get()}}});
+            } else if (d.role == Role::kernel) {
+                parts_.push_back({description.get(), {{DNNL_ARG_SRC, x_layout.get()}, {DNNL_ARG_DIFF_DST, y_layout.get()},
+                                                      {DNNL_ARG_DIFF_WEIGHTS, preferred}}});
+            } else if (d.bias) {
+                parts_.push_back({description.get(), {{DNNL_ARG_SRC, x_layout.get()}, {DNNL_ARG_WEIGHTS, preferred},
+                                                      {DNNL_ARG_DST, y_layout.get()}, {DNNL_ARG_BIAS, bias.get()}}});
+            } else {
+                parts_.push_back({description.get(), {{DNNL_ARG_SRC, x_layout.get()}, {DNNL_ARG_WEIGHTS, preferred},
+                                                      {DNNL_ARG_DST, y_layout.get()}}});
+            }
         }
-        return made;
+        return true;
     }
 
-    void run(const Context& context) const override {
-        const void *first = context.at<void>(d_.first), *second = context.at<void>(d_.second);
-        void* const result = context.at<void>(d_.result);
-        char* const scratch = context.scratch + kernel_bytes_;
-        if (d_.role == Role::kernel) {
-            operation_.run({first, second, reorder_ ? context.scratch : result}, scratch);
-            if (reorder_) reorder_->run({context.scratch, result}, scratch);
-            return;
-        }
-        if (reorder_) {
-            reorder_->run({second, context.scratch}, scratch);
-            second = context.scratch;
-        }
-        if (d_.bias) {
-            operation_.run({first, second, result, context.at<void>(d_.bias)}, scratch);
-        } else {
-            operation_.run({first, second, result}, scratch);
-        }
+    // Kernels in oneDNN's layout, at the start of the scratch memory: the given one, or the sums of its gradient save the
+    // first where that is the result itself.
+    size_t shared_bytes() const {
+        if (d_.role == Role::kernel) return kernel_bytes_ * (parts_.size() - (reorder_ ? 0 : 1));
+        return reorder_ ? kernel_bytes_ : 0;
     }
-    size_t scratch_bytes(int) const override {
-        return kernel_bytes_ + std::max(operation_.scratch_bytes(), reorder_ ? reorder_->scratch_bytes() : 0);
+    size_t each_bytes() const {
+        const size_t most = std::max(parts_[0].scratch_bytes(), reorder_ ? reorder_->scratch_bytes() : 0);
+        return (most + 63) / 64 * 64;
     }
 
-  private:
-    Description d_;
-    onednn::Operation operation_;
+    static constexpr int64_t sums_most = 1 << 22;  // numbers (16 MiB) of all sums of the kernel's gradient
+
+    Description d_;  // of one part
+    std::vector<onednn::Operation> parts_;
     std::optional<onednn::Operation> reorder_;
-    size_t kernel_bytes_ = 0;  // of the kernel in oneDNN's layout, at the start of the scratch memory
+    size_t kernel_bytes_ = 0;
+    int64_t step_count_ = 0;  // numbers of a kernel in oneDNN's layout
 };
 
 // As products are: of float32 our own, of bfloat16 oneDNN's where the processor multiplies it.

@@ -1,11 +1,10 @@
 #include "gemm.h"
 
-#include <omp.h>
-
 #include <algorithm>
 #include <cstring>
 
 #include "blocks.h"
+#include "threads.h"
 
 namespace preceptor {
 
@@ -112,25 +111,23 @@ void Gemm::run(const float* a, const float* b, float* c, const float* bias, bool
     const int64_t tasks = batch_ * row_tasks * column_tasks;
     if (spread_a_) {
         auto* const copy = reinterpret_cast<float*>(scratch);
-#pragma omp parallel for num_threads(threads) if (threads > 1)
-        for (int64_t i = 0; i < m_; ++i) std::copy(a + i * given_row_, a + i * given_row_ + k_, copy + i * a_.row);
+        on_threads(threads, [&](int part) {
+            const auto some = Range::part(m_, part, threads);
+            for (int64_t i = some.begin; i < some.end; ++i) {
+                std::copy(a + i * given_row_, a + i * given_row_ + k_, copy + i * a_.row);
+            }
+        });
         a = copy;
         scratch += spread_bytes();
     }
     const size_t scratch_each = scratch_bytes(1) - spread_bytes();
-    const auto task = [&](int64_t index, int thread) {
+    for_each_index(tasks, threads, [&](int64_t index, int thread) {
         const int64_t column = index % column_tasks * width * kernels_.panel;
         const int64_t row = index / column_tasks % row_tasks * rows;
         const int64_t item = index / column_tasks / row_tasks;
         const Block block{row, std::min(rows, m_ - row), column, std::min(width * kernels_.panel, n_ - column)};
         run_block(given(item), block, reinterpret_cast<float*>(scratch + scratch_each * static_cast<size_t>(thread)));
-    };
-    if (threads == 1) {
-        for (int64_t i = 0; i < tasks; ++i) task(i, 0);
-        return;
-    }
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 1)
-    for (int64_t i = 0; i < tasks; ++i) task(i, omp_get_thread_num());
+    });
 }
 
 const float* Gemm::packed_left(const float* a, int64_t rows, int64_t depth, float* packed) const {

@@ -48,6 +48,7 @@ struct Kernels {
                  float* panel);
     void (*widen)(const uint16_t* from, float* to, int64_t count);  // bfloat16 to float32
     void (*add)(const float* from, float* to, int64_t count);
+    void (*rectify)(float* x, int64_t count);  // what is not above 0 becomes 0, NaN stays
     // to[i, j] = from[j, i]
     void (*transpose)(const float* from, int64_t from_step, float* to, int64_t to_step, int64_t rows, int64_t columns);
 

@@ -29,6 +29,7 @@ extern const Kernels kernels = {
     pack,
     widen,
     add,
+    rectify,
     transpose,
     winograd_spread<WinogradData>,
     winograd_transforms<3>,

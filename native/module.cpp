@@ -84,6 +84,7 @@ NB_MODULE(_native, module) {
              nb::call_guard<nb::gil_scoped_release>())
         .def("profile", &Plan::profile, nb::arg("addresses"), nb::arg("strides"), nb::arg("steps"),
              nb::call_guard<nb::gil_scoped_release>())
+        .def("reserve", &Plan::reserve)
         .def("cancel", &Plan::cancel)
         .def_prop_ro("done", &Plan::done)
         .def_prop_ro("scratch_bytes", &Plan::scratch_bytes)

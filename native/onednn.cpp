@@ -1,8 +1,11 @@
 #include "onednn.h"
 
 #include <dlfcn.h>
+#include <omp.h>
 
 #include <mutex>
+
+#include "isa.h"
 
 namespace preceptor {
 
@@ -52,8 +55,8 @@ std::string onednn_version() { return onednn::library().version; }
 
 bool has_bf16() {
     if (!onednn::is_loaded()) return false;
-    const auto isa = onednn::library().dnnl_get_effective_cpu_isa();
-    return (isa & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16;
+    const auto cpu = onednn::library().dnnl_get_effective_cpu_isa();
+    return isa() == Isa::avx512 && (cpu & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16;
 }
 
 namespace onednn {
@@ -90,21 +93,17 @@ Layout any_layout(const std::vector<int64_t>& shape, dnnl_data_type_t type) {
     return Layout(layout);
 }
 
-Attributes attributes(bool relu) {
+Attributes attributes() {
     const Library& dnnl = library();
     dnnl_primitive_attr_t handle;
     check(dnnl.dnnl_primitive_attr_create(&handle), "attributes");
     Attributes attributes(handle);
     check(dnnl.dnnl_primitive_attr_set_scratchpad_mode(handle, dnnl_scratchpad_mode_user), "attributes");
-    if (relu) {
-        dnnl_post_ops_t operations;
-        check(dnnl.dnnl_post_ops_create(&operations), "attributes");
-        const Handle<dnnl_post_ops_t, &Library::dnnl_post_ops_destroy> owned(operations);
-        check(dnnl.dnnl_post_ops_append_eltwise(operations, dnnl_eltwise_relu, 0, 0), "attributes");
-        check(dnnl.dnnl_primitive_attr_set_post_ops(handle, operations), "attributes");
-    }
     return attributes;
 }
+
+OneThread::OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+OneThread::~OneThread() { omp_set_num_threads(before_); }
 
 Operation::Operation(const_dnnl_primitive_desc_t description, std::initializer_list<Argument> arguments) {
     const Library& dnnl = library();
@@ -128,6 +127,7 @@ Operation::Operation(const_dnnl_primitive_desc_t description, std::initializer_l
 
 void Operation::run(std::initializer_list<const void*> addresses, void* scratch) const {
     const Library& dnnl = library();
+    const OneThread scope;
     const auto bind = [&](const Bound& bound, const void* address) {
         if (bound.address == address) return;
         check(dnnl.dnnl_memory_set_data_handle(bound.memory.get(), const_cast<void*>(address)), "an address");
@@ -154,7 +154,7 @@ bool is_slow_reference(const Description& description) {
 Operation reorder(const_dnnl_memory_desc_t from, const_dnnl_memory_desc_t to) {
     const Library& dnnl = library();
     dnnl_primitive_desc_t handle;
-    check(dnnl.dnnl_reorder_primitive_desc_create(&handle, from, dnnl.engine, to, dnnl.engine, attributes(false).get()),
+    check(dnnl.dnnl_reorder_primitive_desc_create(&handle, from, dnnl.engine, to, dnnl.engine, attributes().get()),
           "a reorder");
     const Description description(handle);
     return Operation(handle, {{DNNL_ARG_FROM, from}, {DNNL_ARG_TO, to}});

@@ -34,12 +34,8 @@ namespace onednn {
     X(dnnl_memory_create)                            \
     X(dnnl_memory_destroy)                           \
     X(dnnl_memory_set_data_handle)                   \
-    X(dnnl_post_ops_create)                          \
-    X(dnnl_post_ops_destroy)                         \
-    X(dnnl_post_ops_append_eltwise)                  \
     X(dnnl_primitive_attr_create)                    \
     X(dnnl_primitive_attr_destroy)                   \
-    X(dnnl_primitive_attr_set_post_ops)              \
     X(dnnl_primitive_attr_set_scratchpad_mode)       \
     X(dnnl_primitive_desc_destroy)                   \
     X(dnnl_primitive_desc_query)                     \
@@ -82,10 +78,25 @@ using Stream = Handle<dnnl_stream_t, &Library::dnnl_stream_destroy>;
 void check(dnnl_status_t status, const char* what);
 Layout strided(const std::vector<int64_t>& shape, dnnl_data_type_t type, const std::vector<int64_t>& strides);
 Layout any_layout(const std::vector<int64_t>& shape, dnnl_data_type_t type);
-Attributes attributes(bool relu);  // scratch memory is ours to give; with or without a relu at the end
+Attributes attributes();  // scratch memory is ours to give
 
-// One primitive with the memories of its arguments. A plan is run by one thread at a time, so that their addresses may
-// be set in each run; two plans share none of it.
+// oneDNN divides sums among the threads that it sees, and by OpenMP, which does not survive a fork. So it sees one, and we
+// divide: into at most so many parts.
+constexpr int64_t most_parts = 16;
+
+class OneThread {  // for what the calling thread does within a scope
+  public:
+    OneThread();
+    ~OneThread();
+    OneThread(const OneThread&) = delete;
+    OneThread& operator=(const OneThread&) = delete;
+
+  private:
+    const int before_;
+};
+
+// One primitive with the memories of its arguments, run by one thread at a time, so that their addresses may be set in
+// each run; two plans share none of it.
 class Operation {
   public:
     struct Argument {

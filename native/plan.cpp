@@ -1,6 +1,7 @@
 #include "plan.h"
 
-#include <omp.h>
+#include "threads.h"
+
 #include <sys/mman.h>
 #include <unistd.h>
 
@@ -15,18 +16,6 @@ namespace {
 constexpr size_t HUGE_PAGE = size_t(2) << 20;
 
 std::string mebibytes(int64_t bytes) { return std::to_string(bytes >> 20) + " MiB"; }
-
-// How many threads OpenMP gives the calling thread, within a scope: oneDNN and our own loops follow it.
-class ThreadCount {
-  public:
-    explicit ThreadCount(int threads) : before_(omp_get_max_threads()) { omp_set_num_threads(threads); }
-    ~ThreadCount() { omp_set_num_threads(before_); }
-    ThreadCount(const ThreadCount&) = delete;
-    ThreadCount& operator=(const ThreadCount&) = delete;
-
-  private:
-    const int before_;
-};
 
 }  // namespace
 
@@ -60,11 +49,11 @@ Pages::~Pages() {
 Plan::Plan(int64_t arena_bytes, int segments, int threads)
     : arena_(std::make_shared<Pages>(arena_bytes, "memory of the plan")), segments_(segments), threads_(threads) {
     if (segments < 1) throw std::invalid_argument("a plan has at least one segment, its own memory");
-    if (threads < 1) throw std::invalid_argument("a plan runs on at least one thread");
+    if (threads < 1 || threads > 4096) throw std::invalid_argument("a plan runs on 1 to 4,096 threads");
 }
 
 void Plan::add(Made instruction) {
-    if (running_) throw std::runtime_error("the plan is running; add instructions before");
+    if (running_ == forks()) throw std::runtime_error("the plan is running; add instructions before");
     instructions_.push_back(std::move(instruction));
 }
 
@@ -83,7 +72,6 @@ void Plan::add(const std::string& kind, const int64_t* begin, size_t count) {
     const auto maker = makers.find(kind);
     if (maker == makers.end()) throw std::invalid_argument("no kind of instruction is called '" + kind + "'");
     Words words(begin, count);
-    const ThreadCount scope(threads_);  // oneDNN settles how many threads share a primitive when it makes it
     Made made = maker->second(words);
     words.finish();
     add(std::move(made));
@@ -95,6 +83,10 @@ size_t Plan::scratch_bytes() const {
     return most;
 }
 
+void Plan::reserve() {
+    if (scratch_.size() < scratch_bytes()) scratch_ = Pages(int64_t(scratch_bytes()), "scratch memory of the plan");
+}
+
 template <class Step>
 int64_t Plan::repeat(
     const std::vector<int64_t>& addresses, const std::vector<int64_t>& strides, int64_t steps, Step&& step) {
@@ -104,18 +96,17 @@ int64_t Plan::repeat(
                                     std::to_string(addresses.size()) + " addresses and " +
                                     std::to_string(strides.size()) + " strides");
     }
-    if (running_.exchange(true)) throw std::runtime_error("the plan is already running in another thread");
+    if (running_.exchange(forks()) == forks()) throw std::runtime_error("the plan is already running in another thread");
     struct Running {
-        std::atomic<bool>& flag;
-        ~Running() { flag = false; }
+        std::atomic<int>& in;
+        ~Running() { in = -1; }
     } until_the_end{running_};
     cancelled_ = false;
     done_ = 0;
-    if (scratch_.size() < scratch_bytes()) scratch_ = Pages(int64_t(scratch_bytes()), "scratch memory of the plan");
+    reserve();
 
     std::vector<char*> bases{arena_->data()};
     for (const int64_t address : addresses) bases.push_back(reinterpret_cast<char*>(address));
-    const ThreadCount scope(threads_);
     const Context context{bases.data(), threads_, scratch_.data()};
     while (done() < steps && !cancelled_.load(std::memory_order_relaxed)) {
         step(context);

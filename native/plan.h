@@ -66,6 +66,7 @@ class Plan {
 
     std::shared_ptr<Pages> arena() const { return arena_; }  // shared with the views of it, which may outlive the plan
     size_t scratch_bytes() const;
+    void reserve();  // takes the scratch memory, if no run has
 
   private:
     template <class Step>
@@ -77,7 +78,8 @@ class Plan {
     const int segments_, threads_;
     std::vector<Made> instructions_;
     std::atomic<int64_t> done_{0};
-    std::atomic<bool> cancelled_{false}, running_{false};
+    std::atomic<bool> cancelled_{false};
+    std::atomic<int> running_{-1};  // forks() of the process in which it runs: what ran at a fork, runs in the parent only
 };
 
 }  // namespace preceptor

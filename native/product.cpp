@@ -1,11 +1,14 @@
 // "matmul": batch, m, n, k, type, A ref, its batch, row and column strides, B ref, its strides, C ref, its batch
 // stride, bias ref, activation (0 none, 1 relu). Our own, save those of bfloat16 on processors that multiply it: oneDNN's.
 #include <algorithm>
+#include <array>
 #include <optional>
 
+#include "blocks.h"
 #include "gemm.h"
 #include "instruction.h"
 #include "onednn.h"
+#include "threads.h"
 #include "widen.h"
 
 namespace preceptor {
@@ -94,17 +97,76 @@ class OwnProduct : public Instruction {
     std::optional<Widened> wide_a_, wide_b_;
 };
 
+// In parts of rows, columns or matrices that depend on the shapes alone, each computed by one thread.
 class DnnlProduct : public Instruction {
   public:
     static Made make(const Product& p) {  // null where oneDNN has no kernel for it
+        auto made = std::make_unique<DnnlProduct>();
+        const bool across = p.batch == 1 && p.n >= p.m;
+        int64_t& side = p.batch > 1 ? made->p_.batch : across ? made->p_.n : made->p_.m;
+        made->p_ = p;
+        const int64_t whole = side, least = p.batch > 1 ? 1 : part_side;
+        const int64_t each = round_up(divide_up(whole, std::clamp<int64_t>(whole / least, 1, onednn::most_parts)), least);
+        for (int64_t begin = 0; begin < whole; begin += each) {
+            side = std::min(each, whole - begin);
+            Part part{made->p_.m, made->p_.n, made->p_.batch, {}, {}};
+            const Strides &a = p.a.strides, &b = p.b.strides, &c = p.c_strides;
+            if (p.batch > 1) {
+                part.starts = {a.batch * begin, b.batch * begin, c.batch * begin, p.bias_batch * begin};
+            } else if (across) {
+                part.starts = {0, b.column * begin, begin, begin};
+            } else {
+                part.starts = {a.row * begin, 0, c.row * begin, 0};
+            }
+            if (!describe(made->p_, part.operation)) return nullptr;
+            made->parts_.push_back(std::move(part));
+        }
+        return made;
+    }
+
+    void run(const Context& context) const override {
+        const auto *a = context.at<uint16_t>(p_.a.ref), *b = context.at<uint16_t>(p_.b.ref);
+        auto* const c = context.at<float>(p_.c);
+        const auto* const bias = p_.bias ? context.at<float>(p_.bias) : nullptr;
+        const size_t each = scratch_bytes(1);
+        for_each_index(static_cast<int64_t>(parts_.size()), context.threads, [&](int64_t i, int thread) {
+            const Part& part = parts_[static_cast<size_t>(i)];
+            const auto [at_a, at_b, at_c, at_bias] = part.starts;
+            char* const scratch = context.scratch + each * static_cast<size_t>(thread);
+            if (bias) {
+                part.operation.run({a + at_a, b + at_b, c + at_c, bias + at_bias}, scratch);
+            } else {
+                part.operation.run({a + at_a, b + at_b, c + at_c}, scratch);
+            }
+            if (!p_.relu) return;
+            for (int64_t item = 0; item < part.batch; ++item) {
+                for (int64_t row = 0; row < part.m; ++row) {
+                    kernels().rectify(c + at_c + item * p_.c_strides.batch + row * p_.c_strides.row, part.n);
+                }
+            }
+        });
+    }
+    size_t scratch_bytes(int threads) const override {
+        size_t most = 0;
+        for (const Part& part : parts_) most = std::max(most, part.operation.scratch_bytes());
+        return (most + 63) / 64 * 64 * static_cast<size_t>(threads);
+    }
+
+  private:
+    struct Part {
+        int64_t m, n, batch;
+        std::array<int64_t, 4> starts;  // of a, b, c and bias
+        onednn::Operation operation;
+    };
+
+    static bool describe(const Product& p, onednn::Operation& operation) {
         const auto& dnnl = onednn::library();
-        const auto type = p.type == Type::bf16 ? dnnl_bf16 : dnnl_f32;
         const auto layout = [&](int64_t rows, int64_t columns, Strides s, dnnl_data_type_t of) {
             if (p.batch == 1) return onednn::strided({rows, columns}, of, {s.row, s.column});
             if (s.batch == 0) return onednn::strided({1, rows, columns}, of, {rows * columns, s.row, s.column});
             return onednn::strided({p.batch, rows, columns}, of, {s.batch, s.row, s.column});
         };
-        const auto a = layout(p.m, p.k, p.a.strides, type), b = layout(p.k, p.n, p.b.strides, type);
+        const auto a = layout(p.m, p.k, p.a.strides, dnnl_bf16), b = layout(p.k, p.n, p.b.strides, dnnl_bf16);
         const auto c = layout(p.m, p.n, p.c_strides, dnnl_f32);
         onednn::Layout bias;
         if (p.bias) {
@@ -112,39 +174,27 @@ class DnnlProduct : public Instruction {
                    : p.bias_batch ? onednn::strided({p.batch, 1, p.n}, dnnl_f32, {p.bias_batch, p.n, 1})
                                   : onednn::strided({1, 1, p.n}, dnnl_f32, {p.n, p.n, 1});
         }
+        const onednn::OneThread scope;
         dnnl_primitive_desc_t handle;
-        const auto attributes = onednn::attributes(p.relu);
         if (dnnl.dnnl_matmul_primitive_desc_create(&handle, dnnl.engine, a.get(), b.get(), bias.get(), c.get(),
-                                                   attributes.get()) != dnnl_success) {
-            return nullptr;
+                                                   onednn::attributes().get()) != dnnl_success) {
+            return false;
         }
         const onednn::Description description(handle);
-        if (onednn::is_slow_reference(description)) return nullptr;
-        auto made = std::make_unique<DnnlProduct>();
-        made->p_ = p;
+        if (onednn::is_slow_reference(description)) return false;
         if (p.bias) {
-            made->operation_ = {handle, {{DNNL_ARG_SRC, a.get()}, {DNNL_ARG_WEIGHTS, b.get()}, {DNNL_ARG_DST, c.get()},
-                                         {DNNL_ARG_BIAS, bias.get()}}};
+            operation = {handle, {{DNNL_ARG_SRC, a.get()}, {DNNL_ARG_WEIGHTS, b.get()}, {DNNL_ARG_DST, c.get()},
+                                  {DNNL_ARG_BIAS, bias.get()}}};
         } else {
-            made->operation_ = {handle, {{DNNL_ARG_SRC, a.get()}, {DNNL_ARG_WEIGHTS, b.get()},
-                                         {DNNL_ARG_DST, c.get()}}};
+            operation = {handle, {{DNNL_ARG_SRC, a.get()}, {DNNL_ARG_WEIGHTS, b.get()}, {DNNL_ARG_DST, c.get()}}};
         }
-        return made;
+        return true;
     }
 
-    void run(const Context& context) const override {
-        const auto *a = context.at<void>(p_.a.ref), *b = context.at<void>(p_.b.ref), *c = context.at<void>(p_.c);
-        if (p_.bias) {
-            operation_.run({a, b, c, context.at<void>(p_.bias)}, context.scratch);
-        } else {
-            operation_.run({a, b, c}, context.scratch);
-        }
-    }
-    size_t scratch_bytes(int) const override { return operation_.scratch_bytes(); }
+    static constexpr int64_t part_side = 128;  // rows or columns at least: fewer would read the other factor too often
 
-  private:
     Product p_;
-    onednn::Operation operation_;
+    std::vector<Part> parts_;
 };
 
 // Below so many multiplications the cost of a call to oneDNN, about 1 us, would show.

@@ -12,6 +12,12 @@ void add(const float* from, float* to, int64_t count) {
     for (int64_t i = 0; i < count; ++i) to[i] += from[i];
 }
 
+// Where NaN is compared, the answer is no.
+void rectify(float* x, int64_t count) {
+#pragma omp simd
+    for (int64_t i = 0; i < count; ++i) x[i] = x[i] <= 0 ? 0 : x[i];
+}
+
 // How a vector is read and written: whole, or at the end of a row in part.
 struct Whole {
     Vector get(const float* from) const { return load(from); }

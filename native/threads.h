@@ -1,9 +1,9 @@
-// Loops over threads: all through OpenMP, the runtime that oneDNN uses, so that one pool of threads serves both.
+// Loops over threads. Each thread that runs plans has a team of its own, made when it is first needed, and made anew in a
+// forked child, where the threads of the parent are missing.
 #pragma once
 
-#include <omp.h>
-
 #include <cstdint>
+#include <type_traits>
 
 namespace preceptor {
 
@@ -18,18 +18,36 @@ struct Range {
     }
 };
 
-// Calls function(part) for part = 0 .. parts - 1, each on a thread of its own. The function must not throw.
+// How often this process is a forked child of the one that loaded the module: what threads left behind before is void.
+int forks();
+
+struct Work {
+    int64_t count;
+    int threads;
+    void* function;
+    void (*call)(void* function, int64_t index, int thread);
+};
+
+void run_on_team(const Work& work);
+
+// Calls function(index, thread) for index = 0 .. count - 1 on up to `threads` threads, numbered from 0. Each takes indices
+// until none is left, its own number first; nobody waits for a thread that comes late, so results must not depend on
+// which thread does what. The function must not throw.
 template <class Function>
-void on_threads(int parts, Function&& function) {
-    if (parts <= 1) {
-        function(0);
+void for_each_index(int64_t count, int threads, Function&& function) {
+    if (threads <= 1 || count <= 1) {
+        for (int64_t i = 0; i < count; ++i) function(i, 0);
         return;
     }
-    #pragma omp parallel num_threads(parts)
-    {
-        // OpenMP may grant fewer threads than asked for: every part is done all the same.
-        for (int part = omp_get_thread_num(); part < parts; part += omp_get_num_threads()) function(part);
-    }
+    using Plain = std::remove_reference_t<Function>;
+    run_on_team({count, threads, const_cast<void*>(static_cast<const void*>(&function)),
+                 [](void* own, int64_t index, int thread) { (*static_cast<Plain*>(own))(index, thread); }});
+}
+
+// Calls function(part) for part = 0 .. parts - 1.
+template <class Function>
+void on_threads(int parts, Function&& function) {
+    for_each_index(parts, parts, [&](int64_t part, int) { function(static_cast<int>(part)); });
 }
 
 }  // namespace preceptor

@@ -4,6 +4,7 @@
 #include "gemm.h"
 #include "instruction.h"
 #include "kernels.h"
+#include "threads.h"
 
 namespace preceptor {
 
@@ -22,14 +23,10 @@ class Widened {
         scratch += bytes();
         const auto* numbers = context.at<uint16_t>(from);
         constexpr int64_t chunk = 1 << 16;
-        if (count_ <= chunk || context.threads == 1) {
-            kernels().widen(numbers, to, count_);
-            return to;
-        }
-#pragma omp parallel for num_threads(context.threads)
-        for (int64_t i = 0; i < count_; i += chunk) {
+        for_each_index((count_ + chunk - 1) / chunk, context.threads, [&](int64_t index, int) {
+            const int64_t i = index * chunk;
             kernels().widen(numbers + i, to + i, count_ - i < chunk ? count_ - i : chunk);
-        }
+        });
         return to;
     }
 

@@ -1,7 +1,5 @@
 #include "winograd.h"
 
-#include <omp.h>
-
 #include <algorithm>
 
 namespace preceptor {
@@ -117,14 +115,14 @@ size_t Winograd::scratch_bytes(int threads) const {
 
 void Winograd::transform_kernel(const float* kernel, int threads, float* own, float* to) const {
     const int64_t count = c_.groups * panels_, own_step = own_count(threads);
-#pragma omp parallel for num_threads(threads) if (threads > 1 && c_.kernel_count() > 1 << 12)
-    for (int64_t i = 0; i < count; ++i) {
-        float* const packed = own + omp_get_thread_num() * own_step;
+    if (c_.kernel_count() <= 1 << 12) threads = 1;
+    for_each_index(count, threads, [&](int64_t i, int thread) {
+        float* const packed = own + thread * own_step;
         pack_kernel_panel(c_, kernel, flipped_, i / panels_, i % panels_ * kernels_.panel, packed);
         const float* taps[most_taps];
         for (int64_t tap = 0; tap < c_.taps(); ++tap) taps[tap] = packed + tap * kernel_panel();
         transforms_.kernel(taps, to + i * positions * kernel_panel(), kernel_panel(), kernel_panel());
-    }
+    });
 }
 
 void Winograd::transform_images(const float* x, Range tiles, float* to) const {
@@ -243,24 +241,22 @@ void Winograd::run(const float* first, const float* second, float* result, const
     const auto panels_of = [&](int64_t cut) { return Range::part(panels, cut, count); };
     if (!for_kernel_) {
         transform_kernel(second, threads, own, shared);
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
-        for (int64_t i = 0; i < tasks_ * count; ++i) {
-            run_tiles(given, shared, tiles_of(i / count), panels_of(i % count), own + omp_get_thread_num() * own_step);
-        }
+        for_each_index(tasks_ * count, threads, [&](int64_t i, int thread) {
+            run_tiles(given, shared, tiles_of(i / count), panels_of(i % count), own + thread * own_step);
+        });
         return;
     }
     const int64_t sum_step = round_up(c_.kernel_count(), 16);
-#pragma omp parallel for num_threads(threads) schedule(dynamic, 1) if (threads > 1)
-    for (int64_t i = 0; i < partials_ * count; ++i) {
+    for_each_index(partials_ * count, threads, [&](int64_t i, int thread) {
         const int64_t item = i / count;
         const Range dealt = Range::part(tasks_, item, partials_);
-        float* const mine = own + omp_get_thread_num() * own_step;
+        float* const mine = own + thread * own_step;
         for (int64_t task = dealt.begin; task < dealt.end; ++task) {
             add_kernel_gradient(given, tiles_of(task), panels_of(i % count), task == dealt.begin, mine);
         }
         finish_kernel_gradient(panels_of(i % count), mine + positions * task_tiles_ * (image_row_ + result_row_),
                                item == 0 ? result : shared + (item - 1) * sum_step);
-    }
+    });
     add_partials(shared, sum_step, partials_ - 1, result, c_.kernel_count(), threads);
 }
 

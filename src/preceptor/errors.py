@@ -17,6 +17,10 @@ class DataError(ValueError):
     """The data cannot be read, or would make nonsense of the training."""
 
 
+class MemoryNeeded(MemoryError):
+    """More memory is needed than there is."""
+
+
 class NotDifferentiable(ValueError):
     """A derivative was asked for where none exists."""
 

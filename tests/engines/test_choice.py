@@ -9,7 +9,7 @@ import pytest
 
 import preceptor as pr
 from preceptor import engines
-from preceptor.engines import Native, Reference, Xla, advice, choose_engine, xla
+from preceptor.engines import Native, Reference, Xla, advice, choose_engine, unavailable, xla
 from preceptor.errors import ConfigError, NotSupported
 
 REASON = "the compiled module is missing."
@@ -128,3 +128,38 @@ def test_nothing_of_jax_is_loaded_to_choose_another_engine():
     plain = {name: value for name, value in os.environ.items() if not name.startswith(("JAX_", "TPU_", "PJRT_"))}
     plain["PYTHONPATH"] = str(Path(pr.__file__).parents[1])
     subprocess.run([sys.executable, "-c", code], check=True, env=plain | {"JAX_PLATFORMS": "cpu"})
+
+
+def test_threads_beyond_reason_are_refused():
+    for count in (0, -1, 1025, 100_000, 10**30):
+        with pytest.raises(ConfigError, match=rf"threads: received {count}; 1 to 1,024 are required\. .* leave it out"):
+            Native(threads=count)
+    assert Native(threads=1024).threads == 1024
+
+
+@pytest.mark.parametrize(
+    "variable, value, words",
+    [
+        ("PRECEPTOR_ONEDNN", "/nonsense", "oneDNN: received PRECEPTOR_ONEDNN=/nonsense; the file of a oneDNN 3 libr"),
+        ("PRECEPTOR_ONEDNN", __file__, f"oneDNN: received PRECEPTOR_ONEDNN={__file__}; a library of oneDNN 3 is requ"),
+        ("PRECEPTOR_ISA", "avx9", "PRECEPTOR_ISA: instruction set: received 'avx9'; it must be one of sse42, avx2, "),
+        ("JAX_PLATFORMS", "cuda", "xla: received JAX_PLATFORMS=cuda; jax finds no such device here"),
+        ("JAX_PLATFORMS", "nonsense", "xla: received JAX_PLATFORMS=nonsense; jax finds no such device here"),
+    ],
+    ids=lambda text: text[:12],
+)
+def test_what_the_environment_asks_for_and_is_not_here_is_said(variable, value, words):
+    """No other engine is taken in silence, and nothing is a traceback."""
+    if variable.startswith("PRECEPTOR") and unavailable():
+        pytest.skip(f"the native engine: {unavailable()}")
+    code = "import sys; from preceptor.cli import main; sys.argv[1:] = ['fit', 'iris', '--epochs', '1']; main()"
+    plain = {name: text for name, text in os.environ.items() if not name.startswith(("JAX_", "TPU_", "PJRT_"))}
+    plain["PYTHONPATH"] = str(Path(pr.__file__).parents[1])
+    command = [sys.executable, "-c", code]
+    ended = subprocess.run(command, env=plain | {variable: value}, capture_output=True, text=True, timeout=120)
+    assert ended.returncode == 2
+    assert ended.stdout == ""
+    lines = ended.stderr.splitlines()
+    assert len(lines) == 1, lines
+    assert lines[0].startswith(f"preceptor: {words}")
+    assert "orrect it" in lines[0]

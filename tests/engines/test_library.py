@@ -7,7 +7,7 @@ import pytest
 
 from preceptor.engines.native import library
 from preceptor.engines.native.library import VARIABLE, library_path
-from preceptor.errors import NotSupported
+from preceptor.errors import ConfigError, NotSupported
 
 
 @pytest.fixture
@@ -29,7 +29,7 @@ def test_it_lies_beside_the_module(module):
 def test_the_environment_may_name_another(module, monkeypatch, tmp_path):
     other = tmp_path / "other.so"
     monkeypatch.setenv(VARIABLE, str(other))
-    with pytest.raises(NotSupported, match=r"received PRECEPTOR_ONEDNN=.*other\.so; .* Correct it, or unset it"):
+    with pytest.raises(ConfigError, match=r"received PRECEPTOR_ONEDNN=.*other\.so; .* Correct it, or unset it"):
         library_path()
     other.touch()
     assert library_path() == str(other)

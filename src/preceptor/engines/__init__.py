@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.engines.base import PRECISIONS, Batches, Engine, Loop
+from preceptor.engines.memory import free_memory, memory_named, require_memory
 from preceptor.engines.native import Native, unavailable
 from preceptor.engines.reference import Reference
 from preceptor.engines.xla import (
@@ -16,6 +17,7 @@ from preceptor.engines.xla import (
     has_accelerator,
     is_first_process,
     is_installed,
+    is_left_behind,
     may_have_accelerator,
     trains_with_others,
 )
@@ -39,8 +41,11 @@ __all__ = [
     "advice",
     "agreed",
     "choose_engine",
+    "free_memory",
     "is_first_process",
     "jit",
+    "memory_named",
+    "require_memory",
 ]
 
 
@@ -54,14 +59,16 @@ def choose_engine(
     """Picks an engine by its word.
 
     "auto" is xla for several devices, several processes, or an accelerator that jax sees; else native where it can be
-    used (for float64, where jax is not installed); else xla where jax is installed; else reference.
+    used (for float64, where jax is not installed); else xla where jax is installed; else reference. In a process forked
+    from one that has used jax it is never xla.
 
     Args:
         devices: how many share a batch; None for as many of those that jax sees as divide it.
         batch_size: rows in a batch. Where it is given, the number of devices is settled, and told by the engine's name.
         threads: of the native engine; None for one on each core.
-    Raises: ConfigError for another word, for devices that cannot share the batch, or for devices or threads beside an
-        engine that takes no number of them; NotSupported for an engine that is not installed.
+    Raises: ConfigError for another word, for devices that cannot share the batch, for devices or threads beside an
+        engine that takes no number of them, or for what the environment asks for and is not here; NotSupported for an
+        engine that is not installed.
     """
     if name not in ENGINES:
         raise ConfigError(f"engine: received {name!r}; it must be one of {', '.join(ENGINES)}.")
@@ -91,11 +98,12 @@ def _best(precision: str, devices: int | None) -> str:
     """The word of the engine that "auto" means here; native leaves float64 to NumPy, which xla compiles."""
     if devices not in (None, 1) or trains_with_others():
         return "xla"
-    if is_installed() and may_have_accelerator() and has_accelerator():
+    compiles = is_installed() and not is_left_behind()
+    if compiles and may_have_accelerator() and has_accelerator():
         return "xla"
-    if not unavailable() and (precision != "f64" or not is_installed()):
+    if not unavailable() and (precision != "f64" or not compiles):
         return "native"
-    return "xla" if is_installed() else "reference"
+    return "xla" if compiles else "reference"
 
 
 def advice(name: str, engine: Engine) -> str:

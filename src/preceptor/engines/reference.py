@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.engines.base import Batches, Engine, Loop, batch_count
+from preceptor.engines.memory import RUN, STATE, memory_named
 from preceptor.graph import Graph, Program, at_precision, call_graph, flatten, map_leaves
 
 
@@ -20,7 +21,12 @@ class Reference(Engine):
 
     def compile(self, graph: Graph) -> Callable[[list], list]:
         ready = at_precision(graph, self.precision)
-        return lambda values: call_graph(ready, values)
+
+        def run(values: list) -> list:
+            with memory_named(RUN):
+                return call_graph(ready, values)
+
+        return run
 
     def loop(self, step: Program, data: dict[str, np.ndarray] | None, capacity: int) -> "ReferenceLoop":
         return ReferenceLoop(self.compile(step.graph), step, data)
@@ -35,7 +41,8 @@ class ReferenceLoop(Loop):
     data: dict[str, np.ndarray] | None
 
     def put(self, state: Any) -> Any:
-        return map_leaves(np.array, state)
+        with memory_named(STATE):
+            return map_leaves(np.array, state)
 
     def get(self, state: Any) -> Any:
         return map_leaves(np.array, state)

@@ -5,8 +5,8 @@ import ctypes
 import os
 import platform
 import sys
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import cache
 from importlib.util import find_spec
@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 from preceptor.engines.base import Batches, Engine, Loop, batch_count
-from preceptor.errors import ConfigError, NotSupported
+from preceptor.engines.memory import CURE, RUN, STATE, STEP, require_memory
+from preceptor.errors import ConfigError, MemoryNeeded, NotSupported
 from preceptor.graph import Graph, Program, at_precision, execute, flatten, map_leaves
 from preceptor.ops import Spec
 
@@ -69,12 +70,33 @@ def may_have_accelerator() -> bool:
     )
 
 
-@cache
 def _jax() -> Any:
-    """Imports jax, joins the processes that train together, and points jax's compilation cache at a folder of ours,
-    where the user has not chosen one.
+    """jax, ready for use.
 
-    Raises: NotSupported where jax is not installed.
+    Raises: NotSupported where jax is not installed, or was used by the process of which this one is a forked child: its
+        threads are missing here, and what they had begun would be waited for for ever.
+    """
+    jax, process = _loaded()
+    if process != os.getpid():
+        raise NotSupported(
+            "xla: this process was forked from one that had used jax, whose threads it lacks. Use the native engine in "
+            "it, or start it anew: multiprocessing.set_start_method('spawn')."
+        )
+    return jax
+
+
+def is_left_behind() -> bool:
+    """Whether jax was used by the process of which this one is a forked child, so that it cannot be used here."""
+    return _loaded.cache_info().currsize > 0 and _loaded()[1] != os.getpid()
+
+
+@cache
+def _loaded() -> tuple[Any, int]:
+    """Imports jax, joins the processes that train together, and points jax's compilation cache at a folder of ours,
+    where the user has not chosen one; and the number of the process that did so.
+
+    Raises: NotSupported where jax is not installed; ConfigError where the environment names devices that jax cannot
+        use.
     """
     if not is_installed():
         raise NotSupported(f"xla: {NEEDS_JAX}")
@@ -84,18 +106,62 @@ def _jax() -> Any:
 
     if trains_with_others() and not jax.distributed.is_initialized():
         _join(jax)
+    try:
+        jax.devices()
+    except (RuntimeError, AssertionError) as error:
+        named = os.environ.get(PLATFORMS)
+        if not named:
+            raise
+        reason = f" ({_first_line(error)})" if str(error) else ""
+        raise ConfigError(
+            f"xla: received {PLATFORMS}={named}; jax finds no such device here{reason}. Correct it, unset it, or "
+            "set it to cpu."
+        ) from None
     if jax.config.jax_compilation_cache_dir is None:
         root = os.environ.get("XDG_CACHE_HOME") or os.path.join(os.path.expanduser("~"), ".cache")
         folder = os.path.join(root, "preceptor", "xla")
         try:
             os.makedirs(folder, exist_ok=True)
         except OSError:
-            return jax  # without a place to write, every process compiles anew
+            return jax, os.getpid()  # without a place to write, every process compiles anew
         if os.access(folder, os.W_OK):
             jax.config.update("jax_compilation_cache_dir", folder)
             jax.config.update("jax_persistent_cache_min_compile_time_secs", CACHED_FROM_SECONDS)
             jax.config.update("jax_persistent_cache_min_entry_size_bytes", 0)
-    return jax
+    return jax, os.getpid()
+
+
+def _compiled(function: Any, what: str, *args: Any) -> tuple[Any, int]:
+    """A jitted function for arguments like these, and the bytes that it works in, its results counted.
+
+    Raises: MemoryNeeded where the CPU has not as many: XLA would end the process.
+    """
+    program = function.lower(*args).compile()
+    needs = program.memory_analysis()
+    if needs is None:
+        return program, 0
+    needed = needs.temp_size_in_bytes + needs.output_size_in_bytes - needs.alias_size_in_bytes
+    if not has_accelerator():
+        require_memory(needed, what)
+    return program, needed
+
+
+def _first_line(error: Exception) -> str:
+    return str(error).strip().partition("\n")[0].rstrip(".")
+
+
+@contextmanager
+def _memory_named(what: str) -> Iterator[None]:
+    """Says what needed memory where XLA refuses it.
+
+    Raises: MemoryNeeded.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if "RESOURCE_EXHAUSTED" not in str(error):
+            raise
+        raise MemoryNeeded(f"memory: {what} could not have it ({_first_line(error)}). {CURE}") from None
 
 
 def _keep_memory() -> None:
@@ -214,11 +280,16 @@ class Xla(Engine):
         jax = _jax()
         ready = at_precision(graph, self.precision)
         wide = _wide(ready)
-        run = jax.jit(lambda values: execute(ready, jax.numpy, values, jax))
+        dtypes = [node.spec.dtype for node in ready.inputs]
+        with wide():
+            shapes = [jax.ShapeDtypeStruct(node.shape, node.spec.dtype) for node in ready.inputs]
+            run, _ = _compiled(jax.jit(lambda values: execute(ready, jax.numpy, values, jax)), RUN, shapes)
 
         def compiled(values: list) -> list:
-            with wide():
-                return [np.asarray(out) for out in run([np.asarray(value) for value in values])]
+            _jax()  # a forked child could wait for ever
+            arrays = [np.asarray(value, dtype) for value, dtype in zip(values, dtypes, strict=True)]
+            with wide(), _memory_named(RUN):
+                return [np.asarray(out) for out in run(arrays)]
 
         return compiled
 
@@ -292,9 +363,10 @@ class XlaLoop(Loop):
         placing = {} if mesh is None else {"out_shardings": self.whole}
         self.single = jax.jit(self._single, donate_argnums=0, **placing)
         self.many = jax.jit(self._many, donate_argnums=0, **placing)
+        self.program: Any = None  # one of them, compiled when it is first called
 
     def put(self, state: Any) -> Any:
-        with self.wide():
+        with self.wide(), _memory_named(STATE):
             if self.whole is None:
                 return map_leaves(_jax().numpy.array, state)
             return self._placed(map_leaves(np.array, state), self.whole)
@@ -312,9 +384,10 @@ class XlaLoop(Loop):
 
     def __call__(self, state: Any, batches: Batches, hyper: dict[str, np.ndarray]) -> tuple[Any, dict[str, Any]]:
         assert batch_count(batches) <= self.capacity
+        _jax()
         if not batch_count(batches):
             return state, {}
-        with self.wide():
+        with self.wide(), _memory_named(STEP):
             return self.run(state, batches if isinstance(batches, dict) else np.asarray(batches, np.int32), hyper)
 
     def _single(self, state: Any, data: dict, batch: Any, hyper: dict) -> tuple:
@@ -351,8 +424,13 @@ class XlaLoop(Loop):
         padded, numbers = map_leaves(self._padded, (batches, hyper))
         padded = self._placed(padded, self.cut_by_step)
         numbers, steps = self._placed((numbers, np.int32(count)), self.whole)
-        state, kept = self.many(state, self.data, padded, numbers, steps)
+        state, kept = self._call(self.many, state, self.data, padded, numbers, steps)
         return state, {name: np.asarray(values)[:count] for name, values in kept.items()}
+
+    def _call(self, function: Any, *args: Any) -> Any:
+        if self.program is None:
+            self.program, self.step_bytes = _compiled(function, STEP, *args)
+        return self.program(*args)
 
     def _padded(self, values: np.ndarray) -> np.ndarray:
         """As long as a call may be at most, by zeros that no step reads."""
@@ -363,7 +441,8 @@ class XlaLoop(Loop):
         kept = []
         for i in range(batch_count(batches)):
             batch = self._placed(_item(batches, i), self.cut)
-            state, records = self.single(state, self.data, batch, self._placed(_item(hyper, i), self.whole))
+            numbers = self._placed(_item(hyper, i), self.whole)
+            state, records = self._call(self.single, state, self.data, batch, numbers)
             kept.append(records)
         return state, {name: np.stack([np.asarray(each[name]) for each in kept]) for name in kept[0]}
 

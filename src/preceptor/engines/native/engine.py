@@ -11,18 +11,20 @@ from typing import Any
 import numpy as np
 
 from preceptor.engines.base import Batches, Engine, Loop, batch_count
-from preceptor.engines.native.library import library_path
+from preceptor.engines.memory import RUN, STATE, STEP, memory_named, require_memory
+from preceptor.engines.native.library import VARIABLE, library_path
 from preceptor.engines.native.lowering import take
 from preceptor.engines.native.planner import Planner
 from preceptor.engines.native.program import Buffer, Place, Step
 from preceptor.engines.native.simplify import round_bf16, simplify, to_bf16
-from preceptor.errors import NotSupported, ShapeError
+from preceptor.errors import ConfigError, NotSupported, ShapeError
 from preceptor.graph import Graph, Node, Program, at_precision, flatten, map_leaves
 from preceptor.ops.primitive import Spec
 
 MODULE = "preceptor.engines.native._native"
 ALIGNED = 64
-SPINS = "10000"
+LIMIT = "PRECEPTOR_ISA"  # names the widest instruction set to be used, of those that the processor has
+MOST_THREADS = 1024  # more than a core each gain nothing, and each takes memory of its own
 SPARE = 64  # bytes after the last array: some of oneDNN's kernels for bfloat16 read, and ignore, what follows
 
 
@@ -30,17 +32,28 @@ SPARE = 64  # bytes after the last array: some of oneDNN's kernels for bfloat16 
 def native() -> Any:
     """The compiled module, with oneDNN loaded.
 
-    Raises: NotSupported with the reason where one of them is missing.
+    Raises: NotSupported with the reason where one of them is missing; ConfigError where a variable of the environment
+        asks for what is not there.
     """
     if importlib.util.find_spec(MODULE) is None:
         raise NotSupported("native: the compiled module is missing; install again with a C++ compiler at hand.")
-    # Threads that wait for work give way after some 0.1 ms. They would otherwise turn on the spot for several, and on a
-    # machine with other work take the time from the very thread that they wait for.
-    os.environ.setdefault("GOMP_SPINCOUNT", SPINS)
     try:
         module = importlib.import_module(MODULE)
-        module.load_onednn(library_path())
-    except (ImportError, OSError, RuntimeError, ValueError) as error:
+    except ImportError as error:
+        raise NotSupported(f"native: {error}") from None
+    try:
+        module.isa()
+    except ValueError as error:
+        raise ConfigError(f"{LIMIT}: {error}. Correct it, or unset it.") from None
+    path = library_path()
+    try:
+        module.load_onednn(path)
+    except RuntimeError as error:
+        if named := os.environ.get(VARIABLE):
+            raise ConfigError(
+                f"oneDNN: received {VARIABLE}={named}; a library of oneDNN 3 is required ({error}). Correct it, or "
+                "unset it."
+            ) from None
         raise NotSupported(f"native: {error}") from None
     return module
 
@@ -67,6 +80,13 @@ class Native(Engine):
 
     threads: int | None = None
 
+    def __post_init__(self) -> None:
+        if self.threads is not None and not 1 <= self.threads <= MOST_THREADS:
+            raise ConfigError(
+                f"threads: received {self.threads}; 1 to {MOST_THREADS:,} are required. More than one for each core "
+                "gain nothing; leave it out for that."
+            )
+
     @property
     def name(self) -> str:
         count = self._threads()
@@ -77,18 +97,23 @@ class Native(Engine):
             return self.threads
         seen = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
         asked = os.environ.get("OMP_NUM_THREADS", "")
-        return min(seen, int(asked)) if asked.isdigit() and int(asked) else seen
+        wanted = int(asked) if asked.isdecimal() and int(asked) else seen
+        return min(seen, wanted, MOST_THREADS)
 
     def compile(self, graph: Graph) -> Callable[[list], list]:
         segments = _Segments()
         ready = self._simplified(graph)
         inputs = [segments.given(_bytes(node)) for node in ready.inputs]
         outputs = [segments.given(_bytes(node)) for node in ready.outputs]
-        plan = Executable(Planner(ready, inputs, outputs, segments.fixed), segments, self._threads())
+        results_bytes = sum(map(_bytes, ready.outputs))
+        plan = Executable(
+            Planner(ready, inputs, outputs, segments.fixed), segments, self._threads(), RUN, results_bytes
+        )
 
         def compiled(values: list) -> list:
             arrays = [_as(value, node.spec.dtype) for value, node in zip(values, ready.inputs, strict=True)]
-            results = [np.empty(node.shape, node.spec.dtype) for node in ready.outputs]
+            with memory_named(RUN):
+                results = [np.empty(node.shape, node.spec.dtype) for node in ready.outputs]
             plan.run([*arrays, *results], [0] * (len(arrays) + len(results)), 1)
             return results
 
@@ -128,25 +153,39 @@ class _Segments:
 
 
 class Executable:
-    """A plan in the executor's form."""
+    """A plan in the executor's form.
 
-    def __init__(self, planner: Planner, segments: _Segments, threads: int) -> None:
+    Args:
+        what: has it run, for a message.
+        beside: bytes that will be taken beside those of the plan.
+    Raises: MemoryNeeded where there is not as much memory; nothing of it was touched.
+    """
+
+    def __init__(self, planner: Planner, segments: _Segments, threads: int, what: str, beside: int = 0) -> None:
         module = native()
         made = planner.finish()
         segments.arrays[0] = made.constants
-        self.steps, self.arena_bytes = made.steps, made.arena_bytes
+        self.steps = made.steps
         self.fixed = segments.arrays  # kept, for the executor knows their addresses only
         self.given = [number for number, a in enumerate(segments.arrays) if a is None]
         self.addresses = [0 if a is None else a.ctypes.data for a in segments.arrays]
-        self.plan = module.Plan(made.arena_bytes + SPARE, len(segments.arrays) + 1, threads)
+        require_memory(made.arena_bytes + beside, what)
+        with memory_named(what):
+            self.plan = module.Plan(made.arena_bytes + SPARE, len(segments.arrays) + 1, threads)
         self.labels: list[str] = []
-        self.alone = threading.Lock()  # one arena: two threads that call take turns
+        # One arena: two threads that call take turns. A lock for each process, as a forked one would wait for ever for
+        # a thread that only its parent has.
+        self.alone: dict[int, threading.Lock] = {}
         for kind, words, step in _written(made.steps, made.late, module.OPS):
             self.labels.append(step.label)
             if step.host is not None:
                 self.plan.add_host(step.host(self._view))
             else:
                 self.plan.add(kind, np.asarray(words, np.int64))
+        self.step_bytes = made.arena_bytes + self.plan.scratch_bytes  # known, and asked for, before the first step
+        require_memory(self.step_bytes + beside, what)
+        with memory_named(what):
+            self.plan.reserve()
 
     def _view(self, place: Place, shape: tuple[int, ...], dtype: np.dtype) -> np.ndarray:
         buffer = place.buffer.root()
@@ -163,7 +202,7 @@ class Executable:
 
     def run(self, arrays: Sequence[np.ndarray], strides: Sequence[int], steps: int) -> None:
         """Runs with one array for each given segment, in order; each advances by its stride after a step."""
-        with self.alone:
+        with self.alone.setdefault(os.getpid(), threading.Lock()):
             self.plan.run(*self._addresses(arrays, strides), steps)
 
     def profile(self, arrays: Sequence[np.ndarray], strides: Sequence[int], steps: int) -> list[tuple[str, float]]:
@@ -245,10 +284,10 @@ class NativeLoop(Loop):
         graph.outputs = wanted
         inputs = [places[node.index] for node in graph.inputs]
         planner = Planner(graph, inputs, targets, segments.fixed, prelude)
-        self.plan = Executable(planner, segments, threads)
+        self.plan = Executable(planner, segments, threads, STEP, sum(map(_bytes, flatten(state)[0])))
         self.held: Any = None
         self.leaves: list[np.ndarray] = []
-        self.step_bytes = self.plan.arena_bytes + self.plan.plan.scratch_bytes
+        self.step_bytes = self.plan.step_bytes
 
     def _gather(
         self, segments: _Segments, order: Place, node: Any, values: np.ndarray, places: dict[int, Place]
@@ -260,7 +299,8 @@ class NativeLoop(Loop):
         return take(1, len(values), row_bytes, source, order, node.shape[0], np.dtype(np.int64), target, "gather")
 
     def put(self, state: Any) -> Any:
-        return map_leaves(_aligned, state, self.state)
+        with memory_named(STATE):
+            return map_leaves(_aligned, state, self.state)
 
     def get(self, state: Any) -> Any:
         return map_leaves(np.array, state)

@@ -4,7 +4,7 @@ import os
 from importlib.util import find_spec
 from pathlib import Path
 
-from preceptor.errors import NotSupported
+from preceptor.errors import ConfigError, NotSupported
 
 VARIABLE = "PRECEPTOR_ONEDNN"  # the path of another libdnnl.so, of any oneDNN 3, to be taken in its place
 
@@ -12,11 +12,11 @@ VARIABLE = "PRECEPTOR_ONEDNN"  # the path of another libdnnl.so, of any oneDNN 3
 def library_path() -> str:
     """The path of libdnnl.so: the one that the environment names, or the one beside the compiled module.
 
-    Raises: NotSupported where there is none.
+    Raises: ConfigError where the environment names one that is not there; NotSupported where there is none.
     """
     if named := os.environ.get(VARIABLE):
         if not Path(named).is_file():
-            raise NotSupported(
+            raise ConfigError(
                 f"oneDNN: received {VARIABLE}={named}; the file of a oneDNN 3 library is required, and this is none. "
                 "Correct it, or unset it to use the library that was installed."
             )

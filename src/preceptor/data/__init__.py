@@ -2,7 +2,8 @@
 
 from preceptor.data.division.order import order, permutation_indices
 from preceptor.data.division.split import Split, split, split_by_column, split_by_order, split_by_part
-from preceptor.data.encoding.preprocessor import Preprocessor, fit_preprocessor
+from preceptor.data.encoding.learn import fit_preprocessor
+from preceptor.data.encoding.preprocessor import Preprocessor
 from preceptor.data.encoding.row_file import RowFile, RowStream
 from preceptor.data.encoding.target import target_kind, usable_rows
 from preceptor.data.pictures.pictures import Pictures, looks_like_pictures, read_pictures

@@ -1,0 +1,101 @@
+"""Learning from the training rows of a table how its columns become features, and what its target is."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from preceptor.data.encoding.dates import learn_dates
+from preceptor.data.encoding.levels import Categories, learn_levels, why_aside
+from preceptor.data.encoding.mixing import TURNS, learn_mixing
+from preceptor.data.encoding.numbers import learn_numbers
+from preceptor.data.encoding.place import Place
+from preceptor.data.encoding.preprocessor import Feature, Preprocessor
+from preceptor.data.encoding.target import learn_target, target_notes, written_labels
+from preceptor.data.encoding.truth import learn_truth
+from preceptor.data.tables.columns import missing_rows
+from preceptor.data.tables.table import TRUTH, ZONED, Table
+from preceptor.errors import DataError
+from preceptor.words import listing
+
+LEARNED_CELLS = 1 << 24  # numbers of training rows, evenly spaced, from which a turn of all numbers is learned: 128 MiB
+
+
+def fit_preprocessor(
+    table: Table,
+    target: str | None,
+    train: np.ndarray,
+    *,
+    kind: str | None = None,
+    aside: Mapping[str, str] | None = None,
+    number_levels: bool = False,
+    scaling: str = "standardise",
+    degree: int = 1,
+) -> Preprocessor:
+    """Learns from the training rows of a table how its columns become features and what its target is.
+
+    A text column of more than 100 levels keeps its 50 most frequent ones, and the others share a feature. It is set
+    aside, as free text or an identifier, where its levels are more than half the training rows that have one, or none
+    is frequent; whether it is missing is kept. Text and truth values as target are classes, and so are whole numbers
+    of two values, or of at most 20 values with 20 training rows to a value on average; any other number is an amount.
+
+    Shapes: train (row,): row numbers, none with a missing target.
+
+    Args:
+        target: column to predict; None for a table without one.
+        kind: "classes" or "number" where the rule for the target is wrong.
+        aside: columns not to learn from, such as one that names the parts, each with the reason in words.
+        number_levels: whether the levels of such a column are numbered instead, for a network that has `nn.Levels`.
+        scaling: what is done to numbers, of SCALINGS. Principal components and whitening are of the standardised ones.
+        degree: products of up to so many numbers become features too; 1 for none.
+
+    Raises: DataError where the target has a single value, a value is infinite, or no column is of use.
+    """
+    if not len(train):
+        raise DataError(f"{table.name}: there is no training row; at least two are needed. Check the split.")
+    found_kind, reason, classes, mean, sd = None, "", None, 0.0, 1.0
+    notes: tuple[str, ...] = ()
+    if target is not None:
+        found_kind, reason, classes, mean, sd = learn_target(table, target, train, kind)
+        notes = target_notes(table.column(target)[train], target, classes, mean, sd)
+    columns: list[Feature] = []
+    set_aside = []
+    for name, values in table.columns.items():
+        if name == target:
+            continue
+        how = number_levels, table.senses.get(name, ""), scaling
+        found = (aside or {}).get(name) or _learn_column(Place(table.name), name, values, train, *how)
+        if isinstance(found, str):
+            set_aside.append((name, found))
+        else:
+            columns.append(found)
+            if isinstance(found, Categories) and not found.levels:
+                set_aside.append((name, f"all but whether it is missing; {why_aside(values[train])}"))
+    if not columns:
+        why = listing(f"{name} ({reason})" for name, reason in set_aside) or "there is no column beside the target"
+        raise DataError(
+            f"{table.name}: no column can be learned from: {why}; at least one is needed. Add columns that vary."
+        )
+    left_out = int(missing_rows(table.column(target)).sum()) if target is not None else 0
+    about_target = (target, found_kind, reason, classes, mean, sd, notes)
+    labels = written_labels(table, target, train, classes) if target is not None and classes is not None else ()
+    made = Preprocessor(tuple(columns), tuple(set_aside), len(train), left_out, *about_target, labels, scaling)
+    if degree == 1 and scaling not in TURNS:
+        return made
+    count = min(len(train), max(2, LEARNED_CELLS // max(1, len(made.number_places))))
+    some = train[np.linspace(0, len(train) - 1, count).astype(np.int64)]
+    x = made.transform(table.select(some), some)[:, made.number_places].astype(np.float64)
+    return replace(made, mixing=learn_mixing(x, scaling, degree))
+
+
+def _learn_column(
+    where: Place, name: str, values: np.ndarray, train: np.ndarray, number_levels: bool, sense: str, scaling: str
+) -> Feature | str:
+    """How one column becomes features, or why it is set aside."""
+    if values.dtype == object:
+        return learn_levels(name, values[train], number_levels)
+    if values.dtype.kind == "M":
+        return learn_dates(name, values[train], sense == ZONED)
+    if values.ndim == 1 and (values.dtype == bool or sense == TRUTH):
+        return learn_truth(name, values[train].astype(np.float64))
+    return learn_numbers(where, name, values, train, scaling)

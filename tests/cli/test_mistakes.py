@@ -96,7 +96,7 @@ MISTAKES = [
     ((*MODEL, "logistic", "--target", "y"), "model logistic: the target is a number; it needs classes."),
     ((*MODEL, "perceptron", "--target", "c"), "PerceptronCriterion: received 3 classes; 2 are required."),
     ((*NUMBER, "--loss", "hinge"), "loss hinge: the target is a number; this loss does not suit it."),
-    ((*CLASS, "--loss", "quadratic"), "loss quadratic: the target is 3 classes; this loss does not suit it."),
+    ((*NUMBER, "--loss", "brier"), "loss brier: the target is a number; this loss does not suit it."),
     ((*CLASS, "--kind", "number"), "column 'c' holds the text 'x' in data row 1; a number is needed."),
     # data
     (("fit", "absent.csv"), "preceptor: absent.csv: there is no such file or folder; a table is needed."),

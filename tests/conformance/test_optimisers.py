@@ -140,7 +140,8 @@ def algorithm_1(o, path, p, gradient, rate, steps, weight_decay=0.0):
         g = gradient(p)
         m = o.beta1 * m + (1 - o.beta1) * g
         v = o.beta2 * v + (1 - o.beta2) * g**2
-        m_hat, v_hat = m / (1 - o.beta1**t), v / (1 - o.beta2**t)
+        start = getattr(o, "bias_correction", 1)  # 0: as the course prints it
+        m_hat, v_hat = m / (1 - start * o.beta1**t), v / (1 - start * o.beta2**t)
         p = p - rate * m_hat / (np.sqrt(v_hat) + o.epsilon) - rate * weight_decay * p
     return p
 
@@ -213,7 +214,40 @@ def muon(o, path, p, gradient, rate, steps):
     return p
 
 
+def length(x):
+    return np.sqrt((x**2).sum())
+
+
+def lars(o, path, p, gradient, rate, steps):
+    """You et al. 2017, algorithm 1: local = trust |w| / (|g| + decay |w|); v = m v + rate local (g + decay w)."""
+    if not path.endswith("weight"):
+        return heavy_ball(o, path, p, gradient, rate, steps)
+    v = np.zeros_like(p)
+    for _ in range(steps):
+        g = gradient(p)
+        local = o.trust * length(p) / (length(g) + o.weight_decay * length(p))
+        v = o.momentum * v + rate * local * (g + o.weight_decay * p)
+        p = p - v
+    return p
+
+
+def lamb(o, path, p, gradient, rate, steps):
+    """You et al. 2020, algorithm 2."""
+    if not path.endswith("weight"):
+        return algorithm_2(o, path, p, gradient, rate, steps)
+    m, v = np.zeros_like(p), np.zeros_like(p)
+    for t in range(1, steps + 1):
+        g = gradient(p)
+        m = o.beta1 * m + (1 - o.beta1) * g
+        v = o.beta2 * v + (1 - o.beta2) * g**2
+        r = m / (1 - o.beta1**t) / (np.sqrt(v / (1 - o.beta2**t)) + o.epsilon)
+        p = p - rate * length(p) / length(r + o.weight_decay * p) * (r + o.weight_decay * p)
+    return p
+
+
 PAPER = {
+    optim.Lars: lars,
+    optim.Lamb: lamb,
     optim.SGD: gradient_descent,
     optim.Momentum: heavy_ball,
     optim.Nesterov: lookahead,
@@ -256,8 +290,10 @@ BY_HAND = {
     optim.Adadelta: (0.999683774, 0.999359381, 0.999029419),
     # the sign of the mean is 1 each time: 0.1 and 0.1 * 0.01 * p more
     optim.Lion: (0.899, 0.798101, 0.697302899),
-    # p is a scalar, which AdamW moves
+    # p is a scalar, which AdamW moves, or of Lars Momentum
     optim.Muon: (0.899000001, 0.798519028, 0.698911185),
+    optim.Lamb: (0.899000001, 0.798519028, 0.698911185),
+    optim.Lars: (0.9, 0.72, 0.486),
 }
 
 
@@ -375,6 +411,25 @@ def test_muon_leaves_all_but_hidden_matrices_to_adamw(path, shape, is_matrix):
     assert isinstance(mover, optim.Muon) if is_matrix else mover == optim.AdamW(0.8, 0.9, 1e-6, 0.3)
 
 
+def test_weights_of_length_zero_move_by_lars_and_lamb():
+    """By the factor 1, not 0: else they never would."""
+    start = {"weight": np.zeros((2, 2))}
+    for kind, first in ((optim.Lars, -0.1 * np.array([[1, 1.5], [2, 1]])), (optim.Lamb, np.full((2, 2), -0.1))):
+        assert_allclose(params_after(kind(), 1, 0.1, start=start)["weight"], first, rtol=1e-6)
+
+
+def test_adam_as_the_course_prints_it():
+    """v = α v + (1 - α) g;  s = β s + (1 - β) g²;  w = w - η v / (sqrt(s) + ε): on p² / 2 from 1 at rate 0.001."""
+    w, v, s = 1.0, 0.0, 0.0
+    for _ in range(3):
+        v, s = 0.9 * v + 0.1 * w, 0.999 * s + 0.001 * w**2
+        w -= 0.001 * v / (s**0.5 + 1e-8)
+    half_square = lambda params: 0.5 * params["p"] * params["p"]
+    found = params_after(optim.Adam(bias_correction=0), 3, 0.001, function=half_square, start={"p": np.array(1.0)})
+    assert found["p"] == pytest.approx(w, rel=1e-14)
+    assert 1 - w > 3 * 0.003  # the first moves are larger: the root lacks more than the mean
+
+
 def test_the_courses_momentum_keeps_a_move_at_its_size_when_the_rate_changes():
     """v = α v - η gradient;  w = w + v, the second with the gradient at w + α v, which is our parameter."""
     start, rates = {"p": np.linspace(-1, 1, 5)}, 0.1 * (1 + np.cos(np.pi * np.arange(12) / 12)) / 2
@@ -438,7 +493,7 @@ def test_state_is_that_of_the_optimiser_that_moves_a_parameter_and_of_its_shape(
     assert set(state["optimiser"]) == set(state["params"]) == set(START)
     for path, own in state["optimiser"].items():
         mover = kind().mover_of(path, START[path])
-        assert mover == kind() or kind is optim.Muon
+        assert mover == kind() or kind in (optim.Muon, optim.Lars, optim.Lamb)
         first = mover.init(START[path].astype(np.float32))
         assert set(first) == set(own)
         assert all(re.fullmatch("[a-z_]+", name) for name in own)
@@ -478,7 +533,7 @@ def test_the_valley_of_rosenbrock_is_followed_to_its_end(kind):
         return (1 - x) ** 2 + 100 * (y - x * x) ** 2
 
     start = {"x": np.array(-1.2), "y": np.array(1.0)}
-    plain = (optim.SGD, optim.Momentum, optim.Nesterov, optim.HeavyBall, optim.AcceleratedGradient)
+    plain = (optim.SGD, optim.Momentum, optim.Nesterov, optim.HeavyBall, optim.AcceleratedGradient, optim.Lars)
     rate = {optim.Adagrad: 0.5, optim.Adadelta: 1.0}.get(kind, 1e-2)
     rate = 1e-3 if kind in plain else rate  # above 2e-3 plain descent flies off
     found = params_after(exact(kind), 40_000, rate, function=banana, start=start, engine=Xla("f64"), schedule=Cosine())
@@ -490,7 +545,9 @@ def numbers_of(kind):
 
 
 def exact(kind):
-    """The optimiser without weight decay, which would move the lowest point."""
+    """The optimiser without weight decay, which would move the lowest point, and at a speed like the others'."""
+    if kind is optim.Lars:
+        return kind(weight_decay=0.0, trust=0.1)
     return kind(weight_decay=0.0) if "weight_decay" in numbers_of(kind) else kind()
 
 

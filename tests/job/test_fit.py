@@ -158,7 +158,16 @@ def test_the_history_does_not_depend_on_how_the_engine_was_called(monkeypatch):
     pieces = fit("iris", **given).history
     for one, other in zip(whole, pieces, strict=True):
         assert {k: v for k, v in one.items() if k != "seconds"} == {k: v for k, v in other.items() if k != "seconds"}
-    assert list(whole[0]) == ["step", "epoch", "train_loss", "dev_loss", "dev_accuracy", "learning_rate", "seconds"]
+    assert list(whole[0]) == [
+        "step",
+        "epoch",
+        "objective",
+        "train_loss",
+        "dev_loss",
+        "dev_accuracy",
+        "learning_rate",
+        "seconds",
+    ]
 
 
 @pytest.mark.parametrize("batch_size, epochs", [(64, 1), (64, 3), (105, 2), (1000, 2), (7, 2)])
@@ -183,7 +192,7 @@ def test_finished():
     records = list(fitting.records())
     assert fitting.outcome is Outcome.FINISHED
     assert records[-1].step == records[-1].steps
-    assert fitting.finish().facts["outcome"] == Outcome.FINISHED.value
+    assert fitting.finish().facts["outcome"] == "All epochs done; the weights with the lowest dev loss are kept."
 
 
 def test_early_stopping_keeps_the_weights_with_the_lowest_dev_loss():

@@ -30,9 +30,11 @@ from preceptor.train.step import Update
 def test_words_for_the_classes():
     assert set(OPTIMISERS) == {
         "sgd", "momentum", "nesterov", "heavy-ball", "accelerated-gradient",
-        "adagrad", "adadelta", "rmsprop", "adam", "adamw", "lion", "muon",
+        "adagrad", "adadelta", "rmsprop", "adam", "adamw", "lion", "muon", "lars", "lamb",
     }  # fmt: skip
-    assert set(SCHEDULES) == {"constant", "step-decay", "exponential", "inverse-time", "cosine", "one-cycle", "plateau"}
+    assert set(SCHEDULES) == {
+        "constant", "step-decay", "milestones", "exponential", "inverse-time", "cosine", "one-cycle", "plateau",
+    }  # fmt: skip
     assert set(AVERAGES) == {"ema", "swa"}
     assert {"relu", "leaky-relu", "parametric-relu", "tanh", "sigmoid", "gelu"} <= set(ACTIVATIONS)
     assert {"he", "xavier", "glorot", "gaussian", "constant", "inverse-width"} == set(INITIALISERS)
@@ -147,7 +149,9 @@ def test_numbers_of_optimiser_and_schedule_go_where_they_belong():
 def test_own_numbers_say_who_takes_them():
     known = own_numbers()
     assert known["momentum"].default_text == "0.9, muon 0.95"
-    assert list(known["momentum"].defaults) == ["accelerated-gradient", "heavy-ball", "momentum", "muon", "nesterov"]
+    assert list(known["momentum"].defaults) == [
+        "accelerated-gradient", "heavy-ball", "lars", "momentum", "muon", "nesterov",
+    ]  # fmt: skip
     assert (known["average_decay"].default_text, list(known["average_decay"].defaults)) == ("0.999", ["ema"])
     assert list(known["decay_rate"].defaults) == ["exponential", "inverse-time"]
     for name, own in known.items():  # one option serves all its takers
@@ -221,7 +225,7 @@ def test_the_loss_suits_model_and_target(given, classes, expected):
         ({"model": "perceptron"}, 0, ConfigError, "model perceptron: the target is a number; it needs classes."),
         ({"model": "perceptron"}, 3, ShapeError, "PerceptronCriterion: received 3 classes; 2 are required."),
         ({"loss": "hinge"}, 0, ConfigError, "loss hinge: the target is a number; this loss does not suit it."),
-        ({"loss": "quadratic"}, 2, ConfigError, "loss quadratic: the target is 2 classes; this loss does not suit it."),
+        ({"loss": "brier"}, 0, ConfigError, "loss brier: the target is a number; this loss does not suit it."),
         ({"loss": "binary-cross-entropy"}, 3, ShapeError, "BinaryCrossEntropy: received 3 classes; 2 are required."),
     ],
 )

@@ -23,6 +23,7 @@ OTHER = {
     "warmup": 0.2, "batch_size": 6, "epochs": 3, "patience": 2, "l2": 0.01, "l1": 0.01, "clip_value": 0.5,
     "clip_norm": 0.5, "accumulate": 2, "average": "ema", "augment": "flip", "preprocess": "range", "skip_corrupt": True,
     "engine": "xla", "threads": 1, "devices": 2, "precision": "f64", "polynomial": 2,
+    "tolerance": 0.01,
 }  # fmt: skip
 NORMED = ("cnn", "convnet", "vgg", "resnet20")
 SIDE = 64  # AlexNet takes no smaller ones
@@ -70,7 +71,14 @@ def built(fitting):
     sizes = [len(getattr(fitting.seen.parts, part)) for part in ("train", "dev", "test")]
     config = {each.name: getattr(fitting.config, each.name) for each in dataclasses.fields(fitting.config)}
     engine = config.pop("engine")
-    seen = fitting.seen.target, fitting.seen.kind, sizes, fitting.settings.patience, fitting.encoded.fingerprint()
+    seen = (
+        fitting.seen.target,
+        fitting.seen.kind,
+        sizes,
+        fitting.settings.patience,
+        fitting.settings.tolerance,
+        fitting.encoded.fingerprint(),
+    )
     seen += (fitting.data.first()[0].tobytes(),)
     return config, (engine.name, engine.precision, getattr(engine, "threads", None)), seen
 
@@ -201,7 +209,7 @@ def test_every_number_of_every_part_can_be_given_behind_its_word_and_by_itself(f
     made = part_of(make_settings({family: f"{word}:{name.replace('_', '-')}={text}"}), family)
     assert (made, type(getattr(made, name))) == (cls(**{name: value}), type(getattr(cls(**{name: value}), name)))
     assert made != cls()
-    assert text_of(made, {word: cls}) == f"{word}:{name}={value_text(value)}"
+    assert text_of(made, {word: cls}) == f"{word}:{name}={value_text(getattr(made, name))}"
     if family in FAMILIES:
         assert part_of(make_settings({family: word, name: value}), family) == made
         with pytest.raises(ConfigError, match=rf"{name} is "):  # of another type

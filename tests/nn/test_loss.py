@@ -1,4 +1,5 @@
 import inspect
+import re
 
 import numpy as np
 import pytest
@@ -6,13 +7,14 @@ from sklearn.metrics import hinge_loss, log_loss
 
 import preceptor as pr
 from preceptor import nn
-from preceptor.errors import ShapeError
+from preceptor.errors import DataError, ShapeError
 from preceptor.nn import loss
 
 RNG = np.random.default_rng(0)
 BATCH, CLASSES = 9, 4
 LABELS = RNG.integers(0, CLASSES, BATCH)
 YES_OR_NO = np.arange(BATCH) % 2
+SIGNS = 2 * YES_OR_NO - 1
 SHARES = RNG.dirichlet(np.ones(CLASSES), BATCH)
 PROBABILITIES = RNG.random(BATCH)
 
@@ -27,10 +29,16 @@ CASES = [
     ("OneVsAll", CLASSES, LABELS, lambda f, z, y: binary(f, z, f.one_hot(y, CLASSES)).sum(1)),
     ("OneVsAll", CLASSES, SHARES, lambda f, z, y: binary(f, z, y).sum(1)),
     ("Hinge", 1, YES_OR_NO, lambda f, z, y: f.relu(1 - (2 * y - 1) * z[:, 0])),
+    ("Brier", CLASSES, LABELS, lambda f, z, y: 0.5 * ((f.softmax(z, 1) - f.one_hot(y, CLASSES)) ** 2).sum(1)),
+    ("Brier", CLASSES, SHARES, lambda f, z, y: 0.5 * ((f.softmax(z, 1) - y) ** 2 + y * (1 - y)).sum(1)),
+    ("Brier", 1, YES_OR_NO, lambda f, z, y: 0.5 * (z[:, 0].sigmoid() - y) ** 2),
+    ("Hinge", 1, SIGNS, lambda f, z, y: f.relu(1 - y * z[:, 0])),
+    ("BinaryCrossEntropy", 1, SIGNS, lambda f, z, y: f.soft_margin_loss(z[:, 0], y, reduction="none")),
+    ("PerceptronCriterion", 1, SIGNS, lambda f, z, y: f.relu(-y * z[:, 0])),
     ("MulticlassHinge", CLASSES, LABELS, lambda f, z, y: CLASSES * f.multi_margin_loss(z, y, reduction="none")),
     ("PerceptronCriterion", 1, YES_OR_NO, lambda f, z, y: f.relu(-(2 * y - 1) * z[:, 0])),
 ]
-IDS = [f"{name}-{np.asarray(target).dtype.kind}{np.ndim(target)}" for name, _, target, _ in CASES]
+IDS = [f"{name}-{np.asarray(target).dtype.kind}{np.ndim(target)}{np.min(target):.0f}" for name, _, target, _ in CASES]
 
 
 def binary(f, z, y):
@@ -58,6 +66,55 @@ def test_value_and_gradient_agree_with_pytorch(name, units, target, peer, dtype,
     assert value.shape == (BATCH,)
     np.testing.assert_allclose(value, theirs, rtol=tolerance, atol=tolerance)
     np.testing.assert_allclose(slope, their_slope, rtol=tolerance, atol=tolerance)
+
+
+def test_targets_of_plus_and_minus_one_are_those_of_the_course():
+    """B, D, E: J = max(0, 1 - y z) with y of -1 or 1."""
+    assert nn.Hinge()(np.array([[2.0]]), np.array([-1.0]))[0] == 3
+    assert nn.Hinge()(np.array([[2.0]]), np.array([-1]))[0] == 3
+    assert nn.PerceptronCriterion()(np.array([[2.0]]), np.array([-1]))[0] == 2
+    np.testing.assert_allclose(nn.BinaryCrossEntropy()(np.array([[2.0]]), np.array([-1])), np.log1p(np.exp(2.0)))
+
+
+WRONG = [
+    (
+        nn.SoftmaxCrossEntropy(),
+        2,
+        [5, 6],
+        "targets: SoftmaxCrossEntropy received 2 of 2 from 5 to 6; 0 to 1 is required",
+    ),
+    (nn.SoftmaxCrossEntropy(), 2, [0, -1], "received 1 of 2 from -1 to 0; 0 to 1 is required"),
+    (nn.SoftmaxCrossEntropy(), 2, [0, 2**40], "received 1 of 2 from 0 to 1.09951e+12"),
+    (
+        nn.SoftmaxCrossEntropy(),
+        2,
+        [0.0, 1.0],
+        "received numbers of dtype float64; labels, whole numbers from 0 to 1, are",
+    ),
+    (nn.SoftmaxCrossEntropy(), 2, [[0.5, 0.6], [0, 1]], "1 of 2 rows of shares do not sum up to 1"),
+    (nn.SoftmaxCrossEntropy(), 2, [[1.5, -0.5], [0, 1]], "from -0.5 to 1.5; 0 to 1 is required: shares"),
+    (nn.SoftmaxCrossEntropy(), 2, [[np.nan, 1], [0, 1]], "1 of 4 are missing, infinite or too large for float64"),
+    (nn.OneVsAll(), 2, [[1, -1], [0, 1]], "from -1 to 1; 0 to 1 is required"),
+    (nn.MulticlassHinge(), 3, [0, 3], "from 0 to 3; 0 to 2 is required: labels count 3 classes from 0"),
+    (nn.Brier(), 3, [0, 3], "from 0 to 3; 0 to 2 is required"),
+    (nn.Brier(), 1, [0, 3], "Brier received 1 of 2 from 0 to 3; 0 to 1 is required"),
+    (nn.Hinge(), 1, [1, 2], "Hinge received 1 of 2 from 1 to 2; 0 to 1 is required: a target is 0 or 1"),
+    (nn.Hinge(), 1, [-1, 0], "Hinge received 1 of 2 from -1 to 0"),
+    (nn.BinaryCrossEntropy(), 1, [0.5, 1.5], "received 1 of 2 from 0.5 to 1.5"),
+    (nn.PerceptronCriterion(), 1, [np.inf, 1.0], "1 of 2 are missing, infinite"),
+    (nn.Quadratic(), 1, [np.nan, 1.0], "1 of 2 are missing, infinite"),
+    (nn.MemberLoss(), 2, [5, 6], "from 5 to 6; 0 to 1 is required"),
+]
+
+
+@pytest.mark.parametrize("ours, units, target, message", WRONG)
+def test_targets_that_a_loss_does_not_know_are_refused(ours, units, target, message):
+    shape = (2, 3, units) if isinstance(ours, nn.MemberLoss) else (2, units)
+    for see in (lambda y: ours(np.zeros(shape), y), lambda y: ours.judge(np.zeros(shape), y)):
+        with pytest.raises(DataError, match=re.escape(message)):
+            see(np.array(target))
+    with pytest.raises(DataError, match=re.escape(message)):
+        ours.prepared(np.array(target), units, np.float64)
 
 
 # Logits of ten thousand: name, outputs, target, losses and gradient of their sum, all exact.
@@ -165,7 +222,7 @@ def of_classes():
         yield pytest.param(nn.MemberLoss(cls()), outputs, classes, id=f"{name}-members")
         yield pytest.param(nn.EnsembleLoss(cls(), networks=3), outputs, classes, id=f"{name}-networks")
     outputs = np.random.default_rng(6).normal(0, 2, (BATCH, 3, CLASSES))
-    yield pytest.param(nn.MemberLoss(nn.SoftmaxCrossEntropy(), 0.1), outputs, CLASSES, id="smoothed")
+    yield pytest.param(nn.MemberLoss(nn.SoftmaxCrossEntropy(label_smoothing=0.1)), outputs, CLASSES, id="smoothed")
 
 
 @pytest.mark.parametrize("found, outputs, classes", list(of_classes()))

@@ -14,7 +14,7 @@ from preceptor import nn
 from preceptor.data import order
 from preceptor.engines import Native, Reference, Xla
 from preceptor.errors import DataError
-from preceptor.train import L1, L2, SGD, Adam, AdamW, Arrays, Config, Cosine, Momentum, RMSProp, loop, train
+from preceptor.train import L2, SGD, Adam, AdamW, Arrays, Config, Cosine, Momentum, RMSProp, loop, train
 from preceptor.train.loop import Evaluator, initial_values, learning_rates
 
 STEPS = 50
@@ -45,7 +45,7 @@ def digest(params):
     return hashlib.sha256(b"".join(params[path].tobytes() for path in sorted(params))).hexdigest()
 
 
-def torch_training(torch, config, data, make_optimiser, l2=0.0, l1=0.0, steps=STEPS):
+def torch_training(torch, config, data, make_optimiser, l2=0.0, steps=STEPS):
     """The same network in PyTorch from our first values, trained on the same rows; parameters by our paths."""
     dtype = torch.float64 if config.engine.precision == "f64" else torch.float32
     first, _ = initial_values(config, data)
@@ -78,7 +78,7 @@ def torch_training(torch, config, data, make_optimiser, l2=0.0, l1=0.0, steps=ST
             loss = torch.nn.functional.cross_entropy(outputs, y[picked])
         losses.append(loss.item())
         weights = [p for path, p in own.items() if path.endswith("weight")]
-        cost = loss + l2 / 2 * sum((p**2).sum() for p in weights) + l1 * sum(p.abs().sum() for p in weights)
+        cost = loss + l2 / 2 * sum((p**2).sum() for p in weights)
         optimiser.zero_grad()
         cost.backward()
         optimiser.step()
@@ -120,10 +120,10 @@ PEERS = {
         {},
     ),
     "Adam, L2": ({"penalties": (L2(0.03),)}, lambda t: lambda p: t.optim.Adam(p, lr=0.02), {"l2": 0.03}),
-    "RMSProp, L1 and L2": (
-        {"optimiser": RMSProp(), "penalties": (L1(0.01), L2(0.03)), "network": nn.mlp((8,), 3, activation=nn.Tanh())},
+    "RMSProp, L2": (
+        {"optimiser": RMSProp(), "penalties": (L2(0.03),), "network": nn.mlp((8,), 3, activation=nn.Tanh())},
         lambda t: lambda p: t.optim.RMSprop(p, lr=0.02, alpha=0.9),
-        {"l1": 0.01, "l2": 0.03},
+        {"l2": 0.03},
     ),
     "AdamW": ({"optimiser": AdamW()}, lambda t: lambda p: t.optim.AdamW(p, lr=0.02), {}),
 }

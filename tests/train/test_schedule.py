@@ -10,7 +10,18 @@ from numpy.testing import assert_allclose
 from preceptor import nn
 from preceptor.errors import ConfigError
 from preceptor.hyper import hyper_fields
-from preceptor.train import Config, Constant, Cosine, Exponential, InverseTime, OneCycle, Plateau, StepDecay, schedule
+from preceptor.train import (
+    Config,
+    Constant,
+    Cosine,
+    Exponential,
+    InverseTime,
+    Milestones,
+    OneCycle,
+    Plateau,
+    StepDecay,
+    schedule,
+)
 from preceptor.train.loop import learning_rates
 from preceptor.train.schedule import warm_up
 
@@ -21,6 +32,7 @@ STEPS = ROWS * EPOCHS // BATCH
 HAND = [
     (Constant(), {(0, 0): 1, (7, 0.7): 1}),
     (StepDecay(0.5, 10), {(0, 0): 1, (9.99, 0.1): 1, (10, 0.1): 0.5, (29.9, 0.3): 0.25, (30, 0.3): 0.125}),
+    (Milestones(0.1, (30, 60, 90)), {(0, 0): 1, (29.9, 0.3): 1, (30, 0.3): 0.1, (60, 0.6): 0.01, (95, 0.9): 0.001}),
     (Exponential(0.05), {(0, 0): 1, (20, 0.2): math.exp(-1), (100, 0.99): math.exp(-5)}),
     (InverseTime(0.05), {(0, 0): 1, (20, 0.2): 1 / 2, (60, 0.6): 1 / 4}),
     (Cosine(), {(0, 0): 1, (1, 1 / 3): 0.75, (1, 0.5): 0.5, (1, 2 / 3): 0.25, (1, 1): 0}),
@@ -81,6 +93,11 @@ def test_cosine_is_pytorchs(torch):
 def test_step_decay_is_pytorchs(torch):
     theirs = torch_rates(torch, lambda s, o: s.StepLR(o, step_size=3, gamma=0.4), per_epoch=True)
     assert_allclose(all_rates(StepDecay(0.4, 3)), theirs, rtol=1e-12)
+
+
+def test_milestones_are_pytorchs(torch):
+    theirs = torch_rates(torch, lambda s, o: s.MultiStepLR(o, milestones=[2, 3, 7], gamma=0.4), per_epoch=True)
+    assert_allclose(all_rates(Milestones(0.4, (2, 3, 7))), theirs, rtol=1e-12)
 
 
 def test_exponential_is_pytorchs_at_the_start_of_each_epoch_and_smooth_between(torch):

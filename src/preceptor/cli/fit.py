@@ -158,7 +158,7 @@ def say_result(fitting: Fitting, run: Run) -> None:
     """The figures with their intervals, and where things are."""
     facts = run.facts
     line("done", f"{facts['epochs']:,} epochs in {duration(facts['seconds'])}, best after {facts['best_epoch']:,}")
-    line("", fitting.outcome.value)
+    line("", fitting.ending)
     say_figures(run)
     if run.path is None:
         return

@@ -94,6 +94,6 @@ def progress_parts(fitting: Fitting, record: Record, left: float | None) -> list
     """Epoch, rate, losses and time left of a record."""
     last = fitting.history[-1] if fitting.history else {}
     parts = [f"epoch {int(record.epoch):,}/{record.epochs:,}", f"rate {amount(record.learning_rate, 2)}"]
-    parts.append(f"train loss {amount(record.train_loss)}")
-    parts += [f"{name.replace('_', ' ')} {amount(last[name])}" for name in last if name.startswith("dev_")]
+    parts += [] if last else [f"objective {amount(record.objective)}"]
+    parts += [f"{name.replace('_', ' ')} {amount(last[name])}" for name in last if name.startswith(("train_", "dev_"))]
     return parts if left is None else [*parts, f"at most {duration(left)} left"]

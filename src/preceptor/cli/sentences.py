@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from preceptor.diagnose import Observation
+from preceptor.hyper import numbers_of, value_text
 from preceptor.job import Run
 from preceptor.job.judging import figures_as_json
 from preceptor.nn import Loss, MemberLoss
@@ -76,8 +77,14 @@ def aligned(rows: Sequence[Sequence[str]], gap: int = 2, right: int | None = Non
 
 
 def loss_name(loss: Loss) -> str:
-    """The class of a loss; of an ensemble's, that of each member."""
-    return type(loss.loss if isinstance(loss, MemberLoss) else loss).__name__
+    """The class of a loss with its numbers that are not as usual; of an ensemble's, that of each member."""
+    loss = loss.loss if isinstance(loss, MemberLoss) else loss
+    own = [
+        f"{name.replace('_', ' ')} {value_text(value)}"
+        for name, number in numbers_of(type(loss)).items()
+        if (value := getattr(loss, name)) != number.default
+    ]
+    return type(loss).__name__ + (f" ({', '.join(own)})" if own else "")
 
 
 def summary(run: Run) -> dict[str, Any]:

@@ -58,12 +58,17 @@ LAST_SECONDS = 5.0  # of training since the latest checkpoint that are worth one
 
 
 class Outcome(enum.Enum):
-    """How a training ended; the value is the sentence shown to the user."""
+    """How a training ended; the value is the sentence shown to the user, but for the weights that are kept."""
 
-    FINISHED = "All epochs done; the weights with the lowest dev loss are kept."
-    STOPPED_EARLY = "Stopped early, for the dev loss no longer fell; the weights with the lowest are kept."
-    INTERRUPTED = "Interrupted; the weights with the lowest dev loss so far are kept."
-    DIVERGED = "The loss became infinite or not a number; the last good weights are kept. Try a smaller learning rate."
+    FINISHED = "All epochs done; {kept} are kept."
+    STOPPED_EARLY = "Stopped early, for the dev loss no longer fell; {kept} are kept."
+    CONVERGED = "Stopped, for the train loss changed by no more than the tolerance; {kept} are kept."
+    INTERRUPTED = "Interrupted; {kept} are kept."
+    DIVERGED = "The loss or a weight became infinite or not a number; {kept} are kept. Try a smaller learning rate."
+
+    def is_told_by(self, sentence: str) -> bool:
+        """Whether a sentence says that a training ended so."""
+        return sentence.startswith(self.value.partition("{")[0])
 
 
 @dataclass(eq=False)
@@ -141,6 +146,8 @@ class Fitting:
                 self._close_epoch(record)
             if record.step == record.steps:
                 self.outcome = Outcome.FINISHED
+            elif self._has_converged(record):
+                self.outcome = Outcome.CONVERGED
             elif now.waited >= patience:
                 self.outcome = Outcome.STOPPED_EARLY
             elif self.out is not None and time.monotonic() - self.saved >= CHECKPOINT_SECONDS:
@@ -151,16 +158,38 @@ class Fitting:
 
     def _close_epoch(self, record: Record) -> None:
         now = self.progress
-        train_loss = float(np.mean(now.losses))
-        now.history.append(self.entry(record, train_loss))
+        objective = float(np.mean(now.losses))
+        now.history.append(self.entry(record, objective))
         now.waited, now.losses = now.waited + 1, []
         # Without a dev part the latest weights are the best known.
         if record.dev_loss is None or record.dev_loss < now.best_loss:
             now.best = record.weights()
             now.best_loss = record.dev_loss if record.dev_loss is not None else now.best_loss
             now.best_epoch, now.waited = record.epoch, 0
-        if record.dev_loss is None and train_loss < now.lowest:
-            now.lowest, now.calmest, now.calmest_epoch = train_loss, now.best, record.epoch
+        if record.dev_loss is None and objective < now.lowest:
+            now.lowest, now.calmest, now.calmest_epoch = objective, now.best, record.epoch
+
+    def _has_converged(self, record: Record) -> bool:
+        """Whether the last two epochs differ in train loss by no more than the tolerance, if there is one."""
+        if self.settings.tolerance is None or not record.is_epoch_end or len(self.history) < 2:
+            return False
+        before, after = (each["train_loss"] for each in self.history[-2:])
+        return abs(before - after) <= self.settings.tolerance
+
+    @property
+    def ending(self) -> str:
+        """How the training ended and what is kept of it, in a sentence."""
+        has_dev, outcome = self.data.dev_x is not None, self.outcome
+        if self.progress.best is None:
+            is_good = self.record is not None and self.record.is_finite
+            kept = "the latest weights" if is_good else "the first weights"
+        elif has_dev:
+            kept = "the weights with the lowest dev loss" + " so far" * (outcome is Outcome.INTERRUPTED)
+        elif outcome is Outcome.DIVERGED:
+            kept = "the weights of the epoch with the lowest loss"
+        else:
+            kept = "the weights of the last whole epoch" if outcome is Outcome.INTERRUPTED else "the last weights"
+        return outcome.value.format(kept=kept)
 
     def open_folder(self, out: Path | None = None) -> None:
         """Makes the run's folder, with all that `resume` needs to begin again from the first step, and holds it.
@@ -213,9 +242,13 @@ class Fitting:
         like = first_state(params, state, self.config.optimiser, self.config.seed, self.config.update)
         self.progress, self.start = restored(checkpoint, {"params": params, "state": state}, like)
 
-    def entry(self, record: Record, train_loss: float) -> dict[str, Any]:
-        """What the history keeps of an epoch, from its last record and mean loss: JSON types."""
-        kept = {"step": record.step, "epoch": round(record.epoch, 4), "train_loss": train_loss}
+    def entry(self, record: Record, objective: float) -> dict[str, Any]:
+        """What the history keeps of an epoch, from its last record and the mean of its batches' losses: JSON types.
+
+        `objective` is what is trained, with dropout and smoothed labels; `train_loss` and `dev_loss` are one measure.
+        """
+        kept: dict[str, Any] = {"step": record.step, "epoch": round(record.epoch, 4), "objective": objective}
+        kept |= {"train_loss": record.train_loss}
         if record.dev_loss is not None and record.dev_outputs is not None and self.data.dev_y is not None:
             name, value = self._headline(record.dev_outputs, self.data.dev_y)
             kept |= {"dev_loss": record.dev_loss, f"dev_{name}": value}
@@ -299,7 +332,7 @@ class Fitting:
             "engine": self.config.engine.name,
             "epochs": int(epoch),
             "best_epoch": int(now.best_epoch),
-            "outcome": self.outcome.value,
+            "outcome": self.ending,
             "seconds": round(now.seconds + time.perf_counter() - self.began, 3),
             "learning_rate": self.config.learning_rate,
             "batch_size": self.config.batch_size,

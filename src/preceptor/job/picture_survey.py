@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from preceptor.data import Split, split, split_by_part
+from preceptor.data import Split, order, split, split_by_part
 from preceptor.data.pictures.augment import Augmentation, Mixer, choose_augmentation
 from preceptor.data.pictures.pictures import TARGET, Pictures, read_pictures
 from preceptor.data.pictures.preprocessor import PicturePreprocessor, PictureRows, learn_scaling
@@ -18,7 +18,7 @@ from preceptor.job.settings import PICTURE_MODELS, Settings
 from preceptor.job.stages import Encoded, Stage, Stages
 from preceptor.job.suitability import check_data, check_model, refuse_share
 from preceptor.nn import Flatten, Layer, Sequential
-from preceptor.train.loop import Streamed
+from preceptor.train.loop import JUDGED, Streamed
 
 PARTS = ("train", "dev", "test")
 
@@ -101,7 +101,10 @@ class PictureSurvey:
         for rows in (self.parts.dev, self.parts.test):
             judged += [PictureRows(pictures, rows, normalise), pictures.labels[rows]] if len(rows) else [None, None]
         dev_x, dev_y, test_x, test_y = judged
-        return Encoded(Streamed(stream, dev_x, dev_y), test_x, test_y, [])
+        count = min(len(self.parts.dev) or JUDGED, len(self.parts.train), JUDGED)
+        seen = np.sort(self.parts.train[order(settings.seed, 0, count, len(self.parts.train))])
+        plain_x, plain_y = PictureRows(pictures, seen, normalise), pictures.labels[seen]
+        return Encoded(Streamed(stream, dev_x, dev_y, plain_x, plain_y), test_x, test_y, [])
 
 
 def survey_pictures(source: str | Path, settings: Settings) -> Stages[PictureSurvey]:

@@ -23,7 +23,7 @@ class Progress:
         losses: of the steps since the last epoch ended.
         best, best_loss, best_epoch: weights with the lowest dev loss; without a dev part the latest.
         waited: epochs since the dev loss was last the lowest.
-        calmest, lowest, calmest_epoch: without a dev part, weights of the epoch with the lowest training loss.
+        calmest, lowest, calmest_epoch: without a dev part, weights of the epoch with the lowest objective.
         seconds: trained before this process.
         ended: the name of the outcome, once training is over and only judging is left.
     """

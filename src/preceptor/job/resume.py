@@ -75,7 +75,7 @@ def _claim(out: Path) -> Lock:
     except OSError as error:
         raise not_written(out, error) from None
     with suppress(OSError, ValueError):
-        if (out / CONFIG).exists() and read_folder(out).config.facts["outcome"] != Outcome.INTERRUPTED.value:
+        if (out / CONFIG).exists() and not Outcome.INTERRUPTED.is_told_by(read_folder(out).config.facts["outcome"]):
             clear(out)  # a kill came between the last two steps
     try:
         _check_unfinished(out)

@@ -119,6 +119,13 @@ class Settings:
     patience: int | None = hyper(
         default=None, low=1, unit="epochs", doc="Stop after so many without a better dev loss; a third of all."
     )
+    tolerance: float | None = hyper(
+        default=None,
+        low=0,
+        scale="log",
+        unit="of the loss",
+        doc="Stop where an epoch changes the train loss by no more.",
+    )
     l2: str | float = hyper(
         default=0.0,
         low=0,
@@ -355,15 +362,20 @@ class Settings:
                 f"Settings: received {', '.join(useless)}; the loss here is {word}, which takes "
                 f"{numbers_text(type(chosen))}. Leave {', '.join(useless)} out."
             )
-        if isinstance(chosen, losses.Quadratic) != (classes == 0):
-            word = "a number" if classes == 0 else f"{classes} classes"
-            raise ConfigError(f"loss {self.loss}: the target is {word}; this loss does not suit it. Leave --loss out.")
+        if isinstance(chosen, losses.Quadratic) and classes:
+            chosen = losses.Brier()
+        if not classes and not isinstance(chosen, losses.Quadratic):
+            raise ConfigError(
+                f"loss {self.loss}: the target is a number; this loss does not suit it. Leave --loss out."
+            )
         if classes:
             chosen.outputs(classes)
-        smoothing = SMOOTHING if self.is_ensemble and isinstance(chosen, losses.SoftmaxCrossEntropy) else 0.0
+        is_open = self.loss is None and "label_smoothing" not in self.own
+        if is_open and self.is_ensemble and isinstance(chosen, losses.SoftmaxCrossEntropy):
+            chosen = losses.SoftmaxCrossEntropy(label_smoothing=SMOOTHING)
         if self.ensemble > 1:
-            return EnsembleLoss(chosen, smoothing, self.ensemble)
-        return MemberLoss(chosen, smoothing) if self.is_ensemble else chosen
+            return EnsembleLoss(chosen, self.ensemble)
+        return MemberLoss(chosen) if self.is_ensemble else chosen
 
     @property
     def is_ensemble(self) -> bool:

@@ -10,6 +10,7 @@ from preceptor.nn import (
     ensemble,
     initialiser,
     loss,
+    member,
     norm,
     pooling,
     residual,
@@ -30,12 +31,14 @@ from preceptor.nn.layer import (
     Layer,
     Sequential,
     count_parameters,
+    drawn_by,
     initial_specs,
     layer_outputs,
     multiply_adds,
     output_spec,
 )
 from preceptor.nn.loss import *  # noqa: F403
+from preceptor.nn.member import *  # noqa: F403
 from preceptor.nn.norm import *  # noqa: F403
 from preceptor.nn.pooling import *  # noqa: F403
 from preceptor.nn.residual import *  # noqa: F403
@@ -47,6 +50,7 @@ __all__ = [
     "Layer",
     "Sequential",
     "count_parameters",
+    "drawn_by",
     "from_config",
     "initial_specs",
     "layer_outputs",
@@ -62,6 +66,7 @@ __all__ = [
     *ensemble.__all__,
     *initialiser.__all__,
     *loss.__all__,
+    *member.__all__,
     *norm.__all__,
     *pooling.__all__,
     *residual.__all__,

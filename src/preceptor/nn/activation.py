@@ -4,7 +4,7 @@ To add one: a class here, its name in `__all__`, and a row in tests/nn/test_acti
 """
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -34,7 +34,7 @@ __all__ = [
 
 @dataclass(frozen=True)
 class Activation(Function):
-    """A function that makes a network more than a linear one."""
+    """A function that makes a network more than a linear one: of each number, or of neighbours in the last axis."""
 
 
 @settings
@@ -113,6 +113,8 @@ class ParametricRelu(Layer):
     Source: He et al. 2015, equation 1; first slope 0.25 from there.
     Differs: PyTorch's PReLU learns one slope for all features unless told otherwise.
     """
+
+    is_featurewise: ClassVar[bool] = True
 
     slope: float = hyper(default=0.25, low=0, high=1, doc="First value of every slope.")
 

@@ -3,25 +3,27 @@
 from collections.abc import Sequence
 
 from preceptor.errors import ConfigError
-from preceptor.nn.activation import Relu
+from preceptor.nn.activation import Activation, Relu
 from preceptor.nn.dense import Dense
 from preceptor.nn.dropout import DropConnect, Dropout
 from preceptor.nn.initialiser import Constant, He, Initialiser, Xavier
 from preceptor.nn.layer import Layer, Sequential
+from preceptor.nn.member import EachMember, MemberDense, Members
 from preceptor.nn.norm import BatchNorm
-from preceptor.nn.tabular import Levels, MemberDense, Members, Waves
+from preceptor.nn.tabular import Levels, Waves
 
 __all__ = ["linear_model", "mlp"]
 
 DROPOUTS = ("inverted", "vanilla", "connect")
 
 
-def linear_model(outputs: int) -> Sequential:
-    """One affine layer from zero weights: linear and logistic regression, the perceptron, by the loss it is given.
+def linear_model(outputs: int, *, initialiser: Initialiser | None = None) -> Sequential:
+    """One affine layer: linear and logistic regression, the perceptron, by the loss it is given.
 
-    Zero is safe here: without a hidden layer the cost is convex, and no two units see the same gradient.
+    Its weights begin at zero unless an initialiser is given. Zero is safe here: without a hidden layer the cost is
+    convex, and no two units see the same gradient.
     """
-    return Sequential((Dense(outputs, initialiser=Constant(0.0)),), ("output",))
+    return Sequential((Dense(outputs, initialiser=initialiser or Constant(0.0)),), ("output",))
 
 
 def mlp(
@@ -44,11 +46,11 @@ def mlp(
         hidden: widths of the hidden layers; none makes a linear model.
         outputs: width of the last layer, which has no activation (the loss works on logits).
         activation: a layer used after each hidden one, or one for each of them; Relu by default.
-        initialiser: of the hidden weights; without it each Dense layer's own (He). The last layer takes Xavier's, for
-            no rectifier follows it.
+        initialiser: of all weights; without it He's of the hidden ones, Xavier's of the last, for no rectifier follows.
         dropout: what a drop rate drops: "inverted" and "vanilla" (see nn.Dropout) outputs of the hidden layers,
             "connect" (nn.DropConnect) their weights.
-        members: so many networks of these widths side by side, trained as one under `MemberLoss`.
+        members: so many networks of these widths side by side, trained as one under `MemberLoss`. Whatever a layer
+            has, each of them has for itself; waves and vectors of levels they share.
         waves: how many waves each of the features at the positions `numbers` is given beside itself.
         levels: positions of the features that are numbers of levels, and how many levels each of them has.
     """
@@ -61,7 +63,6 @@ def mlp(
             f"mlp: received {len(given)} activations for {len(hidden)} hidden layers; one for each is required, or one "
             "for all."
         )
-    dense = MemberDense if members > 1 else Dense
     parts: list[tuple[str, Layer]] = []
     if waves and numbers:
         parts.append(("waves", Waves(tuple(numbers), waves=waves)))
@@ -69,17 +70,24 @@ def mlp(
         parts.append(("levels", Levels(tuple(levels[0]), tuple(levels[1]))))
     if members > 1:
         parts.append(("members", Members(members)))
+
+    def each(layer: Layer) -> Layer:
+        """The layer as members have it: one of its own each, where it is more than a function of single features."""
+        return EachMember(layer) if members > 1 and not isinstance(layer, Activation | Dropout) else layer
+
+    def dense(units: int, own: Initialiser) -> Layer:
+        drawn = initialiser or own
+        return MemberDense(units, drawn) if members > 1 else Dense(units, initialiser=drawn)
+
     for number, (width, unit) in enumerate(zip(hidden, activations, strict=True), 1):
-        layer: Layer = dense(width, initialiser=initialiser or He())
+        layer = dense(width, He())
         if drop_rate and dropout == "connect":
-            if members > 1:
-                raise ConfigError(f"mlp: dropout connect with {members} members; they have none. Use one network.")
-            layer = DropConnect(width, initialiser=initialiser or He(), drop_rate=drop_rate)
+            layer = each(DropConnect(width, initialiser=initialiser or He(), drop_rate=drop_rate))
         parts.append((f"hidden{number}", layer))
         if batch_norm:
-            parts.append((f"norm{number}", BatchNorm()))
-        parts.append((f"activation{number}", unit))
+            parts.append((f"norm{number}", each(BatchNorm())))
+        parts.append((f"activation{number}", each(unit)))
         if drop_rate and dropout != "connect":
             parts.append((f"dropout{number}", Dropout(drop_rate, inverted=dropout == "inverted")))
-    parts.append(("output", dense(outputs, initialiser=Xavier())))
+    parts.append(("output", dense(outputs, Xavier())))
     return Sequential(tuple(layer for _, layer in parts), tuple(name for name, _ in parts))

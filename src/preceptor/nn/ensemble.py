@@ -1,6 +1,7 @@
 """Several networks of one make, trained at once and averaged."""
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from preceptor import ops
 from preceptor.errors import ShapeError
 from preceptor.hyper import hyper, settings
 from preceptor.nn.layer import Arrays, Composite, Layer, apply_part, init_part, within
-from preceptor.nn.tabular import MemberLoss
+from preceptor.nn.member import MemberLoss
 from preceptor.ops import Spec, fold_in
 from preceptor.ops.primitive import user_line
 
@@ -25,9 +26,11 @@ class Ensemble(Composite):
     Raises: ShapeError, naming the network, where shapes do not fit.
     Source: Hansen and Salamon 1990; networks that differ by first values alone Lakshminarayanan et al. 2017.
     Differs: from networks that are trained one after the other, under `EnsembleLoss`: all see the same batches in the
-        same order, and the step with the lowest dev loss is that of their mean, not of each. A gradient is clipped by
-        the length of all of it. The first network begins with the values that it would have alone.
+        same order, and the step with the lowest dev loss is that of their mean, not of each. The first network begins
+        with the values that it would have alone.
     """
+
+    learn_apart: ClassVar[bool] = True
 
     network: Layer = hyper(doc="What each of them is.")
     count: int = hyper(default=5, low=1, unit="networks", doc="How many there are.")
@@ -36,6 +39,10 @@ class Ensemble(Composite):
     def names(self) -> tuple[str, ...]:
         """Where the parameters of each lie."""
         return tuple(f"network{number}" for number in range(1, self.count + 1))
+
+    def parts(self) -> Iterator[tuple[str, Layer]]:
+        for name in self.names:
+            yield name, self.network
 
     def first(self, params: Arrays, state: Arrays) -> tuple[Layer, Arrays, Arrays]:
         """The first of the networks, with its parameters and state."""
@@ -67,19 +74,13 @@ class Ensemble(Composite):
 
 @settings
 class EnsembleLoss(MemberLoss):
-    """The mean of a loss over networks that share nothing, with the gradient that each of them would have alone.
+    """The mean of a loss over networks that share nothing, of which each learns as it would alone.
 
     Shapes: outputs (batch, network, unit) or (batch, network * member, unit), target as of the loss -> (batch,).
-    Formula: J = mean over m of loss(z[m], y*). Its gradient is taken as that of J times the number of networks: the sum
-        of what each is trained by alone. Learning rates, penalties and clipping by value then mean what they mean for
-        one network; only the reported J is the mean.
+    Formula: that of MemberLoss; all members of all networks count alike.
     Reading: what the loss of one network reads as.
     Source: Lakshminarayanan et al. 2017, algorithm 1: each by its own loss.
-    Differs: from MemberLoss by the gradient.
+    Differs: from MemberLoss in that it knows how many networks there are.
     """
 
     networks: int = hyper(default=5, low=1, unit="networks", doc="How many networks the members belong to.")
-
-    def __call__(self, outputs: Any, target: Any) -> Any:
-        mean = super().__call__(outputs, target)
-        return mean + (self.networks - 1) * (mean - ops.stop_gradient(mean))  # what is added is 0; its slope is not

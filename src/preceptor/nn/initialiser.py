@@ -54,7 +54,13 @@ class Undrawn(Initialiser):
 
 @settings
 class Constant(Initialiser):
-    """The same value everywhere. With 0, or any other, all units of a layer stay equal for ever: the lab shows it."""
+    """The same value everywhere, 0 too: where every layer begins so, all units of a hidden layer stay equal for ever.
+
+    For then they see the same and are seen the same, and so do their gradients. Only what treats units differently
+    parts them: random masks.
+    Formula: w = value.
+    Source: course material D, "Weight initialization".
+    """
 
     value: float = hyper(default=0.0, doc="The value of every weight.")
 
@@ -94,7 +100,8 @@ class Glorot(Initialiser):
 
     Formula: w ~ N(0, 2 / (D_in + D_out)).
     Source: Glorot and Bengio 2010, equation 12.
-    Differs: normal, as here, and uniform are both in use; Keras' Dense takes the uniform form.
+    Differs: course material D prints the deviation as 2 / sqrt(D_in + D_out), larger by the root of 2; that of the
+        paper is meant. Normal, as here, and uniform are both in use; Keras' Dense takes the uniform form.
     """
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:

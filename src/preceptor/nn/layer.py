@@ -3,9 +3,9 @@
 import math
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -23,7 +23,13 @@ class Layer(ABC):
     """A recipe without arrays: `init` makes parameters and state, `apply` computes with them.
 
     Parameters are learned; state (running averages) is carried along. Both are flat dictionaries keyed by path.
+
+    `is_featurewise`: each feature, of a last axis, has numbers of its own and sees no other. `has_members`: the first
+    axis of every parameter counts members of an ensemble, which do not see each other.
     """
+
+    is_featurewise: ClassVar[bool] = False
+    has_members: ClassVar[bool] = False
 
     @abstractmethod
     def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
@@ -63,18 +69,18 @@ def initial_specs(layer: Layer, spec: Spec) -> tuple[dict[str, Spec], dict[str, 
 
     Raises: ShapeError, DtypeError, as drawing would.
     """
-    params, state = _undrawn(layer).init(np.random.default_rng(0), spec)
+    params, state = drawn_by(layer, Undrawn()).init(np.random.default_rng(0), spec)
     return {n: spec_of(value) for n, value in params.items()}, {n: spec_of(value) for n, value in state.items()}
 
 
-def _undrawn(value: Any) -> Any:
-    """A layer whose initialisers, and those of the layers in it, make zeros that take no memory."""
+def drawn_by(value: Any, initialiser: Initialiser) -> Any:
+    """A layer in which every layer that draws its first weights by an initialiser takes this one."""
     if isinstance(value, Initialiser):
-        return Undrawn()
+        return initialiser
     if isinstance(value, tuple):
-        return tuple(_undrawn(each) for each in value)
+        return tuple(drawn_by(each, initialiser) for each in value)
     if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{field.name: _undrawn(getattr(value, field.name)) for field in fields(value)})
+        return replace(value, **{each.name: drawn_by(getattr(value, each.name), initialiser) for each in fields(value)})
     return value
 
 
@@ -99,7 +105,32 @@ def _products(graph: Graph) -> int:
 
 @dataclass(frozen=True)
 class Composite(Layer):
-    """A layer made of layers: parameters and state are keyed `name/key`, and an error names the part at fault."""
+    """A layer made of layers: parameters and state are keyed `name/key`, and an error names the part at fault.
+
+    `learn_apart`: its parts are networks that see nothing of each other.
+    """
+
+    learn_apart: ClassVar[bool] = False
+
+    @abstractmethod
+    def parts(self) -> Iterator[tuple[str, Layer]]:
+        """Name and layer of each part."""
+
+
+def learners(layer: Layer, paths: Iterable[str]) -> dict[str, tuple[str, bool]]:
+    """What each parameter, given by its path, is part of: (the network of an ensemble, "" of none; whether the first
+    axis counts its members, else they share it, if there are any)."""
+    found = dict(_learners(layer, "", ""))
+    return {path: next(each for start, each in found.items() if path.startswith(start)) for path in paths}
+
+
+def _learners(layer: Layer, path: str, network: str) -> Iterator[tuple[str, tuple[str, bool]]]:
+    if not isinstance(layer, Composite):
+        yield path, (network, layer.has_members)
+        return
+    for name, part in layer.parts():
+        below = f"{path}{name}/"
+        yield from _learners(part, below, below if layer.learn_apart else network)
 
 
 def init_part(name: str, layer: Layer, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays, Spec]:
@@ -187,6 +218,9 @@ class Sequential(Composite):
             x, own = apply_part(name, layer, params, state, x, train=train, key=own_key)
             next_state |= own
         return x, next_state
+
+    def parts(self) -> Iterator[tuple[str, Layer]]:
+        yield from zip(self.names, self.layers, strict=True)
 
     def walk(self, params: Arrays, state: Arrays, spec: Spec) -> Iterator[tuple[str, Layer, Spec]]:
         """Name, layer and output spec of each layer, for inputs like `spec`."""

@@ -1,20 +1,24 @@
 """Losses. Each takes the network's raw outputs (logits) and gives one number for each example, in nats where it is a
-negative log-likelihood; the step takes the mean."""
+negative log-likelihood; the step takes the mean.
+
+Targets that are arrays are checked where a loss sees them. Within a program they have no values yet, so `train` checks
+them before it brings them there.
+"""
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from preceptor import ops
-from preceptor.errors import ShapeError
-from preceptor.hyper import settings
+from preceptor.errors import DataError, ShapeError
+from preceptor.hyper import hyper, settings
 from preceptor.ops.primitive import user_line
 
 __all__ = [
     "BinaryCrossEntropy",
+    "Brier",
     "Hinge",
     "Loss",
     "MulticlassHinge",
@@ -23,6 +27,8 @@ __all__ = [
     "Quadratic",
     "SoftmaxCrossEntropy",
 ]
+
+SHARES_OFF = 0.01  # how far from 1 the shares of an example may sum up: a bfloat16 share is off by 2^-9 of itself
 
 
 @dataclass(frozen=True)
@@ -48,6 +54,15 @@ class Loss(ABC):
         """
         return self(outputs, target)
 
+    def prepared(self, target: Any, units: int, dtype: Any = np.float32) -> np.ndarray:
+        """Targets as a step takes them: labels as int32, all other numbers in `dtype`.
+
+        Args:
+            units: outputs of the network.
+        Raises: DataError where a target is not of the form that the loss takes.
+        """
+        return _numbers(target, dtype)
+
     @abstractmethod
     def outputs(self, classes: int) -> int:
         """How many output units a network needs for so many classes (0: a number is predicted)."""
@@ -69,6 +84,8 @@ class Quadratic(Loss):
     """
 
     def __call__(self, outputs: Any, target: Any) -> Any:
+        if isinstance(target, np.ndarray):
+            target = self.prepared(target, outputs.shape[-1], outputs.dtype)
         distance = outputs - _columns(outputs, target)
         return 0.5 * ops.sum(distance * distance, 1)
 
@@ -80,17 +97,70 @@ class Quadratic(Loss):
 
 
 @settings
+class Brier(Loss):
+    """Half the squared distance of the predicted probabilities from the right class: the quadratic loss on classes.
+
+    Shapes: outputs (batch, class), target integers (batch,) or shares (batch, class) -> (batch,); of two classes also
+        outputs (batch, 1), target 0 or 1, a probability, or -1 or 1 (batch,).
+    Formula: J = 1/2 sum over k of (p[k] - y*[k])², p = softmax(z); of one output J = 1/2 (p - y*)², p = sigmoid(z). Of
+        shares the mean over the classes, which is 1/2 sum of y* (1 - y*) more.
+    Reading: a bounded loss: where p is near 0 or 1 it has hardly a slope, right or wrong. That is why one takes the
+        cross-entropy.
+    Source: Brier 1950; course material E, "Cross-entropy vs. Quadratic loss", whose figure is Glorot and Bengio 2010's.
+    Differs: Brier's score has no 1/2.
+    """
+
+    def __call__(self, outputs: Any, target: Any) -> Any:
+        if outputs.shape[-1] == 1:
+            p, right = ops.sigmoid(outputs), _yes(self, outputs, target)
+        else:
+            p, right = ops.softmax(outputs), _class_shares(self, outputs, target)
+        distance = p - right
+        return 0.5 * ops.sum(distance * distance + right * (1 - right), 1)  # the second is 0 for labels
+
+    def prepared(self, target: Any, units: int, dtype: Any = np.float32) -> np.ndarray:
+        if units == 1:
+            return _yes_or_no(self, target, dtype)
+        return _labels_or_shares(self, target, units, dtype)
+
+    def outputs(self, classes: int) -> int:
+        if classes < 2:
+            raise ShapeError("Brier: received a number as target; classes are required. Use Quadratic.")
+        return 1 if classes == 2 else classes
+
+    def predict(self, outputs: Any) -> Any:
+        if outputs.shape[-1] > 1:
+            return ops.softmax(outputs)
+        return ops.concatenate([ops.sigmoid(-outputs), ops.sigmoid(outputs)], 1)
+
+
+@settings
 class SoftmaxCrossEntropy(Loss):
     """Negative log-likelihood of the right one of K classes.
 
     Shapes: outputs (batch, class); target integers (batch,), or probabilities (batch, class) -> (batch,).
     Formula: J = -sum over k of y*[k] log softmax(z)[k], from the logits z; exact for |z| up to 1e4 and beyond.
+        With a smoothing s, shares y* become (1 - s) y* + s / K while training; what is judged is not smoothed.
     Reading: maximum likelihood of a categorical target.
-    Source: Bridle 1990.
+    Source: Bridle 1990; smoothing Szegedy et al. 2016, section 7.
     """
 
+    label_smoothing: float = hyper(
+        default=0.0, low=0, high=0.9, unit="share", doc="Of a label spread over all classes."
+    )
+
     def __call__(self, outputs: Any, target: Any) -> Any:
-        return -ops.sum(_class_shares(outputs, target) * ops.log_softmax(outputs), 1)
+        shares = _class_shares(self, outputs, target)
+        if self.label_smoothing:
+            shares = (1 - self.label_smoothing) * shares + self.label_smoothing / outputs.shape[-1]
+        return -ops.sum(shares * ops.log_softmax(outputs), 1)
+
+    def judge(self, outputs: Any, target: Any) -> Any:
+        """The loss without smoothing."""
+        return -ops.sum(_class_shares(self, outputs, target) * ops.log_softmax(outputs), 1)
+
+    def prepared(self, target: Any, units: int, dtype: Any = np.float32) -> np.ndarray:
+        return _labels_or_shares(self, target, units, dtype)
 
     def outputs(self, classes: int) -> int:
         return classes
@@ -103,15 +173,19 @@ class SoftmaxCrossEntropy(Loss):
 class BinaryCrossEntropy(Loss):
     """Negative log-likelihood of a yes or no: logistic regression's cost.
 
-    Shapes: outputs (batch, 1), target 0 or 1 (or a probability) (batch,), or shares (batch, 2) -> (batch,).
+    Shapes: outputs (batch, 1), target 0 or 1, a probability, or -1 or 1 (batch,) -> (batch,).
     Formula: J = -(y* log y + (1 - y*) log(1 - y)), y = sigmoid(z), computed as softplus(z) - y* z.
     Reading: maximum likelihood under a Bernoulli target.
     Source: course materials A, C, E.
-    Differs: material E prints the log-likelihood itself, which is maximised.
+    Differs: course material E calls J = y* log y + (1 - y*) log(1 - y) a loss; that is the log-likelihood, which is
+        maximised: the minus is lost there.
     """
 
     def __call__(self, outputs: Any, target: Any) -> Any:
-        return ops.sum(ops.softplus(outputs) - _second(outputs, target) * outputs, 1)
+        return ops.sum(ops.softplus(outputs) - _yes(self, outputs, target) * outputs, 1)
+
+    def prepared(self, target: Any, units: int, dtype: Any = np.float32) -> np.ndarray:
+        return _yes_or_no(self, target, dtype)
 
     def outputs(self, classes: int) -> int:
         _two_classes(self, classes)
@@ -129,10 +203,14 @@ class OneVsAll(Loss):
     Formula: J = -sum over k of (y*[k] log h[k] + (1 - y*[k]) log(1 - h[k])), h = sigmoid(z).
     Reading: K independent Bernoulli targets. With the penalty L2(weight=lambda / m) the mean is the cost of material C.
     Source: course material C.
+    Differs: material C's accumulated gradient, D = Delta / m + lambda Theta, lacks the 1 / m of its own cost at lambda.
     """
 
     def __call__(self, outputs: Any, target: Any) -> Any:
-        return ops.sum(ops.softplus(outputs) - _class_shares(outputs, target) * outputs, 1)
+        return ops.sum(ops.softplus(outputs) - _class_shares(self, outputs, target) * outputs, 1)
+
+    def prepared(self, target: Any, units: int, dtype: Any = np.float32) -> np.ndarray:
+        return _labels_or_shares(self, target, units, dtype, whole=None)
 
     def outputs(self, classes: int) -> int:
         return classes
@@ -146,14 +224,19 @@ class OneVsAll(Loss):
 class Hinge(Loss):
     """Two classes with a margin.
 
-    Shapes: outputs (batch, 1), target 0 or 1 (batch,), or shares (batch, 2) -> (batch,).
-    Formula: J = max(0, 1 - s z), s = -1 for class 0 and +1 for class 1. The slope at s z = 1 is taken as 0.
+    Shapes: outputs (batch, 1), target 0 or 1, or -1 or 1 (batch,) -> (batch,).
+    Formula: J = max(0, 1 - s z), s = -1 for class 0 or -1, +1 for class 1. The slope at s z = 1 is taken as 0. Of a
+        share p of class 1 the mean of both: p max(0, 1 - z) + (1 - p) max(0, 1 + z).
     Reading: with an L2 penalty a large-margin classifier (soft-margin SVM).
     Source: Cortes and Vapnik 1995.
     """
 
     def __call__(self, outputs: Any, target: Any) -> Any:
-        return _by_sign(outputs, target, lambda sign: ops.relu(1 - sign * outputs))
+        yes = _yes(self, outputs, target)
+        return ops.sum(yes * ops.relu(1 - outputs) + (1 - yes) * ops.relu(1 + outputs), 1)
+
+    def prepared(self, target: Any, units: int, dtype: Any = np.float32) -> np.ndarray:
+        return _yes_or_no(self, target, dtype)
 
     def outputs(self, classes: int) -> int:
         _two_classes(self, classes)
@@ -169,21 +252,23 @@ class MulticlassHinge(Loss):
     """K classes with a margin: each wrong class within 1 of the right one costs.
 
     Shapes: outputs (batch, class), target integers (batch,), or shares (batch, class) -> (batch,).
-    Formula: J = sum over k other than y* of max(0, 1 + z[k] - z[y*]).
+    Formula: J = sum over k other than y* of max(0, 1 + z[k] - z[y*]); of shares the mean over y* that they make.
     Reading: a large-margin classifier with an L2 penalty.
     Source: Weston and Watkins 1999.
     Differs: PyTorch's MultiMarginLoss divides by the number of classes.
     """
 
     def __call__(self, outputs: Any, target: Any) -> Any:
-        right = _class_shares(outputs, target)
-        if target.ndim == 2:  # every class may be a right one
-            batch, classes = outputs.shape
-            own = ops.reshape(outputs, (batch, classes, 1))
-            costs = ops.relu(1 + ops.reshape(outputs, (batch, 1, classes)) - own)
-            return ops.sum(right * (ops.sum(costs, 2) - 1), 1)  # a class costs 1 beside itself
-        own = ops.sum(right * outputs, 1, keepdims=True)
-        return ops.sum((1 - right) * ops.relu(1 + outputs - own), 1)
+        right = _class_shares(self, outputs, target)
+        if target.ndim == 1:
+            own = ops.sum(right * outputs, 1, keepdims=True)
+            return ops.sum((1 - right) * ops.relu(1 + outputs - own), 1)
+        batch, classes = outputs.shape
+        pairs = ops.relu(1 + ops.reshape(outputs, (batch, 1, classes)) - ops.reshape(outputs, (batch, classes, 1)))
+        return ops.sum(right * (ops.sum(pairs, 2) - 1), 1)  # 1 is what each class would cost beside itself
+
+    def prepared(self, target: Any, units: int, dtype: Any = np.float32) -> np.ndarray:
+        return _labels_or_shares(self, target, units, dtype)
 
     def outputs(self, classes: int) -> int:
         return classes
@@ -197,18 +282,20 @@ class MulticlassHinge(Loss):
 class PerceptronCriterion(Loss):
     """What the perceptron's learning rule descends on: how far a wrong example lies on the wrong side.
 
-    Shapes: outputs (batch, 1), target 0 or 1 (batch,), or shares (batch, 2) -> (batch,).
-    Formula: J = -s z where s z <= 0, else 0; s = -1 for class 0 and +1 for class 1. Its slope there is -s x, so that
-        one step of rate 1 on one example is the perceptron's rule; at z = 0 the example counts as wrong.
+    Shapes: outputs (batch, 1), target 0 or 1, or -1 or 1 (batch,) -> (batch,).
+    Formula: J = -s z where s z <= 0, else 0; s = -1 for class 0 or -1, +1 for class 1. Its slope there is -s x, so
+        that one step of rate 1 on one example is the perceptron's rule; at z = 0 the example counts as wrong. Of a
+        share of class 1 the mean of both.
     Source: Rosenblatt 1958; Bishop 2006, equation 4.54.
     """
 
     def __call__(self, outputs: Any, target: Any) -> Any:
-        def cost(sign: Any) -> Any:
-            margin = sign * outputs
-            return ops.where(ops.less_equal(margin, 0), -margin, 0)
+        yes = _yes(self, outputs, target)
+        below, above = ops.where(ops.less_equal(outputs, 0), -outputs, 0), ops.where(ops.less(outputs, 0), 0, outputs)
+        return ops.sum(yes * below + (1 - yes) * above, 1)
 
-        return _by_sign(outputs, target, cost)
+    def prepared(self, target: Any, units: int, dtype: Any = np.float32) -> np.ndarray:
+        return _yes_or_no(self, target, dtype)
 
     def outputs(self, classes: int) -> int:
         _two_classes(self, classes)
@@ -231,24 +318,80 @@ def _columns(outputs: Any, target: Any) -> Any:
     return columns
 
 
-def _class_shares(outputs: Any, target: Any) -> Any:
+def _class_shares(loss: Loss, outputs: Any, target: Any) -> Any:
     """Integer labels as rows with a single 1; rows of shares as they are."""
+    if isinstance(target, np.ndarray):
+        target = loss.prepared(target, outputs.shape[-1], outputs.dtype)
     if target.ndim == 1 and np.dtype(target.dtype).kind in "iu":
         return ops.one_hot(target, outputs.shape[-1], outputs.dtype)
     return _columns(outputs, target)
 
 
-def _second(outputs: Any, target: Any) -> Any:
-    """Of two classes the share of the second, as (batch, 1)."""
-    return _columns(outputs, target[:, 1] if target.ndim == 2 and target.shape[1] == 2 else target)
+def _yes(loss: Loss, outputs: Any, target: Any) -> Any:
+    """The share of class 1 as (batch, 1): of 0 and 1, of -1 and 1, of probabilities, or of shares of both classes."""
+    if isinstance(target, np.ndarray):
+        target = loss.prepared(target, outputs.shape[-1], outputs.dtype)
+    if target.ndim == 2 and target.shape[1] == 2 and outputs.shape[-1] == 1:
+        target = target[:, 1:]
+    return ops.maximum(_columns(outputs, target), 0)
 
 
-def _by_sign(outputs: Any, target: Any, cost: Callable[[Any], Any]) -> Any:
-    """The cost of -1 for the first of two classes, +1 for the second; of shares of both the mean."""
-    second = _second(outputs, target)
+def _numbers(target: Any, dtype: Any) -> np.ndarray:
+    """Finite numbers in a dtype."""
+    with np.errstate(over="ignore"):  # what is too large for the dtype is told below
+        found = np.ascontiguousarray(target, dtype)
+    bad = found.size - np.count_nonzero(np.isfinite(found))
+    if bad:
+        raise DataError(
+            f"targets: {bad:,} of {found.size:,} are missing, infinite or too large for {found.dtype}; finite numbers "
+            "are required. Leave these rows out, or bring the target to scale."
+        )
+    return found
+
+
+def _labels_or_shares(loss: Loss, target: Any, units: int, dtype: Any, whole: float | None = 1.0) -> np.ndarray:
+    """Labels from 0 to units - 1, or rows with a share of each class; `whole` is what a row sums up to, if anything."""
+    target, name = np.asarray(target), type(loss).__name__
+    if target.ndim == 1 and target.dtype.kind in "iub":
+        _check_range(name, target, 0, units - 1, f"labels count {units} classes from 0", "Count the classes from 0")
+        return np.ascontiguousarray(target, np.int32)
     if target.ndim == 1:
-        return ops.sum(cost(2 * second - 1), 1)
-    return ops.sum((1 - second) * cost(-1) + second * cost(1), 1)
+        raise DataError(
+            f"targets: {name} received numbers of dtype {target.dtype}; labels, whole numbers from 0 to {units - 1}, "
+            "are required. Turn them into integers, or use Quadratic for a number."
+        )
+    shares = _numbers(target, dtype)
+    _check_range(name, shares, 0, 1, "shares of the classes lie between them", "Divide each row by its sum")
+    sums = shares.sum(axis=-1, dtype=np.float64)
+    wrong = 0 if whole is None else np.count_nonzero(np.abs(sums - whole) > SHARES_OFF)
+    if wrong:
+        raise DataError(
+            f"targets: {wrong:,} of {len(shares):,} rows of shares do not sum up to 1; shares of the classes are "
+            "required. Divide each row by its sum."
+        )
+    return shares
+
+
+def _yes_or_no(loss: Loss, target: Any, dtype: Any) -> np.ndarray:
+    """0 and 1, or probabilities of class 1; -1 and 1; or shares of both classes."""
+    target, name = np.asarray(target), type(loss).__name__
+    if target.ndim == 2 and target.shape[1] == 2:
+        return _labels_or_shares(loss, target, 2, dtype)
+    numbers = _numbers(target, dtype)
+    if not (np.abs(numbers) == 1).all():
+        _check_range(
+            name, numbers, 0, 1, "a target is 0 or 1, or a probability, or else -1 or 1", "Encode the classes so"
+        )
+    return np.ascontiguousarray(target, np.int32) if target.dtype.kind in "iub" else numbers
+
+
+def _check_range(name: str, target: np.ndarray, low: int, high: int, meaning: str, cure: str) -> None:
+    if target.size and (target.min() < low or target.max() > high):
+        outside = np.count_nonzero((target < low) | (target > high))
+        raise DataError(
+            f"targets: {name} received {outside:,} of {target.size:,} from {target.min():g} to {target.max():g}; {low} "
+            f"to {high} is required: {meaning}. {cure}."
+        )
 
 
 def _two_classes(loss: Loss, classes: int) -> None:

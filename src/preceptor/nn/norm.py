@@ -1,6 +1,6 @@
 """Layers that normalise."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -29,6 +29,8 @@ class BatchNorm(Layer):
         batches lie apart as well, and loses digits where the mean is large; here, as in both libraries, the variances
         of the batches are averaged. The paper's algorithm 2 averages evenly, over batches drawn after training.
     """
+
+    is_featurewise: ClassVar[bool] = True
 
     decay: float = hyper(
         default=0.9, low=0, high=1, unit="share kept per step", doc="Share of the running averages kept."

@@ -1,5 +1,6 @@
 """Layers around layers."""
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -27,6 +28,11 @@ class Residual(Composite):
 
     block: Layer = hyper(doc="What is learned beside the input.")
     projection: Layer | None = hyper(default=None, doc="Brings the input to the block's shape; None adds it as it is.")
+
+    def parts(self) -> Iterator[tuple[str, Layer]]:
+        yield "block", self.block
+        if self.projection is not None:
+            yield "projection", self.projection
 
     def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
         params, state, out = init_part("block", self.block, rng, spec)

@@ -3,20 +3,22 @@ reading."""
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from preceptor import ops
 from preceptor.data import Stream, order
 from preceptor.engines import Batches, Engine, Loop, agreed, choose_engine
 from preceptor.errors import DataError
 from preceptor.graph import map_leaves, trace
 from preceptor.hyper import hyper, settings
-from preceptor.nn import Layer, Loss
+from preceptor.nn import Layer, Loss, output_spec
 from preceptor.ops import Spec
 from preceptor.train.optim import Adam, Optimiser
 from preceptor.train.penalty import Penalty
@@ -27,6 +29,9 @@ CAPACITY = 1024  # steps in one call of the engine, at most
 CALL_SECONDS = 1.5  # aimed at for one call: Ctrl-C is heard, yet XLA seldom has to allocate its buffers anew
 FETCH_BYTES = 32 << 20  # rows of a stream brought to the engine in one call, at most: two such pieces are held
 EVALUATION_ROWS = 4096  # rows taken at once outside training, where they hold no more than
+JUDGED = 10_000  # training rows that are judged at the end of each epoch, at most
+PIECE = 1 << 20  # numbers looked at together
+JUDGED_BYTES = 64 << 20  # of them held in memory
 EVALUATION_BYTES = 16 << 20  # of what goes in: what a convolutional network makes of it takes up to 30 times as much
 
 
@@ -56,11 +61,18 @@ class Arrays:
 
 @dataclass(frozen=True, eq=False)
 class Streamed:
-    """What a network sees where the training part need not fit in memory. Shapes: as of Arrays."""
+    """What a network sees where the training part need not fit in memory. Shapes: as of Arrays.
+
+    Args:
+        seen_x, seen_y: rows of the training part as they are outside training, where the stream changes them: the ones
+            that are judged at the end of each epoch.
+    """
 
     stream: Stream
     dev_x: Any = None
     dev_y: np.ndarray | None = None
+    seen_x: Any = None
+    seen_y: np.ndarray | None = None
 
     @property
     def rows(self) -> int:
@@ -100,8 +112,11 @@ class Record:
     Args:
         step, epoch: optimiser updates and passes over the data made so far.
         steps, epochs: of the whole training.
-        losses: mean loss of the batch of each step since the record before, (step,), nats for log-likelihoods.
+        losses: mean loss of the batch of each step since the record before, (step,), nats for log-likelihoods: what is
+            trained, with dropout and smoothed labels, penalties left out.
         learning_rate: of the last step.
+        train_loss: mean loss of a sample of the training part outside training, by the measure of dev_loss, at the end
+            of an epoch only; None where no sample was asked for.
         dev_loss: mean loss of the dev part, at the end of an epoch only; under averaged parameters where there are any.
         dev_outputs: raw outputs for the dev part, (row, unit), with it.
         seconds: since training began or went on, evaluation included.
@@ -115,22 +130,24 @@ class Record:
     epochs: int
     losses: np.ndarray
     learning_rate: float
+    train_loss: float | None
     dev_loss: float | None
     dev_outputs: np.ndarray | None
     seconds: float
     is_epoch_end: bool
     state: Any
     loop: Loop
+    size: Callable[[Any], float]
 
     @property
-    def train_loss(self) -> float:
+    def objective(self) -> float:
         """Mean of the losses since the record before."""
         return float(np.mean(self.losses))
 
-    @property
+    @cached_property
     def is_finite(self) -> bool:
-        """Whether every loss was a number."""
-        return bool(np.isfinite(self.losses).all())
+        """Whether every loss is a number, and every weight: a unit may hide from the loss what became of its own."""
+        return bool(np.isfinite(self.losses).all()) and math.isfinite(agreed(self.size(self.state)))
 
     def snapshot(self) -> dict[str, Any]:
         """A copy in host memory of all that training carries from step to step."""
@@ -146,6 +163,7 @@ def train(
     data: Arrays | Streamed,
     start: tuple[int, Any] | None = None,
     dev_losses: Sequence[float] = (),
+    judged: int = JUDGED,
 ) -> Iterator[Record]:
     """Trains a network, yielding a record at least at the end of every epoch.
 
@@ -153,29 +171,44 @@ def train(
         start: (steps done, what a record's `snapshot` gave then) to go on from there; the bits are then those of a
             training that was never broken off.
         dev_losses: those of the epochs before `start`, which the schedule may look at.
+        judged: training rows, at most, that are judged outside training at the end of each epoch: those of the first
+            pass that come first, no more than the dev part has where there is one, so that it costs what dev does.
 
     Batches are cut from an endless stream of rows, one random permutation of the training part after another; the
     position in it is one integer, step * batch_size. So every batch is full and every row is seen once in each pass.
     While the engine runs one call, the rows of the next are fetched in the background.
 
     Differs: PyTorch and Keras make the last batch of an epoch smaller, or drop it.
-    Raises: DataError where the arrays do not fit together; ShapeError where network and data do not.
+    Raises: DataError where the arrays do not fit together, an input is not finite, or a target is not what the loss
+        takes; ShapeError where network and data do not fit.
     """
     rows = _check(data)
     batch_size = min(config.batch_size, rows)
     dtype = _dtype(config)
     x, y = data.first()
-    first = {"x": _as_float(x, dtype), "y": _as_target(y, dtype)}
-    batch = {name: Spec((batch_size, *each.shape[1:]), each.dtype) for name, each in first.items()}
-
     params, state = initial_values(config, data)
+    units = output_spec(config.network, params, state, Spec((batch_size, *x.shape[1:]), dtype)).shape[-1]
+
+    def ready(x: Any, y: Any, part: str = "") -> dict[str, np.ndarray]:
+        """Rows as the step takes them, checked."""
+        try:
+            return {"x": _inputs(x, dtype), "y": config.loss.prepared(y, units, dtype)}
+        except DataError as error:
+            raise DataError(f"train: {part}{error}") from None
+
+    first = ready(x, y)
+    batch = {name: Spec((batch_size, *each.shape[1:]), each.dtype) for name, each in first.items()}
     everything = first_state(params, state, config.optimiser, config.seed, config.update)
     step_program = make_step(
         config.network, config.loss, config.optimiser, config.penalties, everything, batch, config.update
     )
-    evaluate = None
-    if data.dev_x is not None and data.dev_y is not None and len(data.dev_x):
-        evaluate = Evaluator(config.network, config.loss, config.engine, everything, data.dev_x)
+    size = weight_size(config.engine, everything)
+    dev = data.dev_x is not None and data.dev_y is not None and len(data.dev_x) > 0
+    if dev:
+        ready(data.dev_x if isinstance(data.dev_x, np.ndarray) else x, data.dev_y, "dev ")
+    seen_x, seen_y = _sample(data, config.seed, min(judged, len(data.dev_x)) if dev else judged)
+    judged_x = data.dev_x if dev else seen_x
+    evaluate = Evaluator(config.network, config.loss, config.engine, everything, judged_x) if len(judged_x) else None
 
     steps = math.ceil(config.epochs * rows / batch_size)
     capacity = min(CAPACITY, math.ceil(rows / batch_size))  # no call reaches beyond the end of an epoch
@@ -184,7 +217,7 @@ def train(
         batch_bytes = batch_size * sum(each.nbytes for each in first.values())
         capacity = min(capacity, max(1, FETCH_BYTES // batch_bytes))
     else:
-        held = {"x": _as_float(data.x, dtype), "y": _as_target(data.y, dtype)}
+        held = ready(data.x, data.y)
     loop = config.engine.loop(step_program, held, capacity)
     done, carried = (0, loop.put(everything)) if start is None else (start[0], loop.put(start[1]))
     numbers = hyper_values(config.optimiser, config.penalties, config.update, steps)
@@ -196,8 +229,8 @@ def train(
         if isinstance(data, Arrays):
             return order(config.seed, start * batch_size, count * batch_size, rows).reshape(count, batch_size)
         found = data.stream.fetch(start * batch_size, count * batch_size)
-        ready = {"x": _as_float(found["x"], dtype), "y": _as_target(found["y"], dtype)}
-        return {name: each.reshape(count, batch_size, *each.shape[1:]) for name, each in ready.items()}
+        rows_ready = ready(found["x"], found["y"])
+        return {name: each.reshape(count, batch_size, *each.shape[1:]) for name, each in rows_ready.items()}
 
     def ahead(start: int) -> tuple[int, Future[Batches]]:
         """How many steps come next, and their batches, being fetched."""
@@ -222,11 +255,14 @@ def train(
             at_once = min(capacity, max(1, int(count * min(2.0, CALL_SECONDS / max(took, 1e-9)))))
             at_once = int(agreed(at_once))
             done += count
-            dev_loss = dev_outputs = None
+            train_loss = dev_loss = dev_outputs = None
             if done == epoch_end and evaluate is not None:
-                dev_loss, dev_outputs = evaluate(predicting(carried), data.dev_x, data.dev_y)
-                dev_loss = agreed(dev_loss)  # what stops early stops everywhere
-                seen.append(dev_loss)
+                if len(seen_x):
+                    train_loss = agreed(evaluate(predicting(carried), seen_x, seen_y)[0])
+                if dev:
+                    dev_loss, dev_outputs = evaluate(predicting(carried), data.dev_x, data.dev_y)
+                    dev_loss = agreed(dev_loss)  # what stops early stops everywhere
+                    seen.append(dev_loss)
             yield Record(
                 step=done,
                 steps=steps,
@@ -234,12 +270,14 @@ def train(
                 epochs=config.epochs,
                 losses=kept["loss"],
                 learning_rate=float(rates[-1]),
+                train_loss=train_loss,
                 dev_loss=dev_loss,
                 dev_outputs=dev_outputs,
                 seconds=time.perf_counter() - began_training,
                 is_epoch_end=done == epoch_end,
                 state=carried,
                 loop=loop,
+                size=size,
             )
 
 
@@ -252,6 +290,41 @@ def _stopped_at_last(data: Arrays | Streamed, fetcher: ThreadPoolExecutor) -> It
         fetcher.shutdown(wait=False, cancel_futures=True)
         if isinstance(data, Streamed):
             data.stream.stop()
+
+
+def _sample(data: Arrays | Streamed, seed: int, count: int) -> tuple[Any, Any]:
+    """Training rows that are judged at the end of each epoch, so many at most, drawn by the seed."""
+    if isinstance(data, Streamed) and data.seen_x is not None and data.seen_y is not None:
+        count = min(count, len(data.seen_x))
+        return data.seen_x if count == len(data.seen_x) else data.seen_x[:count], data.seen_y[:count]
+    row_bytes = max(1, data.first()[0].nbytes)
+    count = min(count, data.rows, max(1, JUDGED_BYTES // row_bytes))
+    if isinstance(data, Streamed):
+        found = data.stream.fetch(0, count)
+        return found["x"], found["y"]
+    chosen = np.sort(order(seed, 0, count, data.rows))
+    return data.x[chosen], data.y[chosen]
+
+
+def weight_size(engine: Engine, like: dict[str, Any]) -> Callable[[Any], float]:
+    """A function of what training carries: the sum of the sizes of all weights and running numbers, which is no finite
+    number where one of them is none."""
+    parts = [part for part in ("params", "state", "average") if part in like]
+
+    def leaves(state: dict[str, Any]) -> list[Any]:
+        return [state[part][path] for part in parts for path in sorted(state[part])]
+
+    def total(arrays: tuple) -> Any:
+        sizes = [ops.sum(ops.abs(each)) for each in arrays]
+        return sum(sizes[1:], sizes[0])
+
+    run = engine.compile(trace(total)(tuple(leaves(like))).graph)
+
+    def size(state: Any) -> float:
+        with np.errstate(all="ignore"):  # infinities and NaN are what is looked for
+            return float(np.asarray(run(leaves(state))[0]))
+
+    return size
 
 
 def _epoch_end(done: int, rows: int, batch_size: int) -> int:
@@ -313,7 +386,7 @@ class Evaluator:
             outputs = self.run([*leaves, full])[0][: len(rows)]
             pieces.append(outputs)
             if self.loss is not None and y is not None:
-                target = _as_target(y[start : start + self.piece], self.dtype)
+                target = self.loss.prepared(y[start : start + self.piece], outputs.shape[-1], self.dtype)
                 total += float(np.sum(self.loss.judge(outputs, target), dtype=np.float64))
         return math.nan if self.loss is None or y is None else total / len(x), np.concatenate(pieces)
 
@@ -336,8 +409,21 @@ def _as_float(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return np.ascontiguousarray(x, dtype)
 
 
-def _as_target(y: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    return np.ascontiguousarray(y, np.int32 if np.asarray(y).dtype.kind in "iub" else dtype)
+def _inputs(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
+    """The inputs in a dtype, all of them finite."""
+    with np.errstate(over="ignore"):  # what is too large for the dtype is told below
+        found = _as_float(x, dtype)
+    flat = found.reshape(-1)
+    bad = sum(
+        len(part) - int(np.count_nonzero(np.isfinite(part)))
+        for part in (flat[start : start + PIECE] for start in range(0, len(flat), PIECE))
+    )
+    if bad:
+        raise DataError(
+            f"inputs: {bad:,} of {found.size:,} numbers are missing, infinite or too large for {dtype}; finite numbers "
+            "are required. Fill in what is missing, or leave these rows out."
+        )
+    return found
 
 
 __all__ = ["Arrays", "Config", "Evaluator", "Record", "Streamed", "initial_values", "learning_rates", "train"]

@@ -18,6 +18,8 @@ __all__ = [
     "Adam",
     "AdamW",
     "HeavyBall",
+    "Lamb",
+    "Lars",
     "Lion",
     "Momentum",
     "Muon",
@@ -55,9 +57,13 @@ class Optimiser(ABC):
     def direction(self, g: Any, p: Any, state: Arrays, h: Any) -> tuple[Any, Arrays]:
         """(direction, next state) from the gradient; the parameter becomes p - learning_rate * direction.
 
-        `h` has the numeric fields of the class as they stand in this step, `h.learning_rate`, and `h.step`, which
-        counts from 1.
+        `h` has the numeric fields of the class as they stand in this step, `h.learning_rate`, `h.step`, which counts
+        from 1, and `h.length(x)`, the root of the sum of squares, of each member of an ensemble by itself.
         """
+
+    def gain(self, state: Arrays, h: Any) -> Any:
+        """What a gradient that stays the same is multiplied by to give the direction, under the state after a step."""
+        return 1.0
 
 
 def _zeros(p: Any) -> Any:
@@ -90,6 +96,9 @@ class _Velocity(Optimiser):
 
     def init(self, p: Any) -> Arrays:
         return {"velocity": _zeros(p)}
+
+    def gain(self, state: Arrays, h: Any) -> Any:
+        return 1 / ops.maximum(1 - h.momentum, TINY)
 
 
 @settings
@@ -183,6 +192,9 @@ class Adagrad(Optimiser):
         square = state["square"] + g * g
         return g / (ops.sqrt(square) + h.epsilon), {"square": square}
 
+    def gain(self, state: Arrays, h: Any) -> Any:
+        return 1 / (ops.sqrt(state["square"]) + h.epsilon)
+
 
 @settings
 class Adadelta(Optimiser):
@@ -209,6 +221,9 @@ class Adadelta(Optimiser):
         move = h.decay * state["move"] + (1 - h.decay) * (direction * direction)
         return direction, {"square": square, "move": move}
 
+    def gain(self, state: Arrays, h: Any) -> Any:
+        return ops.sqrt(state["move"] + h.epsilon) / ops.sqrt(state["square"] + h.epsilon)
+
 
 @settings
 class RMSProp(Optimiser):
@@ -230,6 +245,9 @@ class RMSProp(Optimiser):
         square = h.decay * state["square"] + (1 - h.decay) * (g * g)
         return g / (ops.sqrt(square) + h.epsilon), {"square": square}
 
+    def gain(self, state: Arrays, h: Any) -> Any:
+        return 1 / (ops.sqrt(state["square"]) + h.epsilon)
+
 
 @dataclass(frozen=True)
 class _TwoMeans(Optimiser):
@@ -243,12 +261,19 @@ class _TwoMeans(Optimiser):
         return {"mean": _zeros(p), "square": _zeros(p)}
 
     def direction(self, g: Any, p: Any, state: Arrays, h: Any) -> tuple[Any, Arrays]:
+        return self._moved(g, state, h, 1.0)
+
+    def _moved(self, g: Any, state: Arrays, h: Any, correction: Any) -> tuple[Any, Arrays]:
         mean = h.beta1 * state["mean"] + (1 - h.beta1) * g
         square = h.beta2 * state["square"] + (1 - h.beta2) * (g * g)
-        mean_scale = 1 / (1 - ops.power(h.beta1, h.step))
-        root_scale = 1 / ops.sqrt(1 - ops.power(h.beta2, h.step))
+        mean_scale = 1 / (1 - correction * ops.power(h.beta1, h.step))
+        root_scale = 1 / ops.sqrt(1 - correction * ops.power(h.beta2, h.step))
         direction = (mean * mean_scale) / (ops.sqrt(square) * root_scale + h.epsilon)
         return direction, {"mean": mean, "square": square}
+
+    def gain(self, state: Arrays, h: Any) -> Any:
+        root_scale = 1 / ops.sqrt(1 - ops.power(h.beta2, h.step))
+        return 1 / (ops.sqrt(state["square"]) * root_scale + h.epsilon)
 
 
 @settings
@@ -256,13 +281,20 @@ class Adam(_TwoMeans):
     """Divides a running mean of the gradient by the root of a running mean of its square, both freed of their start.
 
     Formula: m = beta1 m + (1 - beta1) g;  s = beta2 s + (1 - beta2) g²;
-        direction = m / (1 - beta1^t) / (sqrt(s / (1 - beta2^t)) + epsilon).
-    Source: Kingma and Ba 2015, algorithm 1.
-    Differs: from nothing; epsilon stands outside the root, as in the paper and PyTorch. The course leaves out the
-        divisions by 1 - beta^t.
+        direction = m / (1 - beta1^t) / (sqrt(s / (1 - beta2^t)) + epsilon). With a bias correction of 0 the divisions
+        by 1 - beta^t are left out.
+    Source: Kingma and Ba 2015, algorithm 1; without correction: course, "Adam: adaptive learning + momentum".
+    Differs: from nothing; epsilon stands outside the root, as in the paper and PyTorch.
     """
 
     usual_rate: ClassVar[float] = 2e-3
+
+    bias_correction: float = hyper(
+        default=1.0, low=0, high=1, doc="1 frees both means of their start at 0; 0 leaves it in them."
+    )
+
+    def direction(self, g: Any, p: Any, state: Arrays, h: Any) -> tuple[Any, Arrays]:
+        return self._moved(g, state, h, h.bias_correction)
 
 
 @settings
@@ -311,6 +343,71 @@ class Lion(Optimiser):
 
 
 @settings
+class Lars(_Velocity):
+    """Moves each weight by a share of its own size, whatever the size of its gradient; Momentum moves all others.
+
+    Formula: u = g + weight_decay * p;  v = momentum * v + trust |p| / (|g| + weight_decay |p|) u;  direction = v. Where
+        |p| or |g| is 0, the factor before u is 1. |.| is the root of the sum of squares, of each member by itself.
+    Source: You, Gitman and Ginsburg 2017, "Large batch training of convolutional networks", algorithm 1; trust from
+        there. The course asks for rates "by the size of particular weights".
+    Differs: only parameters called "weight" are moved so, as in most libraries; the learning rate is outside v.
+    """
+
+    usual_rate: ClassVar[float] = 0.3
+
+    trust: float = hyper(default=0.001, low=0, scale="log", unit="share of the weight's size", doc="Length of a move.")
+    weight_decay: float = hyper(default=1e-4, low=0, scale="log", unit="per unit of weight", doc="Pull towards 0.")
+
+    def mover_of(self, path: str, p: Any) -> Optimiser:
+        return self if path.rpartition("/")[2] == "weight" else Momentum(self.momentum)
+
+    def direction(self, g: Any, p: Any, state: Arrays, h: Any) -> tuple[Any, Arrays]:
+        size, slope = h.length(p), h.length(g)
+        ratio = _ratio(h.trust * size, slope + h.weight_decay * size, size * slope)
+        velocity = h.momentum * state["velocity"] + ratio * (g + h.weight_decay * p)
+        return velocity, {"velocity": velocity}
+
+    def gain(self, state: Arrays, h: Any) -> Any:
+        return 1.0
+
+
+@settings
+class Lamb(_TwoMeans):
+    """AdamW's move of each weight, brought to a length in proportion to the weight's own; AdamW moves all others.
+
+    Formula: u = Adam's direction + weight_decay * p;  direction = |p| / |u| u; u itself where |p| or |u| is 0. |.| is
+        the root of the sum of squares, of each member by itself.
+    Source: You et al. 2020, "Large batch optimization for deep learning", algorithm 2, with phi(z) = z.
+    Differs: only parameters called "weight" are moved so, as in most libraries.
+    """
+
+    usual_rate: ClassVar[float] = 5e-3
+
+    weight_decay: float = hyper(
+        default=0.01, low=0, scale="log", unit="share of the learning rate", doc="How fast parameters shrink."
+    )
+
+    def mover_of(self, path: str, p: Any) -> Optimiser:
+        is_weight = path.rpartition("/")[2] == "weight"
+        return self if is_weight else AdamW(self.beta1, self.beta2, self.epsilon, self.weight_decay)
+
+    def direction(self, g: Any, p: Any, state: Arrays, h: Any) -> tuple[Any, Arrays]:
+        direction, state = super().direction(g, p, state, h)
+        u = direction + h.weight_decay * p
+        size, length = h.length(p), h.length(u)
+        return _ratio(size, length, size * length) * u, state
+
+    def gain(self, state: Arrays, h: Any) -> Any:
+        return 1.0
+
+
+def _ratio(above: Any, below: Any, both: Any) -> Any:
+    """above / below; 1 where `both` is 0."""
+    is_known = ops.greater(both, 0)
+    return ops.where(is_known, above / ops.where(is_known, below, 1), 1)
+
+
+@settings
 class Muon(_TwoMeans):
     """Moves hidden weight matrices by an orthogonal matrix near their velocity; AdamW moves all other parameters.
 
@@ -341,6 +438,9 @@ class Muon(_TwoMeans):
 
     def init(self, p: Any) -> Arrays:
         return {"velocity": _zeros(p)}
+
+    def gain(self, state: Arrays, h: Any) -> Any:
+        return 1.0
 
     def direction(self, g: Any, p: Any, state: Arrays, h: Any) -> tuple[Any, Arrays]:
         velocity = h.momentum * state["velocity"] + g

@@ -14,6 +14,7 @@ __all__ = [
     "Cosine",
     "Exponential",
     "InverseTime",
+    "Milestones",
     "OneCycle",
     "Plateau",
     "Schedule",
@@ -74,6 +75,24 @@ class StepDecay(Schedule):
 
     def factor(self, epoch: np.ndarray, progress: np.ndarray) -> np.ndarray:
         return self.drop_factor ** np.floor(epoch / self.drop_every)
+
+
+@settings
+class Milestones(Schedule):
+    """The rate drops after epochs of one's own choice.
+
+    Formula: drop_factor ^ (how many of the epochs `drop_at` are over).
+    Source: course material D, "Learning Rate Decay: Step": times 0.1 after epochs 30, 60 and 90.
+    """
+
+    drop_factor: float = hyper(default=0.1, low=0, high=1, doc="What the rate is multiplied by at each drop.")
+    drop_at: tuple[float, ...] = hyper(default=(30.0, 60.0, 90.0), low=0, unit="epochs", doc="After which it drops.")
+
+    def factor(self, epoch: np.ndarray, progress: np.ndarray) -> np.ndarray:
+        factor = np.ones_like(progress)
+        for each in self.drop_at:
+            factor = np.where(epoch >= each, self.drop_factor * factor, factor)
+        return factor
 
 
 @settings

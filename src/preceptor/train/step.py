@@ -1,6 +1,7 @@
 """One training step as a program: forward, backward and update in one graph that one engine sees whole."""
 
 from collections.abc import Sequence
+from functools import partial
 from operator import add
 from types import SimpleNamespace
 from typing import Any
@@ -14,6 +15,7 @@ from preceptor.errors import ConfigError
 from preceptor.graph import Program, map_leaves, trace
 from preceptor.hyper import hyper, hyper_fields, settings
 from preceptor.nn import Layer, Loss
+from preceptor.nn.layer import learners
 from preceptor.ops import Spec
 from preceptor.ops.primitive import spec_of
 from preceptor.train.average import Average
@@ -28,7 +30,8 @@ class Update:
     """What happens to gradients and parameters beside the optimiser, in every step.
 
     Formula: clip_value: g = min(max(g, -clip_value), clip_value), number by number; clip_norm: g = g min(1, clip_norm /
-        (norm + 1e-6)), norm being the root of the sum of g² over all parameters together. Penalties are within g.
+        (norm + 1e-6)), norm being the root of the sum of g² over all parameters of a network together: of each member
+        and each network of an ensemble by itself, of what members share by itself. L2 is within g, L1 is not.
     Args:
         accumulate: the batch is walked in so many pieces of one size, whose gradients are averaged before the one
             update: the same step from less memory.
@@ -91,11 +94,16 @@ def make_step(
 ) -> Program:
     """Traces `step(state, batch, hyper) -> (next state, {"loss": mean loss of the batch, penalties left out})`.
 
+    Each member of an ensemble, and each network of one, is moved as it would be alone (see MemberLoss). What members
+    share is moved by the mean of the gradients that they have for it, so that its rate does not grow with their number.
+
     The batch holds "x" (batch, ...) and "y" (batch, ...). `hyper` holds what `hyper_values` names, one number each.
 
     Raises: ConfigError where the batch cannot be cut as asked for, or a penalty reaches no parameter.
     """
     check_patterns(penalties, state["params"])
+    belongs = learners(network, state["params"])
+    sharers = _sharers(state["params"], belongs)
     rows = batch["x"].shape[0]
     if rows % update.accumulate:
         raise ConfigError(
@@ -112,7 +120,11 @@ def make_step(
             mean = ops.mean(loss(outputs, batch["y"]))
             cost = mean
             for number, penalty in enumerate(penalties):
-                cost = cost + penalty.cost(params, hyper[f"penalty{number}"])
+                for count in sorted(set(sharers.values())) if penalty.is_smooth else ():
+                    those = {path: p for path, p in params.items() if sharers[path] == count}
+                    cost = cost + penalty.cost(
+                        those, hyper[f"penalty{number}"] * count
+                    )  # the gradient is divided by it
             return cost, mean, next_layers
 
         differentiate = value_and_grad(objective, has_aux=True)
@@ -134,12 +146,18 @@ def make_step(
 
         now = {name: value for name, value in hyper.items() if name != "step"}
         h = SimpleNamespace(**now, step=ops.cast(hyper["step"], mean.dtype))
-        gradient = _clipped(gradient, update, h)
+        gradient = {path: g * (1 / sharers[path]) if sharers[path] > 1 else g for path, g in gradient.items()}
+        gradient = _clipped(gradient, update, h, belongs)
         moved, moments = {}, {}
         for path, p in params.items():
             mover = optimiser.mover_of(path, p)
+            h.length = partial(_length, has_members=belongs[path][1])
             move, moments[path] = mover.direction(gradient[path], p, state["optimiser"][path], h)
             moved[path] = p - h.learning_rate * move
+            for number, penalty in enumerate(penalties):
+                if not penalty.is_smooth and penalty.reaches(path):
+                    reach = h.learning_rate * mover.gain(moments[path], h) * hyper[f"penalty{number}"]
+                    moved[path] = penalty.shrunk(moved[path], reach)
         kept = {"params": moved, "state": layers, "optimiser": moments, "key": state["key"]}
         if update.average is not None:
             share = update.average.share(h)
@@ -169,14 +187,33 @@ def hyper_values(
     )
 
 
-def _clipped(gradient: Arrays, update: Update, h: Any) -> Arrays:
+def _sharers(params: Arrays, belongs: dict[str, tuple[str, bool]]) -> dict[str, int]:
+    """How many members have each parameter together: 1 where each has its own."""
+    members = {belongs[path][0]: p.shape[0] for path, p in params.items() if belongs[path][1]}
+    return {path: 1 if has_members else members.get(name, 1) for path, (name, has_members) in belongs.items()}
+
+
+def _clipped(gradient: Arrays, update: Update, h: Any, belongs: dict[str, tuple[str, bool]]) -> Arrays:
     if update.clip_value is not None:
         return {path: ops.clip(g, -h.clip_value, h.clip_value) for path, g in gradient.items()}
-    if update.clip_norm is not None:
-        squares = [ops.sum(g * g) for g in gradient.values()]
-        factor = ops.minimum(1, h.clip_norm / (ops.sqrt(sum(squares[1:], squares[0])) + 1e-6))
-        return {path: g * factor for path, g in gradient.items()}
-    return gradient
+    if update.clip_norm is None:
+        return gradient
+    squares: dict[tuple[str, bool], Any] = {}  # by network; of its members one sum each: (member,)
+    for path, g in gradient.items():
+        own = ops.sum(g * g, tuple(range(1, g.ndim))) if belongs[path][1] else ops.sum(g * g)
+        squares[belongs[path]] = squares[belongs[path]] + own if belongs[path] in squares else own
+    factors = {each: ops.minimum(1, h.clip_norm / (ops.sqrt(total) + 1e-6)) for each, total in squares.items()}
+    return {path: g * _before(factors[belongs[path]], g) for path, g in gradient.items()}
+
+
+def _before(factor: Any, g: Any) -> Any:
+    """A number for all, or for each along the first axis, in a shape that multiplies g."""
+    return ops.reshape(factor, (-1, *[1] * (g.ndim - 1))) if factor.ndim else factor
+
+
+def _length(x: Any, has_members: bool) -> Any:
+    """The root of the sum of squares, of each member by itself, in a shape that multiplies x."""
+    return ops.sqrt(ops.sum(x * x, tuple(range(int(has_members), x.ndim)), keepdims=True))
 
 
 def _specs(value: Any) -> Any:

@@ -1,0 +1,174 @@
+"""Several networks side by side in one: layers that keep them apart, and the loss by which each learns as if alone."""
+
+from typing import Any, ClassVar
+
+import numpy as np
+
+from preceptor import ops
+from preceptor.errors import ShapeError
+from preceptor.hyper import hyper, settings
+from preceptor.nn.initialiser import He, Initialiser
+from preceptor.nn.layer import Arrays, Layer, check_width
+from preceptor.nn.loss import BinaryCrossEntropy, Brier, Loss, OneVsAll, Quadratic, SoftmaxCrossEntropy
+from preceptor.ops import Spec, fold_in
+from preceptor.ops.primitive import user_line
+
+__all__ = ["EachMember", "MemberDense", "MemberLoss", "Members"]
+
+LEAST_SHARE = 1e-30  # of a class, so that its logarithm is a number
+
+
+@settings
+class Members(Layer):
+    """Gives each member of an ensemble its own view of the input: every feature times a number of the member's own.
+
+    Shapes: x (batch, feature) -> (batch, member, feature); scale (member, feature), at first 1 or -1 at random.
+    Formula: y[b, m] = scale[m] * x[b].
+    Source: Wen et al. 2020 (BatchEnsemble); as the only view, at the entrance, Gorishniy et al. 2025 (TabM-mini).
+    """
+
+    has_members: ClassVar[bool] = True
+
+    members: int = hyper(default=8, low=1, unit="members", doc="Networks trained as one.")
+    spread: float = hyper(default=0.0, low=0, doc="0: signs; else normal numbers around 1 with this deviation.")
+
+    def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
+        shape = (self.members, spec.shape[-1])
+        if self.spread:
+            return {"scale": rng.normal(1, self.spread, shape).astype(np.float32)}, {}
+        return {"scale": rng.choice(np.array([-1, 1], np.float32), shape)}, {}
+
+    def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:
+        check_width(x, -1, params["scale"].shape[-1], "scale")
+        return ops.reshape(x, (x.shape[0], 1, x.shape[1])) * params["scale"], state
+
+
+@settings
+class MemberDense(Layer):
+    """An affine layer for each member of an ensemble.
+
+    Shapes: x (batch, member, feature) -> (batch, member, unit); weight (member, feature, unit); bias (member, unit).
+    Formula: y[b, m] = x[b, m] @ weight[m] + bias[m].
+    Source: Gorishniy et al. 2025, section 3.2 (the heads of TabM).
+    """
+
+    has_members: ClassVar[bool] = True
+
+    units: int = hyper(low=1, unit="features", doc="Width of the output.")
+    initialiser: Initialiser = hyper(default=He(), doc="Draws the first weights, member by member.")
+
+    def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
+        members, features = _members(spec)
+        weights = [self.initialiser.draw(rng, (*features, self.units)) for _ in range(members)]
+        return {"weight": np.stack(weights), "bias": np.zeros((members, self.units), np.float32)}, {}
+
+    def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:
+        weight = params["weight"]
+        check_width(x, -1, weight.shape[1], f"weight {tuple(weight.shape)}")
+        y = ops.transpose(ops.transpose(x, (1, 0, 2)) @ weight, (1, 0, 2))
+        return y + params["bias"], state
+
+
+@settings
+class EachMember(Layer):
+    """A layer of its own for each member of an ensemble: numbers, statistics and masks are not shared.
+
+    Shapes: x (batch, member, feature) -> (batch, member, ...), as the layer makes of (batch, feature); parameters and
+        state are those of the layer with an axis of members before the others.
+    Formula: y[b, m] = layer_m(x)[b], of x[:, m] alone.
+    Source: definition: what one network has, each member has.
+    Differs: from the layer itself on (batch, member, feature), which would take the members for places: batch
+        normalisation would count them as examples.
+    """
+
+    has_members: ClassVar[bool] = True
+
+    layer: Layer = hyper(doc="What each member has one of.")
+
+    def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
+        members, features = _members(spec)
+        drawn = [self.layer.init(rng, Spec((spec.shape[0], *features), spec.dtype)) for _ in range(members)]
+        params, state = (
+            {name: np.stack([each[part][name] for each in drawn]) for name in drawn[0][part]} for part in (0, 1)
+        )
+        return params, state
+
+    def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:
+        batch, members, features = x.shape
+        if self.layer.is_featurewise:  # the features of all members side by side are at once what a loop would make
+            check_width(x, -2, next(iter(params.values())).shape[0], "the layer of each member")
+            wide = ops.reshape(x, (batch, members * features))
+            y, after = self.layer.apply(_flat(params), _flat(state), wide, train=train, key=key)
+            return ops.reshape(y, x.shape), {n: ops.reshape(value, (members, features)) for n, value in after.items()}
+        outputs, states = [], []
+        for m in range(members):
+            own, held = ({n: value[m] for n, value in values.items()} for values in (params, state))
+            own_key = None if key is None else fold_in(key, m)
+            y, after = self.layer.apply(own, held, x[:, m], train=train, key=own_key)
+            outputs.append(ops.reshape(y, (batch, 1, *y.shape[1:])))
+            states.append({n: ops.reshape(value, (1, *value.shape)) for n, value in after.items()})
+        return ops.concatenate(outputs, 1), {n: ops.concatenate([each[n] for each in states], 0) for n in states[0]}
+
+
+def _members(spec: Spec) -> tuple[int, tuple[int, ...]]:
+    """How many members an input has, and the shape of one's features."""
+    if spec.ndim != 3:
+        raise ShapeError(f"at {user_line()}: input has shape {spec.shape}; (batch, member, feature) is required.")
+    return spec.shape[1], spec.shape[2:]
+
+
+def _flat(values: Arrays) -> Arrays:
+    return {name: ops.reshape(value, (-1,)) for name, value in values.items()}
+
+
+@settings
+class MemberLoss(Loss):
+    """The mean of a loss over the members of an ensemble: each learns on its own, the prediction is their mean.
+
+    Shapes: outputs (batch, member, unit); target as of the loss -> (batch,).
+    Formula: J = mean over m of loss(z[m], y*). Its gradient is taken as that of J times the number of members: the sum
+        of what each would be trained by alone. Learning rates, penalties and clipping then mean what they mean for one
+        network; only the reported J is the mean.
+    Reading: what the loss of one member reads as.
+    Source: Gorishniy et al. 2025, section 3.2: the mean of the losses, not the loss of the mean; each by its own loss:
+        Lakshminarayanan et al. 2017, algorithm 1.
+    Differs: TabM takes the gradient of the mean, a share of it for each member, which Adam hardly notices and a penalty
+        or a plain gradient step does.
+    """
+
+    loss: Loss = hyper(default=SoftmaxCrossEntropy(), doc="The loss of each member.")
+
+    def __call__(self, outputs: Any, target: Any) -> Any:
+        mean = self._mean(self.loss, outputs, target)
+        return mean + (outputs.shape[1] - 1) * (mean - ops.stop_gradient(mean))  # what is added is 0; its slope is not
+
+    def _mean(self, function: Any, outputs: Any, target: Any) -> Any:
+        batch, members = outputs.shape[:2]
+        flat = ops.reshape(outputs, (batch * members, *outputs.shape[2:]))
+        wide = ops.broadcast_to(ops.reshape(target, (batch, 1, *target.shape[1:])), (batch, members, *target.shape[1:]))
+        repeated = ops.reshape(wide, (batch * members, *target.shape[1:]))
+        return ops.mean(ops.reshape(function(flat, repeated), (batch, members)), 1)
+
+    def judge(self, outputs: Any, target: Any) -> Any:
+        """The loss of the mean prediction: of the mean probabilities, or the mean number. Of a margin, which has
+        neither, the mean of the losses."""
+        if isinstance(self.loss, Quadratic):
+            return self.loss(ops.mean(outputs, 1), target)
+        if isinstance(self.loss, (SoftmaxCrossEntropy, BinaryCrossEntropy, OneVsAll, Brier)):
+            logits = ops.log(ops.maximum(self.predict(outputs), LEAST_SHARE))
+            if outputs.shape[-1] == 1:
+                return self.loss(logits[:, 1:] - logits[:, :1], target)
+            return (Brier() if isinstance(self.loss, Brier) else SoftmaxCrossEntropy())(logits, target)
+        return self._mean(self.loss.judge, outputs, target)
+
+    def prepared(self, target: Any, units: int, dtype: Any = np.float32) -> np.ndarray:
+        return self.loss.prepared(target, units, dtype)
+
+    def outputs(self, classes: int) -> int:
+        return self.loss.outputs(classes)
+
+    def predict(self, outputs: Any) -> Any:
+        """The mean of what the members predict."""
+        batch, members = outputs.shape[:2]
+        each = self.loss.predict(ops.reshape(outputs, (batch * members, *outputs.shape[2:])))
+        return ops.mean(ops.reshape(each, (batch, members, *each.shape[1:])), 1)

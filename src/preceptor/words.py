@@ -58,6 +58,11 @@ def shell_word(path: object) -> str:
 # Numbers
 
 
+def counted(number: int, word: str) -> str:
+    """1 row, 1,797 rows."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
+
+
 def amount(value: float, digits: int = 4) -> str:
     """A number as a person writes it: 53,030 and 0.0123; with an exponent only where it is tiny or beyond all counting.
 

@@ -83,7 +83,7 @@ def test_what_lies_within_a_block_is_counted(preceptor):
         (("--model", "cnn", "--input", "8x8"), "--input 8x8: cnn needs height, width and channels, such as 224x224x3."),
         (("--model", "cnn", "--input", "3x3x1"), "3x3x1 is too small for cnn: at pool2 (MaxPool) no window fits"),
         (("--model", "lenet5", "--input", "4x4x1"), "too small for lenet5: at convolution1 (Convolution) no window"),
-        (("--model", "cnn", "--input", "8x8x1", "--outputs", "0"), "0 is not in the range 1<=x<=100000"),
+        (("--model", "cnn", "--input", "8x8x1", "--outputs", "0"), "0 is out of range; 1 to 100,000 is required."),
         (("--model", "cnn", "--input", "8x8x1", "--hidden", "8"), "--hidden is of mlp alone; cnn has its own layers."),
         (("--model", "mlp", "--input", "8", "--hidden", "8,0"), "units is 0; it must be at least 1."),
     ],

@@ -170,7 +170,9 @@ def test_a_lost_output(wild, environment, tmp_path, how, words, code, last):
         assert len((tmp_path / "run.csv").read_text().splitlines()) == 151
 
 
-@pytest.mark.parametrize("words, code", [(FIT, 0), (PREDICT, 141), (("explain", "chain"), 0)])
+@pytest.mark.parametrize(
+    "words, code", [(FIT, 0), (PREDICT, 141), ((*PREDICT, "-o", "/dev/stdout"), 141), (("explain", "chain"), 0)]
+)
 def test_a_reader_who_leaves_early(wild, environment, tmp_path, words, code):
     out = tmp_path / "run"
     reading, writing = os.pipe()

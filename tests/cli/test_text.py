@@ -1,10 +1,7 @@
 """The small pieces of what is printed."""
 
-import signal
-
 import pytest
 
-from preceptor.cli.fit import stop_on_signal
 from preceptor.cli.options import Several
 from preceptor.cli.show import curve
 from preceptor.job.folder import free_names
@@ -29,13 +26,3 @@ def test_free_name(tmp_path, monkeypatch):
     assert str(next(free_names("a b?.csv"))) == "runs/a-b-1"
     (tmp_path / "runs" / "iris-1").mkdir(parents=True)
     assert str(next(free_names("iris"))) == "runs/iris-2"
-
-
-def test_signals_are_heard_and_handlers_put_back():
-    before = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
-    with stop_on_signal() as heard:
-        assert heard == []
-        signal.raise_signal(signal.SIGINT)
-        signal.raise_signal(signal.SIGTERM)
-        assert heard == [signal.SIGINT, signal.SIGTERM]
-    assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == before

@@ -4,13 +4,14 @@ import errno
 import importlib
 import sys
 import traceback
+from typing import Any
 
 import click
 
 from preceptor import errors
 from preceptor.cli.terminal import Outlet, OutputLost, outlets
 from preceptor.signals import as_interrupts
-from preceptor.words import one_line
+from preceptor.words import closest, one_line
 
 COMMANDS = {
     "fit": "Trains a network on a table or on pictures, judges it, saves it.",
@@ -22,6 +23,8 @@ COMMANDS = {
     "explain": "Shows a computation graph with its values, local derivatives and adjoints.",
     "show": "Shows what is known of a run, what a network is made of, or what augmentation does.",
 }
+CODES = """Exit codes: 0 done; 1 the loss became infinite (fit); 2 a mistake in settings or data; 74 the output cannot
+be written; 130 interrupted; 141 the reader of the output left."""
 USER_ERRORS = (
     errors.ShapeError,
     errors.DtypeError,
@@ -48,12 +51,25 @@ class Commands(click.Group):
             return None
         return importlib.import_module(f"preceptor.cli.{name.replace('-', '_')}").command
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        if not ctx.resilient_parsing and args and args[0][:1] not in ("", "-") and args[0] not in COMMANDS:
+            ctx.fail(f"No such command {args[0]!r}.{closest(args[0], COMMANDS)}")
+        return super().resolve_command(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except BrokenPipeError:  # of a stream that was named as a file; click would exit with 1
+            raise OutputLost from None
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         with formatter.section("Commands"):
             formatter.write_dl(list(COMMANDS.items()))
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=CODES)
 @click.version_option(package_name="preceptor")
 def commands() -> None:
     """Trains neural networks on your data, and says in plain words what happened.
@@ -87,8 +103,10 @@ def _answer(out: Outlet) -> int | None:
         return None
     except click.ClickException as error:
         where = getattr(error, "ctx", None)
-        path = where.command_path if where else "preceptor"
-        complain(f"{error.format_message().rstrip('.')}. See {path} --help.", path)
+        named = [word for word in sys.argv[1:2] if word in COMMANDS]
+        path = where.command_path if where else " ".join(["preceptor", *named])
+        text = error.format_message()
+        complain(f"{text}{'' if text.endswith(('.', '?')) else '.'} See {path} --help.", path)
     except USER_ERRORS as error:
         complain(str(error))
     except (click.Abort, KeyboardInterrupt) as error:
@@ -96,7 +114,7 @@ def _answer(out: Outlet) -> int | None:
         complain(str(cause or "") or "interrupted; nothing was written.")
         return INTERRUPTED
     except OutputLost:
-        return READER_LEFT if out.lost and out.lost.errno == errno.EPIPE else OUTPUT_LOST
+        return READER_LEFT if out.lost is None or out.lost.errno == errno.EPIPE else OUTPUT_LOST
     except OSError as error:
         complain(f"{error.filename or 'a file'}: {error.strerror or error}.")
         return OUTPUT_LOST

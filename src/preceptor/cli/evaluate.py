@@ -8,6 +8,7 @@ import click
 from preceptor.cli.sentences import line
 from preceptor.job import load
 from preceptor.job.judging import figures_as_json
+from preceptor.words import counted
 
 
 @click.command()
@@ -20,7 +21,7 @@ def command(run: Path, data: str, no_header: bool, as_json: bool) -> None:
     notes: list[str] = []
     found = load(run).evaluate(data, header=not no_header, notes=notes)
     rows = next(iter(found.values())).rows
-    line("data", f"{data}: {rows:,} rows with a target")
+    line("data", f"{data}: {counted(rows, 'row')} with a target")
     for note in notes:
         line("note", note)
     for figure in found.values():

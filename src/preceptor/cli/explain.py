@@ -15,8 +15,14 @@ WORDS = ", ".join(examples)
 @click.command(epilog=f"Ready examples: {WORDS}. Functions: those of preceptor.ops, such as sin, exp, sigmoid, relu.")
 @click.argument("what")
 @click.argument("values", nargs=-1, metavar="[NAME=NUMBER]...")
-@click.option("--svg", type=click.Path(path_type=Path), help="Write the picture to this file.")
-@click.option("--detail", type=click.Choice(["auto", "variables", "steps"]), default="auto", help="What is shown.")
+@click.option("--svg", type=click.Path(path_type=Path), help="Draw the graph in this file as well, an SVG.")
+@click.option(
+    "--detail",
+    type=click.Choice(["auto", "variables", "steps"]),
+    default="auto",
+    help="Every operation (steps), or only values that have a name in the function (variables); if left out, variables "
+    "where there are some and their formulas are short.",
+)
 def command(what: str, values: tuple[str, ...], svg: Path | None, detail: str) -> None:
     """Shows how a value and its derivatives are computed, step by step.
 

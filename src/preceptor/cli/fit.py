@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from preceptor.cli.options import number_options, settings_options
 from preceptor.cli.progress import progress_shown, watched
-from preceptor.cli.sentences import line, loss_name, say_figures, say_found, summary
+from preceptor.cli.sentences import examples, line, loss_name, say_figures, say_found, summary
 from preceptor.cli.terminal import words_aside
 from preceptor.engines import advice, agreed, is_first_process
 from preceptor.errors import ConfigError
@@ -26,7 +26,7 @@ from preceptor.nn import count_parameters
 from preceptor.nn.layer import within
 from preceptor.signals import heard
 from preceptor.train.loop import initial_values
-from preceptor.words import amount, duration, listing, shell_word
+from preceptor.words import amount, counted, duration, listing, shell_word
 
 EXIT_CODES = {Outcome.DIVERGED: 1, Outcome.INTERRUPTED: 130}
 
@@ -124,9 +124,7 @@ def _resumed(context: click.Context, begun: Path, data: str | None) -> Fitting:
 def say_plan(fitting: Fitting) -> None:
     """What was read, the split, the network, the engine: printed before training starts."""
     table, config, parts = fitting.seen.table, fitting.config, fitting.seen.parts
-    shape = " × ".join(f"{length:,}" for length in fitting.preprocessor.input_shape)
-    is_table = len(fitting.preprocessor.input_shape) == 1
-    line("data", f"{table.name}: {table.rows:,} {f'rows, {shape} features' if is_table else f'pictures of {shape}'}")
+    line("data", f"{table.name}: {examples(table.rows, fitting.preprocessor.input_shape)}")
     for sentence in (*table.notes, *fitting.seen.notes, *fitting.preprocessor.lines()):
         line("", sentence)
     say_found(fitting.found)
@@ -138,6 +136,7 @@ def say_plan(fitting: Fitting) -> None:
     params, _ = initial_values(config, fitting.data)
     one = within(params, "network1") if chosen.ensemble > 1 else params
     layers = [p.shape[-1] for path, p in one.items() if path.endswith("/weight")]
+    shape = " × ".join(f"{length:,}" for length in fitting.preprocessor.input_shape)
     widths = " → ".join([shape, *(f"{width:,}" for width in layers)])
     unit = f", {chosen.activation}" if len(layers) > 1 and chosen.model in MODELS else ""
     members = f", {chosen.ensemble} networks averaged, each" if chosen.ensemble > 1 else ""
@@ -150,14 +149,15 @@ def say_plan(fitting: Fitting) -> None:
     line(
         "training",
         f"{fitting.settings.optimiser}, rate {amount(config.learning_rate)} {fitting.settings.schedule}, "
-        f"batches of {config.batch_size:,}, at most {config.epochs:,} epochs; {loss_name(config.loss)}",
+        f"batches of {config.batch_size:,}, at most {counted(config.epochs, 'epoch')}; {loss_name(config.loss)}",
     )
 
 
 def say_result(fitting: Fitting, run: Run) -> None:
     """The figures with their intervals, and where things are."""
     facts = run.facts
-    line("done", f"{facts['epochs']:,} epochs in {duration(facts['seconds'])}, best after {facts['best_epoch']:,}")
+    epochs = counted(facts["epochs"], "epoch")
+    line("done", f"{epochs} in {duration(facts['seconds'])}, best after {facts['best_epoch']:,}")
     line("", fitting.ending)
     say_figures(run)
     if run.path is None:

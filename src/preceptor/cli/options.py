@@ -49,6 +49,25 @@ NAMES: dict[str, Any] = {"type": Names(), "multiple": True, "callback": together
 HOW_NAMES = "May be given several times; a name with a comma stands in quotes: '\"Price, EUR\",id'."
 
 
+class Whole(click.ParamType):
+    """A whole number from `low` to `high`; the help of the option tells the range in words."""
+
+    name = "whole number"
+
+    def __init__(self, low: int, high: int | None = None) -> None:
+        self.low, self.high = low, high
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        wanted = f"{self.low:,} or more" if self.high is None else f"{self.low:,} to {self.high:,}"
+        try:
+            number = int(value)
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number; {wanted} is required.", param, ctx)
+        if number < self.low or (self.high is not None and number > self.high):
+            self.fail(f"{number} is out of range; {wanted} is required.", param, ctx)
+        return number
+
+
 class Written(click.ParamType):
     """A text that stands for values of several types; which, is found out where they are checked."""
 

@@ -5,17 +5,18 @@ from pathlib import Path
 
 import click
 
-from preceptor.cli.options import HOW_NAMES, NAMES
+from preceptor.cli.options import HOW_NAMES, NAMES, Whole
 from preceptor.cli.terminal import data_output, words_aside
 from preceptor.errors import ConfigError
 from preceptor.job import load
 from preceptor.output import already_open
+from preceptor.words import counted
 
 
 @click.command()
 @click.argument("run", type=click.Path(path_type=Path))
 @click.argument("data")
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="CSV to write; without it, to the terminal.")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="CSV to write; standard output if left out.")
 @click.option(
     "--keep",
     **NAMES,
@@ -24,12 +25,12 @@ from preceptor.output import already_open
 )
 @click.option(
     "--samples",
-    type=click.IntRange(min=0),
+    type=Whole(0),
     metavar="INTEGER",
     help="Adds how unsure each prediction is, by so many draws of dropout; 0: by the members of an ensemble alone.  "
-    "[draws]",
+    "[draws; at least 0]",
 )
-@click.option("--seed", type=click.IntRange(min=0), metavar="INTEGER", help="Of the draws; if left out, the run's.")
+@click.option("--seed", type=Whole(0), metavar="INTEGER", help="Of the draws; if left out, the run's.  [at least 0]")
 @click.option("--no-header", is_flag=True, help="The first line of the file is data; columns become column1, ...")
 def command(
     run: Path,
@@ -40,7 +41,7 @@ def command(
     seed: int | None,
     no_header: bool,
 ) -> None:
-    """Predicts every row of DATA with the network of RUN.
+    """Predicts every row or picture of DATA with the network of RUN.
 
     Writes the columns that number the rows, or those that --keep names, then `prediction`, and `probability_CLASS` for
     each class; rows keep their order.
@@ -57,7 +58,7 @@ def command(
         words_aside()
         rows = trained.write_predictions(data, output, not no_header, keep, samples, seed, notes)
         if already_open(output) != 1:  # else it would stand among the rows
-            print(f"{rows:,} predictions of {trained.preprocessor.target} written to {output}")
+            print(f"{counted(rows, 'prediction')} of {trained.preprocessor.target} written to {output}")
     else:
         file = data_output()
         trained.write_predictions(data, file, not no_header, keep, samples, seed, notes)

@@ -11,7 +11,7 @@ from preceptor.job import Run
 from preceptor.job.judging import figures_as_json
 from preceptor.nn import Loss, MemberLoss
 from preceptor.train import Figure
-from preceptor.words import broken, columns, one_line
+from preceptor.words import broken, columns, counted, one_line
 
 LEVELS = {"refuse": "refused", "warn": "warning", "note": "note"}
 NARROWEST = 30  # columns of text, however narrow the terminal
@@ -29,6 +29,13 @@ def line(word: str, text: str) -> None:
 def room() -> int:
     """Columns of text beside the margin: those of the terminal, or any number."""
     return max(shutil.get_terminal_size().columns - 10, NARROWEST) if sys.stdout.isatty() else sys.maxsize
+
+
+def examples(count: int, shape: Sequence[int]) -> str:
+    """How many examples of what: rows with so many features, or pictures of a size."""
+    if len(shape) == 1:
+        return f"{counted(count, 'row')}, {counted(shape[0], 'feature')}"
+    return f"{counted(count, 'picture')} of {' × '.join(f'{length:,}' for length in shape)}"
 
 
 def say_found(found: list[Observation]) -> None:
@@ -55,7 +62,7 @@ def _figure_lines(parts: Sequence[tuple[str, dict[str, Figure]]]) -> list[str]:
     table = [["", *(name.replace("_", " ") for name in names)]]
     for part, found in parts:
         cells = [str(found[name]).removeprefix(f"{name} ") if name in found else "" for name in names]
-        table.append([f"{part}, {_rows(found):,} rows", *cells])
+        table.append([f"{part}, {counted(_rows(found), 'row')}", *cells])
     return aligned(list(zip(*table, strict=True)), gap=4)
 
 

@@ -9,8 +9,8 @@ from typing import Any
 import click
 import numpy as np
 
-from preceptor.cli.options import Several
-from preceptor.cli.sentences import aligned, line, loss_name, say_figures, summary
+from preceptor.cli.options import Several, Whole
+from preceptor.cli.sentences import aligned, examples, line, loss_name, say_figures, summary
 from preceptor.cli.sheet import write_sheet
 from preceptor.cli.terminal import words_aside
 from preceptor.data.pictures.augment import Augmentation, choose_augmentation
@@ -35,7 +35,7 @@ from preceptor.nn import (
 )
 from preceptor.nn.layer import Arrays, within
 from preceptor.ops import Spec
-from preceptor.words import amount, duration
+from preceptor.words import amount, counted, duration
 
 BARS = " ▁▂▃▄▅▆▇█"
 WIDTH = 60  # characters of a curve
@@ -50,9 +50,9 @@ LONGEST = 100_000  # places or features along one axis of an input
 @click.option("--input", "size", metavar="SIZE", help="Size of its input: 224x224x3 for a picture, 20 for a table.")
 @click.option(
     "--outputs",
-    type=click.IntRange(1, LONGEST),
+    type=Whole(1, LONGEST),
     metavar="INTEGER",
-    help="How many outputs it has.  [default 10; alexnet 1000]",
+    help=f"How many outputs it has.  [1 to {LONGEST:,}; default 10, alexnet 1,000]",
 )
 @click.option("--hidden", type=Several(int), metavar="N,N,...", help="Hidden layers of mlp.  [units; default 128,64]")
 @click.option(
@@ -60,19 +60,20 @@ LONGEST = 100_000  # places or features along one axis of an input
     is_flag=False,
     flag_value="",
     metavar="[WORD,WORD,...]",
-    help="Write a contact sheet of the pictures RUN, a folder of them: as they are, and as training would change them.",
+    help="Write a contact sheet instead: RUN is then a set of pictures, each drawn as it is and as training with "
+    "these augmentations would change it; by the pictures if no word is given.",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="PNG to write.  [default sheet.png]")
+@click.option("-o", "--output", type=click.Path(path_type=Path), help="PNG of --augment.  [default sheet.png]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
 def command(run: Path | None, as_json: bool, augment: str | None, output: Path | None, **asked: Any) -> None:
     """Shows what is known of RUN: data, network, learning curve, figures.
 
     With --model and --input instead of RUN: the layers of a ready network with the shapes of their outputs, parameters,
-    operations and memory.
+    operations and memory. With --augment: what augmentation does to pictures.
     """
     if augment is not None:
         if run is None:
-            raise click.UsageError("Missing argument 'DATA'.", click.get_current_context())
+            raise click.UsageError("Missing argument 'RUN': the pictures.", click.get_current_context())
         return show_pictures(run, augment, output or Path("sheet.png"))
     if output is not None:
         raise ConfigError("show: -o belongs to --augment. Leave it out.")
@@ -103,12 +104,6 @@ def show_pictures(data: Path, augment: str, output: Path) -> None:
         line("", note)
     line("augment", augmentations_text(plain))
     line("sheet", f"{output}: each picture as it is, and below it as training would change it")
-
-
-def _taken(shape: tuple[int, ...]) -> str:
-    """What a network takes, in words."""
-    sizes = " × ".join(f"{length:,}" for length in shape)
-    return f"rows, {sizes} features" if len(shape) == 1 else f"pictures of {sizes}"
 
 
 def show_network(
@@ -210,14 +205,15 @@ def show_run(run: Path, as_json: bool) -> None:
     """What is known of a run."""
     trained = load(run)
     facts = trained.facts
-    line("data", f"{facts['data']}: {facts['rows']:,} {_taken(trained.preprocessor.input_shape)}")
+    line("data", f"{facts['data']}: {examples(facts['rows'], trained.preprocessor.input_shape)}")
     for sentence in trained.preprocessor.lines():
         line("", sentence)
     parts = facts["split"]
     line("split", f"{parts['train']:,} to train, {parts['dev']:,} dev, {parts['test']:,} test")
     say_layers(trained)
     line("engine", facts["engine"])
-    line("training", f"{facts['epochs']:,} epochs in {duration(facts['seconds'])}, best after {facts['best_epoch']:,}")
+    epochs = counted(facts["epochs"], "epoch")
+    line("training", f"{epochs} in {duration(facts['seconds'])}, best after {facts['best_epoch']:,}")
     line("", facts["outcome"])
     for name in ("train_loss", "dev_loss"):
         values = [entry[name] for entry in trained.history if entry.get(name) is not None]

@@ -18,11 +18,6 @@ def canonical(name: object) -> str:
     return composed(str(name)).strip()
 
 
-def printable(text: str) -> str:
-    """The name of a file, or of what an archive holds, with a mark in the place of each byte that is no text."""
-    return text.encode("utf-8", "replace").decode("utf-8")
-
-
 def numbered(count: int) -> list[str]:
     """The names of columns that have none."""
     return [f"column{number}" for number in range(1, count + 1)]

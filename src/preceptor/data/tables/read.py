@@ -10,7 +10,7 @@ from preceptor.data.tables.arrays import read_arrays
 from preceptor.data.tables.delimited import sources
 from preceptor.data.tables.given import read_given
 from preceptor.data.tables.long_table import LongTable, keep_folder
-from preceptor.data.tables.names import canonical, printable
+from preceptor.data.tables.names import canonical
 from preceptor.data.tables.parquet import read_parquet
 from preceptor.data.tables.query import read_records
 from preceptor.data.tables.records import read_json
@@ -19,7 +19,7 @@ from preceptor.data.tables.table import Table
 from preceptor.data.tables.text import as_utf8
 from preceptor.data.tables.unpack import ARCHIVES, DESCRIPTIONS, JSON_SUFFIXES, PACKED, TABLE_SUFFIXES, unpack
 from preceptor.errors import DataError
-from preceptor.words import listing
+from preceptor.words import listing, printable
 
 SUFFIXES = (*TABLE_SUFFIXES, *PACKED)
 FOLDER_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix not in DESCRIPTIONS)

@@ -11,9 +11,8 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import IO, Any, cast
 
-from preceptor.data.tables.names import printable
 from preceptor.errors import DataError
-from preceptor.words import listing
+from preceptor.words import listing, printable
 
 DELIMITED_SUFFIXES = (".csv", ".tsv", ".txt", ".data", ".tab", ".psv")
 JSON_SUFFIXES = (".json", ".jsonl", ".ndjson")

@@ -23,6 +23,7 @@ MOST_UNPACKED_BYTES = 32 << 30  # 20 million rows of 30 columns as CSV are about
 MOST_RATIO = 200  # tables shrink by 3 to 50, a file made to fill the disk by 1,000
 FREE_BYTES = 64 << 20  # below this no ratio is too high
 MOST_MEMBERS = 10_000  # of an archive that is looked through for its table
+MOST_ENDS = 16  # times that the end of a file is read: a sound archive needs two
 MOST_XZ_BYTES = 1 << 28  # memory: xz -9 asks for 65 MiB
 CHUNK_BYTES = 1 << 20
 COMPRESSED: dict[str, tuple[str, Callable[..., Any]]] = {
@@ -145,10 +146,13 @@ class _Limited:
     """What can be read of a file until it is more than an honest archive holds."""
 
     def __init__(self, path: Path, source: IO[bytes]) -> None:
-        self.path, self.source, self.count = path, source, 0
+        self.path, self.source, self.count, self.ends = path, source, 0, 0
 
     def read(self, count: int) -> bytes:
         chunk = self.source.read(count)
+        self.ends += not chunk
+        if self.ends > MOST_ENDS:  # a member that declares 2^40 bytes would be passed over in as many empty reads
+            raise EOFError
         self.count += len(chunk)
         check_size(self.path, self.count, len(chunk))
         return chunk

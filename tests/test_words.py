@@ -14,6 +14,7 @@ from preceptor.words import (
     amounts_within,
     broken,
     columns,
+    counted,
     cut,
     duration,
     encodable,
@@ -188,6 +189,11 @@ def test_an_amount_is_the_number_to_so_many_digits(value, digits):
 )
 def test_an_interval_says_how_many_digits_count(value, low, high, text):
     assert " ".join(map(amounts_within(value, low, high), (value, low, high))) == text
+
+
+@pytest.mark.parametrize("number, text", [(0, "0 rows"), (1, "1 row"), (1797, "1,797 rows")])
+def test_counted(number, text):
+    assert counted(number, "row") == text
 
 
 @pytest.mark.parametrize(

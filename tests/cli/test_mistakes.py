@@ -60,7 +60,11 @@ def workplace(tmp_path_factory):
 
 MISTAKES = [
     # words that are no command, no option, no value
-    (("fot",), "preceptor: No such command 'fot'"),
+    (("fot",), "preceptor: No such command 'fot'. Did you mean 'fit'? See preceptor --help."),
+    (("explian", "chain"), "No such command 'explian'. Did you mean 'explain'?"),
+    (("predict", "number", "table.csv", "--samples", "-1"), "-1 is out of range; 0 or more is required."),
+    (("predict", "number", "table.csv", "--samples", "few"), "'few' is not a whole number; 0 or more is required."),
+    (("show", "--augment"), "preceptor show: Missing argument 'RUN': the pictures."),
     (("fit",), "preceptor fit: Missing argument 'DATA'. See preceptor fit --help."),
     (("predict", "number"), "preceptor predict: Missing argument 'DATA'. See preceptor predict --help."),
     (("show",), "preceptor show: Missing argument 'RUN'. See preceptor show --help."),

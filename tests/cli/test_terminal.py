@@ -18,6 +18,7 @@ import pytest
 
 import preceptor as pr
 from preceptor.cli.terminal import DataOutlet, MovingLine, Outlet, OutputLost, fitting, outlets
+from preceptor.report.sheet import Row, Tile, write_sheet
 
 QUICK = ("--engine", "reference", "--hidden", "4", "--epochs", "2", "--members", "1")
 WILD = "a\x1b[2J\x07", "b\u202e\u200b", "c\x9b31m"  # clears the screen, rings; turns and hides; colours, in one byte
@@ -101,6 +102,13 @@ def test_names_that_are_no_utf8(preceptor, here, name):
     code, _, err = preceptor("fit", path)
     assert code == 2
     assert name.decode("utf-8", "backslashreplace") in err
+
+
+def test_sheets_show_names_in_one_line(tmp_path):
+    """A picture's font has no line ends and no bytes that are no text; both would be errors."""
+    tile = Tile(np.zeros((8, 8, 3), np.uint8), "a\nb\udcff")
+    write_sheet(tmp_path / "sheet.png", "x\x1b\ny", ["note\r\n\udcfe"], [Row("label\n\udcfd", [tile])], (64, 64))
+    assert (tmp_path / "sheet.png").read_bytes().startswith(b"\x89PNG")
 
 
 # Outputs of other encodings

@@ -9,6 +9,7 @@ from preceptor.data.pictures.augment import Augmentation, Draw, augment
 from preceptor.data.pictures.pictures import Pictures
 from preceptor.output import Output
 from preceptor.report.sheet import shown_size
+from preceptor.words import one_line
 
 COLUMNS, VARIANTS = 10, 7
 SMALLEST, LARGEST = 64, 160  # pixels of the shorter side of a picture on the sheet
@@ -48,7 +49,7 @@ def write_sheet(
     for column, row in enumerate(rows):
         left = GAP + column * across
         if pictures.labels is not None:
-            name = pictures.classes[pictures.labels[row]]
+            name = one_line(pictures.classes[pictures.labels[row]])
             while name and pen.textlength(name) > width:
                 name = name[:-1]
             pen.text((left, GAP / 2), name, INK)

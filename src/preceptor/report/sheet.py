@@ -3,7 +3,7 @@
 import io
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +11,7 @@ import numpy as np
 
 from preceptor.errors import DataError
 from preceptor.output import Output
+from preceptor.words import one_line
 
 INK, GREY, PAPER, MARK = (29, 29, 31), (107, 112, 120), (255, 255, 255), (179, 38, 30)
 GAP, MARGIN, FRAME = 8, 16, 2  # pixels: between tiles, around the sheet, of a marked tile's frame
@@ -62,6 +63,8 @@ def write_sheet(
     """
     from PIL import Image, ImageDraw, ImageFont
 
+    title, notes = one_line(title), [one_line(note) for note in notes]
+    rows = [replace(row, label=one_line(row.label)) for row in rows]
     fonts = {height: ImageFont.load_default(height) for height in (TITLE, WORDS, CAPTIONS)}
     pen = ImageDraw.Draw(Image.new("RGB", (1, 1)))
     height, width = size
@@ -110,7 +113,7 @@ def _paste(sheet: Any, pen: Any, tile: Tile, x: int, y: int, size: tuple[int, in
     if tile.is_marked:
         around = (x - FRAME, y - FRAME, x + size[1] + FRAME - 1, y + size[0] + FRAME - 1)
         pen.rectangle(around, outline=MARK, width=FRAME)
-    words = tile.caption
+    words = one_line(tile.caption)
     while words and pen.textlength(words, font) > size[1] + GAP - 1:
         words = words[:-1]
     pen.text((x, y + size[0] + 3), words, GREY, font)

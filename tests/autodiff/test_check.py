@@ -7,7 +7,7 @@ import pytest
 from numpy.testing import assert_allclose
 
 import preceptor as pr
-from preceptor.errors import ShapeError
+from preceptor.errors import ConfigError, ShapeError
 from preceptor.ops import elementwise
 
 X, W = np.random.default_rng(0).normal(size=3), np.random.default_rng(1).normal(size=(2, 3))
@@ -75,6 +75,51 @@ def test_numeric_gradient_is_nested_as_the_arguments():
     assert_allclose(by_rest["x"], slope * W.sum(0), rtol=1e-9)
     with pytest.raises(ShapeError, match="a float of shape"):
         pr.numeric_gradient(lambda x: x, X)
+
+
+def test_plain_central_differences_call_the_function_twice_for_each_element():
+    """f = x^3: D(h) = 3 x^2 + h^2 exactly, so the error is h^2 and falls a hundredfold for a tenth of h."""
+    calls = []
+
+    def cubes(w, rest):
+        calls.append(1)
+        return np.sum(w**3) + np.sum(rest["x"] ** 3)
+
+    for epsilon in (1e-1, 1e-2, 1e-3):
+        calls.clear()
+        by_w, by_rest = pr.numeric_gradient(cubes, W, {"x": X}, epsilon=epsilon)
+        assert len(calls) == 2 * (W.size + X.size)
+        assert_allclose(by_w - 3 * W**2, epsilon**2, rtol=1e-4)
+        assert_allclose(by_rest["x"] - 3 * X**2, epsilon**2, rtol=1e-4)
+
+
+def test_plain_differences_of_functions_of_ours():
+    """sin: D(h) = cos(x) sin(h) / h."""
+    x = np.array([0.3, 1.2, -2.0])
+    (found,) = pr.numeric_gradient(lambda x: pr.sum(pr.sin(x)), x, epsilon=0.1)
+    assert_allclose(found, np.cos(x) * np.sin(0.1) / 0.1, rtol=1e-12)
+    assert pr.check_gradients(pr.sin, x, epsilon=1e-5).worst_error < 1e-9
+    assert 1e-3 < pr.check_gradients(pr.sin, x, epsilon=0.1).worst_error < 2e-3  # 1 - sin(0.1) / 0.1
+
+
+@pytest.mark.parametrize(
+    "epsilon, message",
+    [
+        (0, "epsilon is 0; it must be above 0"),
+        (-1e-3, "epsilon is -0.001; it must be above 0"),
+        (float("nan"), "epsilon is nan"),
+        ("small", "epsilon is 'small'; it must be a number"),
+        (1e-30, "epsilon is 1e-30 beside the value 1; it must change the value"),
+    ],
+)
+def test_steps_that_are_none(epsilon, message):
+    with pytest.raises(ConfigError, match=message):
+        pr.numeric_gradient(lambda x: pr.sum(x), np.ones(2), epsilon=epsilon)
+
+
+def test_plain_differences_are_of_scalars():
+    with pytest.raises(ShapeError, match="a float of shape"):
+        pr.numeric_gradient(lambda x: x, X, epsilon=1e-5)
 
 
 def test_float32_arguments_are_checked_in_float64():

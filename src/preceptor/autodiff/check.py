@@ -1,15 +1,19 @@
 """The numeric checker: gradients by central differences beside those of reverse mode, for any function."""
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from preceptor import ops
 from preceptor.autodiff.transform import _check_scalar, grad
+from preceptor.errors import ConfigError, ShapeError
 from preceptor.graph import call, flatten, map_leaves, trace
+from preceptor.hyper import typed
 from preceptor.ops.primitive import as_array
 
 
@@ -41,37 +45,73 @@ class GradientCheck:
         )
 
 
-def numeric_gradient(function: Callable[..., Any], *args: Any) -> tuple:
+def numeric_gradient(function: Callable[..., Any], *args: Any, epsilon: float | None = None) -> tuple:
     """Approximates the gradient of a scalar function by each of its float arguments.
 
     Formula: D(h) = (f(x + h) - f(x - h)) / 2h for each element; (4 D(h/2) - D(h)) / 3 cancels the error of order h².
         h = 5e-4 * max(1, |x|) balances what is left, of order h⁴, against rounding, of order 1e-16 / h.
-    Returns: nested as the arguments; four calls of the function for each element.
+        With an epsilon: plain central differences, D(epsilon); the error grows as epsilon² and, by rounding, as
+        1 / epsilon.
+    Args:
+        epsilon: the step, the same for every element, above 0.
+    Returns: nested as the arguments. Four evaluations of the function for each element; with an epsilon the function
+        itself is called, with NumPy arrays, twice for each of N elements: 2N times.
+    Raises: ConfigError for an epsilon that is not above 0, or does not change an element; ShapeError for a function
+        that is not scalar.
+    Source: course material A (plain); Richardson 1911 for the default.
     """
     args = tuple(map_leaves(_as_float64, arg) for arg in args)
-    program = trace(function)(*args)
-    _check_scalar(program, has_aux=False)
     leaves, arguments = flatten(args)
+    if epsilon is None:
+        program = trace(function)(*args)
+        _check_scalar(program, has_aux=False)
+        step, evaluate = None, partial(call, program)
+    else:
+        step, evaluate = _step(epsilon), lambda nested: _scalar(function(*nested))
 
     def at(position: int, index: tuple, value: float) -> float:
         moved = leaves[position].copy()
         moved[index] = value
-        return float(call(program, arguments.build(iter([*leaves[:position], moved, *leaves[position + 1 :]]))))
+        return float(evaluate(arguments.build(iter([*leaves[:position], moved, *leaves[position + 1 :]]))))
+
+    def difference(position: int, index: tuple, h: float) -> float:
+        x = float(leaves[position][index])
+        if x + h == x - h:
+            raise ConfigError(f"numeric_gradient: epsilon is {h:g} beside the value {x:g}; it must change the value.")
+        return (at(position, index, x + h) - at(position, index, x - h)) / (2 * h)
 
     gradients = []
     for position, leaf in enumerate(leaves):
         gradient = np.zeros_like(leaf)
         for index in np.ndindex(leaf.shape) if leaf.dtype.kind == "f" else ():
-            x = float(leaf[index])
-            h = 5e-4 * max(1.0, abs(x))
-            coarse = (at(position, index, x + h) - at(position, index, x - h)) / (2 * h)
-            fine = (at(position, index, x + h / 2) - at(position, index, x - h / 2)) / h
-            gradient[index] = (4 * fine - coarse) / 3
+            if step is not None:
+                gradient[index] = difference(position, index, step)
+                continue
+            h = 5e-4 * max(1.0, abs(float(leaf[index])))
+            gradient[index] = (4 * difference(position, index, h / 2) - difference(position, index, h)) / 3
         gradients.append(gradient)
     return arguments.build(iter(gradients))
 
 
-def check_gradients(function: Callable[..., Any], *args: Any) -> GradientCheck:
+def _step(epsilon: Any) -> float:
+    """Raises: ConfigError for what is no step."""
+    step = float(typed("numeric_gradient", "epsilon", epsilon, float))
+    if not 0 < step < math.inf:
+        raise ConfigError(f"numeric_gradient: epsilon is {step:g}; it must be above 0. 1e-5 suits most functions.")
+    return step
+
+
+def _scalar(value: Any) -> float:
+    array = np.asarray(value)
+    if array.shape != () or array.dtype.kind != "f":
+        raise ShapeError(
+            f"numeric_gradient: the function gave shape {array.shape}, {array.dtype}; a float of shape () is required. "
+            "Take the sum."
+        )
+    return float(array)
+
+
+def check_gradients(function: Callable[..., Any], *args: Any, epsilon: float | None = None) -> GradientCheck:
     """Compares reverse mode with central differences, in float64, for every float argument of a function.
 
     Formula: |a - n| / max(|a|, |n|, 1e-3 * largest |n|, 1e-6): the floor keeps derivatives that vanish beside the
@@ -79,6 +119,7 @@ def check_gradients(function: Callable[..., Any], *args: Any) -> GradientCheck:
     Args:
         function: any function of arrays; a result that is not a scalar is summed with fixed unequal weights, so that
             errors cannot cancel.
+        epsilon: the step of plain central differences; None for the more exact ones of `numeric_gradient`.
     Returns: a GradientCheck; printing it says the worst error and where it is.
     """
     args = tuple(map_leaves(_as_float64, arg) for arg in args)
@@ -87,7 +128,7 @@ def check_gradients(function: Callable[..., Any], *args: Any) -> GradientCheck:
     start = time.perf_counter()
     automatic = grad(scalar, wrt)(*args)
     middle = time.perf_counter()
-    numeric = numeric_gradient(scalar, *args)
+    numeric = numeric_gradient(scalar, *args, epsilon=epsilon)
     end = time.perf_counter()
 
     largest = max((float(np.max(np.abs(n), initial=0)) for n in flatten(numeric)[0]), default=0.0)

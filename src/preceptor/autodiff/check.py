@@ -65,7 +65,8 @@ def numeric_gradient(function: Callable[..., Any], *args: Any, epsilon: float | 
     if epsilon is None:
         program = trace(function)(*args)
         _check_scalar(program, has_aux=False)
-        step, evaluate = None, partial(call, program)
+        step: float | None = None
+        evaluate: Callable[[Any], Any] = partial(call, program)
     else:
         step, evaluate = _step(epsilon), lambda nested: _scalar(function(*nested))
 

@@ -21,6 +21,7 @@ from preceptor.data.tables.given import with_target
 from preceptor.diagnose import Observation, raise_refusals
 from preceptor.disk import new_folder, taken
 from preceptor.engines import Engine, Native, Xla, is_first_process
+from preceptor.errors import ConfigError
 from preceptor.job.folder import (
     CHECKPOINTS,
     FORMAT,
@@ -47,7 +48,8 @@ from preceptor.nn import initial_specs
 from preceptor.ops import Spec
 from preceptor.signals import heard
 from preceptor.train.checkpoint import Checkpoint, Checkpoints
-from preceptor.train.loop import Arrays, Config, Evaluator, Record, Streamed, initial_values, train
+from preceptor.train.loop import Arrays, Config, Evaluator, Record, Streamed, initial_values, parameter_bytes, train
+from preceptor.train.memory import check_parameters, in_words
 from preceptor.train.metric import Figure
 from preceptor.train.penalty import check_patterns
 from preceptor.train.step import first_state
@@ -133,7 +135,7 @@ class Fitting:
         now, self.saved = self.progress, time.monotonic()
         known = [each["dev_loss"] for each in now.history if "dev_loss" in each]
         dev_losses = [math.inf if loss is None else loss for loss in known]  # JSON knows no infinity
-        for record in train(self.config, self.data, self.start, dev_losses):
+        for record in self._within_memory(train(self.config, self.data, self.start, dev_losses)):
             self.record = record
             now.losses += record.losses.tolist()
             if not record.is_finite:
@@ -155,6 +157,21 @@ class Fitting:
             yield record
             if self.outcome is not Outcome.INTERRUPTED:
                 return
+
+    def _within_memory(self, records: Iterator[Record]) -> Iterator[Record]:
+        """The records. Raises: ConfigError where the memory does not suffice; if for not even a step, no folder is
+        left."""
+        size = self.config.batch_size
+        try:
+            with in_words(f"steps of {size:,} rows; fewer at once (batch_size), or in pieces (accumulate), take less"):
+                yield from records
+        except ConfigError:
+            if self.out is not None and self.record is None and self.start is None:
+                clear(self.out)
+                self.release()
+                with suppress(OSError):
+                    self.out.rmdir()
+            raise
 
     def _close_epoch(self, record: Record) -> None:
         now = self.progress
@@ -384,9 +401,11 @@ def preparing(source: Any, settings: Settings, header: bool = True) -> Stages[Fi
     loss = settings.make_loss(classes)
     network = settings.make_ensemble(seen.make_network(settings, loss.outputs(classes)))
     config = make_config(settings, network, loss, len(seen.parts.train))
+    with in_words("the parameters of the network"):
+        params, _ = initial_specs(network, Spec((1, *seen.preprocessor.input_shape), np.dtype(np.float32)))
+    check_parameters(sum(math.prod(spec.shape) for spec in params.values()), parameter_bytes(config, params))
+    check_patterns(config.penalties, params)
     encoded = yield from seen.encode(settings)
-    one_row = Spec((1, *encoded.data.first()[0].shape[1:]), np.dtype(np.float32))
-    check_patterns(config.penalties, initial_specs(network, one_row)[0])
     named = ""
     if isinstance(source, (str, Path)):
         named = readable(str(Path(source).resolve()) if Path(source).exists() else str(source))

@@ -16,10 +16,11 @@ from preceptor import ops
 from preceptor.data import Stream, order
 from preceptor.engines import Batches, Engine, Loop, agreed, choose_engine
 from preceptor.errors import DataError
-from preceptor.graph import map_leaves, trace
+from preceptor.graph import flatten, map_leaves, trace
 from preceptor.hyper import hyper, settings
 from preceptor.nn import Layer, Loss, output_spec
 from preceptor.ops import Spec
+from preceptor.train.memory import check_step
 from preceptor.train.optim import Adam, Optimiser
 from preceptor.train.penalty import Penalty
 from preceptor.train.schedule import Constant, Schedule, warm_up
@@ -27,6 +28,7 @@ from preceptor.train.step import Update, first_state, hyper_values, make_step, p
 
 CAPACITY = 1024  # steps in one call of the engine, at most
 CALL_SECONDS = 1.5  # aimed at for one call: Ctrl-C is heard, yet XLA seldom has to allocate its buffers anew
+COPIES = 4  # of the weights beside those that are trained: the best so far, and three while they are saved
 FETCH_BYTES = 32 << 20  # rows of a stream brought to the engine in one call, at most: two such pieces are held
 EVALUATION_ROWS = 4096  # rows taken at once outside training, where they hold no more than
 JUDGED = 10_000  # training rows that are judged at the end of each epoch, at most
@@ -180,7 +182,7 @@ def train(
 
     Differs: PyTorch and Keras make the last batch of an epoch smaller, or drop it.
     Raises: DataError where the arrays do not fit together, an input is not finite, or a target is not what the loss
-        takes; ShapeError where network and data do not fit.
+        takes; ShapeError where network and data do not fit; ConfigError where a step takes more memory than is free.
     """
     rows = _check(data)
     batch_size = min(config.batch_size, rows)
@@ -219,6 +221,8 @@ def train(
     else:
         held = ready(data.x, data.y)
     loop = config.engine.loop(step_program, held, capacity)
+    weights = sum(p.nbytes for p in params.values())
+    check_step(loop.step_bytes, batch_size, sum(leaf.nbytes for leaf in flatten(everything)[0]) + COPIES * weights)
     done, carried = (0, loop.put(everything)) if start is None else (start[0], loop.put(start[1]))
     numbers = hyper_values(config.optimiser, config.penalties, config.update, steps)
     seen = list(dev_losses)
@@ -339,6 +343,18 @@ def initial_values(config: Config, data: Arrays | Streamed) -> tuple[dict[str, n
     first = config.network.init(np.random.default_rng(config.seed), Spec((1, *data.first()[0].shape[1:]), dtype))
     params, state = map_leaves(lambda leaf: leaf.astype(dtype), first)
     return params, state
+
+
+def parameter_bytes(config: Config, params: dict[str, Spec]) -> int:
+    """What a training holds of the parameters: the first ones, those that are trained, what the optimiser and an
+    average keep of them, and copies of the best. Other memory, such as that of a step, comes to it."""
+    total = 0
+    for path, spec in params.items():
+        small = np.zeros((1,) * spec.ndim, _dtype(config))
+        kept = config.optimiser.mover_of(path, small).init(small)
+        slots = sum(np.ndim(each) == spec.ndim for each in kept.values()) + (config.update.average is not None)
+        total += (2 + slots + COPIES) * math.prod(spec.shape) * _dtype(config).itemsize
+    return total
 
 
 def learning_rates(config: Config, start: int, count: int, rows: int, batch_size: int, steps: int) -> np.ndarray:

@@ -32,7 +32,7 @@ class Reference(Engine):
         return ReferenceLoop(self.compile(step.graph), step, data)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ReferenceLoop(Loop):
     """One step after the other, in Python."""
 

@@ -1,5 +1,6 @@
 """One process at a time trains in a folder."""
 
+import errno
 import fcntl
 import os
 import weakref
@@ -43,7 +44,7 @@ class Lock:
             flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_NONBLOCK
             handle = os.open(LOCK, flags, 0o666, dir_fd=self._folder)
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                _flock(handle)
                 held, named = os.fstat(handle), os.stat(LOCK, dir_fd=self._folder, follow_symlinks=False)
                 if os.path.samestat(held, named):  # else the process that held it has just removed it
                     os.ftruncate(handle, 0)
@@ -62,6 +63,14 @@ class Lock:
                 os.close(handle)
                 raise
             os.close(handle)
+
+
+def _flock(handle: int) -> None:
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:  # some file systems that lie on another machine know no locks; training goes on without
+        if error.errno not in (errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS):
+            raise
 
 
 def _release(folder: int, handle: int, owner: int) -> None:

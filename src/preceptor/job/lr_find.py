@@ -37,7 +37,7 @@ class _Growth(Schedule):
         return self.ratio ** np.minimum(progress * self.total / (self.steps - 1), 1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class RateTest:
     """What a range test found.
 

@@ -23,7 +23,7 @@ from preceptor.train.loop import JUDGED, Streamed
 PARTS = ("train", "dev", "test")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class PictureSurvey:
     """A set of pictures that was read, divided and looked at.
 

@@ -19,7 +19,7 @@ from preceptor.data.tables.names import find_column
 from preceptor.disk import Damaged, taken, write_folder
 from preceptor.engines import Engine, Native, choose_engine
 from preceptor.errors import ConfigError, DataError, ShapeError
-from preceptor.job.folder import Saved, check_out, commit, exists_already, not_written, packed, read_folder
+from preceptor.job.folder import CONFIG, Saved, check_out, commit, exists_already, not_written, packed, read_folder
 from preceptor.job.judging import figures, figures_as_json, figures_from_json
 from preceptor.job.source_files import files_of
 from preceptor.job.uncertainty import Sampler, spread
@@ -41,6 +41,7 @@ from preceptor.train.metric import Figure
 
 SOME_WORK = 2e8  # multiplications of a prediction: about 0.1 s of NumPy, as long as a plan of the native engine takes
 MUCH_WORK = 5e9  # multiplications of a prediction: about three seconds of NumPy, as long as XLA takes to start
+LOADS = 5  # of a folder that a training changes meanwhile
 
 
 @dataclass(frozen=True, eq=False)
@@ -322,9 +323,29 @@ def load(path: str | Path) -> Run:
 
     Raises: DataError where it is no run folder, or a file of it is damaged.
     """
+    path = Path(path)
+    for _ in range(LOADS):
+        seen = _stamp(path)
+        try:
+            return _checked(path)
+        except DataError as error:
+            wrong = error
+        if _stamp(path) == seen:  # else a training put a newer state there meanwhile
+            break
+    raise wrong
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    try:
+        found = os.stat(path / CONFIG)
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
+
+
+def _checked(path: Path) -> Run:
     from safetensors import SafetensorError
 
-    path = Path(path)
     try:
         return _loaded(read_folder(path))
     except (Damaged, OSError, ArithmeticError, AttributeError, LookupError, RecursionError, TypeError) as error:

@@ -176,7 +176,9 @@ class Settings:
         default=None, low=1, unit="devices", doc="Share each batch evenly; as many of all as can if left out."
     )
     precision: str = hyper(default="f32", choices=PRECISIONS, doc="Of the products: f32, bf16 with f32 sums, f64.")
-    own: dict[str, Any] = field(default_factory=dict)  # numbers of the chosen parts, wherever they were written
+    own: dict[str, Any] = field(
+        default_factory=dict, hash=False
+    )  # numbers of the chosen parts, wherever they were written
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "own", dict(self.own))

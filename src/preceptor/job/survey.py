@@ -49,7 +49,7 @@ MOST_LABELS = 10_000  # a class of a long table has a row in the sample, as long
 NOBODY = 3  # the part of a row without a target
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Survey:
     """A table that was read, divided and looked at.
 

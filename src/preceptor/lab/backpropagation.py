@@ -9,7 +9,7 @@ import numpy as np
 from preceptor.errors import ShapeError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Backpropagation:
     """What `delta_recursion` returns.
 

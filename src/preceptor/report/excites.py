@@ -58,7 +58,7 @@ def _of_members(y: Any, is_last: bool) -> Any:
     return ops.mean(y, 1) if is_last else ops.reshape(y[:, :1], (y.shape[0], y.shape[2]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Group:
     """The units of one layer.
 

@@ -105,7 +105,7 @@ def explain(function: Callable[..., Any], *args: Any, detail: str = "auto") -> E
     return _explain(run, with_steps=True)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class _Run:
     """A traced function with the numbers it was given, and the names found in it."""
 

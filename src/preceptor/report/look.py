@@ -37,7 +37,7 @@ MOST_FEATURES = 40  # of a table
 AFTER = tuple(getattr(module, name) for module in (activation, dropout, norm) for name in module.__all__)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Inside:
     """One network of a run, with its parameters and state."""
 

@@ -19,7 +19,7 @@ TITLE, WORDS, CAPTIONS = 20, 13, 11  # heights of letters
 SHAPE = 1.3  # height to width of a sheet at most, as long as its rows can stand in more columns
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Tile:
     """A small picture. Shapes: pixels (height, width, 1 or 3), uint8."""
 

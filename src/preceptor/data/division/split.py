@@ -12,7 +12,7 @@ PART_WORDS = {"train": 0, "training": 0, "dev": 1, "development": 1, "validation
 PART_WORDS |= {"test": 2, "testing": 2}
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Split:
     """Row numbers of the three parts, each sorted; together every row exactly once.
 

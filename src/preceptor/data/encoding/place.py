@@ -7,7 +7,7 @@ import numpy as np
 from preceptor.errors import DataError
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Place:
     """What errors call a table and its rows.
 

@@ -21,7 +21,7 @@ CIFAR_SIDE = 32
 UNSIGNED_BYTE = 8  # the element type of IDX files, third byte of their magic number
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Stored:
     """Pictures read whole.
 

@@ -20,7 +20,7 @@ COMMON_SHAPE = 0.9  # share of the pictures that must have one shape for it to b
 CHUNK = 64  # pictures that a thread takes at a time
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class FilePixels:
     """Pixels that stay in their files and are decoded when they are asked for.
 
@@ -44,7 +44,7 @@ class FilePixels:
             return decode(file, self.height, self.width, self.channels, int(self.orientations[row]))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Inspected:
     """The pictures of a set that can be read.
 

@@ -21,7 +21,7 @@ class Column(NamedTuple):
     sense: str = ""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Table:
     """Named columns of equal length, in order.
 

@@ -137,7 +137,7 @@ def _as(value: Any, dtype: np.dtype) -> np.ndarray:
     return array.reshape(np.shape(value))
 
 
-@dataclass
+@dataclass(eq=False)
 class _Segments:
     """The memory that a plan is given with each run: those of fixed arrays, and those whose address comes later."""
 

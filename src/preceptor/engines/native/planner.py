@@ -32,7 +32,7 @@ OVER_ROWS, OVER_ALL = 0, 1
 FEW = 8  # a group waits for what takes an eighth of its own work, or less
 
 
-@dataclass
+@dataclass(eq=False)
 class Plan:
     """What the executor is made of, and what is said about it."""
 

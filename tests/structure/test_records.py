@@ -40,16 +40,8 @@ def test_what_a_user_holds_is_compared_copied_and_hashed():
     fitting = prepare(frame, make_settings({"target": "y", "epochs": 1, "hidden": 4, "engine": "reference"}))
     record = next(fitting.records())
     run = fitting.finish()
-    held = [
-        fitting,
-        record,
-        run,
-        fitting.settings,
-        fitting.seen,
-        fitting.seen.table,
-        fitting.seen.parts,
-        fitting.encoded,
-    ]
+    seen = fitting.seen
+    held = [fitting, record, run, fitting.settings, seen, seen.table, seen.parts, fitting.encoded]
     held += [fitting.data, fitting.config, run.network, run.loss, run.preprocessor, run.test["accuracy"]]
     for each in held:
         assert each == each

@@ -3,6 +3,7 @@
 import ast
 import subprocess
 import sys
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -37,6 +38,8 @@ ORDER = (
 )
 DATA_MAY_IMPORT = {"errors", "hyper", "words", "data"}
 CORE = ("ops", "graph", "autodiff", "engines")
+ROOMS = ("stream", "tables", "division", "encoding", "pictures")  # of data: one imports only from those to its left
+MOST_LINES = 500  # of a file without a reason for more in its first comment
 
 
 def stage(file: Path) -> str:
@@ -71,6 +74,34 @@ def test_a_package_imports_only_from_those_to_its_left(file):
         assert ORDER.index(other) <= ORDER.index(own), f"{file.name}:{line}: {own} must not import {module}"
         if own == "data":
             assert other in DATA_MAY_IMPORT, f"{file.name}:{line}: data must not import {module}"
+
+
+@pytest.mark.parametrize("file", sorted((ROOT / "data").rglob("*.py")), ids=lambda f: str(f.relative_to(ROOT)))
+def test_a_room_of_data_imports_only_from_those_to_its_left(file):
+    own = file.relative_to(ROOT / "data").parts[0].removesuffix(".py")
+    if own == "__init__":
+        return
+    for line, module in imports(file):
+        if module.startswith("preceptor.data."):
+            other = module.split(".")[2]
+            assert ROOMS.index(other) <= ROOMS.index(own), f"{file.name}:{line}: {own} must not import {module}"
+
+
+def test_no_file_imports_itself_by_way_of_others():
+    names = {".".join(file.relative_to(ROOT.parent).with_suffix("").parts): file for file in FILES}
+    arrows = {}
+    for name, file in names.items():
+        if file.name != "__init__.py":
+            found = {module if module in names else module.rpartition(".")[0] for _, module in imports(file)}
+            arrows[name] = {other for other in found if other in names and other != name}
+    graph = TopologicalSorter(arrows)
+    graph.prepare()  # raises CycleError, which names the files
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda f: str(f.relative_to(ROOT)))
+def test_a_long_file_says_why(file):
+    text = file.read_text()
+    assert len(text.splitlines()) <= MOST_LINES or text.startswith(f"# Over {MOST_LINES} lines: "), file
 
 
 def test_only_one_file_imports_jax():

@@ -38,7 +38,15 @@ ORDER = (
 )
 DATA_MAY_IMPORT = {"errors", "hyper", "words", "data"}
 CORE = ("ops", "graph", "autodiff", "engines")
-ROOMS = ("stream", "affine", "tables", "division", "encoding", "pictures")  # of data: one imports only from those to its left
+ROOMS = (
+    "stream",
+    "saved",
+    "affine",
+    "tables",
+    "division",
+    "encoding",
+    "pictures",
+)  # of data: one imports only from those to its left
 MOST_LINES = 500  # of a file without a reason for more in its first comment
 
 

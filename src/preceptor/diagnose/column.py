@@ -71,7 +71,7 @@ class Column:
     @cached_property
     def is_identifier(self) -> bool:
         """Whether it numbers the rows: whole, each once, in increasing order or without a gap."""
-        values = self.present
+        values = self.values if self.values.dtype.kind in "iu" else self.present  # float64 would make long ones equal
         if not self.is_number or len(values) < COPY_ROWS or len(values) < len(self.values):
             return False
         low, high = values.min(), values.max()

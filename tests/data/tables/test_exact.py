@@ -215,6 +215,9 @@ def test_names_that_stand_twice_can_be_used(tmp_path):
         "other (3)": [4, 8],
     }
     assert table.notes == ("Columns that share a name are numbered: 'other' to 'other (3)'.",)
+    path = tmp_path / "t.parquet"
+    pa.parquet.write_table(pa.Table.from_arrays([pa.array([1]), pa.array([2])], names=["a", "a"]), path)
+    assert {name: values.tolist() for name, values in read(path).columns.items()} == {"a": [1], "a (2)": [2]}
     frame = pd.DataFrame([[1, 2]], columns=["a", "a"])
     assert list(read(frame).columns) == ["a", "a (2)"]
 

@@ -28,10 +28,12 @@ class Described:
     """What a Parquet file says of itself.
 
     Args:
-        types: name of a column -> its type.
+        names: of the columns, as they stand in the file.
+        types: what duckdb calls a column -> its type.
         rows: how many; `largest_group`: how many at most lie in one row group.
     """
 
+    names: list[str]
     types: dict[str, str]
     rows: int
     largest_group: int
@@ -44,9 +46,12 @@ def describe(path: Path) -> Described:
         where = [without_pattern(path)]
         source = connection.execute("SELECT * FROM read_parquet($1, hive_partitioning=false) LIMIT 0", where)
         types = {column[0]: str(column[1]) for column in source.description}
+        schema = connection.execute("SELECT name FROM parquet_schema($1)", where).fetchall()[1:]
+        # duckdb calls the second "a" "a_1"; columns with parts are refused later, by the names that it has for them.
+        names = [str(each[0]) for each in schema] if len(schema) == len(types) else list(types)
         rows = connection.execute("SELECT num_rows FROM parquet_file_metadata($1)", where).fetchall()[0][0]
         groups = connection.execute("SELECT max(row_group_num_rows) FROM parquet_metadata($1)", where).fetchall()[0][0]
-        return Described(types, int(rows), int(groups or 0))
+        return Described(names, types, int(rows), int(groups or 0))
     finally:
         connection.close()
 
@@ -74,7 +79,7 @@ def read_parquet(
 
     try:
         described = describe(path)
-        names, notes = told_apart(described.types)
+        names, notes = told_apart(described.names)
         rows, kinds = described.rows, dict(zip(names, described.types.values(), strict=True))
         sources = dict(zip(names, map(identifier, described.types), strict=True))
         if rows == 0:

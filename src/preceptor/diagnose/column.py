@@ -74,7 +74,7 @@ class Column:
         values = self.values if self.values.dtype.kind in "iu" else self.present  # float64 would make long ones equal
         if not self.is_number or len(values) < COPY_ROWS or len(values) < len(self.values):
             return False
-        low, high = values.min(), values.max()
+        low, high = values.min().item(), values.max().item()
         if high - low < len(values) - 1 or values[0] != math.floor(values[0]):
             return False
         rising = bool((np.diff(values) > 0).all())

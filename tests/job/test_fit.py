@@ -384,3 +384,87 @@ def test_a_bundled_table_knows_its_target_and_another_may_be_named():
     run = fit("iris", "petal_width", **QUICK)
     assert run.preprocessor.target == "petal_width"
     assert list(run.test) == ["rmse", "mae", "r2"]
+
+
+# What is kept, and when it ends --------------------------------------------------------------------------------------
+
+
+def ended(**given):
+    fitting = prepare("iris", make_settings({"hidden": (4,), "engine": "reference", "epochs": 3} | given))
+    for _ in fitting.records():
+        pass
+    return fitting
+
+
+@pytest.mark.parametrize(
+    "given, sentence",
+    [
+        ({}, "All epochs done; the weights with the lowest dev loss are kept."),
+        ({"dev_share": 0}, "All epochs done; the last weights are kept."),
+        (
+            {"tolerance": 10.0},
+            "Stopped, for the train loss changed by no more than the tolerance; the weights with the lowest dev loss "
+            "are kept.",
+        ),
+        (
+            {"learning_rate": 1e30, "optimiser": "sgd", "dev_share": 0},
+            "The loss or a weight became infinite or not a number; the first weights are kept. Try a smaller learning "
+            "rate.",
+        ),
+    ],
+)
+def test_the_sentence_says_what_is_kept(given, sentence):
+    fitting = ended(**given)
+    assert fitting.ending == sentence
+    assert fitting.finish().facts["outcome"] == sentence
+    assert fitting.outcome.is_told_by(sentence)
+
+
+def test_a_tolerance_ends_training_where_the_train_loss_hardly_changes():
+    fitting = ended(tolerance=0.01, epochs=200, patience=200, schedule="constant", learning_rate=0.01)
+    losses = [entry["train_loss"] for entry in fitting.history]
+    changes = np.abs(np.diff(losses))
+    assert fitting.outcome is Outcome.CONVERGED
+    assert 3 < len(losses) < 200
+    assert changes[-1] <= 0.01 < changes[:-1].min()
+
+
+def test_labels_are_smoothed_where_nobody_chose_a_loss_and_by_as_much_as_was_asked():
+    smoothing = lambda **given: make_settings(given).make_loss(3)
+    assert smoothing(members=4).loss.label_smoothing == 0.1
+    assert smoothing(members=4, loss="softmax-cross-entropy").loss.label_smoothing == 0
+    assert smoothing(members=4, label_smoothing=0.0).loss.label_smoothing == 0
+    assert smoothing(members=4, label_smoothing=0.3).loss.label_smoothing == 0.3
+    assert smoothing(label_smoothing=0.3).label_smoothing == 0.3
+    assert smoothing().label_smoothing == 0
+
+
+def test_the_quadratic_loss_on_classes_is_that_of_the_course():
+    """E, "Cross-entropy vs. Quadratic loss": J = 1/2 (y - y*)², y = 1 / (1 + e^-z), worked out in NumPy."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(40, 2))
+    label = (x[:, 0] + 0.3 * rng.normal(size=40) > 0).astype(int)
+    table = {"a": x[:, 0], "b": x[:, 1], "y": np.array(["no", "yes"])[label]}
+    given = {"target": "y", "model": "logistic", "loss": "quadratic", "optimiser": "sgd", "schedule": "constant"}
+    given |= {"learning_rate": 0.5, "engine": "reference", "precision": "f64", "dev_share": 0}
+    fitting = prepare(table, make_settings(given | {"epochs": 30, "batch_size": 400}))
+    *_, record = fitting.records()
+    assert fitting.config.loss == nn.Brier()
+    data, w, b = fitting.data, np.zeros(2), 0.0
+    for _ in range(30):
+        y = 1 / (1 + np.exp(-(data.x @ w + b)))
+        slope = (y - data.y) * y * (1 - y)
+        w, b = w - 0.5 * (slope[:, None] * data.x).mean(0), b - 0.5 * slope.mean()
+    kept = record.snapshot()["params"]
+    np.testing.assert_allclose(kept["output/weight"][:, 0], w, rtol=1e-6)
+    np.testing.assert_allclose(kept["output/bias"], [b], rtol=1e-6)
+    assert make_settings({"loss": "quadratic"}).make_loss(5).outputs(5) == 5
+
+
+def test_overfitting_is_seen_in_the_history():
+    """Random labels: the train loss falls, the dev loss, by the same measure, rises."""
+    rng = np.random.default_rng(0)
+    table = {f"x{i}": rng.normal(size=120) for i in range(10)} | {"y": rng.integers(0, 2, 120).astype(str)}
+    history = fit(table, "y", members=4, epochs=60, patience=60, drop_rate=0.0, engine="native").history
+    assert history[-1]["train_loss"] < 0.3 < 0.7 < history[-1]["dev_loss"]
+    assert all(entry["objective"] > entry["train_loss"] for entry in history[5:])  # smoothed labels cost

@@ -11,11 +11,12 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 import preceptor as pr
 from preceptor import nn
-from preceptor.data import order
+from preceptor.data import Stream, order
 from preceptor.engines import Native, Reference, Xla
 from preceptor.errors import DataError
 from preceptor.train import L2, SGD, Adam, AdamW, Arrays, Config, Cosine, Momentum, RMSProp, loop, train
-from preceptor.train.loop import Evaluator, initial_values, learning_rates
+from preceptor.train.loop import Evaluator, Streamed, initial_values, learning_rates
+from preceptor.train.step import first_state
 
 STEPS = 50
 
@@ -396,3 +397,126 @@ def test_keys_of_layers_differ(blobs):
     x = np.ones((1, 4000))
     y, _ = network.apply({}, {}, x, train=True, key=pr.key(1))
     assert abs(float(np.mean(y != 0)) - 0.25) < 0.03
+
+
+# What is looked at ---------------------------------------------------------------------------------------------------
+
+
+@EVERY
+@pytest.mark.parametrize(
+    "target",
+    [lambda y: y + 5, lambda y: y - 1, lambda y: y + 2**40, lambda y: y + 0.0],
+    ids=["more", "less", "far", "fractions"],
+)
+def test_labels_that_are_none_are_refused_before_the_first_step(blobs, engine, target):
+    x, y = blobs
+    for data in (Arrays(x, target(y)), Arrays(x, y, x[:5], target(y[:5])), Streamed(Listed(x, target(y)))):
+        with pytest.raises(DataError, match=r"^train: (dev )?targets: SoftmaxCrossEntropy received .* required"):
+            list(train(config_of(engine=engine, epochs=1), data))
+
+
+class Listed(Stream):
+    """Rows held as arrays, in their order."""
+
+    def __init__(self, x, y):
+        self.x, self.y = x, y
+
+    @property
+    def rows(self):
+        return len(self.x)
+
+    def fingerprint(self):
+        return b""
+
+    def fetch(self, start, count):
+        chosen = np.arange(start, start + count) % len(self.x)
+        return {"x": self.x[chosen], "y": self.y[chosen]}
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, 1e39], ids=["nan", "inf", "beyond float32"])
+def test_inputs_that_are_not_finite_are_refused(blobs, bad):
+    x, y = blobs
+    broken = x.astype(np.float64)
+    broken[3, 1] = bad
+    for data in (Arrays(broken, y), Arrays(x, y, broken, y), Streamed(Listed(broken, y))):
+        with pytest.raises(
+            DataError, match=r"^train: (dev )?inputs: 1 of \d+ numbers are missing, infinite or too large"
+        ):
+            list(train(config_of(engine=Native("f32"), epochs=1), data))
+
+
+@EVERY
+def test_weights_that_are_no_numbers_are_seen_though_the_loss_is_one(blobs, engine):
+    """A unit that passes nothing on hides from the loss what became of its weights."""
+    x, y = blobs
+    network = nn.mlp((4,), 3)
+    config = config_of(network, engine=engine, epochs=1)
+    _, state = initial_values(config, Arrays(x, y))
+    for path in ("hidden1/weight", "output/bias"):
+        broken = {name: p.copy() for name, p in initial_values(config, Arrays(x, y))[0].items()}
+        broken[path].flat[0] = np.nan
+        start = first_state(broken, state, config.optimiser, config.seed)
+        record = next(iter(train(config, Arrays(x, y), (0, start))))
+        assert not record.is_finite
+    record = next(iter(train(config, Arrays(x, y))))
+    assert record.is_finite
+
+
+def test_the_size_of_weights_is_what_tells(blobs):
+    for engine in (Reference("f32"), Native("f32"), Xla("f32")):
+        values = {"params": {"w": np.array([[1.0, -2.0]], np.float32)}, "state": {"m": np.array([3.0], np.float32)}}
+        size = loop.weight_size(engine, values)
+        assert size(values) == 6
+        for part, path in (("params", "w"), ("state", "m")):
+            for bad in (np.nan, np.inf, -np.inf):
+                broken = {each: {name: v.copy() for name, v in values[each].items()} for each in values}
+                broken[part][path].flat[0] = bad
+                assert not math.isfinite(size(broken))
+
+
+@EVERY
+def test_train_and_dev_loss_are_one_measure(blobs, engine):
+    """Of the same rows they are the same number, whatever training does at random and however labels are smoothed."""
+    x, y = blobs
+    loss = nn.MemberLoss(nn.SoftmaxCrossEntropy(label_smoothing=0.2))
+    network = nn.mlp((16,), 3, members=3, drop_rate=0.3)
+    *_, record = train(config_of(network, loss, engine=engine), Arrays(x, y, x, y))
+    assert record.train_loss == pytest.approx(record.dev_loss, rel=1e-6)
+    kept = record.snapshot()
+    outputs, _ = network.apply(kept["params"], kept["state"], x.astype(np.float32), train=False, key=None)
+    shares = np.exp(outputs) / np.exp(outputs).sum(2, keepdims=True)
+    assert record.train_loss == pytest.approx(-np.log(shares.mean(1)[np.arange(len(y)), y]).mean(), rel=1e-4)
+    assert record.objective > 1.2 * record.train_loss
+
+
+def test_judged_rows_are_drawn_once_and_no_more_than_dev_has(blobs):
+    x, y = blobs
+    seen = []
+    for judged in (1000, 12, 0):
+        *_, record = train(config_of(epochs=1), Arrays(x, y, x[:20], y[:20]), judged=judged)
+        seen.append(record.train_loss)
+    kept = record.snapshot()
+    for loss, count in zip(seen[:2], (20, 12), strict=True):
+        rows = np.sort(order(0, 0, count, 50))
+        outputs, _ = config_of().network.apply(kept["params"], kept["state"], x[rows], train=False, key=None)
+        assert loss == pytest.approx(np.mean(nn.SoftmaxCrossEntropy()(outputs, y[rows])), rel=1e-9)
+    assert seen[2] is None
+    *_, record = train(config_of(epochs=1), Streamed(Listed(x, y), x[:20], y[:20]))
+    assert record.train_loss > 0
+
+
+@EVERY
+@pytest.mark.parametrize("initialiser", [nn.Constant(0.0), nn.Constant(0.3)], ids=["zero", "constant"])
+@pytest.mark.parametrize("members", [1, 3])
+def test_units_that_begin_equal_stay_equal(blobs, engine, initialiser, members):
+    """Course, "Weight initialization": the same weights in, the same out, the same gradient, for ever."""
+    x, y = blobs
+    network = nn.mlp((8, 6), 3, activation=nn.Tanh(), initialiser=initialiser, members=members, waves=4, numbers=(0, 1))
+    loss = nn.MemberLoss() if members > 1 else nn.SoftmaxCrossEntropy()
+    params = after(config_of(network, loss, engine=engine), Arrays(x, y))
+    moved = 0.0
+    for path in ("hidden1/weight", "hidden2/weight"):
+        assert np.ptp(params[path], -1).max() == 0
+        moved += np.abs(params[path] - initialiser.value).max()
+    assert np.ptp(params["output/weight"], -2).max() == 0
+    assert moved > 0.01 or initialiser.value == 0

@@ -343,3 +343,28 @@ def test_class_figures_refuses(probabilities, labels, classes, text):
 def test_number_figures_refuses(predictions, targets, text):
     with pytest.raises(DataError, match=f"^number_figures: {text}"):
         number_figures(predictions, targets)
+
+
+# Top-5 ---------------------------------------------------------------------------------------------------------------
+
+
+def test_top5_error_is_scikit_learns():
+    from sklearn.metrics import top_k_accuracy_score
+
+    rng = np.random.default_rng(0)
+    p = rng.dirichlet(np.ones(12), 300)
+    y = np.where(rng.random(300) < 0.5, p.argmax(1), rng.integers(0, 12, 300))
+    found = class_figures(p, y, range(12))["top5_error"]
+    expected = 1 - top_k_accuracy_score(y, p, k=5, labels=range(12))
+    assert found.value == pytest.approx(expected, abs=1e-12)
+    assert 0.1 < expected < 0.5
+    share = class_figures(np.stack([1 - p[:, 0], p[:, 0]], 1), np.zeros(300, int), range(2))["accuracy"]
+    assert found.low < found.value < found.high
+    assert share.rows == found.rows == 300
+
+
+def test_top5_error_of_equals_and_of_margins():
+    p = np.full((3, 8), 1 / 8)
+    assert class_figures(p, np.array([4, 5, 0]), range(8))["top5_error"].value == pytest.approx(1 / 3)
+    assert "top5_error" not in class_figures(np.eye(8)[[0, 1]], np.array([0, 1]), range(8))  # decisions of a margin
+    assert "top5_error" not in class_figures(np.full((2, 5), 0.2), np.array([0, 1]), range(5))

@@ -61,7 +61,8 @@ class L2(Penalty):
 
     Formula: weight / 2 * sum of p²; its gradient is weight * p.
     Reading: a Gaussian prior on the weights of variance 1 / (weight * rows), when the loss is a mean over rows.
-    Differs: scikit-learn divides its alpha by the batch; material C writes lambda / (2 m).
+    Differs: scikit-learn divides its alpha by the batch; material C writes lambda / (2 m), and lambda without 1 / m in
+        its accumulated gradient.
     """
 
     def measure(self, p: Any) -> Any:
@@ -81,7 +82,8 @@ class L1(Penalty):
     Source: Parikh and Boyd 2014, sections 4.2 and 6.5.2 (soft threshold); in the metric of the optimiser: Lee et al.
         2014.
     Differs: course material D moves by weight * sgn(w), PyTorch and Keras likewise: weights then swing around 0 by
-        learning_rate * weight and are never 0. A mean of the weights (EMA, SWA) of which some were not 0 is not 0.
+        learning_rate * weight and are never 0. Of its example, [1 0 0 0] and [0.25 0.25 0.25 0.25], L1 prefers neither:
+        both have the norm 1. A mean of the weights (EMA, SWA) of which some were not 0 is not 0.
     """
 
     is_smooth: ClassVar[bool] = False

@@ -53,6 +53,11 @@ def command(
     """Trains a network on DATA: a table in a file (.csv, .tsv, .parquet, .jsonl, .npy, .npz, packed or not), digits,
     iris, or pictures: a folder or zip file with a sub-folder for each class, IDX or CIFAR files.
 
+    The words of --activation, --initialiser, --loss, --optimiser, --schedule, --average and --augment take their
+    numbers behind colons: leaky-relu:slope=0.1, pad-crop:pixels=2:border=black, or in their order, rotate:30. All but
+    those of --augment are options of their own as well: --slope 0.1. What the model or the data have no use for is
+    refused.
+
     A run that was broken off, by Ctrl-C or by the machine, goes on with --resume RUN and ends in the same bits as one
     that never was; its settings are those it was begun with.
 

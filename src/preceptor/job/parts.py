@@ -5,7 +5,7 @@ The words are the classes of a module, their numbers the fields: nothing is regi
 """
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
@@ -87,12 +87,13 @@ def own_numbers(*names: str) -> dict[str, OwnNumber]:
     return found
 
 
-def takers(name: str) -> Iterator[str]:
-    """Those that take a number, as one would write them: "optimiser momentum"."""
-    for family, classes in (FAMILIES | {"augment": AUGMENTATIONS}).items():
-        for word, cls in classes.items():
-            if name in numbers_of(cls):
-                yield f"{family} {word}"
+def takers(name: str) -> dict[str, list[str]]:
+    """The words that take a number, by the setting that they are words of."""
+    found = {
+        family: [word for word, cls in classes.items() if name in numbers_of(cls)]
+        for family, classes in (FAMILIES | {"augment": AUGMENTATIONS}).items()
+    }
+    return {family: having for family, having in found.items() if having}
 
 
 def augmentations_text(steps: Sequence[changes.Augmentation | changes.Mixer]) -> str:

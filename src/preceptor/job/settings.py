@@ -3,7 +3,6 @@
 import difflib
 import inspect
 import os
-from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, field
 from typing import Any
@@ -240,14 +239,15 @@ class Settings:
     def _check_own(self) -> None:
         """Every number belongs to a chosen part, which checks its value."""
         for name in self.own:
-            families = dict.fromkeys(each.split()[0] for each in takers(name) if each.split()[0] in FAMILIES)
-            chosen = {word: FAMILIES[family][word] for family in families for word in self._words(family)}
+            having = takers(name)
+            chosen = {word: FAMILIES[each][word] for each in having if each in FAMILIES for word in self._words(each)}
             if any(name in numbers_of(cls) for cls in chosen.values()):
                 continue
             takes = "; ".join(f"{word} takes {numbers_text(cls)}" for word, cls in chosen.items())
+            whose = "; ".join(f"{family} {', '.join(each)}" for family, each in having.items())
             raise ConfigError(
-                f"Settings: {name} is a number of {', '.join(takers(name)) or 'nothing'}; "
-                f"{takes or f'no {next(iter(families), name)} is chosen'}. Choose one that has it, or leave it out."
+                f"Settings: {name} is a number of {whose or 'nothing'}; "
+                f"{takes or f'no {next(iter(having), name)} is chosen'}. Choose one that has it, or leave it out."
             )
 
     def _check_division(self) -> None:
@@ -465,8 +465,7 @@ def make_settings(given: dict[str, Any]) -> Settings:
 
 def _hint(name: str) -> str:
     """What was probably meant by a name that is none."""
-    having: Iterable[str] = takers(name)
-    if of := [each.removeprefix("augment ") for each in having]:
+    if of := takers(name).get("augment"):
         return f"It is a number of {', '.join(of)}: augment={of[0]}:{name}=..."
     near = difflib.get_close_matches(name, [*(each.name for each, _ in hyper_fields(Settings)), *own_numbers()], 1)
     return f"Did you mean {near[0]}?" if near else "See preceptor fit --help."

@@ -93,3 +93,28 @@ def test_times_with_a_zone_and_without_are_not_taken_for_each_other():
             made.transform(other)
         gone = Table("gone", {"when": np.full(2, np.datetime64("NaT", "s"))})
         assert np.isfinite(made.transform(gone)).all()
+
+
+@pytest.mark.parametrize(
+    "zoned, values, text",
+    [
+        (
+            True,
+            ["2024-01-01T10:00+02:00", "2024-01-02T10:00"],
+            "holds '2024-01-02T10:00' in data row 2; a date such as 2024-01-31T10:00\\+02:00 is needed",
+        ),
+        (
+            False,
+            ["2024-01-02T10:00", "2024-01-01T10:00+02:00"],
+            r"holds '2024-01-01T10:00\+02:00' in data row 2; a date "
+            "such as 2024-01-31 is needed",
+        ),
+    ],
+)
+def test_nor_in_one_column_that_has_both(zoned, values, text):
+    times = np.datetime64("2024-01-01", "s") + np.arange(8) * 5_000
+    table = Table("t", {"when": times, "y": np.arange(8.0)}, senses={"when": ZONED} if zoned else {})
+    made = fit_preprocessor(table, "y", ROWS, kind="number")
+    with pytest.raises(DataError, match=text):
+        made.transform(Table("new", {"when": texts(values)}))
+    assert np.isfinite(made.transform(Table("new", {"when": texts([values[0], None])}))).all()

@@ -8,6 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from preceptor.data.encoding.place import Place, wrong_width
+from preceptor.data.tables.dates import ZONED_ISO, in_utc
 from preceptor.data.tables.table import ZONED, Table
 from preceptor.errors import DataError
 
@@ -70,7 +71,7 @@ class Dates:
     def prepare(self, where: Place, column: np.ndarray) -> np.ndarray:
         """The column as days since 1970 and the places in the cycles. Shapes: (row,) -> (row, 1 + cycle)."""
         if column.dtype.kind != "M":
-            column = _as_dates(where, self.name, column)
+            column = _as_dates(where, self.name, column, self.zoned)
         return np.stack([_days(column), *(_turn(column, cycle) for cycle in self.cycles)], 1)
 
     def fill(self, out: np.ndarray, values: np.ndarray) -> None:
@@ -113,21 +114,24 @@ def _turn(column: np.ndarray, cycle: str) -> np.ndarray:
     return (np.floor(days) + 3) % 7 / 7 if cycle == "week" else days % 1  # 1970 began on a Thursday
 
 
-def _as_dates(where: Place, name: str, column: np.ndarray) -> np.ndarray:
+def _as_dates(where: Place, name: str, column: np.ndarray, zoned: bool) -> np.ndarray:
     """A column as dates, where a table of few rows happens to hold them as text, or holds none at all."""
     if column.ndim != 1:
         raise wrong_width(where, name, column, None)
     dates = np.full(len(column), np.datetime64("NaT", "s"))
+    example = "2024-01-31T10:00+02:00" if zoned else "2024-01-31"
     for row, value in enumerate(column.tolist()):
         if value is None or value != value:
             continue
         try:
-            dates[row] = np.datetime64(value if isinstance(value, str) else "", "s")
+            text = value if isinstance(value, str) else ""
+            if bool(ZONED_ISO.fullmatch(text)) == zoned:
+                dates[row] = in_utc(text) if zoned else np.datetime64(text, "s")
         except ValueError:
             dates[row] = np.datetime64("NaT", "s")
         if np.isnat(dates[row]):
             raise DataError(
-                f"{where}: column {name!r} holds {value!r} in {where.row(row)}; a date such as 2024-01-31 is "
+                f"{where}: column {name!r} holds {value!r} in {where.row(row)}; a date such as {example} is "
                 "needed, as in the training rows. Mend the value, or leave it empty where it is not known."
             )
     return dates

@@ -55,7 +55,7 @@ inline void multiply_tile(const Strip& s, int64_t row, int64_t tile, int64_t til
             Vector sum = sums[i][j];
             if (s.accumulate) sum += get(to, j);
             sum += bias[j];
-            if (s.relu) sum = sum > 0 ? sum : Vector{};
+            if (s.relu) sum = sum <= 0 ? Vector{} : sum;  // NaN goes on
             if (!whole && j + 1 == vectors) {
                 store_part(sum, to + j * lanes, part);
             } else {

@@ -45,7 +45,7 @@ inline float minimum(float a, float b) { return choose((a < b) | (a != a), a, b)
 inline float negative(float a) { return -a; }
 inline float square_root(float a) { return __builtin_sqrtf(a); }
 inline float sign(float a) { return a > 0.0f ? 1.0f : a < 0.0f ? -1.0f : a == 0.0f ? 0.0f : a; }
-inline float threshold(float a) { return truth(a >= 0.0f); }
+inline float threshold(float a) { return a != a ? a : truth(a >= 0.0f); }
 inline float equal(float a, float b) { return truth(a == b); }
 inline float less(float a, float b) { return truth(a < b); }
 inline float less_equal(float a, float b) { return truth(a <= b); }
@@ -54,8 +54,8 @@ inline float logical_and(float a, float b) { return truth((a != 0.0f) & (b != 0.
 inline float logical_or(float a, float b) { return truth((a != 0.0f) | (b != 0.0f)); }
 inline float where(float a, float b, float c) { return a != 0.0f ? b : c; }
 inline float multiply_add(float a, float b, float c) { return a * b + c; }
-inline float relu(float a) { return a > 0.0f ? a : 0.0f; }
-inline float relu_mask(float a, float b) { return a > 0.0f ? b : 0.0f; }
+inline float relu(float a) { return a <= 0.0f ? 0.0f : a; }  // NaN goes on
+inline float relu_mask(float a, float b) { return a <= 0.0f ? 0.0f : b; }
 inline float square(float a) { return a * a; }
 inline float copy(float a) { return a; }
 

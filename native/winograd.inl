@@ -124,7 +124,7 @@ template <typename Transform>
         transform_square<Transform>([&](int i) { return load(from + i * step + c); },
                                     [&](int i, Vector value) {
                                         value += more;
-                                        store(relu ? (value > 0 ? value : Vector{}) : value, y[i] + c);
+                                        store(relu ? (value <= 0 ? Vector{} : value) : value, y[i] + c);
                                     });
     }
     if (c == count) return;

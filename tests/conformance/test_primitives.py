@@ -247,8 +247,7 @@ ROWS = (
         "relu",
         lambda x: np.maximum(x, 0),
         apart(2, 3),
-        primitive="where",
-        special=(((np.array([1.0, -2.0, 3.0, -1.0]),), np.array([1.0, 0.0, 3.0, 0.0])),),
+        special=(((np.array([1.0, -2.0, 3.0, -1.0]),), np.array([1.0, 0.0, 3.0, 0.0])), ((np.nan,), np.nan)),
     ),
     elementwise(
         "log_sigmoid",
@@ -265,7 +264,7 @@ ROWS = (
         lambda x: np.heaviside(x, 1.0),
         X,
         smooth=False,
-        special=(((np.array([-2.0, 0.0, 5.0]),), np.array([0.0, 1.0, 1.0])),),
+        special=(((np.array([-2.0, 0.0, 5.0]),), np.array([0.0, 1.0, 1.0])), ((np.nan,), np.nan)),
     ),
     # Comparison, logic, choice
     compare("equal", np.equal, "equal", (((1.0, 1.0), True), ((np.nan, np.nan), False))),

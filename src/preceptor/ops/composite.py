@@ -14,7 +14,6 @@ __all__ = [
     "log_softmax",
     "logsumexp",
     "outer",
-    "relu",
     "softmax",
     "square",
 ]
@@ -23,11 +22,6 @@ __all__ = [
 def square(x: Any) -> Any:
     """x * x."""
     return elementwise.multiply(x, x)
-
-
-def relu(x: Any) -> Any:
-    """max(x, 0). The derivative at 0 is taken as 0, as in the lectures and in PyTorch."""
-    return elementwise.where(elementwise.greater(x, 0), x, 0)
 
 
 def clip(x: Any, low: Any, high: Any) -> Any:

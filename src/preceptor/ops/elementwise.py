@@ -33,6 +33,7 @@ __all__ = [
     "negative",
     "not_equal",
     "power",
+    "relu",
     "sigmoid",
     "sign",
     "sin",
@@ -190,16 +191,16 @@ maximum = Primitive(
     run=lambda xp, x, y: xp.maximum(x, y),
     align=_no_booleans,
     vjp=lambda g, out, x, y: (g * _share(x, y), g * _share(y, x)),
-    doc="The larger of x and y. At x = y each gets half of the derivative, as in PyTorch.",
+    doc="The larger of x and y; NaN where either is. At x = y each gets half of the derivative, as in PyTorch.",
 )
 
 
 def _share(x: Any, y: Any) -> Any:
-    return where(less(y, x), np.asarray(1, x.dtype), where(equal(x, y), np.asarray(0.5, x.dtype), 0))
+    return where(less(x, y), 0, where(equal(x, y), np.asarray(0.5, x.dtype), np.asarray(1, x.dtype)))
 
 
 def minimum(x: Any, y: Any) -> Any:
-    """The smaller of x and y; at x = y each gets half of the derivative."""
+    """The smaller of x and y; NaN where either is. At x = y each gets half of the derivative."""
     x, y = _no_booleans(x, y)  # here, for `negative` would make a strong float64 of a Python number
     return negative(maximum(negative(x), negative(y)))
 
@@ -302,6 +303,15 @@ softplus = Primitive(
     doc="log(1 + e^x) without overflow: the smooth form of max(x, 0).",
 )
 
+relu: Primitive = Primitive(
+    "relu",
+    spec=same,
+    run=lambda xp, x: xp.maximum(x, 0),
+    align=_number,
+    vjp=lambda g, out, x: (where(less_equal(x, 0), 0, g),),
+    doc="max(x, 0); NaN stays NaN. The derivative at 0 is taken as 0, as in the lectures and in PyTorch.",
+)
+
 erf = Primitive(
     "erf",
     spec=same,
@@ -334,11 +344,11 @@ sign = Primitive(
 threshold = Primitive(
     "threshold",
     spec=same,
-    run=lambda xp, x: (x >= 0).astype(x.dtype),
+    run=lambda xp, x: xp.where(x == x, (x >= 0).astype(x.dtype), x),
     align=_as_float,
     vjp=None,
     reason="it is flat everywhere and jumps at 0; a smooth unit (tanh, sigmoid) has one",
-    doc="1 where x >= 0, else 0: the perceptron's unit. Not differentiable: nothing could be learned through it.",
+    doc="1 where x >= 0, else 0: the perceptron's unit; NaN stays NaN. Not differentiable: nothing could be learned.",
 )
 
 # Comparison, logic, choice: the outputs are booleans, so no derivative flows through them.
@@ -363,7 +373,7 @@ less: Primitive = Primitive(
     doc="x < y.",
 )
 
-less_equal = Primitive(
+less_equal: Primitive = Primitive(
     "less_equal",
     spec=_truth,
     run=lambda xp, x, y: x <= y,

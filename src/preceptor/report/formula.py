@@ -296,6 +296,8 @@ def _where(node: Node, arguments: list[Formula]) -> Formula:
             return x  # what stands in for infinite numbers is no mathematics
         if x == ONE and low == ZERO and y == Apply("where", (Infix("<", high, low), number(-1), ZERO)):
             return Apply("sign", (high,))
+        if condition.operator == "<=" and x == ZERO:  # what passes first, as in a lecture
+            return Apply("where", (Infix("<", high, low), y, x))
     return Apply("where", (condition, x, y))
 
 
@@ -415,6 +417,7 @@ RULES: dict[str, Callable[[Node, list[Formula]], Formula]] = {
     "integer_power": _integer_power,
     "power": _raise,
     "maximum": lambda node, a: Apply("max", tuple(a)),
+    "relu": lambda node, a: Apply("max", (ZERO, *a)),
     "where": _where,
     "equal": _compare("=="),
     "less": _compare("<"),

@@ -190,11 +190,12 @@ BINARY = {
     "add": np.add, "subtract": np.subtract, "multiply": np.multiply, "divide": np.divide, "maximum": np.maximum,
     "minimum": np.minimum, "equal": np.equal, "less": np.less, "less_equal": np.less_equal,
     "and": lambda a, b: (a != 0) & (b != 0), "or": lambda a, b: (a != 0) | (b != 0),
-    "relu_mask": lambda a, b: np.where(a > 0, b, 0),
+    "relu_mask": lambda a, b: np.where(a <= 0, 0, b),
 }  # fmt: skip
 UNARY = {
-    "negative": np.negative, "abs": np.abs, "sign": np.sign, "threshold": lambda a: a >= 0, "not": lambda a: a == 0,
-    "relu": lambda a: np.where(a > 0, a, 0), "square": np.square, "copy": np.copy, "float_to_bool": lambda a: a != 0,
+    "negative": np.negative, "abs": np.abs, "sign": np.sign, "threshold": lambda a: np.heaviside(a, np.float32(1)),
+    "not": lambda a: a == 0, "relu": lambda a: np.maximum(a, 0), "square": np.square, "copy": np.copy,
+    "float_to_bool": lambda a: a != 0,
 }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from preceptor.engines.native.operand import strip
 from preceptor.engines.native.program import Buffer, Place, Step, word
-from preceptor.engines.native.simplify import BF16, is_rectifier
+from preceptor.engines.native.simplify import BF16
 from preceptor.graph import Node
 from preceptor.ops.window import Windows
 
@@ -224,11 +224,8 @@ def _ending(planner: "Planner", node: Node, width: int) -> tuple[Node, Place | N
         if whole and vector and base.index in planner.available and term.source.spec.dtype == np.float32:
             end, bias = users[0], planner.place(term.source)
             users = facts.users[end.index]
-    tests = [u for u in users if u.primitive.name == "less"]
-    chosen = [u for u in users if u.primitive.name == "where"]
-    alone = len(users) == 2 and len(tests) == len(chosen) == 1 and len(facts.users[tests[0].index]) == 1
-    if alone and not facts.is_output[end.index] and is_rectifier(chosen[0]) and chosen[0].inputs[0] is tests[0]:
-        end, relu = chosen[0], True
+    if len(users) == 1 and users[0].primitive.name == "relu" and not facts.is_output[end.index]:
+        end, relu = users[0], True
     return end, bias, relu
 
 

@@ -22,7 +22,7 @@ TYPES = ("f32", "i32", "u32", "boolean", "bf16", "u8", "i8", "i16", "u16")  # as
 
 _SAME = ("add", "subtract", "multiply", "divide", "maximum", "negative", "exp", "log", "log1p", "expm1", "sqrt", "sin",
          "cos", "tanh", "sigmoid", "softplus", "erf", "abs", "sign", "threshold", "power", "integer_power", "equal",
-         "less", "less_equal", "not", "and", "or", "where", "round_bf16")  # fmt: skip
+         "less", "less_equal", "not", "and", "or", "where", "relu", "round_bf16")  # fmt: skip
 _INTEGER = ("add", "subtract", "multiply", "negative", "maximum", "abs", "sign", "equal", "less", "less_equal", "where")
 
 TRANSCENDENTAL = frozenset(

@@ -398,7 +398,7 @@ class _Maker:
             exponent = node.params["exponent"]
             self._op(node, name, level, level, [self.operand(found[0], level)], bits(float(exponent)))
             return
-        if self._relu(node, level, found) or self._multiply_add(node, level, found):
+        if self._mask(node, level, found) or self._multiply_add(node, level, found):
             return
         number = [constant_of(x.source) if x.source.spec.dtype == np.float32 else None for x in found]
         if name in ("add", "multiply") and any(value is not None for value in number):
@@ -416,21 +416,18 @@ class _Maker:
             return
         self._op(node, name, level, level, [self.operand(x, level) for x in found])
 
-    def _relu(self, node: Node, level: str, found: list[Operand]) -> bool:
-        """where(0 < x, x, 0) and where(0 < x, y, 0)."""
-        if node.primitive.name != "where" or node.spec.dtype != np.float32 or constant_of(found[2].source) != 0:
+    def _mask(self, node: Node, level: str, found: list[Operand]) -> bool:
+        """where(x <= 0, 0, y), the gradient of a rectifier."""
+        if node.primitive.name != "where" or node.spec.dtype != np.float32 or constant_of(found[1].source) != 0:
             return False
         test = strip(found[0].source)[0]
-        if found[0].varies is not None or test.primitive.name != "less" or self.group.members.get(test.index) != level:
+        members = self.group.members
+        if found[0].varies is not None or test.primitive.name != "less_equal" or members.get(test.index) != level:
             return False
-        zero, x = self.planner.facts.operands[test.index]
+        x, zero = self.planner.facts.operands[test.index]
         if constant_of(zero.source) != 0 or x.source.spec.dtype != np.float32:
             return False
-        value, chosen = self.operand(x, level), self.operand(found[1], level)
-        if value == chosen:
-            self._op(node, "relu", level, level, [value])
-        else:
-            self._op(node, "relu_mask", level, level, [value, chosen])
+        self._op(node, "relu_mask", level, level, [self.operand(x, level), self.operand(found[2], level)])
         return True
 
     def _multiply_add(self, node: Node, level: str, found: list[Operand]) -> bool:

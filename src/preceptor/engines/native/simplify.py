@@ -68,7 +68,7 @@ class _Pass:
         self.known: dict[Any, Node] = {}
         self.new: dict[int, Node] = {}
         self.source: tuple[str, int] = ("", 0)
-        self.rectified: dict[int, Node] = {}  # test 0 < x -> where(0 < x, x, 0)
+        self.rectified: dict[int, Node] = {}  # x -> relu(x)
         self.factors: set[int] = set()  # what is in memory because a product, or windows that overlap, read it
 
     def take(self, node: Node) -> None:
@@ -119,7 +119,7 @@ class _Pass:
             self.known[key] = node
         if _reads_memory(node):
             self.factors |= {_moved_from(each).index for each in inputs}
-        if primitive.name == "where" and is_rectifier(node):
+        if primitive.name == "relu":
             self.rectified[node.inputs[0].index] = node
         return node
 
@@ -213,59 +213,42 @@ def _moved_from(node: Node) -> Node:
     return node
 
 
-def is_rectifier(node: Node) -> bool:
-    """Whether a node is where(0 < x, x, 0)."""
-    test, x, zero = node.inputs
-    return (
-        _is(test, "less")
-        and test.inputs[1] is x
-        and constant_of(test.inputs[0]) == 0
-        and constant_of(zero) == 0
-        and node.spec.dtype == np.float32
-    )
-
-
 def _where(p: _Pass, inputs: tuple, params: dict) -> Node | None:
-    """Where a rectified value is in memory anyway, whether it is above 0 is asked of it, so that its input need not be
-    kept: 0 < x where 0 < max(x, 0)."""
-    test, x, y = inputs
+    """Where a rectified value is in memory anyway, whether nothing passed is asked of it, so that its input need not be
+    kept: x <= 0 where relu(x) <= 0."""
+    test, zero, y = inputs
     if (value := constant_of(test)) is not None:
-        return x if value else y
-    relu = p.rectified.get(test.index)
-    if relu is None or relu.inputs[1] is x or constant_of(y) != 0:
+        return zero if value else y
+    if not _is(test, "less_equal") or constant_of(test.inputs[1]) != 0 or constant_of(zero) != 0:
         return None
-    if _is(x, "window_max_spread") and x.inputs[1] is relu and _is_rectified_pool(x.inputs[2], relu.inputs[1]):
-        few, largest = x.inputs[0], x.inputs[2]
-        masked = p.make(elementwise.where, [p.make(elementwise.less, [_zero(p, largest), largest]), few, _zero(p, few)])
-        return p.make(x.primitive, [masked, relu.inputs[1], largest], x.params)
-    if relu.index not in p.factors:
+    x = test.inputs[0]
+    relu = p.rectified.get(x.index)
+    if relu is None:
         return None
-    return p.make(elementwise.where, [p.make(elementwise.less, [test.inputs[0], relu]), x, y])
+    if _is(y, "window_max_spread") and y.inputs[1] is relu and _is_rectified_pool(y.inputs[2], x):
+        few, largest = y.inputs[0], y.inputs[2]
+        return p.make(y.primitive, [_masked(p, largest, few), x, largest], y.params)
+    return _masked(p, relu, y) if relu.index in p.factors else None
 
 
-def _zero(p: _Pass, like: Node) -> Node:
-    return p.broadcast(p.number(0, like.spec.dtype), like.shape)
+def _masked(p: _Pass, x: Node, y: Node) -> Node:
+    """0 where x <= 0, else y."""
+    zeros = [p.broadcast(p.number(0, like.spec.dtype), like.shape) for like in (x, y)]
+    return p.make(elementwise.where, [p.make(elementwise.less_equal, [x, zeros[0]]), zeros[1], y])
 
 
 def _is_rectified_pool(node: Node, x: Node) -> bool:
     """Whether a node is max(largest entries of windows of x, 0)."""
-    return (
-        _is(node, "where")
-        and is_rectifier(node)
-        and _is(node.inputs[1], "window_max")
-        and node.inputs[1].inputs[0] is x
-    )
+    return _is(node, "relu") and _is(node.inputs[0], "window_max") and node.inputs[0].inputs[0] is x
 
 
 def _window_max(p: _Pass, inputs: tuple, params: dict) -> Node | None:
     """Of rectified numbers: the largest is found first, then rectified, for it is one number and not many. Backward
     (`_where`) nothing flows where the largest is not above 0; elsewhere the same entries equal it."""
     (x,) = inputs
-    if not _is(x, "where") or not is_rectifier(x):
+    if not _is(x, "relu") or x.spec.dtype != np.float32:
         return None
-    largest = p.make(pooling._window_max, [x.inputs[1]], params)
-    zero = _zero(p, largest)
-    return p.make(elementwise.where, [p.make(elementwise.less, [zero, largest]), largest, zero])
+    return p.make(elementwise.relu, [p.make(pooling._window_max, [x.inputs[0]], params)])
 
 
 def _reshape(p: _Pass, inputs: tuple, params: dict) -> Node | None:
@@ -494,8 +477,8 @@ def _sum_of_shares(p: _Pass, x: Node, axes: tuple[int, ...]) -> Node | None:
     if spread is None:
         return None
     (few, values, largest), windows = spread.inputs, spread.params["windows"]
-    if _is(largest, "where") and is_rectifier(largest):
-        largest = largest.inputs[1]
+    if _is(largest, "relu"):
+        largest = largest.inputs[0]
     inside = [a for a, n in enumerate(windows.size) if n > 1]
     if not _is(largest, "window_max") or largest.inputs[0] is not values or not set(inside) <= set(axes):
         return None

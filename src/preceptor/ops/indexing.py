@@ -1,14 +1,14 @@
-"""Primitives that read and write at positions given by an array of integers."""
+"""Primitives that read and write at positions given by an array of integers; and `x[...]`."""
 
 from typing import Any
 
 import numpy as np
 
 from preceptor.errors import DtypeError, ShapeError
-from preceptor.ops import movement
-from preceptor.ops.primitive import Primitive, Spec, as_array, user_line
+from preceptor.ops import elementwise, movement
+from preceptor.ops.primitive import Primitive, Spec, Symbol, as_array, user_line
 
-__all__ = ["one_hot", "scatter_add", "take", "take_along_last_axis"]
+__all__ = ["index", "one_hot", "scatter_add", "take", "take_along_last_axis"]
 
 
 def _take_spec(x: Spec, indices: Spec, *, axis: int) -> Spec:
@@ -80,6 +80,61 @@ def take(x: Any, indices: Any, axis: int = 0) -> Any:
     return _take(x, _positions(indices), axis=movement.one_axis("take", x, axis))
 
 
+def index(x: Any, key: Any) -> Any:
+    """`x[key]` for integers, slices, None, `...`, and one array of integers (entries picked along that axis).
+
+    Differs: an integer apart from the array (`x[0, :, picks]`) is refused; NumPy moves axes there.
+    Raises: ShapeError where there are more indices than axes or one is out of range; DtypeError for other keys.
+    """
+    x = as_array(x)
+    keys = list(key) if isinstance(key, tuple) else [key]
+    dots = [i for i, k in enumerate(keys) if k is Ellipsis]
+    used = sum(k is not None and k is not Ellipsis for k in keys)
+    if used > x.ndim or len(dots) > 1:
+        raise ShapeError(f"index at {user_line()}: input has shape {x.shape}; {used} indices are too many for it.")
+    where = dots[0] if dots else len(keys)
+    keys[where : where + len(dots)] = [slice(None)] * (x.ndim - used)
+    slices, shape, picks = [], [], []
+    axis = 0
+    for k in keys:
+        if k is None:
+            shape.append(1)
+            continue
+        length = x.shape[axis]
+        if isinstance(k, slice):
+            start, stop, step = k.indices(length)
+            count = len(range(start, stop, step))
+            slices.append((start, None if stop < 0 else stop, step) if count else (0, 0, 1))
+            shape.append(count)
+        elif isinstance(k, (int, np.integer)) and not isinstance(k, bool):
+            if not -length <= k < length:
+                raise ShapeError(f"index at {user_line()}: {k} is out of range for axis {axis} of shape {x.shape}.")
+            slices.append((int(k) % length, int(k) % length + 1, 1))
+        elif isinstance(k, (Symbol, np.ndarray, list)):
+            slices.append((0, length, 1))
+            picks.append((len(shape), k))
+            shape.append(length)
+        else:
+            raise DtypeError(
+                f"index at {user_line()}: {type(k).__name__} is no index; use integers, slices, None, ...."
+            )
+        axis += 1
+    if len(picks) > 1:
+        raise ShapeError(f"index at {user_line()}: one array of integers at a time is supported, not {len(picks)}.")
+    chosen = [i for i, k in enumerate(keys) if k is not None and not isinstance(k, slice)]
+    if picks and chosen[-1] - chosen[0] >= len(chosen):
+        raise ShapeError(
+            f"index at {user_line()}: an integer and an array of integers stand apart; NumPy would move axes. "
+            "Index twice: x[0][:, picks]."
+        )
+    if any(each != (0, n, 1) for each, n in zip(slices, x.shape, strict=True)):
+        x = movement._slice(x, slices=tuple(slices))
+    x = movement.reshape(x, shape)
+    for position, rows in picks:
+        x = take(x, rows, axis=position)
+    return x
+
+
 def scatter_add(x: Any, indices: Any, length: int, axis: int = 0) -> Any:
     """Adds entries into zeros at integer positions of one axis of the given length: the adjoint of `take`.
 
@@ -101,8 +156,6 @@ def take_along_last_axis(x: Any, indices: Any) -> Any:
     Shapes: x (..., length), indices (...) -> (...).
     Raises: ShapeError where the leading axes differ.
     """
-    from preceptor.ops import elementwise
-
     x, indices = as_array(x), _positions(indices)
     if tuple(x.shape[:-1]) != tuple(indices.shape) or not x.ndim:
         raise ShapeError(
@@ -119,8 +172,6 @@ def take_along_last_axis(x: Any, indices: Any) -> Any:
 
 def one_hot(labels: Any, classes: int, dtype: Any = np.float32) -> Any:
     """Turns integer labels (...) into rows (..., class) with a single 1."""
-    from preceptor.ops import elementwise
-
     labels = _positions(labels)
     marks = elementwise.equal(movement.reshape(labels, (*labels.shape, 1)), np.arange(classes, dtype=np.int32))
     return movement.cast(marks, dtype)

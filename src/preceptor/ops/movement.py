@@ -1,4 +1,5 @@
-"""Primitives that move elements without changing them, and the one place where shapes are broadcast."""
+"""Primitives that move elements without changing them, and the one place where shapes are broadcast. With repeating
+comes adding up, for each is the derivative of the other."""
 
 import math
 from collections.abc import Sequence
@@ -7,15 +8,13 @@ from typing import Any
 import numpy as np
 
 from preceptor.errors import DtypeError, ShapeError
-from preceptor.ops import reduction
-from preceptor.ops.primitive import Primitive, Spec, Symbol, as_array, newest_graph, promote, spec_of, user_line
+from preceptor.ops.primitive import Primitive, Spec, as_array, newest_graph, promote, spec_of, user_line
 
 __all__ = [
     "broadcast_to",
     "cast",
     "concatenate",
     "flip",
-    "index",
     "pad",
     "reshape",
     "stack",
@@ -93,10 +92,10 @@ def _broadcast_spec(x: Spec, *, shape: tuple[int, ...]) -> Spec:
 def _broadcast_vjp(g: Any, out: Any, x: Any, *, shape: tuple[int, ...]) -> tuple:
     added = len(shape) - x.ndim
     repeated = tuple(a for a in range(len(shape)) if a < added or (x.shape[a - added] == 1 and shape[a] != 1))
-    return (reshape(reduction.sum(g, repeated), x.shape),)
+    return (reshape(_sum(g, axes=repeated) if repeated else g, x.shape),)
 
 
-_broadcast_to = Primitive(
+_broadcast_to: Primitive = Primitive(
     "broadcast",
     spec=_broadcast_spec,
     run=lambda xp, x, *, shape: xp.broadcast_to(x, shape),
@@ -110,6 +109,25 @@ def broadcast_to(x: Any, shape: Sequence[int]) -> Any:
     x = as_array(x)
     return x if tuple(x.shape) == tuple(shape) else _broadcast_to(x, shape=tuple(int(n) for n in shape))
 
+
+def reduced_spec(x: Spec, *, axes: tuple[int, ...]) -> Spec:
+    """Of an array without some axes."""
+    return Spec(tuple(n for a, n in enumerate(x.shape) if a not in axes), x.dtype)
+
+
+def repeat_along(reduced: Any, x: Any, axes: tuple[int, ...]) -> Any:
+    """Puts the axes of `x` back that a reduction took, repeated to its shape."""
+    kept = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
+    return broadcast_to(reshape(reduced, kept), x.shape)
+
+
+_sum: Primitive = Primitive(
+    "sum",
+    spec=reduced_spec,
+    run=lambda xp, x, *, axes: xp.sum(x, axis=axes, dtype=x.dtype),
+    vjp=lambda g, out, x, *, axes: (repeat_along(g, x, axes),),
+    doc="Sum over axes, in the dtype of the input. The sum of no elements is 0.",
+)
 
 _cast = Primitive(
     "cast",
@@ -166,67 +184,19 @@ _unslice: Primitive = Primitive(
 )
 
 
-def index(x: Any, key: Any) -> Any:
-    """`x[key]` for integers, slices, None, `...`, and one array of integers (entries picked along that axis).
-
-    Differs: an integer apart from the array (`x[0, :, picks]`) is refused; NumPy moves axes there.
-    Raises: ShapeError where there are more indices than axes or one is out of range; DtypeError for other keys.
-    """
-    from preceptor.ops.indexing import take
-
-    x = as_array(x)
-    keys = list(key) if isinstance(key, tuple) else [key]
-    dots = [i for i, k in enumerate(keys) if k is Ellipsis]
-    used = sum(k is not None and k is not Ellipsis for k in keys)
-    if used > x.ndim or len(dots) > 1:
-        raise ShapeError(f"index at {user_line()}: input has shape {x.shape}; {used} indices are too many for it.")
-    where = dots[0] if dots else len(keys)
-    keys[where : where + len(dots)] = [slice(None)] * (x.ndim - used)
-    slices, shape, picks = [], [], []
-    axis = 0
-    for k in keys:
-        if k is None:
-            shape.append(1)
-            continue
-        length = x.shape[axis]
-        if isinstance(k, slice):
-            start, stop, step = k.indices(length)
-            count = len(range(start, stop, step))
-            slices.append((start, None if stop < 0 else stop, step) if count else (0, 0, 1))
-            shape.append(count)
-        elif isinstance(k, (int, np.integer)) and not isinstance(k, bool):
-            if not -length <= k < length:
-                raise ShapeError(f"index at {user_line()}: {k} is out of range for axis {axis} of shape {x.shape}.")
-            slices.append((int(k) % length, int(k) % length + 1, 1))
-        elif isinstance(k, (Symbol, np.ndarray, list)):
-            slices.append((0, length, 1))
-            picks.append((len(shape), k))
-            shape.append(length)
-        else:
-            raise DtypeError(
-                f"index at {user_line()}: {type(k).__name__} is no index; use integers, slices, None, ...."
-            )
-        axis += 1
-    if len(picks) > 1:
-        raise ShapeError(f"index at {user_line()}: one array of integers at a time is supported, not {len(picks)}.")
-    chosen = [i for i, k in enumerate(keys) if k is not None and not isinstance(k, slice)]
-    if picks and chosen[-1] - chosen[0] >= len(chosen):
-        raise ShapeError(
-            f"index at {user_line()}: an integer and an array of integers stand apart; NumPy would move axes. "
-            "Index twice: x[0][:, picks]."
-        )
-    if any(each != (0, n, 1) for each, n in zip(slices, x.shape, strict=True)):
-        x = _slice(x, slices=tuple(slices))
-    x = reshape(x, shape)
-    for position, rows in picks:
-        x = take(x, rows, axis=position)
-    return x
+def _part(x: Any, axis: int, part: tuple[int, int | None, int]) -> Any:
+    """A slice of one axis; the array itself where it is the whole."""
+    whole = [(0, n, 1) for n in x.shape]
+    if part == whole[axis]:
+        return x
+    return _slice(x, slices=(*whole[:axis], part, *whole[axis + 1 :]))
 
 
 def flip(x: Any, axis: int) -> Any:
     """Reverses the order of the elements along one axis."""
     x = as_array(x)
-    return index(x, (*[slice(None)] * one_axis("flip", x, axis), slice(None, None, -1)))
+    axis = one_axis("flip", x, axis)
+    return _part(x, axis, (x.shape[axis] - 1, None, -1) if x.shape[axis] else (0, 0, 1))
 
 
 def pad(x: Any, widths: Sequence[tuple[int, int]]) -> Any:
@@ -253,7 +223,7 @@ def _concatenate_spec(*xs: Spec, axis: int) -> Spec:
 def _concatenate_vjp(g: Any, out: Any, *xs: Any, axis: int) -> tuple:
     parts, start = [], 0
     for x in xs:
-        parts.append(index(g, (*[slice(None)] * axis, slice(start, start + x.shape[axis]))))
+        parts.append(_part(g, axis, (start, start + x.shape[axis], 1) if x.shape[axis] else (0, 0, 1)))
         start += x.shape[axis]
     return tuple(parts)
 

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.errors import ShapeError
-from preceptor.ops import elementwise, linear, movement, reduction
+from preceptor.ops import elementwise, indexing, linear, movement, reduction
 from preceptor.ops.primitive import Symbol, user_line
 
 
@@ -16,7 +16,7 @@ def _swap(function: Any) -> Any:
 def _iterate(self: Symbol) -> Any:
     if not self.shape:
         raise ShapeError(f"iteration at {user_line()}: the value is a scalar; it needs an axis to iterate over.")
-    return (movement.index(self, i) for i in range(self.shape[0]))
+    return (indexing.index(self, i) for i in range(self.shape[0]))
 
 
 def _length(self: Symbol) -> int:
@@ -76,7 +76,7 @@ OPERATORS: dict[str, Any] = {
     "__and__": elementwise.logical_and,
     "__or__": elementwise.logical_or,
     "__hash__": object.__hash__,
-    "__getitem__": movement.index,
+    "__getitem__": indexing.index,
     "__iter__": _iterate,
     "__len__": _length,
     "T": property(movement.transpose),

@@ -21,34 +21,16 @@ __all__ = [
 Axis = int | Sequence[int] | None
 
 
-def _reduced(x: Spec, *, axes: tuple[int, ...]) -> Spec:
-    return Spec(tuple(n for a, n in enumerate(x.shape) if a not in axes), x.dtype)
-
-
 def _max_spec(x: Spec, *, axes: tuple[int, ...]) -> Spec:
     if any(x.shape[a] == 0 for a in axes):
         raise ShapeError(f"input has shape {x.shape}; the largest of no elements does not exist.")
-    return _reduced(x, axes=axes)
-
-
-def _spread(reduced: Any, x: Any, axes: tuple[int, ...]) -> Any:
-    """Puts the reduced axes back, repeated to the shape of `x`."""
-    kept = tuple(1 if a in axes else n for a, n in enumerate(x.shape))
-    return movement.broadcast_to(movement.reshape(reduced, kept), x.shape)
+    return movement.reduced_spec(x, axes=axes)
 
 
 def _max_vjp(g: Any, out: Any, x: Any, *, axes: tuple[int, ...]) -> tuple:
-    winners = movement.cast(elementwise.equal(x, _spread(out, x, axes)), x.dtype)
-    return (winners * _spread(g / _sum(winners, axes=axes), x, axes),)
+    winners = movement.cast(elementwise.equal(x, movement.repeat_along(out, x, axes)), x.dtype)
+    return (winners * movement.repeat_along(g / movement._sum(winners, axes=axes), x, axes),)
 
-
-_sum = Primitive(
-    "sum",
-    spec=_reduced,
-    run=lambda xp, x, *, axes: xp.sum(x, axis=axes, dtype=x.dtype),
-    vjp=lambda g, out, x, *, axes: (_spread(g, x, axes),),
-    doc="Sum over axes, in the dtype of the input. The sum of no elements is 0.",
-)
 
 _max = Primitive(
     "max",
@@ -87,7 +69,7 @@ def _reduce(primitive: Primitive, x: Any, axis: Axis, keepdims: bool) -> Any:
 
 def sum(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:
     """Sums over the given axes; over all where none is given."""
-    return _reduce(_sum, x, axis, keepdims)
+    return _reduce(movement._sum, x, axis, keepdims)
 
 
 def max(x: Any, axis: Axis = None, keepdims: bool = False) -> Any:

@@ -16,7 +16,8 @@ from preceptor.engines.native.library import VARIABLE, library_path
 from preceptor.engines.native.lowering import take
 from preceptor.engines.native.planner import Planner
 from preceptor.engines.native.program import Buffer, Place, Step
-from preceptor.engines.native.simplify import round_bf16, simplify, to_bf16
+from preceptor.engines.native.rewriting import round_bf16, to_bf16
+from preceptor.engines.native.simplify import simplify
 from preceptor.errors import ConfigError, NotSupported, ShapeError
 from preceptor.graph import Graph, Node, Program, at_precision, flatten, map_leaves
 from preceptor.ops.primitive import Spec

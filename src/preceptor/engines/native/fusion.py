@@ -11,7 +11,7 @@ import numpy as np
 
 from preceptor.engines.native.opcodes import TRANSCENDENTAL, opcode
 from preceptor.engines.native.operand import Operand, operand, runs, strip
-from preceptor.engines.native.simplify import ELEMENTWISE, constant_of, lie_apart
+from preceptor.engines.native.rewriting import ELEMENTWISE, constant_of, lie_apart
 from preceptor.graph import CONSTANT, INPUT, Graph, Node
 
 LONGEST_ROW = 16384  # numbers of a row that a tile holds whole

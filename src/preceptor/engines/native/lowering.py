@@ -3,18 +3,16 @@
 import itertools
 import math
 from collections.abc import Callable
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 
+from preceptor.engines.native.fusion import Facts
 from preceptor.engines.native.operand import strip
 from preceptor.engines.native.program import Buffer, Place, Step, word
-from preceptor.engines.native.simplify import BF16
+from preceptor.engines.native.rewriting import BF16
 from preceptor.graph import Node
 from preceptor.ops.window import Windows
-
-if TYPE_CHECKING:
-    from preceptor.engines.native.planner import Planner
 
 Words = Callable[[], list[int]]
 F32, BFLOAT = 0, 4  # instruction.h, Type
@@ -26,7 +24,30 @@ INDEX_TYPES = {
 ON_DEMAND = frozenset({"broadcast", "transpose", "slice", "unslice", "concatenate"})
 
 
-def lower(planner: "Planner", node: Node) -> None:
+class Planner(Protocol):
+    """What lowering needs of the plan that it is a part of.
+
+    Attributes:
+        facts: of the graph.
+        places: where the numbers of a node lie, by its index.
+        available: the nodes whose numbers are in memory after the steps so far.
+    """
+
+    facts: Facts
+    places: dict[int, Place]
+    available: set[int]
+
+    def place(self, node: Node) -> Place:
+        """Where a node's numbers lie; they are computed now where they are not yet."""
+
+    def make(self, node: Node) -> Place:
+        """New memory for the result of a node."""
+
+    def emit(self, step: Step) -> None:
+        """Adds a step."""
+
+
+def lower(planner: Planner, node: Node) -> None:
     """Emits the step that computes a node, and those that it needs first."""
     name = node.primitive.name
     rule = RULES.get(name)
@@ -59,7 +80,7 @@ def _strides(shape: tuple[int, ...], item: int) -> list[int]:
     return [item * math.prod(shape[a + 1 :]) for a in range(len(shape))]
 
 
-def _copy(planner: "Planner", shape: tuple[int, ...], item: int, source: Place | None, source_strides: list[int],
+def _copy(planner: Planner, shape: tuple[int, ...], item: int, source: Place | None, source_strides: list[int],
           target: Place, target_strides: list[int]) -> None:  # fmt: skip
     axes = [a for a, n in enumerate(shape) if n != 1] or [0][: len(shape)]
     lengths = [shape[a] for a in axes]
@@ -68,7 +89,7 @@ def _copy(planner: "Planner", shape: tuple[int, ...], item: int, source: Place |
     planner.emit(_step("copy", [source] if source else [], [target], words))
 
 
-def _broadcast(planner: "Planner", node: Node) -> bool:
+def _broadcast(planner: Planner, node: Node) -> bool:
     (x,) = node.inputs
     source, item = planner.place(x), node.spec.dtype.itemsize
     padded = (1,) * (node.ndim - x.ndim) + x.shape
@@ -77,7 +98,7 @@ def _broadcast(planner: "Planner", node: Node) -> bool:
     return True
 
 
-def _transpose(planner: "Planner", node: Node) -> bool:
+def _transpose(planner: Planner, node: Node) -> bool:
     (x,) = node.inputs
     source, item = planner.place(x), node.spec.dtype.itemsize
     strides = _strides(x.shape, item)
@@ -94,7 +115,7 @@ def _cut(slices: tuple, shape: tuple[int, ...], item: int) -> tuple[int, list[in
     return first, [r.step * s for r, s in zip(ranges, strides, strict=True)]
 
 
-def _slice(planner: "Planner", node: Node) -> bool:
+def _slice(planner: Planner, node: Node) -> bool:
     (x,) = node.inputs
     source, item = planner.place(x), node.spec.dtype.itemsize
     first, strides = _cut(node.params["slices"], x.shape, item)
@@ -103,7 +124,7 @@ def _slice(planner: "Planner", node: Node) -> bool:
     return True
 
 
-def _unslice(planner: "Planner", node: Node) -> bool:
+def _unslice(planner: Planner, node: Node) -> bool:
     (x,) = node.inputs
     source, item = planner.place(x), node.spec.dtype.itemsize
     target, whole = planner.make(node), _strides(node.shape, item)
@@ -122,7 +143,7 @@ def _unslice(planner: "Planner", node: Node) -> bool:
     return True
 
 
-def _concatenate(planner: "Planner", node: Node) -> bool:
+def _concatenate(planner: Planner, node: Node) -> bool:
     axis, item = node.params["axis"], node.spec.dtype.itemsize
     sources = [planner.place(x) for x in node.inputs]
     target, strides, start = planner.make(node), _strides(node.shape, item), 0
@@ -137,7 +158,7 @@ def _concatenate(planner: "Planner", node: Node) -> bool:
 # Products
 
 
-def _matrix(planner: "Planner", node: Node) -> tuple[Place, int, int, int]:
+def _matrix(planner: Planner, node: Node) -> tuple[Place, int, int, int]:
     """Place, batch stride, row stride and column stride of a factor, read through transposition and repetition."""
     place, strides = _strided(planner, node)
     *lead, row, column = zip(node.shape, strides, strict=True)
@@ -151,7 +172,7 @@ def _matrix(planner: "Planner", node: Node) -> tuple[Place, int, int, int]:
     return place, moving[-1][1] if moving else 0, row[1], column[1]
 
 
-def _strided(planner: "Planner", node: Node) -> tuple[Place, list[int]]:
+def _strided(planner: Planner, node: Node) -> tuple[Place, list[int]]:
     """Where a node's numbers lie, and how far apart along each axis, without writing transpositions and repetitions."""
     if node.index not in planner.available:
         if node.primitive.name == "transpose":
@@ -171,7 +192,7 @@ def _strided(planner: "Planner", node: Node) -> tuple[Place, list[int]]:
     return planner.place(node), _strides(node.shape, 1)
 
 
-def _matmul(planner: "Planner", node: Node) -> bool:
+def _matmul(planner: Planner, node: Node) -> bool:
     x, y = node.inputs
     if x.spec.dtype not in (np.float32, BF16) or x.spec.dtype != y.spec.dtype or node.params["precision"] != "f32":
         return False
@@ -195,7 +216,7 @@ def _matmul(planner: "Planner", node: Node) -> bool:
     return True
 
 
-def _turned(planner: "Planner", node: Node) -> Node:
+def _turned(planner: Planner, node: Node) -> Node:
     """The transposition of many products, (batch, row, column) to (row, batch, column), where nothing else reads them:
     they are then written in that order."""
     users = planner.facts.users[node.index]
@@ -207,7 +228,7 @@ def _turned(planner: "Planner", node: Node) -> Node:
     return node
 
 
-def _ending(planner: "Planner", node: Node, width: int) -> tuple[Node, Place | None, bool]:
+def _ending(planner: Planner, node: Node, width: int) -> tuple[Node, Place | None, bool]:
     """What a product may do to its result before it writes it: add a number to each column, then max(x, 0).
 
     Returns the node that the result then is, the place of the numbers, and whether negative numbers become 0.
@@ -229,7 +250,7 @@ def _ending(planner: "Planner", node: Node, width: int) -> tuple[Node, Place | N
     return end, bias, relu
 
 
-def _convolution(planner: "Planner", node: Node) -> bool:
+def _convolution(planner: Planner, node: Node) -> bool:
     x, y = node.inputs
     if x.spec.dtype not in (np.float32, BF16) or x.spec.dtype != y.spec.dtype or node.params["precision"] != "f32":
         return False
@@ -265,7 +286,7 @@ def _convolution(planner: "Planner", node: Node) -> bool:
 # Windows
 
 
-def _window(planner: "Planner", node: Node) -> bool:
+def _window(planner: Planner, node: Node) -> bool:
     roles = {"window_sum": 0, "window_spread": 1, "window_max": 2, "window_max_spread": 3, "window_max_mean": 4}
     role, windows = roles[node.primitive.name], node.params["windows"]
     if any(x.spec.dtype != np.float32 for x in node.inputs):
@@ -275,7 +296,7 @@ def _window(planner: "Planner", node: Node) -> bool:
 
 
 def _emit_window(
-    planner: "Planner", node: Node, role: int, lengths: tuple[int, ...], windows: Windows, inputs: list[Node]
+    planner: Planner, node: Node, role: int, lengths: tuple[int, ...], windows: Windows, inputs: list[Node]
 ) -> bool:
     places = [planner.place(x) for x in inputs]
     out = planner.make(node)
@@ -289,7 +310,7 @@ def _emit_window(
     return True
 
 
-def _reduce(planner: "Planner", node: Node) -> bool:
+def _reduce(planner: Planner, node: Node) -> bool:
     """Sums and largest entries over axes in the middle: one window as long as each of these axes."""
     (x,) = node.inputs
     if x.spec.dtype != np.float32 or not x.size:
@@ -303,7 +324,7 @@ def _reduce(planner: "Planner", node: Node) -> bool:
 # Positions and random bits
 
 
-def _take(planner: "Planner", node: Node) -> bool:
+def _take(planner: Planner, node: Node) -> bool:
     x, indices = node.inputs
     if indices.spec.dtype not in INDEX_TYPES or not x.size:
         return False
@@ -316,7 +337,7 @@ def _take(planner: "Planner", node: Node) -> bool:
     return True
 
 
-def _scatter_add(planner: "Planner", node: Node) -> bool:
+def _scatter_add(planner: Planner, node: Node) -> bool:
     x, indices = node.inputs
     if indices.spec.dtype not in INDEX_TYPES or x.spec.dtype != np.float32 or not x.size:
         return False
@@ -331,14 +352,14 @@ def _scatter_add(planner: "Planner", node: Node) -> bool:
     return True
 
 
-def _random_bits(planner: "Planner", node: Node) -> bool:
+def _random_bits(planner: Planner, node: Node) -> bool:
     key = planner.place(node.inputs[0])
     out, bits = planner.make(node), node.params["bits"]
     planner.emit(_step("random_bits", [key], [out], lambda: [word(key), node.size, bits, word(out)]))
     return True
 
 
-def _fold_in(planner: "Planner", node: Node) -> bool:
+def _fold_in(planner: Planner, node: Node) -> bool:
     key, number = node.inputs
     if number.spec.dtype not in INDEX_TYPES:
         return False
@@ -352,7 +373,7 @@ def _fold_in(planner: "Planner", node: Node) -> bool:
 # NumPy, on the plan's own memory
 
 
-def _host(planner: "Planner", node: Node) -> None:
+def _host(planner: Planner, node: Node) -> None:
     """What no kernel computes: 64-bit numbers, and the rarer primitives. It runs in its place with the interpreter."""
     places = [_own(planner, x) for x in node.inputs]
     out = planner.make(node)
@@ -372,7 +393,7 @@ def _host(planner: "Planner", node: Node) -> None:
     planner.emit(Step("host", reads, [out.buffer], host=build, label=f"numpy {node.primitive.name}"))
 
 
-def _own(planner: "Planner", node: Node) -> Place:
+def _own(planner: Planner, node: Node) -> Place:
     """A place in the plan's own memory, which NumPy sees: what lies elsewhere is copied."""
     place = planner.place(node)
     if place.buffer.segment == 0 and place.buffer.same is None:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from preceptor.engines.native.simplify import BF16
+from preceptor.engines.native.rewriting import BF16
 from preceptor.graph import Node
 
 FLOAT, INTEGER, TRUTH = "float", "integer", "truth"

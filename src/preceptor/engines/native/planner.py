@@ -24,7 +24,7 @@ from preceptor.engines.native.program import (
     Tiles,
     bits,
 )
-from preceptor.engines.native.simplify import constant_of
+from preceptor.engines.native.rewriting import constant_of
 from preceptor.graph import CONSTANT, Graph, Node
 
 SUM, MAX = 0, 1

@@ -1,0 +1,158 @@
+"""Rules of simplification: sums that need not read what they sum, rectifiers and pools that need not keep it."""
+
+import math
+
+import numpy as np
+
+from preceptor.engines.native.rewriting import Rewriting, Rule, constant_of, is_a, lie_apart
+from preceptor.graph import Node
+from preceptor.ops import elementwise, movement, pooling
+
+ONE_PASS_FROM = 4096  # arrays from this size on are read once, not twice, for their mean and variance
+SAMPLED = 32  # rows whose mean is subtracted before squares are summed
+
+
+def _where(p: Rewriting, inputs: tuple, params: dict) -> Node | None:
+    """Where a rectified value is in memory anyway, whether nothing passed is asked of it, so that its input need not be
+    kept: x <= 0 where relu(x) <= 0."""
+    test, zero, y = inputs
+    if (value := constant_of(test)) is not None:
+        return zero if value else y
+    if not is_a(test, "less_equal") or constant_of(test.inputs[1]) != 0 or constant_of(zero) != 0:
+        return None
+    x = test.inputs[0]
+    relu = p.rectified.get(x.index)
+    if relu is None:
+        return None
+    if is_a(y, "window_max_spread") and y.inputs[1] is relu and _is_rectified_pool(y.inputs[2], x):
+        few, largest = y.inputs[0], y.inputs[2]
+        return p.make(y.primitive, [_masked(p, largest, few), x, largest], y.params)
+    return _masked(p, relu, y) if relu.index in p.factors else None
+
+
+def _masked(p: Rewriting, x: Node, y: Node) -> Node:
+    """0 where x <= 0, else y."""
+    zeros = [p.broadcast(p.number(0, like.spec.dtype), like.shape) for like in (x, y)]
+    return p.make(elementwise.where, [p.make(elementwise.less_equal, [x, zeros[0]]), zeros[1], y])
+
+
+def _is_rectified_pool(node: Node, x: Node) -> bool:
+    """Whether a node is max(largest entries of windows of x, 0)."""
+    return is_a(node, "relu") and is_a(node.inputs[0], "window_max") and node.inputs[0].inputs[0] is x
+
+
+def _window_max(p: Rewriting, inputs: tuple, params: dict) -> Node | None:
+    """Of rectified numbers: the largest is found first, then rectified, for it is one number and not many. Backward
+    (`_where`) nothing flows where the largest is not above 0; elsewhere the same entries equal it."""
+    (x,) = inputs
+    if not is_a(x, "relu") or x.spec.dtype != np.float32:
+        return None
+    return p.make(elementwise.relu, [p.make(pooling._window_max, [x.inputs[0]], params)])
+
+
+def along(p: Rewriting, x: Node, axes: tuple[int, ...]) -> Node | None:
+    """What a node repeats along all of the axes, in the shape without them; None where it varies there."""
+    if not is_a(x, "broadcast"):
+        return None
+    source = x.inputs[0]
+    padded = (1,) * (x.ndim - source.ndim) + source.shape
+    if any(padded[a] != 1 for a in axes):
+        return None
+    rest = [n for a, n in enumerate(x.shape) if a not in axes]
+    return p.broadcast(p.reshape(source, [n for a, n in enumerate(padded) if a not in axes]), rest)
+
+
+def _sum(p: Rewriting, inputs: tuple, params: dict) -> Node | None:
+    """A sum is linear: factors and terms that do not vary along its axes are taken out of it."""
+    (x,), axes = inputs, params["axes"]
+    if x.spec.dtype.kind != "f" or not x.size:
+        return None
+    count = math.prod(x.shape[a] for a in axes)
+    rest = [n for a, n in enumerate(x.shape) if a not in axes]
+    if count == 1:
+        return p.reshape(x, rest)
+    same = along(p, x, axes)
+    if same is not None:
+        return p.apply(elementwise.multiply, same, p.number(count, x.spec.dtype))
+    if is_a(x, "negative"):
+        return p.make(elementwise.negative, [p.sum(x.inputs[0], axes)])
+    if is_a(x, "multiply"):
+        for one, other in (x.inputs, x.inputs[::-1]):
+            factor = along(p, one, axes)
+            if factor is not None:
+                return p.make(elementwise.multiply, [p.sum(other, axes), factor])
+    if is_a(x, "divide"):
+        factor = along(p, x.inputs[1], axes)
+        if factor is not None:
+            return p.make(elementwise.divide, [p.sum(x.inputs[0], axes), factor])
+    if x.primitive.name in ("add", "subtract"):
+        for position in (0, 1):
+            term = along(p, x.inputs[position], axes)
+            if term is not None:
+                parts = [p.sum(each, axes) for each in x.inputs]
+                return p.make(x.primitive, parts)
+    shares = _sum_of_shares(p, x, axes)
+    return shares if shares is not None else _sum_of_squares(p, x, axes)
+
+
+def _sum_of_shares(p: Rewriting, x: Node, axes: tuple[int, ...]) -> Node | None:
+    """Over all windows: what they share out among their largest entries comes to what they have, and times h to what
+    they have times the mean of h over these. So the sums of a batch norm's gradient read windows, not pictures."""
+    factors = x.inputs if is_a(x, "multiply") else (x,)
+    spread = next((each for each in factors if is_a(each, "window_max_spread")), None)
+    if spread is None:
+        return None
+    (few, values, largest), windows = spread.inputs, spread.params["windows"]
+    if is_a(largest, "relu"):
+        largest = largest.inputs[0]
+    inside = [a for a, n in enumerate(windows.size) if n > 1]
+    if not is_a(largest, "window_max") or largest.inputs[0] is not values or not set(inside) <= set(axes):
+        return None
+    if not lie_apart(windows):
+        return None
+    if spread is x:
+        return p.sum(few, axes)
+    h = factors[1] if factors[0] is spread else factors[0]
+    centre = None
+    if is_a(h, "subtract") and along(p, h.inputs[1], tuple(inside)) is not None:
+        h, centre = h.inputs
+    mean = p.make(pooling._window_max_mean, [h, values, largest], {"windows": windows})
+    if centre is not None:  # it is the same in all of a window
+        mean = p.make(elementwise.subtract, [mean, p.broadcast(centre.inputs[0], mean.shape)])
+    return p.sum(p.make(elementwise.multiply, [few, mean]), axes)
+
+
+def _sum_of_squares(p: Rewriting, x: Node, axes: tuple[int, ...]) -> Node | None:
+    """Of distances from the mean over the leading axes: sum of (x - k)² less n (mean - k)², for which x need not be
+    read after its mean is known. k is the mean of a few rows: no digits are lost where the mean is far from 0."""
+    if not is_a(x, "multiply") or x.inputs[0] is not x.inputs[1] or not is_a(x.inputs[0], "subtract"):
+        return None
+    values, mean = x.inputs[0].inputs
+    count = math.prod(x.shape[a] for a in axes)
+    if axes != tuple(range(len(axes))) or len(axes) == x.ndim or x.size < ONE_PASS_FROM:
+        return None
+    centre = along(p, mean, axes)
+    total = p.sum(values, axes)
+    if centre is None or not is_a(total, "sum"):
+        return None
+    number = p.number(count, x.spec.dtype)
+    if centre is not p.apply(elementwise.divide, total, number):
+        return None
+    rows = SAMPLED if len(axes) == 1 else 1
+    if values.shape[0] <= rows:
+        return None
+    few = p.make(
+        movement._slice, [values], {"slices": tuple((0, rows if a == 0 else n, 1) for a, n in enumerate(x.shape))}
+    )
+    sampled = p.number(count // values.shape[0] * rows, x.spec.dtype)
+    near = p.apply(elementwise.divide, p.sum(few, axes), sampled)
+    distance = p.make(elementwise.subtract, [values, p.broadcast(near, x.shape)])
+    squares = p.sum(p.make(elementwise.multiply, [distance, distance]), axes)
+    shift = p.make(elementwise.subtract, [centre, near])
+    return p.make(
+        elementwise.subtract,
+        [squares, p.apply(elementwise.multiply, p.make(elementwise.multiply, [shift, shift]), number)],
+    )
+
+
+SUMS: dict[str, Rule] = {"sum": _sum, "where": _where, "window_max": _window_max}

@@ -9,10 +9,13 @@ import os
 import secrets
 import shutil
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import BinaryIO
+from typing import Any, BinaryIO
+
+import msgspec
+import numpy as np
 
 from preceptor.errors import DataError
 
@@ -21,7 +24,22 @@ class Damaged(DataError):
     """A file is not what was written there; the sentence names no place, which whoever catches it adds."""
 
 
+Content = bytes | Sequence[bytes | memoryview]  # of a file; in pieces where one would be a copy of what is large
 PART = ".part"  # how the name of what is half written ends
+TENSORS = {  # names in a file of tensors, in the order in which the arrays lie there: no number lies across a boundary
+    "uint64": "U64",
+    "int64": "I64",
+    "float64": "F64",
+    "float32": "F32",
+    "uint32": "U32",
+    "int32": "I32",
+    "float16": "F16",
+    "uint16": "U16",
+    "int16": "I16",
+    "int8": "I8",
+    "uint8": "U8",
+    "bool": "BOOL",
+}
 
 
 def beside(path: Path) -> Path:
@@ -29,7 +47,34 @@ def beside(path: Path) -> Path:
     return path.with_name(f".{path.name[:30]}.{secrets.token_hex(8)}{PART}")
 
 
-def write_file(path: Path, content: bytes) -> None:
+def tensors(arrays: Mapping[str, np.ndarray]) -> list[bytes | memoryview]:
+    """The content of a safetensors file of these arrays, whose memory it shares.
+
+    Source: the format of github.com/huggingface/safetensors: the header's length, 8 bytes; the header in JSON, with
+        spaces up to a multiple of 8; the arrays in C order, lowest byte first.
+    """
+    header: dict[str, Any] = {}
+    pieces, end = [], 0
+    for name in sorted(arrays, key=lambda name: (list(TENSORS).index(arrays[name].dtype.name), name)):
+        array = arrays[name]
+        start, end = end, end + array.nbytes
+        header[name] = {
+            "dtype": TENSORS[array.dtype.name],
+            "shape": array.shape,
+            "data_offsets": (start, end),
+        }
+        numbers = np.ascontiguousarray(array, array.dtype.newbyteorder("<")).reshape(-1)
+        pieces.append(memoryview(numbers.view(np.uint8)))
+    text = msgspec.json.encode(header)
+    text += b" " * (-len(text) % 8)
+    return [len(text).to_bytes(8, "little"), text, *pieces]
+
+
+def _pieces(content: Content) -> Sequence[bytes | memoryview]:
+    return (content,) if isinstance(content, bytes) else content
+
+
+def write_file(path: Path, content: Content) -> None:
     """Writes a new file and brings it to the disk before returning."""
     handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
     try:
@@ -39,10 +84,11 @@ def write_file(path: Path, content: bytes) -> None:
         os.close(handle)
 
 
-def _write_all(handle: int, content: bytes) -> None:
-    view = memoryview(content)
-    while view:
-        view = view[os.write(handle, view) :]
+def _write_all(handle: int, content: Content) -> None:
+    for piece in _pieces(content):
+        view = memoryview(piece)
+        while view:
+            view = view[os.write(handle, view) :]
 
 
 def make_folder(path: Path) -> None:
@@ -87,7 +133,7 @@ def taken(error: OSError) -> bool:
     return error.errno in (errno.ENOTEMPTY, errno.EEXIST)
 
 
-def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
+def write_folder(path: Path, files: Mapping[str, Content]) -> None:
     """Writes a folder of files, of which the last vouches for the others.
 
     Raises: OSError, as `new_folder`.
@@ -105,7 +151,7 @@ def write_folder(path: Path, files: Mapping[str, bytes]) -> None:
             raise
 
 
-def replace_file(path: Path, content: bytes) -> None:
+def replace_file(path: Path, content: Content) -> None:
     """Writes a file that takes the place of an older one in one moment: readers see the old or the new, never half."""
     part = beside(path)
     try:
@@ -188,9 +234,13 @@ def read_file(path: Path, most: int) -> bytes:
         return file.read(size)
 
 
-def sums(content: bytes) -> dict[str, int | str]:
+def sums(content: Content) -> dict[str, int | str]:
     """What tells a file's content from any other: its bytes and their digest."""
-    return {"bytes": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    digest, size = hashlib.sha256(), 0
+    for piece in _pieces(content):
+        digest.update(piece)
+        size += len(piece)
+    return {"bytes": size, "sha256": digest.hexdigest()}
 
 
 def is_as_written(path: Path, expected: Mapping[str, int | str]) -> bool:

@@ -14,7 +14,7 @@ from preceptor.ops import Spec
 from preceptor.train import SGD, Adam, Momentum
 from preceptor.train import memory as memories
 from preceptor.train.average import EMA
-from preceptor.train.loop import COPIES, Config, parameter_bytes
+from preceptor.train.loop import Config, parameter_bytes
 from preceptor.train.step import Update
 
 QUICK = {"engine": "native", "epochs": 1, "hidden": (4,)}
@@ -30,10 +30,10 @@ def test_a_network_of_billions_of_units_is_refused(tmp_path):
 
 @pytest.mark.parametrize("optimiser, average, slots", [(SGD(), None, 0), (Momentum(), None, 1), (Adam(), EMA(), 3)])
 def test_what_is_held_of_the_parameters(optimiser, average, slots):
-    """Dense 3 -> 5: 20 numbers of 4 bytes; first and trained values, what optimiser and average keep, the copies."""
+    """20 numbers of 4 bytes, with what optimiser and average keep; all this twice while it is saved; and the best."""
     config = Config(nn.Dense(5), nn.Quadratic(), optimiser, update=Update(average=average))
     params, _ = initial_specs(config.network, Spec((1, 3), np.dtype(np.float32)))
-    assert parameter_bytes(config, params) == 80 * (2 + slots + COPIES)
+    assert parameter_bytes(config, params) == 80 * (2 * (1 + slots) + 1)
 
 
 def test_a_step_that_does_not_fit_is_refused_and_leaves_no_folder(tmp_path, monkeypatch):

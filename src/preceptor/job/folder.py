@@ -19,7 +19,17 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from preceptor.disk import Damaged, is_as_written, open_regular, read_file, replace_file, sums, sync_folder
+from preceptor.disk import (
+    Content,
+    Damaged,
+    is_as_written,
+    open_regular,
+    read_file,
+    replace_file,
+    sums,
+    sync_folder,
+    tensors,
+)
 from preceptor.engines import is_first_process
 from preceptor.errors import ConfigError, DataError
 from preceptor.job.lock import LOCK
@@ -230,12 +240,10 @@ def clear(path: Path) -> None:
     shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
 
 
-def packed(config: dict[str, Any], arrays: dict[str, np.ndarray], history: list[Epoch]) -> dict[str, bytes]:
+def packed(config: dict[str, Any], arrays: dict[str, np.ndarray], history: list[Epoch]) -> dict[str, Content]:
     """The files of a run by name; config.json, which vouches for the others, last."""
-    from safetensors.numpy import save
-
-    files = {
-        MODEL: save({name: np.ascontiguousarray(each) for name, each in arrays.items()}),
+    files: dict[str, Content] = {
+        MODEL: tensors(arrays),
         HISTORY: b"".join(msgspec.json.encode(entry) + b"\n" for entry in history),
     }
     known = {"format": FORMAT, **config, "files": {name: sums(content) for name, content in files.items()}}

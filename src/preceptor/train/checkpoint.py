@@ -16,7 +16,18 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from preceptor.disk import Damaged, append_line, is_as_written, make_folder, read_file, sums, sweep, write_folder
+from preceptor.disk import (
+    Content,
+    Damaged,
+    append_line,
+    is_as_written,
+    make_folder,
+    read_file,
+    sums,
+    sweep,
+    tensors,
+    write_folder,
+)
 from preceptor.errors import ConfigError, DataError
 
 ARRAYS, FACTS, SUMS, MANIFEST = "arrays.safetensors", "facts.json", "sums.txt", "manifest.jsonl"
@@ -61,8 +72,6 @@ class Checkpoints:
         Raises: ConfigError where it cannot be written; those committed before are untouched. DataError where a number
             is infinite or NaN: such a state is never saved.
         """
-        from safetensors.numpy import save
-
         for name, array in checkpoint.arrays.items():
             if array.dtype.kind == "f" and not np.isfinite(array).all():
                 raise DataError(
@@ -71,8 +80,8 @@ class Checkpoints:
                 )
         if self._is_whole(checkpoint.step):
             return
-        files = {
-            ARRAYS: save({name: np.ascontiguousarray(array) for name, array in checkpoint.arrays.items()}),
+        files: dict[str, Content] = {
+            ARRAYS: tensors(checkpoint.arrays),
             FACTS: msgspec.json.encode(checkpoint.facts),
         }
         line = _signed({"step": checkpoint.step, "files": {name: sums(content) for name, content in files.items()}})
@@ -83,7 +92,7 @@ class Checkpoints:
             shutil.rmtree(path, ignore_errors=True)  # it is damaged
             write_folder(path, files | {SUMS: line})
             append_line(self.folder / MANIFEST, line)
-            self._read(checkpoint.step)
+            self._check(checkpoint.step)
         except OSError as error:
             raise ConfigError(
                 f"checkpoint: {path} cannot be written ({error.strerror}); "
@@ -120,15 +129,13 @@ class Checkpoints:
 
     def _is_whole(self, step: int) -> bool:
         try:
-            self._read(step)
+            self._check(step)
         except (OSError, Damaged):
             return False
         return True
 
-    def _read(self, step: int) -> Checkpoint:
-        from safetensors import SafetensorError
-        from safetensors.numpy import load_file
-
+    def _check(self, step: int) -> None:
+        """Raises: OSError; Damaged where a byte is not as it was written."""
         path = self._path(step)
         if path.is_symlink():
             raise Damaged(f"{path.name} is a link")
@@ -138,6 +145,13 @@ class Checkpoints:
         for name, expected in entry.files.items():
             if not is_as_written(path / name, msgspec.structs.asdict(expected)):
                 raise Damaged(f"{name} is not as it was written")
+
+    def _read(self, step: int) -> Checkpoint:
+        from safetensors import SafetensorError
+        from safetensors.numpy import load_file
+
+        self._check(step)
+        path = self._path(step)
         try:
             facts = msgspec.json.decode(read_file(path / FACTS, MOST_TEXT_BYTES), type=dict[str, Any])
             return Checkpoint(step, load_file(path / ARRAYS), facts)

@@ -28,7 +28,6 @@ from preceptor.train.step import Update, first_state, hyper_values, make_step, p
 
 CAPACITY = 1024  # steps in one call of the engine, at most
 CALL_SECONDS = 1.5  # aimed at for one call: Ctrl-C is heard, yet XLA seldom has to allocate its buffers anew
-COPIES = 4  # of the weights beside those that are trained: the best so far, and three while they are saved
 FETCH_BYTES = 32 << 20  # rows of a stream brought to the engine in one call, at most: two such pieces are held
 EVALUATION_ROWS = 4096  # rows taken at once outside training, where they hold no more than
 JUDGED = 10_000  # training rows that are judged at the end of each epoch, at most
@@ -200,7 +199,7 @@ def train(
 
     first = ready(x, y)
     batch = {name: Spec((batch_size, *each.shape[1:]), each.dtype) for name, each in first.items()}
-    everything = first_state(params, state, config.optimiser, config.seed, config.update)
+    done, everything = start or (0, first_state(params, state, config.optimiser, config.seed, config.update))
     step_program = make_step(
         config.network, config.loss, config.optimiser, config.penalties, everything, batch, config.update
     )
@@ -221,9 +220,10 @@ def train(
     else:
         held = ready(data.x, data.y)
     loop = config.engine.loop(step_program, held, capacity)
-    weights = sum(p.nbytes for p in params.values())
-    check_step(loop.step_bytes, batch_size, sum(leaf.nbytes for leaf in flatten(everything)[0]) + COPIES * weights)
-    done, carried = (0, loop.put(everything)) if start is None else (start[0], loop.put(start[1]))
+    # What is trained, and once more while it is saved; the first weights, there already, make room for the best.
+    check_step(loop.step_bytes, batch_size, 2 * sum(leaf.nbytes for leaf in flatten(everything)[0]))
+    carried = loop.put(everything)
+    del params, state, everything  # the loop has copies
     numbers = hyper_values(config.optimiser, config.penalties, config.update, steps)
     seen = list(dev_losses)
     began_training, at_once = time.perf_counter(), 1  # how long a step takes is not known yet
@@ -341,19 +341,20 @@ def initial_values(config: Config, data: Arrays | Streamed) -> tuple[dict[str, n
     """The first parameters and state, drawn on the host by the seed."""
     dtype = _dtype(config)
     first = config.network.init(np.random.default_rng(config.seed), Spec((1, *data.first()[0].shape[1:]), dtype))
-    params, state = map_leaves(lambda leaf: leaf.astype(dtype), first)
+    params, state = map_leaves(lambda leaf: leaf.astype(dtype, copy=False), first)
     return params, state
 
 
 def parameter_bytes(config: Config, params: dict[str, Spec]) -> int:
-    """What a training holds of the parameters: the first ones, those that are trained, what the optimiser and an
-    average keep of them, and copies of the best. Other memory, such as that of a step, comes to it."""
+    """What a training holds of the parameters: those that are trained, with what the optimiser and an average keep of
+    them, all this once more while it is saved, and the best so far. Other memory, such as that of a step, comes to it.
+    """
     total = 0
     for path, spec in params.items():
         small = np.zeros((1,) * spec.ndim, _dtype(config))
         kept = config.optimiser.mover_of(path, small).init(small)
         slots = sum(np.ndim(each) == spec.ndim for each in kept.values()) + (config.update.average is not None)
-        total += (2 + slots + COPIES) * math.prod(spec.shape) * _dtype(config).itemsize
+        total += (2 * (1 + slots) + 1) * math.prod(spec.shape) * _dtype(config).itemsize
     return total
 
 

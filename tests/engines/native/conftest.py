@@ -1,7 +1,5 @@
 """One instruction of the native engine, run by itself on NumPy arrays."""
 
-import os
-
 import numpy as np
 import pytest
 
@@ -11,12 +9,11 @@ MARGIN = 64  # bytes before and behind a result, which must stay as they are
 
 @pytest.fixture(scope="session")
 def module():
-    """The compiled module, with oneDNN unless the environment says PRECEPTOR_TEST_OWN: then all is our own."""
+    """The compiled module, with oneDNN."""
     native = pytest.importorskip("preceptor.engines.native._native", reason="installed without the native engine")
-    if not os.environ.get("PRECEPTOR_TEST_OWN"):
-        from preceptor.engines.native.library import library_path
+    from preceptor.engines.native.library import library_path
 
-        native.load_onednn(library_path())
+    native.load_onednn(library_path())
     return native
 
 

@@ -1,9 +1,6 @@
 """Products and convolutions of the native engine beside NumPy's."""
 
 import itertools
-import os
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -305,17 +302,3 @@ def test_convolution_gives_the_same_bits_for_any_number_of_threads(execute, role
 def test_absurd_words_are_refused(module, kind, words, text):
     with pytest.raises(ValueError, match=text):
         module.Plan(64, 1, 1).add(kind, words)
-
-
-@pytest.mark.parametrize("isa", ["sse42", "avx2", "avx512"])
-@pytest.mark.slow
-def test_own_kernels_of_each_instruction_set(isa):
-    """All of this file and its neighbours without oneDNN; an instruction set that is missing gives the next lower."""
-    if os.environ.get("PRECEPTOR_TEST_OWN"):
-        pytest.skip("these are those tests")
-    folder = os.path.dirname(__file__)
-    files = [os.path.join(folder, f"test_{name}.py") for name in ("products", "movement", "windows", "random")]
-    environment = os.environ | {"PRECEPTOR_TEST_OWN": "1", "PRECEPTOR_ISA": isa}
-    command = [sys.executable, "-m", "pytest", "-q", "-n", "0", "-p", "no:cacheprovider", *files]
-    ended = subprocess.run(command, env=environment, capture_output=True, text=True)
-    assert ended.returncode == 0, ended.stdout[-3000:] + ended.stderr[-1000:]

@@ -119,9 +119,10 @@ class Tiles:
 @pytest.fixture(params=["sse42", "avx2", "avx512"], autouse=True)
 def instruction_set(request):
     """The narrower ones stand for machines that have no more; the widest is whatever this machine has."""
+    before = _native.isa()
     _native.limit_isa(request.param)
     yield
-    _native.limit_isa("avx512")
+    _native.limit_isa(before)
 
 
 def normal(*shape):

@@ -2,6 +2,8 @@
 
 import csv
 import io
+from array import array
+from collections import deque
 
 import numpy as np
 import pandas as pd
@@ -21,6 +23,13 @@ BOTH = np.c_[X, Y]
 FRAME = pd.DataFrame(BOTH, columns=["a", "b", "c", "d"])
 
 
+class NeedsGradients:
+    """Refuses, as a tensor of PyTorch that requires gradients does, to become an array."""
+
+    def __array__(self, *_, **__):
+        raise RuntimeError("no array yet. Detach it first.\nMore words.")
+
+
 @pytest.mark.parametrize(
     "x, y, name, classes",
     [
@@ -38,6 +47,13 @@ FRAME = pd.DataFrame(BOTH, columns=["a", "b", "c", "d"])
         (pa.table({"a": X[:, 0]}), pa.array(WORDS), "target", ("no", "yes")),
         ({"a": X[:, 0], "target": X[:, 1]}, Y, "target (2)", (0, 1)),
         (sparse.csr_matrix(X), Y, "target", (0, 1)),
+        (X, Y[:, None].tolist(), "target", (0, 1)),
+        (X, deque(Y.tolist()), "target", (0, 1)),
+        (X, array("i", Y.tolist()), "target", (0, 1)),
+        (X, np.array([(each,) for each in Y], [("bought", int)]), "target", (0, 1)),
+        (pl.DataFrame({"a": X[:, 0]}), pl.DataFrame({"bought": WORDS}), "bought", ("no", "yes")),
+        (pd.DataFrame(BOTH), pd.DataFrame(BOTH)[3], "3", (0.0, 1.0)),
+        (pd.DataFrame(BOTH, columns=[0, 1, 2, 2.5]), pd.Series(BOTH[:, 3], name=2.5), "2.5", (0.0, 1.0)),
     ],
 )
 def test_features_and_target_apart(x, y, name, classes):
@@ -46,7 +62,7 @@ def test_features_and_target_apart(x, y, name, classes):
     assert list(map(type, run.classes)) == list(map(type, classes))
     assert len(run.predict(x)) == 60
     found = run.evaluate(x, y)
-    wanted = np.asarray(y).ravel() if not isinstance(y, pa.Array) else np.array(WORDS)
+    wanted = np.array(WORDS) if classes == ("no", "yes") else Y
     assert found["accuracy"].value == pytest.approx(np.mean(run.predict(x) == wanted))
 
 
@@ -57,6 +73,22 @@ def test_the_target_is_a_column_of_the_array(place):
     assert run.facts["features"] == 3
     np.testing.assert_array_equal(run.predict(BOTH), run.predict(X))
     assert run.evaluate(BOTH) == run.evaluate(X, Y)
+
+
+@pytest.mark.parametrize("source", [np.asarray, np.ndarray.tolist, np.asfortranarray])
+def test_long_whole_numbers_in_a_column_of_the_array_are_classes_of_their_own(source):
+    codes = source(np.c_[2**53 + Y, Y])
+    run = fit(codes, 0, **QUICK)
+    assert run.classes == (2**53, 2**53 + 1)  # one float64 for both
+    assert run.evaluate(codes)["accuracy"].value == np.mean(run.predict(codes) == 2**53 + Y)
+
+
+def test_masked_numbers_are_missing():
+    masked = np.ma.array(X, mask=np.arange(180).reshape(60, 3) % 7 == 0)
+    gaps = fit(masked.filled(np.nan), Y, **QUICK)
+    run = fit(masked, Y, **QUICK)
+    assert run.preprocessor.columns == gaps.preprocessor.columns
+    np.testing.assert_array_equal(run.predict_probabilities(masked), gaps.predict_probabilities(masked.filled(np.nan)))
 
 
 def test_a_name_may_be_a_number_or_have_parts():
@@ -85,7 +117,19 @@ def test_a_name_may_be_a_number_or_have_parts():
         (X, np.eye(2)[Y], "array: the target has shape (60, 2); the name of a column, or one value for each row, is"),
         (X[:, 0], Y, "array: it has shape (60,); (rows, features) of numbers is needed. One feature: x.reshape(-1, 1)"),
         (np.array([["a"]]), "a", "array: it holds text; (rows, features) of numbers is needed. Name its columns"),
-        ([[1, 2], [3]], [0, 1], "array: it "),
+        ([[1, 2], [3]], [0, 1], "array: its rows differ in length; (rows, features) of numbers is needed."),
+        (X, FRAME, "array: the target has 4 columns; one value for each row is needed."),
+        (X, b"ab", "array: the target is a bytes; "),
+        (
+            X,
+            NeedsGradients(),
+            "array: a tests.job.test_given.NeedsGradients cannot be read (no array yet. Detach it first); ",
+        ),
+        (
+            NeedsGradients(),
+            Y,
+            "array: a tests.job.test_given.NeedsGradients cannot be read (no array yet. Detach it first); ",
+        ),
         (3, "a", "read: a builtins.int was given; "),
         ("iris", 3, "iris: the target is 3; the name of a column is needed: sepal_length"),
         (

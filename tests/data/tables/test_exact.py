@@ -93,6 +93,34 @@ def test_whole_numbers_beyond_every_type_are_text(tmp_path, number, short):
     assert read({"a": list(map(int, wanted))}).column("a").tolist() == wanted
 
 
+@pytest.mark.parametrize("is_long", [False, True])
+@pytest.mark.parametrize("first", ["1", "2.5"])
+@pytest.mark.parametrize("last", ["1.5", ".5", "1e-1", "1e3", "1_000", "0x10", "0b1", "9007199254740993", "-7", "x"])
+def test_a_field_far_down_stands_for_what_it_does_elsewhere(tmp_path, monkeypatch, first, last, is_long):
+    """duckdb tells types from the first 20,480 rows, and makes 2 of a later 1.5."""
+    if is_long:
+        monkeypatch.setattr(long_table, "MOST_CELLS", 0)
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + f"{first},x\n" * 21_000 + f"{last},x\n")
+    table = open_table(path)
+    column = table.piece(0, table.rows, ["a"]).column("a") if isinstance(table, LongTable) else table.column("a")
+    expected = pd.read_csv(path, low_memory=False)["a"]
+    if pd.api.types.is_numeric_dtype(expected):
+        assert column.dtype == expected.dtype
+    else:
+        assert column.dtype == object
+    assert column[[0, -1]].tolist() == expected.iloc[[0, -1]].tolist()
+
+
+@pytest.mark.parametrize("field", ["007", "0x10", "0b1", "-0x10"])
+@pytest.mark.parametrize("other", ["1", "2.5", "x"])
+@pytest.mark.parametrize("rows", [1, 21_000])
+def test_fields_that_some_take_for_numbers_are_text_in_any_row(tmp_path, field, other, rows):
+    path = tmp_path / "t.csv"
+    path.write_text("a,b\n" + f"{other},x\n" * rows + f"{field},x\n")
+    assert read(path).column("a").tolist() == [other] * rows + [field]
+
+
 def test_whole_numbers_that_a_float_holds_are_numbers_beside_a_gap(tmp_path):
     path = tmp_path / "t.csv"
     path.write_text("a,b,c\n9007199254740992,1e300,1.5\n,2e20,12345678901234567890\n")

@@ -143,7 +143,7 @@ class Preprocessor:
         if is_without_names(source) and self.target is not None and self.target.lstrip("-").isdecimal():
             assert isinstance(table, Table)
             if BLOCK in table.columns and table.columns[BLOCK].shape[1] - 1 == blocks.get(BLOCK):
-                return apart(table, int(self.target))
+                return apart(table, source, int(self.target))
         return table
 
     def pieces(self, table: Table | LongTable) -> Iterator[tuple[Table, np.ndarray]]:

@@ -26,7 +26,7 @@ def as_column(
     numbers beyond 64 bits; truth values with missing ones become 1, 0 and NaN; dates become datetime64[s], those with
     a zone in UTC. Text is composed (NFC).
 
-    Shapes: values (row,) or (row, feature); missing (row,).
+    Shapes: values (row,) or (row, feature); missing as values.
 
     Args:
         where: what messages call the table.
@@ -51,7 +51,7 @@ def as_column(
             "Flatten each row: x.reshape(len(x), -1)."
         )
     if values.ndim == 2:
-        return Column(_as_block(where, name, values))
+        return Column(_as_block(where, name, values, missing))
     if missing is not None and not missing.any():
         missing = None
     kind = values.dtype.kind
@@ -95,7 +95,10 @@ def objects(values: Iterable[Any], count: int) -> np.ndarray:
     return np.fromiter(values, dtype=object, count=count)
 
 
-def _as_block(where: str, name: str, values: np.ndarray) -> np.ndarray:
+def _as_block(where: str, name: str, values: np.ndarray, missing: np.ndarray | None) -> np.ndarray:
+    if missing is not None and missing.any() and values.dtype.kind in "biuf":
+        values = values.astype(np.float32 if values.dtype in (np.float16, np.float32) else np.float64)
+        values[missing] = np.nan
     if values.dtype in (np.float32, np.float64, np.uint8):
         return values
     if values.dtype.kind in "biuf":

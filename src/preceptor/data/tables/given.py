@@ -1,7 +1,7 @@
 """Tables given in Python: arrays, mappings, lists of rows, data frames, Arrow tables; with the target beside them."""
 
 import numbers
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -76,7 +76,7 @@ def with_target(source: Any, target: Any) -> tuple[Any, str]:
         if str(target) in table.columns:
             return table, str(target)
         if is_without_names(source):
-            return apart(table, int(target)), str(target)
+            return apart(table, source, int(target)), str(target)
         raise DataError(
             f"{table.name}: the target is {int(target)}; the name of a column is needed: "
             f"{listing(table.columns, 20)}. Name one of them."
@@ -104,15 +104,19 @@ def with_labels(table: Any, name: str, target: Any) -> Table:
     return replace(table, columns=columns, senses=senses)
 
 
-def apart(table: Table, place: int) -> Table:
-    """The table of an array, with one of its columns, counted from 0 or, below it, from the end, as one of its own."""
+def apart(table: Table, source: Any, place: int) -> Table:
+    """The table of an array, with one of its columns, counted from 0 or, below it, from the end, as one of its own.
+
+    It is taken from the array itself: the block of a table holds fractions, which do not tell 2^53 + 1 from 2^53.
+    """
     block = table.columns[BLOCK]
     if not -block.shape[1] <= place < block.shape[1]:
         raise DataError(
             f"{table.name}: the target is column {place}; the array has {block.shape[1]:,}, counted from 0. Choose one "
             "of them."
         )
-    columns = {BLOCK: np.delete(block, place, axis=1), str(place): block[:, place].astype(np.float64)}
+    values = (block if _is_sparse(source) else _as_array(source))[:, place]
+    columns = {BLOCK: np.delete(block, place, axis=1), str(place): as_column(table.name, str(place), values).values}
     return replace(table, columns=columns)
 
 
@@ -130,9 +134,17 @@ def is_without_names(source: Any) -> bool:
 
 def _labels(table: Table, target: Any) -> tuple[str, Any, np.ndarray | None]:
     """Name, values and gaps of a target given as values."""
-    if hasattr(target, "iloc") and hasattr(target, "columns") and len(target.columns) == 1:
-        target = target.iloc[:, 0]
+    if hasattr(target, "columns"):
+        if len(target.columns) != 1:
+            raise DataError(
+                f"{table.name}: the target has {len(target.columns):,} columns; one value for each row is needed. "
+                "Give one of its columns."
+            )
+        [name] = target.columns
+        target = target.iloc[:, 0] if hasattr(target, "iloc") else target[name]
     values, missing = _series(target)
+    if getattr(getattr(values, "dtype", None), "names", None) and len(values.dtype.names) == 1:
+        values = values[values.dtype.names[0]]
     is_values = isinstance(values, (list, tuple, np.ndarray)) and np.ndim(values) > 0
     shape = np.shape(values) if isinstance(values, np.ndarray) else (len(values),) if is_values else ()
     if len(shape) == 2 and shape[1] == 1:
@@ -149,7 +161,8 @@ def _labels(table: Table, target: Any) -> tuple[str, Any, np.ndarray | None]:
             f"needed. Columns to choose from: {listing(table.columns)}."
         )
     name = getattr(target, "name", None)
-    return (canonical(name) if isinstance(name, (str, int)) and canonical(name) else TARGET), values, missing
+    is_name = name is not None and not callable(name)
+    return (canonical(name) if is_name and canonical(name) else TARGET), values, missing
 
 
 def _same(table: Table, name: str, values: Any, missing: np.ndarray | None) -> bool:
@@ -183,9 +196,13 @@ def _as_array(source: Any) -> np.ndarray:
         )
         return np.asarray(source.toarray())
     try:
-        found = np.asarray(source)
-    except ValueError:  # rows of different length
-        found = np.empty(0, object)
+        found = _plain(source)
+    except ValueError as error:
+        if isinstance(error, DataError):
+            raise
+        raise DataError(
+            "array: its rows differ in length; (rows, features) of numbers is needed. Make them equally long."
+        ) from None
     if found.dtype.names is None and (found.ndim != 2 or found.dtype.kind not in "biuf"):
         what = f"has shape {found.shape}" if found.ndim != 2 else f"holds {_kind(found)}"
         cure = "Flatten each row: x.reshape(len(x), -1)." if found.ndim > 2 else "Name its columns: {'name': values}."
@@ -207,9 +224,24 @@ def _series(values: Any) -> tuple[Any, np.ndarray | None]:
         return _of_polars(values)
     if hasattr(values, "to_pylist"):
         return _of_arrow(values)
-    if isinstance(values, (list, tuple)):
-        return objects(values, len(values)), None
-    return (np.asarray(values) if hasattr(values, "__array__") and not np.isscalar(values) else values), None
+    if isinstance(values, Sequence) and not isinstance(values, (str, bytes, bytearray)):
+        listed = list(values)
+        if listed and all(isinstance(each, (list, tuple)) and len(each) == 1 for each in listed):
+            listed = [each[0] for each in listed]  # a column as scikit-learn has them, one value a row
+        return objects(listed, len(listed)), None
+    return (_plain(values) if hasattr(values, "__array__") and not np.isscalar(values) else values), None
+
+
+def _plain(values: Any) -> np.ndarray:
+    """An array of NumPy's own, masked where the source is. Raises: DataError where there is none for it."""
+    if isinstance(values, np.ma.MaskedArray):
+        return values
+    try:
+        return np.asarray(values)
+    except (RuntimeError, TypeError, BufferError) as error:  # a tensor that awaits gradients, or lies elsewhere
+        what = f"{type(values).__module__}.{type(values).__name__}"
+        why = str(error).splitlines()[0].rstrip(".")
+        raise DataError(f"array: a {what} cannot be read ({why}); an array of NumPy is needed. Convert it.") from None
 
 
 def _of_pandas(series: Any) -> tuple[Any, np.ndarray]:

@@ -1,6 +1,8 @@
 """The columns of delimited text, read by duckdb and checked against our own count."""
 
-from collections.abc import Collection, Iterable
+import re
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +11,10 @@ import numpy as np
 from preceptor.data.tables import long_table
 from preceptor.data.tables.columns import as_column
 from preceptor.data.tables.connection import MEMORY_LIMIT, connect, first_line, quoted, without_pattern
-from preceptor.data.tables.delimited import DELIMITER_NAMES, Source
+from preceptor.data.tables.delimited import CHUNK_BYTES, DELIMITER_NAMES, Source
 from preceptor.data.tables.fields import DECIMALS, EXACT, Evidence, NumberForm, Said, settle, words_of
 from preceptor.data.tables.long_table import LongTable, rows_of_a_piece
-from preceptor.data.tables.parquet import describe, exact_selects
+from preceptor.data.tables.parquet import AT_ONCE, describe, exact_selects
 from preceptor.data.tables.scratch import check_memory, check_room
 from preceptor.data.tables.table import Column, Table
 from preceptor.data.tables.tokens import MISSING_WORDS
@@ -25,6 +27,13 @@ READ_CSV = """
     hive_partitioning=false, max_line_size=$longest)
 """
 SNIFFED_ROWS = 20_480  # duckdb's own default: rows from which it tells a column's type; more only where that fails
+# Which fields duckdb alone takes for numbers of a kind: beyond SNIFFED_ROWS 1.5 becomes 2, 007 7 and 1_000 1000 in a
+# column of whole numbers, 1_000 and 007 become numbers in one of fractions, and everywhere 0x10 becomes 16.
+LOOSE = {
+    "i": r"NOT regexp_full_match({0}, '\s*([+-][0-9]+|0|[1-9][0-9]*)\s*')",
+    "f": "contains({0}, '_') OR ({0} >= '00' AND {0} < '0:')",
+}
+OTHER_BASE = re.compile(rb"0[xXbB]")
 USUAL_LINE = 2_097_152  # duckdb's own default
 
 
@@ -93,12 +102,53 @@ def _settled(source: Source, found: dict[str, Any], said: Said, *, decimal_comma
     """The columns as duckdb gives them in the form for a Table.
 
     duckdb tells types from the first rows: a column that is empty there comes as text, whatever follows. Whole numbers
-    that it takes for fractions, because they are beyond its integers, are read again as text.
+    that it takes for fractions, because they are beyond its integers, are read again as text, and so are columns with
+    fields that it alone takes for such numbers.
     """
-    inexact = [name for name, values in found.items() if _may_be_inexact(values)]
+    kinds = {name: values.dtype.kind for name, values in found.items()}
+    loose = _loose(source, kinds)
+    inexact = [name for name, values in found.items() if name in loose or _may_be_inexact(values)]
     if inexact:
         found = found | dict(zip(inexact, _query(source, inexact, as_text=inexact), strict=True))
     return {name: _settle(name, values, said, decimal_comma) for name, values in found.items()}
+
+
+def _loose(source: Source, kinds: Mapping[str, str]) -> set[str]:
+    """The columns of numbers with a field that is none in the usual form, or none of its column's kind.
+
+    Of the rows from which duckdb tells the types only other bases get past it: these are looked for in the bytes.
+
+    Args:
+        kinds: column -> "i" for whole numbers, "f" for others, anything else for no numbers.
+
+    Raises: duckdb.Error.
+    """
+    numbers = [name for name, kind in kinds.items() if kind in LOOSE]
+    if source.rows <= SNIFFED_ROWS and not (numbers and _has_other_base(source.path)):
+        return set()
+    found = set()
+    for start in range(0, len(numbers), AT_ONCE):
+        some = numbers[start : start + AT_ONCE]
+        asked = ", ".join(f"bool_or({LOOSE[kinds[name]].format(_place(source, name))})" for name in some)
+        connection = connect(source.path)
+        try:
+            arguments = _arguments(source, source.names, MISSING_WORDS) | {"sample": SNIFFED_ROWS}
+            facts = connection.execute(_select(source, asked, source.names), arguments).fetchall()[0]
+        finally:
+            connection.close()
+        found |= {name for name, is_loose in zip(some, facts, strict=True) if is_loose}
+    return found
+
+
+def _has_other_base(path: Path) -> bool:
+    """Whether 0x or 0b stands somewhere in a file."""
+    last = b""
+    with path.open("rb") as file:
+        while chunk := file.read(CHUNK_BYTES):
+            if OTHER_BASE.search(last + chunk):
+                return True
+            last = chunk[-1:]
+    return False
 
 
 def _may_be_inexact(values: Any) -> bool:
@@ -170,13 +220,13 @@ def _arguments(source: Source, as_text: Collection[str], missing: Collection[str
 
 
 def _sniffed(read: Any) -> Any:
-    """Reads with the types that the first rows show, and where they do not fit, with those that all rows show."""
+    """Reads with the types that the first rows show, where they do not fit with those that all show, else as text."""
     import duckdb
 
-    try:
-        return read({"sample": SNIFFED_ROWS})
-    except duckdb.ConversionException:
-        return read({"sample": -1})
+    for trial in ({"sample": SNIFFED_ROWS}, {"sample": -1}):
+        with suppress(duckdb.ConversionException):
+            return read(trial)
+    return read({"sample": -1, "candidates": ["VARCHAR"]})
 
 
 def _other_count(name: str, source: Source, rows: int, columns: int) -> DataError:
@@ -191,7 +241,9 @@ def _read_long(name: str, source: Source, target: Path, texts: Collection[str], 
     check_room(source.path.stat().st_size, name)
     as_text = [each for each in source.names if each in texts]
     types = _copied(name, source, target, as_text)
-    inexact = _inexact(target, source, [each for each, kind in types.items() if kind == "DOUBLE"])
+    kinds = {each: {"BIGINT": "i", "DOUBLE": "f"}.get(kind, "") for each, kind in types.items()}
+    loose = _loose(source, kinds)
+    inexact = [*loose, *_inexact(target, source, [each for each in kinds if kinds[each] == "f" and each not in loose])]
     if inexact:
         types = _copied(name, source, target, [*as_text, *inexact])
     selects = {each: _place(source, each) for each in source.names}

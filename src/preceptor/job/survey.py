@@ -31,6 +31,7 @@ from preceptor.data import (
 from preceptor.data.division.split import PART_WORDS
 from preceptor.data.encoding.target import no_target
 from preceptor.data.tables.given import BLOCK
+from preceptor.data.tables.join import known_written
 from preceptor.data.tables.names import find_column
 from preceptor.diagnose import Observation, PartHashes, TableFacts, checks_made, inspect, inspect_table
 from preceptor.diagnose.column import Column
@@ -167,7 +168,7 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
         return (yield from _survey_long(table, target, settings))
     part = None
     if settings.test is not None:
-        other = read(settings.test, header=header, texts=[target])
+        other = read(settings.test, header=header, texts=[target], known=known_written(table))
         table = table.without(*settings.leave_out or ())
         part = np.repeat(np.array([0, 2], np.int8), [table.rows, other.rows])
         table = append_rows(table, other)

@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import msgspec
 import numpy as np
@@ -389,7 +390,8 @@ def test_real_tables(shared, name, target, kind):
     )
 
     from_frame = fit_preprocessor(read(frame), target, train)
-    assert from_frame == made
+    columns = (replace(column, written="") if hasattr(column, "written") else column for column in made.columns)
+    assert from_frame == replace(made, columns=tuple(columns), target_written="")  # a frame does not tell how
     assert (from_frame.transform(read(frame)) == x).all()
     assert (from_frame.encode_target(read(frame)) == made.encode_target(table)).all()
 

@@ -8,7 +8,9 @@ from typing import ClassVar
 import numpy as np
 
 from preceptor.data.encoding.place import Place, wrong_width
-from preceptor.data.tables.dates import ZONED_ISO, in_utc
+from preceptor.data.tables.columns import objects
+from preceptor.data.tables.dates import DATE_FORMS, PLAIN, PLAIN_ZONED
+from preceptor.data.tables.fields import read_written
 from preceptor.data.tables.table import ZONED, Table
 from preceptor.errors import DataError
 
@@ -27,6 +29,7 @@ class Dates:
         cycles: which of year, week and day vary in the training rows.
         missing: whether missing gets a feature, because the training rows have it.
         zoned: whether the times were written with a zone, and so are in UTC.
+        written: how they were written, of DATE_FORMS; "" where they were no text.
     """
 
     kind: ClassVar[str] = "dates"
@@ -36,6 +39,7 @@ class Dates:
     cycles: tuple[str, ...]
     missing: bool
     zoned: bool = False
+    written: str = ""
 
     @cached_property
     def names(self) -> tuple[str, ...]:
@@ -54,6 +58,13 @@ class Dates:
             yield "sd is below 0; at least 0 is required"
         if self.cycles != tuple(each for each in CYCLES if each in self.cycles):
             yield f"cycles are not of {', '.join(CYCLES)}, each once and in order"
+        if self.written and (self.written not in DATE_FORMS or DATE_FORMS[self.written].has_zone != self.zoned):
+            yield f"written is none of {', '.join(DATE_FORMS)} that goes with zoned, of which one is required"
+
+    @property
+    def _read_as(self) -> str:
+        """How its text is read."""
+        return self.written or (PLAIN_ZONED if self.zoned else PLAIN).name
 
     def check_zone(self, table: Table) -> None:
         """Raises: DataError where its times have a zone and those of training had none, or the other way round."""
@@ -71,7 +82,7 @@ class Dates:
     def prepare(self, where: Place, column: np.ndarray) -> np.ndarray:
         """The column as days since 1970 and the places in the cycles. Shapes: (row,) -> (row, 1 + cycle)."""
         if column.dtype.kind != "M":
-            column = _as_dates(where, self.name, column, self.zoned)
+            column = _as_dates(where, self.name, column, self._read_as)
         return np.stack([_days(column), *(_turn(column, cycle) for cycle in self.cycles)], 1)
 
     def fill(self, out: np.ndarray, values: np.ndarray) -> None:
@@ -87,7 +98,7 @@ class Dates:
             out[:, end] = gaps
 
 
-def learn_dates(name: str, values: np.ndarray, zoned: bool) -> Dates | str:
+def learn_dates(name: str, values: np.ndarray, zoned: bool, written: str = "") -> Dates | str:
     """How a column of dates becomes features. Shapes: values (row,)."""
     known = values[~np.isnat(values)]
     if not len(known):
@@ -97,7 +108,7 @@ def learn_dates(name: str, values: np.ndarray, zoned: bool) -> Dates | str:
         return "the same in all training rows"
     days = _days(known)
     cycles = tuple(cycle for cycle in CYCLES if np.ptp(_turn(known, cycle)) > 0)
-    return Dates(name, float(days.mean()), float(days.std()), cycles, missing, zoned)
+    return Dates(name, float(days.mean()), float(days.std()), cycles, missing, zoned, written)
 
 
 def _days(column: np.ndarray) -> np.ndarray:
@@ -114,24 +125,16 @@ def _turn(column: np.ndarray, cycle: str) -> np.ndarray:
     return (np.floor(days) + 3) % 7 / 7 if cycle == "week" else days % 1  # 1970 began on a Thursday
 
 
-def _as_dates(where: Place, name: str, column: np.ndarray, zoned: bool) -> np.ndarray:
-    """A column as dates, where a table of few rows happens to hold them as text, or holds none at all."""
+def _as_dates(where: Place, name: str, column: np.ndarray, written: str) -> np.ndarray:
+    """A column of text, or one without any value, as dates."""
     if column.ndim != 1:
         raise wrong_width(where, name, column, None)
-    dates = np.full(len(column), np.datetime64("NaT", "s"))
-    example = "2024-01-31T10:00+02:00" if zoned else "2024-01-31"
-    for row, value in enumerate(column.tolist()):
-        if value is None or value != value:
-            continue
-        try:
-            text = value if isinstance(value, str) else ""
-            if bool(ZONED_ISO.fullmatch(text)) == zoned:
-                dates[row] = in_utc(text) if zoned else np.datetime64(text, "s")
-        except ValueError:
-            dates[row] = np.datetime64("NaT", "s")
-        if np.isnat(dates[row]):
-            raise DataError(
-                f"{where}: column {name!r} holds {value!r} in {where.row(row)}; a date such as {example} is "
-                "needed, as in the training rows. Mend the value, or leave it empty where it is not known."
-            )
+    if column.dtype != object:
+        column = objects((None if value != value else str(value) for value in column.tolist()), len(column))
+    dates, bad = read_written(written, column)
+    if bad is not None:
+        raise DataError(
+            f"{where}: column {name!r} holds {column.tolist()[bad]!r} in {where.row(bad)}; a date such as {written} is "
+            "needed, as in the training rows. Mend the value, or leave it empty where it is not known."
+        )
     return dates

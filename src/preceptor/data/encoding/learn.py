@@ -8,7 +8,7 @@ import numpy as np
 from preceptor.data.encoding.dates import learn_dates
 from preceptor.data.encoding.levels import Categories, learn_levels, why_aside
 from preceptor.data.encoding.mixing import TURNS, learn_mixing
-from preceptor.data.encoding.numbers import learn_numbers
+from preceptor.data.encoding.numbers import Numbers, learn_numbers
 from preceptor.data.encoding.place import Place
 from preceptor.data.encoding.preprocessor import Feature, Preprocessor
 from preceptor.data.encoding.target import learn_target, target_notes, written_labels
@@ -63,7 +63,7 @@ def fit_preprocessor(
     for name, values in table.columns.items():
         if name == target:
             continue
-        how = number_levels, table.senses.get(name, ""), scaling
+        how = number_levels, table.senses.get(name, ""), scaling, table.written.get(name, "")
         found = (aside or {}).get(name) or _learn_column(Place(table.name), name, values, train, *how)
         if isinstance(found, str):
             set_aside.append((name, found))
@@ -79,7 +79,17 @@ def fit_preprocessor(
     left_out = int(missing_rows(table.column(target)).sum()) if target is not None else 0
     about_target = (target, found_kind, reason, classes, mean, sd, notes)
     labels = written_labels(table, target, train, classes) if target is not None and classes is not None else ()
-    made = Preprocessor(tuple(columns), tuple(set_aside), len(train), left_out, *about_target, labels, scaling)
+    target_written = table.written.get(target or "", "") if classes is None else ""
+    made = Preprocessor(
+        tuple(columns),
+        tuple(set_aside),
+        len(train),
+        left_out,
+        *about_target,
+        labels,
+        scaling,
+        target_written=target_written,
+    )
     if degree == 1 and scaling not in TURNS:
         return made
     count = min(len(train), max(2, LEARNED_CELLS // max(1, len(made.number_places))))
@@ -89,13 +99,21 @@ def fit_preprocessor(
 
 
 def _learn_column(
-    where: Place, name: str, values: np.ndarray, train: np.ndarray, number_levels: bool, sense: str, scaling: str
+    where: Place,
+    name: str,
+    values: np.ndarray,
+    train: np.ndarray,
+    number_levels: bool,
+    sense: str,
+    scaling: str,
+    written: str,
 ) -> Feature | str:
     """How one column becomes features, or why it is set aside."""
     if values.dtype == object:
         return learn_levels(name, values[train], number_levels)
     if values.dtype.kind == "M":
-        return learn_dates(name, values[train], sense == ZONED)
+        return learn_dates(name, values[train], sense == ZONED, written)
     if values.ndim == 1 and (values.dtype == bool or sense == TRUTH):
         return learn_truth(name, values[train].astype(np.float64))
-    return learn_numbers(where, name, values, train, scaling)
+    found = learn_numbers(where, name, values, train, scaling)
+    return replace(found, written=written) if written and isinstance(found, Numbers) else found

@@ -1,7 +1,7 @@
 """Columns of text: a feature for each level, one for two levels, or the number of a level."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import repeat
@@ -11,7 +11,8 @@ import numpy as np
 
 from preceptor.data.encoding.place import Place, wrong_width
 from preceptor.data.saved import is_rising
-from preceptor.data.tables.columns import as_text
+from preceptor.data.tables.columns import as_text, objects
+from preceptor.data.tables.tokens import is_missing
 
 MOST_LEVELS = 100  # conventional: beyond it a one-hot column per level costs more than it tells
 TOP_LEVELS, ROWS_OF_A_LEVEL = 50, 5  # of a column with more: the most frequent keep a feature, the rest share one
@@ -68,7 +69,7 @@ class Categories:
             raise wrong_width(where, self.name, column, None)
         codes: dict[str | None, int] = {level: code for code, level in enumerate(self.levels)}
         codes[None] = len(self.levels) + self.other if self.missing else -1
-        return codes_of(as_text(column), codes, len(self.levels) if self.other else -1)
+        return codes_of(as_levels(column, self.levels), codes, len(self.levels) if self.other else -1)
 
     def fill(self, out: np.ndarray, values: np.ndarray) -> None:
         """Writes the features of prepared rows into zeros. Shapes: out (row, level); values (row,)."""
@@ -112,7 +113,7 @@ class Pair:
         """-1 or 1 for the levels, 0 for any other text, 2 for missing. Shapes: (row,) -> (row,)."""
         if column.ndim != 1:
             raise wrong_width(where, self.name, column, None)
-        return codes_of(as_text(column), {self.levels[0]: -1, self.levels[1]: 1, None: 2}, 0)
+        return codes_of(as_levels(column, self.levels), {self.levels[0]: -1, self.levels[1]: 1, None: 2}, 0)
 
     def fill(self, out: np.ndarray, values: np.ndarray) -> None:
         """Writes the features of prepared rows. Shapes: out (row, feature); values (row,)."""
@@ -160,7 +161,8 @@ class Codes:
         """The number of each row's level. Shapes: (row,) -> (row,)."""
         if column.ndim != 1:
             raise wrong_width(where, self.name, column, None)
-        return codes_of(as_text(column), {level: code for code, level in enumerate(self.levels, 2)} | {None: 1}, 0)
+        codes: dict[str | None, int] = {level: code for code, level in enumerate(self.levels, 2)}
+        return codes_of(as_levels(column, self.levels), codes | {None: 1}, 0)
 
     def fill(self, out: np.ndarray, values: np.ndarray) -> None:
         """Writes the feature of prepared rows. Shapes: out (row, 1); values (row,)."""
@@ -216,6 +218,25 @@ def is_numeric(text: str) -> bool:
     except ValueError:
         return False
     return True
+
+
+def as_levels(column: np.ndarray, known: Collection[str]) -> np.ndarray:
+    """A column as text: a field that is no known level is missing where its word says so, and 1.0 is a level 1.
+
+    Shapes: (row,) -> (row,), objects: str or None.
+    """
+    texts = as_text(column)
+    strange = set(texts.tolist()) - {*known, None}
+    meant = {text: found for text in strange if (found := _meant(text)) is None or found in known}
+    return objects((meant.get(text, text) for text in texts.tolist()), len(texts)) if meant else texts
+
+
+def _meant(text: str) -> str | None:
+    """What a field is that is written in another way than in training."""
+    if is_missing(text):
+        return None
+    number = float(text) if is_numeric(text) else float("nan")
+    return str(int(number)) if number.is_integer() else text
 
 
 def codes_of(column: np.ndarray, codes: Any, other: int = -1) -> np.ndarray:

@@ -9,6 +9,7 @@ import numpy as np
 
 from preceptor.data.encoding.place import Place, not_finite, wrong_width
 from preceptor.data.saved import LONGEST, is_rising
+from preceptor.data.tables.fields import NUMBER_FORMS, read_written
 from preceptor.errors import DataError
 
 HEAVY_TAIL = 8.0  # standard deviations from the mean to the farthest training row; a normal column reaches 5 or 6
@@ -33,6 +34,7 @@ class Numbers:
             With a bend: the median, and what the standard deviation of a normal column of these quartiles would be.
         flags: which of the numbers were missing somewhere in the training rows: each gets a 0/1 feature.
         bend: limit of what comes out; 0 for none.
+        written: how they were written, of NUMBER_FORMS; "" where that is open, or where they were no text.
     """
 
     kind: ClassVar[str] = "numbers"
@@ -42,6 +44,7 @@ class Numbers:
     sd: tuple[float, ...]
     flags: tuple[int, ...]
     bend: float = 0.0
+    written: str = ""
 
     @property
     def features(self) -> int:
@@ -59,6 +62,8 @@ class Numbers:
             yield "sd or bend is below 0; at least 0 is required"
         if not is_rising(self.flags) or (self.flags and not 0 <= self.flags[0] <= self.flags[-1] < count):
             yield f"flags are not places of its {count:,} numbers, each once and in order"
+        if self.written and (self.written not in NUMBER_FORMS or self.width is not None):
+            yield f"written is none of {', '.join(NUMBER_FORMS)}, of which one is required of a plain column"
 
     @cached_property
     def numbers(self) -> tuple[str, ...]:
@@ -77,7 +82,7 @@ class Numbers:
 
     def prepare(self, where: Place, column: np.ndarray) -> np.ndarray:
         """The column as numbers. Shapes: (row,) or (row, feature) -> (row, feature)."""
-        return as_numbers(where, self.name, column, self.width)
+        return as_numbers(where, self.name, column, self.width, self.written)
 
     def fill(self, out: np.ndarray, values: np.ndarray) -> None:
         """Writes the features of prepared rows. Shapes: out, values (row, feature)."""
@@ -176,8 +181,9 @@ def _byte_moments(values: np.ndarray, train: np.ndarray) -> tuple[float, float]:
     return mean, float(np.sqrt((times * (level - mean) ** 2).sum() / times.sum()))
 
 
-def as_numbers(where: Place, name: str, column: np.ndarray, width: int | None) -> np.ndarray:
-    """A column or block of `width` as numbers. Shapes: (row,) or (row, feature) -> (row, feature)."""
+def as_numbers(where: Place, name: str, column: np.ndarray, width: int | None, written: str = "") -> np.ndarray:
+    """A column or block of `width` as numbers, its text as it is written. Shapes: (row,) or (row, feature) ->
+    (row, feature)."""
     if (column.shape[1] if column.ndim == 2 else None) != width:
         raise wrong_width(where, name, column, width)
     if column.dtype.kind == "M":
@@ -185,6 +191,20 @@ def as_numbers(where: Place, name: str, column: np.ndarray, width: int | None) -
     if column.dtype != object:
         values = column.astype(np.float64) if column.dtype == bool else column
         return values if values.ndim == 2 else values[:, None]
+    if not written:
+        return _as_python_reads(where, name, column)[:, None]
+    numbers, bad = read_written(written, column)
+    if bad is not None:
+        raise DataError(
+            f"{where}: column {name!r} holds the text {column.tolist()[bad]!r} in {where.row(bad)}; a number written "
+            f"as {written}, as in the training rows, is needed. Mend the value, or leave it empty where it is not "
+            "known."
+        )
+    return numbers[:, None]
+
+
+def _as_python_reads(where: Place, name: str, column: np.ndarray) -> np.ndarray:
+    """A column of text as Python reads numbers. Shapes: (row,) -> (row,)."""
     numbers = np.full(len(column), np.nan)
     for row, text in enumerate(column.tolist()):
         try:
@@ -194,4 +214,4 @@ def as_numbers(where: Place, name: str, column: np.ndarray, width: int | None) -
                 f"{where}: column {name!r} holds the text {text!r} in {where.row(row)}; a number is needed. "
                 "Mend the value, or leave it empty where it is not known."
             ) from None
-    return numbers[:, None]
+    return numbers

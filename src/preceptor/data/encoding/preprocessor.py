@@ -21,10 +21,11 @@ from preceptor.data.encoding.truth import Truth
 from preceptor.data.encoding.unseen import Unseen
 from preceptor.data.saved import is_rising, rebuilt, wrong
 from preceptor.data.tables.columns import missing_rows
+from preceptor.data.tables.fields import NUMBER_FORMS
 from preceptor.data.tables.given import BLOCK, apart, is_without_names
 from preceptor.data.tables.long_table import LongTable, pieces_of
 from preceptor.data.tables.read import open_table
-from preceptor.data.tables.table import Table
+from preceptor.data.tables.table import TEXT, TRUTH, Table
 from preceptor.errors import DataError
 from preceptor.words import amount, closest, listing
 
@@ -50,6 +51,7 @@ class Preprocessor:
         target_mean, target_sd: of the training rows; 0 and 1 unless the target is a number.
         notes: what is to be known of the target: sentences.
         scaling: what is done to numbers, of SCALINGS; `mixing`: what is done to all of a row together.
+        target_written: of a number, as Numbers.written.
         labels: the classes as they were written where the table came from; empty where that is their usual form.
     """
 
@@ -67,6 +69,7 @@ class Preprocessor:
     labels: tuple[str, ...] = ()
     scaling: str = "standardise"
     mixing: Mixing | None = None
+    target_written: str = ""
 
     @property
     def written(self) -> tuple[str, ...]:
@@ -138,13 +141,25 @@ class Preprocessor:
 
     def open(self, source: Any, header: bool = True, keep: Collection[str] = ()) -> Table | LongTable:
         """A table to predict, with the fields of the columns to keep as they stand. Raises: DataError as open_table."""
-        table = open_table(source, header=header, texts=keep)
+        table = open_table(source, header=header, texts=keep, known=self.known_written())
         blocks = {column.name: column.width for column in self.columns if isinstance(column, Numbers) and column.width}
         if is_without_names(source) and self.target is not None and self.target.lstrip("-").isdecimal():
             assert isinstance(table, Table)
             if BLOCK in table.columns and table.columns[BLOCK].shape[1] - 1 == blocks.get(BLOCK):
                 return apart(table, source, int(self.target))
         return table
+
+    def known_written(self) -> dict[str, str]:
+        """How the columns were written in training, where that is known: few rows may leave it open."""
+        found = {}
+        for column in self.columns:
+            if isinstance(column, Numbers | Dates):
+                found[column.name] = column.written
+            else:
+                found[column.name] = TRUTH if isinstance(column, Truth) else TEXT
+        if self.target is not None:
+            found[self.target] = TEXT if isinstance((self.classes or (0,))[0], str) else self.target_written
+        return {name: written for name, written in found.items() if written}
 
     def pieces(self, table: Table | LongTable) -> Iterator[tuple[Table, np.ndarray]]:
         """The rows of a table, some at a time, and their features. Raises: DataError as transform."""
@@ -239,7 +254,7 @@ class Preprocessor:
         if missing.any():
             raise missing_target(where, self.target, int(np.argmax(missing)))
         if self.classes is None:
-            values = as_numbers(where, self.target, column, None)[:, 0]
+            values = as_numbers(where, self.target, column, None, self.target_written)[:, 0]
             with np.errstate(over="ignore"):
                 scaled = ((values - self.target_mean) / self.target_sd).astype(np.float32)
             if not np.isfinite(scaled).all():
@@ -377,6 +392,8 @@ class Preprocessor:
                 yield "classes are not at least two of one kind, in order and each once"
         if self.labels and len(set(self.labels)) != len(self.classes or ()):
             yield f"it has {len(set(self.labels)):,} labels; one for each class is required"
+        if self.target_written and (self.target_written not in NUMBER_FORMS or self.kind != "number"):
+            yield f"target_written is none of {', '.join(NUMBER_FORMS)}, of which one is required of a number"
         if self.kind != "number" and (self.target_mean, self.target_sd) != (0, 1):
             yield "target_mean and target_sd are not 0 and 1, as they are required without a number"
         if self.target_sd <= 0:

@@ -8,6 +8,7 @@ import numpy as np
 
 from preceptor.data.encoding.numbers import as_numbers
 from preceptor.data.encoding.place import Place
+from preceptor.data.tables.tokens import is_missing
 from preceptor.errors import DataError
 
 
@@ -44,8 +45,13 @@ class Truth:
     def prepare(self, where: Place, column: np.ndarray) -> np.ndarray:
         """The column as 0, 1 and NaN. Shapes: (row,) -> (row, 1)."""
         if column.dtype == object:
-            known = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0}
-            values = np.array([np.nan if text is None else known.get(text.lower(), 2.0) for text in column.tolist()])
+            known = {"true": 1.0, "false": 0.0, "1": 1.0, "0": 0.0, "1.0": 1.0, "0.0": 0.0}
+            values = np.array(
+                [
+                    np.nan if text is None or is_missing(text) else known.get(text.strip().lower(), 2.0)
+                    for text in column.tolist()
+                ]
+            )
         else:
             values = as_numbers(where, self.name, column, None)[:, 0]
         wrong = (values != 0) & (values != 1) & ~np.isnan(values)

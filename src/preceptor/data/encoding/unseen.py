@@ -6,10 +6,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from preceptor.data.encoding.dates import Dates
-from preceptor.data.encoding.levels import Categories, Codes, Pair
+from preceptor.data.encoding.levels import Categories, Codes, Pair, as_levels
 from preceptor.data.encoding.numbers import Numbers
 from preceptor.data.encoding.truth import Truth
-from preceptor.data.tables.columns import as_text, missing_rows
+from preceptor.data.tables.columns import missing_rows
 from preceptor.data.tables.table import Table
 from preceptor.words import bare, nearest
 
@@ -36,7 +36,7 @@ class Unseen:
         """Takes in one piece of the table."""
         self.rows += table.rows
         for column in self.texts:
-            values, known = as_text(table.columns[column.name]).tolist(), {*column.levels, None}
+            values, known = as_levels(table.columns[column.name], column.levels).tolist(), {*column.levels, None}
             if set(values) <= known:
                 continue
             found = self.levels[column.name]

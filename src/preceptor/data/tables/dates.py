@@ -26,6 +26,7 @@ class DateForm:
     """One way of writing dates.
 
     Args:
+        name: a date written so.
         pattern: what each of them matches; a group y, and m and d, n and d, or a and b: two numbers of which one is
             the day.
         separator: between a and b, the same in all.
@@ -33,6 +34,7 @@ class DateForm:
         has_zone: whether a zone stands behind each.
     """
 
+    name: str
     pattern: re.Pattern[str]
     separator: str = ""
     is_day_first: bool = True
@@ -74,16 +76,34 @@ class DateForm:
         return np.datetime64(datetime.datetime(int(groups["y"]), month, day, hour, minute, second), "s")
 
 
-# 2020-01 and 2020-01-31, with a time, with a zone; 2020/01/31; 31.01.2020; 31/01/2020 or 01/31/2020 where some day is
-# beyond 12; 31 Jan 2020; January 31, 2020.
-FORMS = (
-    DateForm(ISO),
-    DateForm(ZONED_ISO, has_zone=True),
-    DateForm(YEAR_FIRST),
-    *(DateForm(YEAR_LAST, separator, is_day_first) for separator in "./-" for is_day_first in (True, False)),
-    DateForm(DAY_NAMED),
-    DateForm(NAMED_DAY),
+PLAIN = DateForm("2024-01-31", ISO)  # or 2024-01, or with a time
+PLAIN_ZONED = DateForm("2024-01-31T10:00+02:00", ZONED_ISO, has_zone=True)
+CLEAR = (
+    *(PLAIN, PLAIN_ZONED, DateForm("2024/01/31", YEAR_FIRST), DateForm("31.01.2024", YEAR_LAST, ".")),
+    *(DateForm("31 Jan 2024", DAY_NAMED), DateForm("January 31, 2024", NAMED_DAY)),
 )
+ORDERED = (  # what one of them stands for is told by a column in which some day is beyond 12
+    DateForm("01.31.2024", YEAR_LAST, ".", is_day_first=False),
+    DateForm("31/01/2024", YEAR_LAST, "/"),
+    DateForm("01/31/2024", YEAR_LAST, "/", is_day_first=False),
+    DateForm("31-01-2024", YEAR_LAST, "-"),
+    DateForm("01-31-2024", YEAR_LAST, "-", is_day_first=False),
+)
+FORMS = (*CLEAR, *ORDERED)
+DATE_FORMS = {form.name: form for form in FORMS}
+
+
+def read_known(known: DateForm, words: Sequence[str]) -> dict[str, np.datetime64]:
+    """Those of the words that are dates in a known form, or in one that can be taken for no other beside it."""
+    if words and (found := known.read(words)) is not None:
+        return found
+    alike = [form for form in ORDERED if known.pattern is YEAR_LAST and form.is_day_first == known.is_day_first]
+    forms = [form for form in (known, *CLEAR, *alike) if form.has_zone == known.has_zone]
+    found = {}
+    for word in words:
+        date = next((date for form in forms if (date := form.read([word])) is not None), None)
+        found |= date or {}
+    return found
 
 
 def in_utc(word: str) -> np.datetime64:

@@ -1,14 +1,15 @@
 """What the text in the fields of a table stands for: missing values, truth values, numbers, dates."""
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 
-from preceptor.data.tables.dates import FORMS, UNCLEAR, DateForm, date_forms, is_unclear
+from preceptor.data.tables.dates import DATE_FORMS, FORMS, UNCLEAR, DateForm, date_forms, is_unclear, read_known
 from preceptor.data.tables.names import composed
-from preceptor.data.tables.table import TRUTH, ZONED, Column
+from preceptor.data.tables.table import TEXT, TRUTH, ZONED, Column
 from preceptor.data.tables.tokens import CURRENCIES, MISSING_WORDS, NUMBER, SPACES, is_like_number
 from preceptor.words import listing
 
@@ -54,6 +55,20 @@ class NumberForm:
     decimal: str
     sign: str | None = None
 
+    @property
+    def name(self) -> str:
+        """A number written so."""
+        return ("1,234.5" if self.decimal == "." else "1.234,5") + (self.sign or "")
+
+    def read(self, words: Iterable[str]) -> dict[str, float]:
+        """Those of the words that are numbers of this form; a currency sign may lack, a percent sign may not."""
+        found = {}
+        for word in words:
+            bare, sign = _without_signs([word])
+            if bare and (sign == self.sign or (sign is None and self.sign != "%")) and self.fits(bare):
+                found[word] = float(self.plain(bare)[0])
+        return found
+
     def fits(self, bare: Iterable[str]) -> bool:
         """Whether all words, without their sign, are numbers of this form."""
         if self.decimal == ",":
@@ -74,6 +89,18 @@ class NumberForm:
         if self.decimal == "," and any("," in word for word in bare):
             found.append(DECIMALS)
         return found
+
+
+NUMBER_FORMS = {
+    form.name: form for decimal in ".," for sign in (None, "%", *CURRENCIES) for form in [NumberForm(decimal, sign)]
+}
+PLAIN_NUMBERS = NumberForm(".").name
+
+
+def known_comma(known: Mapping[str, str]) -> bool | None:
+    """Whether the numbers of a table have decimal commas, where the forms that are known of its columns tell."""
+    decimals = {NUMBER_FORMS[written].decimal for written in known.values() if written in NUMBER_FORMS}
+    return "," in decimals if decimals else None
 
 
 @dataclass
@@ -129,6 +156,10 @@ class Evidence:
         else:
             self.largest.pop(form, None)
 
+    def _is_open(self) -> bool:
+        """Whether the numbers are the same in either form, as whole ones without separators are."""
+        return len(self.numbers or ()) > 1 and not any(self.changes.values())
+
     def settled(self, name: str, said: Said, *, decimal_comma: bool = False) -> Callable[[np.ndarray], Column]:
         """What makes of text, whole or a piece, what it stands for. `said` is told of what is changed."""
         if self.numbers is None and self.dates is None:
@@ -137,18 +168,19 @@ class Evidence:
             form = self.numbers[-1] if decimal_comma else self.numbers[0]
             is_whole = form in self.largest
             if is_whole and self.largest[form] > (EXACT if self.gaps else LONGEST):
-                return lambda column: Column(_as_words(name, column, said))  # as numbers some would become others
+                return lambda column: as_words(name, column, said)  # as numbers some would become others
             for change in self.changes[form]:
                 said.add(change, name)
-            return lambda column: Column(_as_numbers(form, column, is_whole=is_whole and not self.gaps))
+            written = "" if self._is_open() else form.name
+            return lambda column: Column(_as_numbers(form, column, is_whole=is_whole and not self.gaps), "", written)
         if self.truth:
             return _as_truth
         if self.dates and is_unclear(self.dates):
             said.add(UNCLEAR, name)
         elif self.dates:
             found = self.dates[0]
-            return lambda column: Column(_as_dates(found, column), ZONED if found.has_zone else "")
-        return lambda column: Column(_as_words(name, column, said))
+            return lambda column: Column(_as_dates(found, column), ZONED if found.has_zone else "", found.name)
+        return lambda column: as_words(name, column, said)
 
 
 def settle(name: str, column: np.ndarray, said: Said, *, decimal_comma: bool = False) -> Column:
@@ -172,6 +204,32 @@ def settle(name: str, column: np.ndarray, said: Said, *, decimal_comma: bool = F
     return evidence.settled(name, said, decimal_comma=decimal_comma)(column)
 
 
+def read_written(written: str, column: np.ndarray) -> tuple[np.ndarray, int | None]:
+    """What a column of text stands for where it is known how it is written, and the first row that is not so.
+
+    Shapes: column (row,), objects: str or None -> (row,): of a date datetime64[s], else float64, 1 and 0 for TRUTH.
+
+    Args:
+        written: of NUMBER_FORMS or DATE_FORMS, or TRUTH.
+    """
+    _, words = _words(column)
+    present = sorted({word for word in words.values() if word is not None})
+    known: dict[str, Any]
+    if written in DATE_FORMS:
+        known = dict(read_known(DATE_FORMS[written], present))
+    elif written in NUMBER_FORMS:
+        known = dict(NUMBER_FORMS[written].read(present))
+    else:
+        known = {word: TRUTH_WORDS[word.lower()] for word in present if word.lower() in TRUTH_WORDS}
+    missing = np.datetime64("NaT", "s") if written in DATE_FORMS else np.nan
+    by_level: dict[str | None, Any] = {None: missing}
+    by_level |= {level: missing if word is None else known.get(word) for level, word in words.items()}
+    values = [by_level[each] for each in column.tolist()]
+    bad = next((row for row, value in enumerate(values) if value is None), None)
+    kind = "M8[s]" if written in DATE_FORMS else np.float64
+    return np.array([missing if value is None else value for value in values], kind), bad
+
+
 def words_of(column: np.ndarray) -> tuple[list[str], bool]:
     """The different words in a column of text, cleaned and sorted, and whether something is missing in it."""
     known, words = _words(column)
@@ -189,15 +247,17 @@ def _words(column: np.ndarray) -> tuple[set[str | None], dict[str, str | None]]:
     return levels, words
 
 
-def _as_words(name: str, column: np.ndarray, said: Said) -> np.ndarray:
-    """The words of a column; the column itself where they are its fields."""
+def as_words(name: str, column: np.ndarray, said: Said) -> Column:
+    """The words of a column, without spaces around them, None for missing; the column itself where these are its
+    fields."""
     _, words = _words(column)
     if all(word == level for level, word in words.items()):
-        return column
+        return Column(column, "", TEXT)
     stripped = {level.strip() for level in words}
     if len(stripped) > len({composed(each) for each in stripped}):
         said.add(SPELLINGS, name)
-    return np.fromiter(map(({None: None} | words).__getitem__, column.tolist()), object, len(column))
+    found = np.fromiter(map(({None: None} | words).__getitem__, column.tolist()), object, len(column))
+    return Column(found, "", TEXT)
 
 
 def _as_numbers(form: NumberForm, column: np.ndarray, *, is_whole: bool) -> np.ndarray:

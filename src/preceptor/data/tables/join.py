@@ -1,12 +1,21 @@
 """The rows of a second table under those of the first: test rows that come as a file of their own."""
 
+from dataclasses import replace
+
 import numpy as np
 
 from preceptor.data.tables.columns import as_text, missing_rows, objects
-from preceptor.data.tables.fields import EXACT, TRUTH_WORDS
-from preceptor.data.tables.table import TRUTH, ZONED, Table
+from preceptor.data.tables.fields import EXACT, TRUTH_WORDS, read_written
+from preceptor.data.tables.table import TEXT, TRUTH, ZONED, Table
 from preceptor.errors import DataError
 from preceptor.words import closest, listing
+
+
+def known_written(table: Table) -> dict[str, str]:
+    """How the columns of a table were written, where that is known, for its test rows to be read so."""
+    kinds = {n: TEXT if v.dtype == object else table.senses.get(n, "") for n, v in table.columns.items()}
+    found = {name: table.written.get(name) or (kind if kind in (TEXT, TRUTH) else "") for name, kind in kinds.items()}
+    return {name: written for name, written in found.items() if written}
 
 
 def append_rows(table: Table, other: Table) -> Table:
@@ -23,6 +32,7 @@ def append_rows(table: Table, other: Table) -> Table:
             f"{other.name}: {listing(map(repr, absent))} {'is' if len(absent) == 1 else 'are'} missing; every column "
             f"of {table.name} is needed. Add what is missing.{closest(absent[0], other.columns)}"
         )
+    other = _read_as(table, other)
     both = {name: _alike(table, other, name) for name in table.columns}
     columns = {name: np.concatenate(parts) for name, parts in both.items()}
     senses = {
@@ -34,7 +44,27 @@ def append_rows(table: Table, other: Table) -> Table:
     texts = {name: np.concatenate([own, other.texts[name]]) for name, own in table.texts.items() if name in other.texts}
     more = [name for name in other.columns if name not in table.columns]
     notes = (f"{other.name} has columns that {table.name} lacks, which are left out: {listing(more)}.",) if more else ()
-    return Table(table.name, columns, (*table.notes, *other.notes, *notes), senses, texts)
+    return Table(table.name, columns, (*table.notes, *other.notes, *notes), senses, texts, table.written)
+
+
+def _read_as(table: Table, other: Table) -> Table:
+    """The second table, its text read as that of the first. Raises: DataError where it is written otherwise."""
+    columns, senses = dict(other.columns), dict(other.senses)
+    for name, written in known_written(table).items():
+        if written == TEXT or columns[name].dtype != object:
+            continue
+        text = columns[name]
+        columns[name], bad = read_written(written, text)
+        if bad is not None:
+            raise DataError(
+                f"{other.name}: column {name!r} holds {text[bad]!r} in data row {bad + 1:,}; it must be written as "
+                f"{written}, as in {table.name}. Mend the value, or leave it empty where it is not known."
+            )
+        if written == TRUTH and not np.isnan(columns[name]).any():
+            columns[name] = columns[name].astype(bool)
+        elif name in table.senses:
+            senses[name] = table.senses[name]
+    return replace(other, columns=columns, senses=senses)
 
 
 def _alike(table: Table, other: Table, name: str) -> tuple[np.ndarray, ...]:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Mapping
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,24 @@ import numpy as np
 from preceptor.data.tables import long_table
 from preceptor.data.tables.columns import as_column
 from preceptor.data.tables.connection import MEMORY_LIMIT, connect, first_line, quoted, without_pattern
+from preceptor.data.tables.dates import DATE_FORMS
 from preceptor.data.tables.delimited import CHUNK_BYTES, DELIMITER_NAMES, Source
-from preceptor.data.tables.fields import DECIMALS, EXACT, Evidence, NumberForm, Said, settle, words_of
+from preceptor.data.tables.fields import (
+    DECIMALS,
+    EXACT,
+    PLAIN_NUMBERS,
+    Evidence,
+    NumberForm,
+    Said,
+    as_words,
+    known_comma,
+    settle,
+    words_of,
+)
 from preceptor.data.tables.long_table import LongTable, rows_of_a_piece
 from preceptor.data.tables.parquet import AT_ONCE, describe, exact_selects
 from preceptor.data.tables.scratch import check_memory, check_room
-from preceptor.data.tables.table import Column, Table
+from preceptor.data.tables.table import NONE_KNOWN, TRUTH, Column, Table
 from preceptor.data.tables.tokens import MISSING_WORDS
 from preceptor.errors import DataError
 
@@ -45,6 +58,7 @@ def read_records(
     may_be_long: bool = False,
     texts: Collection[str] = (),
     label: str | None = None,
+    known: Mapping[str, str] = NONE_KNOWN,
 ) -> Table | LongTable:
     """The table in a file of records; one of more than MOST_CELLS, where it may be long, is written as Parquet.
 
@@ -56,6 +70,7 @@ def read_records(
         folder: for the Parquet file.
         texts: columns whose fields are kept as they stand.
         label: a column of whose values is to be known how they are written. Of a long table: about.
+        known: how columns were written elsewhere, as of `read`.
 
     Raises: DataError where duckdb does not take it, or its rows and columns are not those counted before.
     """
@@ -65,8 +80,8 @@ def read_records(
     for source in sources:
         try:
             if may_be_long and source.rows * len(source.names) > long_table.MOST_CELLS:
-                return _read_long(name, source, folder / "table.parquet", texts, label)
-            return _read_whole(name, source, {*texts, label} & {*source.names})
+                return _read_long(name, source, folder / "table.parquet", texts, label, known)
+            return _read_whole(name, source, {*texts, label} & {*source.names}, known)
         except duckdb.Error as error:
             stopped = error
     assert stopped is not None
@@ -76,20 +91,24 @@ def read_records(
     )
 
 
-def _read_whole(name: str, source: Source, texts: set[str | None]) -> Table:
+def _read_whole(name: str, source: Source, texts: set[str | None], known: Mapping[str, str]) -> Table:
     """The table in memory. Raises: duckdb.Error; DataError."""
     names = source.names
     check_memory(16 * source.rows * len(names), f"{name}: {source.rows:,} rows of {len(names):,} columns")
-    found = dict(zip(names, _query(source, names), strict=False))
+    is_comma = known_comma(known)
+    as_text = names if is_comma else _as_words_only(source, known)
+    found = dict(zip(names, _query(source, names, as_text), strict=False))
     if len(found) != len(names) or any(len(values) != source.rows for values in found.values()):
         raise _other_count(name, source, len(next(iter(found.values()), ())), len(found))
     said = Said()
-    columns = _settled(source, found, said, decimal_comma=source.written == ";")
+    columns = _settled(
+        source, found, said, known, decimal_comma=source.written == ";" if is_comma is None else is_comma
+    )
     if DECIMALS in said.changes and any(values.dtype.kind == "f" for values in found.values()):
         # Beside decimal commas 1.234 is a thousand and more: read again what was taken for decimal points.
         said = Said()
         found = dict(zip(names, _query(source, names, as_text=names), strict=True))
-        columns = _settled(source, found, said, decimal_comma=True)
+        columns = _settled(source, found, said, known, decimal_comma=True)
     kept = [each for each in names if each in texts]
     fields = _query(source, kept, as_text=kept, missing=()) if kept else []
     as_stood = {
@@ -98,7 +117,15 @@ def _read_whole(name: str, source: Source, texts: set[str | None]) -> Table:
     return Table.of(name, columns, (*source.notes, *said.sentences()), as_stood)
 
 
-def _settled(source: Source, found: dict[str, Any], said: Said, *, decimal_comma: bool) -> dict[str, Column]:
+def _as_words_only(source: Source, known: Mapping[str, str]) -> list[str]:
+    """The columns that duckdb must not take for numbers: 007 of a text, 1.234 where that is a thousand and more."""
+    usual = (PLAIN_NUMBERS, TRUTH, *DATE_FORMS)
+    return [name for name in source.names if known.get(name, PLAIN_NUMBERS) not in usual]
+
+
+def _settled(
+    source: Source, found: dict[str, Any], said: Said, known: Mapping[str, str], *, decimal_comma: bool
+) -> dict[str, Column]:
     """The columns as duckdb gives them in the form for a Table.
 
     duckdb tells types from the first rows: a column that is empty there comes as text, whatever follows. Whole numbers
@@ -110,7 +137,7 @@ def _settled(source: Source, found: dict[str, Any], said: Said, *, decimal_comma
     inexact = [name for name, values in found.items() if name in loose or _may_be_inexact(values)]
     if inexact:
         found = found | dict(zip(inexact, _query(source, inexact, as_text=inexact), strict=True))
-    return {name: _settle(name, values, said, decimal_comma) for name, values in found.items()}
+    return {name: _settle(name, values, said, known, decimal_comma) for name, values in found.items()}
 
 
 def _loose(source: Source, kinds: Mapping[str, str]) -> set[str]:
@@ -172,10 +199,18 @@ def _as_text(values: Any) -> np.ndarray:
     return column
 
 
-def _settle(name: str, values: Any, said: Said, decimal_comma: bool) -> Column:
+def _settle(name: str, values: Any, said: Said, known: Mapping[str, str], decimal_comma: bool) -> Column:
     if values.dtype != object:
-        return as_column("", name, values)
+        return _of_numbers("", name, values)
+    if name in known:
+        return as_words(name, _as_text(values), said)
     return settle(name, _as_text(values), said, decimal_comma=decimal_comma)
+
+
+def _of_numbers(where: str, name: str, values: Any) -> Column:
+    """A column that duckdb took for numbers: with a fraction they have a decimal point."""
+    column = as_column(where, name, values)
+    return column._replace(written=PLAIN_NUMBERS) if values.dtype.kind == "f" else column
 
 
 def _query(
@@ -236,10 +271,14 @@ def _other_count(name: str, source: Source, rows: int, columns: int) -> DataErro
     )
 
 
-def _read_long(name: str, source: Source, target: Path, texts: Collection[str], label: str | None) -> LongTable:
+def _read_long(
+    name: str, source: Source, target: Path, texts: Collection[str], label: str | None, known: Mapping[str, str]
+) -> LongTable:
     """The table on the disk. What columns of text stand for is told from all rows. Raises: duckdb.Error; DataError."""
     check_room(source.path.stat().st_size, name)
-    as_text = [each for each in source.names if each in texts]
+    is_comma = known_comma(known)
+    words_only = source.names if is_comma else _as_words_only(source, known)
+    as_text = [each for each in source.names if each in texts or each in words_only]
     types = _copied(name, source, target, as_text)
     kinds = {each: {"BIGINT": "i", "DOUBLE": "f"}.get(kind, "") for each, kind in types.items()}
     loose = _loose(source, kinds)
@@ -250,16 +289,17 @@ def _read_long(name: str, source: Source, target: Path, texts: Collection[str], 
     exact = exact_selects(target, {each: selects[each] for each, kind in types.items() if kind == "BIGINT"})
     worded = [each for each, kind in types.items() if kind == "VARCHAR"]
     raw = LongTable(name, target, selects, source.rows, lambda _, values: Column(_as_text(values)))
-    found, turned = _evidence(raw, worded)
+    found, turned = _evidence(raw, [each for each in worded if each not in known])
     # As of a table in memory: beside decimal commas 1.234 is a thousand and more.
     said = Said()
-    is_comma = source.written == ";"
-    finishes = {each: found[each].settled(each, said, decimal_comma=is_comma) for each in worded}
+    is_comma = source.written == ";" if is_comma is None else is_comma
+    finishes = {each: found[each].settled(each, said, decimal_comma=is_comma) for each in found}
+    finishes |= {each: partial(as_words, each, said=said) for each in worded if each in known}
     kept = {each: f"CAST({selects[each]} AS VARCHAR)" for each in selects if each in texts or each == label}
     notes = (*source.notes, *said.sentences(), *turned)
 
     def finish(column: str, values: Any) -> Column:
-        return finishes[column](_as_text(values)) if column in finishes else as_column(name, column, values)
+        return finishes[column](_as_text(values)) if column in finishes else _of_numbers(name, column, values)
 
     return LongTable(name, target, selects | exact, source.rows, finish, notes, kept)
 

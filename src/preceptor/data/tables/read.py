@@ -1,7 +1,7 @@
 """One function that makes a Table of whatever holds one: a file, a folder, an array, a data frame."""
 
 import shutil
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ from preceptor.data.tables.parquet import read_parquet
 from preceptor.data.tables.query import read_records
 from preceptor.data.tables.records import read_json
 from preceptor.data.tables.scratch import no_room, scratch_folder
-from preceptor.data.tables.table import Table
+from preceptor.data.tables.table import NONE_KNOWN, Table
 from preceptor.data.tables.text import as_utf8
 from preceptor.data.tables.unpack import ARCHIVES, DESCRIPTIONS, JSON_SUFFIXES, PACKED, TABLE_SUFFIXES, unpack
 from preceptor.errors import DataError
@@ -26,7 +26,9 @@ FOLDER_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix not in DESCRIPTI
 BUNDLED = {"digits": ("digits.npz", "digit"), "iris": ("iris.csv", "species")}  # name -> file, target
 
 
-def read(source: Any, *, header: bool = True, texts: Collection[str] = ()) -> Table:
+def read(
+    source: Any, *, header: bool = True, texts: Collection[str] = (), known: Mapping[str, str] = NONE_KNOWN
+) -> Table:
     """Reads a table.
 
     Args:
@@ -36,28 +38,35 @@ def read(source: Any, *, header: bool = True, texts: Collection[str] = ()) -> Ta
             arrays; a pandas or polars data frame; an Arrow table; a Table, which comes back as it is.
         header: whether the first line of delimited text holds names; else the columns are column1, column2, ...
         texts: columns whose fields are kept as they stand in the source, beside what they stand for: Table.texts.
+        known: column -> how it was written where it was learned from, as of Table.written: its text, which few rows
+            may leave open, is left as it is, for `encoding` or `join` to read so.
 
     Raises: DataError where there is no such table, or it does not read as one.
     """
-    found = _read(source, header, frozenset(map(canonical, texts)), None, may_be_long=False)
+    found = _read(source, header, frozenset(map(canonical, texts)), None, known, may_be_long=False)
     assert isinstance(found, Table)
     return found
 
 
 def open_table(
-    source: Any, *, header: bool = True, texts: Collection[str] = (), label: str | None = None
+    source: Any,
+    *,
+    header: bool = True,
+    texts: Collection[str] = (),
+    label: str | None = None,
+    known: Mapping[str, str] = NONE_KNOWN,
 ) -> Table | LongTable:
     """Reads a table as `read` does; but one in Parquet or delimited text that is too large to hold stays on the disk.
 
     Memory: a table of more than long_table.MOST_CELLS cells is not held.
 
     Args:
-        source, header, texts: as of `read`.
+        source, header, texts, known: as of `read`.
         label: a column as of `texts`; of a table on the disk its numbers are told in the usual form, in which "1.50"
             is "1.5", for a column that must be text is read slowly.
     """
     wanted = None if label is None else canonical(label)
-    return _read(source, header, frozenset(map(canonical, texts)), wanted, may_be_long=True)
+    return _read(source, header, frozenset(map(canonical, texts)), wanted, known, may_be_long=True)
 
 
 def default_target(source: Any) -> str | None:
@@ -66,7 +75,7 @@ def default_target(source: Any) -> str | None:
 
 
 def _read(
-    source: Any, header: bool, texts: frozenset[str], label: str | None, *, may_be_long: bool
+    source: Any, header: bool, texts: frozenset[str], label: str | None, known: Mapping[str, str], *, may_be_long: bool
 ) -> Table | LongTable:
     if isinstance(source, Table):
         return source
@@ -84,7 +93,7 @@ def _read(
     folder = scratch_folder()
     table: Table | LongTable | None = None
     try:
-        table = _read_file(path, folder, header, texts, label, may_be_long=may_be_long)
+        table = _read_file(path, folder, header, texts, label, known, may_be_long=may_be_long)
     except OSError as error:
         if str(error.filename or folder).startswith(str(folder)):
             raise no_room(folder.parent, error) from None
@@ -128,7 +137,14 @@ def _unopened(path: Path, error: Exception) -> DataError:
 
 
 def _read_file(
-    path: Path, folder: Path, header: bool, texts: frozenset[str], label: str | None, *, may_be_long: bool
+    path: Path,
+    folder: Path,
+    header: bool,
+    texts: frozenset[str],
+    label: str | None,
+    known: Mapping[str, str],
+    *,
+    may_be_long: bool,
 ) -> Table | LongTable:
     """Bytes, then text, then records, then columns: each is made once."""
     name, notes = printable(path.name), list[str]()
@@ -149,10 +165,12 @@ def _read_file(
         path, said = as_utf8(name, path, folder)
         notes += said
         if suffix in JSON_SUFFIXES:
-            table = read_json(name, path, is_one=suffix == ".json", texts=texts if label is None else {*texts, label})
+            kept = texts if label is None else {*texts, label}
+            table = read_json(name, path, is_one=suffix == ".json", texts=kept, known=known)
         else:
             records = sources(name, path, suffix, folder, header)
-            table = read_records(name, records, folder, may_be_long=may_be_long, texts=texts, label=label)
+            how: dict[str, Any] = {"may_be_long": may_be_long, "texts": texts, "label": label, "known": known}
+            table = read_records(name, records, folder, **how)
     return replace(table, notes=(*notes, *table.notes))
 
 

@@ -1,16 +1,16 @@
 """Tables in JSON: one object a line, a list of objects, or an object of lists."""
 
 import json
-from collections.abc import Callable, Collection, Iterable, Iterator
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from itertools import repeat
 from pathlib import Path
 from typing import Any
 
 from preceptor.data.tables.columns import as_column, objects
-from preceptor.data.tables.fields import Said, settle
+from preceptor.data.tables.fields import Said, as_words, known_comma, settle
 from preceptor.data.tables.names import told_apart
 from preceptor.data.tables.scratch import check_memory
-from preceptor.data.tables.table import Table
+from preceptor.data.tables.table import NONE_KNOWN, Table
 from preceptor.errors import DataError
 from preceptor.words import listing
 
@@ -21,7 +21,14 @@ SOME_CELLS = 1 << 24  # 128 MiB of pointers: below it nobody is asked how full a
 CELLS_OF_A_BYTE = 8  # `"a":1,` fills one cell with six bytes; beyond it all but one of 50 cells are empty
 
 
-def read_json(name: str, path: Path, *, is_one: bool, texts: Collection[str | None] = ()) -> Table:
+def read_json(
+    name: str,
+    path: Path,
+    *,
+    is_one: bool,
+    texts: Collection[str | None] = (),
+    known: Mapping[str, str] = NONE_KNOWN,
+) -> Table:
     """Reads the UTF-8 text of a .json, .jsonl or .ndjson file. Text stands for what it does in CSV; a key that a row
     lacks is missing.
 
@@ -30,6 +37,7 @@ def read_json(name: str, path: Path, *, is_one: bool, texts: Collection[str | No
         path: where it is.
         is_one: whether it should be one value, as a .json file is, and not one in each line.
         texts: columns whose fields are kept as they stand.
+        known: how columns were written elsewhere, as of `read`.
 
     Raises: DataError, naming line or row and key, where it is not a table of numbers, truth values and text, or would
     be far larger than the file because each row has keys of its own.
@@ -72,7 +80,7 @@ def read_json(name: str, path: Path, *, is_one: bool, texts: Collection[str | No
     if gaps:
         many = "values are missing because their rows lack" if gaps > 1 else "value is missing because its row lacks"
         notes.append(f"{gaps:,} {many} the key.")
-    said = Said()
+    said, is_comma = Said(), bool(known_comma(known))
     found, kept = {}, {}
     for key, (old, values) in zip(names, columns.items(), strict=True):
         column = as_column(name, key, objects(values, rows), said=said)
@@ -82,7 +90,9 @@ def read_json(name: str, path: Path, *, is_one: bool, texts: Collection[str | No
                 f"{name}: the text under {old!r} holds half a character (\\ud800 to \\udfff alone); whole ones are "
                 "needed. Write the file again."
             )
-        found[key] = settle(key, text, said) if text.dtype == object else column
+        if text.dtype == object:
+            column = as_words(key, text, said) if key in known else settle(key, text, said, decimal_comma=is_comma)
+        found[key] = column
         if key in texts:
             kept[key] = objects(map(_as_stood, values), rows)
     return Table.of(name, found, (*notes, *said.sentences()), kept)

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -13,12 +14,18 @@ from preceptor.errors import DataError
 TRUTH = "true or false"  # numbers: 1, 0, and NaN for missing
 ZONED = "times with a zone"  # datetime64, in UTC
 
+# How they were written, beside the names of the forms of numbers and dates.
+TEXT = "text"
+NONE_KNOWN: Mapping[str, str] = MappingProxyType({})  # of no column is known how it is written
+
 
 class Column(NamedTuple):
-    """One column in the form for a Table, and what its values stand for where their type does not say it."""
+    """One column in the form for a Table, what its values stand for where their type does not say it, and how they
+    were written, where they were text: TEXT, or the name of a form of numbers or dates."""
 
     values: np.ndarray
     sense: str = ""
+    written: str = ""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,6 +39,7 @@ class Table:
         notes: what reading it changed or had to guess, each a plain sentence.
         senses: name -> TRUTH or ZONED, of the columns that are such.
         texts: name -> the fields as they stood where the table came from, of the columns for which they were asked.
+        written: name -> how its fields were written, as of Column, where that is known.
 
     Shapes: a column (row,); a block (row, feature): many features under one name, such as the pixels of an image.
 
@@ -43,6 +51,7 @@ class Table:
     notes: tuple[str, ...] = ()
     senses: Mapping[str, str] = field(default_factory=dict)
     texts: Mapping[str, np.ndarray] = field(default_factory=dict)
+    written: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         lengths = {name: len(values) for name, values in self.columns.items()}
@@ -64,7 +73,8 @@ class Table:
         """A table of columns with their senses. Raises: DataError as Table."""
         values = {each: column.values for each, column in columns.items()}
         senses = {each: column.sense for each, column in columns.items() if column.sense}
-        return cls(name, values, tuple(notes), senses, texts or {})
+        written = {each: column.written for each, column in columns.items() if column.written}
+        return cls(name, values, tuple(notes), senses, texts or {}, written)
 
     @property
     def rows(self) -> int:

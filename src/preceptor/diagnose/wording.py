@@ -19,6 +19,11 @@ def rows_text(count: int) -> str:
     return f"{count:,} {'row' if count == 1 else 'rows'}"
 
 
+def percent(share: float) -> str:
+    """A share in words; one that is not zero is never written as zero."""
+    return "under 0.1%" if 0 < share < 0.0005 else f"{share:.1%}"
+
+
 def columns_text(names: tuple[str, ...]) -> str:
     """Columns by their names, at the begin of a sentence."""
     return f"{'Column' if len(names) == 1 else 'Columns'} {listing(map(repr, names))}"

@@ -21,6 +21,6 @@ SILENT = [
 def test_they_are_counted(healthy, found_in):
     [text] = [each.text for each in found_in(both(healthy(), None)) if each.rule == "contradictions"]
     assert text == (
-        "200 rows have the same features as another row and a different 'c': 100 rows (10.0%) stay wrong whatever the "
-        "network."
+        "200 rows have the same features as another row and a different 'c': at least 100 of them (10.0% of all rows) "
+        "are told wrongly by any network."
     )

@@ -16,7 +16,9 @@ from preceptor.data.tables.tokens import is_missing
 
 MOST_LEVELS = 100  # conventional: beyond it a one-hot column per level costs more than it tells
 TOP_LEVELS, ROWS_OF_A_LEVEL = 50, 5  # of a column with more: the most frequent keep a feature, the rest share one
-MOST_WORDS = 0.5  # share of the values of a column that are no numbers, below which it is called one: the usual form
+# A column is called a number but for some words where these are at most so large a share of its values, and few
+# different ones or few at all: a stand-in for what is not known, some slips. Ticket numbers are neither.
+MOST_WORDS, FEW_WORDS, SHARE_OF_SLIPS = 0.5, 10, 0.1
 MOST_CODES, ROWS_OF_A_CODE = 10_000, 2  # of a column with more, where levels have vectors: the rest share one
 
 
@@ -201,7 +203,8 @@ def why_aside(values: np.ndarray) -> str:
     counts = Counter(values.tolist())
     present = len(values) - counts.pop(None, 0)
     words = Counter({level: count for level, count in counts.items() if not is_numeric(level)})
-    if words and words.total() <= MOST_WORDS * present:
+    share = MOST_WORDS if len(words) <= FEW_WORDS else SHARE_OF_SLIPS
+    if words and words.total() <= share * present:
         [(word, _)] = words.most_common(1)
         what = f"{word!r}" if len(words) == 1 else f"{word!r} and {len(words) - 1:,} other texts"
         return (

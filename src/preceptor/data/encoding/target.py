@@ -123,7 +123,7 @@ def target_notes(
 ) -> tuple[str, ...]:
     """What is to be known of a target: a rare class, a heavy tail, a cap. Shapes: values (row,), of training rows."""
     if classes is not None:
-        levels, counts = np.unique(values.astype(str), return_counts=True)
+        levels, counts = np.unique(as_text(values).astype(str), return_counts=True)
         least, most = int(counts.argmin()), int(counts.argmax())
         share = counts[least] / len(values)
         if share >= RARE_CLASS * min(1, 5 / len(classes)):

@@ -2,18 +2,18 @@
 
 import csv
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import islice
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from unicodedata import normalize
 
 import numpy as np
 
 from preceptor.data.pictures.files import Files, folders_of, is_picture
 from preceptor.data.tables.read import read
+from preceptor.data.tables.scratch import Scratch
 from preceptor.data.tables.unpack import DELIMITED_SUFFIXES
 from preceptor.errors import DataError
 from preceptor.words import closest, listing
@@ -158,8 +158,8 @@ def list_table(files: Files, name: str, target: str | None) -> Listed:
     Raises: DataError where a column is missing or ambiguous, or the files lie in several folders.
     """
     where = f"{files.name}/{name}" if files.name != name else name
-    with tempfile.TemporaryDirectory(prefix="preceptor-") as folder:
-        copy = Path(folder) / f"table{PurePosixPath(name).suffix}"
+    with Scratch() as folder:
+        copy = folder / f"table{PurePosixPath(name).suffix}"
         copy.write_bytes(files.content(name))
         table = read(copy)
     texts = {column: _texts(values) for column, values in table.columns.items() if values.ndim == 1}

@@ -1,6 +1,5 @@
 """A table that need not fit in memory: it stays in a Parquet file and is read piece by piece."""
 
-import shutil
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -12,6 +11,7 @@ import numpy as np
 from preceptor.data.tables.columns import objects
 from preceptor.data.tables.connection import MEMORY_LIMIT, connect, first_line, without_pattern
 from preceptor.data.tables.names import find_column
+from preceptor.data.tables.scratch import Scratch
 from preceptor.data.tables.table import Column, Table
 from preceptor.errors import DataError
 
@@ -134,6 +134,6 @@ def pieces_of(table: Table | LongTable) -> Iterator[Table]:
         yield piece
 
 
-def keep_folder(table: LongTable, folder: Path) -> None:
+def keep_folder(table: LongTable, folder: Scratch) -> None:
     """Has a folder of copies removed when the table is no longer used, or the process ends."""
-    weakref.finalize(table, shutil.rmtree, folder, ignore_errors=True)
+    weakref.finalize(table, folder.remove)

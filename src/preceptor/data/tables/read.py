@@ -1,6 +1,5 @@
 """One function that makes a Table of whatever holds one: a file, a folder, an array, a data frame."""
 
-import shutil
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -14,7 +13,7 @@ from preceptor.data.tables.names import canonical
 from preceptor.data.tables.parquet import read_parquet
 from preceptor.data.tables.query import read_records
 from preceptor.data.tables.records import read_json
-from preceptor.data.tables.scratch import no_room, scratch_folder
+from preceptor.data.tables.scratch import Scratch, no_room
 from preceptor.data.tables.table import NONE_KNOWN, Table
 from preceptor.data.tables.text import as_utf8
 from preceptor.data.tables.unpack import ARCHIVES, DESCRIPTIONS, JSON_SUFFIXES, PACKED, TABLE_SUFFIXES, unpack
@@ -90,7 +89,8 @@ def _read(
         raise
     except (OSError, ValueError) as error:
         raise _unopened(Path(source), error) from None
-    folder = scratch_folder()
+    scratch = Scratch()
+    folder = scratch.path
     table: Table | LongTable | None = None
     try:
         table = _read_file(path, folder, header, texts, label, known, may_be_long=may_be_long)
@@ -100,9 +100,9 @@ def _read(
         raise _unopened(path, error) from None
     finally:
         if isinstance(table, LongTable):
-            keep_folder(table, folder)
+            keep_folder(table, scratch)
         else:
-            shutil.rmtree(folder, ignore_errors=True)
+            scratch.remove()
     return table
 
 

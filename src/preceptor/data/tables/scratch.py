@@ -1,13 +1,17 @@
 """Room on the disk and in memory for the time of a command."""
 
+import fcntl
 import os
 import resource
 import shutil
+import stat
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 from preceptor.errors import DataError
 
+PREFIX, MARK = "preceptor-", "owned by a process"
 GROUP = Path("/sys/fs/cgroup")  # what a container may take
 
 
@@ -28,13 +32,67 @@ def roomy_folder() -> Path:
         ) from None
 
 
-def scratch_folder() -> Path:
-    """A new folder for files of the moment; who asked for it removes it. Raises: DataError where there is no room."""
-    where = roomy_folder()
+class Scratch:
+    """A new folder for files of the moment, gone when it is left, or with the next one where the process was killed.
+
+    Its mark is a file that the process holds locked: a folder with a mark that nobody holds has lost its process.
+
+    Args:
+        path: the folder.
+
+    Raises: DataError where there is no room.
+    """
+
+    def __init__(self) -> None:
+        where = roomy_folder()
+        _sweep(where)
+        self._mark = -1
+        try:
+            self.path = Path(tempfile.mkdtemp(prefix=PREFIX, dir=where)).resolve()
+            with suppress(OSError):  # a file system without locks: the folder stays without a mark
+                self._mark = _locked_mark(self.path)
+        except OSError as error:
+            raise no_room(where, error) from None
+
+    def remove(self) -> None:
+        """Removes the folder with what is in it."""
+        shutil.rmtree(self.path, ignore_errors=True)
+        if self._mark >= 0:
+            os.close(self._mark)
+            self._mark = -1
+
+    def __enter__(self) -> Path:
+        return self.path
+
+    def __exit__(self, *_: object) -> None:
+        self.remove()
+
+
+def _locked_mark(folder: Path) -> int:
+    """Puts a mark into a folder that was just made; it has its name only when it is locked."""
+    handle = os.open(folder / "new", os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
     try:
-        return Path(tempfile.mkdtemp(prefix="preceptor-", dir=where)).resolve()
-    except OSError as error:
-        raise no_room(where, error) from None
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        os.rename(folder / "new", folder / MARK)
+    except OSError:
+        os.close(handle)
+        raise
+    return handle
+
+
+def _sweep(where: Path) -> None:
+    """Removes the user's own folders that have lost their process; whatever else is there stays."""
+    for folder in where.glob(f"{PREFIX}*"):
+        with suppress(OSError):
+            found = folder.lstat()
+            if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid():
+                continue
+            handle = os.open(folder / MARK, os.O_RDWR | os.O_NOFOLLOW | os.O_NONBLOCK)
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                shutil.rmtree(folder, ignore_errors=True)
+            finally:
+                os.close(handle)
 
 
 def no_room(where: Path, error: OSError) -> DataError:

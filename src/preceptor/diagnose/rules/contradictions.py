@@ -7,7 +7,7 @@ import numpy as np
 from preceptor.diagnose.observation import Observation
 from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import TableFacts
-from preceptor.diagnose.wording import rows_text
+from preceptor.diagnose.wording import percent, rows_text
 from preceptor.hyper import settings
 
 
@@ -48,7 +48,7 @@ class Contradictions(Rule):
         wrong = int(len(rows) - largest.sum())
         text = (
             f"{rows_text(int(contradicting.sum()))} have the same features as another row and a different "
-            f"{facts.target.name!r}: {rows_text(wrong)} ({wrong / facts.table.rows:.1%}) stay wrong whatever the "
-            "network."
+            f"{facts.target.name!r}: at least {wrong:,} of them ({percent(wrong / facts.table.rows)} of all rows) "
+            f"{'is' if wrong == 1 else 'are'} told wrongly by any network."
         )
         yield Observation("contradictions", "note", text, (facts.target.name,), facts.rows(rows[contradicting]))

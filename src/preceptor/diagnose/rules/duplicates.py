@@ -9,7 +9,7 @@ from preceptor.diagnose.observation import Observation
 from preceptor.diagnose.part_hashes import PartHashes
 from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import TableFacts, total
-from preceptor.diagnose.wording import lower
+from preceptor.diagnose.wording import lower, percent
 from preceptor.hyper import hyper, settings
 
 SHARE = 0.01  # of the dev and test rows; beyond it figures are visibly too good. Diamonds have 0.3 % by nature
@@ -52,9 +52,12 @@ class Duplicates(Rule):
         seen = held[train[place] == hashes[held]] if len(train) else held[:0]
         within = len(facts.parts.train) - len(train)
         share = len(seen) / len(held) if len(held) else 0.0
-        text = f"{copies:,} of {facts.table.rows:,} rows repeat another row in every column ({within:,} within train)"
+        repeat = "repeats" if copies == 1 else "repeat"
+        text = f"{copies:,} of {facts.table.rows:,} rows {repeat} another row in every column ({within:,} within train)"
         if len(held):
-            text += f", and {len(seen):,} of the {len(held):,} dev and test rows ({share:.1%}) are in train as well"
+            are = "is" if len(seen) == 1 else "are"
+            text += f", and {f'{len(seen):,}' if len(seen) else 'none'} of the {len(held):,} dev and test rows"
+            text += f" ({percent(share)}) {are} in train as well" if len(seen) else " is in train as well"
         if lower(len(seen), len(held)) <= self.share and lower(within, len(facts.parts.train)) <= 5 * self.share:
             yield Observation("duplicates", "note", text + FEW, (), facts.rows(seen))
         elif self._is_chance(facts):
@@ -113,7 +116,8 @@ class CopiesAcrossParts(Rule):
         seen = int((train[place] == held).sum())
         if not seen:
             return
-        text = f"Of the {len(held):,} dev and test rows {seen:,} ({seen / len(held):.1%}) are in train as well"
+        are = "is" if seen == 1 else "are"
+        text = f"Of the {len(held):,} dev and test rows {seen:,} ({percent(seen / len(held))}) {are} in train as well"
         if lower(seen, len(held)) <= self.share:
             yield Observation("duplicates", "note", text + FEW)
         else:

@@ -37,11 +37,12 @@ class Identifier(Rule):
     dates: float = hyper(default=0.95, low=0, high=1, unit="share of texts that are dates")
 
     def check(self, facts: TableFacts) -> Iterator[Observation]:
+        numbering = [column for column in facts.features if column.is_identifier]
+        what, them = ("a number of the row", "it") if len(numbering) == 1 else ("numbers of the row", "them")
         yield from of_columns(
             "identifier",
-            [column for column in facts.features if column.is_identifier],
-            "a number of the row: whole, each once, in order; leave it out (--leave-out) unless the order means "
-            "something",
+            numbering,
+            f"{what}: whole, each once, in order; leave {them} out (--leave-out) unless the order means something",
         )
         for column in facts.features:
             if column.is_text and len(column.present):

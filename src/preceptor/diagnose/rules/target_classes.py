@@ -67,6 +67,8 @@ class TargetClasses(Rule):
         sizes = counts[counts > 0]
         if len(sizes) > 1 and sizes.max() > self.imbalance * sizes.min():
             rarest = column.values[first[np.argmin(np.where(counts > 0, counts, len(codes) + 1))] :][:1].tolist()[0]
+            if isinstance(rarest, float) and rarest.is_integer():
+                rarest = int(rarest)
             text = (
                 f"The largest class of {column.name!r} has {sizes.max() / sizes.min():,.0f} times the rows of the "
                 f"smallest, {rarest!r} ({sizes.min():,}); look at the recall of each class, not at accuracy "

@@ -13,6 +13,8 @@ from preceptor.diagnose.table_facts import SHOWN, TableFacts
 from preceptor.diagnose.wording import rows_text, stands_for_missing, variants
 from preceptor.hyper import hyper, settings
 
+SHOWN_WORDS = 3  # of a column that otherwise holds numbers
+
 
 @settings
 class TextColumns(Rule):
@@ -53,9 +55,12 @@ class TextColumns(Rule):
                 rows = sum(levels[level] for level in wrong)
                 share = self.share_of_few if len(wrong) <= self.few_words else self.words
                 if 0 < rows <= share * len(column.present) and len(levels) - len(wrong) > 5:
+                    named = ", ".join(map(repr, sorted(wrong)[:SHOWN_WORDS])) + " and others" * (
+                        len(wrong) > SHOWN_WORDS
+                    )
                     text = (
-                        f"Column {column.name!r} is a number but for {rows_text(rows)} such as {min(wrong)!r}, and so "
-                        "is taken as text; mend them, or leave them empty."
+                        f"Column {column.name!r} is a number but for {named} in {rows_text(rows)}, and so is taken as "
+                        "text, each value for itself; write numbers there too, or leave empty what stands for missing."
                     )
                     where = np.flatnonzero(np.isin(column.values, objects(wrong[:SHOWN], len(wrong[:SHOWN]))))
                     yield Observation("number_as_text", "note", text, (column.name,), facts.rows(where))

@@ -31,8 +31,10 @@ class Output:
         self.where, self.path, self.open_handle = where, Path(path), already_open(Path(path))
         try:
             self.there: os.stat_result | None = os.stat(self.path)
-        except FileNotFoundError:
+        except FileNotFoundError as error:
             self.there = None
+            if self.open_handle is None and not Path(os.path.realpath(self.path)).parent.is_dir():
+                raise self.refusal(error) from None
         except OSError as error:
             raise self.refusal(error) from None
         self.is_stream = self.open_handle is not None

@@ -124,3 +124,10 @@ def test_plain_differences_are_of_scalars():
 
 def test_float32_arguments_are_checked_in_float64():
     assert pr.check_gradients(pr.tanh, X.astype(np.float32)).worst_error < 1e-9
+
+
+def test_a_number_is_compared_as_it_is_and_several_with_unequal_weights():
+    check = pr.check_gradients(lambda x: pr.sin(x), 2.0)
+    assert_allclose([check.automatic, check.numeric], np.cos(2.0), rtol=1e-9)
+    opposite = pr.check_gradients(lambda x: (pr.sin(x), -pr.sin(x)), 2.0)
+    assert_allclose(opposite.automatic, np.cos(2.0) * (1 - np.cos(1.0)), rtol=1e-12)  # nothing cancels

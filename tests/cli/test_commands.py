@@ -208,12 +208,63 @@ def test_predict_without_the_target_and_with_columns_in_another_order(preceptor,
 def test_evaluate(preceptor, here, trained):
     code, out, err = preceptor("evaluate", trained, "iris", "--json")
     assert (code, err) == (0, "")
-    assert out.startswith("data      iris: 150 rows with a target\n          accuracy 0.")
+    said = out.splitlines()
+    assert said[0] == "data      iris: 150 rows with a target"
+    assert said[1].split() == ["figures", "iris,", "150", "rows"]
+    assert [line.split("  ")[5] for line in said[2:6]] == ["accuracy", "log loss", "f1", "auc"]
+    assert said[6] == "          In brackets: 95 % intervals."
     found = json.loads(out.splitlines()[-1])
     run = pr.load(trained)
     assert found["rows"] == 150
     assert found["accuracy"] == np.mean(run.predict("iris") == read("iris").columns["species"])
     assert found["accuracy_low"] < found["accuracy"] < found["accuracy_high"]
+
+
+def test_without_a_dev_part_no_epoch_is_called_the_best(preceptor, here):
+    for dev_share, words in (("0", "2 epochs in TIME"), ("0.2", "2 epochs in TIME, best after 2")):
+        run = f"run{dev_share}"
+        out = preceptor("fit", "iris", "--dev-share", dev_share, "--epochs", 2, "--out", run).out
+        assert f"done      {words}\n" in masked(out)
+        assert f"training  {words}\n" in masked(preceptor("show", run).out)
+
+
+@pytest.mark.parametrize("command", ["check", "fit", "lr-find"])
+def test_a_header_is_spoken_of_only_where_there_can_be_one(preceptor, here, command):
+    np.save("array.npy", np.zeros((20, 3)))
+    (here / "lines.jsonl").write_text('{"x": 1, "y": 2}\n' * 20)
+    for data in ("iris", "array.npy", "lines.jsonl"):
+        code, out, err = preceptor(command, data, "--target", "y", "--no-header")
+        assert (code, out) == (2, "")
+        assert err == (
+            f"preceptor: {data}: received --no-header (header=False); it is no delimited text, whose first line holds "
+            "names or a row. Leave it out.\n"
+        )
+
+
+def test_an_array_in_a_file_has_its_target_at_a_place(preceptor, here):
+    rows = np.random.default_rng(0).normal(size=(80, 3))
+    rows[:, 2] = rows[:, 0]
+    np.save("array.npy", rows)
+    np.save("features.npy", rows[:, :2])
+    code, _, err = preceptor("fit", "array.npy")
+    assert (code, "the place of a column of the array: pr.fit(array, 0), --target 0." in err) == (2, True)
+    for place in ("2", "-1"):
+        code, out, _ = preceptor(
+            "fit", "array.npy", f"--target={place}", "--hidden", 4, "--epochs", 3, "--out", f"run{place}"
+        )
+        assert (code, "80 rows, 2 features" in out) == (0, True)
+        run = pr.load(f"run{place}")
+        np.testing.assert_array_equal(run.predict("array.npy"), run.predict("features.npy"))
+        np.testing.assert_array_equal(run.predict("array.npy"), run.predict(rows))
+        code, out, _ = preceptor("evaluate", f"run{place}", "array.npy", "--json")
+        rmse = np.sqrt(np.mean((run.predict(rows) - rows[:, 2]) ** 2))
+        assert json.loads(out.splitlines()[-1])["rmse"] == pytest.approx(rmse, rel=1e-6)
+    code, _, err = preceptor("fit", "array.npy", "--target", "3")
+    assert (code, "the target is column 3; the array has 3, counted from 0" in err) == (2, True)
+    assert pr.fit("array.npy", 2, hidden=(4,), epochs=3).facts["features"] == 2
+    codes = np.array([[2**53 + each, each] for each in (0, 1)] * 40)  # as floats the two are one
+    np.save("codes.npy", codes)
+    assert pr.fit("codes.npy", 0, kind="classes", hidden=(4,), epochs=1).classes == (2**53, 2**53 + 1)
 
 
 def test_show(preceptor, here):

@@ -97,10 +97,16 @@ def test_where_the_loss_counts_as_blown_up():
 
 def test_ranges_without_a_curve_are_refused():
     config, data, _ = parabola(Reference("f64"))
-    with pytest.raises(ConfigError, match=r"received rates from 1 to 0\.1; 0 < lowest < highest is required"):
+    with pytest.raises(ConfigError, match=r"received rates from 1 to 0\.1; the lowest must be above 0 and below"):
         rate_test(config, data, lowest=1.0, highest=0.1)
-    with pytest.raises(ConfigError, match="received 5 steps; at least 20 are required for a curve"):
+    with pytest.raises(ConfigError, match="received 5 steps; 20 to 1,000,000 are required for a curve"):
         rate_test(config, data, steps=5)
+    with pytest.raises(ConfigError, match=r"lr-find: steps is 50\.5; it must be a whole number"):
+        rate_test(config, data, steps=50.5)
+    with pytest.raises(ConfigError, match="lr-find: lowest is '1e-3'; it must be a number"):
+        rate_test(config, data, lowest="1e-3")
+    with pytest.raises(ConfigError, match="lr-find: received 3 steps"):
+        lr_find("no such table.csv", "y", steps=3)  # before anything is read
 
 
 def test_from_a_table():
@@ -112,5 +118,12 @@ def test_from_a_table():
 
 @pytest.mark.parametrize("given", [{"learning_rate": 1.0}, {"schedule": "cosine"}, {"epochs": 3}, {"rise_share": 0.5}])
 def test_settings_that_the_test_makes_itself_are_refused(given):
-    with pytest.raises(ConfigError, match=f"lr_find: received {next(iter(given))}; the test goes through the rates"):
+    with pytest.raises(ConfigError, match=f"lr-find: received {next(iter(given))}; the test goes through the rates"):
         lr_find("iris", **given)
+
+
+def test_what_was_found_is_shown_without_the_arrays():
+    found = RateTest(np.geomspace(1e-3, 1, 40), np.linspace(2, 1, 40), False)
+    assert repr(found).endswith(
+        f"suggestion={found.suggestion!r}, steepest={found.steepest!r}, blow_up=None, steps=40)"
+    )

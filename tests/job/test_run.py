@@ -327,3 +327,11 @@ def test_a_pipe_is_written_to_and_not_replaced(iris_run, tmp_path):
     os.close(reader)
     assert len(list(csv.reader(io.StringIO(text)))) == 151
     assert (tmp_path / "pipe").is_fifo()
+
+
+def test_a_run_is_shown_in_one_line_without_its_arrays(tmp_path):
+    run = fit("iris", hidden=(4,), epochs=2, engine="reference")
+    assert repr(run).startswith("Run(species of iris, 35 parameters; test accuracy 0.")
+    assert "array" not in repr(run)
+    assert len(repr(run).splitlines()) == 1
+    assert repr(run.save(tmp_path / "run")).endswith(f"; {tmp_path / 'run'})")

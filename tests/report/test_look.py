@@ -53,7 +53,7 @@ def grown(pixels, size):
 def test_filters_on_the_sheet_are_the_weights_to_scale(run, tmp_path):
     said = look.write_filters(run, tmp_path / "new" / "filters.png")
     weight = run.params["convolution1/weight"]
-    assert said == f"{weight.shape[-1]} filters of convolution1, 3 x 3 x 3"
+    assert said == f"{weight.shape[-1]} filters of convolution1, 3 × 3 × 3"
     sheet = pixels_of(tmp_path / "new" / "filters.png")
     for unit in range(weight.shape[-1]):
         w = weight[..., unit]
@@ -69,7 +69,7 @@ def test_scale_of_filters():
 @pytest.mark.parametrize("chosen", [{}, {"members": 2}, {"ensemble": 2}])
 def test_units_of_a_dense_first_layer_are_pictures(folder, tmp_path, chosen):
     own = fit(folder, model="mlp", hidden=(5,), **QUICK, **chosen)
-    assert look.write_filters(own, tmp_path / "filters.png") == "5 units of hidden1, 8 x 8 x 3"
+    assert look.write_filters(own, tmp_path / "filters.png") == "5 units of hidden1, 8 × 8 × 3"
     start = "network1/" if "ensemble" in chosen else ""
     weight = own.params[f"{start}hidden1/weight"]
     if "members" in chosen:

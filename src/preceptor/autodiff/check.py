@@ -118,8 +118,8 @@ def check_gradients(function: Callable[..., Any], *args: Any, epsilon: float | N
     Formula: |a - n| / max(|a|, |n|, 1e-3 * largest |n|, 1e-6): the floor keeps derivatives that vanish beside the
         others from counting rounding as error.
     Args:
-        function: any function of arrays; a result that is not a scalar is summed with fixed unequal weights, so that
-            errors cannot cancel.
+        function: any function of arrays; a result that is not a scalar is summed with the weights cos(0), cos(1), ...,
+            which are all unequal, so that errors cannot cancel. A scalar is compared as it is, for cos(0) is 1.
         epsilon: the step of plain central differences; None for the more exact ones of `numeric_gradient`.
     Returns: a GradientCheck; printing it says the worst error and where it is.
     """
@@ -156,11 +156,12 @@ def _as_float64(leaf: Any) -> np.ndarray:
 def _weighted_sum(function: Callable[..., Any]) -> Callable[..., Any]:
     def scalar(*args: Any) -> Any:
         total: Any = 0.0
+        before = 0  # elements of the leaves before
         for leaf in map(as_array, flatten(function(*args))[0]):
             if leaf.dtype.kind != "f":
                 continue
-            weights = np.cos(np.arange(leaf.size, dtype=np.float64) + 0.5).reshape(leaf.shape)
-            total = ops.sum(leaf * weights) + total
+            weights = np.cos(np.arange(before, before + leaf.size, dtype=np.float64)).reshape(leaf.shape)
+            total, before = ops.sum(leaf * weights) + total, before + leaf.size
         return total
 
     return scalar

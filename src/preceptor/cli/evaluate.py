@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from preceptor.cli.sentences import line
+from preceptor.cli.sentences import line, say_table
 from preceptor.job import load
 from preceptor.job.judging import figures_as_json
 from preceptor.words import counted
@@ -24,7 +24,6 @@ def command(run: Path, data: str, no_header: bool, as_json: bool) -> None:
     line("data", f"{data}: {counted(rows, 'row')} with a target")
     for note in notes:
         line("note", note)
-    for figure in found.values():
-        line("", f"{figure}  (95 % interval)")
+    say_table([(Path(data).name, found)])
     if as_json:
         print(json.dumps({"rows": rows} | figures_as_json(found)))

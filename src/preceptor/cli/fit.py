@@ -13,7 +13,7 @@ from click.core import ParameterSource
 
 from preceptor.cli.options import number_options, settings_options
 from preceptor.cli.progress import progress_shown, watched
-from preceptor.cli.sentences import examples, line, loss_name, say_figures, say_found, summary
+from preceptor.cli.sentences import examples, how_long, line, loss_name, say_figures, say_found, summary
 from preceptor.cli.terminal import words_aside
 from preceptor.engines import advice, agreed, is_first_process
 from preceptor.errors import ConfigError
@@ -26,7 +26,7 @@ from preceptor.nn import count_parameters
 from preceptor.nn.layer import within
 from preceptor.signals import heard
 from preceptor.train.loop import initial_values
-from preceptor.words import amount, counted, duration, listing, shell_word
+from preceptor.words import amount, counted, listing, shell_word
 
 EXIT_CODES = {Outcome.DIVERGED: 1, Outcome.INTERRUPTED: 130}
 
@@ -161,8 +161,7 @@ def say_plan(fitting: Fitting) -> None:
 def say_result(fitting: Fitting, run: Run) -> None:
     """The figures with their intervals, and where things are."""
     facts = run.facts
-    epochs = counted(facts["epochs"], "epoch")
-    line("done", f"{epochs} in {duration(facts['seconds'])}, best after {facts['best_epoch']:,}")
+    line("done", how_long(facts))
     line("", fitting.ending)
     say_figures(run)
     if run.path is None:

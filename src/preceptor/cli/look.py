@@ -9,6 +9,7 @@ import click
 from preceptor.cli.progress import watched
 from preceptor.cli.sentences import line
 from preceptor.data import BUNDLED, PicturePreprocessor
+from preceptor.data.pictures.pictures import refuse_no_header
 from preceptor.errors import ConfigError
 from preceptor.job import load
 from preceptor.job.source_files import files_of
@@ -39,6 +40,8 @@ def command(run: Path, data: str | None, output: Path | None, picture: Path | No
     is_of_pictures = isinstance(trained.preprocessor, PicturePreprocessor)
     if not is_of_pictures and picture is not None:
         raise ConfigError("look: received --picture; the network was trained on a table. Leave it out.")
+    if is_of_pictures:
+        refuse_no_header(data or run, not no_header)
     source = data or trained.facts.get("source") or ""
     if data is None and source not in BUNDLED and not Path(source).exists():
         what = "pictures" if is_of_pictures else "rows"

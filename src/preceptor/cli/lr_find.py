@@ -12,7 +12,7 @@ from preceptor.cli.options import number_options, settings_options
 from preceptor.cli.sentences import line, say_found
 from preceptor.errors import ConfigError
 from preceptor.job import make_settings, prepare
-from preceptor.job.lr_find import FEWEST, HIGHEST, LOWEST, OWN, STEPS, RateTest, rate_test
+from preceptor.job.lr_find import FEWEST, HIGHEST, LOWEST, MOST, OWN, STEPS, RateTest, check_range, rate_test
 from preceptor.job.parts import FAMILIES, own_numbers
 from preceptor.job.settings import Settings
 from preceptor.job.source_files import files_of
@@ -28,7 +28,7 @@ WIDTH, LINES = 60, 8  # characters of the curve
 @click.argument("data")
 @settings_options(Settings, leave_out=OWN)
 @number_options(own_numbers(*(name for name in FAMILIES if name not in OWN)))
-@click.option("--steps", default=STEPS, help=f"How many rates are tried.  [at least {FEWEST}; default {STEPS}]")
+@click.option("--steps", default=STEPS, help=f"How many rates are tried.  [{FEWEST} to {MOST:,}; default {STEPS}]")
 @click.option("--lowest", default=LOWEST, help=f"The first rate.  [per step; above 0; default {LOWEST:g}]")
 @click.option("--highest", default=HIGHEST, help=f"The last rate.  [per step; above the first; default {HIGHEST:g}]")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="Write the curve to this file, an SVG.")
@@ -50,8 +50,10 @@ def command(
     """
     if out is not None and out.suffix.lower() != ".svg":
         raise ConfigError(f"lr-find: {out}: the picture is an SVG; the name must end in .svg.")
+    settings = make_settings(given)
+    check_range(steps, lowest, highest)
     place = None if out is None else Output(out, files_of(data), "lr-find: ")
-    fitting = prepare(data, make_settings(given), header=not no_header)
+    fitting = prepare(data, settings, header=not no_header)
     say_found(fitting.found)
     config = fitting.config
     line(

@@ -2,7 +2,7 @@
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from preceptor.diagnose import Observation
@@ -11,7 +11,7 @@ from preceptor.job import Run
 from preceptor.job.judging import figures_as_json
 from preceptor.nn import Loss, MemberLoss
 from preceptor.train import Figure
-from preceptor.words import broken, columns, counted, one_line
+from preceptor.words import broken, columns, counted, duration, one_line
 
 LEVELS = {"refuse": "refused", "warn": "warning", "note": "note"}
 NARROWEST = 30  # columns of text, however narrow the terminal
@@ -47,8 +47,12 @@ def say_found(found: list[Observation]) -> None:
 def say_figures(run: Run) -> None:
     """A table of the figures of the dev and test parts with their 95 % intervals."""
     parts = [(name, found) for name, found in (("dev", run.dev), ("test", run.test)) if found]
-    if not parts:
-        return
+    if parts:
+        say_table(parts)
+
+
+def say_table(parts: Sequence[tuple[str, dict[str, Figure]]]) -> None:
+    """The figures of parts, each by its name, side by side where the terminal is wide enough."""
     lines = _figure_lines(parts)
     if max(map(columns, lines)) > room():  # the parts one below the other
         lines = [text for part in parts for text in _figure_lines([part])]
@@ -59,11 +63,16 @@ def say_figures(run: Run) -> None:
 
 def _figure_lines(parts: Sequence[tuple[str, dict[str, Figure]]]) -> list[str]:
     names = list(dict.fromkeys(name for _, found in parts for name in found))
-    table = [["", *(name.replace("_", " ") for name in names)]]
+    table = [["", *map(_spoken, names)]]
     for part, found in parts:
         cells = [str(found[name]).removeprefix(f"{name} ") if name in found else "" for name in names]
         table.append([f"{part}, {counted(_rows(found), 'row')}", *cells])
     return aligned(list(zip(*table, strict=True)), gap=4)
+
+
+def _spoken(name: str) -> str:
+    """A figure's name as one says it."""
+    return name.replace("top5_error", "top-5 error").replace("_", " ")
 
 
 def _rows(found: dict[str, Figure]) -> int:
@@ -92,6 +101,12 @@ def loss_name(loss: Loss) -> str:
         if (value := getattr(loss, name)) != number.default
     ]
     return type(loss).__name__ + (f" ({', '.join(own)})" if own else "")
+
+
+def how_long(facts: Mapping[str, Any]) -> str:
+    """How long a training took, from the facts of its run; which epoch was the best, only a dev part can tell."""
+    best = f", best after {facts['best_epoch']:,}" if facts["split"]["dev"] else ""
+    return f"{counted(facts['epochs'], 'epoch')} in {duration(facts['seconds'])}{best}"
 
 
 def summary(run: Run) -> dict[str, Any]:

@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from preceptor.cli.options import Several, Whole
-from preceptor.cli.sentences import aligned, examples, line, loss_name, say_figures, summary
+from preceptor.cli.sentences import aligned, examples, how_long, line, loss_name, say_figures, summary
 from preceptor.cli.sheet import write_sheet
 from preceptor.cli.terminal import words_aside
 from preceptor.data.pictures.augment import Augmentation, choose_augmentation
@@ -35,7 +35,7 @@ from preceptor.nn import (
 )
 from preceptor.nn.layer import Arrays, within
 from preceptor.ops import Spec
-from preceptor.words import amount, counted, duration
+from preceptor.words import amount
 
 BARS = " ▁▂▃▄▅▆▇█"
 WIDTH = 60  # characters of a curve
@@ -212,8 +212,7 @@ def show_run(run: Path, as_json: bool) -> None:
     line("split", f"{parts['train']:,} to train, {parts['dev']:,} dev, {parts['test']:,} test")
     say_layers(trained)
     line("engine", facts["engine"])
-    epochs = counted(facts["epochs"], "epoch")
-    line("training", f"{epochs} in {duration(facts['seconds'])}, best after {facts['best_epoch']:,}")
+    line("training", how_long(facts))
     line("", facts["outcome"])
     for name in ("train_loss", "dev_loss"):
         values = [entry[name] for entry in trained.history if entry.get(name) is not None]

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.errors import ConfigError
-from preceptor.hyper import settings
+from preceptor.hyper import number_text, settings, typed
 from preceptor.job.fit import prepare, put_together
 from preceptor.job.parts import own_numbers
 from preceptor.job.settings import make_settings
@@ -16,7 +16,7 @@ from preceptor.train.loop import Arrays, Config, Streamed, train
 from preceptor.train.schedule import Schedule
 
 STEPS, LOWEST, HIGHEST = 200, 1e-7, 10.0  # 25 steps for each tenfold rate, over all rates that anybody uses
-FEWEST = 20  # steps; fewer show no curve
+FEWEST, MOST = 20, 1_000_000  # steps; fewer show no curve, and more nobody waits for
 WINDOW = 5  # steps whose median says where the loss stands: one odd batch does not count
 BLOWN_UP = 4.0  # times the lowest loss: conventional (fastai)
 SMOOTHING = 0.02  # standard deviation of the bell of weights, as a share of all steps: 4 of 200
@@ -49,6 +49,11 @@ class RateTest:
     rates: np.ndarray
     losses: np.ndarray
     is_blown_up: bool
+
+    def __repr__(self) -> str:
+        """The rates that it found; not the arrays."""
+        found = [f"{name}={getattr(self, name)!r}" for name in ("suggestion", "steepest", "blow_up")]
+        return f"RateTest({', '.join(found)}, steps={len(self.rates)})"
 
     @cached_property
     def ceiling(self) -> float:
@@ -100,16 +105,13 @@ def rate_test(
         the last 5 above both the first such median and 4 times the lowest one.
     Args:
         config: of the training that the rate is for; its rate, schedule, warm-up and epochs count for nothing here.
-        steps: at least 20.
+        steps: 20 to 1,000,000.
     Source: Smith 2017, section 3.3; growth by a factor, and where to stop: Gugger 2018 and fastai.
     Differs: Smith's rate grows by a sum, over rates known beforehand. fastai smooths over the past only, which moves
         the curve to higher rates.
     Raises: ConfigError for a range or number of steps that gives no curve.
     """
-    if not 0 < lowest < highest < math.inf:
-        raise ConfigError(f"lr_find: received rates from {lowest:g} to {highest:g}; 0 < lowest < highest is required.")
-    if steps < FEWEST:
-        raise ConfigError(f"lr_find: received {steps} steps; at least {FEWEST} are required for a curve.")
+    check_range(steps, lowest, highest)
     batch_size = min(config.batch_size, data.rows)
     epochs = math.ceil(steps * batch_size / data.rows)
     growth = _Growth(highest / lowest, steps, math.ceil(epochs * data.rows / batch_size))
@@ -124,6 +126,24 @@ def rate_test(
     losses = losses if end is None else losses[: end + 1]
     rates = lowest * growth.factor(losses, np.arange(len(losses)) / growth.total)
     return RateTest(rates, losses, end is not None)
+
+
+def check_range(steps: int, lowest: float, highest: float) -> None:
+    """Raises: ConfigError for a range or a number of steps that gives no curve, or is none."""
+    steps, lowest, highest = (
+        typed("lr-find", name, value, kind)
+        for name, value, kind in (("steps", steps, int), ("lowest", lowest, float), ("highest", highest, float))
+    )
+    if not 0 < lowest < highest < math.inf:
+        raise ConfigError(
+            f"lr-find: received rates from {lowest:g} to {highest:g}; the lowest must be above 0 and below the "
+            f"highest, as {LOWEST:g} and {HIGHEST:g} are."
+        )
+    if not FEWEST <= steps <= MOST:
+        raise ConfigError(
+            f"lr-find: received {number_text(steps)} steps; {FEWEST} to {MOST:,} are required for a curve. {STEPS} do "
+            "for most data."
+        )
 
 
 def lr_find(
@@ -147,8 +167,9 @@ def lr_find(
     useless = [name for name in settings if name in OWN or name in numbers]
     if useless:
         raise ConfigError(
-            f"lr_find: received {', '.join(useless)}; the test goes through the rates in its own way. Leave it out."
+            f"lr-find: received {', '.join(useless)}; the test goes through the rates in its own way. Leave it out."
         )
+    check_range(steps, lowest, highest)
     source, named = put_together(source, target)
     fitting = prepare(source, make_settings(settings | {"target": named}))
     return rate_test(fitting.config, fitting.data, steps=steps, lowest=lowest, highest=highest)

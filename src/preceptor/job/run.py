@@ -38,6 +38,7 @@ from preceptor.ops import Spec
 from preceptor.output import Output
 from preceptor.train.loop import Evaluator
 from preceptor.train.metric import Figure
+from preceptor.words import counted, one_line
 
 SOME_WORK = 2e8  # multiplications of a prediction: about 0.1 s of NumPy, as long as a plan of the native engine takes
 MUCH_WORK = 5e9  # multiplications of a prediction: about three seconds of NumPy, as long as XLA takes to start
@@ -68,6 +69,16 @@ class Run:
     history: list[dict[str, Any]]
     facts: dict[str, Any]
     path: Path | None = None
+
+    def __repr__(self) -> str:
+        """What it is and how good, in one line, without the arrays."""
+        part, found = ("test", self.test) if self.test else ("dev", self.dev)
+        what = (
+            f"{self.preprocessor.target} of {self.facts.get('data', 'data')}, {counted(self.parameters, 'parameter')}"
+        )
+        figures = [f"{part} {', '.join(map(str, found.values()))}"] if found else []
+        place = [] if self.path is None else [str(self.path)]
+        return one_line(f"Run({'; '.join([what, *figures, *place])})")
 
     @property
     def parameters(self) -> int:

@@ -202,7 +202,7 @@ def _no_target_named(table: Table | LongTable) -> DataError:
     if isinstance(table, Table) and list(table.columns) == [BLOCK]:
         return DataError(
             f"{table.name}: no target was given; a value for each row is needed: pr.fit(x, y); or the place of a "
-            "column of the array: pr.fit(array, 0)."
+            "column of the array: pr.fit(array, 0), --target 0."
         )
     return DataError(
         f"{table.name}: no target was named; one of its columns is needed: {listing(table.columns, 20)}. "

@@ -177,8 +177,8 @@ def write_strongest(run: Run, source: str | Path, folder: Path) -> Stages[list[t
         if len(lines) < len(group.labels):
             notes.append(f"The first {len(lines)} of {len(group.labels):,} are shown.")
         path = folder / f"excites-{group.layer}.png"
-        write_sheet(path, f"What excites the {what} most", notes, lines, size)
-        sheets.append((path, f"what excites the {len(group.labels):,} {what} most"))
+        write_sheet(path, f"What excites {what} most", notes, lines, size)
+        sheets.append((path, f"what excites {what} most"))
     return sheets
 
 
@@ -209,9 +209,12 @@ def write_strongest_rows(
         with Output(path).text() as file:
             file.write(text.getvalue())
         what = _what(group, group is groups[-1])
-        written.append((path, f"the rows that excite the {len(group.labels):,} {what} most"))
+        written.append((path, f"the rows that excite {what} most"))
     return written
 
 
 def _what(group: Group, is_output: bool) -> str:
-    return "outputs" if is_output else f"{'channels' if group.are_maps else 'units'} of {group.layer}"
+    """The 64 units of hidden1, the output."""
+    count = len(group.labels)
+    kind = "output" if is_output else "channel" if group.are_maps else "unit"
+    return (f"the {kind}" if count == 1 else f"the {count:,} {kind}s") + f" of {group.layer}" * (not is_output)

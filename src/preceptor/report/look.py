@@ -94,7 +94,7 @@ def write_filters(run: Run, path: Path) -> str:
     size = shown_size(pixels.shape[1], pixels.shape[2], smallest=56, largest=112)
     tiles = [Tile(pixels[unit], f"{unit + 1}:  {strength[unit]:.2g}") for unit in order]
     what = "filters" if isinstance(layer, Convolution) else "units"
-    times = " x ".join(map(str, weight.shape[:-1]))
+    times = " × ".join(map(str, weight.shape[:-1]))
     title = f"{name}: {weight.shape[-1]:,} {what} of {times} weights"
     notes = [
         "Each to its own scale: grey is 0; what is brighter excites, what is darker inhibits.",

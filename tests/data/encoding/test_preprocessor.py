@@ -511,12 +511,12 @@ def test_what_is_to_be_known_of_the_target_is_said():
     x = np.arange(1000.0)
     rare = everything(read({"x": x, "y": ["yes"] * 30 + ["no"] * 970}), "y").lines()[-1]
     assert rare == (
-        "Unequal classes: yes is 3.0% of the rows, and no for every row would be right in 97.0%: judge by f1 and auc "
-        "too. The rows are not reweighted."
+        "Unequal classes: yes is 3.0% of the training rows, and no for every row would be right in 97.0%: judge by f1 "
+        "and auc too. The rows are not reweighted."
     )
     capped = everything(read({"x": x, "y": np.minimum(rng.normal(10, 2, 1000), 12.5)}), "y").lines()[-1]
     assert capped.startswith("Capped: ")
-    assert capped.endswith("of the rows hold the largest target 12.5; above it none is told.")
+    assert capped.endswith("of the training rows hold the largest target 12.5; above it none is told.")
     heavy = everything(read({"x": x, "y": np.append(rng.normal(size=999), 1e4)}), "y").lines()[-1]
     assert heavy == "Heavy tail: a target lies 32 deviations from the mean; rows like it rule the RMSE."
 

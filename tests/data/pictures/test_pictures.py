@@ -204,7 +204,7 @@ def test_a_set_of_which_nothing_can_be_read(tree):
 
 
 def test_too_many_pixels_are_refused_before_they_are_decoded(tree):
-    for side, reason in ((30_000, "exceeds limit"), (9_500, "9,500 x 9,500 pixels are more than 89,478,485")):
+    for side, reason in ((30_000, "exceeds limit"), (9_500, "9,500 × 9,500 pixels are more than 89,478,485")):
         folder = tree(two_classes() | {"a/bomb.ppm": f"P6 {side} {side} 255\n".encode() + bytes(99)})
         with pytest.raises(DataError, match=rf"a/bomb.ppm \(.*{reason}"):
             read_pictures(folder)
@@ -725,3 +725,11 @@ def test_shared_sets(shared, name, rows, shape, classes, test):
     found = read_pictures(shared(name))
     assert (found.rows, found.shape, len(found.classes), len(found.rows_of("test"))) == (rows, shape, classes, test)
     assert len(np.unique(found.content_hashes())) == rows
+
+
+@pytest.mark.parametrize("name", ["mnist", "cifar"])
+def test_of_plain_numbers_none_is_corrupt(tree, name):
+    files = {f"mnist/{each}": data for each, data in idx_set().items()}
+    files |= {f"cifar/{each}": data for each, data in cifar_set(False).items()}
+    with pytest.raises(DataError, match="received skip_corrupt; pictures of IDX and CIFAR files are plain numbers"):
+        read_pictures(tree(files) / name, skip_corrupt=True)

@@ -22,7 +22,7 @@ from preceptor.data.encoding.unseen import Unseen
 from preceptor.data.saved import is_rising, rebuilt, wrong
 from preceptor.data.tables.columns import missing_rows
 from preceptor.data.tables.fields import NUMBER_FORMS
-from preceptor.data.tables.given import BLOCK, apart, is_without_names
+from preceptor.data.tables.given import BLOCK, apart, is_one_block, is_without_names, names_place
 from preceptor.data.tables.long_table import LongTable, pieces_of
 from preceptor.data.tables.read import open_table
 from preceptor.data.tables.table import TEXT, TRUTH, Table
@@ -143,11 +143,11 @@ class Preprocessor:
         """A table to predict, with the fields of the columns to keep as they stand. Raises: DataError as open_table."""
         table = open_table(source, header=header, texts=keep, known=self.known_written())
         blocks = {column.name: column.width for column in self.columns if isinstance(column, Numbers) and column.width}
-        if is_without_names(source) and self.target is not None and self.target.lstrip("-").isdecimal():
-            assert isinstance(table, Table)
-            if BLOCK in table.columns and table.columns[BLOCK].shape[1] - 1 == blocks.get(BLOCK):
-                return apart(table, source, int(self.target))
-        return table
+        if not isinstance(table, Table) or not is_one_block(table) or not names_place(self.target):
+            return table
+        if table.columns[BLOCK].shape[1] - 1 != blocks.get(BLOCK):
+            return table  # it has the features alone
+        return apart(table, source if is_without_names(source) else table.columns[BLOCK], int(str(self.target)))
 
     def known_written(self) -> dict[str, str]:
         """How the columns were written in training, where that is known: few rows may leave it open."""

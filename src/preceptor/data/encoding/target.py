@@ -129,8 +129,9 @@ def target_notes(
         if share >= RARE_CLASS * min(1, 5 / len(classes)):
             return ()
         return (
-            f"Unequal classes: {levels[least]} is {share:.1%} of the rows, and {levels[most]} for every row would be "
-            f"right in {counts[most] / len(values):.1%}: judge by f1 and auc too. The rows are not reweighted.",
+            f"Unequal classes: {levels[least]} is {share:.1%} of the training rows, and {levels[most]} for every row "
+            f"would be right in {counts[most] / len(values):.1%}: judge by f1 and auc too. The rows are not "
+            "reweighted.",
         )
     numbers = as_numbers(Place(""), name, values, None)[:, 0]
     notes = []
@@ -143,7 +144,8 @@ def target_notes(
         share, end = counts[place] / len(numbers), levels[place]
         if share >= CAPPED and counts[place] >= 10 * usual and end != 0:
             notes.append(
-                f"Capped: {share:.1%} of the rows hold the {word} target {amount(end, 6)}; {beyond} it none is told."
+                f"Capped: {share:.1%} of the training rows hold the {word} target {amount(end, 6)}; {beyond} it none "
+                "is told."
             )
     return tuple(notes)
 

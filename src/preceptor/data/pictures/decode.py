@@ -66,7 +66,7 @@ def read_header(file: BinaryIO) -> Header:
     with _opened(file) as image:
         width, height = image.size
         if width * height > MOST_PIXELS:
-            raise Unreadable(f"{width:,} x {height:,} pixels are more than {MOST_PIXELS:,}")
+            raise Unreadable(f"{width:,} × {height:,} pixels are more than {MOST_PIXELS:,}")
         if width < 1 or height < 1:
             raise Unreadable("it has no pixels")
         if image.mode == "F":

@@ -194,7 +194,7 @@ def _notes(
 
 
 def _by(size: tuple[int, int]) -> str:
-    return f"{size[1]:,} x {size[0]:,}"  # width first, as pictures are spoken of
+    return f"{size[1]:,} × {size[0]:,}"  # width first, as pictures are spoken of
 
 
 def _files(count: int) -> str:

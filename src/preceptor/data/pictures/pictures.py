@@ -186,6 +186,11 @@ def read_pictures(
         raise DataError(f"{path}: there is no such file or folder; a set of pictures is needed. Check the path.")
     name = readable(path.resolve().name)
     files = open_files(path)
+    if skip_corrupt and (holds_idx(files) or holds_cifar(files)):
+        raise DataError(
+            f"{path}: received skip_corrupt; pictures of IDX and CIFAR files are plain numbers, none of which can be "
+            "corrupt by itself. Leave it out."
+        )
     if holds_idx(files):
         _refuse_target(path, target)
         files = _with_labels(path, files)
@@ -228,6 +233,15 @@ def read_pictures(
         files,
         () if table is None else (table,),
     )
+
+
+def refuse_no_header(source: str | Path, header: bool) -> None:
+    """Raises DataError where it is said that the first line is data, of what has no lines or needs their names."""
+    if not header:
+        raise DataError(
+            f"{source}: received --no-header (header=False); it holds pictures, or lists them under column names. "
+            "Leave it out."
+        )
 
 
 def _refuse_target(path: Path, target: str | None) -> None:

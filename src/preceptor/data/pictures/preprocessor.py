@@ -12,7 +12,7 @@ from preceptor.data.affine import Affine, principal_components, scale_range, sta
 from preceptor.data.encoding.unseen import Unseen
 from preceptor.data.pictures.augment import as_float
 from preceptor.data.pictures.parallel import cores, runs
-from preceptor.data.pictures.pictures import TARGET, Pictures, read_pictures
+from preceptor.data.pictures.pictures import TARGET, Pictures, read_pictures, refuse_no_header
 from preceptor.data.pictures.stream import SAMPLED, fit_channels, prepared
 from preceptor.data.saved import LONGEST, rebuilt, wrong
 from preceptor.data.tables.columns import objects
@@ -93,6 +93,7 @@ class PicturePreprocessor:
                 f"predict: a {type(source).__name__} was given; the path of a picture, or of a folder or zip file of "
                 "pictures, is needed, for the network was trained on pictures."
             )
+        refuse_no_header(source, header)
         return read_pictures(source, shape=self.shape, classes=self.classes, labelled=False, skip_corrupt=None)
 
     def pieces(self, pictures: Pictures) -> Iterator[tuple[Table, np.ndarray]]:

@@ -9,7 +9,7 @@ from typing import IO, Any
 
 import numpy as np
 
-from preceptor.data.tables.given import table_of
+from preceptor.data.tables.given import BLOCK, apart, is_one_block, names_place, table_of
 from preceptor.data.tables.scratch import check_memory
 from preceptor.data.tables.table import Table
 from preceptor.data.tables.unpack import check_size
@@ -17,8 +17,11 @@ from preceptor.errors import DataError
 from preceptor.words import listing
 
 
-def read_arrays(name: str, path: Path, texts: Collection[str | None] = ()) -> Table:
-    """Reads a .npy or .npz file. Raises: DataError where it is damaged, or declares more than it holds."""
+def read_arrays(name: str, path: Path, texts: Collection[str] = (), label: str | None = None) -> Table:
+    """Reads a .npy or .npz file; of a .npy file the label may be a place: "0" is its first column.
+
+    Raises: DataError where it is damaged, or declares more than it holds.
+    """
     try:
         arrays = _of_archive(name, path) if path.suffix.lower() == ".npz" else {"x": _of_file(name, path)}
     except (ValueError, EOFError, zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError) as error:
@@ -40,7 +43,10 @@ def read_arrays(name: str, path: Path, texts: Collection[str | None] = ()) -> Ta
             f"{name}: the arrays differ in length: {shapes}; one row each for every example is needed. "
             "Save each part in a file of its own."
         )
-    return table_of(name, ((each, array, None) for each, array in arrays.items()), texts)
+    table = table_of(name, ((each, array, None) for each, array in arrays.items()), {*texts, label})
+    if label is not None and is_one_block(table) and names_place(label):
+        return apart(table, arrays[BLOCK], int(label))
+    return table
 
 
 def _of_file(name: str, path: Path) -> np.ndarray:

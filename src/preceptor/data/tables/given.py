@@ -1,6 +1,7 @@
 """Tables given in Python: arrays, mappings, lists of rows, data frames, Arrow tables; with the target beside them."""
 
 import numbers
+import re
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
@@ -118,6 +119,16 @@ def apart(table: Table, source: Any, place: int) -> Table:
     values = (block if _is_sparse(source) else _as_array(source))[:, place]
     columns = {BLOCK: np.delete(block, place, axis=1), str(place): as_column(table.name, str(place), values).values}
     return replace(table, columns=columns)
+
+
+def is_one_block(table: Any) -> bool:
+    """Whether a table is one array of rows and columns, whose columns have places and no names: a .npy file."""
+    return isinstance(table, Table) and list(table.columns) == [BLOCK] and table.columns[BLOCK].ndim > 1
+
+
+def names_place(target: str | None) -> bool:
+    """Whether a target is the place of a column rather than a name: 0, 3, -1."""
+    return target is not None and bool(re.fullmatch(r"-?[0-9]{1,9}", target))
 
 
 def is_without_names(source: Any) -> bool:

@@ -26,7 +26,12 @@ BUNDLED = {"digits": ("digits.npz", "digit"), "iris": ("iris.csv", "species")}  
 
 
 def read(
-    source: Any, *, header: bool = True, texts: Collection[str] = (), known: Mapping[str, str] = NONE_KNOWN
+    source: Any,
+    *,
+    header: bool = True,
+    texts: Collection[str] = (),
+    label: str | None = None,
+    known: Mapping[str, str] = NONE_KNOWN,
 ) -> Table:
     """Reads a table.
 
@@ -37,12 +42,13 @@ def read(
             arrays; a pandas or polars data frame; an Arrow table; a Table, which comes back as it is.
         header: whether the first line of delimited text holds names; else the columns are column1, column2, ...
         texts: columns whose fields are kept as they stand in the source, beside what they stand for: Table.texts.
+        label: one more of them; of a .npy file the place of a column, which then stands by itself: "0", "-1".
         known: column -> how it was written where it was learned from, as of Table.written: its text, which few rows
             may leave open, is left as it is, for `encoding` or `join` to read so.
 
     Raises: DataError where there is no such table, or it does not read as one.
     """
-    found = _read(source, header, frozenset(map(canonical, texts)), None, known, may_be_long=False)
+    found = _read(source, header, frozenset(map(canonical, texts)), label, known, may_be_long=False)
     assert isinstance(found, Table)
     return found
 
@@ -62,7 +68,7 @@ def open_table(
     Args:
         source, header, texts, known: as of `read`.
         label: a column as of `texts`; of a table on the disk its numbers are told in the usual form, in which "1.50"
-            is "1.5", for a column that must be text is read slowly.
+            is "1.5", for a column that must be text is read slowly. Of a .npy file also a place: "0", "-1".
     """
     wanted = None if label is None else canonical(label)
     return _read(source, header, frozenset(map(canonical, texts)), wanted, known, may_be_long=True)
@@ -78,7 +84,10 @@ def _read(
 ) -> Table | LongTable:
     if isinstance(source, Table):
         return source
-    if isinstance(source, str) and source in BUNDLED:
+    is_bundled = isinstance(source, str) and source in BUNDLED
+    if not header and (is_bundled or not isinstance(source, (str, Path))):
+        raise _without_first_line(source if is_bundled else type(source).__name__)
+    if is_bundled:
         path = Path(__file__).parents[1] / "bundled" / BUNDLED[source][0]
         return replace(read(path, texts={*texts, label or ""}), name=source)
     if not isinstance(source, (str, Path)):
@@ -152,6 +161,8 @@ def _read_file(
         path, note = unpack(path, folder)
         notes.append(note)
     suffix = path.suffix.lower()
+    if not header and suffix in (".parquet", ".npy", ".npz", *JSON_SUFFIXES):
+        raise _without_first_line(name)
     if not str(path).isprintable():  # not UTF-8, or of signs that no library need take
         plain = folder / f"source{suffix}"
         plain.symlink_to(path)
@@ -160,7 +171,7 @@ def _read_file(
     if suffix == ".parquet":
         table = read_parquet(name, path, folder, may_be_long=may_be_long, texts=texts, label=label)
     elif suffix in (".npy", ".npz"):
-        table = read_arrays(name, path, {*texts, label})
+        table = read_arrays(name, path, texts, label)
     else:
         path, said = as_utf8(name, path, folder)
         notes += said
@@ -172,6 +183,13 @@ def _read_file(
             how: dict[str, Any] = {"may_be_long": may_be_long, "texts": texts, "label": label, "known": known}
             table = read_records(name, records, folder, **how)
     return replace(table, notes=(*notes, *table.notes))
+
+
+def _without_first_line(name: str) -> DataError:
+    return DataError(
+        f"{name}: received --no-header (header=False); it is no delimited text, whose first line holds names or a row. "
+        "Leave it out."
+    )
 
 
 def _only_table(folder: Path) -> Path:

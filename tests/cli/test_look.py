@@ -59,3 +59,13 @@ def test_samples_in_predict(preceptor, here):
         code, _, err = preceptor("predict", "run", "iris", *words)
         assert code == 2
         assert said in err
+
+
+def test_pictures_have_no_header(preceptor, folder, here):
+    preceptor("fit", folder, "--epochs", 1, "--out", "run")
+    said = "received --no-header (header=False); it holds pictures, or lists them under column names. Leave it out."
+    for words in (("fit", folder), ("check", folder), ("lr-find", folder), ("predict", "run", folder),
+                  ("evaluate", "run", folder), ("look", "run"), ("look", "run", folder)):  # fmt: skip
+        code, out, err = preceptor(*words, "--no-header")
+        assert (code, out) == (2, "")
+        assert err == f"preceptor: {words[-1]}: {said}\n"

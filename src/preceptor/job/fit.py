@@ -17,7 +17,6 @@ import numpy as np
 
 from preceptor.data import BUNDLED, PicturePreprocessor, Preprocessor, looks_like_pictures, read
 from preceptor.data.pictures.files import readable
-from preceptor.data.pictures.pictures import refuse_no_header
 from preceptor.data.tables.given import with_target
 from preceptor.diagnose import Observation, raise_refusals
 from preceptor.disk import new_folder, taken
@@ -419,8 +418,7 @@ def look(source: Any, settings: Settings, header: bool = True) -> Stages[Survey 
     Raises: DataError, ConfigError, with what was received, what is required and the likely cure.
     """
     if isinstance(source, (str, Path)) and str(source) not in BUNDLED and looks_like_pictures(Path(source)):
-        refuse_no_header(source, header)
-        return (yield from survey_pictures(source, settings))
+        return (yield from survey_pictures(source, settings, header))
     return (yield from survey(source, settings, header))
 
 

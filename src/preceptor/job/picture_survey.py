@@ -9,7 +9,7 @@ import numpy as np
 
 from preceptor.data import Split, order, split, split_by_part
 from preceptor.data.pictures.augment import Augmentation, Mixer, choose_augmentation
-from preceptor.data.pictures.pictures import TARGET, Pictures, read_pictures
+from preceptor.data.pictures.pictures import TARGET, Pictures, read_pictures, refuse_no_header
 from preceptor.data.pictures.preprocessor import PicturePreprocessor, PictureRows, learn_scaling
 from preceptor.data.pictures.stream import PictureStream
 from preceptor.diagnose import Observation, PictureFacts, checks_made, inspect
@@ -107,13 +107,14 @@ class PictureSurvey:
         return Encoded(Streamed(stream, dev_x, dev_y, plain_x, plain_y), test_x, test_y, [])
 
 
-def survey_pictures(source: str | Path, settings: Settings) -> Stages[PictureSurvey]:
+def survey_pictures(source: str | Path, settings: Settings, header: bool = True) -> Stages[PictureSurvey]:
     """Reads a set of pictures, divides it and looks at it.
 
     Pictures that are equal in every pixel come to one part, unless the source itself divides them.
 
     Raises: DataError where there are no such pictures.
     """
+    refuse_no_header(source, header)
     check_data(settings, "pictures")
     check_model(settings, settings.model or usual_model(settings))
     yield Stage("reading and checking pictures")

@@ -234,10 +234,12 @@ def say_layers(run: Run) -> None:
     if not isinstance(network, Sequential):
         return
     spec = Spec((1, *run.preprocessor.input_shape), next(iter(run.params.values())).dtype)
+    table = [("", "", "output", "parameters")]
     for name, layer, out in network.walk(params, state, spec):
         own = sum(p.size for p in within(params, name).values())
-        shape = " × ".join(str(length) for length in out.shape[1:])
-        line("", f"{name:<14} {type(layer).__name__:<16} {shape:>8}  {own:>10,}")
+        table.append((name, type(layer).__name__, times(list(out.shape[1:])), f"{own:,}"))
+    for text in aligned(table, right=2):
+        line("", text)
 
 
 def curve(values: list[float]) -> str:

@@ -60,7 +60,9 @@ class Settings:
     time: str | None = hyper(default=None, doc="Column of dates or numbers: the earliest rows train, the latest test.")
     test: str | None = hyper(default=None, doc="File of the test rows; the others are train and dev.")
     leave_out: tuple[str, ...] | None = hyper(default=None, doc="Columns not to learn from, nor needed to predict.")
-    model: str | None = hyper(default=None, choices=MODELS + PICTURE_MODELS, doc="Kind of network; by the data.")
+    model: str | None = hyper(
+        default=None, choices=MODELS + PICTURE_MODELS, doc="Kind of network; chosen by the data if left out."
+    )
     hidden: tuple[int, ...] | None = hyper(
         default=None, low=1, unit="units", doc="Widths of the hidden layers; given, they make one plain network."
     )
@@ -116,7 +118,10 @@ class Settings:
         default=None, low=1, scale="log", unit="passes over the training rows", doc="How long to train at most."
     )
     patience: int | None = hyper(
-        default=None, low=1, unit="epochs", doc="Stop after so many without a better dev loss; a third of all."
+        default=None,
+        low=1,
+        unit="epochs",
+        doc="Stop after so many without a better dev loss; a third of --epochs if left out.",
     )
     tolerance: float | None = hyper(
         default=None,
@@ -142,7 +147,10 @@ class Settings:
         default=None, low=1e-12, scale="log", unit="length", doc="Shortens a longer gradient, all parameters together."
     )
     accumulate: int = hyper(
-        default=1, low=1, unit="pieces", doc="Each batch is walked in so many, for the same step from less memory."
+        default=1,
+        low=1,
+        unit="pieces",
+        doc="Cuts each batch into so many, one after the other: the same step from less memory.",
     )
     average: str | None = part("average", doc="Predict with a mean of the weights over the steps.")
     augment: str | None = part(
@@ -160,7 +168,7 @@ class Settings:
         low=1,
         high=MOST_DEGREE,
         unit="numbers",
-        doc="Products of up to so many numbers of a table too.",
+        doc="Adds products of up to so many number columns; 1 adds none.",
     )
     skip_corrupt: bool = hyper(default=False, doc="Pass over pictures that cannot be read, and say so.")
     engine: str = hyper(default="auto", choices=ENGINES, doc="What computes.")
@@ -172,7 +180,10 @@ class Settings:
         doc="Of the native engine; one on each core if left out.",
     )
     devices: int | None = hyper(
-        default=None, low=1, unit="devices", doc="Share each batch evenly; as many of all as can if left out."
+        default=None,
+        low=1,
+        unit="devices",
+        doc="How many share each batch; as many as can share it evenly if left out.",
     )
     precision: str = hyper(default="f32", choices=PRECISIONS, doc="Of the products: f32, bf16 with f32 sums, f64.")
     own: dict[str, Any] = field(

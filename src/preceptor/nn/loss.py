@@ -146,7 +146,7 @@ class SoftmaxCrossEntropy(Loss):
     """
 
     label_smoothing: float = hyper(
-        default=0.0, low=0, high=0.9, unit="share", doc="Of a label spread over all classes."
+        default=0.0, low=0, high=0.9, unit="share", doc="How much of each label is spread over all classes."
     )
 
     def __call__(self, outputs: Any, target: Any) -> Any:

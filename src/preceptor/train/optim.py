@@ -355,7 +355,9 @@ class Lars(_Velocity):
 
     usual_rate: ClassVar[float] = 0.3
 
-    trust: float = hyper(default=0.001, low=0, scale="log", unit="share of the weight's size", doc="Length of a move.")
+    trust: float = hyper(
+        default=0.001, low=0, scale="log", unit="share of the weight's size", doc="Length of each parameter's move."
+    )
     weight_decay: float = hyper(default=1e-4, low=0, scale="log", unit="per unit of weight", doc="Pull towards 0.")
 
     def mover_of(self, path: str, p: Any) -> Optimiser:

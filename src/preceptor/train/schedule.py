@@ -86,7 +86,9 @@ class Milestones(Schedule):
     """
 
     drop_factor: float = hyper(default=0.1, low=0, high=1, doc="What the rate is multiplied by at each drop.")
-    drop_at: tuple[float, ...] = hyper(default=(30.0, 60.0, 90.0), low=0, unit="epochs", doc="After which it drops.")
+    drop_at: tuple[float, ...] = hyper(
+        default=(30.0, 60.0, 90.0), low=0, unit="epochs", doc="Epochs after which the rate drops."
+    )
 
     def factor(self, epoch: np.ndarray, progress: np.ndarray) -> np.ndarray:
         factor = np.ones_like(progress)

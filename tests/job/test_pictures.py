@@ -183,6 +183,12 @@ def test_what_does_not_fit_is_said(folder):
 MODELS = [name for name in nn.vision.__all__ if name not in ("alexnet", "lenet5")]  # for whom 8 x 8 is too small
 
 
+@pytest.mark.parametrize("model", ["alexnet", "lenet5"])
+def test_pictures_too_small_for_a_network_are_refused_in_words(folder, model):
+    with pytest.raises(ConfigError, match=f"model {model}: the pictures have 8 × 8 pixels; its windows need more"):
+        prepare(folder, make_settings({"model": model, "engine": "reference"}))
+
+
 @pytest.mark.parametrize("model", MODELS)
 def test_what_was_chosen_of_a_ready_network_is_in_it(folder, model):
     given = {"drop_rate": 0.2, "activation": "elu", "initialiser": "glorot", "batch_norm": False}

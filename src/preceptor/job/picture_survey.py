@@ -13,11 +13,13 @@ from preceptor.data.pictures.pictures import TARGET, Pictures, read_pictures, re
 from preceptor.data.pictures.preprocessor import PicturePreprocessor, PictureRows, learn_scaling
 from preceptor.data.pictures.stream import PictureStream
 from preceptor.diagnose import Observation, PictureFacts, checks_made, inspect
+from preceptor.errors import ConfigError, ShapeError
 from preceptor.job.picture_recipe import MODEL, complete_pictures, stages, usual_model
 from preceptor.job.settings import PICTURE_MODELS, Settings
 from preceptor.job.stages import Encoded, Stage, Stages
 from preceptor.job.suitability import check_data, check_model, refuse_share
-from preceptor.nn import Flatten, Layer, Sequential
+from preceptor.nn import Flatten, Layer, Sequential, initial_specs
+from preceptor.ops import Spec
 from preceptor.train.loop import JUDGED, Streamed
 
 PARTS = ("train", "dev", "test")
@@ -77,6 +79,14 @@ class PictureSurvey:
         """The network that completed settings ask for; one for tables sees each picture as one row of numbers."""
         network = settings.make_network(outputs, **(stages(self.table.shape) if settings.model == MODEL else {}))
         if settings.model in PICTURE_MODELS:
+            try:
+                initial_specs(network, Spec((1, *self.table.shape), np.dtype(np.float32)))
+            except ShapeError:
+                height, width, _ = self.table.shape
+                raise ConfigError(
+                    f"model {settings.model}: the pictures have {width:,} × {height:,} pixels; its windows need more. Use "
+                    f"larger pictures, or a network that takes any, such as {MODEL}."
+                ) from None
             return network
         assert isinstance(network, Sequential)
         return Sequential((Flatten(), *network.layers), ("flatten", *network.names))

@@ -84,8 +84,8 @@ class PictureSurvey:
             except ShapeError:
                 height, width, _ = self.table.shape
                 raise ConfigError(
-                    f"model {settings.model}: the pictures have {width:,} × {height:,} pixels; its windows need more. Use "
-                    f"larger pictures, or a network that takes any, such as {MODEL}."
+                    f"model {settings.model}: the pictures have {width:,} × {height:,} pixels; its windows need more. "
+                    f"Use larger pictures, or a network that takes any, such as {MODEL}."
                 ) from None
             return network
         assert isinstance(network, Sequential)

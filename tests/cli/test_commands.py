@@ -283,7 +283,7 @@ def test_show_says_what_a_number_target_is(preceptor, here):
     pr.fit("iris", "petal_width", engine="reference", model="linear", epochs=2).save("run")
     out = preceptor("show", "run").out
     assert "Target petal_width: a number (numbers with fractions); mean" in out
-    assert "output         Dense" in out
+    assert re.search(r"^ +output +Dense ", out, re.MULTILINE)
     assert re.search(r"rmse +0\.\d+ \(0\.\d+ to 0\.\d+\)", out)
 
 

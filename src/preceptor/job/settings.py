@@ -118,10 +118,7 @@ class Settings:
         default=None, low=1, scale="log", unit="passes over the training rows", doc="How long to train at most."
     )
     patience: int | None = hyper(
-        default=None,
-        low=1,
-        unit="epochs",
-        doc="Stop after so many without a better dev loss; a third of --epochs if left out.",
+        default=None, low=1, unit="epochs", doc="Stop after so many without a lower dev loss; if left out, a third."
     )
     tolerance: float | None = hyper(
         default=None,
@@ -147,10 +144,7 @@ class Settings:
         default=None, low=1e-12, scale="log", unit="length", doc="Shortens a longer gradient, all parameters together."
     )
     accumulate: int = hyper(
-        default=1,
-        low=1,
-        unit="pieces",
-        doc="Cuts each batch into so many, one after the other: the same step from less memory.",
+        default=1, low=1, unit="pieces", doc="Cuts each batch into so many: the same step from less memory."
     )
     average: str | None = part("average", doc="Predict with a mean of the weights over the steps.")
     augment: str | None = part(

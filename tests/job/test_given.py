@@ -83,6 +83,19 @@ def test_long_whole_numbers_in_a_column_of_the_array_are_classes_of_their_own(so
     assert run.evaluate(codes)["accuracy"].value == np.mean(run.predict(codes) == 2**53 + Y)
 
 
+@pytest.mark.parametrize("place", [3, -1])
+def test_the_target_is_a_column_of_a_file_of_numbers(tmp_path, place):
+    path = str(tmp_path / "both.npy")
+    np.save(path, BOTH)
+    run = fit(path, place, **QUICK)
+    named = fit(path, str(place), **QUICK)  # as the command gives it
+    assert run.classes == named.classes == (0.0, 1.0)
+    assert run.facts["features"] == named.facts["features"] == 3
+    for each in (run, named):
+        np.testing.assert_array_equal(each.predict(path), fit(BOTH, place, **QUICK).predict(X))
+        assert each.evaluate(path) == each.evaluate(X, Y)
+
+
 def test_masked_numbers_are_missing():
     masked = np.ma.array(X, mask=np.arange(180).reshape(60, 3) % 7 == 0)
     gaps = fit(masked.filled(np.nan), Y, **QUICK)
@@ -131,6 +144,12 @@ def test_a_name_may_be_a_number_or_have_parts():
             "array: a tests.job.test_given.NeedsGradients cannot be read (no array yet. Detach it first); ",
         ),
         (3, "a", "read: a builtins.int was given; "),
+        (
+            "https://example.org/t.csv",
+            "a",
+            "https://example.org/t.csv: this is an address; a table in a file is needed.",
+        ),
+        ("x" * 300 + ".csv", "a", "x" * 300 + ".csv: the file cannot be opened (File name too long); "),
         ("iris", 3, "iris: the target is 3; the name of a column is needed: sepal_length"),
         (
             sparse.csr_matrix((10**7, 10**6)),

@@ -297,6 +297,14 @@ def test_fields_of_other_sources(tmp_path):
         "b": ["True", "False"],
         "c": ["0.5", ""],
     }
+    days = pd.to_datetime(["2024-02-29 10:00", None])
+    for unit in ("s", "us", "ns"):
+        frame = pd.DataFrame({"at": days.as_unit(unit), "tenth": np.array([0.1, np.nan], np.float32)})
+        texts = read(frame, texts=["at", "tenth"]).texts
+        assert texts["at"].tolist() == [str(days[0]), ""]
+        assert texts["tenth"].tolist() == ["0.1", ""]
+        assert read(frame).columns["tenth"].dtype == np.float64
+    assert read({"day": days.to_numpy("M8[D]")}, texts=["day"]).texts["day"].tolist() == ["2024-02-29", ""]
     path = tmp_path / "t.parquet"
     pa.parquet.write_table(pa.table({"a": [2**53 + 1, None], "b": [True, None]}), path)
     assert read(path, texts=["a"]).texts["a"].tolist() == [str(2**53 + 1), ""]

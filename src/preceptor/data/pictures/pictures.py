@@ -1,5 +1,6 @@
 """A set of pictures: read from a folder, a zip file, IDX or CIFAR files, or a table of file names."""
 
+import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -130,7 +131,7 @@ def looks_like_pictures(source: str | Path) -> bool:
     """
     path = Path(source)
     try:
-        if not path.exists():
+        if not os.path.exists(path):  # of a name that is too long, Path.exists raises
             return False
         suffix = path.suffix.lower()
         if path.is_file() and suffix != ".zip":

@@ -76,8 +76,9 @@ def with_target(source: Any, target: Any) -> tuple[Any, str]:
         table = source if isinstance(source, Table) else read_given(source)
         if str(target) in table.columns:
             return table, str(target)
-        if is_without_names(source):
-            return apart(table, source, int(target)), str(target)
+        if is_one_block(table):
+            array = source if is_without_names(source) else table.columns[BLOCK]
+            return apart(table, array, int(target)), str(int(target))
         raise DataError(
             f"{table.name}: the target is {int(target)}; the name of a column is needed: "
             f"{listing(table.columns, 20)}. Name one of them."
@@ -260,11 +261,11 @@ def _of_pandas(series: Any) -> tuple[Any, np.ndarray]:
     kind = getattr(series.dtype, "kind", "O")
     if hasattr(series.dtype, "categories"):
         return objects((str(each) for each in series.astype(object)), len(series)), missing
-    if kind in "biuf" and not (kind == "f" and missing.any()):
-        form: Any = {"b": np.bool_, "i": np.int64, "u": np.uint64, "f": np.float64}[kind]
+    if kind in "biu":
+        form: Any = {"b": np.bool_, "i": np.int64, "u": np.uint64}[kind]
         plain = series.to_numpy(dtype=form, na_value=form(0)) if missing.any() else series.to_numpy(dtype=form)
         return plain, missing
-    if kind == "f":
+    if kind == "f" and not isinstance(series.dtype, np.dtype):
         return series.to_numpy(dtype=np.float64, na_value=np.nan), missing
     if isinstance(series.dtype, np.dtype) and kind != "O":
         return series.to_numpy(), missing
@@ -292,7 +293,12 @@ def _of_arrow(column: Any) -> tuple[Any, np.ndarray]:
 
 def _as_stood(values: Any, missing: np.ndarray | None) -> np.ndarray:
     """Values as Python writes them, missing ones empty. Shapes: (row,) -> (row,), objects."""
-    listed = values.tolist() if isinstance(values, np.ndarray) and values.dtype.kind != "M" else list(values)
+    listed: list[Any] = list(values)
+    if isinstance(values, np.ndarray) and values.dtype.kind == "M":
+        is_fine = np.datetime_data(values.dtype)[0] in ("ns", "ps", "fs", "as")
+        listed = (values.astype("M8[us]") if is_fine else values).tolist()  # dates, and times, of Python
+    elif isinstance(values, np.ndarray) and values.dtype.kind != "f":  # a float32 has fewer digits than Python's float
+        listed = values.tolist()
     gaps = [False] * len(listed) if missing is None else missing.tolist()
     texts = (
         "" if gap or value is None or value != value else str(value) for value, gap in zip(listed, gaps, strict=True)

@@ -1,5 +1,6 @@
 """One function that makes a Table of whatever holds one: a file, a folder, an array, a data frame."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -22,6 +23,7 @@ from preceptor.words import listing, printable
 
 SUFFIXES = (*TABLE_SUFFIXES, *PACKED)
 FOLDER_SUFFIXES = tuple(suffix for suffix in SUFFIXES if suffix not in DESCRIPTIONS)
+ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+://")
 BUNDLED = {"digits": ("digits.npz", "digit"), "iris": ("iris.csv", "species")}  # name -> file, target
 
 
@@ -92,6 +94,8 @@ def _read(
         return replace(read(path, texts={*texts, label or ""}), name=source)
     if not isinstance(source, (str, Path)):
         return read_given(source, {*texts, label})
+    if isinstance(source, str) and ADDRESS.match(source):
+        raise DataError(f"{printable(source)}: this is an address; a table in a file is needed. Fetch it first.")
     try:
         path = _found(Path(source))
     except DataError:

@@ -106,15 +106,13 @@ class LongTable:
             f"SELECT {', '.join([*asked, 'file_row_number AS number'])} "
             f"FROM read_parquet($1, file_row_number=true, hive_partitioning=false) WHERE {where} ORDER BY number"
         )
-        connection = connect(self.path, memory=MEMORY_LIMIT)
         try:
-            found = connection.execute(query, [without_pattern(self.path)]).fetchnumpy()
+            with connect(self.path, memory=MEMORY_LIMIT) as connection:
+                found = connection.execute(query, [without_pattern(self.path)]).fetchnumpy()
         except duckdb.Error as error:
             raise DataError(
                 f"{self.name}: the file cannot be read ({first_line(error)}); a whole table is needed. Write it again."
             ) from None
-        finally:
-            connection.close()
         columns = {name: self.finish(name, found[f"c{number}"]) for number, name in enumerate(chosen)}
         texts = {name: np.ma.getdata(found[f"t{number}"]) for number, name in enumerate(kept)}
         return Table.of(self.name, columns, self.notes, texts), np.asarray(found["number"], np.int64)

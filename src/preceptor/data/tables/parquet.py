@@ -41,8 +41,7 @@ class Described:
 
 def describe(path: Path) -> Described:
     """What a Parquet file says of itself. Raises: duckdb.Error."""
-    connection = connect(path)
-    try:
+    with connect(path) as connection:
         where = [without_pattern(path)]
         source = connection.execute("SELECT * FROM read_parquet($1, hive_partitioning=false) LIMIT 0", where)
         types = {column[0]: str(column[1]) for column in source.description}
@@ -52,8 +51,6 @@ def describe(path: Path) -> Described:
         rows = connection.execute("SELECT num_rows FROM parquet_file_metadata($1)", where).fetchall()[0][0]
         groups = connection.execute("SELECT max(row_group_num_rows) FROM parquet_metadata($1)", where).fetchall()[0][0]
         return Described(names, types, int(rows), int(groups or 0))
-    finally:
-        connection.close()
 
 
 def read_parquet(
@@ -114,13 +111,10 @@ def read_parquet(
 
 def _fetched(path: Path, selects: Collection[str]) -> list[Any]:
     """The values of some expressions in each row. Raises: duckdb.Error."""
-    connection = connect(path)
-    try:
+    with connect(path) as connection:
         columns = ", ".join(f"{select} AS c{number}" for number, select in enumerate(selects))
         query = f"SELECT {columns} FROM read_parquet($1, hive_partitioning=false)"
         return list(connection.execute(query, [without_pattern(path)]).fetchnumpy().values())
-    finally:
-        connection.close()
 
 
 def exact_selects(path: Path, columns: Mapping[str, str]) -> dict[str, str]:
@@ -136,12 +130,9 @@ def exact_selects(path: Path, columns: Mapping[str, str]) -> dict[str, str]:
     for start in range(0, len(columns), AT_ONCE):
         some = dict(list(columns.items())[start : start + AT_ONCE])
         asked = [f"min({each}), max({each}), count(*) - count({each})" for each in some.values()]
-        connection = connect(path)
-        try:
+        with connect(path) as connection:
             query = f"SELECT {', '.join(asked)} FROM read_parquet($1, hive_partitioning=false)"
             facts = connection.execute(query, [without_pattern(path)]).fetchall()[0]
-        finally:
-            connection.close()
         for number, (name, source) in enumerate(some.items()):
             low, high, gaps = facts[3 * number : 3 * number + 3]
             bound = EXACT if gaps else LONGEST
@@ -161,13 +152,10 @@ def _finish(where: str, zoned: set[str], said: Said) -> long_table.Finish:
 def _regrouped(name: str, path: Path, target: Path) -> Path:
     """The same table in row groups of GROUP_ROWS. Raises: duckdb.Error."""
     check_room(path.stat().st_size, name)
-    connection = connect(path, target, memory=MEMORY_LIMIT)
-    try:
+    with connect(path, target, memory=MEMORY_LIMIT) as connection:
         copy = f"TO {quoted(target)} (FORMAT parquet, ROW_GROUP_SIZE {long_table.GROUP_ROWS})"
         source = "SELECT * FROM read_parquet($1, hive_partitioning=false)"
         connection.execute(f"COPY ({source}) {copy}", [without_pattern(path)])
-    finally:
-        connection.close()
     return target
 
 

@@ -157,12 +157,9 @@ def _loose(source: Source, kinds: Mapping[str, str]) -> set[str]:
     for start in range(0, len(numbers), AT_ONCE):
         some = numbers[start : start + AT_ONCE]
         asked = ", ".join(f"bool_or({LOOSE[kinds[name]].format(_place(source, name))})" for name in some)
-        connection = connect(source.path)
-        try:
+        with connect(source.path) as connection:
             arguments = _arguments(source, source.names, MISSING_WORDS) | {"sample": SNIFFED_ROWS}
             facts = connection.execute(_select(source, asked, source.names), arguments).fetchall()[0]
-        finally:
-            connection.close()
         found |= {name for name, is_loose in zip(some, facts, strict=True) if is_loose}
     return found
 
@@ -218,13 +215,10 @@ def _query(
 ) -> list[Any]:
     """Some columns as duckdb reads them. Raises: duckdb.Error."""
     chosen = ", ".join(_place(source, name) for name in names)
-    connection = connect(source.path)
-    try:
+    with connect(source.path) as connection:
         arguments = _arguments(source, as_text, missing)
         query = _select(source, chosen, as_text)
         return _sniffed(lambda sample: list(connection.execute(query, arguments | sample).fetchnumpy().values()))
-    finally:
-        connection.close()
 
 
 def _place(source: Source, name: str) -> str:
@@ -307,14 +301,11 @@ def _read_long(
 def _copied(name: str, source: Source, target: Path, as_text: list[str]) -> dict[str, str]:
     """Writes the table into a Parquet file; tells the type of each column. Raises: duckdb.Error; DataError."""
     target.unlink(missing_ok=True)
-    connection = connect(source.path, target, memory=MEMORY_LIMIT)
-    try:
+    with connect(source.path, target, memory=MEMORY_LIMIT) as connection:
         form = f"(FORMAT parquet, ROW_GROUP_SIZE {long_table.GROUP_ROWS})"
         copy = f"COPY ({_select(source, '*', as_text)}) TO {quoted(target)} {form}"
         arguments = _arguments(source, as_text, MISSING_WORDS)
         _sniffed(lambda sample: connection.execute(copy, arguments | sample))
-    finally:
-        connection.close()
     found = describe(target)
     if len(found.types) != len(source.names) or found.rows != source.rows:
         raise _other_count(name, source, found.rows, len(found.types))
@@ -326,14 +317,11 @@ def _inexact(path: Path, source: Source, names: list[str]) -> list[str]:
     found = []
     for name in names:
         place = _place(source, name)
-        connection = connect(path)
-        try:
+        with connect(path) as connection:
             query = (
                 f"SELECT max(abs({place})) FILTER (isfinite({place})) FROM read_parquet($1, hive_partitioning=false)"
             )
             largest = connection.execute(query, [without_pattern(path)]).fetchall()[0][0]
-        finally:
-            connection.close()
         if largest is not None and largest >= EXACT:
             found.append(name)
     return found

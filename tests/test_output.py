@@ -45,6 +45,33 @@ def test_what_others_call_part_is_left_alone_and_rights_are_kept(tmp_path):
     assert stat.S_IMODE((tmp_path / "fresh.csv").stat().st_mode) == 0o640
 
 
+@pytest.mark.skipif(not hasattr(os, "geteuid") or os.geteuid() != 0, reason="only root gives files away")
+def test_the_owner_of_an_older_file_is_kept(tmp_path):
+    (tmp_path / "p.csv").write_text("old")
+    (tmp_path / "p.csv").chmod(0o640)
+    os.chown(tmp_path / "p.csv", 12345, 23456)
+    put(tmp_path / "p.csv", "new")
+    found = (tmp_path / "p.csv").stat()
+    assert (found.st_uid, found.st_gid, stat.S_IMODE(found.st_mode)) == (12345, 23456, 0o640)
+    assert (tmp_path / "p.csv").read_text() == "new"
+
+
+def test_a_file_that_may_not_be_written_to_is_left_alone(tmp_path):
+    """Renaming asks for rights of the folder alone; root may write to every file."""
+    (tmp_path / "p.csv").write_text("old")
+    (tmp_path / "p.csv").chmod(0o444)
+    code = (
+        "import os, sys; from preceptor.output import Output\n"
+        "if os.geteuid() == 0: os.setgroups([]); os.setgid(65534); os.setuid(65534)\n"
+        "try: Output('p.csv')\n"
+        "except ValueError as error: print(error)"
+    )
+    tmp_path.chmod(0o777)
+    words = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert words.stdout == "p.csv: cannot be written (Permission denied). Choose another place with -o.\n"
+    assert (tmp_path / "p.csv").read_text() == "old"
+
+
 def test_a_block_that_fails_leaves_the_old_file(tmp_path):
     (tmp_path / "p.csv").write_text("old")
 

@@ -13,12 +13,15 @@ from typing import BinaryIO, TextIO
 from preceptor.disk import beside
 from preceptor.errors import ConfigError, DataError
 
+EFFECTIVE = os.access in os.supports_effective_ids
+
 
 class Output:
     """Where a result for people goes: a file that appears, whole, under its name when all was written, or a stream.
 
-    Links are followed: the file that a link leads to is replaced, never the link. Pipes, terminals and devices are
-    written to, and so is what a process already has open (/dev/stdout, /dev/fd/3).
+    Links are followed: the file that a link leads to is replaced, never the link. Its owner and rights stay, and one
+    that may not be written to is left alone. Pipes, terminals and devices are written to, and so is what a process
+    already has open (/dev/stdout, /dev/fd/3).
 
     Args:
         path: as the user named it.
@@ -42,6 +45,8 @@ class Output:
             raise self.refusal(IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR)))
         if self.there is not None and not stat.S_ISREG(self.there.st_mode):
             self.is_stream = True
+        if self.there is not None and not self.is_stream and not os.access(self.path, os.W_OK, effective_ids=EFFECTIVE):
+            raise self.refusal(PermissionError(errno.EACCES, os.strerror(errno.EACCES)))  # renaming would not ask
         if self.there is not None and not stat.S_ISCHR(self.there.st_mode):
             for each in read:
                 with suppress(OSError):
@@ -80,8 +85,11 @@ class Output:
             else:
                 path = Path(os.path.realpath(self.path))
                 part = beside(path)
-                handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666)
+                rights = 0o666 if self.there is None else 0o600  # those of the older file come once the owner is known
+                handle = os.open(part, os.O_WRONLY | os.O_CREAT | os.O_EXCL, rights)
                 if self.there is not None:
+                    with suppress(OSError):
+                        os.fchown(handle, self.there.st_uid, self.there.st_gid)
                     with suppress(OSError):
                         os.fchmod(handle, stat.S_IMODE(self.there.st_mode))
             with open(handle, "wb") as file:

@@ -1,4 +1,4 @@
-"""Files of tensors: the library for them reads what was written, and would have written the same."""
+"""Files of tensors, which the library for them reads and would have written the same; paths as users give them."""
 
 import tracemalloc
 
@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import load_file, save
 
-from preceptor.disk import sums, tensors, write_file
+import preceptor as pr
+from preceptor.disk import named, sums, tensors, write_file
+from preceptor.errors import ConfigError
 
 NAMED = [f"{kind}{bits}" for kind in ("int", "uint") for bits in (8, 16, 32, 64)] + ["float32", "float64", "bool"]
 
@@ -49,3 +51,24 @@ def test_no_copy_is_made(tmp_path):
         assert tracemalloc.get_traced_memory()[1] < 1 << 20
     finally:
         tracemalloc.stop()
+
+
+@pytest.mark.parametrize("path", [None, 3, ["x"], "", b"", "a\0b"], ids=str)
+def test_what_names_no_path_is_one_clear_line(tmp_path, path):
+    run = pr.fit("iris", epochs=1, hidden=4, engine="reference")
+    tries = [pr.load, pr.resume, run.save, lambda path: run.write_predictions("iris", path)]
+    tries += [] if path is None else [lambda path: pr.fit("iris", out=path, epochs=1)]
+    for each in tries:
+        with pytest.raises(ConfigError, match=r"^\w+: received .*; a path is required\.$"):
+            each(path)
+
+
+def test_a_tilde_is_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.chdir(tmp_path)
+    assert named("~/run", "out") == tmp_path / "home" / "run"
+    assert [named(path, "out").name for path in ("a~b", b"bytes", "~no-such-user/x")] == ["a~b", "bytes", "x"]
+    run = pr.fit("iris", out="~/run", epochs=1, hidden=4, engine="reference")
+    assert run.path == tmp_path / "home" / "run"
+    assert pr.load("~/run").predict("iris").shape == (150,)
+    assert [each.name for each in tmp_path.iterdir()] == ["home"]

@@ -17,7 +17,7 @@ from typing import Any, BinaryIO
 import msgspec
 import numpy as np
 
-from preceptor.errors import DataError
+from preceptor.errors import ConfigError, DataError
 
 
 class Damaged(DataError):
@@ -40,6 +40,22 @@ TENSORS = {  # names in a file of tensors, in the order in which the arrays lie 
     "uint8": "U8",
     "bool": "BOOL",
 }
+
+
+def named(path: Any, where: str) -> Path:
+    """The path that a user gave; ~ at its beginning is the home folder, as in a shell.
+
+    Raises: ConfigError where it is none, or empty, as an unset variable of a shell is.
+    """
+    if not isinstance(path, (str, bytes, os.PathLike)):
+        raise ConfigError(f"{where}: received {type(path).__name__}; a path is required.")
+    text = os.fsdecode(path)
+    if not text or "\0" in text:
+        raise ConfigError(f"{where}: received {text!r}, which names nothing; a path is required.")
+    found = Path(text)
+    with suppress(RuntimeError):  # whose home it is, nobody knows
+        found = found.expanduser()
+    return found
 
 
 def beside(path: Path) -> Path:

@@ -1,12 +1,14 @@
 """A run's folder: whole at any moment, one process at a time, read with suspicion."""
 
 import copy
+import errno
 import os
 import pickle
 import resource
 import shutil
 import subprocess
 import sys
+import threading
 import time
 from contextlib import suppress
 
@@ -429,3 +431,106 @@ def test_a_run_is_pickled_copied_compared_and_hashed(iris_folder):
         assert again != run
     assert run == run
     assert len({run, load(iris_folder)}) == 2
+
+
+# what else can stand in the way --------------------------------------------------------------------------------------
+
+
+def test_a_thread_that_trains_is_not_disturbed_by_another(tmp_path):
+    stopped(tmp_path / "run")
+    whole = resume(shutil.copytree(tmp_path / "run", tmp_path / "whole"))[0]
+    for _ in whole.records():
+        pass
+    whole.finish()
+    began, may_end, said = threading.Event(), threading.Event(), []
+
+    def train():
+        fitting, _ = resume(tmp_path / "run")
+        for _ in fitting.records():
+            began.set()
+            assert may_end.wait(60)
+        fitting.finish()
+
+    thread = threading.Thread(target=train)
+    thread.start()
+    assert began.wait(60)
+    with pytest.raises(ConfigError, match="another thread of this process trains this run; one at a time can"):
+        resume(tmp_path / "run")
+    said.append(sorted(each.name for each in (tmp_path / "run").iterdir()))
+    may_end.set()
+    thread.join()
+    assert "lock" in said[0]
+    names = ("config.json", "history.jsonl", "model.safetensors")
+    assert sorted(each.name for each in (tmp_path / "run").iterdir()) == sorted(names)
+    assert (tmp_path / "run" / names[2]).read_bytes() == (tmp_path / "whole" / names[2]).read_bytes()
+
+
+def test_what_a_thread_that_ended_left_behind_is_gone_on_with(tmp_path):
+    kept = []
+    thread = threading.Thread(target=lambda: kept.append(begun(tmp_path / "run")))
+    thread.start()
+    thread.join()
+    fitting, notes = resume(tmp_path / "run")
+    assert notes == ["No checkpoint was committed yet: training begins again."]
+    fitting.release()
+
+
+@pytest.mark.parametrize("failing", ["history.jsonl.next", "model.safetensors.next", "config.json"])
+def test_a_network_that_cannot_be_written_leaves_all_that_it_takes_to_go_on(tmp_path, monkeypatch, failing):
+    pr.fit("iris", out=tmp_path / "whole", **SETTINGS)
+    fitting = begun(tmp_path / "run")
+    for _ in fitting.records():
+        pass
+
+    def replace(part, path, real=os.replace):
+        if os.path.basename(path) == failing:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        real(part, path)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "replace", replace)
+        with pytest.raises(ConfigError, match=r"cannot be written \(No space .* go on: preceptor fit --resume "):
+            fitting.finish()
+    fitting.release()
+    assert sorted(each.name for each in (tmp_path / "run").iterdir()) == ["plan.json"]
+    pr.resume(tmp_path / "run")
+    names = [tmp_path / name / "model.safetensors" for name in ("run", "whole")]
+    assert names[0].read_bytes() == names[1].read_bytes()
+
+
+def test_a_folder_that_was_there_stays_where_memory_does_not_suffice_for_a_step(tmp_path, monkeypatch):
+    def train(*args):
+        raise MemoryError
+        yield
+
+    monkeypatch.setattr(sys.modules["preceptor.job.fit"], "train", train)
+    (tmp_path / "mine").mkdir()
+    for name, left in (("mine", True), ("new", False)):
+        fitting = begun(tmp_path / name)
+        with pytest.raises(ConfigError, match="memory"):
+            list(fitting.records())
+        assert (tmp_path / name).exists() == left
+    assert list((tmp_path / "mine").iterdir()) == []
+
+
+def test_a_plan_that_cannot_be_written_leaves_nothing_and_holds_nothing(tmp_path, monkeypatch):
+    def write_plan(folder, plan):
+        raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
+
+    before = len(os.listdir("/proc/self/fd")) if os.path.isdir("/proc/self/fd") else 0
+    fitting = prepare("iris", make_settings(SETTINGS))
+    monkeypatch.setattr(sys.modules["preceptor.job.fit"], "write_plan", write_plan)
+    with pytest.raises(ConfigError, match="Too many open files"):
+        fitting.open_folder(tmp_path / "run")
+    assert list(tmp_path.iterdir()) == []
+    assert not before or len(os.listdir("/proc/self/fd")) <= before
+
+
+def test_a_run_that_may_not_be_read_is_not_called_damaged(run, monkeypatch):
+    def refuse(path, most):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(folder, "read_file", refuse)
+    with pytest.raises(DataError, match=r"\(Permission denied\); the right to read all its files is needed") as error:
+        load(run)
+    assert "Train again" not in str(error.value)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from preceptor.cli.options import Place
 from preceptor.cli.sentences import line, say_table
 from preceptor.job import load
 from preceptor.job.judging import figures_as_json
@@ -12,7 +13,7 @@ from preceptor.words import counted
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=Place())
 @click.argument("data")
 @click.option("--no-header", is_flag=True, help="The first line of the file is data; columns become column1, ...")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")

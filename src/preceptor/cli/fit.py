@@ -11,7 +11,7 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
-from preceptor.cli.options import number_options, settings_options
+from preceptor.cli.options import Place, number_options, settings_options
 from preceptor.cli.progress import progress_shown, watched
 from preceptor.cli.sentences import examples, how_long, line, loss_name, say_figures, say_found, summary
 from preceptor.cli.terminal import words_aside
@@ -35,8 +35,8 @@ EXIT_CODES = {Outcome.DIVERGED: 1, Outcome.INTERRUPTED: 130}
 @click.argument("data", required=False)
 @settings_options(Settings)
 @number_options(own_numbers())
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for the run; runs/NAME-1, -2, ... if left out.")
-@click.option("--resume", "begun", type=click.Path(path_type=Path), help="Go on with an unfinished run in this folder.")
+@click.option("--out", type=Place(), help="Folder for the run; runs/NAME-1, -2, ... if left out.")
+@click.option("--resume", "begun", type=Place(), help="Go on with an unfinished run in this folder.")
 @click.option("--no-header", is_flag=True, help="The first line of the file is data; columns become column1, ...")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
 @click.pass_context

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from preceptor.cli.options import Place
 from preceptor.cli.progress import watched
 from preceptor.cli.sentences import line
 from preceptor.data import BUNDLED, PicturePreprocessor
@@ -21,10 +22,10 @@ from preceptor.words import shell_word
 
 
 @click.command()
-@click.argument("run", type=click.Path(path_type=Path))
+@click.argument("run", type=Place())
 @click.argument("data", required=False)
-@click.option("-o", "--output", type=click.Path(path_type=Path), help="Folder for the sheets; RUN/look if left out.")
-@click.option("--picture", type=click.Path(path_type=Path), help="Draw the feature maps of this picture as well.")
+@click.option("-o", "--output", type=Place(), help="Folder for the sheets; RUN/look if left out.")
+@click.option("--picture", type=Place(), help="Draw the feature maps of this picture as well.")
 @click.option("--no-header", is_flag=True, help="The first line of the table is data; columns become column1, ...")
 def command(run: Path, data: str | None, output: Path | None, picture: Path | None, no_header: bool) -> None:
     """Draws what the network of RUN has learned to see.

@@ -2,16 +2,33 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 import click
 
 from preceptor.data.tables.names import names_in
+from preceptor.disk import named
+from preceptor.errors import ConfigError
 from preceptor.hyper import Hyper, field_types, hyper_fields, value_of, value_text
 from preceptor.job.parts import OwnNumber
 
 Wrapper = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class Place(click.Path):
+    """A path of something to write, or of a run; whether it can be read or written is said by who does so."""
+
+    def __init__(self) -> None:
+        super().__init__(readable=False, path_type=Path)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = super().convert(value, param, ctx)
+        try:
+            return named(path if value else "", "it")
+        except ConfigError:
+            self.fail("received nothing; a path is required. Is a variable of the shell empty?", param, ctx)
 
 
 class Several(click.ParamType):

@@ -1,6 +1,5 @@
 """The main job: from a table to a trained, judged network."""
 
-import enum
 import math
 import os
 import re
@@ -19,7 +18,7 @@ from preceptor.data import BUNDLED, PicturePreprocessor, Preprocessor, looks_lik
 from preceptor.data.pictures.files import readable
 from preceptor.data.tables.given import with_target
 from preceptor.diagnose import Observation, raise_refusals
-from preceptor.disk import new_folder, taken
+from preceptor.disk import named, new_folder, taken
 from preceptor.engines import Engine, Native, Xla, is_first_process
 from preceptor.errors import ConfigError
 from preceptor.job.folder import (
@@ -37,7 +36,7 @@ from preceptor.job.folder import (
 from preceptor.job.judging import figures
 from preceptor.job.lock import Lock
 from preceptor.job.picture_survey import PictureSurvey, survey_pictures
-from preceptor.job.progress import Progress, restored
+from preceptor.job.progress import Outcome, Progress, restored
 from preceptor.job.recipe import make_config
 from preceptor.job.run import Run
 from preceptor.job.settings import Settings, make_settings
@@ -59,20 +58,6 @@ CHECKPOINT_SECONDS = 30.0  # what a killed machine costs at most
 LAST_SECONDS = 5.0  # of training since the latest checkpoint that are worth one before the weights are judged
 
 
-class Outcome(enum.Enum):
-    """How a training ended; the value is the sentence shown to the user, but for the weights that are kept."""
-
-    FINISHED = "All epochs done; {kept} are kept."
-    STOPPED_EARLY = "Stopped early, for the dev loss no longer fell; {kept} are kept."
-    CONVERGED = "Stopped, for the train loss changed by no more than the tolerance; {kept} are kept."
-    INTERRUPTED = "Interrupted; {kept} are kept."
-    DIVERGED = "The loss or a weight became infinite or not a number; {kept} are kept. Try a smaller learning rate."
-
-    def is_told_by(self, sentence: str) -> bool:
-        """Whether a sentence says that a training ended so."""
-        return sentence.startswith(self.value.partition("{")[0])
-
-
 @dataclass(eq=False)
 class Fitting:
     """A training that is prepared: `for record in fitting.records(): ...`, then `run = fitting.finish()`.
@@ -82,6 +67,7 @@ class Fitting:
 
     Args:
         out: the run's folder, made by `open_folder`; without it nothing is written.
+        made: whether the folder was not there before.
         lock: held on the folder until `finish` has ended.
         saved: when the latest checkpoint was committed, else when training began.
         kept: the step after which `keep` was called.
@@ -98,6 +84,7 @@ class Fitting:
     start: tuple[int, Any] | None = None
     record: Record | None = None
     out: Path | None = None
+    made: bool = False
     lock: Lock | None = None
     saved: float = field(default_factory=time.monotonic)
     kept: int = -1
@@ -169,8 +156,9 @@ class Fitting:
             if self.out is not None and self.record is None and self.start is None:
                 clear(self.out)
                 self.release()
-                with suppress(OSError):
-                    self.out.rmdir()
+                if self.made:
+                    with suppress(OSError):
+                        self.out.rmdir()
             raise
 
     def _close_epoch(self, record: Record) -> None:
@@ -231,15 +219,20 @@ class Fitting:
             if out is not None:
                 check_out(path)
             try:
+                self.made = not path.is_dir()
                 with new_folder(path) as folder:
                     self.lock = Lock(folder)
-                    if out is not None:
-                        check_out(path)  # again, for it may have been filled meanwhile
-                    write_plan(folder, plan)
+                    try:
+                        if out is not None:
+                            check_out(path)  # again, for it may have been filled meanwhile
+                        write_plan(folder, plan)
+                    except BaseException:
+                        self.release()  # before the folder is removed
+                        raise
             except OSError as error:
+                self.release()
                 if not taken(error):
                     raise not_written(path, error) from None
-                self.lock = None
                 if out is not None:
                     raise exists_already(path) from None
             else:
@@ -406,10 +399,10 @@ def preparing(source: Any, settings: Settings, header: bool = True) -> Stages[Fi
     check_parameters(sum(math.prod(spec.shape) for spec in params.values()), parameter_bytes(config, params))
     check_patterns(config.penalties, params)
     encoded = yield from seen.encode(settings)
-    named = ""
+    lies = ""
     if isinstance(source, (str, Path)):
-        named = readable(str(Path(source).resolve()) if Path(source).exists() else str(source))
-    return Fitting(named, seen, settings, config, encoded, header)
+        lies = readable(str(Path(source).resolve()) if Path(source).exists() else str(source))
+    return Fitting(lies, seen, settings, config, encoded, header)
 
 
 def look(source: Any, settings: Settings, header: bool = True) -> Stages[Survey | PictureSurvey]:
@@ -465,11 +458,12 @@ def fit(source: Any, target: Any = None, *, out: str | Path | None = None, **set
     Raises: DataError, ConfigError, with what was received, what is required and the likely cure. KeyboardInterrupt on
         Ctrl-C; with `out` it says what was written before, and `resume(out)` goes on from there.
     """
-    source, named = put_together(source, target)
-    chosen = make_settings(settings | {"target": named})
-    if out is not None:
-        check_out(Path(out))
-    return trained(prepare(source, chosen), None if out is None else Path(out))
+    source, column = put_together(source, target)
+    chosen = make_settings(settings | {"target": column})
+    place = None if out is None else named(out, "out")
+    if place is not None:
+        check_out(place)
+    return trained(prepare(source, chosen), place)
 
 
 def trained(fitting: Fitting, out: Path | None = None) -> Run:

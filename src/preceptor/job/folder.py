@@ -5,6 +5,7 @@ While a run trains, `plan.json`, `lock` and `checkpoints/`; when it is done, `co
 `config.json` the checksums of the other two.
 """
 
+import errno
 import hashlib
 import os
 import re
@@ -207,11 +208,16 @@ def commit(path: Path, config: dict[str, Any], arrays: dict[str, np.ndarray], hi
     """
     settle(path)
     *others, (_, last) = packed(config, arrays, history).items()
-    for name, content in others:
-        replace_file(path / (name + NEXT), content)
-        if not is_as_written(path / (name + NEXT), sums(content)):
-            raise OSError(5, "it reads otherwise than it was written")
-    replace_file(path / CONFIG, last)
+    try:
+        for name, content in others:
+            replace_file(path / (name + NEXT), content)
+            if not is_as_written(path / (name + NEXT), sums(content)):
+                raise OSError(errno.EIO, "it reads otherwise than it was written")
+        replace_file(path / CONFIG, last)
+    except OSError:
+        with suppress(OSError):
+            settle(path)  # room is perhaps what lacks
+        raise
     settle(path)
 
 
@@ -319,6 +325,12 @@ def not_written(path: Path, error: OSError) -> ConfigError:
     return ConfigError(f"{path}: cannot be written ({_reason(error)}). Choose another place with --out.")
 
 
+def not_completed(path: Path, error: OSError) -> ConfigError:
+    """The error that what was trained cannot be written into the run's folder, which is as it was before."""
+    cure = f"Make room or mend it, and go on: preceptor fit --resume {shell_word(path)}."
+    return ConfigError(f"{path}: the trained network cannot be written ({_reason(error)}). {cure}")
+
+
 def free_names(data: str) -> Iterator[Path]:
     """runs/NAME-1, runs/NAME-2, ... as far as they do not exist; another process may take one at any moment."""
     stem = re.sub(r"[^\w.-]+", "-", Path(data).stem).strip("-") or "run"
@@ -342,6 +354,7 @@ __all__: Sequence[str] = [
     "commit",
     "exists_already",
     "free_names",
+    "not_completed",
     "not_written",
     "packed",
     "read_folder",

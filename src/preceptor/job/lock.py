@@ -3,6 +3,7 @@
 import errno
 import fcntl
 import os
+import threading
 import weakref
 from collections.abc import Callable
 from contextlib import suppress
@@ -20,24 +21,33 @@ OWN: "WeakValueDictionary[tuple[int, int], Lock]" = WeakValueDictionary()  # of 
 class Lock:
     """Held by the one process that writes in a folder; it ends with the process, however that ends.
 
-    It moves along when the folder is renamed. Within a process the latest holds it, for what was begun before, in a
+    It moves along when the folder is renamed. Within a thread the latest holds it, for what was begun before, in a
     notebook say, was given up.
 
-    Raises: ConfigError where another process holds it, and which one; OSError where nothing can be written there.
+    Raises: ConfigError where another process, or a thread that still lives, holds it, and which one; OSError where
+        nothing can be written there.
     """
 
     def __init__(self, folder: Path) -> None:
         self._folder = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
         found = os.fstat(self._folder)
-        if before := OWN.get((found.st_dev, found.st_ino)):
-            before.release()
+        self._thread = threading.current_thread()
         try:
+            if before := OWN.get((found.st_dev, found.st_ino)):
+                before._give_way(folder)
             handle = self._locked(folder)
         except BaseException:
             os.close(self._folder)
             raise
-        self.release: Callable[[], Any] = weakref.finalize(self, _release, self._folder, handle, os.getpid())
+        self._owner = os.getpid()
+        self.release: Callable[[], Any] = weakref.finalize(self, _release, self._folder, handle, self._owner)
         OWN[found.st_dev, found.st_ino] = self
+
+    def _give_way(self, folder: Path) -> None:
+        other = self._thread is not threading.current_thread() and self._thread.is_alive()
+        if other and self._owner == os.getpid() and getattr(self.release, "alive", False):
+            raise _taken(folder, self._owner)
+        self.release()
 
     def _locked(self, folder: Path) -> int:
         while True:
@@ -53,16 +63,20 @@ class Lock:
             except BlockingIOError:
                 holder = os.pread(handle, 20, 0).decode("ascii", "replace").strip()
                 os.close(handle)
-                who = f"process {holder}" if holder.isdigit() else "another process"
-                raise ConfigError(
-                    f"{folder}: {who} trains this run; one at a time can. Wait for it, or end it, and try again."
-                ) from None
+                raise _taken(folder, int(holder) if holder.isdigit() else 0) from None
             except FileNotFoundError:
                 pass
             except BaseException:
                 os.close(handle)
                 raise
             os.close(handle)
+
+
+def _taken(folder: Path, holder: int) -> ConfigError:
+    """The error that a process, whose number is perhaps known, trains there."""
+    own = "another thread of this process"
+    who = own if holder == os.getpid() else f"process {holder}" if holder else "another process"
+    return ConfigError(f"{folder}: {who} trains this run; one at a time can. Wait for it, or end it, and try again.")
 
 
 def _flock(handle: int) -> None:

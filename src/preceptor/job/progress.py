@@ -1,5 +1,6 @@
 """What the main job knows beside what training carries, and both as a checkpoint."""
 
+import enum
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass, field, fields
@@ -12,6 +13,20 @@ from preceptor.train.checkpoint import Checkpoint
 from preceptor.train.loop import Record
 
 TREES = ("best", "calmest")
+
+
+class Outcome(enum.Enum):
+    """How a training ended; the value is the sentence shown to the user, but for the weights that are kept."""
+
+    FINISHED = "All epochs done; {kept} are kept."
+    STOPPED_EARLY = "Stopped early, for the dev loss no longer fell; {kept} are kept."
+    CONVERGED = "Stopped, for the train loss changed by no more than the tolerance; {kept} are kept."
+    INTERRUPTED = "Interrupted; {kept} are kept."
+    DIVERGED = "The loss or a weight became infinite or not a number; {kept} are kept. Try a smaller learning rate."
+
+    def is_told_by(self, sentence: str) -> bool:
+        """Whether a sentence says that a training ended so."""
+        return sentence.startswith(self.value.partition("{")[0])
 
 
 @dataclass

@@ -5,12 +5,13 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from preceptor.disk import sweep
+from preceptor.disk import named, sweep
 from preceptor.engines import is_first_process
 from preceptor.errors import DataError
-from preceptor.job.fit import Fitting, Outcome, computed_by, preparing, put_together, trained
+from preceptor.job.fit import Fitting, computed_by, preparing, put_together, trained
 from preceptor.job.folder import CHECKPOINTS, CONFIG, PLAN, clear, not_written, read_folder, read_plan, settle
 from preceptor.job.lock import Lock
+from preceptor.job.progress import Outcome
 from preceptor.job.run import Run
 from preceptor.job.settings import Settings
 from preceptor.job.stages import Stages, completed
@@ -86,8 +87,11 @@ def _claim(out: Path) -> Lock:
 
 
 def _check_unfinished(out: Path) -> None:
-    if not (out / PLAN).is_file():
-        done = (out / CONFIG).is_file()
+    try:
+        begun, done = (out / PLAN).is_file(), (out / CONFIG).is_file()
+    except OSError as error:
+        raise not_written(out, error) from None
+    if not begun:
         what = "this run is finished; there is nothing to go on with" if done else "this is no run folder"
         raise DataError(f"{out}: {what}. `preceptor fit DATA --out RUN` makes one.")
 
@@ -111,7 +115,7 @@ def go_on(out: str | Path, source: Any = None) -> Run:
     Raises: DataError where there is nothing to go on with, or the data are not those of the run; ConfigError where
         another process trains it; KeyboardInterrupt as `fit`.
     """
-    fitting, notes = resume(Path(out), source)
+    fitting, notes = resume(named(out, "resume"), source)
     for note in notes[:-1]:
         warnings.warn(note, stacklevel=2)
     return trained(fitting)

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import numpy as np
 
@@ -16,10 +16,20 @@ from preceptor.data import PicturePreprocessor, Preprocessor, Table, missing_row
 from preceptor.data.encoding.target import no_target
 from preceptor.data.tables.given import with_labels
 from preceptor.data.tables.names import find_column
-from preceptor.disk import Damaged, taken, write_folder
+from preceptor.disk import Damaged, named, taken, write_folder
 from preceptor.engines import Engine, Native, choose_engine
 from preceptor.errors import ConfigError, DataError, ShapeError
-from preceptor.job.folder import CONFIG, Saved, check_out, commit, exists_already, not_written, packed, read_folder
+from preceptor.job.folder import (
+    CONFIG,
+    Saved,
+    check_out,
+    commit,
+    exists_already,
+    not_completed,
+    not_written,
+    packed,
+    read_folder,
+)
 from preceptor.job.judging import figures, figures_as_json, figures_from_json
 from preceptor.job.source_files import files_of
 from preceptor.job.uncertainty import Sampler, spread
@@ -203,10 +213,10 @@ class Run:
         Raises: ConfigError where `path` cannot be written, or is a file that is read.
         """
         goal: Output | TextIO
-        if isinstance(path, (str, os.PathLike)):
-            goal = Output(path, chain(files_of(source), files_of(self.path)))
+        if hasattr(path, "write"):
+            goal = cast(TextIO, path)
         else:
-            goal = path
+            goal = Output(named(path, "path"), chain(files_of(source), files_of(self.path)))
         usual = self.facts.get("identifiers", ())
         table = self.preprocessor.open(source, header, usual if keep is None else keep)
         if keep is None:
@@ -295,7 +305,7 @@ class Run:
 
         Raises: ConfigError where the folder exists and is not empty, or cannot be written.
         """
-        path = Path(path)
+        path = named(path, "save")
         check_out(path)
         try:
             write_folder(path, packed(*self._parts()))
@@ -309,7 +319,7 @@ class Run:
         try:
             commit(path, *self._parts())
         except OSError as error:
-            raise not_written(path, error) from None
+            raise not_completed(path, error) from None
         object.__setattr__(self, "path", path)
 
     def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray], list[dict[str, Any]]]:
@@ -334,7 +344,7 @@ def load(path: str | Path) -> Run:
 
     Raises: DataError where it is no run folder, or a file of it is damaged.
     """
-    path = Path(path)
+    path = named(path, "load")
     for _ in range(LOADS):
         seen = _stamp(path)
         try:
@@ -367,8 +377,11 @@ def _checked(path: Path) -> Run:
         raise
     except ValueError as error:
         what = error
+    cure = "a file is missing or damaged. Train again."
+    if isinstance(what, PermissionError):
+        cure = "the right to read all its files is needed. Ask for it."
     what = getattr(what, "strerror", None) or str(what) or type(what).__name__
-    raise DataError(f"{path}: the run cannot be read ({what}); a file is missing or damaged. Train again.")
+    raise DataError(f"{path}: the run cannot be read ({what}); {cure}")
 
 
 def _loaded(saved: Saved) -> Run:

@@ -4,6 +4,7 @@ import csv
 import re
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 from pathlib import Path
 from typing import BinaryIO
@@ -48,6 +49,11 @@ class Source:
     notes: tuple[str, ...]
     longest: int
     written: str
+
+    @cached_property
+    def places(self) -> dict[str, str]:
+        """What duckdb is told to call each column."""
+        return {name: f"c{number}" for number, name in enumerate(self.names)}
 
 
 def sources(name: str, path: Path, suffix: str, folder: Path, header: bool) -> Iterator[Source]:
@@ -156,6 +162,8 @@ def find_layout(name: str, path: Path, suffix: str) -> Layout:
     is_tabbed = suffix == ".tsv" and b"\t" in head
     for delimiter in "\t" if is_tabbed else DELIMITERS:
         records = [fields for _, fields in islice(_records(name, path, delimiter, strict=False), SNIFFED_RECORDS)]
+        if not records:
+            raise _changed(name)
         widths = {len(fields) for fields in records}
         score = (len(widths) == 1 and widths != {1}, len(records[0]))
         if score[0] and best and best[0][0] and best[1] == ",":
@@ -170,7 +178,16 @@ def find_layout(name: str, path: Path, suffix: str) -> Layout:
     width = max(1, best[0][1])
     sampled = min(SAMPLED_RECORDS, max(SNIFFED_RECORDS, SAMPLED_FIELDS // width))
     sample = list(islice(_records(name, path, best[1], strict=False), sampled))
+    if not sample:
+        raise _changed(name)
     return Layout(best[1], sample, skip=sample[0][0] - 1)
+
+
+def _changed(name: str) -> DataError:
+    return DataError(
+        f"{name}: the file was emptied while it was read; one that stays as it is, is needed. Read it again once it is "
+        "written."
+    )
 
 
 def _check_width(name: str, path: Path) -> None:

@@ -222,7 +222,7 @@ def _query(
 
 
 def _place(source: Source, name: str) -> str:
-    return f"c{source.names.index(name)}"
+    return source.places[name]
 
 
 def _select(source: Source, columns: str, as_text: Collection[str]) -> str:
@@ -240,7 +240,7 @@ def _arguments(source: Source, as_text: Collection[str], missing: Collection[str
         "path": without_pattern(source.path),
         "delimiter": source.delimiter,
         "header": source.has_header,
-        "names": [f"c{number}" for number in range(len(source.names))],
+        "names": list(source.places.values()),
         "skip": source.skip,
         "missing": list(missing) or [""],
         "candidates": ["VARCHAR"] if _is_all_text(source, as_text) else ["BIGINT", "DOUBLE", "VARCHAR"],

@@ -12,6 +12,7 @@ import sys
 import time
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -28,9 +29,7 @@ from sklearn.preprocessing import OneHotEncoder, OrdinalEncoder, StandardScaler
 
 from made_tables import MADE
 from made_tables import TARGET as MADE_TARGET
-from preceptor.data import split, target_kind, usable_rows
-from preceptor.data.tables.columns import as_column
-from preceptor.data.tables.table import Table
+from preceptor.data import read, split, target_kind, usable_rows
 from preceptor.job import fit
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -77,16 +76,6 @@ def load(name: str, data: Path) -> tuple[pd.DataFrame, str]:
     return frame.astype(truths).reset_index(drop=True), target
 
 
-def as_table(name: str, frame: pd.DataFrame) -> Table:
-    """The frame as a Table of ours."""
-    columns = {}
-    for column in frame:
-        values = frame[column]
-        plain = values.to_numpy() if pd.api.types.is_numeric_dtype(values) else values.to_numpy(dtype=object)
-        columns[str(column)] = as_column(name, str(column), plain, values.isna().to_numpy())
-    return Table(name, columns)
-
-
 def theirs(method: str, frame: pd.DataFrame, target: str, kind: str, seed: int, rows: int) -> Any:
     """A pipeline of scikit-learn for this table."""
     inputs = frame.drop(columns=target)
@@ -106,7 +95,7 @@ def theirs(method: str, frame: pd.DataFrame, target: str, kind: str, seed: int, 
 def measure(name: str, seed: int, methods: tuple[str, ...], data: Path) -> dict[str, dict[str, float]]:
     """Figure (accuracy, or RMSE) and seconds of each method for one seed."""
     frame, target = load(name, data)
-    table = as_table(name, frame)
+    table = replace(read(frame), name=name)
     usable = usable_rows(table, target)
     kind = target_kind(table, target, usable)
     labels = table.column(target) if kind == "classes" else None

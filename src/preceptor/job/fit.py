@@ -394,8 +394,7 @@ def preparing(source: Any, settings: Settings, header: bool = True) -> Stages[Fi
     loss = settings.make_loss(classes)
     network = settings.make_ensemble(seen.make_network(settings, loss.outputs(classes)))
     config = make_config(settings, network, loss, len(seen.parts.train))
-    with in_words("the parameters of the network"):
-        params, _ = initial_specs(network, Spec((1, *seen.preprocessor.input_shape), np.dtype(np.float32)))
+    params, _ = initial_specs(network, Spec((1, *seen.preprocessor.input_shape), np.dtype(np.float32)))
     check_parameters(sum(math.prod(spec.shape) for spec in params.values()), parameter_bytes(config, params))
     check_patterns(config.penalties, params)
     encoded = yield from seen.encode(settings)

@@ -11,6 +11,7 @@ import numpy as np
 from preceptor import ops
 from preceptor.errors import ShapeError
 from preceptor.hyper import hyper, settings
+from preceptor.nn.initialiser import filled
 from preceptor.nn.layer import Arrays, Function, Layer, check_width
 from preceptor.ops import Spec
 from preceptor.ops.primitive import user_line
@@ -124,7 +125,7 @@ class ParametricRelu(Layer):
     slope: float = hyper(default=0.25, low=0, high=1, doc="First value of every slope.")
 
     def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
-        return {"slope": np.full(spec.shape[-1], self.slope, np.float32)}, {}
+        return {"slope": filled(rng, spec.shape[-1:], self.slope)}, {}
 
     def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:
         check_width(x, -1, params["slope"].shape[0], "slope")

@@ -7,7 +7,7 @@ import numpy as np
 from preceptor import ops
 from preceptor.errors import ShapeError
 from preceptor.hyper import hyper, settings
-from preceptor.nn.initialiser import He, Initialiser
+from preceptor.nn.initialiser import He, Initialiser, filled
 from preceptor.nn.layer import Arrays, Layer, check_width
 from preceptor.ops import Spec
 from preceptor.ops.primitive import user_line
@@ -60,7 +60,7 @@ class Convolution(Layer):
         window = each_axis("convolution", "window", self.window, spec.ndim - 2)
         params = {"weight": self.initialiser.draw(rng, (*window, channels // self.groups, self.filters))}
         if self.bias:
-            params["bias"] = np.zeros(self.filters, np.float32)
+            params["bias"] = filled(rng, (self.filters,), 0)
         return params, {}
 
     def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:

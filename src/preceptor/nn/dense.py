@@ -6,7 +6,7 @@ import numpy as np
 
 from preceptor.errors import ShapeError
 from preceptor.hyper import hyper, settings
-from preceptor.nn.initialiser import He, Initialiser
+from preceptor.nn.initialiser import He, Initialiser, filled
 from preceptor.nn.layer import Arrays, Layer, check_width
 from preceptor.ops import Spec
 from preceptor.ops.primitive import user_line
@@ -33,7 +33,7 @@ class Dense(Layer):
             raise ShapeError(f"at {user_line()}: input has shape {spec.shape}; (batch, ..., feature) is required.")
         params = {"weight": self.initialiser.draw(rng, (spec.shape[-1], self.units))}
         if self.bias:
-            params["bias"] = np.zeros(self.units, np.float32)
+            params["bias"] = filled(rng, (self.units,), 0)
         return params, {}
 
     def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:

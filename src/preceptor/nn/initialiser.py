@@ -2,15 +2,23 @@
 
 import math
 from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from preceptor.hyper import hyper, settings
+from preceptor.ops import Spec
 
 __all__ = ["Constant", "Gaussian", "Glorot", "He", "Initialiser", "InverseWidth", "Xavier"]
 
+FLOAT = np.dtype(np.float32)
 PIECE = 2**20  # numbers drawn at a time: float64 values of a whole large weight would take twice its memory
+
+
+class Undrawn(np.random.Generator):
+    """In the place of a generator where only shapes are asked for: layers give Specs, which take no memory."""
 
 
 @dataclass(frozen=True)
@@ -18,7 +26,7 @@ class Initialiser(ABC):
     """Draws the first values of a weight."""
 
     @abstractmethod
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
         """Draws float32 values for a weight (..., in, out): a matrix, or a kernel with its window in the first axes.
 
         D_in, the inputs that one output sees, is window * in; D_out, the outputs that one input reaches, is
@@ -27,13 +35,33 @@ class Initialiser(ABC):
         """
 
 
-def _gaussian(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> np.ndarray:
-    values = np.empty(shape, np.float32)
-    flat = values.reshape(-1)
-    for start in range(0, flat.size, PIECE):
-        part = flat[start : start + PIECE]
-        part[:] = sigma * rng.standard_normal(part.size)
-    return values
+def drawn(rng: np.random.Generator, shape: tuple[int, ...], draw: Callable[[tuple[int, ...]], np.ndarray]) -> Any:
+    """What `draw` makes for a shape, as float32; for Undrawn its Spec."""
+    return Spec(shape, FLOAT) if isinstance(rng, Undrawn) else draw(shape).astype(FLOAT, copy=False)
+
+
+def filled(rng: np.random.Generator, shape: tuple[int, ...], value: float) -> Any:
+    """The same float32 value everywhere; for Undrawn its Spec."""
+    return drawn(rng, shape, lambda shape: np.full(shape, value, FLOAT))
+
+
+def stacked(values: Sequence[Any]) -> Any:
+    """Arrays, or Specs, of one shape along a new first axis."""
+    if isinstance(values[0], Spec):
+        return Spec((len(values), *values[0].shape), values[0].dtype)
+    return np.stack(values)
+
+
+def _gaussian(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> Any:
+    def draw(shape: tuple[int, ...]) -> np.ndarray:
+        values = np.empty(shape, FLOAT)
+        flat = values.reshape(-1)
+        for start in range(0, flat.size, PIECE):
+            part = flat[start : start + PIECE]
+            part[:] = sigma * rng.standard_normal(part.size)
+        return values
+
+    return drawn(rng, shape, draw)
 
 
 def _fan_in(shape: tuple[int, ...]) -> int:
@@ -42,14 +70,6 @@ def _fan_in(shape: tuple[int, ...]) -> int:
 
 def _fan_out(shape: tuple[int, ...]) -> int:
     return max(math.prod(shape[:-2]), 1) * shape[-1]
-
-
-@dataclass(frozen=True)
-class Undrawn(Initialiser):
-    """Zeros that take no memory and cannot be written to, for where only the shapes are asked for."""
-
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-        return np.broadcast_to(np.float32(0), shape)
 
 
 @settings
@@ -64,8 +84,8 @@ class Constant(Initialiser):
 
     value: float = hyper(default=0.0, doc="The value of every weight.")
 
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
-        return np.full(shape, self.value, np.float32)
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+        return filled(rng, shape, self.value)
 
 
 @settings
@@ -77,7 +97,7 @@ class Gaussian(Initialiser):
 
     sigma: float = hyper(default=0.01, low=0, scale="log", doc="Standard deviation.")
 
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
         return _gaussian(rng, shape, self.sigma)
 
 
@@ -90,7 +110,7 @@ class Xavier(Initialiser):
     Differs: PyTorch's xavier_* is what is called Glorot here.
     """
 
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
         return _gaussian(rng, shape, (1 / _fan_in(shape)) ** 0.5)
 
 
@@ -104,7 +124,7 @@ class Glorot(Initialiser):
         paper is meant. Normal, as here, and uniform are both in use; Keras' Dense takes the uniform form.
     """
 
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
         return _gaussian(rng, shape, (2 / (_fan_in(shape) + _fan_out(shape))) ** 0.5)
 
 
@@ -116,7 +136,7 @@ class He(Initialiser):
     Source: He et al. 2015, "Delving deep into rectifiers", equation 10.
     """
 
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
         return _gaussian(rng, shape, (2 / _fan_in(shape)) ** 0.5)
 
 
@@ -128,5 +148,5 @@ class InverseWidth(Initialiser):
     Source: course material B.
     """
 
-    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
         return _gaussian(rng, shape, 1 / _fan_in(shape))

@@ -4,14 +4,14 @@ import math
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
 
 from preceptor.errors import ConfigError, DtypeError, ShapeError
 from preceptor.graph import Graph, trace
-from preceptor.nn.initialiser import Initialiser, Undrawn
+from preceptor.nn.initialiser import Undrawn
 from preceptor.ops import Spec, fold_in
 from preceptor.ops.primitive import spec_of, user_line
 
@@ -69,19 +69,8 @@ def initial_specs(layer: Layer, spec: Spec) -> tuple[dict[str, Spec], dict[str, 
 
     Raises: ShapeError, DtypeError, as drawing would.
     """
-    params, state = drawn_by(layer, Undrawn()).init(np.random.default_rng(0), spec)
+    params, state = layer.init(Undrawn(np.random.PCG64(0)), spec)
     return {n: spec_of(value) for n, value in params.items()}, {n: spec_of(value) for n, value in state.items()}
-
-
-def drawn_by(value: Any, initialiser: Initialiser) -> Any:
-    """A layer in which every layer that draws its first weights by an initialiser takes this one."""
-    if isinstance(value, Initialiser):
-        return initialiser
-    if isinstance(value, tuple):
-        return tuple(drawn_by(each, initialiser) for each in value)
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{each.name: drawn_by(getattr(value, each.name), initialiser) for each in fields(value)})
-    return value
 
 
 def multiply_adds(layer: Layer, params: Arrays, state: Arrays, spec: Spec) -> int:

@@ -7,7 +7,7 @@ import numpy as np
 from preceptor import ops
 from preceptor.errors import ShapeError
 from preceptor.hyper import hyper, settings
-from preceptor.nn.initialiser import He, Initialiser
+from preceptor.nn.initialiser import He, Initialiser, drawn, filled, stacked
 from preceptor.nn.layer import Arrays, Layer, check_width
 from preceptor.nn.loss import BinaryCrossEntropy, Brier, Loss, OneVsAll, Quadratic, SoftmaxCrossEntropy
 from preceptor.ops import Spec, fold_in
@@ -35,8 +35,8 @@ class Members(Layer):
     def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
         shape = (self.members, spec.shape[-1])
         if self.spread:
-            return {"scale": rng.normal(1, self.spread, shape).astype(np.float32)}, {}
-        return {"scale": rng.choice(np.array([-1, 1], np.float32), shape)}, {}
+            return {"scale": drawn(rng, shape, lambda shape: rng.normal(1, self.spread, shape))}, {}
+        return {"scale": drawn(rng, shape, lambda shape: rng.choice(np.array([-1, 1], np.float32), shape))}, {}
 
     def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:
         check_width(x, -1, params["scale"].shape[-1], "scale")
@@ -60,7 +60,7 @@ class MemberDense(Layer):
     def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
         members, features = _members(spec)
         weights = [self.initialiser.draw(rng, (*features, self.units)) for _ in range(members)]
-        return {"weight": np.stack(weights), "bias": np.zeros((members, self.units), np.float32)}, {}
+        return {"weight": stacked(weights), "bias": filled(rng, (members, self.units), 0)}, {}
 
     def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:
         weight = params["weight"]
@@ -89,7 +89,7 @@ class EachMember(Layer):
         members, features = _members(spec)
         drawn = [self.layer.init(rng, Spec((spec.shape[0], *features), spec.dtype)) for _ in range(members)]
         params, state = (
-            {name: np.stack([each[part][name] for each in drawn]) for name in drawn[0][part]} for part in (0, 1)
+            {name: stacked([each[part][name] for each in drawn]) for name in drawn[0][part]} for part in (0, 1)
         )
         return params, state
 

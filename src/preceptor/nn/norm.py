@@ -7,6 +7,7 @@ import numpy as np
 from preceptor import ops
 from preceptor.errors import ShapeError
 from preceptor.hyper import hyper, settings
+from preceptor.nn.initialiser import filled
 from preceptor.nn.layer import Arrays, Function, Layer, check_width
 from preceptor.ops import Spec
 from preceptor.ops.primitive import user_line
@@ -38,7 +39,7 @@ class BatchNorm(Layer):
     epsilon: float = hyper(default=1e-5, low=0, scale="log", doc="Added to the variance.")
 
     def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
-        ones, zeros = np.ones(spec.shape[-1], np.float32), np.zeros(spec.shape[-1], np.float32)
+        ones, zeros = filled(rng, spec.shape[-1:], 1), filled(rng, spec.shape[-1:], 0)
         return {"scale": ones, "shift": zeros}, {"mean": zeros, "variance": ones}
 
     def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:
@@ -70,7 +71,7 @@ class LayerNorm(Layer):
     epsilon: float = hyper(default=1e-5, low=0, scale="log", doc="Added to the variance.")
 
     def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
-        return {"scale": np.ones(spec.shape[-1], np.float32), "shift": np.zeros(spec.shape[-1], np.float32)}, {}
+        return {"scale": filled(rng, spec.shape[-1:], 1), "shift": filled(rng, spec.shape[-1:], 0)}, {}
 
     def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:
         check_width(x, -1, params["scale"].shape[0], "scale")

@@ -7,6 +7,7 @@ import numpy as np
 from preceptor import ops
 from preceptor.errors import ShapeError
 from preceptor.hyper import hyper, settings
+from preceptor.nn.initialiser import drawn
 from preceptor.nn.layer import Arrays, Layer
 from preceptor.ops import Spec
 from preceptor.ops.primitive import user_line
@@ -40,13 +41,13 @@ class Waves(Layer):
                 f"at {user_line()}: input has shape {spec.shape}; (batch, feature) with more than "
                 f"{max(self.numbers, default=0)} features is required. Check the positions."
             )
-        drawn = {
-            "frequency": self.sigma * rng.standard_normal((count, self.waves)),
-            "phase": rng.uniform(-0.5, 0.5, (count, self.waves)),
-            "mix": rng.uniform(-1, 1, (count, self.waves, self.width)) / np.sqrt(self.waves),
-            "shift": rng.uniform(-1, 1, (count, self.width)) / np.sqrt(self.waves),
-        }
-        return {name: value.astype(np.float32) for name, value in drawn.items()}, {}
+        wide, root = (count, self.waves), np.sqrt(self.waves)
+        return {
+            "frequency": drawn(rng, wide, lambda shape: self.sigma * rng.standard_normal(shape)),
+            "phase": drawn(rng, wide, lambda shape: rng.uniform(-0.5, 0.5, shape)),
+            "mix": drawn(rng, (*wide, self.width), lambda shape: rng.uniform(-1, 1, shape) / root),
+            "shift": drawn(rng, (count, self.width), lambda shape: rng.uniform(-1, 1, shape) / root),
+        }, {}
 
     def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:
         count, batch = len(self.numbers), x.shape[0]
@@ -84,7 +85,8 @@ class Levels(Layer):
                 f"at {user_line()}: input has shape {spec.shape}; (batch, feature) with more than {max(self.places)} "
                 f"features, and as many entries as places, are required. Check the positions."
             )
-        return {"vector": (self.spread * rng.standard_normal((sum(self.entries), self.width))).astype(np.float32)}, {}
+        shape = (sum(self.entries), self.width)
+        return {"vector": drawn(rng, shape, lambda shape: self.spread * rng.standard_normal(shape))}, {}
 
     def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:
         columns, count = ops.transpose(x), len(self.places)

@@ -1,0 +1,60 @@
+"""Every script of bench/ runs: each does the least that it can do."""
+
+import importlib
+from dataclasses import replace
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from preceptor.engines import choose_engine
+from preceptor.job import fit
+from preceptor.train import Arrays
+
+BENCH = Path(__file__).parents[2] / "bench"
+
+
+@pytest.fixture
+def script(monkeypatch):
+    """Imports a script by name."""
+    monkeypatch.syspath_prepend(str(BENCH))
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")  # one of them sets it; it is put back
+    return importlib.import_module
+
+
+def test_every_script_is_tried_here_or_beside():
+    found = {each.stem for each in BENCH.glob("*.py")}
+    assert found == {"accuracy", "attack", "learn", "made_tables", "pictures", "project", "run", "worker", "workloads"}
+
+
+def test_accuracy(script, monkeypatch):
+    accuracy = script("accuracy")
+    monkeypatch.setattr(accuracy, "fit", partial(fit, epochs=1, engine="native"))
+    found = accuracy.measure("tiny", 0, ("preceptor",), Path())
+    row = accuracy.summary("tiny", [found], ("preceptor",))
+    assert 0 <= row["preceptor"]["mean"] <= 1
+    assert accuracy.shown([row], ("preceptor",)).row_count == 1
+
+
+def test_learn(script):
+    learn = script("learn")
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(learn.BATCH, 8, 8, 1)).astype(np.float32), np.arange(learn.BATCH) % learn.CLASSES
+    arrays = Arrays(x, y, x[:10], y[:10])
+    config = replace(learn.config_of(arrays, 1, 0), engine=choose_engine("native"))
+    assert len(list(learn.by_project(arrays, learn.task_of(arrays, 0), config))) == 1
+
+
+def test_pictures(script):
+    pictures = script("pictures")
+    assert all(figure > 0 for figure in pictures.augmenting(8, 2, 1).values())
+    assert pictures.decoding("PNG", 8, 4, 1) > 0
+
+
+def test_run(script):
+    workloads, worker = script("workloads"), script("worker")
+    assert script("run").environment()
+    task = workloads.Task(replace(workloads.WORKLOADS["xor-mlp"], epochs=1), "f32", "native")
+    found = worker.measure("project", task)
+    assert found["loss_after"] < found["loss_before"]

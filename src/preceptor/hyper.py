@@ -11,6 +11,7 @@ from types import NoneType, UnionType
 from typing import Any, TypeVar, Union, dataclass_transform, get_args, get_origin, get_type_hints
 
 from preceptor.errors import ConfigError
+from preceptor.words import amount
 
 T = TypeVar("T")
 LONGEST = 60  # characters of a value in a message
@@ -212,9 +213,11 @@ def shown(value: Any) -> str:
 
 def number_text(value: Any) -> str:
     """A number as people write it: 10,000 and 0.001."""
+    if value == 2**63 - 1:
+        return "2^63 - 1"
     if isinstance(value, int):
         return f"{value:,}" if abs(value) < 10**20 else "a whole number of more than 20 digits"
-    return f"{value:g}"
+    return amount(value, 6) if math.isfinite(value) else str(value)
 
 
 def parts_of(text: str) -> list[str]:

@@ -119,6 +119,17 @@ def test_every_setting_reaches_the_training(preceptor, here):
     assert saved == expected
 
 
+def test_weights_that_l1_makes_0_are_counted(preceptor, here):
+    words = ("fit", "iris", "--hidden", "4", "--members", "1", "--waves", "0", "--epochs", "3", "--engine", "reference")
+    out = preceptor(*words, "--l1", "output/weight=100", "--out", "run").out
+    said = "zeros     12 of the 12 weights under L1 are exactly 0 (100.0%)\n"
+    assert said in out
+    assert said in preceptor("show", "run").out
+    facts = json.loads((here / "run" / "config.json").read_text())["facts"]
+    assert (facts["zero_weights"], facts["l1_weights"]) == (12, 12)
+    assert "zeros" not in preceptor(*words).out
+
+
 def test_no_hidden_layer_is_none(preceptor, here):
     out = preceptor("fit", "iris", *QUICK[:2], "--epochs", "2", "--hidden", "none").out
     assert "network   mlp 4 → 3; 15 parameters" in out

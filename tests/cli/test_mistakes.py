@@ -86,7 +86,7 @@ MISTAKES = [
     ((*NUMBER, "--hidden", "8,0"), "preceptor: Settings: hidden is 0; it must be at least 1."),
     ((*NUMBER, "--dev-share", "1.5"), "preceptor: Settings: dev_share is 1.5; it must be 0 to 0.9."),
     ((*NUMBER, "--drop-rate", "1"), "preceptor: Settings: drop_rate is 1; it must be 0 to 0.95."),
-    ((*NUMBER, "--seed", "-1"), "preceptor: Settings: seed is -1; it must be 0 to 9,223,372,036,854,775,807."),
+    ((*NUMBER, "--seed", "-1"), "preceptor: Settings: seed is -1; it must be 0 to 2^63 - 1."),
     ((*NUMBER, "--beta1", "2"), "preceptor: Adam: beta1 is 2; it must be 0 to 0.9999."),
     # settings that contradict each other or the data
     ((*NUMBER, "--dev-share", "0.6", "--test-share", "0.5"), "the shares are dev 0.6 and test 0.5; each must be"),

@@ -175,3 +175,16 @@ def test_weights_of_hidden_layers_become_zero_and_stay_the_same_bits_when_broken
 def test_a_negative_weight_is_refused(cls, cost, slope, step):
     with pytest.raises(ConfigError, match=f"{cls.__name__}: weight is -1; it must be at least 0"):
         cls(-1.0)
+
+
+@pytest.mark.parametrize(
+    "penalties, found",
+    [
+        ((), {}),
+        ((L2(1.0), L1(0.0)), {}),
+        ((L1(0.1),), {"l1_weights": 6, "zero_weights": 1}),
+        ((L1(0.1, "hidden/*"), L1(0.1, "*weight"), L2(1.0, "norm*")), {"l1_weights": 8, "zero_weights": 1}),
+    ],
+)
+def test_zeros_are_counted_where_a_penalty_makes_them(penalties, found):
+    assert penalty.zeros(penalties, PARAMS) == found

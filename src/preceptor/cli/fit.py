@@ -9,11 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import click
+import numpy as np
 from click.core import ParameterSource
 
 from preceptor.cli.options import Place, number_options, settings_options
 from preceptor.cli.progress import progress_shown, watched
-from preceptor.cli.sentences import examples, how_long, line, loss_name, say_figures, say_found, summary
+from preceptor.cli.sentences import examples, how_long, line, loss_name, say_figures, say_found, say_zeros, summary
 from preceptor.cli.terminal import words_aside
 from preceptor.engines import advice, agreed, is_first_process
 from preceptor.errors import ConfigError
@@ -22,10 +23,10 @@ from preceptor.job.folder import check_out
 from preceptor.job.parts import augmentations_text, own_numbers
 from preceptor.job.picture_survey import PictureSurvey
 from preceptor.job.settings import MODELS, Settings
-from preceptor.nn import count_parameters
+from preceptor.nn import count_parameters, initial_specs
 from preceptor.nn.layer import within
+from preceptor.ops import Spec
 from preceptor.signals import heard
-from preceptor.train.loop import initial_values
 from preceptor.words import amount, counted, listing, shell_word
 
 EXIT_CODES = {Outcome.DIVERGED: 1, Outcome.INTERRUPTED: 130}
@@ -138,7 +139,7 @@ def say_plan(fitting: Fitting) -> None:
     chosen = fitting.settings
     if isinstance(fitting.seen, PictureSurvey):
         line("augment", augmentations_text(fitting.seen.augmentations(chosen)))
-    params, _ = initial_values(config, fitting.data)
+    params, _ = initial_specs(config.network, Spec((1, *fitting.preprocessor.input_shape), np.dtype(np.float32)))
     one = within(params, "network1") if chosen.ensemble > 1 else params
     layers = [p.shape[-1] for path, p in one.items() if path.endswith("/weight")]
     shape = " × ".join(f"{length:,}" for length in fitting.preprocessor.input_shape)
@@ -163,6 +164,7 @@ def say_result(fitting: Fitting, run: Run) -> None:
     facts = run.facts
     line("done", how_long(facts))
     line("", fitting.ending)
+    say_zeros(facts)
     say_figures(run)
     if run.path is None:
         return

@@ -44,6 +44,13 @@ def say_found(found: list[Observation]) -> None:
         line("" if before and before.level == each.level else LEVELS[each.level], " ".join(each.text.split()))
 
 
+def say_zeros(facts: dict[str, Any]) -> None:
+    """How many weights are exactly 0, where a penalty was asked for that makes them so."""
+    if "zero_weights" in facts:
+        count, of = facts["zero_weights"], facts["l1_weights"]
+        line("zeros", f"{count:,} of the {of:,} weights under L1 are exactly 0 ({count / of:.1%})")
+
+
 def say_figures(run: Run) -> None:
     """A table of the figures of the dev and test parts with their 95 % intervals."""
     parts = [(name, found) for name, found in (("dev", run.dev), ("test", run.test)) if found]

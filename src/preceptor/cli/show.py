@@ -10,7 +10,7 @@ import click
 import numpy as np
 
 from preceptor.cli.options import Place, Several, Whole
-from preceptor.cli.sentences import aligned, examples, how_long, line, loss_name, say_figures, summary
+from preceptor.cli.sentences import aligned, examples, how_long, line, loss_name, say_figures, say_zeros, summary
 from preceptor.cli.sheet import write_sheet
 from preceptor.cli.terminal import words_aside
 from preceptor.data.pictures.augment import Augmentation, choose_augmentation
@@ -214,6 +214,7 @@ def show_run(run: Path, as_json: bool) -> None:
     line("engine", facts["engine"])
     line("training", how_long(facts))
     line("", facts["outcome"])
+    say_zeros(facts)
     for name in ("train_loss", "dev_loss"):
         values = [entry[name] for entry in trained.history if entry.get(name) is not None]
         if values:

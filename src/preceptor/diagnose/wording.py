@@ -8,7 +8,7 @@ import numpy as np
 
 from preceptor.diagnose.column import Column
 from preceptor.diagnose.observation import Observation
-from preceptor.words import listing
+from preceptor.words import counted, listing
 
 Z = 1.96  # of 95 % intervals
 MISSING_WORDS = frozenset(("", "?", "-", "na", "n/a", "#n/a", "nan", "null", "<na>"))
@@ -16,7 +16,12 @@ MISSING_WORDS = frozenset(("", "?", "-", "na", "n/a", "#n/a", "nan", "null", "<n
 
 def rows_text(count: int) -> str:
     """The number of rows in words."""
-    return f"{count:,} {'row' if count == 1 else 'rows'}"
+    return counted(count, "row")
+
+
+def are(count: int) -> str:
+    """The verb for so many."""
+    return "is" if count == 1 else "are"
 
 
 def percent(share: float) -> str:

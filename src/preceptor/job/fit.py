@@ -50,7 +50,7 @@ from preceptor.train.checkpoint import Checkpoint, Checkpoints
 from preceptor.train.loop import Arrays, Config, Evaluator, Record, Streamed, initial_values, parameter_bytes, train
 from preceptor.train.memory import check_parameters, in_words
 from preceptor.train.metric import Figure
-from preceptor.train.penalty import check_patterns
+from preceptor.train.penalty import check_patterns, zeros
 from preceptor.train.step import first_state
 from preceptor.words import shell_word
 
@@ -347,6 +347,7 @@ class Fitting:
             "learning_rate": self.config.learning_rate,
             "batch_size": self.config.batch_size,
             "settings": self.settings.to_dict(),
+            **zeros(self.config.penalties, best["params"]),
         }
         return Run(
             network=self.config.network,

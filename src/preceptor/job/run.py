@@ -181,7 +181,7 @@ class Run:
         if notes is not None:
             left_out = start - sum(map(len, truth))
             if left_out:
-                notes.append(f"Left out: {left_out:,} {'row' if left_out == 1 else 'rows'} without a target.")
+                notes.append(f"Left out: {counted(left_out, 'row')} without a target.")
             notes += unseen.notes()
         return figures(self.preprocessor, self.loss, np.concatenate(outputs), np.concatenate(truth))
 

@@ -1,10 +1,12 @@
 """Penalties: costs beside the mean loss, so that they never depend on the size of the batch."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import Any, ClassVar
+
+import numpy as np
 
 from preceptor import ops
 from preceptor.errors import ConfigError
@@ -53,6 +55,15 @@ def check_patterns(penalties: Iterable[Penalty], params: Iterable[str]) -> None:
                 f"{type(penalty).__name__}: the pattern {penalty.pattern!r} fits none of the parameters; at least one "
                 f"is required. They are {', '.join(paths[:20])}."
             )
+
+
+def zeros(penalties: Iterable[Penalty], params: Mapping[str, np.ndarray]) -> dict[str, int]:
+    """How many weights an L1 reaches, "l1_weights", and how many of them are 0, "zero_weights"; nothing where no
+    L1 has a weight."""
+    ones = [each for each in penalties if isinstance(each, L1) and each.weight]
+    reached = [p for path, p in params.items() if any(each.reaches(path) for each in ones)]
+    count = sum(p.size for p in reached)
+    return {"l1_weights": count, "zero_weights": count - sum(int(np.count_nonzero(p)) for p in reached)} if ones else {}
 
 
 @settings

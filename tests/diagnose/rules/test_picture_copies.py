@@ -31,3 +31,10 @@ def test_they_are_counted():
         "30 of the 300 dev and test pictures are in train as well, pixel by pixel: the figures will be too good; "
         "remove the copies."
     )
+
+
+def test_one_is_said_in_the_singular():
+    [found] = inspect(facts(np.where(ROWS < 999, ROWS, ROWS - 900), ROWS % 2))
+    assert found.text == "1 of the 300 dev and test pictures is in train as well, pixel by pixel; too few to matter."
+    [found] = inspect(facts(np.where(ROWS < 1, ROWS + 10, ROWS), ROWS % 2))
+    assert found.text == "1 picture repeats another one pixel by pixel; copies are kept in one part."

@@ -26,3 +26,5 @@ def test_they_are_counted_and_come_first():
     found = inspect(facts(PAIRS, ROWS // 10 % 2))
     assert [(each.rule, each.level) for each in found] == [("contradiction", "warn"), ("duplicates", "note")]
     assert found[0].text == "10 pictures lie in two classes, pixel by pixel; one of the labels is wrong."
+    [first, _] = inspect(facts(np.where(ROWS < 1, ROWS + 10, ROWS), ROWS // 10 % 2))
+    assert first.text == "1 picture lies in two classes, pixel by pixel; one of the labels is wrong."

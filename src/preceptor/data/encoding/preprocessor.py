@@ -27,7 +27,7 @@ from preceptor.data.tables.long_table import LongTable, pieces_of
 from preceptor.data.tables.read import open_table
 from preceptor.data.tables.table import TEXT, TRUTH, Table
 from preceptor.errors import DataError
-from preceptor.words import amount, closest, listing
+from preceptor.words import amount, closest, counted, listing
 
 CHUNK_ELEMENTS = 1 << 19  # 2 MiB of float32, about the second-level cache of one core
 
@@ -264,7 +264,7 @@ class Preprocessor:
         if (codes < 0).any():
             row, more = int(np.argmax(codes < 0)), int(np.count_nonzero(codes < 0)) - 1
             value = column.tolist()[row]
-            also = f", and unknown in {more:,} more {'row' if more == 1 else 'rows'}" if more else ""
+            also = f", and unknown in {counted(more, 'more row')}" if more else ""
             meant = closest(value, self.written) if isinstance(value, str) else ""
             raise DataError(
                 f"{where}: the target {self.target!r} is {value!r} in {where.row(row)}{also}; it must be one of "
@@ -329,7 +329,7 @@ class Preprocessor:
             found.append(f"Target {self.target}: a number ({self.reason}); {spread}.")
         found.extend(self.notes)
         if self.left_out:
-            found.append(f"Left out: {self.left_out:,} {'row' if self.left_out == 1 else 'rows'} without a target.")
+            found.append(f"Left out: {counted(self.left_out, 'row')} without a target.")
         return found
 
     def to_dict(self) -> dict[str, Any]:

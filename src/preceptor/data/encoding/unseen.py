@@ -11,7 +11,7 @@ from preceptor.data.encoding.numbers import Numbers
 from preceptor.data.encoding.truth import Truth
 from preceptor.data.tables.columns import missing_rows
 from preceptor.data.tables.table import Table
-from preceptor.words import bare, nearest
+from preceptor.words import bare, counted, nearest
 
 SHOWN = 5  # levels of a column that are named
 MOST = 10_000  # different levels of a column that are told apart; the rows of further ones are only counted
@@ -72,7 +72,7 @@ class Unseen:
         named = []
         for level, rows in levels.most_common(SHOWN):
             guess = nearest(level, column.levels)
-            named.append(f"{level!r} ({_rows(rows)}{'' if guess is None else f'; did you mean {guess!r}?'})")
+            named.append(f"{level!r} ({counted(rows, 'row')}{'' if guess is None else f'; did you mean {guess!r}?'})")
         more = f" and {len(levels) - SHOWN:,} more" if len(levels) > SHOWN else ""
         return (
             f"Column {column.name!r} holds what training never saw in {count:,} of {self.rows:,} rows, {as_what}: "
@@ -85,7 +85,3 @@ def _had_no_gap(column: Numbers | Truth | Categories | Pair | Codes | Dates) -> 
     if isinstance(column, Numbers):
         return column.width is None and not column.flags
     return not isinstance(column, Codes) and not column.missing
-
-
-def _rows(count: int) -> str:
-    return f"{count:,} {'row' if count == 1 else 'rows'}"

@@ -13,7 +13,7 @@ from preceptor.data.pictures.decode import Header, Unreadable, decode, read_head
 from preceptor.data.pictures.files import Files
 from preceptor.data.pictures.parallel import cores, in_parallel
 from preceptor.errors import DataError
-from preceptor.words import listing
+from preceptor.words import counted, listing
 
 LONGEST_SIDE = 224  # of the shorter side: conventional since AlexNet
 COMMON_SHAPE = 0.9  # share of the pictures that must have one shape for it to be taken
@@ -174,7 +174,7 @@ def _notes(
 ) -> list[str]:
     notes = []
     if bad:
-        notes.append(f"{_files(len(bad))} cannot be read and {_was(len(bad))} passed over: {_reasons(bad)}.")
+        notes.append(f"{counted(len(bad), 'file')} cannot be read and {_was(len(bad))} passed over: {_reasons(bad)}.")
     other = sizes.total() - sizes[chosen]
     if other:
         small, large = min(sizes, key=lambda s: (s[0] * s[1], s)), max(sizes, key=lambda s: (s[0] * s[1], s))
@@ -189,16 +189,12 @@ def _notes(
             if count == 1
             else re.sub("^is ", "are ", re.sub("^has ", "have ", remark)).replace(" and is ", " and are ")
         )
-        notes.append(f"{count:,} {'picture' if count == 1 else 'pictures'} {verb}.")
+        notes.append(f"{counted(count, 'picture')} {verb}.")
     return notes
 
 
 def _by(size: tuple[int, int]) -> str:
     return f"{size[1]:,} × {size[0]:,}"  # width first, as pictures are spoken of
-
-
-def _files(count: int) -> str:
-    return "1 file" if count == 1 else f"{count:,} files"
 
 
 def _was(count: int) -> str:
@@ -217,4 +213,6 @@ def _corrupt(name: str, bad: dict[str, Any], *, none_left: bool, can_skip: bool 
             if can_skip
             else " or remove them"
         )
-    return DataError(f"{name}: {_files(len(bad))} cannot be read: {_reasons(bad)}; whole pictures are needed. {cure}.")
+    return DataError(
+        f"{name}: {counted(len(bad), 'file')} cannot be read: {_reasons(bad)}; whole pictures are needed. {cure}."
+    )

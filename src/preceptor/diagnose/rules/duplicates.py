@@ -9,7 +9,7 @@ from preceptor.diagnose.observation import Observation
 from preceptor.diagnose.part_hashes import PartHashes
 from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import TableFacts, total
-from preceptor.diagnose.wording import lower, percent
+from preceptor.diagnose.wording import are, lower, percent
 from preceptor.hyper import hyper, settings
 
 SHARE = 0.01  # of the dev and test rows; beyond it figures are visibly too good. Diamonds have 0.3 % by nature
@@ -55,9 +55,8 @@ class Duplicates(Rule):
         repeat = "repeats" if copies == 1 else "repeat"
         text = f"{copies:,} of {facts.table.rows:,} rows {repeat} another row in every column ({within:,} within train)"
         if len(held):
-            are = "is" if len(seen) == 1 else "are"
             text += f", and {f'{len(seen):,}' if len(seen) else 'none'} of the {len(held):,} dev and test rows"
-            text += f" ({percent(share)}) {are} in train as well" if len(seen) else " is in train as well"
+            text += f" ({percent(share)}) {are(len(seen))} in train as well" if len(seen) else " is in train as well"
         if lower(len(seen), len(held)) <= self.share and lower(within, len(facts.parts.train)) <= 5 * self.share:
             yield Observation("duplicates", "note", text + FEW, (), facts.rows(seen))
         elif self._is_chance(facts):
@@ -116,8 +115,8 @@ class CopiesAcrossParts(Rule):
         seen = int((train[place] == held).sum())
         if not seen:
             return
-        are = "is" if seen == 1 else "are"
-        text = f"Of the {len(held):,} dev and test rows {seen:,} ({percent(seen / len(held))}) {are} in train as well"
+        share = percent(seen / len(held))
+        text = f"Of the {len(held):,} dev and test rows {seen:,} ({share}) {are(seen)} in train as well"
         if lower(seen, len(held)) <= self.share:
             yield Observation("duplicates", "note", text + FEW)
         else:

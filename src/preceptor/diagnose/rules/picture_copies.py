@@ -7,7 +7,9 @@ import numpy as np
 from preceptor.diagnose.observation import Observation
 from preceptor.diagnose.picture_facts import PictureFacts
 from preceptor.diagnose.rule import Rule
+from preceptor.diagnose.wording import are
 from preceptor.hyper import hyper, settings
+from preceptor.words import counted
 
 
 @settings
@@ -32,12 +34,12 @@ class PictureCopies(Rule):
         held = np.concatenate([parts.dev, parts.test])
         seen = np.isin(hashes[held], hashes[parts.train])
         if seen.any():
-            text = (
-                f"{int(seen.sum()):,} of the {len(held):,} dev and test pictures are in train as well, pixel by pixel"
-            )
+            among = f"{int(seen.sum()):,} of the {counted(len(held), 'dev and test picture')}"
+            text = f"{among} {are(int(seen.sum()))} in train as well, pixel by pixel"
             level = "warn" if seen.mean() > self.copies else "note"
             text += ": the figures will be too good; remove the copies." if level == "warn" else "; too few to matter."
             yield Observation("duplicates", level, text)
         elif (copies := len(hashes) - len(np.unique(hashes))) > 0:
-            text = f"{copies:,} pictures repeat another one pixel by pixel; copies are kept in one part."
+            repeat = "repeats" if copies == 1 else "repeat"
+            text = f"{counted(copies, 'picture')} {repeat} another one pixel by pixel; copies are kept in one part."
             yield Observation("duplicates", "note", text)

@@ -8,6 +8,7 @@ from preceptor.diagnose.observation import Observation
 from preceptor.diagnose.picture_facts import PictureFacts
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import settings
+from preceptor.words import counted
 
 
 @settings
@@ -30,5 +31,7 @@ class PictureLabels(Rule):
         order = np.lexsort((labels, hashes))
         twice = (hashes[order][1:] == hashes[order][:-1]) & (labels[order][1:] != labels[order][:-1])
         if twice.any():
-            text = f"{int(twice.sum()):,} pictures lie in two classes, pixel by pixel; one of the labels is wrong."
+            count = int(twice.sum())
+            lie = "lies" if count == 1 else "lie"
+            text = f"{counted(count, 'picture')} {lie} in two classes, pixel by pixel; one of the labels is wrong."
             yield Observation("contradiction", "warn", text)

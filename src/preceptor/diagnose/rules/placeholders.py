@@ -10,7 +10,7 @@ from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import TableFacts
 from preceptor.diagnose.wording import rows_text
 from preceptor.hyper import hyper, settings
-from preceptor.words import listing
+from preceptor.words import amount, listing
 
 CODES = frozenset((-1, -9, -99, -999, -9999, -99999, 99, 999, 9999, 99999, 999999, 9999999))  # conventional
 
@@ -60,8 +60,9 @@ class Placeholders(Rule):
                 many = len(np.unique(column.middle)) > 10
                 if many and gap >= self.code_gap * width and (abs(code) > 9 or gap > 3 * _step(column)):
                     text = (
-                        f"Column {column.name!r} is {code:g} in {rows_text(count)}, far from all other values "
-                        f"({others.min():g} to {others.max():g}); if that stands for missing, leave it empty."
+                        f"Column {column.name!r} is {amount(code, 15)} in {rows_text(count)}, far from all other "
+                        f"values ({amount(others.min(), 6)} to {amount(others.max(), 6)}); if that stands for missing, "
+                        "leave it empty."
                     )
                     where = np.flatnonzero(column.values == code)
                     yield Observation("sentinel", "note", text, (column.name,), facts.rows(where))

@@ -8,6 +8,7 @@ from preceptor.diagnose.observation import Observation
 from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import TableFacts
 from preceptor.hyper import hyper, settings
+from preceptor.words import amount
 
 
 @settings
@@ -59,8 +60,9 @@ class TargetKind(Rule):
             and 0 < counts.argmax() < len(levels) - 1
             and (np.diff(levels) == 1).all()
         ):
+            low, high = (amount(level, 15) for level in (levels[0], levels[-1]))
             text = (
-                f"The target {column.name!r} is taken as {len(levels)} classes, whole numbers from {levels[0]:g} to "
-                f"{levels[-1]:g} with most in the middle; if it is an amount or a grade, say --kind number."
+                f"The target {column.name!r} is taken as {len(levels)} classes, whole numbers from {low} to {high} "
+                "with most in the middle; if it is an amount or a grade, say --kind number."
             )
             yield Observation("target_classes_or_number", "note", text, (column.name,))

@@ -10,6 +10,7 @@ from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import TableFacts
 from preceptor.diagnose.wording import rows_text
 from preceptor.hyper import hyper, settings
+from preceptor.words import amount
 
 
 @settings
@@ -59,7 +60,8 @@ class TargetValue(Rule):
             distinct = 1 if values[train].min() == values[train].max() else 2
             if np.abs(values).max() > OVERFLOWS:
                 row = np.flatnonzero(np.abs(values) > OVERFLOWS)
-                text = f"The target {column.name!r} is beyond {OVERFLOWS:g} in {rows_text(len(row))}; mend the values."
+                most = amount(OVERFLOWS)
+                text = f"The target {column.name!r} is beyond {most} in {rows_text(len(row))}; mend the values."
                 yield Observation("target_too_large", "refuse", text, name, facts.rows(row))
         if distinct < 2:
             text = f"The target {column.name!r} is the same in all training rows; choose a column that varies."

@@ -156,7 +156,7 @@ def test_copies_are_kept_in_one_part_and_contradictions_are_told(folder):
     fitting = prepare(folder, make_settings(QUICK))
     texts = {each.rule: each.text for each in fitting.found}
     assert texts["duplicates"].startswith("2 pictures repeat another one pixel by pixel; copies are kept in one part")
-    assert texts["contradiction"].startswith("1 pictures lie in two classes")
+    assert texts["contradiction"].startswith("1 picture lies in two classes")
     hashes = fitting.seen.table.content_hashes()
     parts = [
         set(hashes[part].tolist())

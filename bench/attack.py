@@ -436,6 +436,48 @@ HOSTILE: list[Callable[[Path], None]] = [
 ]
 
 
+def hostile_unfinished_folders(place: Path, count: int) -> Outcomes:
+    """Something else in the place of each file and folder of an unfinished run: it ends in the same bits, or a word."""
+    often()
+    begin(place / "whole")
+    whole = digest(place / "whole")
+    fitting = prepare("iris", make_settings(SETTINGS))
+    fitting.open_folder(place / "stopped")
+    for number, _ in enumerate(fitting.records()):
+        if number == 1:
+            break
+    fitting.finish()
+    names = sorted(each.relative_to(place / "stopped") for each in (place / "stopped").rglob("*"))
+    for name, put in [(name, put) for name in [*names, Path("lock")] for put in INSTEAD][:count]:
+        out = shutil.copytree(place / "stopped", place / "changed")
+        if (out / name).is_dir():
+            shutil.rmtree(out / name)
+        else:
+            (out / name).unlink(missing_ok=True)
+        put(out / name)
+
+        def work(out: Path = out) -> None:
+            finish(resume(out)[0])
+            assert digest(out) == whole, "other bits"
+
+        word, _ = within_a_child(work, SLOW)
+        yield word or "kept"
+        shutil.rmtree(out, ignore_errors=True)
+
+
+INSTEAD: tuple[Callable[[Path], object], ...] = (
+    lambda path: path.symlink_to("/dev/zero"),
+    lambda path: path.symlink_to(path.name),
+    os.mkfifo,
+    Path.mkdir,
+    _sparse,
+    lambda path: path.write_bytes(b"["),
+    lambda path: path.write_bytes(b'{"a":' * 100_000),
+    lambda path: path.write_bytes(b""),
+    lambda path: None,
+)
+
+
 # signals -----------------------------------------------------------------------------------------------------------
 
 
@@ -537,6 +579,7 @@ ATTACKS: dict[Callable[[Path, int], Outcomes], tuple[int, int]] = {  # tries: qu
     mutated_runs: (60, 1150),
     forged_configs: (60, 1150),
     hostile_folders: (99, 99),
+    hostile_unfinished_folders: (27, 999),
     signals_at_random_moments: (4, 60),
     predictions_over_what_is_read: (9, 9),
     two_writers: (5, 50),

@@ -214,11 +214,16 @@ def sync_folder(path: Path) -> None:
 def sweep(folder: Path) -> None:
     """Removes what processes that were killed left half written in a folder that is ours alone."""
     for each in folder.glob(f".*{PART}"):
-        if each.is_dir() and not each.is_symlink():
-            shutil.rmtree(each, ignore_errors=True)
+        remove(each)
+
+
+def remove(path: Path) -> None:
+    """Removes a file, a link or a folder with all that is in it; what cannot be removed stays."""
+    with suppress(OSError):
+        if stat.S_ISDIR(os.lstat(path).st_mode):
+            shutil.rmtree(path, ignore_errors=True)
         else:
-            with suppress(OSError):
-                each.unlink()
+            os.unlink(path)  # rmtree would open it, and wait for ever where it is a pipe
 
 
 def open_regular(path: Path) -> BinaryIO:

@@ -297,3 +297,30 @@ def test_the_seconds_before_count(tmp_path, often):
     fitting.finish()
     again, _ = resume(tmp_path / "run")
     assert again.progress.seconds > 0
+
+
+@pytest.mark.parametrize(
+    "make", [os.mkfifo, lambda path: path.symlink_to("/dev/zero"), lambda path: path.symlink_to(".")]
+)
+def test_what_is_no_folder_in_the_place_of_a_checkpoint_neither_hangs_nor_stays(tmp_path, make):
+    kept = Checkpoints(tmp_path / "c")
+    for step in (1, 2):
+        kept.save(Checkpoint(step, {"a": np.ones(3)}, {}))
+    shutil.rmtree(tmp_path / "c" / "step-2")
+    make(tmp_path / "c" / "step-2")
+    found, notes = kept.latest()
+    assert found.step == 1
+    assert any("checkpoint of step 2 is damaged" in note for note in notes)
+    for step in (2, 3):
+        kept.save(Checkpoint(step, {"a": np.ones(3)}, {}))
+    assert sorted(each.name for each in (tmp_path / "c").glob("step-*")) == ["step-2", "step-3"]
+    assert kept.latest()[0].step == 3
+
+
+def test_very_many_folders_are_refused_at_once(tmp_path):
+    kept = Checkpoints(tmp_path / "c")
+    kept.save(Checkpoint(1, {"a": np.ones(3)}, {}))
+    for step in range(2, 1200):
+        (tmp_path / "c" / f"step-{step}").mkdir()
+    with pytest.raises(DataError, match=r"it holds 1,199 checkpoints; 2 are kept of a run\. Remove"):
+        kept.latest()

@@ -9,7 +9,6 @@ import errno
 import hashlib
 import os
 import re
-import shutil
 import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
@@ -26,6 +25,7 @@ from preceptor.disk import (
     is_as_written,
     open_regular,
     read_file,
+    remove,
     replace_file,
     sums,
     sync_folder,
@@ -243,7 +243,7 @@ def clear(path: Path) -> None:
     """Takes out of the folder of a finished run what only an unfinished one needs; what cannot be removed stays."""
     with suppress(OSError):
         (path / PLAN).unlink(missing_ok=True)
-    shutil.rmtree(path / CHECKPOINTS, ignore_errors=True)
+    remove(path / CHECKPOINTS)
 
 
 def packed(config: dict[str, Any], arrays: dict[str, np.ndarray], history: list[Epoch]) -> dict[str, Content]:

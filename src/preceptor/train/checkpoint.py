@@ -7,7 +7,6 @@ tells of a folder that is gone. Two are kept; an older one goes only after the n
 
 import hashlib
 import re
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,6 +22,7 @@ from preceptor.disk import (
     is_as_written,
     make_folder,
     read_file,
+    remove,
     sums,
     sweep,
     tensors,
@@ -32,6 +32,7 @@ from preceptor.errors import ConfigError, DataError
 
 ARRAYS, FACTS, SUMS, MANIFEST = "arrays.safetensors", "facts.json", "sums.txt", "manifest.jsonl"
 KEPT = 2
+MOST_FOLDERS = 1000  # what else stands there was put there, and looking at each takes long
 MOST_TEXT_BYTES = 1 << 28  # of facts and manifest: 20 bytes for each step of an epoch, 300 for each checkpoint
 FOLDER = re.compile(r"step-(0|[1-9]\d{0,17})")
 CARRY = "the checkpoints carry checksums of their own and are used without it"
@@ -89,7 +90,7 @@ class Checkpoints:
         try:
             make_folder(self.folder)
             sweep(self.folder)
-            shutil.rmtree(path, ignore_errors=True)  # it is damaged
+            remove(path)  # it is damaged
             write_folder(path, files | {SUMS: line})
             append_line(self.folder / MANIFEST, line)
             self._check(checkpoint.step)
@@ -102,7 +103,7 @@ class Checkpoints:
         older = [step for step in self._steps() if step < checkpoint.step]
         later = [step for step in self._steps() if step > checkpoint.step]
         for step in (*later, *older[KEPT - 1 :]):
-            shutil.rmtree(self._path(step), ignore_errors=True)
+            remove(self._path(step))
 
     @property
     def step(self) -> int | None:
@@ -161,7 +162,12 @@ class Checkpoints:
     def _steps(self) -> list[int]:
         """The steps of which there is a folder, the latest first."""
         names = [each.name for each in self.folder.iterdir()] if self.folder.is_dir() else []
-        return sorted((int(found[1]) for name in names if (found := FOLDER.fullmatch(name))), reverse=True)
+        found = sorted((int(found[1]) for name in names if (found := FOLDER.fullmatch(name))), reverse=True)
+        if len(found) > MOST_FOLDERS:
+            raise DataError(
+                f"{self.folder}: it holds {len(found):,} checkpoints; {KEPT} are kept of a run. Remove what is not its."
+            )
+        return found
 
     def _listed(self) -> tuple[list[int], list[str]]:
         """The steps that the manifest tells of, and a sentence for each line that is not signed rightly."""

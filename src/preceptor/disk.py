@@ -255,24 +255,31 @@ def read_file(path: Path, most: int) -> bytes:
         return file.read(size)
 
 
-def sums(content: Content) -> dict[str, int | str]:
-    """What tells a file's content from any other: its bytes and their digest."""
+class Sums(msgspec.Struct, forbid_unknown_fields=True):
+    """What tells a file's content from any other: its length and its digest."""
+
+    bytes: int
+    sha256: str
+
+
+def sums(content: Content) -> Sums:
+    """The sums of a content."""
     digest, size = hashlib.sha256(), 0
     for piece in _pieces(content):
         digest.update(piece)
         size += len(piece)
-    return {"bytes": size, "sha256": digest.hexdigest()}
+    return Sums(size, digest.hexdigest())
 
 
-def is_as_written(path: Path, expected: Mapping[str, int | str]) -> bool:
+def is_as_written(path: Path, expected: Sums) -> bool:
     """Whether a file has these `sums`; no more is read than it should hold.
 
     Raises: OSError; Damaged where it is no regular file.
     """
     with open_regular(path) as file:
-        if os.fstat(file.fileno()).st_size != expected["bytes"]:
+        if os.fstat(file.fileno()).st_size != expected.bytes:
             return False
-        return _digest(file) == expected["sha256"]
+        return _digest(file) == expected.sha256
 
 
 def _digest(file: BinaryIO) -> str:

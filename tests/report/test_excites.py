@@ -16,24 +16,6 @@ image = pytest.importorskip("PIL.Image", reason="needs Pillow")
 QUICK = {"engine": "reference", "epochs": 1, "batch_size": 8}
 
 
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory):
-    """30 noisy pictures of 8 x 8 in three classes."""
-    rng, path = np.random.default_rng(0), tmp_path_factory.mktemp("pictures")
-    for number, name in enumerate(("red", "green", "blue")):
-        (path / name).mkdir()
-        for each in range(10):
-            colour = np.roll([200, 40, 40], number)
-            pixels = np.clip(colour + rng.normal(0, 40, (8, 8, 3)), 0, 255).astype(np.uint8)
-            image.fromarray(pixels).save(path / name / f"{each}.png")
-    return path
-
-
-@pytest.fixture(scope="module")
-def run(folder):
-    return fit(folder, model="cnn", **QUICK)
-
-
 def answers(run, data):
     """Name of each layer -> how strongly each unit answers each example, by a search through all."""
     x = np.concatenate([x for _, x in run.preprocessor.pieces(data)])

@@ -86,6 +86,7 @@ CHANGES = [
     {"optimiser": "muon", "accumulate": 2, "clip_value": 0.1},
     {"optimiser": "heavy-ball"},
     {"optimiser": "adadelta"},
+    {"l1": 0.05, "engine": "native"},
 ]
 
 

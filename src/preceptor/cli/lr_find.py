@@ -84,7 +84,7 @@ def say_rates(found: RateTest, usual: float) -> None:
     else:
         line("blow-up", f"at the rate {amount(found.blow_up, 2)}; a tenth of it is {amount(found.blow_up / 10, 2)}")
     if found.suggestion is not None:
-        line("suggested", f"--learning-rate {found.suggestion:.2g}; fit takes {amount(usual)} by itself")
+        line("suggested", f"--learning-rate {amount(found.suggestion, 2)}; fit takes {amount(usual)} by itself")
 
 
 def say_curve(found: RateTest) -> None:

@@ -12,6 +12,7 @@ from math import comb
 import numpy as np
 
 from preceptor.errors import ConfigError, ShapeError
+from preceptor.words import amount
 
 MOST_POLYNOMIALS = 10_000  # columns: beyond it a network does better with the columns themselves
 SAME = 1e-10  # a component whose standard deviation is so small a share of the first one's is rounding
@@ -126,8 +127,8 @@ def principal_components(x: np.ndarray, components: int | float | None = None, *
     elif components is not None:
         if components != int(components) or not 1 <= components <= count:
             raise ConfigError(
-                f"principal_components: components is {components:g}; it must be a whole number from 1 to {count}, or "
-                "a share of the variance above 0 and below 1."
+                f"principal_components: components is {amount(components)}; it must be a whole number from 1 to "
+                f"{count}, or a share of the variance above 0 and below 1."
             )
         count = int(components)
     matrix = directions[:count].T

@@ -22,6 +22,7 @@ import numpy as np
 from preceptor.disk import (
     Content,
     Damaged,
+    Sums,
     is_as_written,
     open_regular,
     read_file,
@@ -43,13 +44,6 @@ NEXT = ".next"  # how a file is called between the moment it is written and the 
 MOST_TEXT_BYTES = 1 << 27  # of a JSON file: the levels of some million categories
 MOST_NAME_BYTES = 100  # of a run's name made from that of its data
 MOST_HEADER_BYTES = 100_000_000  # of a file of tensors; safetensors' own limit
-
-
-class Sums(msgspec.Struct, forbid_unknown_fields=True):
-    """A file's length and digest."""
-
-    bytes: int
-    sha256: str
 
 
 class Asked(msgspec.Struct):
@@ -195,7 +189,7 @@ def _whole(path: Path, name: str, files: Mapping[str, Sums]) -> Path:
     """Where the file lies of which config.json has the checksum: after a kill perhaps still under its first name."""
     for place in _places(path, name):
         with suppress(FileNotFoundError):
-            if is_as_written(place, msgspec.structs.asdict(files[name])):
+            if is_as_written(place, files[name]):
                 return place
     os.lstat(path / name)  # says so where it is missing
     raise Damaged(f"{name} is not as it was written")
@@ -231,7 +225,7 @@ def settle(path: Path) -> None:
             files = msgspec.convert(_unsealed(found, CONFIG), Config).files
     for name in spares:
         spare = path / (name + NEXT)
-        if name in files and is_as_written(spare, msgspec.structs.asdict(files[name])):
+        if name in files and is_as_written(spare, files[name]):
             os.replace(spare, path / name)
         else:
             spare.unlink()

@@ -14,6 +14,7 @@ from preceptor.job.parts import own_numbers
 from preceptor.job.settings import make_settings
 from preceptor.train.loop import Arrays, Config, Streamed, train
 from preceptor.train.schedule import Schedule
+from preceptor.words import amount
 
 STEPS, LOWEST, HIGHEST = 200, 1e-7, 10.0  # 25 steps for each tenfold rate, over all rates that anybody uses
 FEWEST, MOST = 20, 1_000_000  # steps; fewer show no curve, and more nobody waits for
@@ -136,8 +137,8 @@ def check_range(steps: int, lowest: float, highest: float) -> None:
     )
     if not 0 < lowest < highest < math.inf:
         raise ConfigError(
-            f"lr-find: received rates from {lowest:g} to {highest:g}; the lowest must be above 0 and below the "
-            f"highest, as {LOWEST:g} and {HIGHEST:g} are."
+            f"lr-find: received rates from {amount(lowest)} to {amount(highest)}; the lowest must be above 0 and below "
+            f"the highest, as {LOWEST:g} and {HIGHEST:g} are."
         )
     if not FEWEST <= steps <= MOST:
         raise ConfigError(

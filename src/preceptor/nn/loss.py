@@ -15,6 +15,7 @@ from preceptor import ops
 from preceptor.errors import DataError, ShapeError
 from preceptor.hyper import hyper, settings
 from preceptor.ops.primitive import user_line
+from preceptor.words import amount
 
 __all__ = [
     "BinaryCrossEntropy",
@@ -210,7 +211,7 @@ class OneVsAll(Loss):
         return ops.sum(ops.softplus(outputs) - _class_shares(self, outputs, target) * outputs, 1)
 
     def prepared(self, target: Any, units: int, dtype: Any = np.float32) -> np.ndarray:
-        return _labels_or_shares(self, target, units, dtype, whole=None)
+        return _labels_or_shares(self, target, units, dtype, is_whole=False)
 
     def outputs(self, classes: int) -> int:
         return classes
@@ -349,8 +350,8 @@ def _numbers(target: Any, dtype: Any) -> np.ndarray:
     return found
 
 
-def _labels_or_shares(loss: Loss, target: Any, units: int, dtype: Any, whole: float | None = 1.0) -> np.ndarray:
-    """Labels from 0 to units - 1, or rows with a share of each class; `whole` is what a row sums up to, if anything."""
+def _labels_or_shares(loss: Loss, target: Any, units: int, dtype: Any, is_whole: bool = True) -> np.ndarray:
+    """Labels from 0 to units - 1, or rows with a share of each class, which sum up to 1 if `is_whole`."""
     target, name = np.asarray(target), type(loss).__name__
     if target.ndim == 1 and target.dtype.kind in "iub":
         _check_range(name, target, 0, units - 1, f"labels count {units} classes from 0", "Count the classes from 0")
@@ -363,8 +364,8 @@ def _labels_or_shares(loss: Loss, target: Any, units: int, dtype: Any, whole: fl
     shares = _numbers(target, dtype)
     _check_range(name, shares, 0, 1, "shares of the classes lie between them", "Divide each row by its sum")
     sums = shares.sum(axis=-1, dtype=np.float64)
-    wrong = 0 if whole is None else np.count_nonzero(np.abs(sums - whole) > SHARES_OFF)
-    if wrong:
+    wrong = np.count_nonzero(np.abs(sums - 1) > SHARES_OFF)
+    if is_whole and wrong:
         raise DataError(
             f"targets: {wrong:,} of {len(shares):,} rows of shares do not sum up to 1; shares of the classes are "
             "required. Divide each row by its sum."
@@ -389,8 +390,8 @@ def _check_range(name: str, target: np.ndarray, low: int, high: int, meaning: st
     if target.size and (target.min() < low or target.max() > high):
         outside = np.count_nonzero((target < low) | (target > high))
         raise DataError(
-            f"targets: {name} received {outside:,} of {target.size:,} from {target.min():g} to {target.max():g}; {low} "
-            f"to {high} is required: {meaning}. {cure}."
+            f"targets: {name} received {outside:,} of {target.size:,} from {amount(target.min(), 6)} to "
+            f"{amount(target.max(), 6)}; {low} to {high} is required: {meaning}. {cure}."
         )
 
 

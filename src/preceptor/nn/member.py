@@ -87,9 +87,9 @@ class EachMember(Layer):
 
     def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
         members, features = _members(spec)
-        drawn = [self.layer.init(rng, Spec((spec.shape[0], *features), spec.dtype)) for _ in range(members)]
+        each = [self.layer.init(rng, Spec((spec.shape[0], *features), spec.dtype)) for _ in range(members)]
         params, state = (
-            {name: stacked([each[part][name] for each in drawn]) for name in drawn[0][part]} for part in (0, 1)
+            {name: stacked([own[part][name] for own in each]) for name in each[0][part]} for part in (0, 1)
         )
         return params, state
 

@@ -26,6 +26,7 @@ from preceptor.output import Output
 from preceptor.report.look import inside, opened, unit_layers
 from preceptor.report.sheet import Row, Tile, shown_size, write_sheet
 from preceptor.train.loop import Evaluator
+from preceptor.words import amount
 
 MOST = 12  # pictures or rows of each unit
 MOST_UNITS = 128  # of a layer that are shown
@@ -163,7 +164,7 @@ def write_strongest(run: Run, source: str | Path, folder: Path) -> Stages[list[t
             for row, value in zip(rows.tolist(), values.tolist(), strict=True):
                 own = None if pictures.labels is None or pictures.labels[row] < 0 else pictures.labels[row]
                 marked = is_output and own is not None and str(pictures.classes[own]) != label
-                tiles.append(Tile(pixels[row], f"{value:.3g}", marked))
+                tiles.append(Tile(pixels[row], amount(value, 3), marked))
             lines.append(Row(label, tiles))
         what = _what(group, is_output)
         notes = [f"Of the {pictures.rows:,} pictures of {pictures.name} the {min(MOST, pictures.rows)} strongest."]

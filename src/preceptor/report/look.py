@@ -30,6 +30,7 @@ from preceptor.nn import (
 )
 from preceptor.nn.layer import Arrays, within
 from preceptor.report.sheet import Row, Tile, rows_of, shown_size, write_sheet
+from preceptor.words import amount
 
 MOST_UNITS = 128  # on a sheet
 MOST_FEATURES = 40  # of a table
@@ -92,7 +93,7 @@ def write_filters(run: Run, path: Path) -> str:
     order = np.argsort(-strength, kind="stable")[:MOST_UNITS]
     pixels = filter_pixels(weight)
     size = shown_size(pixels.shape[1], pixels.shape[2], smallest=56, largest=112)
-    tiles = [Tile(pixels[unit], f"{unit + 1}:  {strength[unit]:.2g}") for unit in order]
+    tiles = [Tile(pixels[unit], f"{unit + 1}:  {amount(strength[unit], 2)}") for unit in order]
     what = "filters" if isinstance(layer, Convolution) else "units"
     times = " × ".join(map(str, weight.shape[:-1]))
     title = f"{name}: {weight.shape[-1]:,} {what} of {times} weights"
@@ -135,7 +136,7 @@ def write_features(run: Run, path: Path) -> str:
         pale = 1 - np.abs(share)
         colours = np.where(share > 0, [179, 38, 30], [26, 86, 176]) * (1 - pale) + 255 * pale
         tile = Tile(np.round(colours).astype(np.uint8)[None])
-        rows.append(Row(f"{names[feature]}   {strength[feature]:.2g}", [tile]))
+        rows.append(Row(f"{names[feature]}   {amount(strength[feature], 2)}", [tile]))
     notes = [
         f"A row for each of {len(names):,} features, a column for each of {weight.shape[1]:,} units. Red: positive, "
         "blue: negative.",
@@ -145,7 +146,7 @@ def write_features(run: Run, path: Path) -> str:
         notes.append(f"The {len(shown)} heaviest are shown.")
     size = 16, max(4, 640 // weight.shape[1]) * weight.shape[1]
     write_sheet(path, f"{name}: weights by feature", notes, rows, size)
-    return f"heaviest in {name}: {', '.join(f'{names[i]} {strength[i]:.2g}' for i in order[:5])}"
+    return f"heaviest in {name}: {', '.join(f'{names[i]} {amount(strength[i], 2)}' for i in order[:5])}"
 
 
 def unit_layers(
@@ -181,7 +182,7 @@ def write_maps(run: Run, picture: Path, folder: Path) -> Iterator[tuple[Path, st
         low, high = maps.min(axis=(1, 2), keepdims=True), maps.max(axis=(1, 2), keepdims=True)
         pixels = np.round(255 * (maps - low) / np.where(high > low, high - low, 1)).astype(np.uint8)[..., None]
         size = shown_size(pixels.shape[1], pixels.shape[2], smallest=72, largest=112)
-        captions = [f"{unit + 1}:  {peak:.2g}" for unit, peak in enumerate(high[:, 0, 0].tolist())]
+        captions = [f"{unit + 1}:  {amount(peak, 2)}" for unit, peak in enumerate(high[:, 0, 0].tolist())]
         tiles = [Tile(each, words) for each, words in zip(pixels[:MOST_UNITS], captions, strict=False)]
         after = f", after {last}" if last != name else ""
         title = f"{name}{after}: {len(maps):,} maps of {' x '.join(map(str, maps.shape[1:]))} places"

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from preceptor.job.lr_find import RateTest
+from preceptor.words import amount
 
 WIDTH, HEIGHT = 760, 440
 LEFT, RIGHT, TOP, BOTTOM = 70, 20, 50, 60  # margins, in pixels
@@ -39,9 +40,9 @@ def rate_curve(found: RateTest) -> str:
     parts = [rule(LEFT, floor, right, floor, INK), rule(LEFT, TOP, LEFT, floor, INK)]
     for power in range(math.ceil(low - 1e-9), math.floor(high + 1e-9) + 1):
         parts += [rule(x(10.0**power), floor, x(10.0**power), floor + 5, INK)]
-        parts += [text(x(10.0**power), floor + 20, f"{10.0**power:g}")]
+        parts += [text(x(10.0**power), floor + 20, amount(10.0**power))]
     for value in np.linspace(bottom, top, TICKS):
-        parts += [rule(LEFT - 5, y(value), LEFT, y(value), INK), text(LEFT - 9, y(value) + 4, f"{value:.3g}", "end")]
+        parts += [rule(LEFT - 5, y(value), LEFT, y(value), INK), text(LEFT - 9, y(value) + 4, amount(value, 3), "end")]
     parts += [line(shown, PALE, 1), line(found.smoothed, INK, 2)]
     marks = [(found.steepest, BLUE, "steepest"), (found.blow_up and found.blow_up / 10, RED, "a tenth of the blow-up")]
     for level, (rate, colour, words) in enumerate(marks):
@@ -49,7 +50,7 @@ def rate_curve(found: RateTest) -> str:
             side = "end" if x(rate) > (LEFT + right) / 2 else "start"
             shift = -6 if side == "end" else 6
             parts += [rule(x(rate), TOP, x(rate), floor, colour, "5 4")]
-            parts += [text(x(rate) + shift, TOP - 24 + 16 * level, f"{words}: {rate:.2g}", side, colour)]
+            parts += [text(x(rate) + shift, TOP - 24 + 16 * level, f"{words}: {amount(rate, 2)}", side, colour)]
     parts += [text((LEFT + right) / 2, HEIGHT - 14, "learning rate", colour=GREY)]
     parts += [text(16, TOP - 14, "loss", "start", GREY)]
     return (

@@ -18,6 +18,7 @@ import numpy as np
 from preceptor.disk import (
     Content,
     Damaged,
+    Sums,
     append_line,
     is_as_written,
     make_folder,
@@ -45,13 +46,6 @@ class Checkpoint:
     step: int
     arrays: dict[str, np.ndarray]
     facts: dict[str, Any]
-
-
-class Sums(msgspec.Struct, forbid_unknown_fields=True):
-    """A file's length and digest."""
-
-    bytes: int
-    sha256: str
 
 
 class Entry(msgspec.Struct, forbid_unknown_fields=True):
@@ -144,7 +138,7 @@ class Checkpoints:
         if entry is None or entry.step != step or set(entry.files) != {ARRAYS, FACTS}:
             raise Damaged(f"{SUMS} is not as it was written")
         for name, expected in entry.files.items():
-            if not is_as_written(path / name, msgspec.structs.asdict(expected)):
+            if not is_as_written(path / name, expected):
                 raise Damaged(f"{name} is not as it was written")
 
     def _read(self, step: int) -> Checkpoint:

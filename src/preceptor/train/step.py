@@ -122,9 +122,8 @@ def make_step(
             for number, penalty in enumerate(penalties):
                 for count in sorted(set(sharers.values())) if penalty.is_smooth else ():
                     those = {path: p for path, p in params.items() if sharers[path] == count}
-                    cost = cost + penalty.cost(
-                        those, hyper[f"penalty{number}"] * count
-                    )  # the gradient is divided by it
+                    weight = hyper[f"penalty{number}"] * count  # by which the gradient is divided below
+                    cost = cost + penalty.cost(those, weight)
             return cost, mean, next_layers
 
         differentiate = value_and_grad(objective, has_aux=True)

@@ -13,9 +13,8 @@ import numpy as np
 
 from preceptor import ops
 from preceptor.errors import DataError, ShapeError
-from preceptor.hyper import hyper, settings
+from preceptor.hyper import hyper, number_text, settings
 from preceptor.ops.primitive import user_line
-from preceptor.words import amount
 
 __all__ = [
     "BinaryCrossEntropy",
@@ -390,8 +389,8 @@ def _check_range(name: str, target: np.ndarray, low: int, high: int, meaning: st
     if target.size and (target.min() < low or target.max() > high):
         outside = np.count_nonzero((target < low) | (target > high))
         raise DataError(
-            f"targets: {name} received {outside:,} of {target.size:,} from {amount(target.min(), 6)} to "
-            f"{amount(target.max(), 6)}; {low} to {high} is required: {meaning}. {cure}."
+            f"targets: {name} received {outside:,} of {target.size:,} from {number_text(target.min().item())} to "
+            f"{number_text(target.max().item())}; {low} to {high} is required: {meaning}. {cure}."
         )
 
 

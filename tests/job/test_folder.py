@@ -351,10 +351,10 @@ def test_a_hostile_config_is_refused_at_once_and_without_memory(run, change):
 
 def refused_quickly(run):
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    began = time.perf_counter()
+    began = time.process_time()  # that of other processes does not count
     with pytest.raises((DataError, ConfigError)) as error:
         load(run)
-    assert time.perf_counter() - began < 5
+    assert time.process_time() - began < 5
     assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 300 << 10  # KiB
     assert str(error.value).count("\n") == 0
     assert len(str(error.value)) < 500

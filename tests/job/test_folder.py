@@ -418,6 +418,27 @@ def test_other_test_rows_are_refused(tmp_path):
         resume(tmp_path / "run")
 
 
+@pytest.mark.parametrize("renamed", [("a,y", "b,y"), ("no", "maybe")], ids=["a column", "a class"])
+def test_other_names_of_the_same_numbers_are_refused(tmp_path, renamed):
+    """Else the run would end with the same weights and call what they mean something else."""
+    text = "a,y\n" + "".join(f"{i % 7},{('no', 'yes')[i % 2]}\n" for i in range(60))
+    (tmp_path / "t.csv").write_text(text)
+    fitting = prepare(tmp_path / "t.csv", make_settings(SETTINGS | {"target": "y"}))
+    fitting.open_folder(tmp_path / "run")
+    fitting.release()
+    (tmp_path / "t.csv").write_text(text.replace(*renamed))
+    with pytest.raises(DataError, match="not those that the run was begun with"):
+        resume(tmp_path / "run")
+
+
+def test_another_processor_is_said_where_its_sums_are_not_ours(tmp_path, monkeypatch):
+    stopped(tmp_path / "run")
+    monkeypatch.setattr(np, "show_config", lambda mode: {"SIMD Extensions": {"found": ["NEON"]}})
+    _, notes = resume(tmp_path / "run")
+    assert notes[0].startswith("It was begun with another machine or other versions (processor ")
+    assert notes[0].endswith("then, NEON now): the last digits may differ.")
+
+
 # held by a user ------------------------------------------------------------------------------------------------------
 
 

@@ -77,7 +77,7 @@ def built(fitting):
         sizes,
         fitting.settings.patience,
         fitting.settings.tolerance,
-        fitting.encoded.fingerprint(),
+        fitting.encoded.fingerprint(fitting.preprocessor),
     )
     seen += (fitting.data.first()[0].tobytes(),)
     return config, (engine.name, engine.precision, getattr(engine, "threads", None)), seen

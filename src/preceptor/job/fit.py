@@ -212,7 +212,7 @@ class Fitting:
             self.source,
             self.header,
             self.settings.to_dict(),
-            self.encoded.fingerprint(),
+            self.encoded.fingerprint(self.preprocessor),
             computed_by(self.config.engine),
         )
         for path in free_names(self.seen.table.name) if out is None else [out]:
@@ -422,6 +422,8 @@ def computed_by(engine: Engine) -> dict[str, str]:
     if isinstance(engine, Native) and engine.precision == "f32":  # the same bits for any number of threads
         name, threads = re.sub(r", \d+ threads?", "", name), 0
     versions = {}
+    if not isinstance(engine, Native):  # whose name tells the instruction set; NumPy's sums go by the processor's
+        versions["processor"] = " ".join(np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", ()))
     for library in ("preceptor", "numpy", *(["jax"] if isinstance(engine, Xla) else [])):
         with suppress(PackageNotFoundError):  # it runs from where its source lies
             versions[library] = version(library)

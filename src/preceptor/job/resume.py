@@ -41,7 +41,7 @@ def resuming(out: Path, source: Any = None) -> Stages[tuple[Fitting, list[str]]]
             raise DataError(f"{out}: its data were given in Python, not as a file; they are needed again. Pass them.")
         settings = Settings.from_dict(plan.settings, f"{out}: {PLAN}")
         fitting = yield from preparing(plan.source if source is None else source, settings, plan.header)
-        if fitting.encoded.fingerprint() != plan.fingerprint:
+        if fitting.encoded.fingerprint(fitting.preprocessor) != plan.fingerprint:
             raise DataError(
                 f"{out}: the data are not those that the run was begun with; the same rows are needed. "
                 "Give the right file, or train anew."

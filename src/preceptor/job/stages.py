@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from preceptor.data import PicturePreprocessor, Preprocessor
 from preceptor.diagnose import Observation
 from preceptor.train.loop import Arrays, Streamed
 
@@ -46,9 +47,11 @@ class Encoded:
     test_y: Any
     found: list[Observation]
 
-    def fingerprint(self) -> str:
-        """A checksum of all that training and judging see: the same data, split and preparation give the same."""
-        digest = hashlib.sha256()
+    def fingerprint(self, preprocessor: Preprocessor | PicturePreprocessor) -> str:
+        """A checksum of all that training and judging see, and of what features and classes are called: the same data,
+        split and preparation give the same."""
+        features = preprocessor.feature_names if isinstance(preprocessor, Preprocessor) else ()
+        digest = hashlib.sha256(repr((features, preprocessor.target, preprocessor.written)).encode())
         train = [self.data.stream] if isinstance(self.data, Streamed) else [self.data.x, self.data.y]
         for part in (*train, self.data.dev_x, self.data.dev_y, self.test_x, self.test_y):
             if isinstance(part, np.ndarray):

@@ -8,9 +8,11 @@ import numpy as np
 import pytest
 
 import preceptor as pr
-from preceptor.engines import Native, Reference, Xla, free_memory, memory, memory_named, require_memory
+from preceptor import machine
+from preceptor.engines import Native, Reference, Xla, memory, memory_named, require_memory
 from preceptor.engines.native import unavailable
 from preceptor.errors import MemoryNeeded
+from preceptor.machine import free_memory
 
 MIB = 2**20
 NATIVE = pytest.mark.skipif(bool(unavailable()), reason=f"the native engine: {unavailable()}")
@@ -19,9 +21,9 @@ NATIVE = pytest.mark.skipif(bool(unavailable()), reason=f"the native engine: {un
 @pytest.fixture
 def system(monkeypatch, tmp_path):
     """A machine of which these files tell; paths are those below /proc and /sys/fs/cgroup."""
-    monkeypatch.setattr(memory, "PROC", tmp_path / "proc")
-    monkeypatch.setattr(memory, "GROUPS", tmp_path / "groups")
-    monkeypatch.setattr(memory, "_own_limits", list)
+    monkeypatch.setattr(machine, "PROC", tmp_path / "proc")
+    monkeypatch.setattr(machine, "GROUPS", tmp_path / "groups")
+    monkeypatch.setattr(machine, "_own_limits", list)
 
     def make(available, cgroup="0::/\n", swap=0, **groups):
         files = {
@@ -46,6 +48,14 @@ def test_the_least_of_what_is_told_is_free(system):
     assert free_memory() == 100_000
     system(4096, "0::/job\n", **{"job/memory.max": "max", "memory.max": "2000000"})
     assert free_memory() == 0, "more is taken than the limit"
+
+
+def test_a_group_without_a_limit_tells_nothing(system):
+    group = {"memory.current": "600", "memory.stat": "anon 500\ninactive_file 100\n"}
+    system(4096, **{"memory.max": "max"}, **group)
+    assert machine._groups() == []
+    system(4096, **{"memory.max": "1000"}, **group)
+    assert machine._groups() == [500]
 
 
 def test_groups_of_the_older_kind_limit_too(system):
@@ -100,8 +110,9 @@ LIMITED = """
 import resource, sys
 import numpy as np
 import preceptor as pr
-from preceptor.engines import Native, free_memory
+from preceptor.engines import Native
 from preceptor.errors import MemoryNeeded
+from preceptor.machine import free_memory
 
 x = np.ones((64, 64), np.float32)
 program = pr.trace(lambda x: pr.flip(pr.sin(x) @ x, 0))(x)

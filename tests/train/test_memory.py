@@ -40,14 +40,14 @@ def test_what_is_held_of_the_parameters(optimiser, average, slots):
 def test_a_step_that_does_not_fit_is_refused_and_leaves_no_folder(tmp_path, monkeypatch):
     fitting = prepare("iris", make_settings(QUICK))
     fitting.open_folder(tmp_path / "run")
-    monkeypatch.setattr(memories, "free_bytes", lambda: 1000)
+    monkeypatch.setattr(memories, "free_memory", lambda: 1000)
     with pytest.raises(ConfigError, match=r"^fit: training takes [\d.]+ MiB of memory for a step over 32 rows and"):
         next(fitting.records())
     assert not (tmp_path / "run").exists()
 
 
 def test_a_lack_of_memory_elsewhere_is_said(monkeypatch):
-    monkeypatch.setattr(memories, "free_bytes", lambda: 3 * 2**30)
+    monkeypatch.setattr(memories, "free_memory", lambda: 3 * 2**30)
     with pytest.raises(ConfigError) as error, memories.in_words("a step"):
         raise MemoryError("Unable to allocate 4.00 GiB for an array.")
     assert str(error.value).startswith(
@@ -59,20 +59,10 @@ def test_a_lack_of_memory_elsewhere_is_said(monkeypatch):
 def test_the_limit_of_the_process_counts():
     program = """
 import resource
-from preceptor.train.memory import free_bytes
-before = free_bytes()
+from preceptor.machine import free_memory
+before = free_memory()
 resource.setrlimit(resource.RLIMIT_AS, (3 << 30, 3 << 30))
-print(before is not None, 0 < free_bytes() <= 3 << 30)
+print(before is not None, 0 < free_memory() <= 3 << 30)
 """
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["True", "True"]
-
-
-def test_a_group_of_processes_has_its_limit(tmp_path):
-    assert memories._group(tmp_path) is None
-    (tmp_path / "memory.max").write_text("max\n")
-    (tmp_path / "memory.current").write_text("600\n")
-    (tmp_path / "memory.stat").write_text("anon 500\ninactive_file 100\n")
-    assert memories._group(tmp_path) is None
-    (tmp_path / "memory.max").write_text("1000\n")
-    assert memories._group(tmp_path) == 500

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.engines.base import PRECISIONS, Batches, Engine, Loop
-from preceptor.engines.memory import free_memory, memory_named, require_memory
+from preceptor.engines.memory import memory_named, require_memory
 from preceptor.engines.native import Native, unavailable
 from preceptor.engines.reference import Reference
 from preceptor.engines.xla import (
@@ -41,7 +41,6 @@ __all__ = [
     "advice",
     "agreed",
     "choose_engine",
-    "free_memory",
     "is_first_process",
     "jit",
     "memory_named",

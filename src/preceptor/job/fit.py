@@ -1,7 +1,6 @@
 """The main job: from a table to a trained, judged network."""
 
 import math
-import os
 import re
 import signal
 import time
@@ -43,6 +42,7 @@ from preceptor.job.settings import Settings, make_settings
 from preceptor.job.stages import Encoded, Stages, completed
 from preceptor.job.suitability import check_dropout, check_parts
 from preceptor.job.survey import Survey, survey
+from preceptor.machine import cores
 from preceptor.nn import initial_specs
 from preceptor.ops import Spec
 from preceptor.signals import heard
@@ -417,8 +417,7 @@ def look(source: Any, settings: Settings, header: bool = True) -> Stages[Survey 
 
 def computed_by(engine: Engine) -> dict[str, str]:
     """What the bits of the weights depend on beside data and settings, by name."""
-    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    name = engine.name
+    threads, name = cores(), engine.name
     if isinstance(engine, Native) and engine.precision == "f32":  # the same bits for any number of threads
         name, threads = re.sub(r", \d+ threads?", "", name), 0
     versions = {}

@@ -12,6 +12,7 @@ from preceptor.data.encoding.mixing import SCALINGS as TABLE_SCALINGS
 from preceptor.data.pictures import augment as changes
 from preceptor.data.pictures.preprocessor import SCALINGS
 from preceptor.engines import ENGINES, PRECISIONS
+from preceptor.engines.native.engine import MOST_THREADS
 from preceptor.errors import ConfigError
 from preceptor.hyper import asked, built, hyper, hyper_fields, numbers_of, numbers_text, parts_of, settings, shown
 from preceptor.job.parts import (
@@ -37,7 +38,6 @@ MODELS = ("mlp", "linear", "logistic", "perceptron")
 PICTURE_MODELS = tuple(vision.__all__)
 KINDS = ("classes", "number")
 SMOOTHING = 0.1  # share of a label, for ensembles: Szegedy et al. 2016; measured in docs/recipe.md
-MOST_THREADS = 1024
 # Where nobody chose, no recipe either.
 OPTIMISER, SCHEDULE, ACTIVATION, HIDDEN = "adam", "one-cycle", "relu", (128, 64)
 # Of these, by model and target, a loss is chosen where none is asked for.

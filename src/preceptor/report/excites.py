@@ -14,11 +14,11 @@ import numpy as np
 
 from preceptor import ops
 from preceptor.data import Pictures, Table
-from preceptor.data.pictures.parallel import cores
 from preceptor.engines import choose_engine
 from preceptor.errors import DataError
 from preceptor.job import Run
 from preceptor.job.stages import Stage, Stages
+from preceptor.machine import cores
 from preceptor.nn import Layer, Sequential, layer_outputs
 from preceptor.nn.layer import Arrays
 from preceptor.ops import Spec

@@ -152,7 +152,7 @@ def test_a_fetch_that_nobody_waits_for_is_stopped(small, monkeypatch):
         began = time.perf_counter()
         stream.stop()
         assert isinstance(future.exception(), CancelledError)
-        assert time.perf_counter() - began < 5
+        assert time.perf_counter() - began < 1
     assert stream.fetch(0, 30)["x"].tobytes() == whole["x"].tobytes()  # later ones are not touched
 
 

@@ -11,8 +11,9 @@ import numpy as np
 
 from preceptor.data.pictures.decode import Header, Unreadable, decode, read_header, without_warnings
 from preceptor.data.pictures.files import Files
-from preceptor.data.pictures.parallel import cores, in_parallel
+from preceptor.data.pictures.parallel import in_parallel
 from preceptor.errors import DataError
+from preceptor.machine import cores
 from preceptor.words import counted, listing
 
 LONGEST_SIDE = 224  # of the shorter side: conventional since AlexNet

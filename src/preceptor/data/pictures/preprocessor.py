@@ -11,13 +11,14 @@ import numpy as np
 from preceptor.data.affine import Affine, principal_components, scale_range, standardise, zca, zero_centre
 from preceptor.data.encoding.unseen import Unseen
 from preceptor.data.pictures.augment import as_float
-from preceptor.data.pictures.parallel import cores, runs
+from preceptor.data.pictures.parallel import runs
 from preceptor.data.pictures.pictures import TARGET, Pictures, read_pictures, refuse_no_header
 from preceptor.data.pictures.stream import SAMPLED, fit_channels, prepared
 from preceptor.data.saved import LONGEST, rebuilt, wrong
 from preceptor.data.tables.columns import objects
 from preceptor.data.tables.table import Table
 from preceptor.errors import ConfigError, DataError
+from preceptor.machine import cores
 from preceptor.words import listing
 
 PIECE_BYTES = 1 << 26  # of pictures, as float32, brought to a network at once outside training

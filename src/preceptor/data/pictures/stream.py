@@ -9,9 +9,10 @@ import numpy as np
 from preceptor.data.affine import Affine
 from preceptor.data.division.order import order
 from preceptor.data.pictures.augment import Augmentation, Draw, Mixer, as_float, augment
-from preceptor.data.pictures.parallel import cores, in_parallel, runs
+from preceptor.data.pictures.parallel import in_parallel, runs
 from preceptor.data.pictures.pictures import Pictures
 from preceptor.data.stream import Stream
+from preceptor.machine import cores
 
 SAMPLED = 10_000  # pictures that tell mean and standard deviation of a channel; the mean is then known to 1% of it
 CHUNK_BYTES = 1 << 20  # of float32 that a thread works on at a time: about the second-level cache of a core

@@ -2,7 +2,6 @@
 
 import fcntl
 import os
-import resource
 import shutil
 import stat
 import tempfile
@@ -10,9 +9,9 @@ from contextlib import suppress
 from pathlib import Path
 
 from preceptor.errors import DataError
+from preceptor.machine import free_memory
 
 PREFIX, MARK = "preceptor-", "owned by a process"
-GROUP = Path("/sys/fs/cgroup")  # what a container may take
 
 
 def roomy_folder() -> Path:
@@ -114,29 +113,10 @@ def check_room(needed: int, what: str) -> None:
         )
 
 
-def free_memory() -> int:
-    """Bytes of memory that this process may still take, as far as the system tells."""
-    found = [os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
-    try:
-        lines = dict(line.split(":", 1) for line in Path("/proc/meminfo").read_text().splitlines())
-        found = [int(lines["MemAvailable"].split()[0]) << 10]
-        pages = int(Path("/proc/self/statm").read_text().split()[0])
-        limit = resource.getrlimit(resource.RLIMIT_AS)[0]
-        if limit != resource.RLIM_INFINITY:
-            found.append(limit - pages * os.sysconf("SC_PAGE_SIZE"))
-        most = (GROUP / "memory.max").read_text().strip()
-        if most != "max":
-            kept = dict(line.split() for line in (GROUP / "memory.stat").read_text().splitlines())["inactive_file"]
-            found.append(int(most) - int((GROUP / "memory.current").read_text()) + int(kept))
-    except (OSError, KeyError, ValueError):  # another system, an older one
-        pass
-    return max(0, min(found))
-
-
 def check_memory(needed: int, what: str) -> None:
     """Raises: DataError where so many bytes of memory are not free."""
     free = free_memory()
-    if needed > free:
+    if free is not None and needed > free:
         raise DataError(
             f"{what} need {needed / 2**30:,.1f} GiB of memory; {free / 2**30:,.1f} are free. Use fewer rows or "
             "columns, or a machine with more memory."

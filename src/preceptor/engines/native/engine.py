@@ -20,6 +20,7 @@ from preceptor.engines.native.rewriting import round_bf16, to_bf16
 from preceptor.engines.native.simplify import simplify
 from preceptor.errors import ConfigError, NotSupported, ShapeError
 from preceptor.graph import Graph, Node, Program, at_precision, flatten, map_leaves
+from preceptor.machine import cores
 from preceptor.ops.primitive import Spec
 
 MODULE = "preceptor.engines.native._native"
@@ -96,7 +97,7 @@ class Native(Engine):
     def _threads(self) -> int:
         if self.threads is not None:
             return self.threads
-        seen = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        seen = cores()
         asked = os.environ.get("OMP_NUM_THREADS", "")
         wanted = int(asked) if asked.isdecimal() and int(asked) else seen
         return min(seen, wanted, MOST_THREADS)

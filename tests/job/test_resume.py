@@ -21,7 +21,7 @@ from preceptor.train.checkpoint import Checkpoint, Checkpoints
 checkpoint_module = sys.modules["preceptor.train.checkpoint"]
 fit_module = sys.modules["preceptor.job.fit"]  # the function of the same name hides the module
 
-SETTINGS = {"epochs": 2, "hidden": (8,), "batch_size": 16, "drop_rate": 0.2, "batch_norm": True, "engine": "reference"}
+SETTINGS = {"epochs": 2, "hidden": (8,), "batch_size": 35, "drop_rate": 0.2, "batch_norm": True, "engine": "reference"}
 COMMAND = """
 import sys
 from preceptor.cli import main

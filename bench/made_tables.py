@@ -1,4 +1,4 @@
-"""Tables for `bench/accuracy.py` beside those of files: scikit-learn's own, and drawn ones that try one thing each."""
+"""Tables for `bench/tables.py` beside those of files: scikit-learn's own, and drawn ones that try one thing each."""
 
 from collections.abc import Callable
 from typing import Any

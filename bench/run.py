@@ -32,11 +32,11 @@ PACKAGES = ["preceptor", "numpy", "jax", "jaxlib", "torch", "keras", "scikit-lea
 LIMIT_SECONDS = 600
 
 
-def environment() -> dict:
+def environment(packages: list[str] = PACKAGES) -> dict:
     """Describes the machine, its load in the last minute and the libraries: what a figure must be read with."""
     models = [line for line in read_text("/proc/cpuinfo").splitlines() if line.startswith("model name")]
     versions = {}
-    for package in PACKAGES:
+    for package in packages:
         try:
             versions[package] = metadata.version(package)
         except metadata.PackageNotFoundError:

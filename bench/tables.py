@@ -6,22 +6,22 @@ a user runs it, by its commands, told the target and its kind; the peers as thei
 (table_worker.py). Scores are R² for numbers and accuracy for classes.
 
 Every result is kept, one line each, under --results, and is not measured again: for the same rows, split, contestant
-and version. A version of the project is the content of its installed files. What failed is kept as well; it is tried
-again once its line is removed. Seconds are of the whole commands for the project, of reading, fitting or predicting
-without start-up and imports for the peers.
+and version. A version of the project is the content of its installed files; --against takes earlier ones from what is
+kept, as preceptor@VERSION. What failed is kept as well; it is tried again once its line is removed. Seconds are of the
+whole commands for the project, of reading, fitting or predicting without start-up and imports for the peers.
 """
 
 import argparse
 import hashlib
 import json
 import os
+import shlex
 import signal
 import statistics
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from importlib import metadata
@@ -45,6 +45,7 @@ ROOT = Path(__file__).parents[1]
 DATA = ROOT.parent / "shared" / "data"
 RESULTS = ROOT / "runs" / "tables"
 PROJECT = "preceptor"
+EARLIER = f"{PROJECT}@"
 TREES = ("hgb", "lightgbm", "catboost")
 ANCHORS = ("hgb", "sklearn-mlp")  # whose Elo is 1000: the first that takes part, else the last contestant
 PACKAGES = ["preceptor", "numpy", "scikit-learn", "lightgbm", "catboost", "pytabkit", "torch"]
@@ -54,9 +55,14 @@ THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 KEY = ("table", "data", "split", "contestant", "version")
 
 
+def is_project(contestant: str) -> bool:
+    """The project, or a variant: its name with options of `fit` behind it."""
+    return contestant.split(" ")[0] == PROJECT
+
+
 def version_of(contestant: str) -> str | None:
     """What is installed: the package's version, for the project a checksum of its files; None where it is not."""
-    if contestant != PROJECT:
+    if not is_project(contestant):
         try:
             return metadata.version(PEERS[contestant][1])
         except metadata.PackageNotFoundError:
@@ -88,19 +94,33 @@ class Kept:
     def add(self, found: dict) -> None:
         with self.lock:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with (self.folder / f"{found['contestant']}.jsonl").open("a") as file:
+            with (self.folder / f"{found['contestant'].split(' ')[0]}.jsonl").open("a") as file:
                 file.write(json.dumps(found) + "\n")
             self.lines[tuple(found[name] for name in KEY)] = found
+
+    def version(self, start: str) -> str:
+        """The one kept version of the project that begins so. Raises: Mistake where there is none, or several."""
+        known = {line["version"] for line in self.lines.values() if is_project(line["contestant"])}
+        found = sorted(each for each in known if each.startswith(start))
+        if len(found) != 1:
+            kept = ", ".join(sorted(known)) or "none"
+            raise Mistake(f"--against: {start!r} begins {len(found)} kept versions of {PROJECT}; there are {kept}.")
+        return found[0]
 
 
 @dataclass(frozen=True)
 class Job:
-    """One fit and its prediction."""
+    """One fit and its prediction.
+
+    Args:
+        shown: what the contestant is called among the others; an earlier version has another name than the present one.
+    """
 
     table: Table
     split: int
     contestant: str
     version: str
+    shown: str
 
     @property
     def key(self) -> tuple:
@@ -150,10 +170,11 @@ class Processes:
 
 
 def by_project(job: Job, folder: Path, threads: int, processes: Processes) -> dict[str, float]:
-    """The two commands; --threads only where there are fewer than cores."""
+    """The two commands, with a variant's options; --threads only where there are fewer than cores."""
     table = job.table
     fit = ["fit", "train.csv", "--target", table.target, "--kind", table.kind, "--seed", str(job.split)]
     fit += ["--threads", str(threads)] if threads < cores() else []
+    fit += shlex.split(job.contestant)[1:]
     began = time.perf_counter()
     processes.run([*COMMAND, *fit, "--out", "run"], folder, threads)
     fitted = time.perf_counter()
@@ -192,17 +213,17 @@ def measure(job: Job, threads: int, processes: Processes) -> dict:
         table.frame.iloc[train].to_csv(folder / "train.csv", index=False)
         table.frame.iloc[rows].drop(columns=table.target).to_csv(folder / "rows.csv", index=False)
         try:
-            seconds = (by_project if job.contestant == PROJECT else by_peer)(job, folder, threads, processes)
+            seconds = (by_project if is_project(job.contestant) else by_peer)(job, folder, threads, processes)
             return out | score(table, rows, folder / "predictions.csv") | seconds
         except Failed as reason:
             return out | {"failed": str(reason)}
 
 
 def run(jobs: list[Job], at_once: int, kept: Kept, progress: Progress) -> None:
-    """Measures what is not yet kept, `at_once` processes at a time."""
-    left = [job for job in jobs if job.key not in kept.lines]
+    """Measures what is not yet kept, `at_once` processes at a time; of earlier versions nothing can be measured."""
+    left = [job for job in jobs if job.key not in kept.lines and not job.shown.startswith(EARLIER)]
     threads = max(1, cores() // at_once)
-    where = {PROJECT: commit()}
+    where = commit()
     processes = Processes()
     bar = progress.add_task(f"{len(jobs) - len(left)} results kept", total=len(left), left="")
     began = time.perf_counter()
@@ -211,25 +232,26 @@ def run(jobs: list[Job], at_once: int, kept: Kept, progress: Progress) -> None:
         futures = {pool.submit(measure, job, threads, processes): job for job in left}
         for count, future in enumerate(as_completed(futures), 1):
             job = futures[future]
-            kept.add(future.result() | ({"commit": where[job.contestant]} if job.contestant in where else {}))
+            kept.add(future.result() | ({"commit": where} if is_project(job.contestant) else {}))
             rest = (time.perf_counter() - began) / count * (len(left) - count)
-            text = f"{job.table.name}  {job.contestant}  split {job.split}"
+            text = f"{job.table.name}  {job.shown}  split {job.split}"
             progress.update(bar, completed=count, description=text, left=f"about {rest:.0f} s left")
     finally:
         processes.end()
         pool.shutdown(cancel_futures=True)
 
 
-def gathered(tables: list[Table], contestants: list[str], lines: Iterable[dict]) -> dict[str, dict]:
+def gathered(tables: list[Table], contestants: list[str], jobs: list[Job], kept: Kept) -> dict[str, dict]:
     """Table -> what it is, and for each contestant its scores and means, or why it failed.
 
     A contestant that failed in one split has failed on the table.
     """
     found = {table.name: {"kind": table.kind, "contestants": {name: [] for name in contestants}} for table in tables}
-    for line in lines:
-        entry = found[line["table"]]
-        entry |= {name: line[name] for name in ("train_rows", "test_rows", "columns")}
-        entry["contestants"][line["contestant"]].append(line)
+    for job in jobs:
+        entry = found[job.table.name]
+        line = kept.lines.get(job.key, {"split": job.split, "failed": "not measured with this version"})
+        entry |= {name: line[name] for name in ("train_rows", "test_rows", "columns") if name in line}
+        entry["contestants"][job.shown].append(line)
     for entry in found.values():
         for name, each in entry["contestants"].items():
             each.sort(key=lambda line: line["split"])
@@ -351,24 +373,26 @@ def between(estimate: dict, form: str) -> str:
     return f"{estimate['value']:{form}} ({estimate['low']:{form}} to {estimate['high']:{form}})"
 
 
-def notes_of(found: dict, given: argparse.Namespace, absent: dict[str, str], lines: list[dict]) -> list[str]:
+def notes_of(found: dict, given: argparse.Namespace, versions: dict[str, str | None], threads: set[int]) -> list[str]:
     """What must be known beside the figures."""
     notes = [
+        f"{PROJECT} is version {versions[PROJECT]} of its files, commit {commit() or 'unknown'}.",
         "Normalised: 0 the worst, 1 the best contestant of each split. Wins and losses: the 95 % interval of the "
-        "paired difference over the splits (Nadeau and Bengio 2003) leaves out 0; the rest are ties."
+        "paired difference over the splits (Nadeau and Bengio 2003) leaves out 0; the rest are ties.",
     ]
     if given.splits == 1:
         notes.append("One split has no interval: wins and losses are by the score alone.")
     if given.rows:
         notes.append(f"Tables of more than {given.rows:,} rows were cut to so many.")
-    if len(threads := sorted({line["threads"] for line in lines})) > 1:
-        notes.append(f"Seconds are of fits with {' and '.join(map(str, threads))} threads.")
+    notes.append(f"Seconds are of processes with {' and '.join(map(str, sorted(threads)))} threads.")
     for name, entry in found["tables"].items():
         failed = {each: result["failed"] for each, result in entry["contestants"].items() if "failed" in result}
         notes += [f"Failed: {each} on {name}, {reason}" for each, reason in failed.items()]
         if set(failed) - {PROJECT}:
             notes.append(f"Left out of the sum: {name}, for a peer failed on it.")
-    return notes + [f"Left out: {name}: {reason}" for name, reason in absent.items()]
+    absent = [name for name, version in versions.items() if version is None]
+    needs = "which is not installed (pip install '.[peers-tables]')"
+    return notes + [f"Left out: {name}: needs {PEERS[name][1]}, {needs}" for name in absent]
 
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
@@ -385,7 +409,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument(
         "--against",
         default=",".join(PEERS),
-        help="peers, comma-separated; default %(default)s (pip install '.[peers-tables]')",
+        help=f"peers, comma-separated; default %(default)s (pip install '.[peers-tables]'); {PROJECT}@VERSION is an "
+        "earlier version, or what it begins with",
+    )
+    parser.add_argument(
+        "--variant", action="append", default=[], metavar="OPTIONS", help="one more contestant: fit with these options"
     )
     parser.add_argument("--splits", type=int, default=3, help="0, 1, ...; each seed of split and fit; default 3")
     parser.add_argument("--rows", type=int, help="cut longer tables to so many rows; all if left out")
@@ -395,7 +423,8 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     given = parser.parse_args(arguments)
     for name in ("only", "against"):
         setattr(given, name, list(dict.fromkeys(each for each in getattr(given, name).split(",") if each)))
-    if unknown := [name for name in given.against if name not in PEERS]:
+    given.variant = [f"{PROJECT} {options.strip()}" for options in dict.fromkeys(given.variant)]
+    if unknown := [name for name in given.against if name not in PEERS and not name.startswith(EARLIER)]:
         parser.error(f"--against: no peer {', '.join(unknown)}; known are {', '.join(PEERS)}")
     for name, least in (("splits", 1), ("jobs", 1), ("rows", 20)):
         if (value := getattr(given, name)) is not None and value < least:
@@ -407,31 +436,32 @@ def main(arguments: list[str] | None = None) -> int:
     given = parse(arguments)
     # Leaving by an exception lets `run` end the processes; the default action would leave them running.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    kept = Kept(given.results)
+    versions = {}
     try:
         index = read_index(given.tables)
         tables = [load(name, index, given.rows) for name in choose(index, given.only, given.group)]
+        for name in (PROJECT, *given.variant, *given.against):
+            earlier = name.startswith(EARLIER)
+            versions[name] = kept.version(name.removeprefix(EARLIER)) if earlier else version_of(name)
     except Mistake as mistake:
         print(mistake, file=sys.stderr)
         return 2
-    versions = {name: version_of(name) for name in (PROJECT, *given.against)}
     contestants = [name for name, version in versions.items() if version is not None]
-    needs = "needs {}, which is not installed (pip install '.[peers-tables]')"
-    absent = {name: needs.format(PEERS[name][1]) for name, version in versions.items() if version is None}
     jobs = [
-        Job(table, split, name, versions[name])
+        Job(table, split, PROJECT if name.startswith(EARLIER) else name, versions[name], name)
         for table in tables
         for split in range(given.splits)
         for name in contestants
     ]
     machine = environment(PACKAGES)
-    kept = Kept(given.results)
     console = Console(stderr=given.json, width=None if sys.stdout.isatty() else 220)
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     with Progress(*columns, TextColumn("{task.fields[left]}"), console=console, disable=given.json) as progress:
         run(jobs, given.jobs, kept, progress)
-    lines = [kept.lines[job.key] for job in jobs]
-    found = concluded(gathered(tables, contestants, lines), contestants)
-    notes = notes_of(found, given, absent, lines)
+    found = concluded(gathered(tables, contestants, jobs, kept), contestants)
+    threads = {kept.lines[job.key]["threads"] for job in jobs if job.key in kept.lines}
+    notes = notes_of(found, given, versions, threads)
     if given.json:
         print(json.dumps(found | {"notes": notes, "_environment": machine}))
     else:

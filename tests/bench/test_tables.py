@@ -329,6 +329,41 @@ def test_a_peer_that_is_not_installed_is_told(parts, folder, capsys, measured, m
     assert "catboost" not in found["tables"]["words"]["contestants"]
 
 
+def test_variants_and_earlier_versions_are_contestants(parts, folder, capsys, measured, monkeypatch):
+    answered(parts, folder, capsys, "--against", "sklearn-mlp")
+    earlier = parts["tables"].version_of("preceptor")
+    own = parts["tables"].version_of
+    monkeypatch.setattr(
+        parts["tables"], "version_of", lambda name: "next" if name.startswith("preceptor") else own(name)
+    )
+    del measured[:]
+    more = ["--against", f"preceptor@{earlier[:6]}", "--variant", "--waves 4"]
+    _, found = answered(parts, folder, capsys, *more)
+    assert {name for _, _, name in measured} == {"preceptor", "preceptor --waves 4"}
+    words = found["tables"]["words"]["contestants"]
+    assert list(words) == ["preceptor", "preceptor --waves 4", f"preceptor@{earlier[:6]}"]
+    assert words["preceptor --waves 4"]["score"] < 1 == words["preceptor"]["score"]  # the rule knows the bare name only
+    assert len((folder / "kept" / "preceptor.jsonl").read_text().splitlines()) == 3 * 4
+    _, found = answered(parts, folder, capsys, *more, "--splits", "3")
+    assert "split 2: not measured" in found["tables"]["words"]["contestants"][f"preceptor@{earlier[:6]}"]["failed"]
+    arguments = ["--tables", str(folder), "--results", str(folder / "kept"), "--against", "preceptor@no"]
+    assert parts["tables"].main(arguments) == 2
+    assert "'no' begins 0 kept versions of preceptor; there are " in capsys.readouterr().err
+
+
+def test_a_variant_is_fitted_with_its_options(parts, data, folder, monkeypatch):
+    tables = parts["tables"]
+    table = data.load("words", data.read_index(folder))
+    job = tables.Job(table, 5, "preceptor --waves 4 --hidden '8,4'", "1", "")
+    commands = []
+    processes = tables.Processes()
+    monkeypatch.setattr(processes, "run", lambda command, folder, threads: commands.append(command))
+    tables.by_project(job, folder, tables.cores(), processes)
+    given = ["--target", "y", "--kind", "classes", "--seed", "5", "--waves", "4", "--hidden", "8,4", "--out", "run"]
+    assert commands[0][len(tables.COMMAND) :] == ["fit", "train.csv", *given]
+    assert commands[1][len(tables.COMMAND) :] == ["predict", "run", "rows.csv", "--output", "predictions.csv"]
+
+
 def test_the_shown_tables(parts, folder, capsys, measured):
     arguments = [each for each in ARGUMENTS if each != "--json"]
     parts["tables"].main(["--tables", str(folder), "--results", str(folder / "kept"), *arguments])

@@ -1,5 +1,7 @@
 #include "gemm.h"
 
+#include <emmintrin.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -27,6 +29,8 @@ constexpr int64_t strip_columns = 4;  // of a strip that are packed at a time
 constexpr int64_t small_factor = 4096;      // numbers: a factor of so few is read where it lies
 constexpr int64_t task_work = 1 << 22;      // multiplications, some 60 us
 constexpr int64_t least_rows = 24;           // of a task, that packing pays
+constexpr int64_t dot_depth = 2048, least_dot = 512;  // terms of a dot product
+constexpr int64_t past_caches = 1 << 23;  // numbers (32 MiB) of a result: no cache holds them until they are read
 constexpr int64_t few_rows = 32;            // of the left factor: fetching the right one takes as long as computing
 
 }  // namespace
@@ -48,10 +52,11 @@ Gemm::Gemm(int64_t batch, int64_t m, int64_t n, int64_t k, Strides a, Strides b,
     pack_a_ = a.column != 1 && (a.row != 1 || (n > 2 * kernels_.panel && m * k > small_factor));
     const int64_t most_rows = pack_a_ ? packed_rows : block_rows;
     rows_ = m <= most_rows ? m : round_up(divide_up(m, divide_up(m, most_rows)), rows_at_once);  // blocks of one size
-    const int64_t most_depth = a.column == 1 && m > few_rows ? block_depth : packed_depth;
+    dots_ = a.column == 1 && b.row == 1 && b.column != 1 && m <= few_rows && k >= least_dot;
+    const int64_t most_depth = dots_ ? dot_depth : a.column == 1 && m > few_rows ? block_depth : packed_depth;
     const int64_t blocks = std::max<int64_t>(divide_up(k, most_depth), 1);
     depth_ = std::max(round_up(divide_up(k, blocks), run_length), run_length);  // blocks of one size: none is short
-    pack_b_ = b.column != 1 || (m > 12 && k * b.row > small_factor);
+    pack_b_ = !dots_ && (b.column != 1 || (m > 12 && k * b.row > small_factor));
     fetch_ahead_ = pack_b_ && m <= few_rows && k > packed_depth && k * n > small_factor;
     panels_ = std::min(pack_a_ ? packed_panels : task_panels, divide_up(n, kernels_.panel));
     small_ = batch * m * n * k < parallel_work && m <= rows_ && n <= panels_ * kernels_.panel;
@@ -80,9 +85,12 @@ size_t Gemm::scratch_bytes(int threads) const {
 void Gemm::run(const float* a, const float* b, float* c, const float* bias, bool relu, int threads,
                char* scratch) const {
     if (batch_ * m_ * n_ == 0) return;
+    constexpr int64_t line = 16;
+    const bool past = batch_ * m_ * n_ > past_caches && k_ <= depth_ && !dots_ && c_.row % line == 0 &&
+                      c_.batch % line == 0 && reinterpret_cast<uintptr_t>(c) % (line * sizeof(float)) == 0;
     const auto given = [&](int64_t i) {
         const float* own_bias = bias ? bias + i * bias_batch_ : nullptr;
-        return Arguments{a + i * a_.batch, b + i * b_.batch, c + i * c_.batch, own_bias, relu};
+        return Arguments{a + i * a_.batch, b + i * b_.batch, c + i * c_.batch, own_bias, relu, past};
     };
     if (small_) {  // nothing to divide
         for (int64_t i = 0; i < batch_; ++i) {
@@ -180,7 +188,8 @@ void Gemm::run_block(const Arguments& given, const Block& block, float* scratch)
     strip.rows = block.rows;
     strip.row_offsets = row_offsets_.data();
     strip.column_offsets = column_offsets_.data();
-    strip.b_step = pack_b_ ? panel : b_.row;
+    strip.b_step = pack_b_ ? panel : dots_ ? b_.column : b_.row;
+    strip.past_caches = given.past_caches;
     strip.c_step = c_.row;
     for (int64_t k = 0; k == 0 || k < k_; k += depth_) {
         const int64_t depth = std::min(depth_, k_ - k);
@@ -203,10 +212,11 @@ void Gemm::run_block(const Arguments& given, const Block& block, float* scratch)
                 strip.ahead_step = b_.column == 1 ? b_.row : b_.column;
                 strip.ahead_run = run_length * b_.row;
             }
-            kernels_.multiply(strip);
+            (dots_ ? kernels_.multiply_dots : kernels_.multiply)(strip);
         }
         strip.ahead = nullptr;
     }
+    if (given.past_caches) _mm_sfence();
 }
 
 }  // namespace preceptor

@@ -28,7 +28,7 @@ class Gemm {
         const float *a, *b;
         float* c;
         const float* bias;
-        bool relu;
+        bool relu, past_caches;
     };
     struct Block {
         int64_t row, rows, column, columns;
@@ -48,6 +48,7 @@ class Gemm {
     bool spread_a_;      // the left factor is copied first, so that its rows lie in different places of a cache
     bool pack_a_, pack_b_;
     bool fetch_ahead_;  // where memory is the limit
+    bool dots_;         // of rows of both factors, as they lie
     bool small_;        // one block, and too little work for several threads
     std::vector<int64_t> row_offsets_, column_offsets_;  // of the left factor, packed or not
 };

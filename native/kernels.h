@@ -22,6 +22,7 @@ struct Strip {
     bool accumulate;    // add to what is in c
     const float* bias;  // one number for each column, or null
     bool relu;
+    bool past_caches;  // whole vectors of c are written past the caches
     // Where 16 lines of cache, `ahead_step` apart, are asked for while each run is computed; null for nowhere.
     const float* ahead;
     int64_t ahead_step, ahead_run;
@@ -43,6 +44,8 @@ struct Kernels {
     int panel;  // columns of a panel
 
     void (*multiply)(const Strip& strip);
+    // The same of a right factor that lies turned round: b[k, j] at b + j * b_step + k; column_offsets[k] is k.
+    void (*multiply_dots)(const Strip& strip);
     // Copies columns of a matrix into a panel, zeros beyond them.
     void (*pack)(const float* b, int64_t row_stride, int64_t column_stride, int64_t rows, int64_t columns,
                  float* panel);

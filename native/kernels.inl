@@ -17,6 +17,7 @@ constexpr const char* name = PRECEPTOR_TEXT(PRECEPTOR_ISA);
 constexpr int lanes = PRECEPTOR_LANES;
 #include "vector.inl"
 #include "multiply.inl"
+#include "dots.inl"
 #include "winograd.inl"
 #include "rows.inl"
 
@@ -26,6 +27,7 @@ extern const Kernels kernels = {
     name,
     panel,
     multiply,
+    multiply_dots,
     pack,
     widen,
     add,

@@ -24,7 +24,7 @@ inline void multiply_tile(const Strip& s, int64_t row, int64_t tile, int64_t til
 #pragma GCC unroll 8
     for (int i = 0; i < rows; ++i) {
         a[i] = s.a + s.row_offsets[row + i];
-        __builtin_prefetch(s.c + (row + i) * s.c_step, 1);  // long rows of c share few places of a cache
+        if (!s.past_caches) __builtin_prefetch(s.c + (row + i) * s.c_step, 1);  // long rows share few places of a cache
     }
     const float* b = s.b;
     const int64_t* offsets = s.column_offsets;
@@ -58,6 +58,8 @@ inline void multiply_tile(const Strip& s, int64_t row, int64_t tile, int64_t til
             if (s.relu) sum = sum <= 0 ? Vector{} : sum;  // NaN goes on
             if (!whole && j + 1 == vectors) {
                 store_part(sum, to + j * lanes, part);
+            } else if (s.past_caches) {
+                store_past(sum, to + j * lanes);
             } else {
                 store(sum, to + j * lanes);
             }
@@ -102,6 +104,7 @@ void pack_rows(const float* b, int64_t row_stride, int64_t rows, int64_t columns
     if (columns == panel) {
         for (int64_t k = 0; k < rows; ++k, b += row_stride, to += panel) {
             __builtin_prefetch(b + 16 * row_stride);
+            if (panel > 16) __builtin_prefetch(b + 16 * row_stride + 16);  // a second line
             store(load(b), to);
             store(load(b + lanes), to + lanes);
         }

@@ -6,6 +6,17 @@ typedef float Unaligned __attribute__((vector_size(4 * lanes), aligned(4), may_a
 inline Vector load(const float* from) { return *reinterpret_cast<const Unaligned*>(from); }
 inline void store(Vector value, float* to) { *reinterpret_cast<Unaligned*>(to) = value; }
 
+// Past the caches, to a place that is a multiple of the vector's size.
+inline void store_past(Vector value, float* to) {
+#if PRECEPTOR_LANES == 16
+    _mm512_stream_ps(to, value);
+#elif PRECEPTOR_LANES == 8
+    _mm256_stream_ps(to, value);
+#else
+    _mm_stream_ps(to, value);
+#endif
+}
+
 // The first up to three numbers of four.
 inline void store_rest(__m128 value, float* to, int64_t count) {
     if (count & 2) {

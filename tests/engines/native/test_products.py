@@ -64,6 +64,7 @@ SHAPES = [
     (1, 1, 1, 1), (1, 2, 3, 4), (1, 7, 13, 5), (1, 32, 64, 64), (1, 32, 10, 64), (1, 32, 2, 10), (1, 33, 17, 65),
     (1, 6, 16, 300), (1, 128, 10, 256), (1, 128, 512, 784), (1, 191, 130, 257), (1, 200, 33, 600), (1, 16, 1000, 513),
     (16, 32, 64, 64), (3, 5, 9, 2), (2, 65, 257, 129), (1, 300, 20, 16), (1, 1, 300, 700), (1, 300, 1, 700),
+    (1, 5, 3, 4100), (2, 29, 70, 2300),
 ]  # fmt: skip
 
 
@@ -74,6 +75,22 @@ def test_product(execute, shape, transposed):
     a, b, bias = normal(batch, m, k), normal(batch, k, n), normal(n)
     assert_product(product(execute, a, b, transposed), a, b)
     assert_product(product(execute, a, b, transposed, bias, True, threads=2), a, b, bias, True)
+
+
+def test_a_result_beyond_the_caches(execute):
+    """It is written past them, but for what fills no vector."""
+    a, b, bias = normal(1, 2100, 3), normal(1, 3, 4112), normal(4112)
+    assert_product(product(execute, a, b, (True, False), bias, True, threads=2), a, b, bias, True)
+
+
+@pytest.mark.parametrize("m", [1, 5, 17])
+def test_dot_products_pass_what_is_not_finite(execute, m):
+    a, b = normal(1, m, 600), normal(1, 600, 9)
+    a[0, m - 1, 599], b[0, 3, 2], b[0, 4, 5], b[0, 5, 5] = np.nan, np.inf, np.inf, -np.inf
+    with np.errstate(invalid="ignore"):
+        expected = a.astype(np.float64) @ b.astype(np.float64)
+    result = product(execute, a, b, (False, True), relu=True)
+    assert_allclose(result, np.maximum(expected, 0), rtol=1e-5, atol=1e-4)
 
 
 @pytest.mark.parametrize("shape", [(1, 3, 4, 5), (1, 33, 17, 65), (1, 128, 130, 257), (4, 32, 64, 64)])

@@ -144,8 +144,8 @@ def catboost(fit: Fit) -> Fitted:
 
 
 def pytabkit(name: str, fit: Fit) -> Fitted:
-    """Categories by their dtype. It refuses numbers that are missing: the mean and a flag take their place, as in
-    TabArena (its model RealMLPModel).
+    """Categories by their dtype. It refuses numbers that are missing: the mean takes their place, and a flag that is a
+    category is set, as in TabArena (its RealMLPModel), where the categories are named as well.
     """
     import pytabkit as package
     from sklearn.impute import SimpleImputer
@@ -153,18 +153,21 @@ def pytabkit(name: str, fit: Fit) -> Fitted:
     learned = inputs(fit.frame, fit.columns)
     numbers = list(learned.select_dtypes("number"))
     filler = SimpleImputer(add_indicator=True).set_output(transform="pandas")
-    if learned[numbers].isna().any(axis=None):
-        filler.fit(learned[numbers])
 
     def prepared(frame: pd.DataFrame) -> pd.DataFrame:
         found = inputs(frame, fit.columns)
-        if not hasattr(filler, "statistics_"):  # none is missing in training; one that is here gets the mean
-            return found.fillna(learned[numbers].mean())
-        return pd.concat([filler.transform(found[numbers]), found.drop(columns=numbers)], axis=1)
+        if not numbers:
+            return found
+        filled = filler.transform(found[numbers])
+        flags = dict.fromkeys((name for name in filled if name not in numbers), "category")
+        return pd.concat([filled.astype(flags), found.drop(columns=numbers)], axis=1)
 
+    if numbers:
+        filler.fit(learned[numbers])
+    given = prepared(fit.frame)
     make = getattr(package, f"{name}_{'Classifier' if fit.kind == 'classes' else 'Regressor'}")
     model = make(random_state=fit.seed, n_cv=1, n_threads=fit.threads, device="cpu")
-    model.fit(prepared(fit.frame), fit.target)
+    model.fit(given, fit.target, cat_col_names=list(given.select_dtypes("category")))
     return model, prepared
 
 
@@ -186,6 +189,7 @@ def measure(contestant: str, folder: Path, target: str, kind: str, seed: int, th
     Returns seconds of both.
     """
     build, package = PEERS[contestant]
+    target = target.lstrip()  # as pandas reads a name that begins with spaces
     __import__(MODULES.get(package, package))
     began = time.perf_counter()
     frame = read(folder / "train.csv", target, kind)

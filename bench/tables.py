@@ -7,8 +7,9 @@ a user runs it, by its commands, told the target and its kind; the peers as thei
 
 Every result is kept, one line each, under --results, and is not measured again: for the same rows, split, contestant
 and version. A version of the project is the content of its installed files; --against takes earlier ones from what is
-kept, as preceptor@VERSION. What failed is kept as well; it is tried again once its line is removed. Seconds are of the
-whole commands for the project, of reading, fitting or predicting without start-up and imports for the peers.
+kept, as preceptor@VERSION. What failed is kept as well, and tried again once its line is removed; so must be the lines
+of a peer whose way of being run, in table_worker.py, has changed. Seconds are of the whole commands for the project, of
+reading, fitting or predicting without start-up and imports for the peers.
 """
 
 import argparse

@@ -202,18 +202,18 @@ def test_peers_learn_from_words_and_meet_new_ones(parts, peer, tmp_path):
     frame = pd.DataFrame({"x": rng.normal(size=300), "word": word, "yes": rng.uniform(size=300) > 0.5})
     frame["name"], frame["empty"] = [f"n{each}" for each in range(300)], ""
     frame.loc[::9, "x"] = np.nan
-    frame["y"] = np.where(word == "mid", "NAB", "rest")
+    frame[" y"] = np.where(word == "mid", "NAB", "rest")
     frame[:200].to_csv(tmp_path / "train.csv", index=False)
-    rows = frame[200:].drop(columns="y").reset_index(drop=True)
+    rows = frame[200:].drop(columns=" y").reset_index(drop=True)
     rows.loc[0, "word"], rows.loc[1, "word"] = "never seen", ""
     rows.to_csv(tmp_path / "rows.csv", index=False)
     with threadpool_limits(1):  # its threads wait in circles where the cores have other work
-        seconds = parts["table_worker"].measure(peer, tmp_path, "y", "classes", 0, 1)
+        seconds = parts["table_worker"].measure(peer, tmp_path, " y", "classes", 0, 1)
     assert set(seconds) == {"fit_seconds", "predict_seconds"}
     found = pd.read_csv(tmp_path / "predictions.csv")
     assert list(found) == ["prediction", "probability_NAB", "probability_rest"]
     np.testing.assert_allclose(found["probability_NAB"] + found["probability_rest"], 1, atol=1e-6)
-    assert np.mean(found["prediction"][2:] == frame["y"][202:].to_numpy()) >= 0.95
+    assert np.mean(found["prediction"][2:] == frame[" y"][202:].to_numpy()) >= 0.95
 
 
 def test_boosted_trees_are_given_categories(parts, tmp_path):

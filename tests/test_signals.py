@@ -12,7 +12,7 @@ import pytest
 
 import preceptor as pr
 from preceptor.job import make_settings, prepare
-from preceptor.signals import as_interrupts, heard
+from preceptor.signals import as_interrupts, deaf, heard
 
 ENDLESS = {"epochs": 1_000_000, "patience": 1_000_000, "hidden": (8,), "engine": "reference"}
 
@@ -60,6 +60,32 @@ def test_outside_the_main_thread_nothing_is_changed():
     thread.start()
     thread.join()
     assert found == [(False, signal.SIG_DFL)]
+
+
+def test_a_process_that_ends_already_is_deaf():
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)}
+    try:
+        deaf()
+        for number in before:
+            os.kill(os.getpid(), number)
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+@pytest.mark.parametrize("numbers", [[signal.SIGINT] * 2, [signal.SIGTERM] * 2, [signal.SIGINT, signal.SIGTERM]])
+def test_a_signal_while_the_interpreter_ends_changes_no_exit_code(numbers):
+    """Taking down the interpreter takes as long as a second Ctrl-C."""
+    code = (
+        "import os, sys; from preceptor.cli import main\n"
+        "class Late:\n"
+        f"    def __del__(self, kill=os.kill, me=os.getpid()): [kill(me, each) for each in {[*map(int, numbers)]}]\n"
+        "late = Late()\n"
+        "sys.argv = ['preceptor', 'predict', 'no-such-run', 'iris']\n"
+        "main()"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert (done.returncode, done.stderr.count("\n")) == (2, 1)
 
 
 def test_ctrl_c_while_python_fits_loses_nothing(tmp_path):

@@ -1,5 +1,6 @@
 """The command `preceptor`. Its commands are imported when called, so that `--help` answers at once."""
 
+import atexit
 import errno
 import importlib
 import sys
@@ -10,7 +11,7 @@ import click
 
 from preceptor import errors
 from preceptor.cli.terminal import Outlet, OutputLost, outlets
-from preceptor.signals import as_interrupts
+from preceptor.signals import as_interrupts, deaf
 from preceptor.words import closest, one_line
 
 COMMANDS = {
@@ -85,6 +86,7 @@ def main() -> None:
     the reader left early, who has what he wanted.
     """
     with outlets() as out, as_interrupts():
+        atexit.register(deaf)  # all is done and said by then: a second Ctrl-C keeps the exit code of the first
         code = _answer(out)
         if out.lost and out.lost.errno != errno.EPIPE:
             if not out.is_aside:

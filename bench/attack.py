@@ -603,12 +603,14 @@ def main() -> int:
     print(f"{'':32}{'tries':>7}" + "".join(f"{word:>11}" for word in (*GOOD, *BAD)) + f"{'seconds':>9}")
     for attack, (quick, whole) in ATTACKS.items():
         name = attack.__name__.replace("_", " ")
-        if asked.only not in name:
+        if asked.only.replace("_", " ") not in name:
             continue
         began = time.monotonic()
         counts = found[name] = attacked(attack, quick if asked.quick else whole)
         cells = "".join(f"{counts[word]:>11,}" for word in (*GOOD, *BAD))
         print(f"{name:32}{sum(counts.values()):>7,}{cells}{time.monotonic() - began:>9.1f}", flush=True)
+    if not found:
+        parser.error(f"--only {asked.only}: no attack has this in its name")
     if asked.json:
         asked.json.write_text(json.dumps(found, indent=1))
     return int(any(counts[word] for counts in found.values() for word in BAD))

@@ -141,6 +141,7 @@ MISTAKES = [
     (("predict", "number", "iris", "-o", "out.csv"), "iris: 'a', 'b', 'c' are missing"),
     (("predict", "number", "table.csv", "-o", "no/such/out.csv"), "no/such/out.csv: cannot be written (No such file"),
     (("predict", "number", "table.csv", "-o", "full"), "full: cannot be written (Is a directory)."),
+    (("predict", "number", "table.csv", "-o", "new/"), "new/: this names a folder; a file is required. Add its name."),
     (("predict", "number", "table.csv", "-o", ""), "Invalid value for '-o' / '--output': received nothing; a path is"),
     ((*NUMBER, "--out", ""), "Invalid value for '--out': received nothing; a path is required. Is a variable of the"),
     (("evaluate", "number", "iris"), "iris: there is no column 'y'"),

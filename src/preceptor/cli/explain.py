@@ -4,7 +4,7 @@ from pathlib import Path
 
 import click
 
-from preceptor.cli.options import Place
+from preceptor.cli.options import FilePlace
 from preceptor.errors import ConfigError
 from preceptor.report import explain
 from preceptor.report.examples import examples
@@ -16,7 +16,7 @@ WORDS = ", ".join(examples)
 @click.command(epilog=f"Ready examples: {WORDS}. Functions: those of preceptor.ops, such as sin, exp, sigmoid, relu.")
 @click.argument("what")
 @click.argument("values", nargs=-1, metavar="[NAME=NUMBER]...")
-@click.option("--svg", type=Place(), help="Draw the graph in this file as well, an SVG.")
+@click.option("--svg", type=FilePlace(), help="Draw the graph in this file as well, an SVG.")
 @click.option(
     "--detail",
     type=click.Choice(["auto", "variables", "steps"]),

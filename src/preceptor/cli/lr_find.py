@@ -8,7 +8,7 @@ from typing import Any
 import click
 import numpy as np
 
-from preceptor.cli.options import Place, number_options, settings_options
+from preceptor.cli.options import FilePlace, number_options, settings_options
 from preceptor.cli.sentences import line, say_found
 from preceptor.errors import ConfigError
 from preceptor.job import make_settings, prepare
@@ -31,7 +31,7 @@ WIDTH, LINES = 60, 8  # characters of the curve
 @click.option("--steps", default=STEPS, help=f"How many rates are tried.  [{FEWEST} to {MOST:,}; default {STEPS}]")
 @click.option("--lowest", default=LOWEST, help=f"The first rate.  [per step; above 0; default {LOWEST:g}]")
 @click.option("--highest", default=HIGHEST, help=f"The last rate.  [per step; above the first; default {HIGHEST:g}]")
-@click.option("-o", "--out", type=Place(), help="Write the curve to this file, an SVG.")
+@click.option("-o", "--out", type=FilePlace(), help="Write the curve to this file, an SVG.")
 @click.option("--no-header", is_flag=True, help="The first line of the file is data; columns become column1, ...")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
 def command(

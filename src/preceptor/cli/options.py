@@ -1,5 +1,6 @@
 """Settings that were declared with `hyper` as options of a command."""
 
+import os
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,7 @@ from preceptor.disk import named
 from preceptor.errors import ConfigError
 from preceptor.hyper import Hyper, field_types, hyper_fields, value_of, value_text
 from preceptor.job.parts import OwnNumber
+from preceptor.words import one_line
 
 Wrapper = Callable[[Callable[..., Any]], Callable[..., Any]]
 
@@ -29,6 +31,16 @@ class Place(click.Path):
             return named(path if value else "", "it")
         except ConfigError:
             self.fail("received nothing; a path is required. Is a variable of the shell empty?", param, ctx)
+
+
+class FilePlace(Place):
+    """A path of a file to write: what ends in a slash names a folder."""
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        path = super().convert(value, param, ctx)
+        if str(value).endswith(os.sep) and not path.is_dir():  # which is refused where it is written
+            self.fail(f"{one_line(str(value))}: this names a folder; a file is required. Add its name.", param, ctx)
+        return path
 
 
 class Several(click.ParamType):

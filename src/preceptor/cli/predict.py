@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from preceptor.cli.options import HOW_NAMES, NAMES, Place, Whole
+from preceptor.cli.options import HOW_NAMES, NAMES, FilePlace, Place, Whole
 from preceptor.cli.terminal import data_output, words_aside
 from preceptor.errors import ConfigError
 from preceptor.job import load
@@ -16,7 +16,7 @@ from preceptor.words import counted
 @click.command()
 @click.argument("run", type=Place())
 @click.argument("data")
-@click.option("-o", "--output", type=Place(), help="CSV to write; standard output if left out.")
+@click.option("-o", "--output", type=FilePlace(), help="CSV to write; standard output if left out.")
 @click.option(
     "--keep",
     **NAMES,

@@ -9,7 +9,7 @@ from typing import Any
 import click
 import numpy as np
 
-from preceptor.cli.options import Place, Several, Whole
+from preceptor.cli.options import FilePlace, Place, Several, Whole
 from preceptor.cli.sentences import aligned, examples, how_long, line, loss_name, say_figures, say_zeros, summary
 from preceptor.cli.sheet import write_sheet
 from preceptor.cli.terminal import words_aside
@@ -63,7 +63,7 @@ LONGEST = 100_000  # places or features along one axis of an input
     help="Write a contact sheet instead: RUN is then a set of pictures, each drawn as it is and as training with "
     "these augmentations would change it; by the pictures if no word is given.",
 )
-@click.option("-o", "--output", type=Place(), help="PNG of --augment.  [default sheet.png]")
+@click.option("-o", "--output", type=FilePlace(), help="PNG of --augment.  [default sheet.png]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
 def command(run: Path | None, as_json: bool, augment: str | None, output: Path | None, **asked: Any) -> None:
     """Shows what is known of RUN: data, network, learning curve, figures.

@@ -150,8 +150,8 @@ class Run:
         """
         table: Any = self.preprocessor.open(source, header)
         unseen = self.preprocessor.unseen()
-        for piece, _ in self.preprocessor.pieces(table):
-            unseen.look(piece)
+        for _ in self.preprocessor.pieces(table, unseen):
+            pass
         return unseen.notes()
 
     def evaluate(
@@ -170,8 +170,7 @@ class Run:
             table = with_labels(table, name, target)
         find_column(table.name, name, table.columns)
         outputs, truth, start, unseen = [], [], 0, self.preprocessor.unseen()
-        for piece, found in self._outputs(table):
-            unseen.look(piece)
+        for piece, found in self._outputs(table, unseen):
             known = np.flatnonzero(~missing_rows(piece.column(name)))
             outputs.append(found[known])
             truth.append(self.preprocessor.encode_target(piece.select(known), start + known))
@@ -232,8 +231,7 @@ class Run:
         unseen = self.preprocessor.unseen()
 
         def lines() -> Iterator[tuple]:
-            for piece, columns in self._columns(table, samples, seed):
-                unseen.look(piece)
+            for piece, columns in self._columns(table, unseen, samples, seed):
                 yield from _rows(piece, columns, keep)
             if notes is not None:
                 notes.extend(unseen.notes())
@@ -244,33 +242,37 @@ class Run:
             csv.writer(file, lineterminator="\n").writerows(rows)
         return table.rows
 
-    def _columns(self, table: Any, samples: int | None, seed: int | None) -> Iterator[tuple[Table, list[np.ndarray]]]:
+    def _columns(
+        self, table: Any, unseen: Any, samples: int | None, seed: int | None
+    ) -> Iterator[tuple[Table, list[np.ndarray]]]:
         """The pieces of a table, each with the columns of its predictions."""
         found: Iterator[tuple[Table, np.ndarray, list[np.ndarray]]]
         if samples is None:
-            found = ((piece, self._read(outputs), []) for piece, outputs in self._outputs(table))
+            found = ((piece, self._read(outputs), []) for piece, outputs in self._outputs(table, unseen))
         else:
-            found = ((piece, *spread(draws)) for piece, draws in self._draws(table, samples, seed))
+            found = ((piece, *spread(draws)) for piece, draws in self._draws(table, samples, seed, unseen))
         for piece, predicted, unsure in found:
             each = [] if self.classes is None else list(predicted.T)
             yield piece, [self._label(predicted), *each, *unsure]
 
-    def _draws(self, table: Any, samples: int, seed: int | None) -> Iterator[tuple[Table, Iterator[np.ndarray]]]:
+    def _draws(
+        self, table: Any, samples: int, seed: int | None, unseen: Any = None
+    ) -> Iterator[tuple[Table, Iterator[np.ndarray]]]:
         """The pieces of a table, each with what the samples predict of it, one after the other."""
         sampler = Sampler(self.network, self.loss, samples, self.facts["settings"]["seed"] if seed is None else seed)
         _check_rows(table)
         engine = self._engine(table.rows * max(samples, 1))
-        for piece, x in self.preprocessor.pieces(table):
+        for piece, x in self.preprocessor.pieces(table, unseen):
             draws = sampler(engine, self.params, self.state, x)
             yield piece, (self._decoded(predicted) for predicted in draws)
 
-    def _outputs(self, table: Any) -> Iterator[tuple[Table, np.ndarray]]:
+    def _outputs(self, table: Any, unseen: Any = None) -> Iterator[tuple[Table, np.ndarray]]:
         """The pieces of a table, each with the network's raw outputs."""
         _check_rows(table)
         engine = self._engine(table.rows)
         like = {"params": self.params, "state": self.state}
         evaluate = None
-        for piece, x in self.preprocessor.pieces(table):
+        for piece, x in self.preprocessor.pieces(table, unseen):
             evaluate = evaluate or Evaluator(self.network, None, engine, like, x)
             yield piece, evaluate(like, x)[1]
 

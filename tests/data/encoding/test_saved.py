@@ -31,17 +31,18 @@ TABLE = Table(
         "city": text(*(f"city {row}" for row in range(120)))[RNG.integers(0, 120, ROWS)],
         "day": np.datetime64("2023-01-01", "s") + RNG.integers(0, 700, ROWS) * np.timedelta64(86_400, "s"),
         "free": text(*(f"text {row}" for row in range(ROWS))),
+        "talk": text(*(" ".join(RNG.choice(["one", "two", "three", "four"], 7).tolist()) for _ in range(ROWS))),
         "y": RNG.integers(0, 3, ROWS),
     },
 )
 MADE = fit_preprocessor(TABLE, "y", np.arange(ROWS), kind="classes", number_levels=True)
-SAVED = json.loads(json.dumps(MADE.to_dict()))
+SAVED, ARRAYS = json.loads(json.dumps(MADE.to_dict())), MADE.arrays()
 
 
 def test_what_was_saved_comes_back():
     assert {column["form"] for column in SAVED["columns"]} == set(KINDS)
-    assert Preprocessor.from_dict(copy.deepcopy(SAVED)) == MADE
-    assert Preprocessor.from_dict(SAVED).transform(TABLE).tobytes() == MADE.transform(TABLE).tobytes()
+    assert Preprocessor.from_dict(copy.deepcopy(SAVED), ARRAYS) == MADE
+    assert Preprocessor.from_dict(SAVED, ARRAYS).transform(TABLE).tobytes() == MADE.transform(TABLE).tobytes()
 
 
 def test_older_files_lack_what_was_added_since():
@@ -51,7 +52,7 @@ def test_older_files_lack_what_was_added_since():
     for column in older["columns"]:
         for name in ("bend", "zoned"):
             column.pop(name, None)
-    again = Preprocessor.from_dict(older)
+    again = Preprocessor.from_dict(older, ARRAYS)
     assert [column.name for column in again.columns] == [column.name for column in MADE.columns]
     assert again.columns[0] == MADE.columns[0]
 
@@ -95,7 +96,7 @@ def test_older_files_lack_what_was_added_since():
 def test_a_changed_file_is_refused_with_what_is_wrong(path, value, message):
     changed = put(SAVED, path, value)
     with pytest.raises(DataError) as error:
-        Preprocessor.from_dict(changed)
+        Preprocessor.from_dict(changed, ARRAYS)
     assert message in str(error.value)
 
 
@@ -103,7 +104,7 @@ def test_a_missing_key_is_named():
     changed = copy.deepcopy(SAVED)
     del changed["columns"][0]["mean"]
     with pytest.raises(DataError, match="column 1: it has no mean, which is required"):
-        Preprocessor.from_dict(changed)
+        Preprocessor.from_dict(changed, ARRAYS)
 
 
 def put(saved, path, value):
@@ -136,9 +137,10 @@ def test_whatever_is_changed_gives_an_error_or_what_works():
     for path in paths(few):
         for value in STRANGE:
             try:
-                made = Preprocessor.from_dict(put(few, path, value))
-                assert np.isfinite(made.transform(some)).all()
-                made.unseen().look(some)
+                made = Preprocessor.from_dict(put(few, path, value), ARRAYS)
+                x = made.transform(some)
+                assert np.isfinite(x).all()
+                made.unseen().look(some, x)
                 made.lines(), made.encode_target(some), made.feature_names
                 taken += 1
             except DataError:

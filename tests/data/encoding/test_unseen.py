@@ -16,7 +16,8 @@ def notes(train, *pieces):
     made = fit_preprocessor(table, None, np.arange(table.rows))
     unseen = made.unseen()
     for piece in pieces:
-        unseen.look(Table("new", piece))
+        new = Table("new", piece)
+        unseen.look(new, made.transform(new))
     return unseen.notes()
 
 

@@ -12,6 +12,7 @@ from preceptor.data.encoding.numbers import Numbers, learn_numbers
 from preceptor.data.encoding.place import Place
 from preceptor.data.encoding.preprocessor import Feature, Preprocessor
 from preceptor.data.encoding.target import learn_target, target_notes, written_labels
+from preceptor.data.encoding.texts import ALL_COMPONENTS, COMPONENTS, is_text, learn_text
 from preceptor.data.encoding.truth import learn_truth
 from preceptor.data.tables.columns import missing_rows
 from preceptor.data.tables.table import TRUTH, ZONED, Table
@@ -34,7 +35,8 @@ def fit_preprocessor(
 ) -> Preprocessor:
     """Learns from the training rows of a table how its columns become features and what its target is.
 
-    A text column of more than 100 levels keeps its 50 most frequent ones, and the others share a feature. It is set
+    A text column of sentences becomes the main directions of its n-grams. Any other of more than 100 levels keeps its
+    50 most frequent ones, and the others share a feature. It is set
     aside, as free text or an identifier, where its levels are more than half the training rows that have one, or none
     is frequent; whether it is missing is kept. Text and truth values as target are classes, and so are whole numbers
     of two values, or of at most 20 values with 20 training rows to a value on average; any other number is an amount.
@@ -60,11 +62,20 @@ def fit_preprocessor(
         notes = target_notes(table.column(target)[train], target, classes, mean, sd)
     columns: list[Feature] = []
     set_aside = []
-    for name, values in table.columns.items():
-        if name == target:
-            continue
+    beside = {name: values for name, values in table.columns.items() if name != target}
+    texts = [
+        name
+        for name, values in beside.items()
+        if values.dtype == object and name not in (aside or {}) and is_text(values[train])
+    ]
+    most = min(COMPONENTS, max(1, ALL_COMPONENTS // max(1, len(texts))))
+    for name, values in beside.items():
         how = number_levels, table.senses.get(name, ""), scaling, table.written.get(name, "")
-        found = (aside or {}).get(name) or _learn_column(Place(table.name), name, values, train, *how)
+        found = (
+            (aside or {}).get(name)
+            or (learn_text(name, values[train], most) if name in texts else None)
+            or _learn_column(Place(table.name), name, values, train, *how)
+        )
         if isinstance(found, str):
             set_aside.append((name, found))
         else:

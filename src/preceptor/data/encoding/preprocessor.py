@@ -17,6 +17,7 @@ from preceptor.data.encoding.target import (
     class_codes,
     missing_target,
 )
+from preceptor.data.encoding.texts import Directions, Text
 from preceptor.data.encoding.truth import Truth
 from preceptor.data.encoding.unseen import Unseen
 from preceptor.data.saved import is_rising, rebuilt, wrong
@@ -31,8 +32,8 @@ from preceptor.words import amount, closest, counted, listing
 
 CHUNK_ELEMENTS = 1 << 19  # 2 MiB of float32, about the second-level cache of one core
 
-Feature: TypeAlias = Numbers | Truth | Categories | Pair | Codes | Dates
-KINDS: dict[str, Any] = {each.kind: each for each in (Numbers, Truth, Categories, Pair, Codes, Dates)}
+Feature: TypeAlias = Numbers | Truth | Categories | Pair | Codes | Dates | Text
+KINDS: dict[str, Any] = {each.kind: each for each in (Numbers, Truth, Categories, Pair, Codes, Dates, Text)}
 
 
 @dataclass(frozen=True)
@@ -161,16 +162,33 @@ class Preprocessor:
             found[self.target] = TEXT if isinstance((self.classes or (0,))[0], str) else self.target_written
         return {name: written for name, written in found.items() if written}
 
-    def pieces(self, table: Table | LongTable) -> Iterator[tuple[Table, np.ndarray]]:
-        """The rows of a table, some at a time, and their features. Raises: DataError as transform."""
+    def pieces(
+        self, table: Table | LongTable, unseen: Unseen | None = None
+    ) -> Iterator[tuple[Table, np.ndarray]]:
+        """The rows of a table, some at a time, and their features.
+
+        Args:
+            unseen: looks at each.
+        Raises: DataError as transform.
+        """
         start = 0
         for piece in pieces_of(table):
-            yield piece, self.transform(piece, np.arange(start, start + piece.rows))
+            x = self.transform(piece, np.arange(start, start + piece.rows))
+            if unseen is not None:
+                unseen.look(piece, x)
+            yield piece, x
             start += piece.rows
 
     def unseen(self) -> Unseen:
         """A counter of what pieces of a table hold and training never saw."""
-        return Unseen(self.columns)
+        return Unseen(self.columns, self._text_places())
+
+    def _text_places(self) -> dict[str, slice]:
+        """Where, among the features, the components of each column of text lie."""
+        found = {column.name: (start, column.components) for start, column in self._placed() if isinstance(column, Text)}
+        if self.mixing is not None:
+            found = {name: (int(np.searchsorted(self.other_places, at)), count) for name, (at, count) in found.items()}
+        return {name: slice(start, start + count) for name, (start, count) in found.items()}
 
     def transform(self, table: Table, numbers: np.ndarray | None = None) -> np.ndarray:
         """The features of every row. Columns that were not trained on are ignored.
@@ -288,6 +306,7 @@ class Preprocessor:
         calm = [c for c in plain if not c.bend]
         heavy = [c for c in plain if c.bend]
         dates = [c for c in self.columns if isinstance(c, Dates)]
+        texts = [(c, c.learned) for c in self.columns if isinstance(c, Text) and c.learned is not None]
         if calm:
             how = SCALINGS[self.scaling]
             found.append(f"Numbers, {how} ({len(calm):,}): {listing(c.name for c in calm)}.")
@@ -312,6 +331,12 @@ class Preprocessor:
         if dates:
             each = listing(f"{c.name} ({', '.join(('day', *c.cycles))})" for c in dates)
             found.append(f"Dates, as numbers and places in their cycles ({len(dates):,}): {each}.")
+        if texts:
+            each = listing(
+                f"{c.name} ({c.texts:,} texts, {len(learned.ngrams):,} n-grams, {counted(c.components, 'number')})"
+                for c, learned in texts
+            )
+            found.append(f"Text, the main directions of its word and character n-grams ({len(texts):,}): {each}.")
         gaps = [c.numbers[flag] for c in (*plain, *blocks) for flag in c.flags]
         gaps += [c.name for c in dates if c.missing]
         if gaps:
@@ -334,13 +359,18 @@ class Preprocessor:
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but `arrays` as JSON types. Inverse: from_dict."""
-        kept = asdict(replace(self, mixing=None)) | {"degree": 1 if self.mixing is None else self.mixing.degree}
+        degree = 1 if self.mixing is None else self.mixing.degree
+        kept = asdict(replace(self, columns=(), mixing=None)) | {"degree": degree}
         del kept["mixing"]
-        return kept | {"columns": [{"form": column.kind} | asdict(column) for column in self.columns]}
+        return kept | {"columns": [_saved_column(column) for column in self.columns]}
 
     def arrays(self) -> dict[str, np.ndarray]:
-        """What is not in to_dict: the numbers of `mixing`, by name."""
-        return {} if self.mixing is None else self.mixing.arrays()
+        """What is not in to_dict: the numbers of `mixing` and of columns of text, by name."""
+        found = {} if self.mixing is None else self.mixing.arrays()
+        for number, column in enumerate(self.columns, 1):
+            if isinstance(column, Text) and column.learned is not None:
+                found |= {f"text/{number}/{name}": values for name, values in column.learned.arrays().items()}
+        return found
 
     @classmethod
     def from_dict(cls, saved: Any, arrays: Mapping[str, np.ndarray] | None = None) -> "Preprocessor":
@@ -351,7 +381,11 @@ class Preprocessor:
         where = "preprocessor"
         if not isinstance(saved, dict) or not isinstance(saved.get("columns"), list):
             raise wrong(where, "it has no list of columns, which is required")
-        columns = tuple(_column(each, f"{where}: column {number}") for number, each in enumerate(saved["columns"], 1))
+        arrays = dict(arrays or {})
+        columns = tuple(
+            _column(each, _taken(arrays, f"text/{number}/"), f"{where}: column {number}")
+            for number, each in enumerate(saved["columns"], 1)
+        )
         rest = {name: value for name, value in saved.items() if name not in ("columns", "degree")}
         if "mixing" in rest:
             raise wrong(where, "it has 'mixing', which is not known")
@@ -361,7 +395,7 @@ class Preprocessor:
             if type(degree) is not int:
                 raise wrong(where, "degree is not a whole number, which is required")
             try:
-                made = replace(made, mixing=Mixing.from_arrays(degree, arrays or {}))
+                made = replace(made, mixing=Mixing.from_arrays(degree, arrays))
             except TypeError as error:
                 raise wrong(where, str(error)) from None
         for fault in made.faults():
@@ -400,12 +434,35 @@ class Preprocessor:
             yield "target_sd is not above 0, which is required"
 
 
-def _column(saved: Any, where: str) -> Feature:
-    """A column that to_dict saved. Raises: DataError as from_dict."""
+def _saved_column(column: Feature) -> dict[str, Any]:
+    """A column as JSON types."""
+    if not isinstance(column, Text):
+        return {"form": column.kind} | asdict(column)
+    kept = {"form": column.kind} | asdict(replace(column, learned=None))
+    del kept["learned"]
+    return kept
+
+
+def _taken(arrays: dict[str, np.ndarray], prefix: str) -> dict[str, np.ndarray]:
+    """Takes out the arrays whose names begin so, and gives them by the rest of their names."""
+    return {name.removeprefix(prefix): arrays.pop(name) for name in list(arrays) if name.startswith(prefix)}
+
+
+def _column(saved: Any, arrays: dict[str, np.ndarray], where: str) -> Feature:
+    """A column that to_dict and arrays saved. Raises: DataError as from_dict."""
     form = saved.get("form") if isinstance(saved, dict) else None
     if not isinstance(form, str) or form not in KINDS:
         raise wrong(where, f"its form is none of {', '.join(KINDS)}, of which one is required")
+    if "learned" in saved:
+        raise wrong(where, "it has 'learned', which is not known")
     made: Feature = rebuilt(KINDS[form], {name: value for name, value in saved.items() if name != "form"}, where)
+    if isinstance(made, Text) and arrays:
+        try:
+            made = replace(made, learned=Directions(**arrays))
+        except TypeError as error:
+            raise wrong(where, str(error)) from None
+    elif arrays:
+        raise wrong(where, f"it has the arrays {', '.join(arrays)}, which are not known of {form}")
     for fault in made.faults():
         raise wrong(where, fault)
     return made

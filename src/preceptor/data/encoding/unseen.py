@@ -1,16 +1,18 @@
-"""What a table to predict holds and training never saw: levels, and gaps where there were none."""
+"""What a table to predict holds and training never saw: levels, texts, and gaps where there were none."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
 from preceptor.data.encoding.dates import Dates
 from preceptor.data.encoding.levels import Categories, Codes, Pair, as_levels
 from preceptor.data.encoding.numbers import Numbers
+from preceptor.data.encoding.texts import Text
 from preceptor.data.encoding.truth import Truth
-from preceptor.data.tables.columns import missing_rows
+from preceptor.data.tables.columns import as_text, missing_rows
 from preceptor.data.tables.table import Table
+from preceptor.data.tables.tokens import is_missing
 from preceptor.words import bare, counted, nearest
 
 SHOWN = 5  # levels of a column that are named
@@ -24,17 +26,26 @@ class Unseen:
     of a known one: any other may have been among the rare ones of training.
     """
 
-    def __init__(self, columns: Sequence[Numbers | Truth | Categories | Pair | Codes | Dates]) -> None:
+    def __init__(
+        self, columns: Sequence[Numbers | Truth | Categories | Pair | Codes | Dates | Text], places: Mapping[str, slice]
+    ) -> None:
+        """`places`: where, among the features, the components of each column of sentences lie."""
         self.rows = 0
+        self.places = places
+        self.strange: Counter[str] = Counter()
         self.texts = [each for each in columns if isinstance(each, Categories | Pair | Codes) and each.levels]
         self.levels: dict[str, Counter[str]] = {each.name: Counter() for each in self.texts}
         self.more: Counter[str] = Counter()
         self.whole = [each for each in columns if _had_no_gap(each)]
         self.gaps: Counter[str] = Counter()
 
-    def look(self, table: Table) -> None:
-        """Takes in one piece of the table."""
+    def look(self, table: Table, x: np.ndarray) -> None:
+        """Takes in one piece of the table and its features."""
         self.rows += table.rows
+        for name, places in self.places.items():
+            nothing = np.flatnonzero(~x[:, places].any(axis=1))
+            values = as_text(table.columns[name])[nothing].tolist()
+            self.strange[name] += sum(text is not None and not is_missing(text) for text in values)
         for column in self.texts:
             values, known = as_levels(table.columns[column.name], column.levels).tolist(), {*column.levels, None}
             if set(values) <= known:
@@ -51,6 +62,12 @@ class Unseen:
     def notes(self) -> list[str]:
         """What was counted, a sentence for each column that has something of it."""
         found = [self._about(column) for column in self.texts if self.levels[column.name]]
+        found += [
+            f"Column {name!r} holds no word, nor part of one, that training knew in {count:,} of {self.rows:,} rows; "
+            "they count as an average text."
+            for name, count in self.strange.items()
+            if count
+        ]
         for name, count in self.gaps.items():
             if count:
                 found.append(
@@ -80,7 +97,7 @@ class Unseen:
         )
 
 
-def _had_no_gap(column: Numbers | Truth | Categories | Pair | Codes | Dates) -> bool:
+def _had_no_gap(column: Numbers | Truth | Categories | Pair | Codes | Dates | Text) -> bool:
     """Whether a plain column had a value in every training row."""
     if isinstance(column, Numbers):
         return column.width is None and not column.flags

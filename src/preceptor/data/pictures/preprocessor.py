@@ -97,15 +97,19 @@ class PicturePreprocessor:
         refuse_no_header(source, header)
         return read_pictures(source, shape=self.shape, classes=self.classes, labelled=False, skip_corrupt=None)
 
-    def pieces(self, pictures: Pictures) -> Iterator[tuple[Table, np.ndarray]]:
-        """The pictures, some at a time: a table of their files and classes, and what the network takes of them."""
+    def pieces(self, pictures: Pictures, unseen: Unseen | None = None) -> Iterator[tuple[Table, np.ndarray]]:
+        """The pictures, some at a time: a table of their files and classes, and what the network takes of them.
+
+        Args:
+            unseen: of tables; of pictures it sees nothing.
+        """
         for start, end in runs(pictures.rows, max(1, PIECE_BYTES // (4 * math.prod(self.shape)))):
             rows = np.arange(start, end)
             yield self._table(pictures, rows), prepared(pictures, rows, self.normalise)
 
     def unseen(self) -> Unseen:
         """A counter of what training never saw; of pictures nothing is counted."""
-        return Unseen(())
+        return Unseen((), {})
 
     def _table(self, pictures: Pictures, rows: np.ndarray) -> Table:
         names = [pictures.names[row] if pictures.names else str(row) for row in rows.tolist()]

@@ -83,7 +83,10 @@ print(hashlib.sha256(found[0].tobytes() + found[1].tobytes()).hexdigest())
 def test_bits_do_not_depend_on_threads():
     said = {
         subprocess.run(
-            [sys.executable, "-c", CODE], env=os.environ | {"OPENBLAS_NUM_THREADS": threads}, capture_output=True, check=True
+            [sys.executable, "-c", CODE],
+            env=os.environ | {"OPENBLAS_NUM_THREADS": threads},
+            capture_output=True,
+            check=True,
         ).stdout
         for threads in ("1", "2", "3")
     }

@@ -15,9 +15,9 @@ from preceptor.data.encoding.texts import is_text, learn_text, weighted
 from preceptor.errors import DataError
 
 # Words of which no two n-grams have the same number: only then is everything as in scikit-learn.
-NOUNS = "house garden river window street music letter doctor winter summer kitchen teacher orange engine".split()
-VERBS = "opens closes finds paints carries follows answers forgets remembers describes".split()
-HOW = "slowly quickly often never always gladly twice".split()
+NOUNS = ["house", "garden", "river", "window", "street", "music", "letter", "doctor", "winter", "summer", "kitchen"]
+VERBS = ["opens", "closes", "finds", "paints", "carries", "follows", "answers", "forgets", "remembers", "describes"]
+HOW = ["slowly", "quickly", "often", "never", "always", "gladly", "twice"]
 
 
 def sentences(rows, seed=0, words=3):
@@ -56,9 +56,9 @@ def test_tf_idf_is_scikit_learns():
     theirs = sklearns(TEXTS)
     learned = learn_text("t", TEXTS).learned
     assert len(learned.ngrams) == theirs.shape[1]
-    ours = weighted(TEXTS.tolist(), learned.ngrams, learned.weights)
     dense = np.zeros(theirs.shape)
-    dense[np.repeat(np.arange(300), np.diff(ours.starts)), ours.columns] = ours.values
+    for span, rows, which, weights in weighted(TEXTS.tolist(), learned.ngrams, learned.weights):
+        dense[span.start + rows, which] = weights
     # The n-grams have no names here: rows are compared by all their products, and columns by their sorted sums.
     np.testing.assert_allclose(dense @ dense.T, (theirs @ theirs.T).toarray(), atol=1e-5)
     np.testing.assert_allclose(np.sort(dense.sum(0)), np.sort(np.asarray(theirs.sum(0)).ravel()), rtol=1e-4)
@@ -69,7 +69,8 @@ def test_components_are_scikit_learns_but_for_their_sign():
     theirs = (theirs - theirs.mean(0)) / theirs.std(0)
     made = everything({"t": TEXTS})
     x = made.transform(Table("t", {"t": TEXTS}))
-    assert x.shape == (300, 37)  # one for each eight rows
+    assert x.shape == (300, 37 + 4)  # one for each eight rows, and four of how it looks
+    x = x[:, :37]
     agreement = np.abs(np.sum(x[:, :5] * theirs, axis=0)) / 300
     assert (agreement > 0.995).all()
     np.testing.assert_allclose(x.mean(0), 0, atol=1e-4)
@@ -104,10 +105,11 @@ def test_what_it_says():
     made = everything({"x": np.arange(300.0), "t": TEXTS})
     said = made.lines()[1]
     assert said == (
-        "Text, the main directions of its word and character n-grams (1): "
-        f"t (300 texts, {len(made.columns[1].learned.ngrams):,} n-grams, 37 numbers)."
+        "Text, by the main directions of its n-grams and by how it looks (1): "
+        f"t (300 texts, {len(made.columns[1].learned.ngrams):,} n-grams, 41 numbers)."
     )
     assert made.feature_names[:3] == ("x", "t component 1", "t component 2")
+    assert made.feature_names[-4:] == ("t characters", "t digits", "t capitals", "t signs")
     assert made.plain_numbers == (0,)
 
 
@@ -125,8 +127,9 @@ def test_gaps_and_strange_texts_are_the_mean():
     new = Table("new", {"t": text(None, "", "zzz qqq xxx", "12 34", TEXTS[3], " \n")})
     x = made.transform(new)
     assert (x[:, -1] == [1, 1, 0, 0, 0, 1]).all()
-    assert (x[[0, 1, 2, 3, 5], :-1] == 0).all()
-    assert (x[4, :-1] != 0).all()
+    assert (x[[0, 1, 2, 3, 5], :33] == 0).all()
+    assert (x[0] == [0] * 37 + [1]).all()
+    assert (x[4, :33] != 0).all()
     np.testing.assert_array_equal(made.transform(new.select(np.array([4])))[0], x[4])
     unseen = made.unseen()
     unseen.look(new, x)
@@ -146,6 +149,22 @@ def test_without_gaps_in_training_a_gap_is_said():
     ]
 
 
+def test_looks_are_counted():
+    column = TEXTS.copy()
+    column[:150] = [f"{each} {'AB' * (row % 5)} {row} !?" for row, each in enumerate(column[:150])]
+    made = everything({"t": column})
+    few = ["Go NOW: win 100!", "ÄÖÜ äöü ٣", "你好。"]
+    counts = np.array([[16, 3, 4, 2], [9, 1, 3, 0], [3, 0, 0, 1]])
+    all_counts = [[len(t), *(sum(map(f, t)) for f in (str.isdigit, str.isupper))] for t in column.tolist()]
+    x = made.transform(Table("new", {"t": text(*few)}))
+    mean, sd = np.log1p(all_counts).mean(0), np.log1p(all_counts).std(0)
+    np.testing.assert_allclose(x[:, 37:40], (np.log1p(counts[:, :3]) - mean) / sd, rtol=1e-5, atol=1e-6)
+    signs = np.array([sum(not c.isalnum() and not c.isspace() for c in t) for t in column.tolist()])
+    expected = (np.log1p(counts[:, 3]) - np.log1p(signs).mean()) / np.log1p(signs).std()
+    np.testing.assert_allclose(x[:, 40], expected, rtol=1e-5)
+    assert (everything({"t": TEXTS}).transform(Table("new", {"t": text(*few)}))[:, 38:] == 0).all()  # all without
+
+
 def test_all_alike_are_set_aside():
     alike = text(*["one text that is the same in each and every row"] * 50)
     made = everything({"x": np.arange(50.0), "t": alike})
@@ -158,7 +177,7 @@ def test_all_alike_are_set_aside():
 
 def test_other_types_are_read_as_text():
     made = everything({"t": TEXTS})
-    assert made.transform(Table("new", {"t": np.array([1.0, np.nan])})).tolist() == [[0] * 37] * 2
+    assert made.transform(Table("new", {"t": np.array([1.0, np.nan])}))[:, :37].tolist() == [[0] * 37] * 2
     assert np.isfinite(made.transform(read({"t": ["2024-01-01", "2024-01-02"]}))).all()
     with pytest.raises(DataError, match="a block of 2 numbers per row; one value per row is needed"):
         made.transform(Table("new", {"t": np.eye(2)}))
@@ -187,7 +206,7 @@ def test_what_is_learned_from_is_bounded(monkeypatch):
 def test_many_columns_share_their_components():
     columns = {f"t{place}": sentences(600, seed=place) for place in range(4)}
     made = everything(columns)
-    assert made.features == 4 * 48
+    assert made.features == 4 * (48 + 4)
 
 
 def test_saved_and_back():
@@ -227,6 +246,8 @@ def test_saved_and_back():
         ),
         (lambda saved, arrays: arrays.update({"text/2/shift": np.zeros(2)}), "array"),
         (lambda saved, arrays: saved["columns"][0].update(learned=None), "'learned', which is not known"),
+        (lambda saved, arrays: saved["columns"][0].update(sd=[1.0, 1.0, -1.0, 1.0]), "sd at least 0, as is required"),
+        (lambda saved, arrays: saved["columns"][0].update(mean=[1.0]), "mean and sd are not 4 numbers each"),
         (lambda saved, arrays: saved["columns"][0].update(texts=0), "it has no text; at least one is required"),
         (
             lambda saved, arrays: saved["columns"].__setitem__(0, {"form": "truth", "name": "t", "mean": 0.5}),

@@ -162,9 +162,7 @@ class Preprocessor:
             found[self.target] = TEXT if isinstance((self.classes or (0,))[0], str) else self.target_written
         return {name: written for name, written in found.items() if written}
 
-    def pieces(
-        self, table: Table | LongTable, unseen: Unseen | None = None
-    ) -> Iterator[tuple[Table, np.ndarray]]:
+    def pieces(self, table: Table | LongTable, unseen: Unseen | None = None) -> Iterator[tuple[Table, np.ndarray]]:
         """The rows of a table, some at a time, and their features.
 
         Args:
@@ -185,7 +183,9 @@ class Preprocessor:
 
     def _text_places(self) -> dict[str, slice]:
         """Where, among the features, the components of each column of text lie."""
-        found = {column.name: (start, column.components) for start, column in self._placed() if isinstance(column, Text)}
+        found = {
+            column.name: (start, column.components) for start, column in self._placed() if isinstance(column, Text)
+        }
         if self.mixing is not None:
             found = {name: (int(np.searchsorted(self.other_places, at)), count) for name, (at, count) in found.items()}
         return {name: slice(start, start + count) for name, (start, count) in found.items()}
@@ -333,10 +333,10 @@ class Preprocessor:
             found.append(f"Dates, as numbers and places in their cycles ({len(dates):,}): {each}.")
         if texts:
             each = listing(
-                f"{c.name} ({c.texts:,} texts, {len(learned.ngrams):,} n-grams, {counted(c.components, 'number')})"
+                f"{c.name} ({c.texts:,} texts, {len(learned.ngrams):,} n-grams, {c.features:,} numbers)"
                 for c, learned in texts
             )
-            found.append(f"Text, the main directions of its word and character n-grams ({len(texts):,}): {each}.")
+            found.append(f"Text, by the main directions of its n-grams and by how it looks ({len(texts):,}): {each}.")
         gaps = [c.numbers[flag] for c in (*plain, *blocks) for flag in c.flags]
         gaps += [c.name for c in dates if c.missing]
         if gaps:

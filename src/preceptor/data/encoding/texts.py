@@ -1,4 +1,4 @@
-"""Columns of sentences: n-grams weighted by how much they tell, and their main directions as numbers."""
+"""Columns of sentences: the main directions of their n-grams, weighted by how much they tell, and how they look."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from typing import ClassVar
 import numpy as np
 
 from preceptor.data.encoding.levels import MOST_LEVELS
-from preceptor.data.encoding.ngrams import BUCKETS, LONGEST_TEXT, ngrams
+from preceptor.data.encoding.ngrams import BUCKETS, LONGEST_TEXT, LOOKS, looks, ngrams
 from preceptor.data.encoding.place import Place, wrong_width
 from preceptor.data.encoding.spectrum import Sparse, main_directions
 from preceptor.data.tables.columns import as_text
@@ -21,7 +21,7 @@ UNSPACED = (  # scripts that put no space between words
     (0x20000, 0x3FFFF),
 )  # fmt: skip
 LETTERS_OF_A_WORD = 2  # of such a script, about
-MOST_NGRAMS, ROWS_OF_AN_NGRAM = 20_000, 2  # the most frequent, each in so many training rows
+MOST_NGRAMS, ROWS_OF_AN_NGRAM = 8_000, 2  # the most frequent, each in so many training rows
 COMPONENTS, ALL_COMPONENTS = 64, 192  # numbers that a text becomes; of all text columns of a table together
 ROWS_OF_A_COMPONENT = 8  # training rows for each
 LEARNED_CHARACTERS = 1 << 22  # of the training rows, evenly spaced: about 300 MiB while it lasts
@@ -29,7 +29,7 @@ LEARNED_CHARACTERS = 1 << 22  # of the training rows, evenly spaced: about 300 M
 
 @dataclass(frozen=True, eq=False)
 class Directions:
-    """What was learned of a column of text. With 20,000 n-grams and 64 components 5.1 MiB.
+    """What was learned of a column of text. With 8,000 n-grams and 64 components 2.1 MB.
 
     Args:
         ngrams: the numbers of the n-grams that count, rising. Shapes: (n-gram,), int32.
@@ -50,16 +50,20 @@ class Directions:
 
 @dataclass(frozen=True, eq=False)
 class Text:
-    """A column of sentences. Missing, or without any n-gram that training knew: 0 in all components, the mean.
+    """A column of sentences: components of its n-grams, and how many LOOKS each has.
+
+    Missing is 0 in all of these, the mean, and a text without any n-gram that training knew in its components.
 
     Formula: tf-idf, (1 + ln of how often) times the weight of each n-gram, by the length of all of a text together,
-        times the matrix; less its mean and divided by its standard deviation in the training rows.
+        times the matrix; and ln(1 + count) of each of LOOKS. All less their means and divided by their standard
+        deviations in the training rows.
     Source: Salton and Buckley 1988; Deerwester et al. 1990 (latent semantic analysis).
 
     Args:
         name: column of the table.
         texts: training rows that have one.
         missing: whether missing gets a feature, because the training rows have it.
+        mean, sd: of each of LOOKS in the training rows that have a text; sd 0: always 0.
         learned: None only until its arrays are read.
     """
 
@@ -67,6 +71,8 @@ class Text:
     name: str
     texts: int
     missing: bool
+    mean: tuple[float, ...]
+    sd: tuple[float, ...]
     learned: Directions | None = None
 
     def __eq__(self, other: object) -> bool:
@@ -77,7 +83,8 @@ class Text:
 
     def _content(self) -> tuple[object, ...]:
         arrays = {} if self.learned is None else self.learned.arrays()
-        return (self.name, self.texts, self.missing, *((each.shape, each.tobytes()) for each in arrays.values()))
+        plain = self.name, self.texts, self.missing, self.mean, self.sd
+        return (*plain, *((each.shape, each.tobytes()) for each in arrays.values()))
 
     @property
     def components(self) -> int:
@@ -88,17 +95,20 @@ class Text:
     def names(self) -> tuple[str, ...]:
         """The names of the features."""
         components = (f"{self.name} component {number}" for number in range(1, self.components + 1))
-        return (*components, *([f"{self.name} is missing"] * self.missing))
+        seen = (f"{self.name} {look}" for look in LOOKS)
+        return (*components, *seen, *([f"{self.name} is missing"] * self.missing))
 
     @property
     def features(self) -> int:
         """The number of features."""
-        return self.components + self.missing
+        return self.components + len(LOOKS) + self.missing
 
     def faults(self) -> Iterator[str]:
         """Why the fields contradict each other, where they do."""
         if self.texts < 1:
             yield "it has no text; at least one is required"
+        if len(self.mean) != len(LOOKS) or len(self.sd) != len(LOOKS) or min(self.sd, default=0) < 0:
+            yield f"mean and sd are not {len(LOOKS)} numbers each, sd at least 0, as is required"
         if self.learned is None:
             yield "its arrays are missing, which are required"
             return
@@ -125,29 +135,36 @@ class Text:
     def fill(self, out: np.ndarray, values: np.ndarray) -> None:
         """Writes the features of prepared rows into zeros. Shapes: out (row, feature); values (row,)."""
         assert self.learned is not None
-        texts = values.tolist()
-        seen = weighted(texts, self.learned.ngrams, self.learned.weights)
-        known = np.diff(seen.starts) > 0
-        out[known, : self.components] = (seen @ self.learned.matrix)[known] - self.learned.shift
+        texts = [None if text is None or is_missing(text) else text for text in values.tolist()]
+        for span, rows, which, weights in weighted(texts, self.learned.ngrams, self.learned.weights):
+            seen = Sparse.of(rows, which, weights, span.stop - span.start, len(self.learned.ngrams))
+            made = seen @ self.learned.matrix - self.learned.shift
+            out[span, : self.components] = np.where(np.diff(seen.starts)[:, None] > 0, made, 0)
+        gaps = np.array([text is None for text in texts], bool)
+        sd = np.array(self.sd)
+        scaled = (looks(texts) - self.mean) * np.divide(1, sd, out=np.zeros_like(sd), where=sd > 0)
+        out[:, self.components : self.components + len(LOOKS)] = np.where(gaps[:, None], 0, scaled)
         if self.missing:
-            out[:, -1] = [text is None or is_missing(text) for text in texts]
+            out[:, -1] = gaps
 
 
-def weighted(texts: Sequence[str | None], known: np.ndarray, weights: np.ndarray) -> Sparse:
-    """The n-grams of texts, as many as are known, weighted, each row of length 1. Shapes: known, weights (n-gram,)."""
+def weighted(
+    texts: Sequence[str | None], known: np.ndarray, weights: np.ndarray
+) -> Iterator[tuple[slice, np.ndarray, np.ndarray, np.ndarray]]:
+    """The n-grams of texts, as many as are known, weighted, each row of length 1; batch by batch.
+
+    Shapes: known, weights (n-gram,) -> the batch's rows; (entry,) each: row from the first of these, place among the
+        known, weight.
+    """
     place = np.full(BUCKETS, -1, np.int32)
     place[known] = np.arange(len(known))
-    found = []
-    for rows, codes in ngrams(texts):
+    for span, rows, codes in ngrams(texts):
         is_known = place[codes] >= 0
         pairs, times = np.unique(rows[is_known] * len(known) + place[codes[is_known]], return_counts=True)
         rows, which = np.divmod(pairs, len(known))
         values = (1 + np.log(times)) * weights[which]
-        first = int(rows[0]) if len(rows) else 0
-        lengths = np.sqrt(np.bincount(rows - first, values * values))
-        found.append((rows.astype(np.int32), which.astype(np.int32), (values / lengths[rows - first]).astype("f4")))
-    parts = [np.concatenate(each) for each in zip(*found, strict=True)] if found else [np.zeros(0)] * 3
-    return Sparse.of(*parts, len(texts), len(known))
+        lengths = np.sqrt(np.bincount(rows, values * values))
+        yield span, rows.astype(np.int32), which.astype(np.int32), (values / lengths[rows]).astype(np.float32)
 
 
 def is_text(values: np.ndarray) -> bool:
@@ -187,16 +204,20 @@ def learn_text(name: str, values: np.ndarray, most: int = COMPONENTS) -> Text | 
     """
     present = [text for text in values.tolist() if text is not None]
     some = _some(present)
-    rows_with = np.zeros(BUCKETS, np.int32)
-    for rows, codes in ngrams(some):
-        rows_with += np.bincount(np.unique(rows * BUCKETS + codes) % BUCKETS, minlength=BUCKETS).astype(np.int32)
+    rows_with = np.zeros(BUCKETS, np.int64)
+    for _, rows, codes in ngrams(some):
+        pairs = np.sort(rows * BUCKETS + codes)
+        pairs = pairs[np.append(True, pairs[1:] > pairs[:-1])] if len(pairs) else pairs
+        rows_with += np.bincount(pairs % BUCKETS, minlength=BUCKETS)
     enough = np.flatnonzero(rows_with >= ROWS_OF_AN_NGRAM)
     known = np.sort(enough[np.argsort(-rows_with[enough], kind="stable")[:MOST_NGRAMS]]).astype(np.int32)
     count = min(most, max(1, len(some) // ROWS_OF_A_COMPONENT))
     if not len(known):
         return None
     weights = (np.log((1 + len(some)) / (1 + rows_with[known])) + 1).astype(np.float32)
-    seen = weighted(some, known, weights)
+    parts = [(span.start + rows, which, values) for span, rows, which, values in weighted(some, known, weights)]
+    rows, which, entries = (np.concatenate(each) for each in zip(*parts, strict=True))
+    seen = Sparse.of(rows, which, entries, len(some), len(known))
     _, vectors = main_directions(seen, count)
     made = (seen @ vectors)[np.diff(seen.starts) > 0].astype(np.float64)
     spread = made.std(axis=0)
@@ -205,7 +226,11 @@ def learn_text(name: str, values: np.ndarray, most: int = COMPONENTS) -> Text | 
         return None
     matrix = (vectors[:, kept] / spread[kept]).astype(np.float32)
     shift = (made.mean(axis=0)[kept] / spread[kept]).astype(np.float32)
-    return Text(name, len(present), len(present) < len(values), Directions(known, weights, matrix, shift))
+    seen_looks = looks(some)
+    mean, sd = seen_looks.mean(axis=0), np.where(np.ptp(seen_looks, axis=0) > 0, seen_looks.std(axis=0), 0)
+    missing = len(present) < len(values)
+    learned = Directions(known, weights, matrix, shift)
+    return Text(name, len(present), missing, tuple(mean.tolist()), tuple(sd.tolist()), learned)
 
 
 def _some(texts: list[str]) -> list[str]:

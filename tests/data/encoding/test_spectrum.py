@@ -13,14 +13,14 @@ from sklearn.decomposition import TruncatedSVD
 from preceptor.data.encoding.spectrum import Sparse, eigen, main_directions
 
 
-def drawn(rows=300, columns=120, seed=0):
-    """A sparse matrix with falling singular values, by SciPy and ours."""
+def drawn(seed=0):
+    """A sparse matrix of twelve blocks, each half as large as the one before, by SciPy and ours."""
     rng = np.random.default_rng(seed)
-    low = rng.normal(size=(rows, 12)) * 2.0 ** -np.arange(12) @ rng.normal(size=(12, columns))
-    dense = np.where(rng.random((rows, columns)) < 0.2, low, 0)
-    found = scipy.sparse.csr_matrix(dense.astype(np.float32))
+    blocks = [2.0**-block * (1 + 0.01 * rng.normal(size=(25, 10))) for block in range(12)]
+    mixed = scipy.sparse.block_diag(blocks).tocsr()[rng.permutation(300)][:, rng.permutation(120)]
+    found = scipy.sparse.csr_matrix(mixed.astype(np.float32))
     row, column = found.nonzero()
-    return found, Sparse.of(row, column.astype(np.int32), found.data, rows, columns)
+    return found, Sparse.of(row, column.astype(np.int32), np.asarray(found[row, column]).ravel(), 300, 120)
 
 
 @pytest.mark.parametrize("size", [1, 2, 3, 10, 41])
@@ -52,11 +52,9 @@ def test_directions_are_scikit_learns():
     theirs, ours = drawn()
     exact = TruncatedSVD(8, algorithm="arpack", tol=1e-10).fit(theirs.astype(np.float64))
     values, vectors = main_directions(ours, 8)
-    np.testing.assert_allclose(values, exact.singular_values_, rtol=2e-3)  # the rest of the spectrum hardly falls
-    np.testing.assert_allclose(values[:4], exact.singular_values_[:4], rtol=1e-5)
+    np.testing.assert_allclose(values, exact.singular_values_, rtol=1e-4)
     agreement = np.abs(np.sum(vectors * exact.components_.T, axis=0))
-    assert (agreement[:4] > 0.9999).all()
-    assert (agreement > 0.9).all()
+    assert (agreement > 0.9999).all()
     assert (vectors[np.abs(vectors).argmax(axis=0), range(8)] > 0).all()
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 SPARE = 10  # directions more than are wanted, and ROUNDS of refining: Halko et al. 2011, sections 4.2 and 4.5
-ROUNDS = 4
+ROUNDS = 2
 SWEEPS = 30  # of Jacobi's method at most; 6 to 10 are needed
 EXACT = 1e-14  # of the largest entry: no entry beside the diagonal is larger at the end
 SAME = 1e-12  # of the largest eigenvalue: what is smaller is rounding

@@ -15,7 +15,7 @@ from preceptor.data.tables.columns import as_text
 from preceptor.data.tables.tokens import is_missing
 
 WORDS = 6.0  # words of letters a text has on average where the column is read as text: see docs/recipe.md
-JUDGED = 10_000  # rows, evenly spaced, by which this is judged
+JUDGED, BEGINNING = 2_000, 1_000  # rows, evenly spaced, and characters of each, by which this is judged
 UNSPACED = (  # scripts that put no space between words
     (0x0E00, 0x0EFF), (0x1000, 0x109F), (0x1780, 0x17FF), (0x3040, 0x30FF), (0x3400, 0x9FFF), (0xF900, 0xFAFF),
     (0x20000, 0x3FFFF),
@@ -24,7 +24,7 @@ LETTERS_OF_A_WORD = 2  # of such a script, about
 MOST_NGRAMS, ROWS_OF_AN_NGRAM = 8_000, 2  # the most frequent, each in so many training rows
 COMPONENTS, ALL_COMPONENTS = 64, 192  # numbers that a text becomes; of all text columns of a table together
 ROWS_OF_A_COMPONENT = 8  # training rows for each
-LEARNED_CHARACTERS = 1 << 22  # of the training rows, evenly spaced: about 300 MiB while it lasts
+LEARNED_CHARACTERS = 1 << 21  # of the training rows, evenly spaced: about 250 MiB while it lasts
 
 
 @dataclass(frozen=True, eq=False)
@@ -184,7 +184,7 @@ def is_text(values: np.ndarray) -> bool:
 
 
 def _words(text: str) -> float:
-    text = text[:LONGEST_TEXT]
+    text = text[:BEGINNING]
     words = [word for word in text.split() if not any(map(str.isdigit, word)) and any(map(str.isalpha, word))]
     if text.isascii():
         return len(words)

@@ -9,7 +9,7 @@ import numpy as np
 
 from preceptor.data.encoding.place import Place, not_finite, wrong_width
 from preceptor.data.saved import LONGEST, is_rising
-from preceptor.data.tables.fields import NUMBER_FORMS, read_written
+from preceptor.data.tables.fields import WRITTEN_NUMBERS, read_written
 from preceptor.errors import DataError
 
 HEAVY_TAIL = 8.0  # standard deviations from the mean to the farthest training row; a normal column reaches 5 or 6
@@ -34,7 +34,7 @@ class Numbers:
             With a bend: the median, and what the standard deviation of a normal column of these quartiles would be.
         flags: which of the numbers were missing somewhere in the training rows: each gets a 0/1 feature.
         bend: limit of what comes out; 0 for none.
-        written: how they were written, of NUMBER_FORMS; "" where that is open, or where they were no text.
+        written: how they were written, of WRITTEN_NUMBERS; "" where that is open, or where they were no text.
     """
 
     kind: ClassVar[str] = "numbers"
@@ -62,8 +62,8 @@ class Numbers:
             yield "sd or bend is below 0; at least 0 is required"
         if not is_rising(self.flags) or (self.flags and not 0 <= self.flags[0] <= self.flags[-1] < count):
             yield f"flags are not places of its {count:,} numbers, each once and in order"
-        if self.written and (self.written not in NUMBER_FORMS or self.width is not None):
-            yield f"written is none of {', '.join(NUMBER_FORMS)}, of which one is required of a plain column"
+        if self.written and (self.written not in WRITTEN_NUMBERS or self.width is not None):
+            yield f"written is none of {', '.join(WRITTEN_NUMBERS)}, of which one is required of a plain column"
 
     @cached_property
     def numbers(self) -> tuple[str, ...]:

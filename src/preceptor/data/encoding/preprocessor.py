@@ -22,7 +22,7 @@ from preceptor.data.encoding.truth import Truth
 from preceptor.data.encoding.unseen import Unseen
 from preceptor.data.saved import is_rising, rebuilt, wrong
 from preceptor.data.tables.columns import missing_rows
-from preceptor.data.tables.fields import NUMBER_FORMS
+from preceptor.data.tables.fields import WRITTEN_NUMBERS
 from preceptor.data.tables.given import BLOCK, apart, is_one_block, is_without_names, names_place
 from preceptor.data.tables.long_table import LongTable, pieces_of
 from preceptor.data.tables.read import open_table
@@ -426,8 +426,8 @@ class Preprocessor:
                 yield "classes are not at least two of one kind, in order and each once"
         if self.labels and len(set(self.labels)) != len(self.classes or ()):
             yield f"it has {len(set(self.labels)):,} labels; one for each class is required"
-        if self.target_written and (self.target_written not in NUMBER_FORMS or self.kind != "number"):
-            yield f"target_written is none of {', '.join(NUMBER_FORMS)}, of which one is required of a number"
+        if self.target_written and (self.target_written not in WRITTEN_NUMBERS or self.kind != "number"):
+            yield f"target_written is none of {', '.join(WRITTEN_NUMBERS)}, of which one is required of a number"
         if self.kind != "number" and (self.target_mean, self.target_sd) != (0, 1):
             yield "target_mean and target_sd are not 0 and 1, as they are required without a number"
         if self.target_sd <= 0:

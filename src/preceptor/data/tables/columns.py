@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from preceptor.data.tables.durations import DURATION
 from preceptor.data.tables.fields import EXACT, LONGEST, SPELLINGS, Said, truth_column
 from preceptor.data.tables.names import composed
 from preceptor.data.tables.table import ZONED, Column
@@ -24,7 +25,7 @@ def as_column(
 
     Whole numbers with missing values become float64 where it holds them all exactly, else text, and so do whole
     numbers beyond 64 bits; truth values with missing ones become 1, 0 and NaN; dates become datetime64[s], those with
-    a zone in UTC. Text is composed (NFC).
+    a zone in UTC; durations become seconds. Text is composed (NFC).
 
     Shapes: values (row,) or (row, feature); missing as values.
 
@@ -66,6 +67,9 @@ def as_column(
     if kind == "M":
         gaps = np.isnat(values) if missing is None else missing
         return Column(np.where(gaps, np.datetime64("NaT"), values).astype("M8[s]"))
+    if kind == "m":
+        gaps = np.isnat(values) if missing is None else missing
+        return Column(np.where(gaps, np.nan, values / np.timedelta64(1, "s")), "", DURATION)
     if kind in "OUT":
         return _from_objects(where, name, values.astype(object), missing, said or Said())
     raise DataError(
@@ -146,6 +150,9 @@ def _from_objects(where: str, name: str, values: np.ndarray, missing: np.ndarray
         found = np.full(len(values), np.datetime64("NaT"), "M8[s]")
         found[~gaps] = [_in_utc(each) for each in present.tolist()]
         return Column(found, ZONED if zoned.pop() else "")
+    if all(issubclass(t, datetime.timedelta) for t in types):
+        seconds = (v.total_seconds() if not gap else np.nan for gap, v in zip(gaps, listed, strict=True))
+        return Column(np.fromiter(seconds, np.float64, len(listed)), "", DURATION)
     bad = next((row for row, v in enumerate(listed) if not gaps[row] and not isinstance(v, WRITTEN_AS_TEXT)), None)
     if bad is not None:
         raise DataError(

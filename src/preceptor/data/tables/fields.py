@@ -1,4 +1,4 @@
-"""What the text in the fields of a table stands for: missing values, truth values, numbers, dates."""
+"""What the text in the fields of a table stands for: missing values, truth values, numbers, durations, dates."""
 
 import re
 from collections.abc import Callable, Iterable, Mapping
@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.data.tables.dates import DATE_FORMS, FORMS, UNCLEAR, DateForm, date_forms, is_unclear, read_known
+from preceptor.data.tables.durations import DURATION, SECONDS, read_durations
 from preceptor.data.tables.names import composed
 from preceptor.data.tables.table import TEXT, TRUTH, ZONED, Column
 from preceptor.data.tables.tokens import CURRENCIES, MISSING_WORDS, NUMBER, SPACES, is_like_number
@@ -95,6 +96,7 @@ NUMBER_FORMS = {
     form.name: form for decimal in ".," for sign in (None, "%", *CURRENCIES) for form in [NumberForm(decimal, sign)]
 }
 PLAIN_NUMBERS = NumberForm(".").name
+WRITTEN_NUMBERS = (*NUMBER_FORMS, DURATION)  # the ways in which what becomes a number may be written
 
 
 def known_comma(known: Mapping[str, str]) -> bool | None:
@@ -111,7 +113,7 @@ class Evidence:
 
     Args:
         numbers, dates: the forms in which all words can be read; None while there was none.
-        truth: whether all are truth values.
+        truth, durations: whether all are truth values, or durations.
         largest: of the forms in which all numbers are written without a fraction, the largest of them.
         gaps: whether some field is missing.
         changes: what reading them in each form of numbers does.
@@ -120,6 +122,7 @@ class Evidence:
     numbers: list[NumberForm] | None = None
     dates: list[DateForm] | None = None
     truth: bool = True
+    durations: bool = True
     largest: dict[NumberForm, int] = field(default_factory=dict)
     gaps: bool = False
     changes: dict[NumberForm, list[str]] = field(default_factory=dict)
@@ -127,7 +130,7 @@ class Evidence:
     @property
     def is_text(self) -> bool:
         """Whether it is known to be nothing but text."""
-        return not (self.numbers is None or self.numbers or self.dates or self.truth)
+        return not (self.numbers is None or self.numbers or self.dates or self.truth or self.durations)
 
     def add(self, words: list[str], gaps: bool) -> None:
         """Takes in the words of a piece, cleaned and sorted, none of them missing, and whether something is missing."""
@@ -143,6 +146,7 @@ class Evidence:
             self.changes[form] = list(dict.fromkeys([*self.changes.get(form, []), *form.changes(bare)]))
             self._measure(form, bare, is_first)
         self.truth = self.truth and words[0].lower() in TRUTH_WORDS and {w.lower() for w in words} <= TRUTH_WORDS.keys()
+        self.durations = self.durations and bool(read_durations(words[:1])) and len(read_durations(words)) == len(words)
         self.dates = date_forms(words, FORMS if self.dates is None else self.dates)
 
     def _measure(self, form: NumberForm, bare: list[str], is_first: bool) -> None:
@@ -175,6 +179,9 @@ class Evidence:
             return lambda column: Column(_as_numbers(form, column, is_whole=is_whole and not self.gaps), "", written)
         if self.truth:
             return _as_truth
+        if self.durations:
+            said.add(SECONDS, name)
+            return lambda column: Column(read_written(DURATION, column)[0], "", DURATION)
         if self.dates and is_unclear(self.dates):
             said.add(UNCLEAR, name)
         elif self.dates:
@@ -186,10 +193,11 @@ class Evidence:
 def settle(name: str, column: np.ndarray, said: Said, *, decimal_comma: bool = False) -> Column:
     """A column of text as what it stands for.
 
-    Spaces around fields go, and MISSING_WORDS become missing. Where all other fields are numbers, truth values or
-    dates of one form, the column is of those; else it stays text. Whole columns of numbers may have thousands
-    separators, a decimal comma, percent or currency signs: `said` tells. Numbers with leading zeros (007) are text,
-    and so are whole numbers that no type holds exactly: beyond 2^53 where some are missing, beyond 2^63 where none is.
+    Spaces around fields go, and MISSING_WORDS become missing. Where all other fields are numbers, truth values,
+    durations (then seconds) or dates of one form, the column is of those; else it stays text. Whole columns of numbers
+    may have thousands separators, a decimal comma, percent or currency signs: `said` tells. Numbers with leading zeros
+    (007) are text, and so are whole numbers that no type holds exactly: beyond 2^53 where some are missing, beyond 2^63
+    where none is.
 
     Shapes: column (row,), objects: str or None.
 
@@ -210,7 +218,7 @@ def read_written(written: str, column: np.ndarray) -> tuple[np.ndarray, int | No
     Shapes: column (row,), objects: str or None -> (row,): of a date datetime64[s], else float64, 1 and 0 for TRUTH.
 
     Args:
-        written: of NUMBER_FORMS or DATE_FORMS, or TRUTH.
+        written: of WRITTEN_NUMBERS or DATE_FORMS, or TRUTH.
     """
     _, words = _words(column)
     present = sorted({word for word in words.values() if word is not None})
@@ -219,6 +227,8 @@ def read_written(written: str, column: np.ndarray) -> tuple[np.ndarray, int | No
         known = dict(read_known(DATE_FORMS[written], present))
     elif written in NUMBER_FORMS:
         known = dict(NUMBER_FORMS[written].read(present))
+    elif written == DURATION:
+        known = dict(read_durations(present))
     else:
         known = {word: TRUTH_WORDS[word.lower()] for word in present if word.lower() in TRUTH_WORDS}
     missing = np.datetime64("NaT", "s") if written in DATE_FORMS else np.nan

@@ -48,6 +48,24 @@ void pack_kernel_panel(const Convolution& c, const float* kernel, bool flipped, 
     }
 }
 
+bool has_small_groups(const Convolution& c) {
+    return c.groups > 1 && 4 * c.group_out() <= kernels().panel && c.group_in() <= 4;
+}
+
+bool is_spread(const Convolution& c) { return c.groups == c.channels_in && c.groups == c.channels_out; }
+
+void spread_groups(const Convolution& c, const float* from, int64_t places, float* to) {
+    const int64_t ins = c.group_in(), outs = c.group_out();
+    for (const float* end = from + places * c.channels_in; from < end; from += c.channels_in) {
+        for (int64_t in = 0; in < ins; ++in) {
+            for (int64_t group = 0; group < c.groups; ++group, to += outs) {
+                const float value = from[group * ins + in], four[] = {value, value, value, value};
+                for (int64_t out = 0; out < outs; out += 4) std::memcpy(to + out, four, sizeof four);
+            }
+        }
+    }
+}
+
 int64_t count_partials(const Convolution& c, int64_t tasks) {
     const int64_t fitting = partial_target / std::max<int64_t>(c.kernel_count(), 1);
     return std::clamp<int64_t>(fitting, 1, std::min(most_partials, tasks));
@@ -69,20 +87,19 @@ void add_partials(const float* partials, int64_t step, int64_t partial_count, fl
 
 WindowedProduct::WindowedProduct(const Convolution& convolution, Role role)
     : kernels_(kernels()),
-      c_(height_first(convolution)),
+      c_(height_first(role == Role::input ? gradient_as_forward(convolution) : convolution)),
       flipped_(role == Role::input),
-      for_kernel_(role == Role::kernel) {
-    if (flipped_) {
-        spacing_ = c_.stride;
-        c_ = gradient_as_forward(c_);
-    }
+      for_kernel_(role == Role::kernel),
+      // Measured: spread places that windows pass by cost more than is gained.
+      each_(has_small_groups(c_) && c_.group_in() * c_.stride[0] * c_.stride[1] * c_.stride[2] <= 8),
+      place_(each_ ? c_.group_in() * c_.channels_out : c_.channels_in) {
     if (c_.batch * c_.out_space() == 0) return;
     const auto padded_length = [&](size_t axis, int64_t outputs) {
         return (outputs - 1) * c_.stride[axis] + (c_.size[axis] - 1) * c_.dilation[axis] + 1;
     };
     // A task is several small images or some rows of a large one.
     padded_ = {padded_length(0, c_.out[0]), padded_length(1, c_.out[1]), padded_length(2, c_.out[2])};
-    const int64_t line = padded_[1] * padded_[2] * c_.channels_in, windows = c_.out[1] * c_.out[2];
+    const int64_t line = padded_[1] * padded_[2] * place_, windows = c_.out[1] * c_.out[2];
     const int64_t image = padded_[0] * line, row = std::max<int64_t>(c_.stride[0] * line, 1);
     if (for_kernel_) {
         rows_ = std::clamp<int64_t>(kernel_windows / windows, 1, c_.out[0]);
@@ -101,11 +118,12 @@ WindowedProduct::WindowedProduct(const Convolution& convolution, Role role)
     padded_image_ = padded_[0] * line;
     row_tasks_ = divide_up(c_.out[0], rows_);
     image_tasks_ = divide_up(c_.batch, images_);
-    panels_ = divide_up(c_.group_out(), kernels_.panel);
+    panels_ = each_ ? divide_up(c_.channels_out, kernels_.panel)
+                    : c_.groups * divide_up(c_.group_out(), kernels_.panel);
     if (for_kernel_) partials_ = count_partials(c_, image_tasks_ * row_tasks_);
 
     const auto offset = [&](int64_t i, int64_t j, int64_t k) {
-        return ((i * padded_[1] + j) * padded_[2] + k) * c_.channels_in;
+        return ((i * padded_[1] + j) * padded_[2] + k) * place_;
     };
     for (int64_t image = 0; image < images_; ++image) {
         for (int64_t i = 0; i < rows_; ++i) {
@@ -121,7 +139,9 @@ WindowedProduct::WindowedProduct(const Convolution& convolution, Role role)
         for (int64_t j = 0; j < c_.size[1]; ++j) {
             for (int64_t k = 0; k < c_.size[2]; ++k) {
                 const int64_t tap = offset(i * c_.dilation[0], j * c_.dilation[1], k * c_.dilation[2]);
-                for (int64_t channel = 0; channel < c_.group_in(); ++channel) entries_.push_back(tap + channel);
+                for (int64_t channel = 0; channel < c_.group_in(); ++channel) {
+                    entries_.push_back(tap + channel * (each_ ? c_.channels_out : 1));
+                }
             }
         }
     }
@@ -130,13 +150,13 @@ WindowedProduct::WindowedProduct(const Convolution& convolution, Role role)
 // What all threads share: the packed kernel, or the sums of its gradient but the first, which is the result itself.
 int64_t WindowedProduct::shared_count() const {
     if (for_kernel_) return (partials_ - 1) * round_up(c_.kernel_count(), 16);
-    return c_.groups * panels_ * c_.taps() * c_.group_in() * kernels_.panel;
+    return panels_ * c_.taps() * c_.group_in() * kernels_.panel;
 }
 
 // What each has of its own: padded images, and a packed panel of g.
 int64_t WindowedProduct::own_count() const {
     const auto windows = static_cast<int64_t>(windows_.size());
-    return round_up(images_ * padded_image_, 16) + (for_kernel_ ? windows * kernels_.panel : 0);
+    return round_up(images_ * padded_image_ + 3, 16) + (for_kernel_ ? windows * kernels_.panel : 0);
 }
 
 size_t WindowedProduct::scratch_bytes(int threads) const {
@@ -149,45 +169,44 @@ WindowedProduct::Task WindowedProduct::task(int64_t index) const {
     return {image, std::min(images_, c_.batch - image), row, std::min(rows_, c_.out[0] - row)};
 }
 
+// The first channel out of a panel, and how many it has.
+int64_t WindowedProduct::channel(int64_t panel) const {
+    if (each_) return panel * kernels_.panel;
+    const int64_t of_group = panels_ / c_.groups;
+    return panel / of_group * c_.group_out() + panel % of_group * kernels_.panel;
+}
+
+int64_t WindowedProduct::columns(int64_t panel) const {
+    const int64_t begin = channel(panel), end = each_ ? c_.channels_out : (begin / c_.group_out() + 1) * c_.group_out();
+    return std::min<int64_t>(kernels_.panel, end - begin);
+}
+
 // Brings the images of a task into the buffer, zeros around them.
 void WindowedProduct::fill_padded(const float* x, const Task& task, float* padded) const {
-    const int64_t channels = c_.channels_in;
     const int64_t needed = (task.rows - 1) * c_.stride[0] + (c_.size[0] - 1) * c_.dilation[0] + 1;
-    // Which input stands at place p of an axis: (p - before) / spacing, where that is whole and within.
-    const auto source = [&](size_t axis, int64_t place) {
-        const int64_t at = place - c_.before[axis];
-        return at >= 0 && at % spacing_[axis] == 0 && at / spacing_[axis] < c_.in[axis] ? at / spacing_[axis] : -1;
-    };
-    const int64_t line = padded_[2] * channels;
-    const int64_t first = std::min(std::max<int64_t>(c_.before[2], 0), padded_[2]);
-    const int64_t end = std::max(std::min(c_.before[2] + c_.in[2], padded_[2]), first);  // where spacing is 1
+    const int64_t line = padded_[2] * place_;
+    const int64_t first = std::clamp<int64_t>(c_.before[2], 0, padded_[2]);
+    const int64_t end = std::clamp(c_.before[2] + c_.in[2], first, padded_[2]);
     for (int64_t image = 0; image < task.images; ++image) {
-        const float* from = x + (task.image + image) * c_.in_space() * channels;
+        const float* from = x + (task.image + image) * c_.in_space() * c_.channels_in;
         float* to = padded + image * padded_image_;
         for (int64_t i = 0; i < needed; ++i) {
-            const int64_t in_i = source(0, task.row * c_.stride[0] + i);
+            const int64_t in_i = task.row * c_.stride[0] + i - c_.before[0];
             for (int64_t j = 0; j < padded_[1]; ++j, to += line) {
-                const int64_t in_j = source(1, j);
-                if (in_i < 0 || in_j < 0) {
+                const int64_t in_j = j - c_.before[1];
+                if (in_i < 0 || in_i >= c_.in[0] || in_j < 0 || in_j >= c_.in[1]) {
                     std::fill(to, to + line, 0.0f);
                     continue;
                 }
-                const float* row = from + (in_i * c_.in[1] + in_j) * c_.in[2] * channels;
-                if (spacing_[2] == 1) {
-                    std::fill(to, to + first * channels, 0.0f);
-                    std::copy(row + (first - c_.before[2]) * channels, row + (end - c_.before[2]) * channels,
-                              to + first * channels);
-                    std::fill(to + end * channels, to + line, 0.0f);
-                    continue;
+                const float* row = from + (in_i * c_.in[1] + in_j) * c_.in[2] * c_.channels_in;
+                std::fill(to, to + first * place_, 0.0f);
+                const float* const inside = row + (first - c_.before[2]) * c_.channels_in;
+                if (each_ && !is_spread(c_)) {
+                    spread_groups(c_, inside, end - first, to + first * place_);
+                } else {
+                    std::copy(inside, inside + (end - first) * place_, to + first * place_);
                 }
-                for (int64_t k = 0; k < padded_[2]; ++k) {
-                    const int64_t in_k = source(2, k);
-                    if (in_k < 0) {
-                        std::fill(to + k * channels, to + (k + 1) * channels, 0.0f);
-                    } else {
-                        std::copy(row + in_k * channels, row + (in_k + 1) * channels, to + k * channels);
-                    }
-                }
+                std::fill(to + end * place_, to + line, 0.0f);
             }
         }
     }
@@ -195,17 +214,29 @@ void WindowedProduct::fill_padded(const float* x, const Task& task, float* padde
 
 // Panels of the kernel, group by group.
 void WindowedProduct::pack_kernel(const float* kernel, int threads, float* packed) const {
-    const int64_t count = c_.groups * panels_, size = c_.taps() * c_.group_in() * kernels_.panel;
+    const int64_t ins = c_.group_in(), outs = c_.group_out(), taps = c_.taps(), panel = kernels_.panel;
+    const int64_t size = taps * ins * panel;
     if (c_.kernel_count() <= 1 << 17) threads = 1;
-    for_each_index(count, threads, [&](int64_t i, int) {
-        pack_kernel_panel(c_, kernel, flipped_, i / panels_, i % panels_ * kernels_.panel, packed + i * size);
+    for_each_index(panels_, threads, [&](int64_t i, int) {
+        const int64_t begin = channel(i);
+        float* to = packed + i * size;
+        if (!each_) return pack_kernel_panel(c_, kernel, flipped_, begin / outs, begin % outs, to);
+        if (!flipped_) return kernels_.pack(kernel + begin, c_.channels_out, 1, taps * ins, columns(i), to);
+        for (int64_t tap = taps - 1; tap >= 0; --tap) {
+            for (int64_t in = 0; in < ins; ++in, to += panel) {
+                for (int64_t j = 0; j < columns(i); ++j) {
+                    const int64_t out = begin + j;
+                    to[j] = kernel[(tap * outs + out % outs) * c_.channels_in + out / outs * ins + in];
+                }
+            }
+        }
     });
 }
 
 void WindowedProduct::run_windows(const Arguments& given, const float* packed, const Task& task, Range part,
                                   float* padded) const {
     fill_padded(given.first, task, padded);
-    const int64_t panel = kernels_.panel, ins = c_.group_in(), outs = c_.group_out(), depth = c_.taps() * ins;
+    const int64_t panel = kernels_.panel, depth = c_.taps() * c_.group_in();
     Strip strip{};
     strip.rows = task.images * task.rows * c_.out[1] * c_.out[2];
     strip.runs = 1;
@@ -215,15 +246,16 @@ void WindowedProduct::run_windows(const Arguments& given, const float* packed, c
     strip.b_step = panel;
     strip.c_step = c_.channels_out;
     strip.relu = given.relu;
+    const auto multiply = each_ ? kernels_.multiply_each : kernels_.multiply;
     float* to = given.result + (task.image * c_.out[0] + task.row) * c_.out[1] * c_.out[2] * c_.channels_out;
     for (int64_t index = part.begin; index < part.end; ++index) {
-        const int64_t group = index / panels_, column = index % panels_ * panel, channel = group * outs + column;
-        strip.columns = std::min(panel, outs - column);
-        strip.a = padded + group * ins;
+        const int64_t begin = channel(index);
+        strip.columns = columns(index);
+        strip.a = padded + (each_ ? begin : begin / c_.group_out() * c_.group_in());
         strip.b = packed + index * depth * panel;
-        strip.c = to + channel;
-        strip.bias = given.bias ? given.bias + channel : nullptr;
-        kernels_.multiply(strip);
+        strip.c = to + begin;
+        strip.bias = given.bias ? given.bias + begin : nullptr;
+        multiply(strip);
     }
 }
 
@@ -231,9 +263,9 @@ void WindowedProduct::run_windows(const Arguments& given, const float* packed, c
 void WindowedProduct::run_kernel(const Arguments& given, float* sum, bool accumulate, const Task& task,
                                  Range part, float* scratch) const {
     float* const padded = scratch;
-    float* const packed = scratch + round_up(images_ * padded_image_, 16);
+    float* const packed = scratch + round_up(images_ * padded_image_ + 3, 16);
     fill_padded(given.first, task, padded);
-    const int64_t panel = kernels_.panel, ins = c_.group_in(), outs = c_.group_out();
+    const int64_t panel = kernels_.panel;
     Strip strip{};
     strip.rows = static_cast<int64_t>(entries_.size());
     strip.runs = 1;
@@ -243,20 +275,21 @@ void WindowedProduct::run_kernel(const Arguments& given, float* sum, bool accumu
     strip.c_step = c_.channels_out;
     strip.accumulate = accumulate;
     const bool many_rows = strip.rows > 8 * 6;  // else packing costs more than it gains
+    const auto multiply = each_ ? kernels_.multiply_each : kernels_.multiply;
     const float* g = given.second + (task.image * c_.out[0] + task.row) * c_.out[1] * c_.out[2] * c_.channels_out;
     for (int64_t index = part.begin; index < part.end; ++index) {
-        const int64_t group = index / panels_, column = index % panels_ * panel, channel = group * outs + column;
-        strip.columns = std::min(panel, outs - column);
-        strip.a = padded + group * ins;
-        strip.b = g + channel;
+        const int64_t begin = channel(index);
+        strip.columns = columns(index);
+        strip.a = padded + (each_ ? begin : begin / c_.group_out() * c_.group_in());
+        strip.b = g + begin;
         strip.b_step = c_.channels_out;
         if (many_rows) {
             kernels_.pack(strip.b, strip.b_step, 1, strip.length, strip.columns, packed);
             strip.b = packed;
             strip.b_step = panel;
         }
-        strip.c = sum + channel;
-        kernels_.multiply(strip);
+        strip.c = sum + begin;
+        multiply(strip);
     }
 }
 
@@ -272,13 +305,13 @@ void WindowedProduct::run(const float* first, const float* second, float* result
     auto* const shared = reinterpret_cast<float*>(scratch);
     float* const own = shared + shared_count();
     const int64_t own_step = own_count(), tasks = image_tasks_ * row_tasks_;
-    const int64_t items = for_kernel_ ? partials_ : tasks, panels = c_.groups * panels_;
-    const int64_t cuts = count_cuts(items, panels, threads);
+    const int64_t items = for_kernel_ ? partials_ : tasks;
+    const int64_t cuts = count_cuts(items, panels_, threads);
     if (!for_kernel_) pack_kernel(second, threads, shared);
     const int64_t count = c_.kernel_count(), sum_step = round_up(count, 16);
     for_each_index(items * cuts, threads, [&](int64_t i, int thread) {
         const int64_t item = i / cuts, cut = i % cuts;
-        const Range part = Range::part(panels, cut, cuts);
+        const Range part = Range::part(panels_, cut, cuts);
         float* const mine = own + thread * own_step;
         if (!for_kernel_) return run_windows(given, shared, task(item), part, mine);
         float* const sum = item == 0 ? result : shared + (item - 1) * sum_step;

@@ -38,6 +38,13 @@ Convolution gradient_as_forward(const Convolution& c);
 void pack_kernel_panel(const Convolution& c, const float* kernel, bool flipped, int64_t group, int64_t column,
                        float* panel);
 
+// Groups of few channels out would fill small parts of vectors. Spread, each place holds for each channel in of a group
+// what it is in the group of each channel out: all channels out then lie side by side, each with factors of its own.
+// Measured: with more channels in to a group, spreading costs more than it gains.
+bool has_small_groups(const Convolution& c);
+bool is_spread(const Convolution& c);  // as it lies, for groups have one channel in and out
+void spread_groups(const Convolution& c, const float* from, int64_t places, float* to);  // and up to 3 numbers beyond
+
 // How many sums of the kernel's gradient threads may work on at once: a fixed number, and these are added in order, so
 // that the bits do not depend on the number of threads.
 int64_t count_partials(const Convolution& c, int64_t tasks);
@@ -69,7 +76,7 @@ class OwnMethod {
 
 // Images are copied into a padded buffer, some at a time. There a window lies at one offset and each of its entries at
 // another, and so the windows are the rows of a product with the kernel; for the gradient of the kernel its columns.
-// Any sizes, strides, dilations and groups.
+// Any sizes, strides, dilations and groups; gradients of the input with stride 1 only.
 class WindowedProduct : public OwnMethod {
   public:
     WindowedProduct(const Convolution& convolution, Role role);
@@ -87,6 +94,8 @@ class WindowedProduct : public OwnMethod {
     int64_t own_count() const;
     Task task(int64_t index) const;
     void fill_padded(const float* x, const Task& task, float* padded) const;
+    int64_t channel(int64_t panel) const;
+    int64_t columns(int64_t panel) const;
     void pack_kernel(const float* kernel, int threads, float* packed) const;
     void run_windows(const Arguments& given, const float* packed, const Task& task, Range part,
                      float* padded) const;
@@ -96,17 +105,58 @@ class WindowedProduct : public OwnMethod {
     const Kernels& kernels_;
     Convolution c_;  // of the forward kind: the gradient of the input is a forward convolution of g
     bool flipped_;   // kernels are turned round, and their channels exchanged
-    Convolution::Space spacing_{1, 1, 1};  // from one number of the input to the next in the padded buffer
     bool for_kernel_;
+    bool each_;      // the buffer is spread; channels out side by side, whatever their group
+    int64_t place_;  // numbers of a place in the padded buffer
 
     int64_t images_ = 1, rows_ = 1;  // of a task: several whole images, or some rows of one
     int64_t image_tasks_ = 0, row_tasks_ = 0;
-    int64_t panels_ = 0;             // of a group
+    int64_t panels_ = 0;             // of all groups; one has channels of several groups only where each_
     int64_t padded_image_ = 0;       // numbers
     Convolution::Space padded_{};    // lengths of the padded buffer; the first axis: of the rows of a task
     std::vector<int64_t> windows_;   // offset of each window of a task
     std::vector<int64_t> entries_;   // offset within a window of each entry of the kernel
     int64_t partials_ = 0;
+};
+
+// The gradient of the input as products of g with the whole kernel, whose numbers are added where they belong: where
+// windows lie apart it multiplies what there is and no more, and where channels in are few taps fill the vectors.
+class ScatteredProduct : public OwnMethod {
+  public:
+    static bool is_for(const Convolution& convolution, Role role);
+    explicit ScatteredProduct(const Convolution& convolution);
+
+    size_t scratch_bytes(int threads) const override;
+    void run(const float* first, const float* second, float* result, const float* bias, bool relu, int threads,
+             char* scratch) const override;
+
+  private:
+    // Some channels in of a group; of one image they are one piece of work.
+    struct Block {
+        int64_t group, channel, channels;
+        int64_t packed;  // where its part of the packed kernel begins
+    };
+    struct Image {
+        const float* g;
+        float* dx;
+    };
+
+    int64_t panel_step(const Block& block) const;
+    void pack_block(const Block& block, const float* kernel, float* packed) const;
+    void pack_spread(const float* kernel, float* packed) const;
+    void run_block(const Block& block, const Image& image, const float* packed, float* products) const;
+    void run_spread(Range blocks, const Image& image, const float* packed, float* spread) const;
+    void scatter(const Block& block, const float* from, int64_t from_step, const float* scale, Range places,
+                 float* dx) const;
+
+    const Kernels& kernels_;
+    Convolution c_;
+    bool each_;  // g is spread, and products are made as they are added; blocks are of channels of all groups
+    int64_t places_ = 0;        // of g at once
+    int64_t own_count_ = 0;     // numbers of their products, or of them spread
+    int64_t packed_count_ = 0;
+    std::vector<Block> blocks_;
+    std::vector<int64_t> place_offsets_, channel_offsets_;
 };
 
 }  // namespace preceptor

@@ -66,6 +66,8 @@ class OwnConvolution : public Instruction {
     explicit OwnConvolution(const Description& d) : d_(d) {
         if (Winograd::is_for(d.shape, d.role)) {
             method_ = std::make_unique<Winograd>(d.shape, d.role);
+        } else if (ScatteredProduct::is_for(d.shape, d.role)) {
+            method_ = std::make_unique<ScatteredProduct>(d.shape);
         } else {
             method_ = std::make_unique<WindowedProduct>(d.shape, d.role);
         }

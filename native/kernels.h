@@ -46,11 +46,16 @@ struct Kernels {
     void (*multiply)(const Strip& strip);
     // The same of a right factor that lies turned round: b[k, j] at b + j * b_step + k; column_offsets[k] is k.
     void (*multiply_dots)(const Strip& strip);
+    // With a[... + j] in place of a[...]: each column has left factors of its own.
+    void (*multiply_each)(const Strip& strip);
     // Copies columns of a matrix into a panel, zeros beyond them.
     void (*pack)(const float* b, int64_t row_stride, int64_t column_stride, int64_t rows, int64_t columns,
                  float* panel);
     void (*widen)(const uint16_t* from, float* to, int64_t count);  // bfloat16 to float32
     void (*add)(const float* from, float* to, int64_t count);
+    // to[i, j] += from[i, j] * scale[j], or without scale where that is null
+    void (*add_rows)(const float* from, int64_t from_step, const float* scale, float* to, int64_t to_step, int64_t rows,
+                     int64_t count);
     void (*rectify)(float* x, int64_t count);  // what is not above 0 becomes 0, NaN stays
     // to[i, j] = from[j, i]
     void (*transpose)(const float* from, int64_t from_step, float* to, int64_t to_step, int64_t rows, int64_t columns);

@@ -12,8 +12,8 @@ inline void fetch_ahead(const Strip& s, int64_t run, int64_t tile, int64_t tiles
     }
 }
 
-// The last of the vectors is taken in part where `part` is above 0.
-template <int rows, int vectors, bool whole>
+// The last of the vectors is taken in part where `part` is above 0. Where `each`, columns have left factors of their own.
+template <int rows, int vectors, bool whole, bool each>
 inline void multiply_tile(const Strip& s, int64_t row, int64_t tile, int64_t tiles) {
     const int64_t part = s.columns - (vectors - 1) * lanes;
     const auto get = [&](const float* from, int j) {
@@ -36,9 +36,15 @@ inline void multiply_tile(const Strip& s, int64_t row, int64_t tile, int64_t til
             for (int j = 0; j < vectors; ++j) right[j] = get(b, j);
 #pragma GCC unroll 8
             for (int i = 0; i < rows; ++i) {
-                const float left = a[i][*offsets];
+                const float* left = a[i] + *offsets;
 #pragma GCC unroll 8
-                for (int j = 0; j < vectors; ++j) sums[i][j] += left * right[j];
+                for (int j = 0; j < vectors; ++j) {
+                    if constexpr (each) {
+                        sums[i][j] += get(left, j) * right[j];
+                    } else {
+                        sums[i][j] += *left * right[j];
+                    }
+                }
             }
         }
     }
@@ -67,7 +73,7 @@ inline void multiply_tile(const Strip& s, int64_t row, int64_t tile, int64_t til
     }
 }
 
-template <int vectors, bool whole>
+template <int vectors, bool whole, bool each>
 void multiply_rows(const Strip& s) {
     const int64_t tiles = (s.rows + tile_rows - 1) / tile_rows;
     int64_t tile = 0;
@@ -76,26 +82,27 @@ void multiply_rows(const Strip& s) {
         const int64_t left = s.rows - row;
         const int64_t next = left >= tile_rows + 4 ? tile_rows : left <= tile_rows ? left : (left + 1) / 2;
         switch (next) {
-            case 1: multiply_tile<1, vectors, whole>(s, row, tile, tiles); break;
-            case 2: multiply_tile<2, vectors, whole>(s, row, tile, tiles); break;
-            case 3: multiply_tile<3, vectors, whole>(s, row, tile, tiles); break;
-            case 4: multiply_tile<4, vectors, whole>(s, row, tile, tiles); break;
-            case 5: multiply_tile<5, vectors, whole>(s, row, tile, tiles); break;
-            default: multiply_tile<6, vectors, whole>(s, row, tile, tiles); break;
+            case 1: multiply_tile<1, vectors, whole, each>(s, row, tile, tiles); break;
+            case 2: multiply_tile<2, vectors, whole, each>(s, row, tile, tiles); break;
+            case 3: multiply_tile<3, vectors, whole, each>(s, row, tile, tiles); break;
+            case 4: multiply_tile<4, vectors, whole, each>(s, row, tile, tiles); break;
+            case 5: multiply_tile<5, vectors, whole, each>(s, row, tile, tiles); break;
+            default: multiply_tile<6, vectors, whole, each>(s, row, tile, tiles); break;
         }
         row += next;
     }
 }
 
-void multiply(const Strip& strip) {
+template <bool each>
+void multiply_strip(const Strip& strip) {
     if (strip.columns == panel) {
-        multiply_rows<2, true>(strip);
+        multiply_rows<2, true, each>(strip);
     } else if (strip.columns > lanes) {
-        multiply_rows<2, false>(strip);
+        multiply_rows<2, false, each>(strip);
     } else if (strip.columns == lanes) {
-        multiply_rows<1, true>(strip);
+        multiply_rows<1, true, each>(strip);
     } else {
-        multiply_rows<1, false>(strip);
+        multiply_rows<1, false, each>(strip);
     }
 }
 

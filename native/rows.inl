@@ -36,6 +36,17 @@ inline void for_vectors(int64_t n, const Function& function) {
     if (i < n) function(i, Part{n - i});
 }
 
+void add_rows(const float* from, int64_t from_step, const float* scale, float* to, int64_t to_step, int64_t rows,
+              int64_t count) {
+    for_vectors(count, [&](int64_t j, auto lane) {
+        const Vector factor = scale ? lane.get(scale + j) : Vector{} + 1;
+        for (int64_t i = 0; i < rows; ++i) {
+            float* const place = to + i * to_step + j;
+            lane.put(lane.get(place) + lane.get(from + i * from_step + j) * factor, place);
+        }
+    });
+}
+
 // Sums and largest numbers are also asked for over long axes: four vectors at a time read whole lines of the cache.
 template <class Combine>
 inline void reduce_rows(const float* x, const int64_t* offsets, int64_t count, float* out, int64_t n, float start,

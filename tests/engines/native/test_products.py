@@ -193,6 +193,43 @@ CONVOLUTIONS = [
     (12, 2, 66, 74, (13, 18), (5, 5), (1, 1), ((3, 1), (0, 2)), (1, 1)),
 ]
 
+# Windows that lie apart, images of few channels, groups of few channels.
+STRIDED = [
+    (3, 1, 32, 40, (14, 13), (3, 3), (2, 2), ((1, 1), (1, 0)), (1, 1)),
+    (2, 1, 3, 24, (31, 29), (11, 11), (4, 4), ((2, 3), (0, 1)), (1, 1)),
+    (2, 1, 70, 33, (11, 12), (3, 3), (3, 3), ((0, 2), (1, -1)), (1, 1)),
+    (2, 1, 5, 9, (20, 18), (7, 7), (2, 2), ((3, 2), (3, 3)), (1, 1)),
+    (1, 1, 64, 64, (8, 8), (1, 1), (2, 2), ((0, -1), (0, -1)), (1, 1)),
+    (2, 1, 4, 16, (15, 16), (3, 3), (2, 3), ((2, 2), (2, 2)), (2, 2)),
+    (2, 1, 4, 16, (17, 16), (3, 3), (4, 2), ((3, 1), (-1, 2)), (3, 1)),
+    (2, 1, 8, 8, (13, 14), (2, 1), (3, 4), ((0, 0), (-2, 0)), (1, 1)),
+    (1, 1, 40, 20, (90, 80), (3, 3), (2, 2), ((1, 0), (0, 1)), (1, 1)),
+    (2, 2, 48, 64, (9, 9), (3, 3), (2, 2), ((1, 1), (1, 1)), (1, 1)),
+    (2, 1, 6, 10, (50,), (7,), (3,), ((2, 4),), (2,)),
+    (1, 1, 6, 10, (6, 7, 8), (3, 3, 3), (2, 2, 2), ((1, 1), (0, 1), (1, 0)), (1, 1, 1)),
+]
+NARROW = [
+    (2, 1, 3, 32, (20, 19), (5, 3), (1, 1), ((2, 2), (1, 1)), (1, 1)),
+    (2, 1, 1, 9, (12, 30), (3, 3), (1, 1), ((0, 3), (2, -1)), (1, 2)),
+    (2, 1, 2, 12, (4, 5, 6), (3, 3, 3), (1, 1, 1), ((1, 1), (1, 1), (1, 1)), (1, 1, 1)),
+]
+SMALL_GROUPS = [
+    (12, 33, 33, 33, (20, 20), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    (1, 96, 96, 96, (40, 40), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    (2, 21, 21, 21, (9, 8), (3, 3), (2, 2), ((1, 1), (0, 1)), (1, 1)),
+    (1, 96, 96, 96, (60, 60), (5, 5), (2, 2), ((2, 1), (2, 2)), (1, 1)),
+    (2, 19, 19, 19, (12, 11), (7, 7), (3, 3), ((3, 2), (-1, 4)), (1, 1)),
+    (2, 16, 16, 16, (11, 10), (3, 3), (2, 1), ((1, 1), (2, 2)), (1, 2)),
+    (3, 40, 40, 40, (30,), (3,), (4,), ((1, 1),), (1,)),
+    (1, 8, 8, 8, (4, 5, 6), (3, 2, 3), (1, 2, 1), ((1, 1), (0, 1), (1, 1)), (1, 1, 1)),
+    (2, 10, 10, 20, (9, 8), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    (2, 7, 7, 21, (9, 8), (3, 3), (2, 2), ((1, 1), (1, 1)), (1, 1)),
+    (2, 7, 21, 7, (9, 8), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    (2, 5, 20, 15, (7, 8), (3, 2), (1, 1), ((1, 1), (0, 1)), (1, 1)),
+    (3, 8, 32, 32, (8, 8), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    (2, 4, 8, 16, (8, 9), (3, 3), (2, 2), ((1, 1), (1, 1)), (1, 1)),
+]
+
 
 def out_lengths(lengths, sizes, strides, padding, dilations):
     axes = zip(lengths, sizes, strides, padding, dilations, strict=True)
@@ -208,9 +245,10 @@ def taps(case, outs):
 
 
 def padded(x, case):
-    """Zeros around; a negative padding after leaves the last numbers out by itself."""
+    """Zeros around; a negative padding before leaves the first numbers out, one after the last by itself."""
     padding = case[7]
-    return np.pad(x, ((0, 0), *((before, max(after, 0)) for before, after in padding), (0, 0)))
+    x = x[(slice(None), *(slice(max(-before, 0), None) for before, _ in padding))]
+    return np.pad(x, ((0, 0), *((max(before, 0), max(after, 0)) for before, after in padding), (0, 0)))
 
 
 def reference(role, case, first, second, outs):
@@ -232,7 +270,8 @@ def reference(role, case, first, second, outs):
         for tap, where in taps(case, outs):
             part = np.einsum("...go,igo->...gi", g, kernel[tap])
             result[(slice(None), *where)] += part.reshape(*part.shape[:-2], inward)
-        inside = (slice(before, before + n) for (before, _), n in zip(case[7], lengths, strict=True))
+        result = np.pad(result, ((0, 0), *((max(-before, 0), 0) for before, _ in case[7]), (0, 0)))
+        inside = (slice(max(before, 0), max(before, 0) + n) for (before, _), n in zip(case[7], lengths, strict=True))
         return result[(slice(None), *inside)]
     x, g = padded(first, case), grouped(second)
     result = np.zeros((*sizes, inward // groups, groups, outward // groups))
@@ -274,6 +313,52 @@ def test_convolution(execute, role, case, bf16):
     for threads in (1, 2):
         result = convolution(execute, role, case, first, second, bf16=bf16, threads=threads)
         assert_allclose(result, expected, rtol=1e-4, atol=2e-6 * terms + 1e-6)
+
+
+@pytest.mark.parametrize("case", STRIDED + NARROW + SMALL_GROUPS, ids=str)
+@pytest.mark.parametrize("role", [0, 1, 2])
+@pytest.mark.parametrize("isa", ["sse42", "avx2", "avx512"])
+def test_convolution_on_each_instruction_set(execute, limited, role, case, isa):
+    """The numbers, and the same bits for one, two and three threads. The next lower set stands for one not there."""
+    limited(isa)
+    first, second = factors(role, case)
+    result = convolution(execute, role, case, first, second)
+    expected = reference(role, case, first, second, out_lengths(*case[4:]))
+    terms = np.prod(case[5]) * max(case[2:4]) // case[1] if role < 2 else first.size // case[2]
+    assert_allclose(result, expected, rtol=1e-5, atol=2e-6 * np.sqrt(terms))
+    for threads in (2, 3):
+        assert_array_equal(convolution(execute, role, case, first, second, threads=threads), result)
+
+
+@pytest.mark.parametrize("case", STRIDED + NARROW + SMALL_GROUPS, ids=str)
+@pytest.mark.parametrize("role", [0, 1, 2])
+def test_convolution_keeps_nan_and_infinity(execute, role, case):
+    """They reach what they are a factor of, no other channel, group or window."""
+    first, second = factors(role, case)
+    places = first.reshape(-1, first.shape[-1])
+    places[::13, 0], places[3::17, -1] = np.nan, np.inf
+    with np.errstate(invalid="ignore"):  # infinities of both signs may meet
+        expected = reference(role, case, first, second, out_lengths(*case[4:]))
+    result = convolution(execute, role, case, first, second)
+    assert not np.isfinite(expected).all()
+    assert_allclose(result, expected, rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("case", STRIDED, ids=str)
+def test_an_infinite_kernel_gives_the_input_its_gradient_where_windows_were(execute, case):
+    g, kernel = factors(1, case)
+    kernel[..., 0] = np.inf
+    g[..., 0] = np.abs(g[..., 0]) + 1
+    with np.errstate(invalid="ignore"):
+        expected = reference(1, case, g, kernel, out_lengths(*case[4:]))
+    assert_array_equal(np.isposinf(convolution(execute, 1, case, g, kernel)), np.isposinf(expected))
+
+
+@pytest.mark.parametrize("case", [SMALL_GROUPS[i] for i in (0, 2, 8, 11, 12)], ids=str)
+def test_small_groups_with_bias_and_relu(execute, case):
+    (x, kernel), bias = factors(0, case), normal(case[3])
+    expected = np.maximum(reference(0, case, x, kernel, out_lengths(*case[4:])) + bias, 0)
+    assert_allclose(convolution(execute, 0, case, x, kernel, bias, True), expected, rtol=1e-4, atol=1e-5)
 
 
 @pytest.mark.parametrize("case", [CONVOLUTIONS[i] for i in (3, 7, 8)], ids=str)

@@ -30,6 +30,7 @@ TABLE = Table(
         "pair": text("no", "yes", None)[RNG.integers(0, 3, ROWS)],
         "city": text(*(f"city {row}" for row in range(120)))[RNG.integers(0, 120, ROWS)],
         "day": np.datetime64("2023-01-01", "s") + RNG.integers(0, 700, ROWS) * np.timedelta64(86_400, "s"),
+        "later": np.datetime64("2023-06-01", "s") + RNG.integers(0, 700, ROWS) * np.timedelta64(86_400, "s"),
         "free": text(*(f"text {row}" for row in range(ROWS))),
         "talk": text(*(" ".join(RNG.choice(["one", "two", "three", "four"], 7).tolist()) for _ in range(ROWS))),
         "y": RNG.integers(0, 3, ROWS),

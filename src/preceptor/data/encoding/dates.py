@@ -81,9 +81,15 @@ class Dates:
 
     def prepare(self, where: Place, column: np.ndarray) -> np.ndarray:
         """The column as days since 1970 and the places in the cycles. Shapes: (row,) -> (row, 1 + cycle)."""
-        if column.dtype.kind != "M":
-            column = _as_dates(where, self.name, column, self._read_as)
+        column = self._dates(where, column)
         return np.stack([_days(column), *(_turn(column, cycle) for cycle in self.cycles)], 1)
+
+    def days(self, where: Place, column: np.ndarray) -> np.ndarray:
+        """The column as days since 1970, NaN where missing. Shapes: (row,) -> (row,), float64."""
+        return _days(self._dates(where, column))
+
+    def _dates(self, where: Place, column: np.ndarray) -> np.ndarray:
+        return column if column.dtype.kind == "M" else _as_dates(where, self.name, column, self._read_as)
 
     def fill(self, out: np.ndarray, values: np.ndarray) -> None:
         """Writes the features of prepared rows. Shapes: out, values (row, feature)."""

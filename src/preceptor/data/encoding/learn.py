@@ -5,12 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from preceptor.data.encoding.dates import learn_dates
+from preceptor.data.encoding.dates import Dates, learn_dates
 from preceptor.data.encoding.levels import Categories, learn_levels, why_aside
 from preceptor.data.encoding.mixing import TURNS, learn_mixing
 from preceptor.data.encoding.numbers import Numbers, learn_numbers
 from preceptor.data.encoding.place import Place
 from preceptor.data.encoding.preprocessor import Feature, Preprocessor
+from preceptor.data.encoding.spans import learn_spans
 from preceptor.data.encoding.target import learn_target, target_notes, written_labels
 from preceptor.data.encoding.texts import ALL_COMPONENTS, COMPONENTS, is_text, learn_text
 from preceptor.data.encoding.truth import learn_truth
@@ -82,6 +83,8 @@ def fit_preprocessor(
             columns.append(found)
             if isinstance(found, Categories) and not found.levels:
                 set_aside.append((name, f"all but whether it is missing; {why_aside(values[train])}"))
+    dates = [column for column in columns if isinstance(column, Dates)]
+    columns += learn_spans(Place(table.name), table, dates, train, scaling)
     if not columns:
         why = listing(f"{name} ({reason})" for name, reason in set_aside) or "there is no column beside the target"
         raise DataError(

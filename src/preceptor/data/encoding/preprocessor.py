@@ -12,6 +12,7 @@ from preceptor.data.encoding.levels import Categories, Codes, Pair, codes_of
 from preceptor.data.encoding.mixing import SCALINGS, TURNS, Mixing
 from preceptor.data.encoding.numbers import GROUP_FEATURES, Numbers, as_numbers
 from preceptor.data.encoding.place import Place, not_finite
+from preceptor.data.encoding.spans import Span
 from preceptor.data.encoding.target import (
     Label,
     class_codes,
@@ -32,8 +33,8 @@ from preceptor.words import amount, closest, counted, listing
 
 CHUNK_ELEMENTS = 1 << 19  # 2 MiB of float32, about the second-level cache of one core
 
-Feature: TypeAlias = Numbers | Truth | Categories | Pair | Codes | Dates | Text
-KINDS: dict[str, Any] = {each.kind: each for each in (Numbers, Truth, Categories, Pair, Codes, Dates, Text)}
+Feature: TypeAlias = Numbers | Truth | Categories | Pair | Codes | Dates | Span | Text
+KINDS: dict[str, Any] = {each.kind: each for each in (Numbers, Truth, Categories, Pair, Codes, Dates, Span, Text)}
 
 
 @dataclass(frozen=True)
@@ -156,7 +157,7 @@ class Preprocessor:
         for column in self.columns:
             if isinstance(column, Numbers | Dates):
                 found[column.name] = column.written
-            else:
+            elif not isinstance(column, Span):
                 found[column.name] = TRUTH if isinstance(column, Truth) else TEXT
         if self.target is not None:
             found[self.target] = TEXT if isinstance((self.classes or (0,))[0], str) else self.target_written
@@ -200,28 +201,33 @@ class Preprocessor:
 
         Raises: DataError where a column is missing or of another kind, or a value is infinite or too large.
         """
-        absent = [column.name for column in self.columns if column.name not in table.columns]
+        needed = [column.name for column in self.columns if not isinstance(column, Span)]
+        absent = [name for name in needed if name not in table.columns]
         if absent:
             raise DataError(
                 f"{table.name}: {listing(map(repr, absent))} {'is' if len(absent) == 1 else 'are'} missing; the "
-                f"columns {listing(column.name for column in self.columns)} are needed. Add what is missing."
+                f"columns {listing(needed)} are needed. Add what is missing."
                 f"{closest(absent[0], table.columns)}"
             )
-        for column in self.columns:
-            if isinstance(column, Dates):
-                column.check_zone(table)
+        dates = [column for column in self.columns if isinstance(column, Dates)]
+        for each in dates:
+            each.check_zone(table)
         where = Place(table.name, numbers)
         out = np.zeros((table.rows, sum(column.features for column in self.columns)), np.float32)
         for group, first, last in self._groups():
-            prepared = [column.prepare(where, table.columns[column.name]) for column in group]
+            values = [
+                column.between(where, table, dates) if isinstance(column, Span) else table.columns[column.name]
+                for column in group
+            ]
+            prepared = [column.prepare(where, value) for column, value in zip(group, values, strict=True)]
             step = max(256, CHUNK_ELEMENTS // (last - first))
             for start in range(0, table.rows, step):
                 rows = slice(start, start + step)
                 end = first
                 with np.errstate(over="ignore", invalid="ignore"):
-                    for column, values in zip(group, prepared, strict=True):
+                    for column, ready in zip(group, prepared, strict=True):
                         begin, end = end, end + column.features
-                        column.fill(out[rows, begin:end], values[rows])
+                        column.fill(out[rows, begin:end], ready[rows])
                 finite = np.isfinite(out[rows, first:last])
                 if not finite.all():
                     row, feature = np.argwhere(~finite)[0]
@@ -331,6 +337,9 @@ class Preprocessor:
         if dates:
             each = listing(f"{c.name} ({', '.join(('day', *c.cycles))})" for c in dates)
             found.append(f"Dates, as numbers and places in their cycles ({len(dates):,}): {each}.")
+        spans = [c for c in self.columns if isinstance(c, Span)]
+        if spans:
+            found.append(f"Differences between dates ({len(spans):,}): {listing(c.name for c in spans)}.")
         if texts:
             each = listing(
                 f"{c.name} ({c.texts:,} texts, {len(learned.ngrams):,} n-grams, {c.features:,} numbers)"
@@ -338,7 +347,7 @@ class Preprocessor:
             )
             found.append(f"Text, by the main directions of its n-grams and by how it looks ({len(texts):,}): {each}.")
         gaps = [c.numbers[flag] for c in (*plain, *blocks) for flag in c.flags]
-        gaps += [c.name for c in dates if c.missing]
+        gaps += [c.name for c in dates if c.missing] + [c.name for c in spans if c.missing]
         if gaps:
             found.append(f"Missing numbers, filled with the middle and flagged ({len(gaps):,}): {listing(gaps)}.")
         if self.mixing is not None:
@@ -405,6 +414,9 @@ class Preprocessor:
     def faults(self) -> Iterator[str]:
         """Why the fields contradict each other, where they do."""
         names = [column.name for column in self.columns]
+        dates = {column.name for column in self.columns if isinstance(column, Dates)}
+        if any(not {c.first, c.second} <= dates for c in self.columns if isinstance(c, Span)):
+            yield "a difference is not of two columns of dates, as is required"
         if self.scaling not in SCALINGS:
             yield f"scaling is none of {', '.join(SCALINGS)}, of which one is required"
         elif self.mixing is not None:

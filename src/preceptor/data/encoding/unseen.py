@@ -2,18 +2,22 @@
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from typing import TypeAlias
 
 import numpy as np
 
 from preceptor.data.encoding.dates import Dates
 from preceptor.data.encoding.levels import Categories, Codes, Pair, as_levels
 from preceptor.data.encoding.numbers import Numbers
+from preceptor.data.encoding.spans import Span
 from preceptor.data.encoding.texts import Text
 from preceptor.data.encoding.truth import Truth
 from preceptor.data.tables.columns import as_text, missing_rows
 from preceptor.data.tables.table import Table
 from preceptor.data.tables.tokens import is_missing
 from preceptor.words import bare, counted, nearest
+
+Seen: TypeAlias = Numbers | Truth | Categories | Pair | Codes | Dates | Span | Text
 
 SHOWN = 5  # levels of a column that are named
 MOST = 10_000  # different levels of a column that are told apart; the rows of further ones are only counted
@@ -26,9 +30,7 @@ class Unseen:
     of a known one: any other may have been among the rare ones of training.
     """
 
-    def __init__(
-        self, columns: Sequence[Numbers | Truth | Categories | Pair | Codes | Dates | Text], places: Mapping[str, slice]
-    ) -> None:
+    def __init__(self, columns: Sequence[Seen], places: Mapping[str, slice]) -> None:
         """`places`: where, among the features, the components of each column of sentences lie."""
         self.rows = 0
         self.places = places
@@ -97,8 +99,8 @@ class Unseen:
         )
 
 
-def _had_no_gap(column: Numbers | Truth | Categories | Pair | Codes | Dates | Text) -> bool:
+def _had_no_gap(column: Seen) -> bool:
     """Whether a plain column had a value in every training row."""
     if isinstance(column, Numbers):
         return column.width is None and not column.flags
-    return not isinstance(column, Codes) and not column.missing
+    return not isinstance(column, Codes | Span) and not column.missing

@@ -435,8 +435,6 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
 
 def main(arguments: list[str] | None = None) -> int:
     given = parse(arguments)
-    # Leaving by an exception lets `run` end the processes; the default action would leave them running.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     kept = Kept(given.results)
     versions = {}
     try:
@@ -475,4 +473,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 if __name__ == "__main__":
+    # Leaving by an exception lets `run` end the processes; the default action would leave them running.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main())

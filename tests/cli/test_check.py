@@ -28,7 +28,7 @@ def test_a_healthy_table_is_met_with_what_was_looked_for(preceptor, here, column
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0] == "data      made.npz: 400 rows, 3 columns"
-    assert "split     280 to train, 60 dev, 60 test" in lines
+    assert "split     400 to train in 8 folds, each judged by the networks that leave it out" in lines
     assert not any(line.startswith(("refused", "warning", "note")) for line in lines)
     said = " ".join(out.split())
     assert "checks made, nothing found. Looked for: classes too small" in said
@@ -101,7 +101,7 @@ def test_mistakes_end_in_one_line(preceptor, here, columns, words, message):
 
 
 def test_a_bundled_table_needs_no_target(preceptor):
-    code, out, _ = preceptor("check", "iris", "--seed", "3")
+    code, out, _ = preceptor("check", "iris", "--seed", "3", "--dev-share", "0.15")
     assert code == 0
     assert "duplicates" not in out
     said = "1 of 150 rows repeats another row in every column (0 within train), and 1 of the 45 dev and test rows"

@@ -44,14 +44,24 @@ def test_dropout_by_the_target(kind, classes, rows, drop_rate):
     assert complete(make_settings({"hidden": (8,)}), preprocessor, rows).drop_rate == 0
 
 
-@pytest.mark.parametrize("rows, members, waves", [(100, 16, 0), (3_000, 16, 16), (40_000, 8, 16), (10**7, 8, 16)])
+@pytest.mark.parametrize("rows, members, waves", [(100, 16, 0), (3_000, 16, 0), (40_000, 8, 16), (10**7, 8, 16)])
 def test_the_ensemble_by_the_number_of_rows(rows, members, waves):
     settings = complete(make_settings({}), seen(), rows)
     assert (settings.members, settings.hidden, settings.waves) == (members, (64, 64), waves)
     assert settings.make_optimiser() == AdamW(weight_decay=0.01)
     assert isinstance(settings.make_loss(2), nn.MemberLoss)
-    network = settings.make_network(2, numbers=seen().plain_numbers)
-    assert [isinstance(each, nn.Waves) for each in network.layers].count(True) == bool(waves)
+    assert settings.bins == 16
+    edges = [tuple(range(settings.bins + 1))] * 10
+    network = settings.make_network(2, numbers=seen().plain_numbers, edges=edges)
+    kinds = [type(getattr(each, "layer", each)) for each in network.layers]
+    assert (kinds.count(nn.Waves), kinds.count(nn.PiecewiseLinear)) == (bool(waves), True)
+
+
+def test_many_numbers_get_fewer_bins():
+    bins = [complete(make_settings({}), seen(numbers=n), 100).bins for n in (1, 40, 41, 160, 161, 250)]
+    assert bins == [16, 16, 15, 4, 0, 0]
+    assert complete(make_settings({"hidden": (8,)}), seen(), 100).bins == 0
+    assert complete(make_settings({"bins": 5, "waves": 3}), seen(), 100).bins == 5
 
 
 def test_what_the_user_says_stays_and_completing_twice_changes_nothing():

@@ -61,6 +61,7 @@ def often(monkeypatch):
         {"optimiser": "nesterov", "schedule": "step-decay", "activation": "parametric-relu", "warmup": 0.2},
         {"optimiser": "adamw", "precision": "bf16", "engine": "xla", "batch_size": 50},
         {"engine": "native", "optimiser": "adam", "schedule": "cosine"},
+        {"engine": "native", "hidden": None},  # an ensemble, each of whose members leaves a fold out
     ],
 )
 def test_stopped_after_every_record_and_resumed_each_time(tmp_path, often, changes):

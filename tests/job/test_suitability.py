@@ -17,12 +17,12 @@ from preceptor.job.suitability import NETWORK
 # A value of each setting that is not as usual. A setting that is missing here fails.
 OTHER = {
     "target": "other", "kind": "number", "seed": 5, "dev_share": 0.3, "test_share": 0.3, "split_column": "part",
-    "group": "who", "time": "when", "test": "more.csv", "model": None, "hidden": (7,), "members": 3, "ensemble": 2,
-    "waves": 4, "activation": "elu", "initialiser": "gaussian", "batch_norm": True, "drop_rate": 0.37,
-    "dropout": "vanilla", "loss": "one-vs-all", "optimiser": "lion", "learning_rate": 0.123, "schedule": "cosine",
-    "warmup": 0.2, "batch_size": 6, "epochs": 3, "patience": 2, "l2": 0.01, "l1": 0.01, "clip_value": 0.5,
-    "clip_norm": 0.5, "accumulate": 2, "average": "ema", "augment": "flip", "preprocess": "range", "skip_corrupt": True,
-    "engine": "xla", "threads": 1, "devices": 2, "precision": "f64", "polynomial": 2,
+    "group": "who", "time": "when", "test": "more.csv", "folds": 4, "model": None, "hidden": (7,), "members": 3,
+    "ensemble": 2, "waves": 4, "bins": 5, "activation": "elu", "initialiser": "gaussian", "batch_norm": True,
+    "drop_rate": 0.37, "dropout": "vanilla", "loss": "one-vs-all", "optimiser": "lion", "learning_rate": 0.123,
+    "schedule": "cosine", "warmup": 0.2, "batch_size": 6, "epochs": 3, "patience": 2, "l2": 0.01, "l1": 0.01,
+    "clip_value": 0.5, "clip_norm": 0.5, "accumulate": 2, "average": "ema", "augment": "flip", "preprocess":
+    "range", "skip_corrupt": True, "engine": "xla", "threads": 1, "devices": 2, "precision": "f64", "polynomial": 2,
     "tolerance": 0.01, "leave_out": ("other",),
 }  # fmt: skip
 NORMED = ("cnn", "convnet", "vgg", "resnet20")
@@ -89,7 +89,7 @@ def base(data, kind, model, name):
     common |= {"model": model} if name != "model" else {}
     if name == "kind" and model == "linear":
         common |= {"kind": "number"}
-    if model in (None, "mlp") and name not in ("members", "waves"):
+    if model in (None, "mlp") and name not in ("members", "waves", "bins", "folds"):
         common |= {"hidden": (6,)}
     common |= {"engine": "native"} if name in ("threads", "engine") else {}
     common |= {"engine": "xla"} if name == "devices" else {}

@@ -104,7 +104,7 @@ def test_features_are_those_of_the_rows_in_memory(short):
     a = seen.seen.columns["a"][train]
     mean, sd = next((each.mean[0], each.sd[0]) for each in learned.columns if each.name == "a")
     assert (mean, sd) == pytest.approx((a.mean(), a.std()), rel=1e-12)
-    found = completed(encode(seen, learned, seed=0))
+    found = completed(encode(seen, learned, make_settings({})))
     assert isinstance(found.data, Streamed)
     place = learned.feature_names.index("a")
     wanted = ((columns()["a"] - mean) / sd).astype(np.float32)
@@ -168,7 +168,7 @@ def test_what_training_never_saw_is_summed_up_over_the_pieces(short):
 def test_what_is_done_to_numbers_together_is_done_on_the_disk_too(short):
     path = write(short / "table.csv", columns())
     seen = taken(path, make_settings({"target": "number", "preprocess": "zca", "polynomial": 2}))
-    found = completed(encode(seen, seen.preprocessor, seed=0))
+    found = completed(encode(seen, seen.preprocessor, make_settings({})))
     assert isinstance(found.data, Streamed)
     rows = seen.parts.test
     in_memory = read({name: values[rows] for name, values in columns().items()})
@@ -242,11 +242,14 @@ def test_the_split_is_the_user_s(tmp_path):
 
     seen, (train, dev, test) = parts_of(split_column="part")
     np.testing.assert_array_equal(test, np.arange(0, 300, 3))
-    assert (len(train), len(dev)) == (170, 30)
+    assert (len(train), len(dev), seen.folds) == (200, 0, 8)
+    assert seen.how == "as the column part says, folds stratified by class"
+    seen, (train, dev, test) = parts_of(split_column="part", dev_share=0.15)
+    assert (len(train), len(dev), seen.folds) == (170, 30, 0)
     assert seen.how == "as the column part says, dev stratified by class"
     assert ("part", "names the part of each row") in seen.preprocessor.set_aside
 
-    seen, parts = parts_of(group="who")
+    seen, parts = parts_of(group="who", folds=0)
     assert sum(len(set(table["who"][each])) for each in parts) == 60  # no group in two parts
     assert seen.how == "stratified by class by whole groups of who"
     assert "who" not in [each.name for each in seen.preprocessor.columns]
@@ -260,8 +263,8 @@ def test_the_split_is_the_user_s(tmp_path):
     other = write(tmp_path / "held.csv", {name: values[:20] for name, values in table.items()})
     seen, (train, dev, test) = parts_of(test=str(other))
     np.testing.assert_array_equal(test, np.arange(300, 320))
-    assert (len(train), len(dev)) == (255, 45)
-    assert seen.how == "test as held.csv says, dev stratified by class"
+    assert (len(train), len(dev), seen.folds) == (300, 0, 8)
+    assert seen.how == "test as held.csv says, folds stratified by class"
 
 
 @pytest.mark.parametrize(

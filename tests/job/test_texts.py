@@ -68,7 +68,7 @@ def test_a_frame_and_a_file_are_the_same(tmp_path):
 def test_other_models_and_preprocessing_take_it(given):
     made = table() | {"x": np.arange(600.0), "z": np.arange(600.0) % 13}
     run = pr.fit(made, "kind", epochs=15, learning_rate=0.02, **given)
-    assert run.test["accuracy"].value > 0.9
+    assert (run.test or run.dev)["accuracy"].value > 0.9
     new = {"text": ["zzz qqq", CALM], "x": [1.0, 2.0], "z": [1.0, 2.0]}
     assert len(run.notes(new)) == 1
 
@@ -78,7 +78,7 @@ def test_a_number_is_told_by_text():
     amount = np.where(made.pop("kind") == "loud", 3.0, -1.0) + np.random.default_rng(1).normal(size=600)
     for given in ({"model": "linear"}, {}):
         run = pr.fit(made | {"amount": amount}, "amount", epochs=15, learning_rate=0.02, **given)
-        assert run.test["r2"].value > 0.6
+        assert (run.test or run.dev)["r2"].value > 0.6
 
 
 def test_it_can_be_left_out():

@@ -38,7 +38,38 @@ ROWS = [
         [[1.0, 2.0, 3.0]],
         [[1, 2, 3] + [4] * 6],
     ),
+    (
+        nn.PiecewiseLinear((1, 0), ((0.0, 2.0, 6.0), (-1.0, 1.0))),
+        (5, 2),
+        (5, 5),
+        0,
+        {},
+        [[0.0, 3.0], [9.0, -9.0]],
+        [[0, 3, 1, 0.25, 0.5], [9, -9, 0, 0, 1]],
+    ),
 ]
+
+
+def test_bins_together_are_the_place_among_the_edges():
+    """As np.interp reads it."""
+    x = np.random.default_rng(0).normal(size=(50, 2))
+    edges = tuple(np.sort(np.random.default_rng(1).normal(size=7)).tolist())
+    y, _ = nn.PiecewiseLinear((1,), (edges,)).apply({}, {}, x, train=True, key=None)
+    np.testing.assert_allclose(y[:, 2:].sum(1), np.interp(x[:, 1], edges, np.arange(7.0)), rtol=1e-6, atol=1e-6)
+
+
+def test_half_of_the_members_do_not_see_the_bins():
+    network = nn.mlp((8,), 1, members=4, numbers=(0,), edges=((-1.0, 0.0, 1.0),))
+    params, state = network.init(np.random.default_rng(0), pr.Spec((1, 2), np.dtype(np.float32)))
+    x = np.random.default_rng(2).normal(size=(20, 2)).astype(np.float32)
+    outputs = [network.apply(params, state, x, train=False, key=None)[0]]
+    params["hidden1/weight"][:, 2:] += 1  # behind the two features stand the bins
+    outputs.append(network.apply(params, state, x, train=False, key=None)[0])
+    change = np.abs(outputs[0] - outputs[1]).max((0, 2))
+    assert (change[:2] > 0.1).all()
+    assert (change[2:] == 0).all()
+    seen = network.layers[1].apply({"scale": np.ones((4, 4))}, {}, np.ones((1, 4)), train=False, key=None)[0]
+    np.testing.assert_allclose(seen[0, 3], [np.sqrt(2), np.sqrt(2), 0, 0])  # He's variance is 2 / 2 again, not 2 / 4
 
 
 def test_first_values():

@@ -8,7 +8,7 @@ import click
 from preceptor.cli import USER_MISTAKE
 from preceptor.cli.options import settings_options
 from preceptor.cli.progress import watched
-from preceptor.cli.sentences import LEVELS, line, say_found
+from preceptor.cli.sentences import LEVELS, division, line, say_found
 from preceptor.data import Pictures
 from preceptor.diagnose import Observation
 from preceptor.errors import DataError
@@ -54,7 +54,7 @@ def command(data: str, no_header: bool, as_json: bool, **given: Any) -> int:
     except DataError as error:
         if all(each.level != "refuse" for each in found):
             found.insert(0, Observation("columns", "refuse", str(error)))
-    line("split", f"{len(parts.train):,} to train, {len(parts.dev):,} dev, {len(parts.test):,} test")
+    line("split", division(len(parts.train), len(parts.dev), len(parts.test), seen.folds))
     say_found(found)
     say_checks(found, seen.checks)
     is_refused = any(each.level == "refuse" for each in found)

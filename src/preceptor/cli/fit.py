@@ -14,7 +14,17 @@ from click.core import ParameterSource
 
 from preceptor.cli.options import Place, number_options, settings_options
 from preceptor.cli.progress import progress_shown, watched
-from preceptor.cli.sentences import examples, how_long, line, loss_name, say_figures, say_found, say_zeros, summary
+from preceptor.cli.sentences import (
+    division,
+    examples,
+    how_long,
+    line,
+    loss_name,
+    say_figures,
+    say_found,
+    say_zeros,
+    summary,
+)
 from preceptor.cli.terminal import words_aside
 from preceptor.engines import advice, agreed, is_first_process
 from preceptor.errors import ConfigError
@@ -134,7 +144,7 @@ def say_plan(fitting: Fitting) -> None:
     for sentence in (*table.notes, *fitting.seen.notes, *fitting.preprocessor.lines()):
         line("", sentence)
     say_found(fitting.found)
-    sizes = f"{len(parts.train):,} to train, {len(parts.dev):,} dev, {len(parts.test):,} test"
+    sizes = division(len(parts.train), len(parts.dev), len(parts.test), fitting.seen.folds)
     line("split", f"{sizes}; {fitting.seen.how}, seed {config.seed}")
     chosen = fitting.settings
     if isinstance(fitting.seen, PictureSurvey):

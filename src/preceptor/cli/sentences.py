@@ -53,7 +53,8 @@ def say_zeros(facts: dict[str, Any]) -> None:
 
 def say_figures(run: Run) -> None:
     """A table of the figures of the dev and test parts with their 95 % intervals."""
-    parts = [(name, found) for name, found in (("dev", run.dev), ("test", run.test)) if found]
+    guides = "out of fold" if run.facts.get("folds") else "dev"
+    parts = [(name, found) for name, found in ((guides, run.dev), ("test", run.test)) if found]
     if parts:
         say_table(parts)
 
@@ -110,9 +111,17 @@ def loss_name(loss: Loss) -> str:
     return type(loss).__name__ + (f" ({', '.join(own)})" if own else "")
 
 
+def division(train: int, dev: int, test: int, folds: int) -> str:
+    """How many rows there are of each part; with folds each network learns from all but one of them."""
+    if not folds:
+        return f"{train:,} to train, {dev:,} dev, {test:,} test"
+    tested = f", {test:,} test" * (test > 0)
+    return f"{train:,} to train in {folds} folds, each judged by the networks that leave it out{tested}"
+
+
 def how_long(facts: Mapping[str, Any]) -> str:
     """How long a training took, from the facts of its run; which epoch was the best, only a dev part can tell."""
-    best = f", best after {facts['best_epoch']:,}" if facts["split"]["dev"] else ""
+    best = f", best after {facts['best_epoch']:,}" if facts["split"]["dev"] or facts.get("folds") else ""
     return f"{counted(facts['epochs'], 'epoch')} in {duration(facts['seconds'])}{best}"
 
 

@@ -10,7 +10,17 @@ import click
 import numpy as np
 
 from preceptor.cli.options import FilePlace, Place, Several, Whole
-from preceptor.cli.sentences import aligned, examples, how_long, line, loss_name, say_figures, say_zeros, summary
+from preceptor.cli.sentences import (
+    aligned,
+    division,
+    examples,
+    how_long,
+    line,
+    loss_name,
+    say_figures,
+    say_zeros,
+    summary,
+)
 from preceptor.cli.sheet import write_sheet
 from preceptor.cli.terminal import words_aside
 from preceptor.data.pictures.augment import Augmentation, choose_augmentation
@@ -209,7 +219,7 @@ def show_run(run: Path, as_json: bool) -> None:
     for sentence in trained.preprocessor.lines():
         line("", sentence)
     parts = facts["split"]
-    line("split", f"{parts['train']:,} to train, {parts['dev']:,} dev, {parts['test']:,} test")
+    line("split", division(parts["train"], parts["dev"], parts["test"], facts.get("folds", 0)))
     say_layers(trained)
     line("engine", facts["engine"])
     line("training", how_long(facts))

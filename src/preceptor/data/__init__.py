@@ -1,7 +1,15 @@
 """Tables and pictures: read, divided, put in order, turned into the numbers a network takes."""
 
 from preceptor.data.division.order import order, permutation_indices
-from preceptor.data.division.split import Split, split, split_by_column, split_by_order, split_by_part
+from preceptor.data.division.split import (
+    USUAL_SHARE,
+    Split,
+    draw_folds,
+    split,
+    split_by_column,
+    split_by_order,
+    split_by_part,
+)
 from preceptor.data.encoding.learn import fit_preprocessor
 from preceptor.data.encoding.preprocessor import Preprocessor
 from preceptor.data.encoding.row_file import RowFile, RowStream
@@ -18,6 +26,7 @@ from preceptor.data.tables.table import Table
 
 __all__ = [
     "BUNDLED",
+    "USUAL_SHARE",
     "LongTable",
     "PicturePreprocessor",
     "Pictures",
@@ -30,6 +39,7 @@ __all__ = [
     "append_rows",
     "check_room",
     "default_target",
+    "draw_folds",
     "fit_preprocessor",
     "looks_like_pictures",
     "missing_rows",

@@ -32,7 +32,7 @@ from preceptor.job.folder import (
     not_written,
     write_plan,
 )
-from preceptor.job.judging import figures
+from preceptor.job.judging import figures, out_of_fold
 from preceptor.job.lock import Lock
 from preceptor.job.picture_survey import PictureSurvey, survey_pictures
 from preceptor.job.progress import Outcome, Progress, restored
@@ -184,7 +184,7 @@ class Fitting:
     @property
     def ending(self) -> str:
         """How the training ended and what is kept of it, in a sentence."""
-        has_dev, outcome = self.data.dev_x is not None, self.outcome
+        has_dev, outcome = self.data.guides, self.outcome
         if self.progress.best is None:
             is_good = self.record is not None and self.record.is_finite
             kept = "the latest weights" if is_good else "the first weights"
@@ -259,8 +259,8 @@ class Fitting:
         """
         kept: dict[str, Any] = {"step": record.step, "epoch": round(record.epoch, 4), "objective": objective}
         kept |= {"train_loss": record.train_loss}
-        if record.dev_loss is not None and record.dev_outputs is not None and self.data.dev_y is not None:
-            name, value = self._headline(record.dev_outputs, self.data.dev_y)
+        if record.dev_loss is not None and record.dev_outputs is not None and record.dev_target is not None:
+            name, value = self._headline(record.dev_outputs, record.dev_target)
             kept |= {"dev_loss": record.dev_loss, f"dev_{name}": value}
         return kept | {"learning_rate": record.learning_rate, "seconds": round(record.seconds, 4)}
 
@@ -307,6 +307,8 @@ class Fitting:
         """
         best, judged = self._best(), {}
         self.keep()
+        if judge and isinstance(self.data, Arrays) and self.data.folds is not None:
+            judged["dev"] = out_of_fold(self.preprocessor, self.config, best, self.data, self.data.folds)
         for name, (x, y) in (
             ("dev", (self.data.dev_x, self.data.dev_y)),
             ("test", (self.encoded.test_x, self.encoded.test_y)),
@@ -337,6 +339,7 @@ class Fitting:
             "source": self.source,
             "rows": sum(sizes.values()),
             "split": sizes,
+            "folds": self.seen.folds,
             "features": self.preprocessor.features,
             "identifiers": self.seen.identifiers,
             "engine": self.config.engine.name,
@@ -386,9 +389,10 @@ def preparing(source: Any, settings: Settings, header: bool = True) -> Stages[Fi
         settings = replace(settings, test=str(Path(settings.test).resolve()))
     seen = yield from look(source, settings, header)
     raise_refusals(seen.found, seen.table.name)
-    check_parts(settings, len(seen.parts.dev))
+    has_dev = len(seen.parts.dev) > 0 or seen.folds > 0
+    check_parts(settings, has_dev)
     settings = seen.complete(settings)
-    if not len(seen.parts.dev):
+    if not has_dev:
         settings = replace(settings, patience=None)  # it looks at the dev loss
     check_dropout(settings)
     classes = len(seen.preprocessor.classes or ())

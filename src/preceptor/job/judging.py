@@ -6,9 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from preceptor.data import PicturePreprocessor, Preprocessor
+from preceptor.data import PicturePreprocessor, Preprocessor, order
 from preceptor.nn import EnsembleLoss, Loss, MemberLoss
+from preceptor.train.folds import Folds
+from preceptor.train.loop import Arrays, Config, Evaluator
 from preceptor.train.metric import Figure, class_figures, number_figures
+
+MOST_JUDGED = 100_000  # training rows that are judged in the end: an accuracy is then known to 0.3 %
 
 
 def figures(
@@ -29,6 +33,24 @@ def figures(
         value, low, high = np.mean([(one.value, one.low, one.high) for one in each], 0).tolist()
         found[f"network_{name}"] = Figure(f"network_{name}", value, low, high, each[0].rows)
     return found
+
+
+def out_of_fold(
+    preprocessor: Preprocessor | PicturePreprocessor,
+    config: Config,
+    weights: dict[str, Any],
+    data: Arrays,
+    folds: Folds,
+) -> dict[str, Figure]:
+    """The figures of training rows, each judged by the members that left it out: of all rows, or MOST_JUDGED."""
+    assert isinstance(config.loss, MemberLoss)
+    rows = np.arange(data.rows)
+    if data.rows > MOST_JUDGED:
+        rows = np.sort(order(config.seed, 0, MOST_JUDGED, data.rows))
+    x = data.x if len(rows) == data.rows else data.x[rows]
+    outputs = Evaluator(config.network, None, config.engine, weights, x)(weights, x)[1]
+    found = MemberLoss(config.loss.loss).predict(folds.held_out(outputs, rows))
+    return _figures(preprocessor, np.asarray(found), data.y[rows])
 
 
 def _figures(

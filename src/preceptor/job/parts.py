@@ -11,6 +11,7 @@ from types import ModuleType
 from typing import Any
 
 from preceptor.data.pictures import augment as changes
+from preceptor.errors import ConfigError
 from preceptor.hyper import Hyper, hyper, numbers_of, text_of, value_text
 from preceptor.nn import activation as activations
 from preceptor.nn import initialiser as initialisers
@@ -19,6 +20,7 @@ from preceptor.nn.layer import Layer
 from preceptor.train import average as averages
 from preceptor.train import optim
 from preceptor.train import schedule as schedules
+from preceptor.train.penalty import Penalty
 
 
 def words(module: ModuleType, base: type) -> dict[str, type]:
@@ -99,3 +101,22 @@ def takers(name: str) -> dict[str, list[str]]:
 def augmentations_text(steps: Sequence[changes.Augmentation | changes.Mixer]) -> str:
     """Augmentations as --augment takes them."""
     return ",".join(text_of(step, AUGMENTATIONS) for step in steps) or "none"
+
+
+def penalties(name: str, cls: type[Penalty], given: str | float) -> list[Penalty]:
+    """The penalties of a number, for all weights, or of a text: a number or PATTERN=NUMBER, several with commas."""
+    found = []
+    for each_given in given.split(",") if isinstance(given, str) else [given]:
+        pattern, equals, number = str(each_given).rpartition("=")
+        try:
+            weight = float(number)
+            if equals and not pattern.strip():
+                raise ValueError
+        except ValueError:
+            raise ConfigError(
+                f"Settings: {name} is {given!r}; a number is required, or PATTERN=NUMBER with commas between, such as "
+                "0.01 or hidden*/weight=0.01,output/weight=0.1."
+            ) from None
+        each = cls(weight, pattern.strip()) if equals else cls(weight)
+        found += [each] if weight else []
+    return found

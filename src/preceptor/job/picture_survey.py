@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -43,6 +43,7 @@ class PictureSurvey:
     scaling: str
     found: list[Observation]
     notes: tuple[str, ...] = ()
+    folds: ClassVar[int] = 0
 
     @property
     def checks(self) -> list[str]:
@@ -130,7 +131,7 @@ def survey_pictures(source: str | Path, settings: Settings, header: bool = True)
     yield Stage("reading and checking pictures")
     pictures = read_pictures(source, target=settings.target, skip_corrupt=settings.skip_corrupt)
     assert pictures.labels is not None
-    dev, seed, labels, hashes = settings.dev_share, settings.seed, pictures.labels, pictures.content_hashes()
+    (dev, test), seed, labels, hashes = settings.shares(0), settings.seed, pictures.labels, pictures.content_hashes()
     if pictures.parts is not None:
         numbers = np.array([PARTS.index(part) for part in pictures.parts.tolist()], np.int8)
         parts = split_by_part(numbers, dev=dev, seed=seed, labels=labels)
@@ -141,7 +142,7 @@ def survey_pictures(source: str | Path, settings: Settings, header: bool = True)
         how = f"{own} as the source divides them{'' if (numbers == 1).any() else '; dev drawn by class'}"
     else:
         groups = hashes if len(np.unique(hashes)) < len(hashes) else None
-        parts = split(pictures.rows, dev=dev, test=settings.test_share, seed=seed, labels=labels, groups=groups)
+        parts = split(pictures.rows, dev=dev, test=test, seed=seed, labels=labels, groups=groups)
         how = "stratified by class"
     found = inspect(PictureFacts(pictures.classes, labels, hashes, parts))
     return PictureSurvey(pictures, parts, how, settings.preprocess or "channel", found)

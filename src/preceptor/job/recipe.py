@@ -20,21 +20,53 @@ EPOCHS = (10, 100)
 BATCH_SIZES = (32, 256)  # small tables take small batches; a batch is about 1/200 of the training rows between
 LARGE_BATCH, MANY_ROWS = 1024, 2_000_000  # so many training rows give larger batches, which are faster, enough steps
 
+FOLDS = 8  # of which each member leaves out one
 MEMBERS, MORE_MEMBERS, FEW_ROWS = 8, 16, 5_000  # of the ensemble; more below so many training rows: cheap there
 WIDTHS = (64, 64)  # of each member
 WAVES = 16
+BINS, LEAST_BINS, BINNED = 16, 4, 640  # of a number column; of all together at most
 LEVEL_WIDTH = Levels.width  # of the vector of a level
-ROWS_FOR_WAVES = {
-    "classes": 1_000,
-    "number": 10_000,
-}  # training rows; fewer cannot teach them, and a number less than classes
+ROWS_FOR_WAVES = 10_000  # training rows; fewer cannot teach them
 RATE, RATE_OF_FEW = 5e-3, 2e-3  # of the ensemble, per step; the second below 1,000 training rows
 WEIGHT_DECAY, MORE_DECAY = 0.01, 0.1  # more for a number of few rows, as below
 DROP_RATE, MANY_CLASSES = 0.2, 10  # of fewer classes; from so many on the members need all their units
 DROP_RATE_OF_NUMBER, ROWS_PER_FEATURE = 0.1, 20  # only below so many training rows for each feature: else none
-ENSEMBLE_EPOCHS, STEPS = (10, 40), 800  # at most; a table of few rows may take more, for so many steps in all
+ENSEMBLE_EPOCHS, STEPS = (10, 32), 800  # at most; a table of few rows may take more, for so many steps in all
 WORK = 4e11  # multiplications and additions of a whole training of the ensemble: about 15 s on two cores
 WIDE = 300  # features; beyond it one plain network: eight first layers would cost more than they tell
+
+
+def folds_for(settings: Settings, obstacle: str) -> int:
+    """How many folds the rows of a table are dealt to; 0 for a dev part.
+
+    Where nobody says, folds where the network will be the recipe's ensemble and no dev part is asked for.
+
+    Args:
+        obstacle: why rows cannot be dealt freely, if so.
+    Raises: ConfigError where the folds asked for are impossible.
+    """
+    s = settings
+    has_members = s.members > 1 if s.members is not None else s.hidden is None and s.dropout != "connect"
+    networks = s.networks if s.members is not None or not has_members else 0  # 0: the recipe chooses a multiple
+    if s.model not in (None, "mlp") or not (has_members or s.ensemble > 1):
+        obstacle = obstacle or "for one network; there must be several, each of which leaves one out"
+    if s.dev_share:
+        obstacle = obstacle or "with a dev part, which they stand for"
+    count = FOLDS if s.folds is None else s.folds
+    if networks % max(count, 1):
+        obstacle = obstacle or f"for {networks} networks; a multiple of the folds is required"
+    if s.folds is None:
+        return 0 if obstacle or s.ensemble > 1 or s.dev_share is not None else count
+    if count == 1:
+        obstacle = "and no more; what one left out nobody would learn from"
+    if count and obstacle:
+        raise ConfigError(f"fit: received folds {count} {obstacle}. Leave folds out.")
+    return count
+
+
+def is_wide(preprocessor: Preprocessor) -> bool:
+    """Whether there are too many features for an ensemble that nobody asked for."""
+    return preprocessor.features > WIDE
 
 
 def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Settings:
@@ -42,20 +74,28 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
 
     What the user chose stays. Completing twice changes nothing.
     """
-    if settings.waves and not preprocessor.plain_numbers:
-        raise ConfigError(
-            f"fit: received waves {settings.waves}; they are of columns of numbers, and there are none. Leave it out."
-        )
+    for name in ("waves", "bins"):
+        if getattr(settings, name) and not preprocessor.plain_numbers:
+            raise ConfigError(
+                f"fit: received {name} {getattr(settings, name)}; they are of columns of numbers, and there are none. "
+                "Leave it out."
+            )
     s, features = replace(settings, model=settings.model or "mlp"), preprocessor.features
-    plain = s.model != "mlp" or s.hidden is not None or features > WIDE or s.dropout == "connect"
-    members = s.members or (1 if plain else MEMBERS if rows >= FEW_ROWS else MORE_MEMBERS)
+    plain = s.model != "mlp" or s.hidden is not None or is_wide(preprocessor) or s.dropout == "connect"
+    usual = MEMBERS if rows >= FEW_ROWS else MORE_MEMBERS
+    folds = s.folds or FOLDS
+    members = s.members or (1 if plain else -(-usual // folds) * folds)  # rounded up
     if s.model != "mlp":
         members = 1
     ensemble = members > 1
     hidden = s.hidden if s.hidden is not None else WIDTHS if ensemble else (128, 64) if s.model == "mlp" else ()
     kind = "classes" if preprocessor.classes is not None else "number"
-    many = rows >= ROWS_FOR_WAVES[kind]
+    many = rows >= ROWS_FOR_WAVES
     waves = s.waves if s.waves is not None else WAVES if many and not plain and preprocessor.plain_numbers else 0
+    bins = s.bins
+    if bins is None:
+        few = BINNED // max(len(preprocessor.plain_numbers), 1)
+        bins = 0 if plain or few < LEAST_BINS else min(BINS, few)
     drop_rate = s.drop_rate
     if drop_rate is None:
         drop_rate = _drop_rate(preprocessor, rows) if ensemble else 0.0
@@ -68,6 +108,7 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
         members=members,
         hidden=hidden,
         waves=waves,
+        bins=bins,
         activation=s.activation or ("relu" if hidden else None),
         drop_rate=drop_rate,
         optimiser=optimiser,

@@ -1,3 +1,4 @@
+# Over 500 lines: every setting that `fit` has is declared here, once.
 """The settings of `fit`: what the command and `pr.fit` take, and how they become a network and a training."""
 
 import difflib
@@ -7,6 +8,7 @@ from contextlib import suppress
 from dataclasses import asdict, field
 from typing import Any
 
+from preceptor.data import USUAL_SHARE
 from preceptor.data.encoding.mixing import MOST_DEGREE
 from preceptor.data.encoding.mixing import SCALINGS as TABLE_SCALINGS
 from preceptor.data.pictures import augment as changes
@@ -21,6 +23,7 @@ from preceptor.job.parts import (
     FAMILIES,
     own_numbers,
     part,
+    penalties,
     takers,
 )
 from preceptor.job.suitability import MAKERS, check_model, usable
@@ -53,8 +56,23 @@ class Settings:
     seed: int = hyper(
         default=0, low=0, high=2**63 - 1, doc="Fixes the split, initial values, order of rows and random masks."
     )
-    dev_share: float = hyper(default=0.15, low=0, high=0.9, unit="share of rows", doc="Rows that guide training.")
-    test_share: float = hyper(default=0.15, low=0, high=0.9, unit="share of rows", doc="Rows touched once, at the end.")
+    dev_share: float | None = hyper(
+        default=None, low=0, high=0.9, unit="share of rows", doc="Rows that guide training; 0.15, or none with folds."
+    )
+    test_share: float | None = hyper(
+        default=None,
+        low=0,
+        high=0.9,
+        unit="share of rows",
+        doc="Rows touched once, at the end; 0.15, or none with folds.",
+    )
+    folds: int | None = hyper(
+        default=None,
+        low=0,
+        high=64,
+        unit="folds",
+        doc="All rows teach an ensemble: each member leaves one of so many folds out and judges it. 0 for a dev part.",
+    )
     split_column: str | None = hyper(default=None, doc="Column that says train, dev or test in each row.")
     group: str | None = hyper(default=None, doc="Column of what must not be parted: a patient, a customer.")
     time: str | None = hyper(default=None, doc="Column of dates or numbers: the earliest rows train, the latest test.")
@@ -85,6 +103,13 @@ class Settings:
         unit="waves",
         also="periodic_embeddings",
         doc="Periodic embeddings (PLR) of each number column, beside the number itself.",
+    )
+    bins: int | None = hyper(
+        default=None,
+        low=0,
+        high=256,
+        unit="bins",
+        doc="Piecewise linear encoding (PLE) of each number column, which half of the members see beside the number.",
     )
     activation: str | None = part(
         "activation", several=True, doc="After each hidden layer; or a word for each layer, with commas between."
@@ -264,12 +289,23 @@ class Settings:
                 f"Settings: {' and '.join(chosen)} divide the rows in different ways; one at most is possible. Leave "
                 f"{chosen[-1]} out."
             )
-        if self.test_share != type(self).test_share and (self.test or self.split_column):
+        if self.test_share is not None and (self.test or self.split_column):
             which = "test" if self.test else "split_column"
             raise ConfigError(
                 f"Settings: test_share is {self.test_share:g} beside {which}, which says what is tested on; one of "
                 "them is required. Leave test_share out."
             )
+
+    def shares(self, folds: int) -> tuple[float, float]:
+        """Of the rows for dev and test, with so many folds."""
+        usual = 0.0 if folds else USUAL_SHARE
+        dev, test = (usual if share is None else share for share in (self.dev_share, self.test_share))
+        return dev, test
+
+    @property
+    def networks(self) -> int:
+        """How many members all copies of the network have together."""
+        return (self.members or 1) * self.ensemble
 
     def _check_plateau(self, drop_after: int) -> None:
         if self.dev_share == 0:
@@ -325,7 +361,7 @@ class Settings:
 
     def make_penalties(self) -> tuple[Penalty, ...]:
         """The penalties whose weight is not 0; where several fit a parameter, they add up."""
-        return (*_penalties("l2", L2, self.l2), *_penalties("l1", L1, self.l1))
+        return (*penalties("l2", L2, self.l2), *penalties("l1", L1, self.l1))
 
     def make_update(self) -> Update:
         """What happens to gradients and parameters beside the optimiser."""
@@ -402,7 +438,8 @@ class Settings:
         """
         model = self.model or "mlp"
         takes = inspect.signature(MAKERS[model]).parameters
-        chosen = {name: value for name in usable(model) if (value := self._network_setting(name)) is not None}
+        names = [name for name in usable(model) if name in takes]
+        chosen = {name: value for name in names if (value := self._network_setting(name)) is not None}
         network: Layer = MAKERS[model](
             outputs=outputs, **chosen, **{name: value for name, value in facts.items() if name in takes}
         )
@@ -474,22 +511,3 @@ def _hint(name: str) -> str:
         return f"It is a number of {', '.join(of)}: augment={of[0]}:{name}=..."
     near = difflib.get_close_matches(name, [*(each.name for each, _ in hyper_fields(Settings)), *own_numbers()], 1)
     return f"Did you mean {near[0]}?" if near else "See preceptor fit --help."
-
-
-def _penalties(name: str, cls: type[Penalty], given: str | float) -> list[Penalty]:
-    """The penalties of a number, for all weights, or of a text: a number or PATTERN=NUMBER, several with commas."""
-    found = []
-    for each_given in given.split(",") if isinstance(given, str) else [given]:
-        pattern, equals, number = str(each_given).rpartition("=")
-        try:
-            weight = float(number)
-            if equals and not pattern.strip():
-                raise ValueError
-        except ValueError:
-            raise ConfigError(
-                f"Settings: {name} is {given!r}; a number is required, or PATTERN=NUMBER with commas between, such as "
-                "0.01 or hidden*/weight=0.01,output/weight=0.1."
-            ) from None
-        each = cls(weight, pattern.strip()) if equals else cls(weight)
-        found += [each] if weight else []
-    return found

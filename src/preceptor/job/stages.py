@@ -59,4 +59,6 @@ class Encoded:
                 digest.update(np.ascontiguousarray(part).data)
             else:
                 digest.update(b"none" if part is None else part.fingerprint())
+        if self.data.folds is not None:
+            digest.update(self.data.folds.fold.tobytes())
         return digest.hexdigest()

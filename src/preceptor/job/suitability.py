@@ -20,20 +20,30 @@ MAKERS: dict[str, Callable[..., Layer]] = {
     "perceptron": linear_model,
     **{name: getattr(vision, name) for name in vision.__all__},
 }
-NETWORK = ("hidden", "members", "waves", "activation", "initialiser", "batch_norm", "dropout", "drop_rate")
+NETWORK = ("hidden", "members", "waves", "bins", "activation", "initialiser", "batch_norm", "dropout", "drop_rate")
+ARGUMENTS = {"bins": "edges"}  # of the function that makes the network, where they are called otherwise
 ONLY = {  # kind of data -> settings that no other has a use for
-    "a table": ("kind", "split_column", "group", "time", "test", "leave_out", "waves", "polynomial"),
+    "a table": ("kind", "split_column", "group", "time", "test", "leave_out", "folds", "waves", "bins", "polynomial"),
     "pictures": ("augment", "skip_corrupt"),
 }
 # What says that nothing is asked for, and so suits everything.
-IDLE = {"hidden": (), "members": 1, "waves": 0, "drop_rate": 0.0, "batch_norm": False, "kind": "classes"}
+IDLE = {
+    "hidden": (),
+    "members": 1,
+    "folds": 0,
+    "waves": 0,
+    "bins": 0,
+    "drop_rate": 0.0,
+    "batch_norm": False,
+    "kind": "classes",
+}
 PER_LAYER = ("activation", "batch_norm", "dropout", "drop_rate")  # which hidden layers have
 
 
 def usable(model: str) -> tuple[str, ...]:
     """The settings of the network that a model can use."""
     arguments = inspect.signature(MAKERS[model]).parameters
-    return tuple(name for name in NETWORK if name in arguments)
+    return tuple(name for name in NETWORK if ARGUMENTS.get(name, name) in arguments)
 
 
 def given(settings: Any, names: Iterable[str]) -> list[str]:
@@ -95,9 +105,9 @@ def refuse_share(settings: Any, source: str, name: str) -> None:
         )
 
 
-def check_parts(settings: Any, dev_rows: int) -> None:
+def check_parts(settings: Any, has_dev: bool) -> None:
     """Raises ConfigError for settings that look at the dev part where there is none."""
-    if settings.patience is not None and not dev_rows:
+    if settings.patience is not None and not has_dev:
         raise ConfigError(
             f"fit: received patience {settings.patience} without a dev part, which it looks at. Give a dev part, or "
             "leave patience out."

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.data import (
+    USUAL_SHARE,
     LongTable,
     Preprocessor,
     RowFile,
@@ -17,6 +18,7 @@ from preceptor.data import (
     append_rows,
     check_room,
     default_target,
+    draw_folds,
     fit_preprocessor,
     missing_rows,
     open_table,
@@ -36,14 +38,17 @@ from preceptor.data.tables.names import find_column
 from preceptor.diagnose import Observation, PartHashes, TableFacts, checks_made, inspect, inspect_table
 from preceptor.diagnose.column import Column
 from preceptor.errors import ConfigError, DataError
-from preceptor.job.recipe import complete
+from preceptor.job.recipe import complete, folds_for, is_wide
 from preceptor.job.settings import Settings
 from preceptor.job.stages import Encoded, Stage, Stages
 from preceptor.job.suitability import check_data, check_model, refuse_share
 from preceptor.nn import Layer
+from preceptor.train.folds import Folds
 from preceptor.train.loop import Arrays, Streamed
 from preceptor.words import listing
 
+EDGE_ROWS = 100_000  # by which the edges of bins are chosen
+LEAST_FOLDED = 16  # rows; fewer are divided once
 SAMPLE = 1 << 18  # rows of a long table that are looked at: a mean is then known to 0.2 % of the standard deviation
 MOST_JUDGES = 100_000  # rows of a long table in dev and in test: an accuracy is then known to 0.3 %
 MOST_LABELS = 10_000  # a class of a long table has a row in the sample, as long as there are no more classes
@@ -63,6 +68,7 @@ class Survey:
         found: what the gate saw, the gravest first.
         settings: as they were asked for.
         notes: how the table was taken, where it is not as usual: sentences.
+        folds: how many the training rows are dealt to; 0 where they are not.
     """
 
     table: Table | LongTable
@@ -75,6 +81,7 @@ class Survey:
     found: list[Observation]
     settings: Settings
     notes: tuple[str, ...] = ()
+    folds: int = 0
 
     @property
     def how(self) -> str:
@@ -82,10 +89,11 @@ class Survey:
         asked = self.settings
         whole = f" by whole groups of {asked.group}" if asked.group else ""
         drawn = f"stratified by class{whole}" if self.kind == "classes" else f"at random{whole}"
+        guides = "folds" if self.folds else "dev"
         if asked.test is not None:
-            return f"test as {Path(asked.test).name} says, dev {drawn}"
+            return f"test as {Path(asked.test).name} says, {guides} {drawn}"
         if asked.split_column is not None:
-            return f"as the column {asked.split_column} says" + ("" if self._names_dev else f", dev {drawn}")
+            return f"as the column {asked.split_column} says" + ("" if self._names_dev else f", {guides} {drawn}")
         return drawn if asked.time is None else f"the latest by {asked.time}"
 
     @property
@@ -129,19 +137,39 @@ class Survey:
         rows = sum(map(len, (self.parts.train, self.parts.dev, self.parts.test)))
         return replace(learned, rows=len(self.parts.train), left_out=self.table.rows - rows)
 
+    @property
+    def is_wide(self) -> bool:
+        """Whether there are too many features for an ensemble; what cannot be learned from is told later."""
+        try:
+            return is_wide(self.preprocessor)
+        except DataError:
+            return False
+
     def complete(self, settings: Settings) -> Settings:
         """The settings with what they leave open chosen by the recipe for tables."""
-        return complete(settings, self.preprocessor, len(self.parts.train))
+        return replace(complete(settings, self.preprocessor, len(self.parts.train)), folds=self.folds)
 
     def make_network(self, settings: Settings, outputs: int) -> Layer:
         """The network that completed settings ask for."""
+        learned = self.preprocessor
         return settings.make_network(
-            outputs, numbers=self.preprocessor.plain_numbers, levels=self.preprocessor.level_numbers
+            outputs, numbers=learned.plain_numbers, levels=learned.level_numbers, edges=self._edges(settings.bins or 0)
         )
+
+    def _edges(self, bins: int) -> list[tuple[float, ...]]:
+        """The edges of so many bins with as many training rows each, for each plain number; of a number with few values
+        fewer. All training rows that were seen count, or an even sample of EDGE_ROWS."""
+        if not bins:
+            return []
+        train = self.seen_parts.train
+        rows = train[:: -(-len(train) // EDGE_ROWS)]
+        x = self.preprocessor.transform(self.seen.select(rows), self.numbers[rows])
+        cuts = np.quantile(x[:, self.preprocessor.plain_numbers], np.linspace(0, 1, bins + 1), axis=0)
+        return [tuple(np.unique(each.astype(np.float32)).tolist()) for each in cuts.T]
 
     def encode(self, settings: Settings) -> Stages[Encoded]:
         """Features and targets of the three parts. See `encode`."""
-        return (yield from encode(self, self.preprocessor, settings.seed))
+        return (yield from encode(self, self.preprocessor, settings))
 
 
 def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Survey]:
@@ -178,10 +206,20 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
     labels = kept.column(target) if kind == "classes" else None
     if labels is not None and labels.dtype == object:
         labels = labels.astype(str)
-    shares = settings.dev_share, settings.test_share
-    parts = _divide(kept, usable, labels, shares, settings, None if part is None else part[usable])
-    found = inspect_table(_looked_at(kept, settings), target, parts, kind, numbers=usable)
-    return _checked(Survey(table, kept, usable, target, kind, _numbered(parts, usable), parts, found, settings))
+    obstacle = "of rows that are divided by time" if settings.time is not None else ""
+    if len(usable) < LEAST_FOLDED:
+        obstacle = f"of {len(usable)} rows; {LEAST_FOLDED} are required"
+    for folds in dict.fromkeys((folds_for(settings, obstacle), 0)):
+        parts = _divide(kept, usable, labels, settings.shares(folds), settings, None if part is None else part[usable])
+        if folds and len(parts.dev):
+            folds_for(settings, f"where {settings.split_column} names dev rows")
+            continue
+        found = inspect_table(_looked_at(kept, settings), target, parts, kind, numbers=usable)
+        own = _numbered(parts, usable)
+        seen = Survey(table, kept, usable, target, kind, own, parts, found, settings, folds=folds)
+        if not folds or settings.folds or settings.members or not seen.is_wide:
+            break
+    return _checked(seen)
 
 
 def _check_names(table: Table | LongTable, target: str, settings: Settings) -> None:
@@ -275,6 +313,7 @@ def _numbered(parts: Split, numbers: np.ndarray) -> Split:
 
 def _survey_long(table: LongTable, target: str, settings: Settings) -> Stages[Survey]:
     """The same for a table that stays on the disk: all targets are looked at, and a sample of the rows."""
+    folds_for(settings, "of a table that stays on the disk")
     codes, labels = yield from _target_codes(table, target)
     usable = np.flatnonzero(codes >= 0)
     if not len(usable):
@@ -312,9 +351,8 @@ def _checked(seen: Survey) -> Survey:
 
 def _share(settings: Settings, name: str, rows: int) -> float:
     """The share of a part of a long table: the usual one is too much where it makes more than MOST_JUDGES rows."""
-    asked = float(getattr(settings, name))
-    is_usual = asked == getattr(Settings, name)
-    return min(asked, MOST_JUDGES / rows) if is_usual else asked
+    asked = getattr(settings, name)
+    return min(USUAL_SHARE, MOST_JUDGES / rows) if asked is None else float(asked)
 
 
 def _target_codes(table: LongTable, target: str) -> Stages[tuple[np.ndarray, int]]:
@@ -348,7 +386,7 @@ def _part_of_rows(parts: Split, rows: int) -> np.ndarray:
     return part
 
 
-def encode(seen: Survey, preprocessor: Preprocessor, seed: int) -> Stages[Encoded]:
+def encode(seen: Survey, preprocessor: Preprocessor, settings: Settings) -> Stages[Encoded]:
     """The features and targets of the three parts: in memory, or of a long table in files that have no name.
 
     Disk: of a long table, 4 bytes for each feature of each row. Memory: its targets, and of its rows a few pieces.
@@ -358,7 +396,8 @@ def encode(seen: Survey, preprocessor: Preprocessor, seed: int) -> Stages[Encode
     parts = (seen.parts.train, seen.parts.dev, seen.parts.test)
     if isinstance(seen.table, Table):
         (x, y), (dev_x, dev_y), (test_x, test_y) = (_in_memory(preprocessor, seen.table, rows) for rows in parts)
-        return Encoded(Arrays(x, y, dev_x, dev_y), test_x, test_y, [])
+        folds = Folds(_drawn_folds(seen, y), seen.folds, settings.networks) if seen.folds else None
+        return Encoded(Arrays(x, y, dev_x, dev_y, folds), test_x, test_y, [])
     check_room(4 * preprocessor.features * sum(map(len, parts)), seen.table.name)
     files = [RowFile(preprocessor.features) for _ in parts]
     targets = [np.empty(len(rows), np.int32 if preprocessor.classes is not None else np.float32) for rows in parts]
@@ -380,7 +419,16 @@ def encode(seen: Survey, preprocessor: Preprocessor, seed: int) -> Stages[Encode
     (dev_x, dev_y), (test_x, test_y) = (
         (file, target) if len(file) else (None, None) for file, target in zip(files[1:], targets[1:], strict=True)
     )
-    return Encoded(Streamed(RowStream(files[0], targets[0], seed), dev_x, dev_y), test_x, test_y, found)
+    return Encoded(Streamed(RowStream(files[0], targets[0], settings.seed), dev_x, dev_y), test_x, test_y, found)
+
+
+def _drawn_folds(seen: Survey, y: np.ndarray) -> np.ndarray:
+    """The fold of each training row. Rows that repeat others are dealt like all, for new rows repeat them as often.
+    Shapes: -> (row,), int32."""
+    assert isinstance(seen.table, Table)
+    group, labels = seen.settings.group, y if seen.kind == "classes" else None
+    groups = seen.table.column(group)[seen.parts.train] if group is not None else None
+    return draw_folds(len(y), seen.folds, seed=seen.settings.seed, labels=labels, groups=groups)
 
 
 def _in_memory(preprocessor: Preprocessor, table: Table, rows: np.ndarray) -> Any:

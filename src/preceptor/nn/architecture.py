@@ -10,7 +10,7 @@ from preceptor.nn.initialiser import Constant, He, Initialiser, Xavier
 from preceptor.nn.layer import Layer, Sequential
 from preceptor.nn.member import EachMember, MemberDense, Members
 from preceptor.nn.norm import BatchNorm
-from preceptor.nn.tabular import Levels, Waves
+from preceptor.nn.tabular import Levels, PiecewiseLinear, Waves
 
 __all__ = ["linear_model", "mlp"]
 
@@ -38,6 +38,7 @@ def mlp(
     members: int = 1,
     waves: int = 0,
     numbers: Sequence[int] = (),
+    edges: Sequence[Sequence[float]] = (),
     levels: tuple[Sequence[int], Sequence[int]] = ((), ()),
 ) -> Sequential:
     """A multilayer perceptron: for each hidden width Dense, batch norm and activation and dropout, then Dense.
@@ -50,8 +51,10 @@ def mlp(
         dropout: what a drop rate drops: "inverted" and "vanilla" (see nn.Dropout) outputs of the hidden layers,
             "connect" (nn.DropConnect) their weights.
         members: so many networks of these widths side by side, trained as one under `MemberLoss`. Whatever a layer
-            has, each of them has for itself; waves and vectors of levels they share.
+            has, each of them has for itself.
         waves: how many waves each of the features at the positions `numbers` is given beside itself.
+        edges: of the bins of the features at these positions, which the first half of the members see beside the
+            features themselves (nn.PiecewiseLinear), or the one network; without them there are no bins.
         levels: positions of the features that are numbers of levels, and how many levels each of them has.
     """
     if dropout not in DROPOUTS:
@@ -64,16 +67,22 @@ def mlp(
             "for all."
         )
     parts: list[tuple[str, Layer]] = []
-    if waves and numbers:
-        parts.append(("waves", Waves(tuple(numbers), waves=waves)))
-    if levels[0]:
-        parts.append(("levels", Levels(tuple(levels[0]), tuple(levels[1]))))
-    if members > 1:
-        parts.append(("members", Members(members)))
 
     def each(layer: Layer) -> Layer:
         """The layer as members have it: one of its own each, where it is more than a function of single features."""
         return EachMember(layer) if members > 1 and not isinstance(layer, Activation | Dropout) else layer
+
+    binned = [(number, tuple(each)) for number, each in zip(numbers, edges, strict=False) if len(each) > 1]
+    bins = PiecewiseLinear(tuple(number for number, _ in binned), tuple(each for _, each in binned))
+    if binned:
+        parts.append(("bins", bins))
+    if members > 1:
+        withheld = bins.bins if binned else 0
+        parts.append(("members", Members(members, untouched=tuple(levels[0]), withheld=withheld)))
+    if waves and numbers:
+        parts.append(("waves", each(Waves(tuple(numbers), waves=waves))))
+    if levels[0]:
+        parts.append(("levels", each(Levels(tuple(levels[0]), tuple(levels[1])))))
 
     def dense(units: int, own: Initialiser) -> Layer:
         drawn = initialiser or own

@@ -23,7 +23,9 @@ class Members(Layer):
     """Gives each member of an ensemble its own view of the input: every feature times a number of the member's own.
 
     Shapes: x (batch, feature) -> (batch, member, feature); scale (member, feature), at first 1 or -1 at random.
-    Formula: y[b, m] = scale[m] * x[b].
+    Formula: y[b, m] = scale[m] * x[b]; x[b] itself where it is untouched, as numbers of levels must be. Where features
+        are withheld from the second half of the members, these see the others times the root of all / others: what
+        comes next draws its first weights for all.
     Source: Wen et al. 2020 (BatchEnsemble); as the only view, at the entrance, Gorishniy et al. 2025 (TabM-mini).
     """
 
@@ -31,6 +33,8 @@ class Members(Layer):
 
     members: int = hyper(default=8, low=1, unit="members", doc="Networks trained as one.")
     spread: float = hyper(default=0.0, low=0, doc="0: signs; else normal numbers around 1 with this deviation.")
+    untouched: tuple[int, ...] = hyper(default=(), low=0, unit="position", doc="Features that all see as they are.")
+    withheld: int = hyper(default=0, low=0, unit="features", doc="The last ones, that half of the members do not see.")
 
     def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
         shape = (self.members, spec.shape[-1])
@@ -40,7 +44,20 @@ class Members(Layer):
 
     def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:
         check_width(x, -1, params["scale"].shape[-1], "scale")
-        return ops.reshape(x, (x.shape[0], 1, x.shape[1])) * params["scale"], state
+        scale = params["scale"]
+        if self.withheld:
+            scale = scale * self._seen(x.shape[1])
+        if self.untouched:
+            scale = ops.where(np.isin(np.arange(x.shape[1]), self.untouched), 1, scale)
+        return ops.reshape(x, (x.shape[0], 1, x.shape[1])) * scale, state
+
+    def _seen(self, features: int) -> np.ndarray:
+        """What a member's features count for it. Shapes: -> (member, feature), float32."""
+        seen = np.ones((self.members, features), np.float32)
+        others = features - self.withheld
+        seen[self.members // 2 :] = np.sqrt(features / max(others, 1))
+        seen[self.members // 2 :, others:] = 0
+        return seen
 
 
 @settings
@@ -125,10 +142,11 @@ def _flat(values: Arrays) -> Arrays:
 class MemberLoss(Loss):
     """The mean of a loss over the members of an ensemble: each learns on its own, the prediction is their mean.
 
-    Shapes: outputs (batch, member, unit); target as of the loss -> (batch,).
-    Formula: J = mean over m of loss(z[m], y*). Its gradient is taken as that of J times the number of members: the sum
-        of what each would be trained by alone. Learning rates, penalties and clipping then mean what they mean for one
-        network; only the reported J is the mean.
+    Shapes: outputs (batch, member, unit); target as of the loss; weight (batch, member), what each example counts for
+        each member, 1 if left out -> (batch,).
+    Formula: J = mean over m of weight[m] * loss(z[m], y*). Its gradient is taken as that of J times the number of
+        members: the sum of what each would be trained by alone. Learning rates, penalties and clipping then mean what
+        they mean for one network; only the reported J is the mean.
     Reading: what the loss of one member reads as.
     Source: Gorishniy et al. 2025, section 3.2: the mean of the losses, not the loss of the mean; each by its own loss:
         Lakshminarayanan et al. 2017, algorithm 1.
@@ -138,16 +156,17 @@ class MemberLoss(Loss):
 
     loss: Loss = hyper(default=SoftmaxCrossEntropy(), doc="The loss of each member.")
 
-    def __call__(self, outputs: Any, target: Any) -> Any:
-        mean = self._mean(self.loss, outputs, target)
+    def __call__(self, outputs: Any, target: Any, weight: Any = None) -> Any:
+        mean = self._mean(self.loss, outputs, target, weight)
         return mean + (outputs.shape[1] - 1) * (mean - ops.stop_gradient(mean))  # what is added is 0; its slope is not
 
-    def _mean(self, function: Any, outputs: Any, target: Any) -> Any:
+    def _mean(self, function: Any, outputs: Any, target: Any, weight: Any = None) -> Any:
         batch, members = outputs.shape[:2]
         flat = ops.reshape(outputs, (batch * members, *outputs.shape[2:]))
         wide = ops.broadcast_to(ops.reshape(target, (batch, 1, *target.shape[1:])), (batch, members, *target.shape[1:]))
         repeated = ops.reshape(wide, (batch * members, *target.shape[1:]))
-        return ops.mean(ops.reshape(function(flat, repeated), (batch, members)), 1)
+        each = ops.reshape(function(flat, repeated), (batch, members))
+        return ops.mean(each if weight is None else each * weight, 1)
 
     def judge(self, outputs: Any, target: Any) -> Any:
         """The loss of the mean prediction: of the mean probabilities, or the mean number. Of a margin, which has

@@ -12,7 +12,7 @@ from preceptor.nn.layer import Arrays, Layer
 from preceptor.ops import Spec
 from preceptor.ops.primitive import user_line
 
-__all__ = ["Levels", "Waves"]
+__all__ = ["Levels", "PiecewiseLinear", "Waves"]
 
 
 @settings
@@ -57,6 +57,47 @@ class Waves(Layer):
         mixed = ops.transpose(waves @ params["mix"], (1, 0, 2)) + params["shift"]
         flat = ops.reshape(mixed, (batch, count * self.width))
         return ops.concatenate([x, flat], 1), state
+
+
+@settings
+class PiecewiseLinear(Layer):
+    """Adds to some features how far they reach into each of their bins, so that a number may count otherwise from one
+    place on.
+
+    Shapes: x (batch, feature) -> (batch, feature + bin), the bins of all the numbers behind the features.
+    Formula: min(max((x - low) / (high - low), 0), 1) for each bin from low to high.
+    Args:
+        numbers: positions of the features that are binned.
+        edges: of each of them the edges of its bins, rising; at least two.
+    Raises: ShapeError where numbers and edges do not fit together or to the input.
+    Source: Gorishniy et al. 2022, section 3.2, with quantiles of the training rows for edges.
+    Differs: theirs goes on beyond the first and the last edge; here what lies outside counts as the edge.
+    """
+
+    numbers: tuple[int, ...] = hyper(default=(0,), low=0, unit="position", doc="Which features are binned.")
+    edges: tuple[tuple[float, ...], ...] = hyper(default=((0.0, 1.0),), doc="Of the bins of each.")
+
+    def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
+        if spec.ndim != 2 or len(self.numbers) != len(self.edges) or max(self.numbers, default=0) >= spec.shape[-1]:
+            raise ShapeError(
+                f"at {user_line()}: input has shape {spec.shape}; (batch, feature) with more than "
+                f"{max(self.numbers, default=0)} features, and edges for each of the numbers, are required. Check the "
+                "positions."
+            )
+        return {}, {}
+
+    @property
+    def bins(self) -> int:
+        """How many there are of all numbers."""
+        return sum(len(each) - 1 for each in self.edges)
+
+    def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:
+        counts = [len(each) - 1 for each in self.edges]
+        which = np.repeat(np.array(self.numbers, np.int32), counts)
+        low = np.concatenate([each[:-1] for each in self.edges]).astype(x.dtype)[:, None]
+        high = np.concatenate([each[1:] for each in self.edges]).astype(x.dtype)[:, None]
+        reached = (ops.take(ops.transpose(x), which) - low) * (1 / (high - low)).astype(x.dtype)
+        return ops.concatenate([x, ops.transpose(ops.clip(reached, 0, 1))], 1), state
 
 
 @settings

@@ -15,11 +15,13 @@ from preceptor.job import Run
 from preceptor.nn import (
     Convolution,
     Dense,
+    EachMember,
     Ensemble,
     Layer,
     Levels,
     MemberDense,
     Members,
+    PiecewiseLinear,
     Residual,
     Sequential,
     Waves,
@@ -57,6 +59,11 @@ def inside(run: Run) -> Inside:
     return Inside(network, params, state)
 
 
+def _each(layer: Layer) -> Layer:
+    """What each member has one of, else the layer itself."""
+    return layer.layer if isinstance(layer, EachMember) else layer
+
+
 def first_weights(found: Inside) -> tuple[str, Layer, np.ndarray]:
     """Name, layer and weight of the first layer that has weights: a convolution's as it is, (*window, channel, filter),
     a dense one's (feature, unit), of several members that of the first as it sees the features."""
@@ -64,7 +71,12 @@ def first_weights(found: Inside) -> tuple[str, Layer, np.ndarray]:
     for name, layer in zip(found.network.names, found.network.layers, strict=True):
         params = within(found.params, name)
         if isinstance(layer, Members):
-            scale = params["scale"][0]
+            scale = np.array(params["scale"][0])
+            scale[list(layer.untouched)] = 1
+        elif scale is not None and isinstance(inner := _each(layer), Levels):
+            scale = np.concatenate([np.delete(scale, inner.places), np.ones(len(inner.places) * inner.width)])
+        elif scale is not None and isinstance(inner, Waves):
+            scale = np.concatenate([scale, np.ones(len(inner.numbers) * inner.width)])
         if isinstance(layer, Convolution | Dense):
             return name, layer, params["weight"]
         if isinstance(layer, MemberDense):
@@ -113,10 +125,13 @@ def feature_weights(run: Run) -> tuple[str, list[str], np.ndarray]:
     assert isinstance(run.preprocessor, Preprocessor)
     names = list(run.preprocessor.feature_names)
     found = inside(run)
-    for layer in found.network.layers:
+    for layer in map(_each, found.network.layers):
         if isinstance(layer, Levels):
             kept = [name for place, name in enumerate(names) if place not in layer.places]
             names = kept + [f"{names[place]}, vector {i + 1}" for place in layer.places for i in range(layer.width)]
+        if isinstance(layer, PiecewiseLinear):
+            pairs = zip(layer.numbers, layer.edges, strict=True)
+            names += [f"{names[place]}, bin {i + 1}" for place, edges in pairs for i in range(len(edges) - 1)]
         if isinstance(layer, Waves):
             names += [f"{names[place]}, waves {i + 1}" for place in layer.numbers for i in range(layer.width)]
     name, _, weight = first_weights(found)

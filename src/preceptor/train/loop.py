@@ -8,7 +8,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -20,6 +20,7 @@ from preceptor.graph import flatten, map_leaves, trace
 from preceptor.hyper import hyper, settings
 from preceptor.nn import Layer, Loss, output_spec
 from preceptor.ops import Spec
+from preceptor.train.folds import Folds
 from preceptor.train.memory import check_step
 from preceptor.train.optim import Adam, Optimiser
 from preceptor.train.penalty import Penalty
@@ -43,12 +44,19 @@ class Arrays:
     Args:
         x, y: the training part; it is brought to the engine once, and batches are picked there.
         dev_x, dev_y: arrays, or anything that has their length and gives their slices.
+        folds: in place of a dev part, which members of an ensemble leave out which rows and judge them.
     """
 
     x: np.ndarray
     y: np.ndarray
     dev_x: Any = None
     dev_y: np.ndarray | None = None
+    folds: Folds | None = None
+
+    @property
+    def guides(self) -> bool:
+        """Whether rows guide training that do not teach what judges them."""
+        return self.folds is not None or (self.dev_x is not None and len(self.dev_x) > 0)
 
     @property
     def rows(self) -> int:
@@ -74,6 +82,12 @@ class Streamed:
     dev_y: np.ndarray | None = None
     seen_x: Any = None
     seen_y: np.ndarray | None = None
+    folds: ClassVar[Folds | None] = None
+
+    @property
+    def guides(self) -> bool:
+        """Whether rows guide training that do not teach."""
+        return self.dev_x is not None and len(self.dev_x) > 0
 
     @property
     def rows(self) -> int:
@@ -119,7 +133,8 @@ class Record:
         train_loss: mean loss of a sample of the training part outside training, by the measure of dev_loss, at the end
             of an epoch only; None where no sample was asked for.
         dev_loss: mean loss of the dev part, at the end of an epoch only; under averaged parameters where there are any.
-        dev_outputs: raw outputs for the dev part, (row, unit), with it.
+        dev_outputs, dev_target: raw outputs for the dev part, (row, unit), and its target, with it. With folds the dev
+            part is a sample of the training rows, each judged by the members that left it out.
         seconds: since training began or went on, evaluation included.
         is_epoch_end: whether the record closes a pass over the data.
         state: where the engine keeps it; `snapshot` copies it. The next record makes it invalid.
@@ -134,6 +149,7 @@ class Record:
     train_loss: float | None
     dev_loss: float | None
     dev_outputs: np.ndarray | None
+    dev_target: np.ndarray | None
     seconds: float
     is_epoch_end: bool
     state: Any
@@ -190,24 +206,28 @@ def train(
     params, state = initial_values(config, data)
     units = output_spec(config.network, params, state, Spec((batch_size, *x.shape[1:]), dtype)).shape[-1]
 
-    def ready(x: Any, y: Any, part: str = "") -> dict[str, np.ndarray]:
+    folds = data.folds
+
+    def ready(x: Any, y: Any, part: str = "", fold: np.ndarray | None = None) -> dict[str, np.ndarray]:
         """Rows as the step takes them, checked."""
         try:
-            return {"x": _inputs(x, dtype), "y": config.loss.prepared(y, units, dtype)}
+            taken = {"x": _inputs(x, dtype), "y": config.loss.prepared(y, units, dtype)}
+            return taken if fold is None else taken | {"fold": fold}
         except DataError as error:
             raise DataError(f"train: {part}{error}") from None
 
-    first = ready(x, y)
+    first = ready(x, y, fold=None if folds is None else folds.fold[:1])
     batch = {name: Spec((batch_size, *each.shape[1:]), each.dtype) for name, each in first.items()}
     done, everything = start or (0, first_state(params, state, config.optimiser, config.seed, config.update))
+    weights = None if folds is None else folds.weights()
     step_program = make_step(
-        config.network, config.loss, config.optimiser, config.penalties, everything, batch, config.update
+        config.network, config.loss, config.optimiser, config.penalties, everything, batch, config.update, weights
     )
     size = weight_size(config.engine, everything)
     dev = data.dev_x is not None and data.dev_y is not None and len(data.dev_x) > 0
     if dev:
         ready(data.dev_x if isinstance(data.dev_x, np.ndarray) else x, data.dev_y, "dev ")
-    seen_x, seen_y = _sample(data, config.seed, min(judged, len(data.dev_x)) if dev else judged)
+    seen_x, seen_y, numbers_seen = _sample(data, config.seed, min(judged, len(data.dev_x)) if dev else judged)
     judged_x = data.dev_x if dev else seen_x
     evaluate = Evaluator(config.network, config.loss, config.engine, everything, judged_x) if len(judged_x) else None
 
@@ -218,7 +238,7 @@ def train(
         batch_bytes = batch_size * sum(each.nbytes for each in first.values())
         capacity = min(capacity, max(1, FETCH_BYTES // batch_bytes))
     else:
-        held = ready(data.x, data.y)
+        held = ready(data.x, data.y, fold=None if folds is None else folds.fold)
     loop = config.engine.loop(step_program, held, capacity)
     # What is trained, and once more while it is saved; the first weights, there already, make room for the best.
     check_step(loop.step_bytes, batch_size, 2 * sum(leaf.nbytes for leaf in flatten(everything)[0]))
@@ -259,12 +279,19 @@ def train(
             at_once = min(capacity, max(1, int(count * min(2.0, CALL_SECONDS / max(took, 1e-9)))))
             at_once = int(agreed(at_once))
             done += count
-            train_loss = dev_loss = dev_outputs = None
+            train_loss = dev_loss = dev_outputs = dev_target = None
             if done == epoch_end and evaluate is not None:
-                if len(seen_x):
+                if folds is not None:
+                    outputs, dev_target = evaluate(predicting(carried), seen_x)[1], seen_y
+                    train_loss = agreed(evaluate.mean_loss(folds.learned(outputs, numbers_seen), seen_y))
+                    dev_outputs = folds.held_out(outputs, numbers_seen)
+                    dev_loss = evaluate.mean_loss(dev_outputs, seen_y)
+                elif len(seen_x):
                     train_loss = agreed(evaluate(predicting(carried), seen_x, seen_y)[0])
                 if dev:
+                    dev_target = data.dev_y
                     dev_loss, dev_outputs = evaluate(predicting(carried), data.dev_x, data.dev_y)
+                if dev_loss is not None:
                     dev_loss = agreed(dev_loss)  # what stops early stops everywhere
                     seen.append(dev_loss)
             yield Record(
@@ -277,6 +304,7 @@ def train(
                 train_loss=train_loss,
                 dev_loss=dev_loss,
                 dev_outputs=dev_outputs,
+                dev_target=dev_target,
                 seconds=time.perf_counter() - began_training,
                 is_epoch_end=done == epoch_end,
                 state=carried,
@@ -296,18 +324,20 @@ def _stopped_at_last(data: Arrays | Streamed, fetcher: ThreadPoolExecutor) -> It
             data.stream.stop()
 
 
-def _sample(data: Arrays | Streamed, seed: int, count: int) -> tuple[Any, Any]:
-    """Training rows that are judged at the end of each epoch, so many at most, drawn by the seed."""
+def _sample(data: Arrays | Streamed, seed: int, count: int) -> tuple[Any, Any, np.ndarray]:
+    """Training rows that are judged at the end of each epoch, so many at most, drawn by the seed; and their numbers, of
+    those in memory."""
+    unknown = np.arange(0)
     if isinstance(data, Streamed) and data.seen_x is not None and data.seen_y is not None:
         count = min(count, len(data.seen_x))
-        return data.seen_x if count == len(data.seen_x) else data.seen_x[:count], data.seen_y[:count]
+        return data.seen_x if count == len(data.seen_x) else data.seen_x[:count], data.seen_y[:count], unknown
     row_bytes = max(1, data.first()[0].nbytes)
     count = min(count, data.rows, max(1, JUDGED_BYTES // row_bytes))
     if isinstance(data, Streamed):
         found = data.stream.fetch(0, count)
-        return found["x"], found["y"]
+        return found["x"], found["y"], unknown
     chosen = np.sort(order(seed, 0, count, data.rows))
-    return data.x[chosen], data.y[chosen]
+    return data.x[chosen], data.y[chosen], chosen
 
 
 def weight_size(engine: Engine, like: dict[str, Any]) -> Callable[[Any], float]:
@@ -403,9 +433,18 @@ class Evaluator:
             outputs = self.run([*leaves, full])[0][: len(rows)]
             pieces.append(outputs)
             if self.loss is not None and y is not None:
-                target = self.loss.prepared(y[start : start + self.piece], outputs.shape[-1], self.dtype)
-                total += float(np.sum(self.loss.judge(outputs, target), dtype=np.float64))
+                total += self._loss(outputs, y[start : start + self.piece])
         return math.nan if self.loss is None or y is None else total / len(x), np.concatenate(pieces)
+
+    @np.errstate(all="ignore")
+    def mean_loss(self, outputs: np.ndarray, y: np.ndarray) -> float:
+        """The mean loss of raw outputs."""
+        return self._loss(outputs, y) / len(y)
+
+    def _loss(self, outputs: np.ndarray, y: np.ndarray) -> float:
+        assert self.loss is not None
+        target = self.loss.prepared(y, outputs.shape[-1], self.dtype)
+        return float(np.sum(self.loss.judge(outputs, target), dtype=np.float64))
 
 
 def _dtype(config: Config) -> np.dtype:

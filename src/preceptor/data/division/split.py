@@ -8,6 +8,7 @@ from preceptor.errors import DataError
 from preceptor.words import listing
 
 PARTS = ("train", "dev", "test")
+USUAL_SHARE = 0.15  # of the rows for dev, and as many for test: conventional
 PART_WORDS = {"train": 0, "training": 0, "dev": 1, "development": 1, "validation": 1, "valid": 1, "val": 1}
 PART_WORDS |= {"test": 2, "testing": 2}
 
@@ -80,6 +81,27 @@ def split(
     by_class = shuffled[np.argsort(codes[shuffled], kind="stable")]
     part = np.repeat(np.tile(np.arange(3, dtype=np.int8), len(sizes)), counts.ravel())
     return Split(*(np.sort(by_class[part == number]).astype(np.int64) for number in range(3)))
+
+
+def draw_folds(
+    rows: int, count: int, *, seed: int = 0, labels: np.ndarray | None = None, groups: np.ndarray | None = None
+) -> np.ndarray:
+    """Draws a fold for each row at random, from the seed alone: all of nearly one size, each class shared out evenly.
+
+    With groups, all rows of a group come to the same fold; sizes and classes are then as near as the groups allow.
+
+    Shapes: labels, groups (row,) -> (row,), int32, from 0 to count - 1.
+    Raises: DataError where there are fewer rows, or groups, than folds.
+    """
+    generator = np.random.Generator(np.random.Philox(key=seed, counter=[0, 0, 0, 2]))  # apart from `split`, `order`
+    codes = np.zeros(rows, np.int64) if labels is None else np.unique(labels, return_inverse=True)[1]
+    if groups is not None:
+        return _parts_of_groups(_codes(groups), codes, np.full(count, 1 / count), generator).astype(np.int32)
+    if rows < count:
+        raise DataError(f"split: {rows:,} rows for {count} folds; each needs at least one. Take fewer folds.")
+    fold = np.empty(rows, np.int32)
+    fold[np.lexsort((generator.permutation(rows), codes))] = np.arange(rows) % count
+    return fold
 
 
 def split_by_column(

@@ -93,13 +93,15 @@ def test_other_networks(folder, tmp_path, chosen):
     assert len(completed(excites.write_strongest(own, small, tmp_path))) == layers
 
 
-@pytest.mark.parametrize("chosen", [{"hidden": (4,)}, {"members": 2, "waves": 3}, {"hidden": (4,), "ensemble": 2}])
+@pytest.mark.parametrize("chosen", [
+    {"hidden": (4,)}, {"members": 2, "waves": 3, "bins": 0}, {"members": 2, "bins": 3}, {"hidden": (4,), "ensemble": 2},
+])  # fmt: skip
 def test_weights_by_feature(tmp_path, chosen):
     own = fit("iris", **QUICK, **chosen)
     said = look.write_features(own, tmp_path / "weights.png")
     name, names, weight = look.feature_weights(own)
     assert names[:4] == ["sepal_length", "sepal_width", "petal_length", "petal_width"]
-    assert len(names) == len(weight) == (4 + 4 * 3 if "waves" in chosen else 4)
+    assert len(names) == len(weight) == (4 + 4 * 3 if "members" in chosen else 4)
     heaviest = names[int((weight**2).mean(1).argmax())]
     assert said.startswith(f"heaviest in {name}: {heaviest} ")
     assert len(pixels_of(tmp_path / "weights.png")) > 100

@@ -61,8 +61,7 @@ class Waves(Layer):
 
 @settings
 class PiecewiseLinear(Layer):
-    """Adds to some features how far they reach into each of their bins, so that a number may count otherwise from one
-    place on.
+    """Adds to some features how far they reach into each of their bins: a number may count otherwise from bin to bin.
 
     Shapes: x (batch, feature) -> (batch, feature + bin), the bins of all the numbers behind the features.
     Formula: min(max((x - low) / (high - low), 0), 1) for each bin from low to high.

@@ -5,7 +5,7 @@ import pytest
 
 from preceptor import nn
 from preceptor.data import fit_preprocessor, read
-from preceptor.job import make_settings
+from preceptor.job import fit, make_settings
 from preceptor.job.recipe import complete, make_config
 from preceptor.train import AdamW
 
@@ -55,6 +55,14 @@ def test_the_ensemble_by_the_number_of_rows(rows, members, waves):
     network = settings.make_network(2, numbers=seen().plain_numbers, edges=edges)
     kinds = [type(getattr(each, "layer", each)) for each in network.layers]
     assert (kinds.count(nn.Waves), kinds.count(nn.PiecewiseLinear)) == (bool(waves), True)
+
+
+def test_a_wide_table_gets_one_network_and_folds_where_they_are_asked_for():
+    wide = {f"n{i}": np.random.default_rng(i).normal(size=80) for i in range(301)}
+    run = fit(wide | {"y": np.arange(80) % 2}, "y", epochs=1, engine="native")
+    assert (run.facts["folds"], run.facts["split"]) == (0, {"train": 56, "dev": 12, "test": 12})
+    run = fit(wide | {"y": np.arange(80) % 2}, "y", epochs=1, engine="native", folds=4)
+    assert (run.facts["folds"], run.facts["split"]) == (4, {"train": 80, "dev": 0, "test": 0})
 
 
 def test_many_numbers_get_fewer_bins():

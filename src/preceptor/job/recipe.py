@@ -81,7 +81,8 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
                 "Leave it out."
             )
     s, features = replace(settings, model=settings.model or "mlp"), preprocessor.features
-    plain = s.model != "mlp" or s.hidden is not None or is_wide(preprocessor) or s.dropout == "connect"
+    too_wide = is_wide(preprocessor) and not s.folds
+    plain = s.model != "mlp" or s.hidden is not None or too_wide or s.dropout == "connect"
     usual = MEMBERS if rows >= FEW_ROWS else MORE_MEMBERS
     folds = s.folds or FOLDS
     members = s.members or (1 if plain else -(-usual // folds) * folds)  # rounded up

@@ -38,7 +38,7 @@ from preceptor.data.tables.names import find_column
 from preceptor.diagnose import Observation, PartHashes, TableFacts, checks_made, inspect, inspect_table
 from preceptor.diagnose.column import Column
 from preceptor.errors import ConfigError, DataError
-from preceptor.job.recipe import complete, folds_for, is_wide
+from preceptor.job.recipe import WIDE, complete, folds_for, is_wide
 from preceptor.job.settings import Settings
 from preceptor.job.stages import Encoded, Stage, Stages
 from preceptor.job.suitability import check_data, check_model, refuse_share
@@ -209,7 +209,11 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
     obstacle = "of rows that are divided by time" if settings.time is not None else ""
     if len(usable) < LEAST_FOLDED:
         obstacle = f"of {len(usable)} rows; {LEAST_FOLDED} are required"
-    for folds in dict.fromkeys((folds_for(settings, obstacle), 0)):
+    count = folds_for(settings, obstacle)
+    is_open = settings.folds is None and settings.members is None
+    if is_open and sum(values.size for values in kept.columns.values()) > (WIDE + 1) * kept.rows:
+        count = 0  # as many features at least, as a rule: what follows would be done twice
+    for folds in dict.fromkeys((count, 0)):
         parts = _divide(kept, usable, labels, settings.shares(folds), settings, None if part is None else part[usable])
         if folds and len(parts.dev):
             folds_for(settings, f"where {settings.split_column} names dev rows")
@@ -217,7 +221,7 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
         found = inspect_table(_looked_at(kept, settings), target, parts, kind, numbers=usable)
         own = _numbered(parts, usable)
         seen = Survey(table, kept, usable, target, kind, own, parts, found, settings, folds=folds)
-        if not folds or settings.folds or settings.members or not seen.is_wide:
+        if not folds or not is_open or not seen.is_wide:
             break
     return _checked(seen)
 

@@ -12,7 +12,7 @@ from preceptor.train.folds import Folds
 from preceptor.train.loop import Arrays, Config, Evaluator
 from preceptor.train.metric import Figure, class_figures, number_figures
 
-MOST_JUDGED = 100_000  # training rows that are judged in the end: an accuracy is then known to 0.3 %
+MOST_JUDGES = 100_000  # rows that judge, of those that could: an accuracy is then known to 0.3 %
 
 
 def figures(
@@ -42,11 +42,11 @@ def out_of_fold(
     data: Arrays,
     folds: Folds,
 ) -> dict[str, Figure]:
-    """The figures of training rows, each judged by the members that left it out: of all rows, or MOST_JUDGED."""
+    """The figures of training rows, each judged by the members that left it out: of all rows, or MOST_JUDGES."""
     assert isinstance(config.loss, MemberLoss)
     rows = np.arange(data.rows)
-    if data.rows > MOST_JUDGED:
-        rows = np.sort(order(config.seed, 0, MOST_JUDGED, data.rows))
+    if data.rows > MOST_JUDGES:
+        rows = np.sort(order(config.seed, 0, MOST_JUDGES, data.rows))
     x = data.x if len(rows) == data.rows else data.x[rows]
     outputs = Evaluator(config.network, None, config.engine, weights, x)(weights, x)[1]
     found = MemberLoss(config.loss.loss).predict(folds.held_out(outputs, rows))

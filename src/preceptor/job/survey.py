@@ -38,6 +38,7 @@ from preceptor.data.tables.names import find_column
 from preceptor.diagnose import Observation, PartHashes, TableFacts, checks_made, inspect, inspect_table
 from preceptor.diagnose.column import Column
 from preceptor.errors import ConfigError, DataError
+from preceptor.job.judging import MOST_JUDGES
 from preceptor.job.recipe import WIDE, complete, folds_for, is_wide
 from preceptor.job.settings import Settings
 from preceptor.job.stages import Encoded, Stage, Stages
@@ -50,7 +51,6 @@ from preceptor.words import listing
 EDGE_ROWS = 100_000  # by which the edges of bins are chosen
 LEAST_FOLDED = 16  # rows; fewer are divided once
 SAMPLE = 1 << 18  # rows of a long table that are looked at: a mean is then known to 0.2 % of the standard deviation
-MOST_JUDGES = 100_000  # rows of a long table in dev and in test: an accuracy is then known to 0.3 %
 MOST_LABELS = 10_000  # a class of a long table has a row in the sample, as long as there are no more classes
 NOBODY = 3  # the part of a row without a target
 

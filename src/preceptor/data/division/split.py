@@ -28,8 +28,8 @@ class Split:
 def split(
     rows: int,
     *,
-    dev: float = 0.15,
-    test: float = 0.15,
+    dev: float = USUAL_SHARE,
+    test: float = USUAL_SHARE,
     seed: int = 0,
     labels: np.ndarray | None = None,
     groups: np.ndarray | None = None,
@@ -107,7 +107,7 @@ def draw_folds(
 def split_by_column(
     values: np.ndarray,
     *,
-    dev: float = 0.15,
+    dev: float = USUAL_SHARE,
     seed: int = 0,
     labels: np.ndarray | None = None,
     groups: np.ndarray | None = None,
@@ -149,7 +149,7 @@ def split_by_column(
 def split_by_part(
     part: np.ndarray,
     *,
-    dev: float = 0.15,
+    dev: float = USUAL_SHARE,
     seed: int = 0,
     labels: np.ndarray | None = None,
     groups: np.ndarray | None = None,
@@ -176,7 +176,7 @@ def split_by_part(
 
 
 def split_by_order(
-    values: np.ndarray, *, dev: float = 0.15, test: float = 0.15, numbers: np.ndarray | None = None
+    values: np.ndarray, *, dev: float = USUAL_SHARE, test: float = USUAL_SHARE, numbers: np.ndarray | None = None
 ) -> Split:
     """The rows with the smallest values train, the largest are the test part: the past judged by what came later.
 

@@ -224,7 +224,7 @@ def train(
         config.network, config.loss, config.optimiser, config.penalties, everything, batch, config.update, weights
     )
     size = weight_size(config.engine, everything)
-    dev = data.dev_x is not None and data.dev_y is not None and len(data.dev_x) > 0
+    dev = data.guides and folds is None
     if dev:
         ready(data.dev_x if isinstance(data.dev_x, np.ndarray) else x, data.dev_y, "dev ")
     seen_x, seen_y, numbers_seen = _sample(data, config.seed, min(judged, len(data.dev_x)) if dev else judged)

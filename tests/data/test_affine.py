@@ -55,6 +55,16 @@ def test_channels():
     assert np.allclose(channel_mean(PICTURES[..., :1])(PICTURES[..., :1]).mean(), 0)
 
 
+@pytest.mark.parametrize("width", [3, 20, 300])
+def test_a_row_is_turned_alone_as_among_others(width):
+    rows = np.random.default_rng(1).normal(size=(1_500, width)).astype(np.float32)
+    turned = zca(rows, epsilon=0.01)
+    among = turned(rows)
+    assert among.dtype == np.float32
+    for few in (1, 2, 7, 65, 500):
+        np.testing.assert_array_equal(turned(rows[few : 2 * few]), among[few : 2 * few])
+
+
 @pytest.mark.parametrize("whiten", [False, True])
 @pytest.mark.parametrize("components", [None, 1, 4, 0.3, 0.9, 0.999])
 def test_principal_components_are_scikit_learns(components, whiten):

@@ -9,7 +9,8 @@ from scipy import stats
 from sklearn import metrics
 
 from preceptor.errors import DataError
-from preceptor.train.metric import Figure, _student, class_figures, number_figures
+from preceptor.train.interval import student
+from preceptor.train.metric import Figure, class_figures, number_figures
 
 
 def simulated_classes(rng, rows, classes, share=None, pull=1.5, digits=None, dtype=np.float64):
@@ -104,6 +105,74 @@ def test_values_by_hand():
     assert found["r2"].value == pytest.approx(0.75, rel=1e-15)
 
 
+def weights_of(rng, rows):
+    """Weights of every size, among them whole ones and some of 0."""
+    return np.where(rng.random(rows) < 0.2, 0, rng.exponential(size=rows) ** 3).round(rng.integers(0, 4))
+
+
+@pytest.mark.parametrize("share", [(0.6, 0.4), (0.2, 0.3, 0.1, 0.4), (0.3, 0.1, 0.1, 0.1, 0.1, 0.2, 0.1)])
+@pytest.mark.parametrize("digits", [None, 0])
+def test_weighted_classes_as_scikit_learn(share, digits):
+    rng, classes = np.random.default_rng(3), len(share)
+    p, y = simulated_classes(rng, 800, classes, share, digits=digits)
+    w = weights_of(rng, 800)
+    found, guess = class_figures(p, y, range(classes), w), p.argmax(axis=1)
+    score = p[:, 1] if classes == 2 else p
+    expected = {
+        "accuracy": metrics.accuracy_score(y, guess, sample_weight=w),
+        "f1": metrics.f1_score(y, guess, average="binary" if classes == 2 else "macro", sample_weight=w),
+        "auc": metrics.roc_auc_score(y, score, multi_class="ovr", sample_weight=w),
+        "log_loss": metrics.log_loss(y, p, sample_weight=w),
+    }
+    if classes == 7:
+        expected["top5_error"] = (
+            1 - metrics.top_k_accuracy_score(y, p, k=5, sample_weight=w) if digits is None else None
+        )
+    assert set(found) == set(expected)
+    for name, figure in found.items():
+        if expected[name] is not None:
+            assert figure.value == pytest.approx(expected[name], rel=1e-9)
+        assert 0 <= figure.low < figure.value < figure.high
+        assert figure.rows == np.count_nonzero(w)
+
+
+@pytest.mark.parametrize("scale", [1e-6, 1.0, 1e6])
+def test_weighted_numbers_as_scikit_learn(scale):
+    rng = np.random.default_rng(4)
+    target = rng.standard_normal(500) * scale
+    predicted, w = target + rng.standard_t(5, 500) * scale / 2, weights_of(rng, 500)
+    found = number_figures(predicted, target, w)
+    mean_square = metrics.mean_squared_error(target, predicted, sample_weight=w)
+    assert found["rmse"].value == pytest.approx(math.sqrt(mean_square), rel=1e-12)
+    assert found["mae"].value == pytest.approx(metrics.mean_absolute_error(target, predicted, sample_weight=w))
+    assert found["r2"].value == pytest.approx(metrics.r2_score(target, predicted, sample_weight=w), rel=1e-9)
+    assert all(figure.low < figure.value < figure.high for figure in found.values())
+
+
+def test_equal_weights_change_nothing_and_those_of_zero_leave_rows_out():
+    p, y = simulated_classes(np.random.default_rng(5), 300, 3, digits=1)
+    twice, w = (np.concatenate([p, p[::-1]]), np.concatenate([y, y])), np.repeat([1e300, 0], 300)
+    for plain, weighted in [
+        (class_figures(p, y, "abc"), class_figures(*twice, "abc", w)),
+        (number_figures(p[:, 0], y), number_figures(twice[0][:, 0], twice[1], w)),
+    ]:
+        for one, other in zip(plain.values(), weighted.values(), strict=True):
+            assert (one.value, one.low, one.high) == pytest.approx((other.value, other.low, other.high), rel=1e-12)
+            assert one.rows == other.rows
+
+
+def test_weights_that_are_none():
+    p, y = simulated_classes(np.random.default_rng(5), 4, 2)
+    for weight, message in [
+        ([1, 1, 1], r"3 weights and 4 rows; equally many are required"),
+        ([1, -1, 1, 1], r"1 of 4 weights are below 0; numbers of at least 0, not all 0, are required"),
+        ([0, 0, 0, 0], r"all weights are 0"),
+        ([1, np.nan, 1, 1], r"1 of 4 weights are NaN or infinite"),
+    ]:
+        with pytest.raises(DataError, match=message):
+            class_figures(p, y, "ab", weight)
+
+
 # Intervals
 
 
@@ -137,7 +206,7 @@ def test_log_loss_and_mae_intervals_are_students():
 
 @pytest.mark.parametrize("freedom", [1, 2, 3, 4, 7, 20, 100, 10**6])
 def test_students_quantile(freedom):
-    assert _student(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=3e-3 if freedom < 5 else 1e-4)
+    assert student(freedom) == pytest.approx(stats.t.ppf(0.975, freedom), rel=3e-3 if freedom < 5 else 1e-4)
 
 
 def test_auc_variance_is_delongs():
@@ -204,6 +273,30 @@ def test_class_intervals_hold_the_truth(share, rows):
         lambda: class_figures(*simulated_classes(rng, rows, classes, share), range(classes)),
         {name: figure.value for name, figure in truth.items()},
     )
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_weighted_class_intervals_hold_the_truth(classes):
+    """Weights that go with the label and with how sure the network is, as those of a survey would."""
+    rng, share = np.random.default_rng(classes), (0.6, 0.3, 0.1)[:classes]
+    share = np.array(share) / sum(share)
+
+    def simulate(rows=400):
+        p, y = simulated_classes(rng, rows, classes, share)
+        return class_figures(p, y, range(classes), (1 + y) * (1 + p[:, 0]) * rng.exponential(size=rows))
+
+    check_coverage(simulate, {name: figure.value for name, figure in simulate(300_000).items()})
+
+
+def test_weighted_number_intervals_hold_the_truth():
+    rng = np.random.default_rng(9)
+
+    def simulate(rows=300):
+        target = rng.standard_normal(rows)
+        error = 0.5 * rng.standard_normal(rows) * (1 + 0.2 * (target > 0))
+        return number_figures(target + error, target, np.where(target > 0, 3.0, 1.0) * rng.random(rows))
+
+    check_coverage(simulate, {name: figure.value for name, figure in simulate(300_000).items()})
 
 
 @pytest.mark.parametrize(("rows", "gap"), [(60, 0.5), (60, 2.0), (400, 1.0)])

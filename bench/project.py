@@ -7,7 +7,8 @@ from preceptor.engines import choose_engine
 from preceptor.nn.layer import initial_specs
 from preceptor.ops import Spec
 from preceptor.train import Adam, Arrays, Config, train
-from preceptor.train.loop import Evaluator, initial_values
+from preceptor.train.evaluator import Evaluator
+from preceptor.train.loop import initial_values
 from preceptor.train.step import first_state
 from workloads import BETA1, BETA2, EPSILON, LEARNING_RATE, Task, Workload
 

@@ -14,8 +14,9 @@ from preceptor import nn
 from preceptor.data import Stream, order
 from preceptor.engines import Native, Reference, Xla
 from preceptor.errors import DataError
-from preceptor.train import L2, SGD, Adam, AdamW, Arrays, Config, Cosine, Momentum, RMSProp, loop, train
-from preceptor.train.loop import Evaluator, Streamed, initial_values, learning_rates
+from preceptor.train import L2, SGD, Adam, AdamW, Arrays, Config, Cosine, Momentum, RMSProp, evaluator, loop, train
+from preceptor.train.evaluator import Evaluator
+from preceptor.train.loop import Streamed, initial_values, learning_rates
 from preceptor.train.step import first_state
 
 STEPS = 50
@@ -335,7 +336,7 @@ def test_evaluation_in_pieces_is_evaluation_of_the_whole(blobs, monkeypatch):
     everything = last(config, arrays_of(blobs)).snapshot()
     found = []
     for piece in (4096, 50, 49, 7, 1):
-        monkeypatch.setattr(loop, "EVALUATION_ROWS", piece)
+        monkeypatch.setattr(evaluator, "EVALUATION_ROWS", piece)
         evaluate = Evaluator(FULL, config.loss, config.engine, everything, x)
         found.append(evaluate(everything, x, y))
     for loss, outputs in found:

@@ -26,7 +26,7 @@ class Stream(ABC):
         """The rows at positions start to start + count; called from one thread at a time, not always the same.
 
         Shapes: "x" (count, ...), float32 or float64; "y" (count,) int32, (count,) float, or (count, class) float for
-        soft labels.
+        soft labels; perhaps "weight" (count,) float, what each row counts.
         """
 
     def stop(self) -> None:  # noqa: B027, for what is fetched in no time need not be stopped

@@ -47,7 +47,8 @@ from preceptor.nn import initial_specs
 from preceptor.ops import Spec
 from preceptor.signals import heard
 from preceptor.train.checkpoint import Checkpoint, Checkpoints
-from preceptor.train.loop import Arrays, Config, Evaluator, Record, Streamed, initial_values, parameter_bytes, train
+from preceptor.train.evaluator import Evaluator
+from preceptor.train.loop import Arrays, Config, Record, Streamed, initial_values, parameter_bytes, train
 from preceptor.train.memory import check_parameters, in_words
 from preceptor.train.metric import Figure
 from preceptor.train.penalty import check_patterns, zeros

@@ -8,8 +8,9 @@ import numpy as np
 
 from preceptor.data import PicturePreprocessor, Preprocessor, order
 from preceptor.nn import EnsembleLoss, Loss, MemberLoss
+from preceptor.train.evaluator import Evaluator
 from preceptor.train.folds import Folds
-from preceptor.train.loop import Arrays, Config, Evaluator
+from preceptor.train.loop import Arrays, Config
 from preceptor.train.metric import Figure, class_figures, number_figures
 
 MOST_JUDGES = 100_000  # rows that judge, of those that could: an accuracy is then known to 0.3 %

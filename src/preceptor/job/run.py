@@ -46,7 +46,7 @@ from preceptor.nn import (
 from preceptor.nn.layer import within
 from preceptor.ops import Spec
 from preceptor.output import Output
-from preceptor.train.loop import Evaluator
+from preceptor.train.evaluator import Evaluator
 from preceptor.train.metric import Figure
 from preceptor.words import counted, one_line
 

@@ -12,7 +12,7 @@ from preceptor.graph import flatten, trace
 from preceptor.nn import Layer, Loss, MemberLoss
 from preceptor.nn.dropout import drop_always
 from preceptor.ops import Spec, fold_in, key
-from preceptor.train.loop import EVALUATION_ROWS
+from preceptor.train.evaluator import EVALUATION_ROWS
 
 
 @dataclass

@@ -25,7 +25,7 @@ from preceptor.ops import Spec
 from preceptor.output import Output
 from preceptor.report.look import inside, opened, unit_layers
 from preceptor.report.sheet import Row, Tile, shown_size, write_sheet
-from preceptor.train.loop import Evaluator
+from preceptor.train.evaluator import Evaluator
 from preceptor.words import amount
 
 MOST = 12  # pictures or rows of each unit

@@ -26,13 +26,14 @@ class Folds:
     count: int
     members: int
 
-    def weights(self) -> np.ndarray:
-        """What a row counts for each member: 0 in the fold that it leaves out, else as much that the mean over all
-        rows is that over the rows it learns from. Shapes: -> (fold, member), float32."""
-        rows = np.bincount(self.fold, minlength=self.count)
+    def weights(self, counts: np.ndarray | None = None) -> np.ndarray:
+        """What a row counts for each member, beside what it counts for all: 0 in the fold that it leaves out, else as
+        much that the sum over all rows is that over the rows it learns from. Shapes: counts (row,), 1 each if left out
+        -> (fold, member), float32."""
+        whole = np.bincount(self.fold, weights=counts, minlength=self.count)
         left_out = np.arange(self.count)[:, None] == np.arange(self.members) % self.count
-        learned = np.maximum(rows.sum() - rows, 1)[np.arange(self.members) % self.count]
-        return np.where(left_out, 0, rows.sum() / learned).astype(np.float32)
+        learned = (whole.sum() - whole)[np.arange(self.members) % self.count]
+        return np.where(left_out | (learned <= 0), 0, whole.sum() / np.where(learned, learned, 1)).astype(np.float32)
 
     def held_out(self, outputs: np.ndarray, rows: np.ndarray) -> np.ndarray:
         """The outputs of the members that left a row out. Shapes: outputs (row, member, unit), rows (row,): their

@@ -20,6 +20,8 @@ from preceptor.graph import flatten, map_leaves, trace
 from preceptor.hyper import hyper, settings
 from preceptor.nn import Layer, Loss, output_spec
 from preceptor.ops import Spec
+from preceptor.train.counts import counts
+from preceptor.train.evaluator import Evaluator
 from preceptor.train.folds import Folds
 from preceptor.train.memory import check_step
 from preceptor.train.optim import Adam, Optimiser
@@ -30,11 +32,9 @@ from preceptor.train.step import Update, first_state, hyper_values, make_step, p
 CAPACITY = 1024  # steps in one call of the engine, at most
 CALL_SECONDS = 1.5  # aimed at for one call: Ctrl-C is heard, yet XLA seldom has to allocate its buffers anew
 FETCH_BYTES = 32 << 20  # rows of a stream brought to the engine in one call, at most: two such pieces are held
-EVALUATION_ROWS = 4096  # rows taken at once outside training, where they hold no more than
 JUDGED = 10_000  # training rows that are judged at the end of each epoch, at most
 PIECE = 1 << 20  # numbers looked at together
 JUDGED_BYTES = 64 << 20  # of them held in memory
-EVALUATION_BYTES = 16 << 20  # of what goes in: what a convolutional network makes of it takes up to 30 times as much
 
 
 @dataclass(frozen=True, eq=False)
@@ -45,6 +45,8 @@ class Arrays:
         x, y: the training part; it is brought to the engine once, and batches are picked there.
         dev_x, dev_y: arrays, or anything that has their length and gives their slices.
         folds: in place of a dev part, which members of an ensemble leave out which rows and judge them.
+        weight, dev_weight: (row,), what each row counts in the loss and in figures, numbers of at least 0; 1 if left
+            out. With a mean of 1 over the training part a learning rate means what it means without.
     """
 
     x: np.ndarray
@@ -52,6 +54,8 @@ class Arrays:
     dev_x: Any = None
     dev_y: np.ndarray | None = None
     folds: Folds | None = None
+    weight: np.ndarray | None = None
+    dev_weight: np.ndarray | None = None
 
     @property
     def guides(self) -> bool:
@@ -63,9 +67,9 @@ class Arrays:
         """Rows of the training part."""
         return len(self.x)
 
-    def first(self) -> tuple[np.ndarray, np.ndarray]:
-        """A row or none of the training part, for its shapes and dtypes."""
-        return self.x[:1], self.y[:1]
+    def first(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """A row or none of the training part, for its shapes and dtypes: x, y and weight."""
+        return self.x[:1], self.y[:1], None if self.weight is None else self.weight[:1]
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,6 +79,7 @@ class Streamed:
     Args:
         seen_x, seen_y: rows of the training part as they are outside training, where the stream changes them: the ones
             that are judged at the end of each epoch.
+        dev_weight: as of Arrays; those of the training part come with the stream.
     """
 
     stream: Stream
@@ -82,6 +87,7 @@ class Streamed:
     dev_y: np.ndarray | None = None
     seen_x: Any = None
     seen_y: np.ndarray | None = None
+    dev_weight: np.ndarray | None = None
     folds: ClassVar[Folds | None] = None
 
     @property
@@ -94,10 +100,10 @@ class Streamed:
         """Rows of the training part."""
         return self.stream.rows
 
-    def first(self) -> tuple[np.ndarray, np.ndarray]:
-        """The first row of the stream, for its shapes and dtypes."""
+    def first(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+        """The first row of the stream, for its shapes and dtypes: x, y and weight."""
         row = self.stream.fetch(0, 1)
-        return row["x"], row["y"]
+        return row["x"], row["y"], row.get("weight")
 
 
 @settings
@@ -117,6 +123,9 @@ class Config:
     batch_size: int = hyper(default=32, low=1, scale="log", unit="rows", doc="Rows in a step.")
     epochs: int = hyper(default=10, low=1, scale="log", unit="passes over the training part", doc="How long to train.")
     seed: int = hyper(default=0, low=0, high=2**63 - 1, doc="Fixes initial values, order of rows and random masks.")
+    class_weights: tuple[float, ...] = hyper(
+        default=(), low=0, unit="per class", doc="What a row of each class counts in the loss; 1 if left out."
+    )
     engine: Engine = field(default_factory=choose_engine)
 
 
@@ -128,13 +137,14 @@ class Record:
         step, epoch: optimiser updates and passes over the data made so far.
         steps, epochs: of the whole training.
         losses: mean loss of the batch of each step since the record before, (step,), nats for log-likelihoods: what is
-            trained, with dropout and smoothed labels, penalties left out.
+            trained, with weights, dropout and smoothed labels, penalties left out.
         learning_rate: of the last step.
         train_loss: mean loss of a sample of the training part outside training, by the measure of dev_loss, at the end
             of an epoch only; None where no sample was asked for.
         dev_loss: mean loss of the dev part, at the end of an epoch only; under averaged parameters where there are any.
-        dev_outputs, dev_target: raw outputs for the dev part, (row, unit), and its target, with it. With folds the dev
-            part is a sample of the training rows, each judged by the members that left it out.
+        dev_outputs, dev_target, dev_weight: raw outputs for the dev part, (row, unit), its target and its rows' own
+            weights, if any, with it. With folds the dev part is a sample of the training rows, each judged by the
+            members that left it out.
         seconds: since training began or went on, evaluation included.
         is_epoch_end: whether the record closes a pass over the data.
         state: where the engine keeps it; `snapshot` copies it. The next record makes it invalid.
@@ -150,6 +160,7 @@ class Record:
     dev_loss: float | None
     dev_outputs: np.ndarray | None
     dev_target: np.ndarray | None
+    dev_weight: np.ndarray | None
     seconds: float
     is_epoch_end: bool
     state: Any
@@ -202,24 +213,30 @@ def train(
     rows = _check(data)
     batch_size = min(config.batch_size, rows)
     dtype = _dtype(config)
-    x, y = data.first()
+    x, y, weight = data.first()
     params, state = initial_values(config, data)
     units = output_spec(config.network, params, state, Spec((batch_size, *x.shape[1:]), dtype)).shape[-1]
 
     folds = data.folds
 
-    def ready(x: Any, y: Any, part: str = "", fold: np.ndarray | None = None) -> dict[str, np.ndarray]:
+    def ready(
+        x: Any, y: Any, part: str = "", weight: np.ndarray | None = None, fold: np.ndarray | None = None
+    ) -> dict[str, np.ndarray]:
         """Rows as the step takes them, checked."""
         try:
             taken = {"x": _inputs(x, dtype), "y": config.loss.prepared(y, units, dtype)}
+            counted = counts(y, weight, config.class_weights)
+            taken |= {} if counted is None else {"weight": counted.astype(dtype)}
             return taken if fold is None else taken | {"fold": fold}
         except DataError as error:
             raise DataError(f"train: {part}{error}") from None
 
-    first = ready(x, y, fold=None if folds is None else folds.fold[:1])
+    first = ready(x, y, weight=weight, fold=None if folds is None else folds.fold[:1])
     batch = {name: Spec((batch_size, *each.shape[1:]), each.dtype) for name, each in first.items()}
     done, everything = start or (0, first_state(params, state, config.optimiser, config.seed, config.update))
-    weights = None if folds is None else folds.weights()
+    weights = None
+    if folds is not None and isinstance(data, Arrays):
+        weights = folds.weights(counts(data.y, data.weight, config.class_weights))
     step_program = make_step(
         config.network, config.loss, config.optimiser, config.penalties, everything, batch, config.update, weights
     )
@@ -227,7 +244,12 @@ def train(
     dev = data.guides and folds is None
     if dev:
         ready(data.dev_x if isinstance(data.dev_x, np.ndarray) else x, data.dev_y, "dev ")
-    seen_x, seen_y, numbers_seen = _sample(data, config.seed, min(judged, len(data.dev_x)) if dev else judged)
+    sample = _sample(data, config.seed, min(judged, len(data.dev_x)) if dev else judged)
+    seen_x, seen_y, seen_weight, numbers_seen = sample
+    seen_counts, dev_counts = (
+        None if y is None else counts(y, own, config.class_weights)
+        for y, own in ((seen_y, seen_weight), (data.dev_y, data.dev_weight))
+    )
     judged_x = data.dev_x if dev else seen_x
     evaluate = Evaluator(config.network, config.loss, config.engine, everything, judged_x) if len(judged_x) else None
 
@@ -238,7 +260,7 @@ def train(
         batch_bytes = batch_size * sum(each.nbytes for each in first.values())
         capacity = min(capacity, max(1, FETCH_BYTES // batch_bytes))
     else:
-        held = ready(data.x, data.y, fold=None if folds is None else folds.fold)
+        held = ready(data.x, data.y, weight=data.weight, fold=None if folds is None else folds.fold)
     loop = config.engine.loop(step_program, held, capacity)
     # What is trained, and once more while it is saved; the first weights, there already, make room for the best.
     check_step(loop.step_bytes, batch_size, 2 * sum(leaf.nbytes for leaf in flatten(everything)[0]))
@@ -253,7 +275,7 @@ def train(
         if isinstance(data, Arrays):
             return order(config.seed, start * batch_size, count * batch_size, rows).reshape(count, batch_size)
         found = data.stream.fetch(start * batch_size, count * batch_size)
-        rows_ready = ready(found["x"], found["y"])
+        rows_ready = ready(found["x"], found["y"], weight=found.get("weight"))
         return {name: each.reshape(count, batch_size, *each.shape[1:]) for name, each in rows_ready.items()}
 
     def ahead(start: int) -> tuple[int, Future[Batches]]:
@@ -279,18 +301,18 @@ def train(
             at_once = min(capacity, max(1, int(count * min(2.0, CALL_SECONDS / max(took, 1e-9)))))
             at_once = int(agreed(at_once))
             done += count
-            train_loss = dev_loss = dev_outputs = dev_target = None
+            train_loss = dev_loss = dev_outputs = dev_target = dev_weight = None
             if done == epoch_end and evaluate is not None:
                 if folds is not None:
-                    outputs, dev_target = evaluate(predicting(carried), seen_x)[1], seen_y
-                    train_loss = agreed(evaluate.mean_loss(folds.learned(outputs, numbers_seen), seen_y))
+                    outputs, dev_target, dev_weight = evaluate(predicting(carried), seen_x)[1], seen_y, seen_weight
+                    train_loss = agreed(evaluate.mean_loss(folds.learned(outputs, numbers_seen), seen_y, seen_counts))
                     dev_outputs = folds.held_out(outputs, numbers_seen)
-                    dev_loss = evaluate.mean_loss(dev_outputs, seen_y)
+                    dev_loss = evaluate.mean_loss(dev_outputs, seen_y, seen_counts)
                 elif len(seen_x):
-                    train_loss = agreed(evaluate(predicting(carried), seen_x, seen_y)[0])
+                    train_loss = agreed(evaluate(predicting(carried), seen_x, seen_y, seen_counts)[0])
                 if dev:
-                    dev_target = data.dev_y
-                    dev_loss, dev_outputs = evaluate(predicting(carried), data.dev_x, data.dev_y)
+                    dev_target, dev_weight = data.dev_y, data.dev_weight
+                    dev_loss, dev_outputs = evaluate(predicting(carried), data.dev_x, data.dev_y, dev_counts)
                 if dev_loss is not None:
                     dev_loss = agreed(dev_loss)  # what stops early stops everywhere
                     seen.append(dev_loss)
@@ -305,6 +327,7 @@ def train(
                 dev_loss=dev_loss,
                 dev_outputs=dev_outputs,
                 dev_target=dev_target,
+                dev_weight=dev_weight,
                 seconds=time.perf_counter() - began_training,
                 is_epoch_end=done == epoch_end,
                 state=carried,
@@ -324,20 +347,21 @@ def _stopped_at_last(data: Arrays | Streamed, fetcher: ThreadPoolExecutor) -> It
             data.stream.stop()
 
 
-def _sample(data: Arrays | Streamed, seed: int, count: int) -> tuple[Any, Any, np.ndarray]:
-    """Training rows that are judged at the end of each epoch, so many at most, drawn by the seed; and their numbers, of
-    those in memory."""
+def _sample(data: Arrays | Streamed, seed: int, count: int) -> tuple[Any, Any, Any, np.ndarray]:
+    """Training rows that are judged at the end of each epoch, so many at most, drawn by the seed: x, y and weight; and
+    their numbers, of those in memory."""
     unknown = np.arange(0)
     if isinstance(data, Streamed) and data.seen_x is not None and data.seen_y is not None:
         count = min(count, len(data.seen_x))
-        return data.seen_x if count == len(data.seen_x) else data.seen_x[:count], data.seen_y[:count], unknown
+        seen_x = data.seen_x if count == len(data.seen_x) else data.seen_x[:count]
+        return seen_x, data.seen_y[:count], None, unknown
     row_bytes = max(1, data.first()[0].nbytes)
     count = min(count, data.rows, max(1, JUDGED_BYTES // row_bytes))
     if isinstance(data, Streamed):
         found = data.stream.fetch(0, count)
-        return found["x"], found["y"], unknown
+        return found["x"], found["y"], found.get("weight"), unknown
     chosen = np.sort(order(seed, 0, count, data.rows))
-    return data.x[chosen], data.y[chosen], chosen
+    return data.x[chosen], data.y[chosen], None if data.weight is None else data.weight[chosen], chosen
 
 
 def weight_size(engine: Engine, like: dict[str, Any]) -> Callable[[Any], float]:
@@ -397,56 +421,6 @@ def learning_rates(config: Config, start: int, count: int, rows: int, batch_size
     return config.learning_rate * factor
 
 
-class Evaluator:
-    """Outputs and mean loss of a network on any rows, in pieces of one size so that one compilation serves all.
-
-    Args:
-        like: the parameters and state, or others of the same shapes.
-        x: the rows, or others of the same shape, that are to be looked at: they fix the size of the pieces.
-    """
-
-    def __init__(self, network: Layer, loss: Loss | None, engine: Engine, like: dict[str, Any], x: np.ndarray) -> None:
-        self.dtype = np.dtype(np.float64 if engine.precision == "f64" else np.float32)
-        row_bytes = math.prod(x.shape[1:]) * self.dtype.itemsize
-        self.loss, self.piece = loss, min(EVALUATION_ROWS, max(1, EVALUATION_BYTES // max(row_bytes, 1)), len(x))
-        spec = Spec((self.piece, *x.shape[1:]), self.dtype)
-
-        def outputs(params: Any, state: Any, x: Any) -> Any:
-            return network.apply(params, state, x, train=False, key=None)[0]
-
-        program = trace(outputs)(like["params"], like["state"], spec)
-        self.run = engine.compile(program.graph)
-
-    @np.errstate(all="ignore")  # infinities and NaN are values here, as in training
-    def __call__(self, carried: dict[str, Any], x: Any, y: Any = None) -> tuple[float, np.ndarray]:
-        """(mean loss, raw outputs) under the given parameters and state; the loss is NaN without targets.
-
-        Args:
-            x, y: arrays, or what has their length and gives their slices.
-        """
-        leaves = [carried[part][path] for part in ("params", "state") for path in sorted(carried[part])]
-        pieces, total = [], 0.0
-        for start in range(0, len(x), self.piece):
-            rows = _as_float(x[start : start + self.piece], self.dtype)
-            missing = self.piece - len(rows)
-            full = np.concatenate((rows, np.repeat(rows[:1], missing, 0))) if missing else rows
-            outputs = self.run([*leaves, full])[0][: len(rows)]
-            pieces.append(outputs)
-            if self.loss is not None and y is not None:
-                total += self._loss(outputs, y[start : start + self.piece])
-        return math.nan if self.loss is None or y is None else total / len(x), np.concatenate(pieces)
-
-    @np.errstate(all="ignore")
-    def mean_loss(self, outputs: np.ndarray, y: np.ndarray) -> float:
-        """The mean loss of raw outputs."""
-        return self._loss(outputs, y) / len(y)
-
-    def _loss(self, outputs: np.ndarray, y: np.ndarray) -> float:
-        assert self.loss is not None
-        target = self.loss.prepared(y, outputs.shape[-1], self.dtype)
-        return float(np.sum(self.loss.judge(outputs, target), dtype=np.float64))
-
-
 def _dtype(config: Config) -> np.dtype:
     return np.dtype(np.float64 if config.engine.precision == "f64" else np.float32)
 
@@ -458,17 +432,22 @@ def _check(data: Arrays | Streamed) -> int:
         )
     if data.dev_x is not None and (data.dev_y is None or len(data.dev_x) != len(data.dev_y)):
         raise DataError("train: the dev part needs as many targets as rows. Pass dev_x and dev_y together.")
+    for each, of, rows in (
+        ("weight", getattr(data, "weight", None), data.rows),
+        ("dev_weight", data.dev_weight, 0 if data.dev_x is None else len(data.dev_x)),
+    ):
+        if of is not None and (np.shape(of) != (rows,) or not ((of >= 0) & np.isfinite(of)).all()):
+            raise DataError(
+                f"train: {each} has shape {np.shape(of)}; a finite number of at least 0 for each of {rows:,} rows is "
+                "needed. Leave out the rows that have none."
+            )
     return data.rows
-
-
-def _as_float(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
-    return np.ascontiguousarray(x, dtype)
 
 
 def _inputs(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
     """The inputs in a dtype, all of them finite."""
     with np.errstate(over="ignore"):  # what is too large for the dtype is told below
-        found = _as_float(x, dtype)
+        found = np.ascontiguousarray(x, dtype)
     flat = found.reshape(-1)
     bad = sum(
         len(part) - int(np.count_nonzero(np.isfinite(part)))
@@ -482,4 +461,4 @@ def _inputs(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return found
 
 
-__all__ = ["Arrays", "Config", "Evaluator", "Record", "Streamed", "initial_values", "learning_rates", "train"]
+__all__ = ["Arrays", "Config", "Record", "Streamed", "initial_values", "learning_rates", "train"]

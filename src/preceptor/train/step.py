@@ -98,8 +98,9 @@ def make_step(
     Each member of an ensemble, and each network of one, is moved as it would be alone (see MemberLoss). What members
     share is moved by the mean of the gradients that they have for it, so that its rate does not grow with their number.
 
-    The batch holds "x" (batch, ...) and "y" (batch, ...); with `weights` (fold, member), what an example of a fold
-    counts for each member, also "fold" (batch,). `hyper` holds what `hyper_values` names, one number each.
+    The batch holds "x" (batch, ...) and "y" (batch, ...), perhaps "weight" (batch,), what each example counts; with
+    `weights` (fold, member), what an example of a fold counts for each member beside that, also "fold" (batch,).
+    `hyper` holds what `hyper_values` names, one number each.
 
     Raises: ConfigError where the batch cannot be cut as asked for, or a penalty reaches no parameter.
     """
@@ -120,7 +121,8 @@ def make_step(
         def objective(params: Arrays, layers: Arrays, batch: Arrays, key: Any) -> tuple:
             outputs, next_layers = network.apply(params, layers, batch["x"], train=True, key=key)
             counted = () if weights is None else (ops.take(weights.astype(dtype), batch["fold"]),)
-            mean = ops.mean(loss(outputs, batch["y"], *counted))
+            each = loss(outputs, batch["y"], *counted)
+            mean = ops.mean(each * batch["weight"] if "weight" in batch else each)
             cost = mean
             for number, penalty in enumerate(penalties):
                 for count in sorted(set(sharers.values())) if penalty.is_smooth else ():

@@ -79,12 +79,13 @@ class RowStream(Stream):
     within a pool all rows are shuffled. So neighbours in the file part in each pass, but rows of one block stay in one
     pool. The order is a function of (seed, pass) alone.
 
-    Shapes: y (row,).
+    Shapes: y, weight (row,).
     """
 
-    def __init__(self, x: RowFile, y: np.ndarray, seed: int) -> None:
-        assert len(x) == len(y)
-        self.x, self.y, self.seed = x, y, seed
+    def __init__(self, x: RowFile, y: np.ndarray, seed: int, weight: np.ndarray | None = None) -> None:
+        assert len(x) == len(y) == len(y if weight is None else weight)
+        self.x, self.seed = x, seed
+        self.beside = {"y": y} if weight is None else {"y": y, "weight": weight}  # what is held in memory
         row_bytes = max(1, x.width * x.dtype.itemsize)
         self.block = max(1, BLOCK_BYTES // row_bytes)
         self.blocks = max(1, POOL_BYTES // (self.block * row_bytes))  # in a pool
@@ -95,36 +96,38 @@ class RowStream(Stream):
         return len(self.x)
 
     def fingerprint(self) -> bytes:
-        return self.x.fingerprint() + hashlib.sha256(self.y.tobytes()).digest()
+        return self.x.fingerprint() + hashlib.sha256(b"".join(map(np.ndarray.tobytes, self.beside.values()))).digest()
 
     def fetch(self, start: int, count: int) -> dict[str, np.ndarray]:
-        xs, ys = [], []
+        found: dict[str, list[np.ndarray]] = {name: [] for name in ("x", *self.beside)}
         size = self.block * self.blocks
         while count > 0:
             epoch, offset = divmod(start, self.rows)
             number, offset = divmod(offset, size)
-            x, y, shuffled = self.pool(epoch, number)
+            pool, shuffled = self.pool(epoch, number)
             chosen = shuffled[offset : offset + count]
-            xs.append(x[chosen])
-            ys.append(y[chosen])
+            for name, values in pool.items():
+                found[name].append(values[chosen])
             start, count = start + len(chosen), count - len(chosen)
-            del x, y  # the next pool may take their memory
-        return {"x": np.concatenate(xs), "y": np.concatenate(ys)}
+            del pool, values  # the next pool may take their memory
+        return {name: np.concatenate(each) for name, each in found.items()}
 
-    def _pool(self, epoch: int, number: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Features and targets of one pool, as they come from the disk, and the order in which they are taken."""
+    def _pool(self, epoch: int, number: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Features, targets and weights of one pool, as they lie on the disk, and the order in which they are taken."""
         self.pool.cache_clear()  # the one before goes first: two would not be needed, nor may fit
         chosen = self._block_order(epoch)[number * self.blocks : (number + 1) * self.blocks]
         starts = chosen.astype(np.int64) * self.block
         stops = np.minimum(starts + self.block, self.rows)
         total = int((stops - starts).sum())
-        x, y = np.empty((total, self.x.width), self.x.dtype), np.empty(total, self.y.dtype)
+        x = np.empty((total, self.x.width), self.x.dtype)
+        pool = {name: np.empty(total, values.dtype) for name, values in self.beside.items()}
         filled = 0
         for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
             self.x.read(start, x[filled : filled + stop - start])
-            y[filled : filled + stop - start] = self.y[start:stop]
+            for name, values in self.beside.items():
+                pool[name][filled : filled + stop - start] = values[start:stop]
             filled += stop - start
-        return x, y, self._generator(epoch, 1 + number).permutation(total)
+        return {"x": x} | pool, self._generator(epoch, 1 + number).permutation(total)
 
     def _block_order(self, epoch: int) -> np.ndarray:
         """The blocks in the order of one pass; the last one, which may be short, stays last, so that every pool but the

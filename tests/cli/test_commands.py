@@ -23,7 +23,7 @@ from preceptor.engines.native import unavailable
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 QUICK = ("--engine", "reference", "--hidden", "8", "--epochs", "3")
-KEYS = {"rows", "features", "parameters", "engine", "epochs", "seconds", "dev", "test", "run"}
+KEYS = {"rows", "features", "parameters", "engine", "epochs", "seconds", "temperature", "dev", "test", "run"}
 
 
 @pytest.fixture(scope="module")
@@ -222,8 +222,8 @@ def test_evaluate(preceptor, here, trained):
     said = out.splitlines()
     assert said[0] == "data      iris: 150 rows with a target"
     assert said[1].split() == ["figures", "iris,", "150", "rows"]
-    assert [line.split("  ")[5] for line in said[2:6]] == ["accuracy", "log loss", "f1", "auc"]
-    assert said[6] == "          In brackets: 95 % intervals."
+    assert [line.split("  ")[5] for line in said[2:7]] == ["accuracy", "log loss", "f1", "auc", "calibration error"]
+    assert said[7] == "          In brackets: 95 % intervals."
     found = json.loads(out.splitlines()[-1])
     run = pr.load(trained)
     assert found["rows"] == 150

@@ -19,6 +19,7 @@ import pytest
 import preceptor as pr
 from preceptor.errors import ConfigError, DataError
 from preceptor.job import Outcome, folder, load, make_settings, prepare, resume
+from preceptor.job.judging import Judged
 from preceptor.job.lock import Lock
 
 SETTINGS = {"epochs": 2, "hidden": (8,), "batch_size": 16, "engine": "reference"}
@@ -195,7 +196,7 @@ def test_a_kill_at_any_call_while_a_resumed_run_is_finished_leaves_the_old_or_th
     fitting, _ = resume(tmp_path / "stopped")
     for _ in fitting.records():
         pass
-    last = fitting._run({})
+    last = fitting._run(Judged(fitting.config.loss))
     fitting.release()
     new = last.predict_probabilities("iris")
     assert not np.array_equal(old, new)

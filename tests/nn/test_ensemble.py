@@ -128,11 +128,12 @@ def test_figures_tell_what_a_network_reaches_alone(tmp_path):
     assert isinstance(run.loss, nn.EnsembleLoss)
     again = load(tmp_path / "run")
     assert (again.network, again.loss, again.test) == (run.network, run.loss, run.test)
-    assert list(run.test) == ["accuracy", "log_loss", "f1", "auc", "network_accuracy"]
+    assert list(run.test) == ["accuracy", "log_loss", "f1", "auc", "calibration_error", "network_accuracy"]
     np.testing.assert_array_equal(again.predict_probabilities("iris"), run.predict_probabilities("iris"))
     fitting = prepare("iris", make_settings(QUICK | {"ensemble": 3, "members": 2}))
     outputs = run.network.apply(run.params, run.state, fitting.encoded.test_x, train=False, key=None)[0]
     assert outputs.shape == (22, 6, 3)
+    outputs = outputs / run.loss.loss.temperature
     p = np.exp(outputs) / np.exp(outputs).sum(-1, keepdims=True)
     right = [np.mean(p[:, [2 * m, 2 * m + 1]].mean(1).argmax(1) == fitting.encoded.test_y) for m in range(3)]
     assert run.test["network_accuracy"].value == pytest.approx(np.mean(right))

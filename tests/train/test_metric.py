@@ -39,7 +39,7 @@ def test_two_classes_as_scikit_learn(rows, share, digits, dtype):
     p, y = simulated_classes(np.random.default_rng(rows), rows, 2, share, digits=digits, dtype=dtype)
     y[:2] = 0, 1
     found = class_figures(p, y, ("no", "yes"))
-    assert list(found) == ["accuracy", "log_loss", "f1", "auc"]
+    assert list(found) == ["accuracy", "log_loss", "f1", "auc", "calibration_error"]
     guess = p.argmax(axis=1)
     assert found["accuracy"].value == pytest.approx(metrics.accuracy_score(y, guess), rel=1e-12)
     assert found["f1"].value == pytest.approx(metrics.f1_score(y, guess, zero_division=0), rel=1e-12)
@@ -105,6 +105,18 @@ def test_values_by_hand():
     assert found["r2"].value == pytest.approx(0.75, rel=1e-15)
 
 
+def expected_calibration_error(p, y, weight=None, bins=15):
+    """As torchmetrics' multiclass_calibration_error with norm="l1", bin by bin; upper ends belong to their bins, as in
+    Guo et al. 2017."""
+    confidence, right, w = p.max(1).astype(float), p.argmax(1) == y, np.ones(len(y)) if weight is None else weight
+    found = np.digitize(confidence, np.linspace(0, 1, bins + 1), right=True)
+
+    def gap(rows):
+        return abs(np.average(right[rows], weights=w[rows]) - np.average(confidence[rows], weights=w[rows]))
+
+    return sum(w[found == each].sum() / w.sum() * gap(found == each) for each in np.unique(found[w > 0]))
+
+
 def weights_of(rng, rows):
     """Weights of every size, among them whole ones and some of 0."""
     return np.where(rng.random(rows) < 0.2, 0, rng.exponential(size=rows) ** 3).round(rng.integers(0, 4))
@@ -123,6 +135,7 @@ def test_weighted_classes_as_scikit_learn(share, digits):
         "f1": metrics.f1_score(y, guess, average="binary" if classes == 2 else "macro", sample_weight=w),
         "auc": metrics.roc_auc_score(y, score, multi_class="ovr", sample_weight=w),
         "log_loss": metrics.log_loss(y, p, sample_weight=w),
+        "calibration_error": expected_calibration_error(p, y, w),
     }
     if classes == 7:
         expected["top5_error"] = (
@@ -271,7 +284,7 @@ def test_class_intervals_hold_the_truth(share, rows):
     truth = class_figures(*simulated_classes(rng, 300_000, classes, share), range(classes))
     check_coverage(
         lambda: class_figures(*simulated_classes(rng, rows, classes, share), range(classes)),
-        {name: figure.value for name, figure in truth.items()},
+        {name: figure.value for name, figure in truth.items() if name != "calibration_error"},
     )
 
 
@@ -285,7 +298,9 @@ def test_weighted_class_intervals_hold_the_truth(classes):
         p, y = simulated_classes(rng, rows, classes, share)
         return class_figures(p, y, range(classes), (1 + y) * (1 + p[:, 0]) * rng.exponential(size=rows))
 
-    check_coverage(simulate, {name: figure.value for name, figure in simulate(300_000).items()})
+    check_coverage(
+        simulate, {name: figure.value for name, figure in simulate(300_000).items() if name != "calibration_error"}
+    )
 
 
 def test_weighted_number_intervals_hold_the_truth():
@@ -296,7 +311,9 @@ def test_weighted_number_intervals_hold_the_truth():
         error = 0.5 * rng.standard_normal(rows) * (1 + 0.2 * (target > 0))
         return number_figures(target + error, target, np.where(target > 0, 3.0, 1.0) * rng.random(rows))
 
-    check_coverage(simulate, {name: figure.value for name, figure in simulate(300_000).items()})
+    check_coverage(
+        simulate, {name: figure.value for name, figure in simulate(300_000).items() if name != "calibration_error"}
+    )
 
 
 @pytest.mark.parametrize(("rows", "gap"), [(60, 0.5), (60, 2.0), (400, 1.0)])
@@ -339,7 +356,7 @@ def test_the_order_of_rows_does_not_matter():
 
 def test_one_class_only_has_no_auc():
     found = class_figures([[0.9, 0.1], [0.8, 0.2]], [0, 0], ("a", "b"))
-    assert list(found) == ["accuracy", "log_loss", "f1"]
+    assert list(found) == ["accuracy", "log_loss", "f1", "calibration_error"]
     assert (found["f1"].value, found["f1"].low, found["f1"].high) == (0, 0, 1)
 
 
@@ -461,3 +478,46 @@ def test_top5_error_of_equals_and_of_margins():
     assert class_figures(p, np.array([4, 5, 0]), range(8))["top5_error"].value == pytest.approx(1 / 3)
     assert "top5_error" not in class_figures(np.eye(8)[[0, 1]], np.array([0, 1]), range(8))  # decisions of a margin
     assert "top5_error" not in class_figures(np.full((2, 5), 0.2), np.array([0, 1]), range(5))
+
+
+# Calibration ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("classes", [2, 3, 12])
+@pytest.mark.parametrize("rows", [7, 500])
+def test_calibration_error_is_its_definition(rows, classes):
+    p, y = simulated_classes(np.random.default_rng(rows), rows, classes)
+    found = class_figures(p, y, range(classes))["calibration_error"]
+    assert found.value == pytest.approx(expected_calibration_error(p, y), rel=1e-12)
+    assert 0 <= found.low <= found.value < found.high <= 1
+
+
+def test_calibration_error_of_closed_cases():
+    def error(first, labels):
+        p = np.stack([first, 1 - np.asarray(first)], 1)
+        return class_figures(p, np.array(labels), ("a", "b"))["calibration_error"].value
+
+    assert error([0.75] * 4, [0, 0, 0, 1]) == 0
+    assert error([0.75] * 4, [1, 1, 1, 1]) == 0.75
+    assert error([0.9, 0.9, 0.6, 0.6], [0, 0, 0, 1]) == pytest.approx(0.1)  # two bins, each off by 0.1
+    assert error([0.62, 0.65], [0, 1]) == pytest.approx(0.135)  # one bin: (2 * 0.5 - 0.62 - 0.65) / 2
+    assert error([10 / 15, 0.99], [0, 0]) == pytest.approx((5 / 15 + 0.01) / 2)
+    assert "calibration_error" not in class_figures(one_hot([0, 1]), np.array([0, 0]), ("a", "b"))  # margins' decisions
+
+
+@pytest.mark.parametrize("sharper", [1.0, 2.0, 0.7])
+@pytest.mark.parametrize("rows", [60, 1000])
+def test_calibration_intervals_hold_the_truth(rows, sharper):
+    """Labels are drawn by p and p to a power is said: over endless rows the error is that of the means in the bins."""
+    rng = np.random.default_rng(rows)
+
+    def drawn(count):
+        odds = np.exp(1.5 * rng.standard_normal((count, 3)))
+        p, said = (each / each.sum(1, keepdims=True) for each in (odds, odds**sharper))
+        return p, said, (rng.random(count)[:, None] > p.cumsum(1)).sum(1).clip(0, 2)
+
+    p, said, _ = drawn(200_000)
+    top, bins = said.max(1), np.ceil(said.max(1) * 15).astype(int)
+    truth = np.abs(np.bincount(bins, p.max(1) - top)).sum() / len(top)
+    found = [class_figures(*drawn(rows)[1:], "abc")["calibration_error"] for _ in range(200)]
+    assert np.mean([each.low <= truth <= each.high for each in found]) >= 0.95

@@ -22,6 +22,7 @@ from preceptor.cli.sentences import (
     loss_name,
     say_figures,
     say_found,
+    say_readings,
     say_zeros,
     summary,
 )
@@ -175,6 +176,7 @@ def say_result(fitting: Fitting, run: Run) -> None:
     line("done", how_long(facts))
     line("", fitting.ending)
     say_zeros(facts)
+    say_readings(run)
     say_figures(run)
     if run.path is None:
         return

@@ -9,9 +9,11 @@ from preceptor.diagnose import Observation
 from preceptor.hyper import numbers_of, value_text
 from preceptor.job import Run
 from preceptor.job.judging import figures_as_json
-from preceptor.nn import Loss, MemberLoss
+from preceptor.nn import Loss, Tempered
+from preceptor.nn.calibration import temperature_of, untempered
+from preceptor.nn.member import inner
 from preceptor.train import Figure
-from preceptor.words import broken, columns, counted, duration, one_line
+from preceptor.words import amount, broken, columns, counted, duration, one_line
 
 LEVELS = {"refuse": "refused", "warn": "warning", "note": "note"}
 NARROWEST = 30  # columns of text, however narrow the terminal
@@ -49,6 +51,14 @@ def say_zeros(facts: dict[str, Any]) -> None:
     if "zero_weights" in facts:
         count, of = facts["zero_weights"], facts["l1_weights"]
         line("zeros", f"{count:,} of the {of:,} weights under L1 are exactly 0 ({count / of:.1%})")
+
+
+def say_readings(run: Run) -> None:
+    """How raw outputs are read, where it was learned from the rows that guided the training."""
+    if isinstance(inner(run.loss), Tempered):
+        temperature = amount(temperature_of(run.loss), 3)
+        rows = "out of fold" if run.facts.get("folds") else "of the dev rows"
+        line("logits", f"divided by {temperature} (temperature), for the lowest log loss {rows}")
 
 
 def say_figures(run: Run) -> None:
@@ -102,7 +112,7 @@ def aligned(rows: Sequence[Sequence[str]], gap: int = 2, right: int | None = Non
 
 def loss_name(loss: Loss) -> str:
     """The class of a loss with its numbers that are not as usual; of an ensemble's, that of each member."""
-    loss = loss.loss if isinstance(loss, MemberLoss) else loss
+    loss = untempered(inner(loss))
     own = [
         f"{name.replace('_', ' ')} {value_text(value)}"
         for name, number in numbers_of(type(loss)).items()
@@ -135,6 +145,7 @@ def summary(run: Run) -> dict[str, Any]:
         "engine": facts["engine"],
         "epochs": facts["epochs"],
         "seconds": facts["seconds"],
+        "temperature": temperature_of(run.loss),
         "dev": figures_as_json(run.dev),
         "test": figures_as_json(run.test),
         "run": str(run.path),

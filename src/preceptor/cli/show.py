@@ -18,6 +18,7 @@ from preceptor.cli.sentences import (
     line,
     loss_name,
     say_figures,
+    say_readings,
     say_zeros,
     summary,
 )
@@ -225,6 +226,7 @@ def show_run(run: Path, as_json: bool) -> None:
     line("training", how_long(facts))
     line("", facts["outcome"])
     say_zeros(facts)
+    say_readings(trained)
     for name in ("train_loss", "dev_loss"):
         values = [entry[name] for entry in trained.history if entry.get(name) is not None]
         if values:

@@ -46,7 +46,8 @@ class Affine:
         if self.matrix is not None:
             if np.prod(row) != len(self.matrix):
                 raise self._unfit(x, f"{len(self.matrix)} numbers in each")
-            # in float64, for the order in which BLAS adds depends on the number of rows: rounded, a row is what it is alone
+            # in float64, for the order in which BLAS adds depends on the number of rows: rounded, a row is what it is
+            # alone
             flat, matrix = x.reshape(len(x), -1), self.matrix.astype(np.float64)
             out = np.empty((len(x), matrix.shape[1]), x.dtype)
             for first in range(0, len(x), ROWS):

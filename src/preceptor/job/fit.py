@@ -32,7 +32,8 @@ from preceptor.job.folder import (
     not_written,
     write_plan,
 )
-from preceptor.job.judging import figures, out_of_fold
+from preceptor.job.judging import Judged
+from preceptor.job.judging import judge as judged_on
 from preceptor.job.lock import Lock
 from preceptor.job.picture_survey import PictureSurvey, survey_pictures
 from preceptor.job.progress import Outcome, Progress, restored
@@ -47,10 +48,8 @@ from preceptor.nn import initial_specs
 from preceptor.ops import Spec
 from preceptor.signals import heard
 from preceptor.train.checkpoint import Checkpoint, Checkpoints
-from preceptor.train.evaluator import Evaluator
 from preceptor.train.loop import Arrays, Config, Record, Streamed, initial_values, parameter_bytes, train
 from preceptor.train.memory import check_parameters, in_words
-from preceptor.train.metric import Figure
 from preceptor.train.penalty import check_patterns, zeros
 from preceptor.train.step import first_state
 from preceptor.words import shell_word
@@ -283,7 +282,7 @@ class Fitting:
         self.kept = self.record.step
         if self.outcome is Outcome.INTERRUPTED:
             self.save_checkpoint()
-            self._run({}).complete(self.out)
+            self._run(Judged(self.config.loss)).complete(self.out)
         elif time.monotonic() - self.saved >= min(LAST_SECONDS, CHECKPOINT_SECONDS):
             self.progress.ended = self.outcome.name
             self.save_checkpoint()
@@ -306,17 +305,11 @@ class Fitting:
         Args:
             judge: False where nobody waits for the figures of an interrupted training.
         """
-        best, judged = self._best(), {}
+        best, judged = self._best(), Judged(self.config.loss)
         self.keep()
-        if judge and isinstance(self.data, Arrays) and self.data.folds is not None:
-            judged["dev"] = out_of_fold(self.preprocessor, self.config, best, self.data, self.data.folds)
-        for name, (x, y) in (
-            ("dev", (self.data.dev_x, self.data.dev_y)),
-            ("test", (self.encoded.test_x, self.encoded.test_y)),
-        ):
-            if judge and x is not None and y is not None:
-                outputs = Evaluator(self.config.network, None, self.config.engine, best, x)(best, x)[1]
-                judged[name] = figures(self.preprocessor, self.config.loss, outputs, y)
+        if judge:
+            test = self.encoded.test_x, self.encoded.test_y
+            judged = judged_on(self.preprocessor, self.config, best, self.data, *test)
         run = self._run(judged)
         if self.out is None:
             return run
@@ -331,7 +324,7 @@ class Fitting:
         if self.lock is not None:
             self.lock.release()
 
-    def _run(self, judged: dict[str, dict[str, Figure]]) -> Run:
+    def _run(self, judged: Judged) -> Run:
         now, best = self.progress, self._best()
         sizes = {name: len(getattr(self.seen.parts, name)) for name in ("train", "dev", "test")}
         epoch = self.record.epoch if self.record else max((each["epoch"] for each in now.history), default=0)
@@ -355,12 +348,12 @@ class Fitting:
         }
         return Run(
             network=self.config.network,
-            loss=self.config.loss,
+            loss=judged.loss,
             params=best["params"],
             state=best["state"],
             preprocessor=self.preprocessor,
-            dev=judged.get("dev", {}),
-            test=judged.get("test", {}),
+            dev=judged.dev,
+            test=judged.test,
             history=self.history,
             facts=facts,
         )

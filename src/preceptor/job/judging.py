@@ -2,18 +2,81 @@
 
 import math
 from collections.abc import Iterator
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from preceptor.data import PicturePreprocessor, Preprocessor, order
 from preceptor.nn import EnsembleLoss, Loss, MemberLoss
+from preceptor.nn.calibration import reads_logits, tempered
 from preceptor.train.evaluator import Evaluator
 from preceptor.train.folds import Folds
-from preceptor.train.loop import Arrays, Config
+from preceptor.train.loop import Arrays, Config, Streamed
 from preceptor.train.metric import Figure, class_figures, number_figures
+from preceptor.train.temperature import best_temperature
 
 MOST_JUDGES = 100_000  # rows that judge, of those that could: an accuracy is then known to 0.3 %
+
+
+@dataclass(frozen=True, eq=False)
+class Judged:
+    """What rows that a network did not learn from say of it.
+
+    Args:
+        loss: how its outputs are read: that of the training, with the temperature that fits the rows that guide.
+        dev, test: figures of the rows that guide (dev, or out of fold), and of the test rows; empty where there are
+            none.
+    """
+
+    loss: Loss
+    dev: dict[str, Figure] = field(default_factory=dict)
+    test: dict[str, Figure] = field(default_factory=dict)
+
+
+def judge(
+    preprocessor: Preprocessor | PicturePreprocessor,
+    config: Config,
+    weights: dict[str, Any],
+    data: Arrays | Streamed,
+    test_x: Any,
+    test_y: np.ndarray | None,
+) -> Judged:
+    """Judges a network on the rows that guided its training, and on the test rows.
+
+    With folds the former are training rows, each judged by the members that left it out.
+    """
+    loss, folds, dev, test = config.loss, data.folds, dict[str, Figure](), dict[str, Figure]()
+    if data.guides:
+        outputs, target = _guiding(config, weights, data)
+        if reads_logits(loss):
+            loss = tempered(loss, best_temperature(_read_by(loss, folds), outputs, target))
+        dev = figures(preprocessor, _read_by(loss, folds), outputs, target)
+    if test_x is not None and test_y is not None:
+        test = figures(preprocessor, loss, _outputs(config, weights, test_x), test_y)
+    return Judged(loss, dev, test)
+
+
+def _outputs(config: Config, weights: dict[str, Any], x: Any) -> np.ndarray:
+    return Evaluator(config.network, None, config.engine, weights, x)(weights, x)[1]
+
+
+def _guiding(config: Config, weights: dict[str, Any], data: Arrays | Streamed) -> tuple[np.ndarray, np.ndarray]:
+    """Raw outputs and targets of the dev rows; with folds of the training rows, or MOST_JUDGES of them, by the members
+    that left them out."""
+    if not isinstance(data, Arrays) or data.folds is None:
+        assert data.dev_y is not None
+        return _outputs(config, weights, data.dev_x), data.dev_y
+    rows = np.arange(data.rows)
+    if data.rows > MOST_JUDGES:
+        rows = np.sort(order(config.seed, 0, MOST_JUDGES, data.rows))
+    x = data.x if len(rows) == data.rows else data.x[rows]
+    return data.folds.held_out(_outputs(config, weights, x), rows), data.y[rows]
+
+
+def _read_by(loss: Loss, folds: Folds | None) -> Loss:
+    """What reads the outputs for the rows that guide: out of fold there are not all members of an ensemble."""
+    return loss if folds is None or not isinstance(loss, MemberLoss) else MemberLoss(loss.loss)
 
 
 def figures(
@@ -34,24 +97,6 @@ def figures(
         value, low, high = np.mean([(one.value, one.low, one.high) for one in each], 0).tolist()
         found[f"network_{name}"] = Figure(f"network_{name}", value, low, high, each[0].rows)
     return found
-
-
-def out_of_fold(
-    preprocessor: Preprocessor | PicturePreprocessor,
-    config: Config,
-    weights: dict[str, Any],
-    data: Arrays,
-    folds: Folds,
-) -> dict[str, Figure]:
-    """The figures of training rows, each judged by the members that left it out: of all rows, or MOST_JUDGES."""
-    assert isinstance(config.loss, MemberLoss)
-    rows = np.arange(data.rows)
-    if data.rows > MOST_JUDGES:
-        rows = np.sort(order(config.seed, 0, MOST_JUDGES, data.rows))
-    x = data.x if len(rows) == data.rows else data.x[rows]
-    outputs = Evaluator(config.network, None, config.engine, weights, x)(weights, x)[1]
-    found = MemberLoss(config.loss.loss).predict(folds.held_out(outputs, rows))
-    return _figures(preprocessor, np.asarray(found), data.y[rows])
 
 
 def _figures(

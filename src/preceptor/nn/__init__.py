@@ -3,6 +3,7 @@
 from preceptor.nn import (
     activation,
     architecture,
+    calibration,
     convolution,
     dense,
     dropout,
@@ -20,6 +21,7 @@ from preceptor.nn import (
 )
 from preceptor.nn.activation import *  # noqa: F403
 from preceptor.nn.architecture import *  # noqa: F403
+from preceptor.nn.calibration import *  # noqa: F403
 from preceptor.nn.config import from_config, to_config
 from preceptor.nn.convolution import *  # noqa: F403
 from preceptor.nn.dense import *  # noqa: F403
@@ -57,6 +59,7 @@ __all__ = [
     "to_config",
     *activation.__all__,
     *architecture.__all__,
+    *calibration.__all__,
     *convolution.__all__,
     *dense.__all__,
     *dropout.__all__,

@@ -6,6 +6,7 @@ from typing import Any
 from preceptor.errors import ConfigError
 from preceptor.nn import (
     activation,
+    calibration,
     convolution,
     dense,
     dropout,
@@ -24,6 +25,7 @@ from preceptor.nn import (
 
 MODULES = (
     activation,
+    calibration,
     convolution,
     dense,
     dropout,

@@ -191,3 +191,8 @@ class MemberLoss(Loss):
         batch, members = outputs.shape[:2]
         each = self.loss.predict(ops.reshape(outputs, (batch * members, *outputs.shape[2:])))
         return ops.mean(ops.reshape(each, (batch, members, *each.shape[1:])), 1)
+
+
+def inner(loss: Loss) -> Loss:
+    """The loss of each member, or of the one network that there is."""
+    return loss.loss if isinstance(loss, MemberLoss) else loss

@@ -39,18 +39,17 @@ class Described:
     largest_group: int
 
 
-def describe(path: Path) -> Described:
+def describe(connection: Any, path: Path) -> Described:
     """What a Parquet file says of itself. Raises: duckdb.Error."""
-    with connect(path) as connection:
-        where = [without_pattern(path)]
-        source = connection.execute("SELECT * FROM read_parquet($1, hive_partitioning=false) LIMIT 0", where)
-        types = {column[0]: str(column[1]) for column in source.description}
-        schema = connection.execute("SELECT name FROM parquet_schema($1)", where).fetchall()[1:]
-        # duckdb calls the second "a" "a_1"; columns with parts are refused later, by the names that it has for them.
-        names = [str(each[0]) for each in schema] if len(schema) == len(types) else list(types)
-        rows = connection.execute("SELECT num_rows FROM parquet_file_metadata($1)", where).fetchall()[0][0]
-        groups = connection.execute("SELECT max(row_group_num_rows) FROM parquet_metadata($1)", where).fetchall()[0][0]
-        return Described(names, types, int(rows), int(groups or 0))
+    where = [without_pattern(path)]
+    source = connection.execute("SELECT * FROM read_parquet($1, hive_partitioning=false) LIMIT 0", where)
+    types = {column[0]: str(column[1]) for column in source.description}
+    schema = connection.execute("SELECT name FROM parquet_schema($1)", where).fetchall()[1:]
+    # duckdb calls the second "a" "a_1"; columns with parts are refused later, by the names that it has for them.
+    names = [str(each[0]) for each in schema] if len(schema) == len(types) else list(types)
+    rows = connection.execute("SELECT num_rows FROM parquet_file_metadata($1)", where).fetchall()[0][0]
+    groups = connection.execute("SELECT max(row_group_num_rows) FROM parquet_metadata($1)", where).fetchall()[0][0]
+    return Described(names, types, int(rows), int(groups or 0))
 
 
 def read_parquet(
@@ -75,24 +74,27 @@ def read_parquet(
     import duckdb
 
     try:
-        described = describe(path)
-        names, notes = told_apart(described.names)
-        rows, kinds = described.rows, dict(zip(names, described.types.values(), strict=True))
-        sources = dict(zip(names, map(identifier, described.types), strict=True))
-        if rows == 0:
-            raise DataError(f"{name}: the file has no rows; at least one row is needed. Write it again.")
-        is_long = may_be_long and rows * len(names) > long_table.MOST_CELLS
-        cells = rows if is_long else 2 * rows * len(names)
-        check_memory(8 * cells, f"{name}: {rows:,} rows of {len(names):,} columns")
-        selects = {each: _cast(name, each, sources[each], kind) for each, kind in kinds.items()}
-        selects |= exact_selects(path, {each: sources[each] for each in names if _is_long_whole(kinds[each])})
-        kept = {each: f"CAST({sources[each]} AS VARCHAR)" for each in names if each in texts or each == label}
-        finish = _finish(name, {each for each, kind in kinds.items() if kind == WITH_ZONE}, said := Said())
-        if is_long:
-            if described.largest_group * len(names) > long_table.WIDE_GROUP_CELLS:
-                path = _regrouped(name, path, folder / "table.parquet")
-            return LongTable(name, path, selects, rows, finish, notes, kept)
-        found = _fetched(path, [*selects.values(), *(f"coalesce({each}, '')" for each in kept.values())])
+        with connect(path) as connection:
+            described = describe(connection, path)
+            names, notes = told_apart(described.names)
+            rows, kinds = described.rows, dict(zip(names, described.types.values(), strict=True))
+            sources = dict(zip(names, map(identifier, described.types), strict=True))
+            if rows == 0:
+                raise DataError(f"{name}: the file has no rows; at least one row is needed. Write it again.")
+            is_long = may_be_long and rows * len(names) > long_table.MOST_CELLS
+            cells = rows if is_long else 2 * rows * len(names)
+            check_memory(8 * cells, f"{name}: {rows:,} rows of {len(names):,} columns")
+            selects = {each: _cast(name, each, sources[each], kind) for each, kind in kinds.items()}
+            whole = {each: sources[each] for each in names if _is_long_whole(kinds[each])}
+            selects |= exact_selects(connection, path, whole)
+            kept = {each: f"CAST({sources[each]} AS VARCHAR)" for each in names if each in texts or each == label}
+            finish = _finish(name, {each for each, kind in kinds.items() if kind == WITH_ZONE}, said := Said())
+            if is_long:
+                if described.largest_group * len(names) > long_table.WIDE_GROUP_CELLS:
+                    path = _regrouped(name, path, folder / "table.parquet")
+                return LongTable(name, path, selects, rows, finish, notes, kept)
+            asked = [*selects.values(), *(f"coalesce({each}, '')" for each in kept.values())]
+            found = _fetched(connection, path, asked)
     except duckdb.Error as error:
         raise DataError(
             f"{name}: the file cannot be read as Parquet ({first_line(error)}); a whole Parquet file is needed. "
@@ -109,18 +111,18 @@ def read_parquet(
     return Table.of(name, columns, (*notes, *said.sentences()), as_stood)
 
 
-def _fetched(path: Path, selects: Collection[str]) -> list[Any]:
+def _fetched(connection: Any, path: Path, selects: Collection[str]) -> list[Any]:
     """The values of some expressions in each row. Raises: duckdb.Error."""
-    with connect(path) as connection:
-        columns = ", ".join(f"{select} AS c{number}" for number, select in enumerate(selects))
-        query = f"SELECT {columns} FROM read_parquet($1, hive_partitioning=false)"
-        return list(connection.execute(query, [without_pattern(path)]).fetchnumpy().values())
+    columns = ", ".join(f"{select} AS c{number}" for number, select in enumerate(selects))
+    query = f"SELECT {columns} FROM read_parquet($1, hive_partitioning=false)"
+    return list(connection.execute(query, [without_pattern(path)]).fetchnumpy().values())
 
 
-def exact_selects(path: Path, columns: Mapping[str, str]) -> dict[str, str]:
+def exact_selects(connection: Any, path: Path, columns: Mapping[str, str]) -> dict[str, str]:
     """How columns of long whole numbers are read so that each stays what it is: as int64, or as text.
 
     Args:
+        connection: of duckdb, that may read the file.
         path: a Parquet file.
         columns: name -> how SQL calls it.
 
@@ -130,9 +132,8 @@ def exact_selects(path: Path, columns: Mapping[str, str]) -> dict[str, str]:
     for start in range(0, len(columns), AT_ONCE):
         some = dict(list(columns.items())[start : start + AT_ONCE])
         asked = [f"min({each}), max({each}), count(*) - count({each})" for each in some.values()]
-        with connect(path) as connection:
-            query = f"SELECT {', '.join(asked)} FROM read_parquet($1, hive_partitioning=false)"
-            facts = connection.execute(query, [without_pattern(path)]).fetchall()[0]
+        query = f"SELECT {', '.join(asked)} FROM read_parquet($1, hive_partitioning=false)"
+        facts = connection.execute(query, [without_pattern(path)]).fetchall()[0]
         for number, (name, source) in enumerate(some.items()):
             low, high, gaps = facts[3 * number : 3 * number + 3]
             bound = EXACT if gaps else LONGEST

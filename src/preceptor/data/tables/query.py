@@ -97,20 +97,21 @@ def _read_whole(name: str, source: Source, texts: set[str | None], known: Mappin
     check_memory(16 * source.rows * len(names), f"{name}: {source.rows:,} rows of {len(names):,} columns")
     is_comma = known_comma(known)
     as_text = names if is_comma else _as_words_only(source, known)
-    found = dict(zip(names, _query(source, names, as_text), strict=False))
-    if len(found) != len(names) or any(len(values) != source.rows for values in found.values()):
-        raise _other_count(name, source, len(next(iter(found.values()), ())), len(found))
-    said = Said()
-    columns = _settled(
-        source, found, said, known, decimal_comma=source.written == ";" if is_comma is None else is_comma
-    )
-    if DECIMALS in said.changes and any(values.dtype.kind == "f" for values in found.values()):
-        # Beside decimal commas 1.234 is a thousand and more: read again what was taken for decimal points.
+    with connect(source.path) as connection:
+        query = partial(_query, connection, source)
+        found = dict(zip(names, query(names, as_text), strict=False))
+        if len(found) != len(names) or any(len(values) != source.rows for values in found.values()):
+            raise _other_count(name, source, len(next(iter(found.values()), ())), len(found))
         said = Said()
-        found = dict(zip(names, _query(source, names, as_text=names), strict=True))
-        columns = _settled(source, found, said, known, decimal_comma=True)
-    kept = [each for each in names if each in texts]
-    fields = _query(source, kept, as_text=kept, missing=()) if kept else []
+        decimal_comma = source.written == ";" if is_comma is None else is_comma
+        columns = _settled(connection, source, found, said, known, decimal_comma=decimal_comma)
+        if DECIMALS in said.changes and any(values.dtype.kind == "f" for values in found.values()):
+            # Beside decimal commas 1.234 is a thousand and more: read again what was taken for decimal points.
+            said = Said()
+            found = dict(zip(names, query(names, as_text=names), strict=True))
+            columns = _settled(connection, source, found, said, known, decimal_comma=True)
+        kept = [each for each in names if each in texts]
+        fields = query(kept, as_text=kept, missing=()) if kept else []
     as_stood = {
         each: np.where(_mask(values), "", np.ma.getdata(values)) for each, values in zip(kept, fields, strict=True)
     }
@@ -124,7 +125,13 @@ def _as_words_only(source: Source, known: Mapping[str, str]) -> list[str]:
 
 
 def _settled(
-    source: Source, found: dict[str, Any], said: Said, known: Mapping[str, str], *, decimal_comma: bool
+    connection: Any,
+    source: Source,
+    found: dict[str, Any],
+    said: Said,
+    known: Mapping[str, str],
+    *,
+    decimal_comma: bool,
 ) -> dict[str, Column]:
     """The columns as duckdb gives them in the form for a Table.
 
@@ -133,14 +140,14 @@ def _settled(
     fields that it alone takes for such numbers.
     """
     kinds = {name: values.dtype.kind for name, values in found.items()}
-    loose = _loose(source, kinds)
+    loose = _loose(connection, source, kinds)
     inexact = [name for name, values in found.items() if name in loose or _may_be_inexact(values)]
     if inexact:
-        found = found | dict(zip(inexact, _query(source, inexact, as_text=inexact), strict=True))
+        found = found | dict(zip(inexact, _query(connection, source, inexact, as_text=inexact), strict=True))
     return {name: _settle(name, values, said, known, decimal_comma) for name, values in found.items()}
 
 
-def _loose(source: Source, kinds: Mapping[str, str]) -> set[str]:
+def _loose(connection: Any, source: Source, kinds: Mapping[str, str]) -> set[str]:
     """The columns of numbers with a field that is none in the usual form, or none of its column's kind.
 
     Of the rows from which duckdb tells the types only other bases get past it: these are looked for in the bytes.
@@ -157,9 +164,8 @@ def _loose(source: Source, kinds: Mapping[str, str]) -> set[str]:
     for start in range(0, len(numbers), AT_ONCE):
         some = numbers[start : start + AT_ONCE]
         asked = ", ".join(f"bool_or({LOOSE[kinds[name]].format(_place(source, name))})" for name in some)
-        with connect(source.path) as connection:
-            arguments = _arguments(source, source.names, MISSING_WORDS) | {"sample": SNIFFED_ROWS}
-            facts = connection.execute(_select(source, asked, source.names), arguments).fetchall()[0]
+        arguments = _arguments(source, source.names, MISSING_WORDS) | {"sample": SNIFFED_ROWS}
+        facts = connection.execute(_select(source, asked, source.names), arguments).fetchall()[0]
         found |= {name for name, is_loose in zip(some, facts, strict=True) if is_loose}
     return found
 
@@ -211,14 +217,17 @@ def _of_numbers(where: str, name: str, values: Any) -> Column:
 
 
 def _query(
-    source: Source, names: list[str], as_text: Collection[str] = (), missing: Collection[str] = MISSING_WORDS
+    connection: Any,
+    source: Source,
+    names: list[str],
+    as_text: Collection[str] = (),
+    missing: Collection[str] = MISSING_WORDS,
 ) -> list[Any]:
     """Some columns as duckdb reads them. Raises: duckdb.Error."""
     chosen = ", ".join(_place(source, name) for name in names)
-    with connect(source.path) as connection:
-        arguments = _arguments(source, as_text, missing)
-        query = _select(source, chosen, as_text)
-        return _sniffed(lambda sample: list(connection.execute(query, arguments | sample).fetchnumpy().values()))
+    arguments = _arguments(source, as_text, missing)
+    query = _select(source, chosen, as_text)
+    return _sniffed(lambda sample: list(connection.execute(query, arguments | sample).fetchnumpy().values()))
 
 
 def _place(source: Source, name: str) -> str:
@@ -273,14 +282,17 @@ def _read_long(
     is_comma = known_comma(known)
     words_only = source.names if is_comma else _as_words_only(source, known)
     as_text = [each for each in source.names if each in texts or each in words_only]
-    types = _copied(name, source, target, as_text)
-    kinds = {each: {"BIGINT": "i", "DOUBLE": "f"}.get(kind, "") for each, kind in types.items()}
-    loose = _loose(source, kinds)
-    inexact = [*loose, *_inexact(target, source, [each for each in kinds if kinds[each] == "f" and each not in loose])]
-    if inexact:
-        types = _copied(name, source, target, [*as_text, *inexact])
     selects = {each: _place(source, each) for each in source.names}
-    exact = exact_selects(target, {each: selects[each] for each, kind in types.items() if kind == "BIGINT"})
+    with connect(source.path, target, memory=MEMORY_LIMIT) as connection:
+        types = _copied(connection, name, source, target, as_text)
+        kinds = {each: {"BIGINT": "i", "DOUBLE": "f"}.get(kind, "") for each, kind in types.items()}
+        loose = _loose(connection, source, kinds)
+        fractions = [each for each in kinds if kinds[each] == "f" and each not in loose]
+        inexact = [*loose, *_inexact(connection, target, source, fractions)]
+        if inexact:
+            types = _copied(connection, name, source, target, [*as_text, *inexact])
+        whole = {each: selects[each] for each, kind in types.items() if kind == "BIGINT"}
+        exact = exact_selects(connection, target, whole)
     worded = [each for each, kind in types.items() if kind == "VARCHAR"]
     raw = LongTable(name, target, selects, source.rows, lambda _, values: Column(_as_text(values)))
     found, turned = _evidence(raw, [each for each in worded if each not in known])
@@ -298,30 +310,26 @@ def _read_long(
     return LongTable(name, target, selects | exact, source.rows, finish, notes, kept)
 
 
-def _copied(name: str, source: Source, target: Path, as_text: list[str]) -> dict[str, str]:
+def _copied(connection: Any, name: str, source: Source, target: Path, as_text: list[str]) -> dict[str, str]:
     """Writes the table into a Parquet file; tells the type of each column. Raises: duckdb.Error; DataError."""
     target.unlink(missing_ok=True)
-    with connect(source.path, target, memory=MEMORY_LIMIT) as connection:
-        form = f"(FORMAT parquet, ROW_GROUP_SIZE {long_table.GROUP_ROWS})"
-        copy = f"COPY ({_select(source, '*', as_text)}) TO {quoted(target)} {form}"
-        arguments = _arguments(source, as_text, MISSING_WORDS)
-        _sniffed(lambda sample: connection.execute(copy, arguments | sample))
-    found = describe(target)
+    form = f"(FORMAT parquet, ROW_GROUP_SIZE {long_table.GROUP_ROWS})"
+    copy = f"COPY ({_select(source, '*', as_text)}) TO {quoted(target)} {form}"
+    arguments = _arguments(source, as_text, MISSING_WORDS)
+    _sniffed(lambda sample: connection.execute(copy, arguments | sample))
+    found = describe(connection, target)
     if len(found.types) != len(source.names) or found.rows != source.rows:
         raise _other_count(name, source, found.rows, len(found.types))
     return dict(zip(source.names, found.types.values(), strict=True))
 
 
-def _inexact(path: Path, source: Source, names: list[str]) -> list[str]:
+def _inexact(connection: Any, path: Path, source: Source, names: list[str]) -> list[str]:
     """The columns of fractions with a number so large that it may be a whole one that was not held exactly."""
     found = []
     for name in names:
         place = _place(source, name)
-        with connect(path) as connection:
-            query = (
-                f"SELECT max(abs({place})) FILTER (isfinite({place})) FROM read_parquet($1, hive_partitioning=false)"
-            )
-            largest = connection.execute(query, [without_pattern(path)]).fetchall()[0][0]
+        query = f"SELECT max(abs({place})) FILTER (isfinite({place})) FROM read_parquet($1, hive_partitioning=false)"
+        largest = connection.execute(query, [without_pattern(path)]).fetchall()[0][0]
         if largest is not None and largest >= EXACT:
             found.append(name)
     return found

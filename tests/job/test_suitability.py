@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from preceptor.data import read
 from preceptor.errors import ConfigError, DataError, NotSupported
 from preceptor.hyper import hyper_fields, numbers_of, text_of, value_text
 from preceptor.job import Settings, make_settings, prepare
@@ -102,10 +103,16 @@ def base(data, kind, model, name):
 
 
 @functools.cache
+def table(path):
+    """A table, read once for all settings."""
+    return read(path, texts=["class", "grade", "b", "other"])
+
+
+@functools.cache
 def refusal(source, given):
     """(the training, None), or (None, why settings are refused); of settings as pairs."""
     try:
-        return built(prepare(source, make_settings(dict(given)))), None
+        return built(prepare(table(source) if source.is_file() else source, make_settings(dict(given)))), None
     except (ConfigError, DataError, NotSupported) as error:
         return None, str(error)
 

@@ -1,10 +1,11 @@
 """The main job: from a table or pictures to a trained, judged network in a folder."""
 
 from preceptor.job.fit import Fitting, fit, prepare, preparing
+from preceptor.job.loading import load
 from preceptor.job.lr_find import RateTest, lr_find
 from preceptor.job.progress import Outcome
 from preceptor.job.resume import go_on, resume, resuming
-from preceptor.job.run import Run, load
+from preceptor.job.run import Run
 from preceptor.job.settings import Settings, make_settings
 
 __all__ = [

@@ -35,6 +35,18 @@ def test_it_is_where_scipy_finds_the_minimum(classes, members):
     assert best_temperature(loss, z, y) == found
 
 
+def test_whole_weights_are_rows_repeated():
+    """But for the row that has any label, which many rows make nothing of."""
+    rng = np.random.default_rng(4)
+    z, y, w = rng.normal(size=(3000, 3)), rng.integers(0, 3, 3000), rng.integers(0, 4, 3000)
+    z[np.arange(3000), y] += 1
+    loss = nn.SoftmaxCrossEntropy()
+    found = best_temperature(loss, z, y, w)
+    assert found == pytest.approx(best_temperature(loss, np.repeat(z, w, 0), np.repeat(y, w)), rel=2e-3)
+    assert best_temperature(loss, z, y, np.full(3000, 7.0)) == best_temperature(loss, z, y)
+    assert abs(found - best_temperature(loss, z, y)) > 0.005
+
+
 @pytest.mark.parametrize("truth", [0.5, 1.0, 3.0])
 def test_labels_drawn_at_a_temperature_give_it_back(truth):
     rng = np.random.default_rng(0)

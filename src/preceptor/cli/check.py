@@ -26,6 +26,7 @@ TAKEN = (
     "group",
     "time",
     "test",
+    "weight",
     "leave_out",
     "skip_corrupt",
 )

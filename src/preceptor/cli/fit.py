@@ -23,6 +23,7 @@ from preceptor.cli.sentences import (
     say_figures,
     say_found,
     say_readings,
+    say_weights,
     say_zeros,
     summary,
 )
@@ -148,6 +149,7 @@ def say_plan(fitting: Fitting) -> None:
     sizes = division(len(parts.train), len(parts.dev), len(parts.test), fitting.seen.folds)
     line("split", f"{sizes}; {fitting.seen.how}, seed {config.seed}")
     chosen = fitting.settings
+    say_weights(fitting.weighting)
     if isinstance(fitting.seen, PictureSurvey):
         line("augment", augmentations_text(fitting.seen.augmentations(chosen)))
     params, _ = initial_specs(config.network, Spec((1, *fitting.preprocessor.input_shape), np.dtype(np.float32)))

@@ -46,6 +46,13 @@ def say_found(found: list[Observation]) -> None:
         line("" if before and before.level == each.level else LEVELS[each.level], " ".join(each.text.split()))
 
 
+def say_weights(facts: Mapping[str, Any]) -> None:
+    """By what rows count, where they do not count alike."""
+    if "weighed_by" in facts:
+        rows = counted(round(facts["effective_rows"]), "row")
+        line("weights", f"of the rows by {facts['weighed_by']}; those to train tell as much as {rows} of equal weight")
+
+
 def say_zeros(facts: dict[str, Any]) -> None:
     """How many weights are exactly 0, where a penalty was asked for that makes them so."""
     if "zero_weights" in facts:

@@ -19,6 +19,7 @@ from preceptor.cli.sentences import (
     loss_name,
     say_figures,
     say_readings,
+    say_weights,
     say_zeros,
     summary,
 )
@@ -221,6 +222,7 @@ def show_run(run: Path, as_json: bool) -> None:
         line("", sentence)
     parts = facts["split"]
     line("split", division(parts["train"], parts["dev"], parts["test"], facts.get("folds", 0)))
+    say_weights(facts)
     say_layers(trained)
     line("engine", facts["engine"])
     line("training", how_long(facts))

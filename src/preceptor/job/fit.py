@@ -1,13 +1,11 @@
 """The main job: from a table to a trained, judged network."""
 
 import math
-import re
 import signal
 import time
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +16,9 @@ from preceptor.data.pictures.files import readable
 from preceptor.data.tables.given import with_target
 from preceptor.diagnose import Observation, raise_refusals
 from preceptor.disk import named, new_folder, taken
-from preceptor.engines import Engine, Native, Xla, is_first_process
+from preceptor.engines import is_first_process
 from preceptor.errors import ConfigError
+from preceptor.job.computed import computed_by
 from preceptor.job.folder import (
     CHECKPOINTS,
     FORMAT,
@@ -43,11 +42,11 @@ from preceptor.job.settings import Settings, make_settings
 from preceptor.job.stages import Encoded, Stages, completed
 from preceptor.job.suitability import check_dropout, check_parts
 from preceptor.job.survey import Survey, survey
-from preceptor.machine import cores
 from preceptor.nn import initial_specs
 from preceptor.ops import Spec
 from preceptor.signals import heard
 from preceptor.train.checkpoint import Checkpoint, Checkpoints
+from preceptor.train.interval import effective
 from preceptor.train.loop import Arrays, Config, Record, Streamed, initial_values, parameter_bytes, train
 from preceptor.train.memory import check_parameters, in_words
 from preceptor.train.penalty import check_patterns, zeros
@@ -196,6 +195,14 @@ class Fitting:
             kept = "the weights of the last whole epoch" if outcome is Outcome.INTERRUPTED else "the last weights"
         return outcome.value.format(kept=kept)
 
+    @property
+    def weighting(self) -> dict[str, Any]:
+        """By what training rows count, where they do not count alike, and how many of equal weight tell as much."""
+        seen = self.seen
+        if isinstance(seen, PictureSurvey) or (weight := seen.weights(seen.parts.train)) is None:
+            return {}
+        return {"weighed_by": seen.settings.weight, "effective_rows": effective(weight)}
+
     def open_folder(self, out: Path | None = None) -> None:
         """Makes the run's folder, with all that `resume` needs to begin again from the first step, and holds it.
 
@@ -260,17 +267,18 @@ class Fitting:
         kept: dict[str, Any] = {"step": record.step, "epoch": round(record.epoch, 4), "objective": objective}
         kept |= {"train_loss": record.train_loss}
         if record.dev_loss is not None and record.dev_outputs is not None and record.dev_target is not None:
-            name, value = self._headline(record.dev_outputs, record.dev_target)
+            name, value = self._headline(record.dev_outputs, record.dev_target, record.dev_weight)
             kept |= {"dev_loss": record.dev_loss, f"dev_{name}": value}
         return kept | {"learning_rate": record.learning_rate, "seconds": round(record.seconds, 4)}
 
     @np.errstate(all="ignore")
-    def _headline(self, outputs: np.ndarray, target: np.ndarray) -> tuple[str, float]:
+    def _headline(self, outputs: np.ndarray, target: np.ndarray, weight: np.ndarray | None) -> tuple[str, float]:
         """The one figure that is shown while training: accuracy, or RMSE in the target's unit."""
         predicted = np.asarray(self.config.loss.predict(outputs))
         if self.preprocessor.classes is not None:
-            return "accuracy", float(np.mean(predicted.argmax(1) == target))
-        return "rmse", float(np.sqrt(np.mean((predicted - target) ** 2)) * self.preprocessor.target_sd)
+            return "accuracy", float(np.average(predicted.argmax(1) == target, weights=weight))
+        mean_square = np.average((predicted - target) ** 2, weights=weight)
+        return "rmse", float(np.sqrt(mean_square) * self.preprocessor.target_sd)
 
     def keep(self) -> None:
         """Brings what was trained to the disk before it is judged, which may take longer than anybody waits.
@@ -308,7 +316,7 @@ class Fitting:
         best, judged = self._best(), Judged(self.config.loss)
         self.keep()
         if judge:
-            test = self.encoded.test_x, self.encoded.test_y
+            test = self.encoded.test_x, self.encoded.test_y, self.encoded.test_weight
             judged = judged_on(self.preprocessor, self.config, best, self.data, *test)
         run = self._run(judged)
         if self.out is None:
@@ -344,6 +352,7 @@ class Fitting:
             "learning_rate": self.config.learning_rate,
             "batch_size": self.config.batch_size,
             "settings": self.settings.to_dict(),
+            **self.weighting,
             **zeros(self.config.penalties, best["params"]),
         }
         return Run(
@@ -411,20 +420,6 @@ def look(source: Any, settings: Settings, header: bool = True) -> Stages[Survey 
     if isinstance(source, (str, Path)) and str(source) not in BUNDLED and looks_like_pictures(Path(source)):
         return (yield from survey_pictures(source, settings, header))
     return (yield from survey(source, settings, header))
-
-
-def computed_by(engine: Engine) -> dict[str, str]:
-    """What the bits of the weights depend on beside data and settings, by name."""
-    threads, name = cores(), engine.name
-    if isinstance(engine, Native) and engine.precision == "f32":  # the same bits for any number of threads
-        name, threads = re.sub(r", \d+ threads?", "", name), 0
-    versions = {}
-    if not isinstance(engine, Native):  # whose name tells the instruction set; NumPy's sums go by the processor's
-        versions["processor"] = " ".join(np.show_config(mode="dicts").get("SIMD Extensions", {}).get("found", ()))
-    for library in ("preceptor", "numpy", *(["jax"] if isinstance(engine, Xla) else [])):
-        with suppress(PackageNotFoundError):  # it runs from where its source lies
-            versions[library] = version(library)
-    return {"engine": name, "precision": engine.precision, **({"cores": str(threads)} if threads else {}), **versions}
 
 
 def put_together(source: Any, target: Any) -> tuple[Any, str | None]:

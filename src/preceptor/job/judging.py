@@ -41,6 +41,7 @@ def judge(
     data: Arrays | Streamed,
     test_x: Any,
     test_y: np.ndarray | None,
+    test_weight: np.ndarray | None,
 ) -> Judged:
     """Judges a network on the rows that guided its training, and on the test rows.
 
@@ -48,12 +49,12 @@ def judge(
     """
     loss, folds, dev, test = config.loss, data.folds, dict[str, Figure](), dict[str, Figure]()
     if data.guides:
-        outputs, target = _guiding(config, weights, data)
+        outputs, target, weight = _guiding(config, weights, data)
         if reads_logits(loss):
-            loss = tempered(loss, best_temperature(_read_by(loss, folds), outputs, target))
-        dev = figures(preprocessor, _read_by(loss, folds), outputs, target)
+            loss = tempered(loss, best_temperature(_read_by(loss, folds), outputs, target, weight))
+        dev = figures(preprocessor, _read_by(loss, folds), outputs, target, weight)
     if test_x is not None and test_y is not None:
-        test = figures(preprocessor, loss, _outputs(config, weights, test_x), test_y)
+        test = figures(preprocessor, loss, _outputs(config, weights, test_x), test_y, test_weight)
     return Judged(loss, dev, test)
 
 
@@ -61,17 +62,20 @@ def _outputs(config: Config, weights: dict[str, Any], x: Any) -> np.ndarray:
     return Evaluator(config.network, None, config.engine, weights, x)(weights, x)[1]
 
 
-def _guiding(config: Config, weights: dict[str, Any], data: Arrays | Streamed) -> tuple[np.ndarray, np.ndarray]:
-    """Raw outputs and targets of the dev rows; with folds of the training rows, or MOST_JUDGES of them, by the members
-    that left them out."""
+def _guiding(
+    config: Config, weights: dict[str, Any], data: Arrays | Streamed
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
+    """Raw outputs, targets and weights of the dev rows; with folds of the training rows, or MOST_JUDGES of them, by the
+    members that left them out."""
     if not isinstance(data, Arrays) or data.folds is None:
         assert data.dev_y is not None
-        return _outputs(config, weights, data.dev_x), data.dev_y
+        return _outputs(config, weights, data.dev_x), data.dev_y, data.dev_weight
     rows = np.arange(data.rows)
     if data.rows > MOST_JUDGES:
         rows = np.sort(order(config.seed, 0, MOST_JUDGES, data.rows))
     x = data.x if len(rows) == data.rows else data.x[rows]
-    return data.folds.held_out(_outputs(config, weights, x), rows), data.y[rows]
+    outputs = data.folds.held_out(_outputs(config, weights, x), rows)
+    return outputs, data.y[rows], None if data.weight is None else data.weight[rows]
 
 
 def _read_by(loss: Loss, folds: Folds | None) -> Loss:
@@ -80,18 +84,22 @@ def _read_by(loss: Loss, folds: Folds | None) -> Loss:
 
 
 def figures(
-    preprocessor: Preprocessor | PicturePreprocessor, loss: Loss, outputs: np.ndarray, target: np.ndarray
+    preprocessor: Preprocessor | PicturePreprocessor,
+    loss: Loss,
+    outputs: np.ndarray,
+    target: np.ndarray,
+    weight: np.ndarray | None = None,
 ) -> dict[str, Figure]:
     """The figures that suit the target: of classes from probabilities, of numbers in the target's unit.
 
     Of an ensemble also `network_accuracy` or `network_rmse`: what one of its networks reaches alone, on average, with
     the mean of their intervals.
     """
-    found = _figures(preprocessor, np.asarray(loss.predict(outputs)), target)
+    found = _figures(preprocessor, np.asarray(loss.predict(outputs)), target, weight)
     if isinstance(loss, EnsembleLoss):
         name, alone = next(iter(found)), MemberLoss(loss.loss)
         each = [
-            _figures(preprocessor, np.asarray(alone.predict(part)), target)[name]
+            _figures(preprocessor, np.asarray(alone.predict(part)), target, weight)[name]
             for part in np.split(outputs, loss.networks, 1)
         ]
         value, low, high = np.mean([(one.value, one.low, one.high) for one in each], 0).tolist()
@@ -100,11 +108,14 @@ def figures(
 
 
 def _figures(
-    preprocessor: Preprocessor | PicturePreprocessor, predicted: np.ndarray, target: np.ndarray
+    preprocessor: Preprocessor | PicturePreprocessor,
+    predicted: np.ndarray,
+    target: np.ndarray,
+    weight: np.ndarray | None,
 ) -> dict[str, Figure]:
     if preprocessor.classes is not None:
-        return class_figures(predicted, target, preprocessor.classes)
-    return number_figures(preprocessor.decode_number(predicted), preprocessor.decode_number(target))
+        return class_figures(predicted, target, preprocessor.classes, weight)
+    return number_figures(preprocessor.decode_number(predicted), preprocessor.decode_number(target), weight)
 
 
 def figures_as_json(figures: dict[str, Figure]) -> dict[str, float | None]:

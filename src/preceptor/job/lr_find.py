@@ -118,7 +118,7 @@ def rate_test(
     growth = _Growth(highest / lowest, steps, math.ceil(epochs * data.rows / batch_size))
     chosen = replace(config, schedule=growth, learning_rate=lowest, warmup=0.0, epochs=epochs)
     losses = np.zeros(0)
-    for record in train(chosen, replace(data, dev_x=None, dev_y=None), judged=0):
+    for record in train(chosen, replace(data, dev_x=None, dev_y=None, dev_weight=None), judged=0):
         losses = np.concatenate((losses, record.losses))
         if len(losses) >= steps or _blown_up(losses) is not None:
             break

@@ -8,7 +8,8 @@ from typing import Any
 from preceptor.disk import named, sweep
 from preceptor.engines import is_first_process
 from preceptor.errors import DataError
-from preceptor.job.fit import Fitting, computed_by, preparing, put_together, trained
+from preceptor.job.computed import computed_by
+from preceptor.job.fit import Fitting, preparing, put_together, trained
 from preceptor.job.folder import CHECKPOINTS, CONFIG, PLAN, clear, not_written, read_folder, read_plan, settle
 from preceptor.job.lock import Lock
 from preceptor.job.progress import Outcome

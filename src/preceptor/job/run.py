@@ -12,6 +12,7 @@ import numpy as np
 
 from preceptor.data import PicturePreprocessor, Preprocessor, Table, missing_rows
 from preceptor.data.encoding.target import no_target
+from preceptor.data.encoding.weights import no_weight, row_weights
 from preceptor.data.tables.given import with_labels
 from preceptor.data.tables.names import find_column
 from preceptor.disk import named, taken, write_folder
@@ -147,23 +148,29 @@ class Run:
     def evaluate(
         self, source: Any, target: Any = None, *, header: bool = True, notes: list[str] | None = None
     ) -> dict[str, Figure]:
-        """Figures on a table that has the target column; rows without a target are left out.
+        """Figures on a table that has the target column; rows without a target are left out. Rows that training would
+        have weighed by a column are weighed by it, where the table has it.
 
         Args:
             source: as of `predict`.
             target: the target of each row, where the table does not have it: `run.evaluate(x, y)`.
-            notes: takes what is to be known of the table: rows left out, and the sentences of `Run.notes`.
+            notes: takes what is to be known of the table: rows left out, that the column is missing by which training
+                weighed its rows, and the sentences of `Run.notes`.
         Raises: DataError where the target column is missing, or holds a class that training never saw.
         """
         table, name = self.preprocessor.open(source, header), str(self.preprocessor.target)
         if target is not None:
             table = with_labels(table, name, target)
         find_column(table.name, name, table.columns)
+        weigher = self._weigher(table, notes)
+        weights: list[np.ndarray] = []
         outputs, truth, start, unseen = [], [], 0, self.preprocessor.unseen()
         for piece, found in self._outputs(table, unseen):
             known = np.flatnonzero(~missing_rows(piece.column(name)))
             outputs.append(found[known])
             truth.append(self.preprocessor.encode_target(piece.select(known), start + known))
+            if weigher is not None:
+                weights.append(row_weights(table.name, weigher, piece.column(weigher)[known], start + known))
             start += piece.rows
         if not sum(map(len, truth)):
             raise no_target(table.name, name, table.rows)
@@ -172,7 +179,19 @@ class Run:
             if left_out:
                 notes.append(f"Left out: {counted(left_out, 'row')} without a target.")
             notes += unseen.notes()
-        return figures(self.preprocessor, self.loss, np.concatenate(outputs), np.concatenate(truth))
+        weight = np.concatenate(weights) if weigher is not None else None
+        if weigher is not None and weight is not None and not weight.any():
+            raise no_weight(table.name, weigher)
+        return figures(self.preprocessor, self.loss, np.concatenate(outputs), np.concatenate(truth), weight)
+
+    def _weigher(self, table: Any, notes: list[str] | None) -> str | None:
+        """The column of a table by which its rows count, as those of training did; None where each counts 1."""
+        name = self.facts.get("weighed_by")
+        if name is None or name in table.columns:
+            return name
+        if notes is not None:
+            notes.append(f"There is no column {name!r}, by which training weighed its rows: here each counts alike.")
+        return None
 
     def write_predictions(
         self,

@@ -77,6 +77,10 @@ class Settings:
     group: str | None = hyper(default=None, doc="Column of what must not be parted: a patient, a customer.")
     time: str | None = hyper(default=None, doc="Column of dates or numbers: the earliest rows train, the latest test.")
     test: str | None = hyper(default=None, doc="File of the test rows; the others are train and dev.")
+    weight: str | None = hyper(
+        default=None,
+        doc="Column of what each row counts, in the loss and in figures: numbers of at least 0; no feature.",
+    )
     leave_out: tuple[str, ...] | None = hyper(default=None, doc="Columns not to learn from, nor needed to predict.")
     model: str | None = hyper(
         default=None, choices=MODELS + PICTURE_MODELS, doc="Kind of network; chosen by the data if left out."

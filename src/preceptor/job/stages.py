@@ -40,12 +40,14 @@ class Encoded:
     """What a network takes of the three parts, and what was seen only when all of it was read.
 
     Shapes: test_x (row, ...), an array or what has its length and gives its slices; test_y (row,); None of no rows.
+        test_weight (row,); None where each counts 1.
     """
 
     data: Arrays | Streamed
     test_x: Any
     test_y: Any
     found: list[Observation]
+    test_weight: np.ndarray | None = None
 
     def fingerprint(self, preprocessor: Preprocessor | PicturePreprocessor) -> str:
         """A checksum of all that training and judging see, and of what features and classes are called: the same data,
@@ -61,4 +63,6 @@ class Encoded:
                 digest.update(b"none" if part is None else part.fingerprint())
         if self.data.folds is not None:
             digest.update(self.data.folds.fold.tobytes())
+        for weight in (getattr(self.data, "weight", None), self.data.dev_weight, self.test_weight):
+            digest.update(b"" if weight is None else weight.tobytes())
         return digest.hexdigest()

@@ -23,7 +23,10 @@ MAKERS: dict[str, Callable[..., Layer]] = {
 NETWORK = ("hidden", "members", "waves", "bins", "activation", "initialiser", "batch_norm", "dropout", "drop_rate")
 ARGUMENTS = {"bins": "edges"}  # of the function that makes the network, where they are called otherwise
 ONLY = {  # kind of data -> settings that no other has a use for
-    "a table": ("kind", "split_column", "group", "time", "test", "leave_out", "folds", "waves", "bins", "polynomial"),
+    "a table": (
+        *("kind", "split_column", "group", "time", "test", "weight", "leave_out", "folds"),
+        *("waves", "bins", "polynomial"),
+    ),
     "pictures": ("augment", "skip_corrupt"),
 }
 # What says that nothing is asked for, and so suits everything.

@@ -32,6 +32,7 @@ from preceptor.data import (
 )
 from preceptor.data.division.split import PART_WORDS
 from preceptor.data.encoding.target import no_target
+from preceptor.data.encoding.weights import no_weight, row_weights
 from preceptor.data.tables.given import BLOCK
 from preceptor.data.tables.join import known_written
 from preceptor.data.tables.names import find_column
@@ -46,7 +47,7 @@ from preceptor.job.suitability import check_data, check_model, refuse_share
 from preceptor.nn import Layer
 from preceptor.train.folds import Folds
 from preceptor.train.loop import Arrays, Streamed
-from preceptor.words import listing
+from preceptor.words import counted, listing
 
 EDGE_ROWS = 100_000  # by which the edges of bins are chosen
 LEAST_FOLDED = 16  # rows; fewer are divided once
@@ -69,6 +70,7 @@ class Survey:
         settings: as they were asked for.
         notes: how the table was taken, where it is not as usual: sentences.
         folds: how many the training rows are dealt to; 0 where they are not.
+        weight: what each row of the table counts, (row,); rows of 0 belong to no part. None where each counts 1.
     """
 
     table: Table | LongTable
@@ -82,6 +84,7 @@ class Survey:
     settings: Settings
     notes: tuple[str, ...] = ()
     folds: int = 0
+    weight: np.ndarray | None = None
 
     @property
     def how(self) -> str:
@@ -135,7 +138,8 @@ class Survey:
         if table is self.table:
             return learned
         rows = sum(map(len, (self.parts.train, self.parts.dev, self.parts.test)))
-        return replace(learned, rows=len(self.parts.train), left_out=self.table.rows - rows)
+        weightless = 0 if self.weight is None else int(np.count_nonzero(self.weight == 0))
+        return replace(learned, rows=len(self.parts.train), left_out=self.table.rows - rows - weightless)
 
     @property
     def is_wide(self) -> bool:
@@ -148,6 +152,14 @@ class Survey:
     def complete(self, settings: Settings) -> Settings:
         """The settings with what they leave open chosen by the recipe for tables."""
         return replace(complete(settings, self.preprocessor, len(self.parts.train)), folds=self.folds)
+
+    def weights(self, rows: np.ndarray) -> np.ndarray | None:
+        """What some rows of the table count, with a mean of 1 over the training rows. Shapes: (row,), float64."""
+        if self.weight is None:
+            return None
+        weight = self.weight / self.weight[self.parts.train].max()  # which the sum of large ones needs
+        found: np.ndarray = weight[rows] / weight[self.parts.train].mean()
+        return found
 
     def make_network(self, settings: Settings, outputs: int) -> Layer:
         """The network that completed settings ask for."""
@@ -197,10 +209,10 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
     part = None
     if settings.test is not None:
         other = read(settings.test, header=header, texts=[target], known=known_written(table))
-        table = table.without(*settings.leave_out or ())
+        table = table.without(*(name for name in settings.leave_out or () if name != settings.weight))
         part = np.repeat(np.array([0, 2], np.int8), [table.rows, other.rows])
         table = append_rows(table, other)
-    usable = usable_rows(table, target)
+    usable, weight, notes = _weighted(table, usable_rows(table, target), settings)
     kept = table if len(usable) == table.rows else table.select(usable)
     kind = target_kind(table, target, usable, settings.kind)
     labels = kept.column(target) if kind == "classes" else None
@@ -220,7 +232,7 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
             continue
         found = inspect_table(_looked_at(kept, settings), target, parts, kind, numbers=usable)
         own = _numbered(parts, usable)
-        seen = Survey(table, kept, usable, target, kind, own, parts, found, settings, folds=folds)
+        seen = Survey(table, kept, usable, target, kind, own, parts, found, settings, notes, folds, weight)
         if not folds or not is_open or not seen.is_wide:
             break
     return _checked(seen)
@@ -228,9 +240,10 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
 
 def _check_names(table: Table | LongTable, target: str, settings: Settings) -> None:
     """Raises: ConfigError, DataError, where the target is asked to be something else too, or is no single column."""
-    for name in (settings.split_column, settings.group, settings.time):
+    for name in (settings.split_column, settings.group, settings.time, settings.weight):
         if name == target:
-            raise ConfigError(f"{table.name}: {name!r} is the target; another column must divide the rows.")
+            what = "weigh" if name == settings.weight else "divide"
+            raise ConfigError(f"{table.name}: {name!r} is the target; another column must {what} the rows.")
     if target in (settings.leave_out or ()):
         raise ConfigError(f"{table.name}: {target!r} is the target; it cannot be left out. Name another column.")
     if isinstance(table, Table) and table.columns[target].ndim > 1:
@@ -254,7 +267,7 @@ def _no_target_named(table: Table | LongTable) -> DataError:
 
 def _with_found_names(settings: Settings, table: Table | LongTable) -> Settings:
     """The settings with the names of columns as the table has them."""
-    asked = {name: getattr(settings, name) for name in ("split_column", "group", "time")}
+    asked = {name: getattr(settings, name) for name in ("split_column", "group", "time", "weight")}
     found: dict[str, Any] = {
         setting: find_column(table.name, name, table.columns) for setting, name in asked.items() if name is not None
     }
@@ -294,10 +307,31 @@ def _divide(
     return split(len(usable), test=test, **drawn)
 
 
+def _weighted(
+    table: Table | LongTable, usable: np.ndarray, settings: Settings
+) -> tuple[np.ndarray, np.ndarray | None, tuple[str, ...]]:
+    """The rows that count for something, what each row of the table counts, and what is to be known of it.
+
+    Raises: DataError where a weight is none, or all are 0.
+    """
+    name = settings.weight
+    if name is None:
+        return usable, None, ()
+    weight = np.full(table.rows, np.nan)
+    weight[usable] = row_weights(table.name, name, table.column(name)[usable], usable)
+    counting = usable[weight[usable] > 0]
+    if not len(counting):
+        raise no_weight(table.name, name)
+    none = len(usable) - len(counting)
+    notes = (f"Left out: {counted(none, 'row')} of the weight 0.",) if none else ()
+    return counting, weight, notes
+
+
 def _aside(settings: Settings) -> dict[str, str]:
     """The columns that are nothing to learn from, each with the reason."""
     named: dict[str | None, str] = dict.fromkeys(settings.leave_out or (), "left out as asked")
     named |= {settings.split_column: "names the part of each row", settings.group: "names the group of each row"}
+    named |= {settings.weight: "weighs the rows"}
     return {name: reason for name, reason in named.items() if name is not None}
 
 
@@ -322,6 +356,7 @@ def _survey_long(table: LongTable, target: str, settings: Settings) -> Stages[Su
     usable = np.flatnonzero(codes >= 0)
     if not len(usable):
         raise no_target(table.name, target, table.rows)
+    usable, weight, notes = _weighted(table, usable, settings)
     yield Stage("drawing a sample")
     some = table.sample(SAMPLE, names=[target])[0]
     kind = target_kind(some, target, usable_rows(some, target), settings.kind)
@@ -333,9 +368,8 @@ def _survey_long(table: LongTable, target: str, settings: Settings) -> Stages[Su
         firsts[codes[parts.train[::-1]]] = parts.train[::-1]
         firsts = firsts[firsts >= 0]
     seen, numbers = table.sample(SAMPLE, firsts)
-    has_target = codes[numbers] >= 0
-    seen, numbers = seen.select(np.flatnonzero(has_target)), numbers[has_target]
     part = _part_of_rows(parts, table.rows)[numbers]
+    seen, numbers, part = seen.select(np.flatnonzero(part != NOBODY)), numbers[part != NOBODY], part[part != NOBODY]
     seen_parts = Split(*(np.flatnonzero(part == each) for each in range(3)))
     yield Stage("checking")
     found = inspect_table(_looked_at(seen, settings), target, seen_parts, kind, numbers=numbers)
@@ -343,7 +377,10 @@ def _survey_long(table: LongTable, target: str, settings: Settings) -> Stages[Su
         f"The table is read from the disk piece by piece. Its columns, and what is said of them, are judged by "
         f"{seen.rows:,} of its {table.rows:,} rows, spread evenly."
     )
-    return _checked(Survey(table, seen, numbers, target, kind, parts, seen_parts, found, settings, (note,)))
+    notes = (note, *notes)
+    return _checked(
+        Survey(table, seen, numbers, target, kind, parts, seen_parts, found, settings, notes, weight=weight)
+    )
 
 
 def _checked(seen: Survey) -> Survey:
@@ -398,10 +435,11 @@ def encode(seen: Survey, preprocessor: Preprocessor, settings: Settings) -> Stag
     Raises: DataError where a value does not fit the preprocessor, or the disk has no room.
     """
     parts = (seen.parts.train, seen.parts.dev, seen.parts.test)
+    weight, dev_weight, test_weight = (seen.weights(rows) if len(rows) else None for rows in parts)
     if isinstance(seen.table, Table):
         (x, y), (dev_x, dev_y), (test_x, test_y) = (_in_memory(preprocessor, seen.table, rows) for rows in parts)
         folds = Folds(_drawn_folds(seen, y), seen.folds, settings.networks) if seen.folds else None
-        return Encoded(Arrays(x, y, dev_x, dev_y, folds), test_x, test_y, [])
+        return Encoded(Arrays(x, y, dev_x, dev_y, folds, weight, dev_weight), test_x, test_y, [], test_weight)
     check_room(4 * preprocessor.features * sum(map(len, parts)), seen.table.name)
     files = [RowFile(preprocessor.features) for _ in parts]
     targets = [np.empty(len(rows), np.int32 if preprocessor.classes is not None else np.float32) for rows in parts]
@@ -423,7 +461,8 @@ def encode(seen: Survey, preprocessor: Preprocessor, settings: Settings) -> Stag
     (dev_x, dev_y), (test_x, test_y) = (
         (file, target) if len(file) else (None, None) for file, target in zip(files[1:], targets[1:], strict=True)
     )
-    return Encoded(Streamed(RowStream(files[0], targets[0], settings.seed), dev_x, dev_y), test_x, test_y, found)
+    stream = RowStream(files[0], targets[0], settings.seed, None if weight is None else weight.astype(np.float32))
+    return Encoded(Streamed(stream, dev_x, dev_y, dev_weight=dev_weight), test_x, test_y, found, test_weight)
 
 
 def _drawn_folds(seen: Survey, y: np.ndarray) -> np.ndarray:

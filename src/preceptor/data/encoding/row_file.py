@@ -38,6 +38,8 @@ class RowFile:
 
     def append(self, rows: np.ndarray) -> None:
         """Adds rows at the end. Shapes: (row, width)."""
+        if not len(rows):
+            return
         content = memoryview(np.ascontiguousarray(rows, self.dtype)).cast("B")
         self.digest.update(content)
         try:

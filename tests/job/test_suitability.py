@@ -24,7 +24,7 @@ OTHER = {
     "schedule": "cosine", "warmup": 0.2, "batch_size": 6, "epochs": 3, "patience": 2, "l2": 0.01, "l1": 0.01,
     "clip_value": 0.5, "clip_norm": 0.5, "accumulate": 2, "average": "ema", "augment": "flip", "preprocess":
     "range", "skip_corrupt": True, "engine": "xla", "threads": 1, "devices": 2, "precision": "f64", "polynomial": 2,
-    "tolerance": 0.01, "leave_out": ("other",),
+    "tolerance": 0.01, "leave_out": ("other",), "weight": "w",
 }  # fmt: skip
 NORMED = ("cnn", "convnet", "vgg", "resnet20")
 SIDE = 64  # AlexNet takes no smaller ones
@@ -44,6 +44,7 @@ def mixed(seed):
         "other": rng.permutation(["x", "y"] * (ROWS // 2)),
         "class": np.array(["no", "yes"])[kind],
         "grade": kind,
+        "w": 1 + np.arange(ROWS) % 3,
     }
 
 

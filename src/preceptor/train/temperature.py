@@ -22,8 +22,8 @@ def best_temperature(loss: Loss, outputs: np.ndarray, labels: np.ndarray, weight
         (row,), what each counts, not all 0; 1 if left out.
     Formula: T = argmin of the mean over rows of -sum over k of s[k] log p[k](z / T), by golden sections of log T
         between -log 8 and log 8; s is n / (n + 1) for the label and 1 / (K (n + 1)) more for every class, as if of
-        n + 1 rows one had any label, so that T stays away from 0 where every row is right. With weights the mean is weighted,
-        and n is the effective number of rows.
+        n + 1 rows one had any label, so that T stays away from 0 where every row is right. With weights the mean is
+        weighted, and n is the effective number of rows.
     Args:
         loss: reads the outputs as probabilities. Of many rows every second, third, ... is looked at.
     Source: Guo, Pleiss, Sun and Weinberger 2017, section 4.2; shares for labels: Platt 1999, section 2.2.

@@ -118,7 +118,7 @@ def regression(rows=80):
     return x, x[:, :3] @ [3.0, -2.0, 0.7] + 1 + 0.5 * rng.normal(size=rows)
 
 
-def fitted(penalties, optimiser, engine, rate, network=None, loss=nn.Quadratic(), epochs=3000, start=None):  # noqa: B008
+def fitted(penalties, optimiser, engine, rate, network=None, loss=nn.Quadratic(), epochs=800, start=None):  # noqa: B008
     x, y = regression()
     config = Config(
         network or nn.linear_model(1), loss, optimiser, penalties=penalties, learning_rate=rate, batch_size=len(x),

@@ -2,6 +2,7 @@
 
 import weakref
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,12 +59,17 @@ class LongTable:
         """
         chosen = self.columns if names is None else tuple(names)
         step = rows_of_a_piece(len(chosen))
-        for start in range(0, self.rows, step):
-            yield start, self.piece(start, min(start + step, self.rows), names)
+        with self._opened() as connection:
+            for start in range(0, self.rows, step):
+                yield start, self._piece(connection, start, min(start + step, self.rows), names)
 
     def piece(self, start: int, stop: int, names: Sequence[str] | None = None) -> Table:
         """The rows from `start` up to `stop`. Raises: DataError as pieces."""
-        table, numbers = self._query(names, f"file_row_number >= {start} AND file_row_number < {stop}")
+        with self._opened() as connection:
+            return self._piece(connection, start, stop, names)
+
+    def _piece(self, connection: Any, start: int, stop: int, names: Sequence[str] | None) -> Table:
+        table, numbers = self._query(connection, names, f"file_row_number >= {start} AND file_row_number < {stop}")
         if not np.array_equal(numbers, np.arange(start, stop)):
             raise DataError(
                 f"{self.name}: rows {start + 1:,} to {stop:,} cannot be read; the file was changed meanwhile. "
@@ -93,11 +99,23 @@ class LongTable:
         threshold = min(2**32, -(-count * 2**32 // max(self.rows, 1)))
         listed = ", ".join(str(int(number)) for number in also)
         forced = f" OR file_row_number IN ({listed})" if listed else ""
-        return self._query(names, f"(file_row_number * {SPREAD}) % {2**32} < {threshold}{forced}")
+        with self._opened() as connection:
+            return self._query(connection, names, f"(file_row_number * {SPREAD}) % {2**32} < {threshold}{forced}")
 
-    def _query(self, names: Sequence[str] | None, where: str) -> tuple[Table, np.ndarray]:
+    @contextmanager
+    def _opened(self) -> Iterator[Any]:
+        """A connection that may read the file. Raises: DataError where a query of it fails."""
         import duckdb
 
+        try:
+            with connect(self.path, memory=MEMORY_LIMIT) as connection:
+                yield connection
+        except duckdb.Error as error:
+            raise DataError(
+                f"{self.name}: the file cannot be read ({first_line(error)}); a whole table is needed. Write it again."
+            ) from None
+
+    def _query(self, connection: Any, names: Sequence[str] | None, where: str) -> tuple[Table, np.ndarray]:
         chosen = [find_column(self.name, name, self.columns) for name in (self.columns if names is None else names)]
         kept = list(self.texts) if names is None else []
         asked = [f"{self.selects[name]} AS c{number}" for number, name in enumerate(chosen)]
@@ -106,13 +124,7 @@ class LongTable:
             f"SELECT {', '.join([*asked, 'file_row_number AS number'])} "
             f"FROM read_parquet($1, file_row_number=true, hive_partitioning=false) WHERE {where} ORDER BY number"
         )
-        try:
-            with connect(self.path, memory=MEMORY_LIMIT) as connection:
-                found = connection.execute(query, [without_pattern(self.path)]).fetchnumpy()
-        except duckdb.Error as error:
-            raise DataError(
-                f"{self.name}: the file cannot be read ({first_line(error)}); a whole table is needed. Write it again."
-            ) from None
+        found = connection.execute(query, [without_pattern(self.path)]).fetchnumpy()
         columns = {name: self.finish(name, found[f"c{number}"]) for number, name in enumerate(chosen)}
         texts = {name: np.ma.getdata(found[f"t{number}"]) for number, name in enumerate(kept)}
         return Table.of(self.name, columns, self.notes, texts), np.asarray(found["number"], np.int64)

@@ -31,6 +31,13 @@ from preceptor.words import counted
     "[draws; at least 0]",
 )
 @click.option("--seed", type=Whole(0), metavar="INTEGER", help="Of the draws; if left out, the run's.  [at least 0]")
+@click.option(
+    "--interval",
+    type=float,
+    metavar="NUMBER",
+    help="Adds an interval around each predicted number that holds this share of the targets, such as 0.9.  "
+    "[share of rows, between 0 and 1]",
+)
 @click.option("--no-header", is_flag=True, help="The first line of the file is data; columns become column1, ...")
 def command(
     run: Path,
@@ -39,6 +46,7 @@ def command(
     keep: tuple[str, ...] | None,
     samples: int | None,
     seed: int | None,
+    interval: float | None,
     no_header: bool,
 ) -> None:
     """Predicts every row or picture of DATA with the network of RUN.
@@ -49,6 +57,9 @@ def command(
     With --samples the prediction is the mean over the samples, and behind it stand, for classes, `entropy` (how unsure
     it is in all, nats) and `mutual_information` (the part of it that more training data would lower, nats), for numbers
     `standard_deviation` between the samples, in the target's unit; the noise of the target itself is not in it.
+
+    With --interval, for numbers, the ends of an interval follow, `low` and `high`: the prediction plus and minus what
+    holds that share of the targets of rows that the network did not learn from (conformal prediction), noise included.
     """
     if seed is not None and not samples:
         raise ConfigError("predict: received --seed without draws of dropout; nothing is random. Give --samples 50.")
@@ -56,12 +67,12 @@ def command(
     notes: list[str] = []
     if output is not None:
         words_aside()
-        rows = trained.write_predictions(data, output, not no_header, keep, samples, seed, notes)
+        rows = trained.write_predictions(data, output, not no_header, keep, samples, seed, notes, interval)
         if already_open(output) != 1:  # else it would stand among the rows
             print(f"{counted(rows, 'prediction')} of {trained.preprocessor.target} written to {output}")
     else:
         file = data_output()
-        trained.write_predictions(data, file, not no_header, keep, samples, seed, notes)
+        trained.write_predictions(data, file, not no_header, keep, samples, seed, notes, interval)
         file.flush()
     for note in notes:
         print(f"preceptor: {note}", file=sys.stderr)

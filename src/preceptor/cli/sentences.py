@@ -8,6 +8,7 @@ from typing import Any
 from preceptor.diagnose import Observation
 from preceptor.hyper import numbers_of, value_text
 from preceptor.job import Run
+from preceptor.job.conformal import margin
 from preceptor.job.judging import figures_as_json
 from preceptor.nn import Loss, Tempered
 from preceptor.nn.calibration import temperature_of, untempered
@@ -62,10 +63,12 @@ def say_zeros(facts: dict[str, Any]) -> None:
 
 def say_readings(run: Run) -> None:
     """How raw outputs are read, where it was learned from the rows that guided the training."""
+    rows = "out of fold" if run.facts.get("folds") else "of the dev rows"
     if isinstance(inner(run.loss), Tempered):
         temperature = amount(temperature_of(run.loss), 3)
-        rows = "out of fold" if run.facts.get("folds") else "of the dev rows"
         line("logits", f"divided by {temperature} (temperature), for the lowest log loss {rows}")
+    if run.scores is not None and len(run.scores) >= 9:  # fewer cannot tell
+        line("interval", f"predictions ± {amount(margin(run.scores, 0.9), 3)} hold 90 % of the targets {rows}")
 
 
 def say_figures(run: Run) -> None:

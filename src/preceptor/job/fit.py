@@ -365,6 +365,7 @@ class Fitting:
             test=judged.test,
             history=self.history,
             facts=facts,
+            scores=judged.scores,
         )
 
     def _best(self) -> dict[str, Any]:

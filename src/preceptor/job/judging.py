@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.data import PicturePreprocessor, Preprocessor, order
+from preceptor.job.conformal import kept_scores
 from preceptor.nn import EnsembleLoss, Loss, MemberLoss
 from preceptor.nn.calibration import reads_logits, tempered
 from preceptor.train.evaluator import Evaluator
@@ -27,11 +28,13 @@ class Judged:
         loss: how its outputs are read: that of the training, with the temperature that fits the rows that guide.
         dev, test: figures of the rows that guide (dev, or out of fold), and of the test rows; empty where there are
             none.
+        scores: of a number, how far the targets of the rows that guide lie from the predictions: see `kept_scores`.
     """
 
     loss: Loss
     dev: dict[str, Figure] = field(default_factory=dict)
     test: dict[str, Figure] = field(default_factory=dict)
+    scores: np.ndarray | None = None
 
 
 def judge(
@@ -48,14 +51,18 @@ def judge(
     With folds the former are training rows, each judged by the members that left it out.
     """
     loss, folds, dev, test = config.loss, data.folds, dict[str, Figure](), dict[str, Figure]()
+    scores = None
     if data.guides:
         outputs, target, weight = _guiding(config, weights, data)
         if reads_logits(loss):
             loss = tempered(loss, best_temperature(_read_by(loss, folds), outputs, target, weight))
         dev = figures(preprocessor, _read_by(loss, folds), outputs, target, weight)
+        if preprocessor.classes is None:
+            predicted = preprocessor.decode_number(np.asarray(_read_by(loss, folds).predict(outputs)))
+            scores = kept_scores(predicted, predicted, preprocessor.decode_number(target), weight)
     if test_x is not None and test_y is not None:
         test = figures(preprocessor, loss, _outputs(config, weights, test_x), test_y, test_weight)
-    return Judged(loss, dev, test)
+    return Judged(loss, dev, test, scores)
 
 
 def _outputs(config: Config, weights: dict[str, Any], x: Any) -> np.ndarray:

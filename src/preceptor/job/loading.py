@@ -11,6 +11,7 @@ from preceptor.data import PicturePreprocessor, Preprocessor
 from preceptor.disk import Damaged, named
 from preceptor.engines import choose_engine
 from preceptor.errors import ConfigError, DataError, ShapeError
+from preceptor.job.conformal import MOST_SCORES
 from preceptor.job.folder import CONFIG, Saved, read_folder
 from preceptor.job.judging import figures_from_json
 from preceptor.job.run import Run
@@ -98,6 +99,7 @@ def _loaded(saved: Saved) -> Run:
         test=figures_from_json(config.test),
         history=saved.history,
         facts=config.facts,
+        scores=_scores(within(arrays, "interval"), preprocessor.classes is None),
         path=saved.path,
     )
     width = output_spec(network, run.params, run.state, spec).shape[-1]
@@ -111,6 +113,18 @@ def _check_counts(network: dict[str, Any], tensors: int) -> None:
     """Raises ConfigError where a network is said to have more networks inside than there are tensors."""
     if network.get("class") == "Ensemble" and not 0 < network.get("count", 0) <= tensors:
         raise ConfigError(f"model: received {network.get('count')} networks; {tensors} tensors are there")
+
+
+def _scores(saved: dict[str, np.ndarray], is_number: bool) -> np.ndarray | None:
+    """The scores of intervals, if there are any. Raises: Damaged where they are none."""
+    if not saved:
+        return None
+    found = saved.get("scores")
+    if found is None or len(saved) > 1 or not is_number or found.dtype != np.float64 or found.ndim != 1:
+        raise Damaged("the scores of intervals are no ascending numbers of a target that is one")
+    if not 0 < len(found) <= MOST_SCORES or (np.diff(found) < 0).any():
+        raise Damaged(f"the scores of intervals are not 1 to {MOST_SCORES:,} ascending numbers")
+    return found
 
 
 def _preprocessor(saved: dict[str, Any], arrays: dict[str, np.ndarray]) -> Preprocessor | PicturePreprocessor:

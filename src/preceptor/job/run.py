@@ -18,6 +18,7 @@ from preceptor.data.tables.names import find_column
 from preceptor.disk import named, taken, write_folder
 from preceptor.engines import Engine, Native, choose_engine
 from preceptor.errors import ConfigError, DataError
+from preceptor.job.conformal import margin
 from preceptor.job.folder import (
     check_out,
     commit,
@@ -57,6 +58,8 @@ class Run:
         history: one entry for each epoch.
         facts: what was asked for and what came out, as JSON types: rows, features, parameters, engine, epochs,
             seconds, outcome, settings.
+        scores: of a number, how far it was off for rows that it did not learn from, as `conformal.kept_scores` has
+            them; None where there were none.
         path: the run's folder; None until it is saved.
     """
 
@@ -69,6 +72,7 @@ class Run:
     test: dict[str, Figure]
     history: list[dict[str, Any]]
     facts: dict[str, Any]
+    scores: np.ndarray | None = None
     path: Path | None = None
 
     def __repr__(self) -> str:
@@ -123,6 +127,25 @@ class Run:
         """
         table = self.preprocessor.open(source, header)
         return np.concatenate([np.stack(list(draws)) for _, draws in self._draws(table, samples, seed)], 1)
+
+    def predict_interval(self, source: Any, coverage: float = 0.9, header: bool = True) -> np.ndarray:
+        """An interval that holds the target of this share of the rows.
+
+        The prediction plus and minus what holds this share of the targets of rows that the run did not learn from: out
+        of fold, each by the members that left it out, or the dev part. All intervals are of one width; rows count
+        alike.
+
+        Shapes: -> (row, 2), lower and upper end, in the target's unit.
+        Raises: ConfigError where the target is classes, the run has no such rows, or so few that the interval would
+            have no end; DataError as predict.
+        Source: split conformal prediction, Lei et al. 2018; out of fold as Barber et al. 2021.
+        Differs: from the CV+ of Barber et al. in that the interval lies around the one prediction that `predict` gives,
+            not around those of each fold: its coverage is measured (docs/recipe.md), not proved. The dev part also
+            chose the epoch, which Lei et al. do not let it.
+        """
+        wide = self._margin(coverage)
+        table = self.preprocessor.open(source, header)
+        return np.concatenate([self._interval(self._read(outputs), wide) for _, outputs in self._outputs(table)])
 
     @property
     def classes(self) -> tuple | None:
@@ -202,11 +225,15 @@ class Run:
         samples: int | None = None,
         seed: int | None = None,
         notes: list[str] | None = None,
+        interval: float | None = None,
     ) -> int:
         """Writes a CSV with the column `prediction`, and `probability_<class>` for classes; rows keep their order.
 
         With samples, which are those of `predict_samples`, predictions and probabilities are their mean, and behind
         them stand, for classes, `entropy` and `mutual_information`, for numbers `standard_deviation`: see `spread`.
+
+        With an interval, a share of the targets such as 0.9, `low` and `high` stand behind them: see
+        `predict_interval`.
 
         A table too large to be held is read, predicted and written piece by piece.
 
@@ -217,8 +244,9 @@ class Run:
                 those that number its rows, as the gate saw in training.
             samples, seed: as of `predict_samples`; no samples for None.
             notes: takes the sentences of `Run.notes`.
+            interval: as the coverage of `predict_interval`; no interval for None.
         Returns: the number of rows.
-        Raises: ConfigError where `path` cannot be written, or is a file that is read.
+        Raises: ConfigError where `path` cannot be written, or is a file that is read; as `predict_interval`.
         """
         goal: Output | TextIO
         if hasattr(path, "write"):
@@ -235,12 +263,21 @@ class Run:
             names += [f"probability_{label}" for label in self.preprocessor.written]
         if samples is not None:
             names += ["standard_deviation"] if self.classes is None else ["entropy", "mutual_information"]
+        wide = None
+        if interval is not None:
+            if samples is not None:
+                raise ConfigError(
+                    "predict: received an interval beside samples; it lies around the prediction of the whole network, "
+                    "samples give another. Leave one out."
+                )
+            wide = self._margin(interval)
+            names += ["low", "high"]
         if clash := [name for name in keep if name in names[len(keep) :]]:
             raise ConfigError(f"keep: the column {clash[0]!r} has a name that the predictions need. Leave it out.")
         unseen = self.preprocessor.unseen()
 
         def lines() -> Iterator[tuple]:
-            for piece, columns in self._columns(table, unseen, samples, seed):
+            for piece, columns in self._columns(table, unseen, samples, seed, wide):
                 yield from _rows(piece, columns, keep)
             if notes is not None:
                 notes.extend(unseen.notes())
@@ -252,7 +289,7 @@ class Run:
         return table.rows
 
     def _columns(
-        self, table: Any, unseen: Any, samples: int | None, seed: int | None
+        self, table: Any, unseen: Any, samples: int | None, seed: int | None, wide: float | None
     ) -> Iterator[tuple[Table, list[np.ndarray]]]:
         """The pieces of a table, each with the columns of its predictions."""
         found: Iterator[tuple[Table, np.ndarray, list[np.ndarray]]]
@@ -262,7 +299,8 @@ class Run:
             found = ((piece, *spread(draws)) for piece, draws in self._draws(table, samples, seed, unseen))
         for piece, predicted, unsure in found:
             each = [] if self.classes is None else list(predicted.T)
-            yield piece, [self._label(predicted), *each, *unsure]
+            ends = [] if wide is None else list(self._interval(predicted, wide).T)
+            yield piece, [self._label(predicted), *each, *unsure, *ends]
 
     def _draws(
         self, table: Any, samples: int, seed: int | None, unseen: Any = None
@@ -299,6 +337,15 @@ class Run:
     def _read(self, outputs: np.ndarray) -> np.ndarray:
         """Probabilities, or numbers in the target's unit, from raw outputs."""
         return self._decoded(np.asarray(self.loss.predict(outputs)))
+
+    def _margin(self, coverage: float) -> float:
+        if self.classes is not None:
+            raise ConfigError("interval: the target is classes; a number is needed. Their probabilities say how sure.")
+        return margin(self.scores, coverage)
+
+    def _interval(self, predicted: np.ndarray, wide: float) -> np.ndarray:
+        """Shapes: predicted (row,) -> (row, 2)."""
+        return np.stack([predicted - wide, predicted + wide], 1)
 
     def _decoded(self, predicted: np.ndarray) -> np.ndarray:
         return self.preprocessor.decode_number(predicted) if self.classes is None else predicted
@@ -337,6 +384,8 @@ class Run:
         """What config.json says, all arrays, and the history."""
         arrays = {f"params/{name}": value for name, value in self.params.items()}
         arrays |= {f"state/{name}": value for name, value in self.state.items()}
+        if self.scores is not None:
+            arrays["interval/scores"] = self.scores
         arrays |= {f"preprocessor/{name}": value for name, value in self.preprocessor.arrays().items()}
         config = {
             "network": to_config(self.network),

@@ -1,0 +1,69 @@
+"""Prediction intervals by conformal prediction: how far off predictions were for rows that were not learned from."""
+
+import math
+
+import numpy as np
+
+from preceptor.errors import ConfigError
+from preceptor.train.interval import effective
+
+MOST_SCORES = 10_000  # kept of a run: a coverage is then known to 0.01 %
+
+
+def kept_scores(
+    low: np.ndarray, high: np.ndarray, truth: np.ndarray, weight: np.ndarray | None = None
+) -> np.ndarray:
+    """How far targets lie outside of what was predicted, in ascending order.
+
+    Shapes: low, high, truth (row,), in the target's unit; weight (row,), what each row counts -> (score,), float64.
+    Formula: max(low - y, y - high); with low = high, a single prediction, |y - prediction|. Of more than MOST_SCORES
+        rows, those of the ranks rounded up from j / MOST_SCORES of all: the coverage is 0.01 % higher at most. With
+        weights likewise the smallest up to which j / n of all weight lies, n the rows that tell as much: (sum of w)² /
+        sum of w².
+    Source: Lei et al. 2018, algorithm 2; of two quantiles, where a score below 0 lies inside: Romano, Patterson and
+        Candès 2019, equation 6. Weights: Tibshirani et al. 2019, whose own weight of a new row is here that of all.
+    """
+    scores = np.maximum(low - truth, truth - high).astype(np.float64)
+    order = np.argsort(scores, kind="stable")
+    found, rows = scores[order], len(scores)
+    if weight is not None:
+        counts = weight[order].astype(np.float64)
+        reached = np.cumsum(counts) / counts.sum()
+        kept = min(max(int(effective(counts) + 1e-9), 1), MOST_SCORES)
+        shares = np.arange(1, kept + 1) / kept
+        return found[np.minimum(np.searchsorted(reached, shares - 1e-12), np.flatnonzero(counts)[-1])]
+    if rows <= MOST_SCORES:
+        return found
+    ranks: np.ndarray = -(-np.arange(1, MOST_SCORES + 1) * rows // MOST_SCORES)
+    return found[ranks - 1]
+
+
+def margin(scores: np.ndarray | None, coverage: float) -> float:
+    """By how much what is predicted must be widened on both sides so that it holds this share of new targets.
+
+    Formula: of n scores the one of rank ceil((n + 1) coverage).
+    Reading: where new rows are drawn as those were that the scores are of, and rows of one part tell nothing of others
+        beside it, the interval holds at least this share of the targets, and at most 1 / (n + 1) more, on average over
+        draws of both.
+    Raises: ConfigError where there are no scores, where the coverage is no share, or where so few rows cannot tell.
+    Source: Lei et al. 2018, theorem 2.2.
+    """
+    if not 0 < coverage < 1:
+        raise ConfigError(
+            f"interval: received a coverage of {coverage:g}; a share between 0 and 1 is required. For 90 % give 0.9."
+        )
+    if scores is None:
+        raise ConfigError(
+            "interval: this run kept no residuals; those of rows that it did not learn from are needed. Train it with "
+            "folds (as usual for a table), or with a dev part."
+        )
+    rows = len(scores)
+    rank = math.ceil(round((rows + 1) * coverage, 9))  # 0.7 * 10 is not above 7
+    if rank > rows:
+        least = math.ceil(round(coverage / (1 - coverage), 9))
+        raise ConfigError(
+            f"interval: a coverage of {coverage:g} needs the residuals of {least:,} rows; {rows:,} were judged in "
+            f"training, so the interval would have no end. Ask for {math.floor(1000 * rows / (rows + 1)) / 1000:g} at "
+            "most, or train on more rows."
+        )
+    return float(scores[rank - 1])

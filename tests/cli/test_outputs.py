@@ -1,0 +1,66 @@
+"""What a run tells beside one prediction for each row, in the command."""
+
+import csv
+
+import numpy as np
+import pytest
+
+import preceptor as pr
+
+QUICK = ("--engine", "reference", "--epochs", "4", "--batch-size", "32", "--hidden", "8")
+
+
+def table(path, rows=200, seed=0):
+    rng = np.random.default_rng(seed)
+    a, b = rng.uniform(0, 1, rows).round(4), rng.normal(size=rows).round(4)
+    y = (10 * b + 5 * a * rng.normal(size=rows)).round(4)
+    grade = np.array(["low", "medium", "high"])[np.searchsorted([-5, 5], y)]
+    with path.open("w", newline="") as file:
+        csv.writer(file).writerows([["a", "b", "y", "grade"], *zip(a, b, y, grade, strict=True)])
+    return path
+
+
+def lines_of(path):
+    with path.open() as file:
+        return list(csv.DictReader(file))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory):
+    return table(tmp_path_factory.mktemp("data") / "t.csv")
+
+
+@pytest.fixture(scope="module")
+def number(tmp_path_factory, data):
+    run = pr.fit(data, "y", engine="reference", epochs=4, batch_size=32, hidden=8, leave_out="grade")
+    return run.save(tmp_path_factory.mktemp("runs") / "number").path
+
+
+def test_an_interval_is_written_behind_the_prediction(preceptor, here, data, number):
+    assert preceptor("predict", number, data, "-o", "out.csv", "--interval", "0.8").code == 0
+    lines = lines_of(here / "out.csv")
+    assert list(lines[0]) == ["prediction", "low", "high"]
+    low, high = pr.load(number).predict_interval(data, 0.8).T
+    np.testing.assert_array_equal([float(each["low"]) for each in lines], low)
+    np.testing.assert_array_equal([float(each["high"]) for each in lines], high)
+
+
+def test_show_says_how_wide_an_interval_is(preceptor, number):
+    out = preceptor("show", number).out
+    assert " hold 90 % of the targets of the dev rows" in next(x for x in out.splitlines() if x.startswith("interval"))
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--interval", "90"), "interval: received a coverage of 90; a share between 0 and 1 is required."),
+        (("--interval", "0.99"), "interval: a coverage of 0.99 needs the residuals of 99 rows; 30 were judged"),
+        (("--interval", "0.9", "--samples", "5"), "predict: received an interval beside samples;"),
+        (("--interval", "wide"), "'wide' is not a valid float"),
+    ],
+)
+def test_intervals_that_cannot_be(preceptor, here, data, number, words, message):
+    code, out, err = preceptor("predict", number, data, "-o", "out.csv", *words)
+    assert (code, out) == (2, "")
+    assert message in err
+    assert not (here / "out.csv").exists()

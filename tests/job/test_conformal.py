@@ -56,6 +56,19 @@ def test_of_many_rows_the_ranks_above_are_kept():
         assert coverage <= share <= coverage + 2 / MOST_SCORES
 
 
+def test_weights_are_as_rows_that_stand_several_times():
+    rng = np.random.default_rng(2)
+    distances, times = rng.exponential(size=60), rng.integers(0, 4, 60)
+    zero = np.zeros(60)
+    weighted = kept_scores(zero, zero, distances, times)
+    assert len(weighted) == times.sum() ** 2 // (times**2).sum()  # as many as tell as much
+    whole = np.sort(np.repeat(distances, times))
+    for coverage in (0.25, 0.5, 0.9):
+        rank = np.ceil((len(weighted) + 1) * coverage)
+        assert margin(weighted, coverage) == np.quantile(whole, rank / len(weighted), method="inverted_cdf")
+    np.testing.assert_array_equal(kept_scores(zero, zero, distances, np.full(60, 0.1)), np.sort(distances))
+
+
 @pytest.mark.parametrize("rows", [19, 60])
 def test_intervals_of_any_predictions_cover_as_the_theorem_says(rows):
     """Between the share and 1 / (n + 1) more, on average: Lei et al. 2018, theorem 2.2."""

@@ -10,9 +10,7 @@ from preceptor.train.interval import effective
 MOST_SCORES = 10_000  # kept of a run: a coverage is then known to 0.01 %
 
 
-def kept_scores(
-    low: np.ndarray, high: np.ndarray, truth: np.ndarray, weight: np.ndarray | None = None
-) -> np.ndarray:
+def kept_scores(low: np.ndarray, high: np.ndarray, truth: np.ndarray, weight: np.ndarray | None = None) -> np.ndarray:
     """How far targets lie outside of what was predicted, in ascending order.
 
     Shapes: low, high, truth (row,), in the target's unit; weight (row,), what each row counts -> (score,), float64.

@@ -50,3 +50,20 @@ def test_a_weight_that_is_none_is_one_line(preceptor, path):
     assert (code, err.count("\n")) == (2, 1)
     assert "t.csv: the weight 'w' is missing in data row 1; a finite number of at least 0 is needed" in err
     assert not (path.parent / "run").exists()
+
+
+def test_class_weights_are_said(preceptor, path):
+    words = ("--target", "kind", "--leave-out", "w", "--epochs", 2, "--out", "run")
+    code, out, _ = preceptor("fit", path, *words, "--class-weight", "yes=5, no=0.25")
+    assert code == 0
+    said = "weights   of the classes in the loss: no 0.25, yes 5\n"
+    assert said in out
+    assert said in preceptor("show", "run").out
+    assert pr.load("run").facts["settings"]["class_weight"] == "yes=5, no=0.25"
+
+
+def test_a_class_that_is_none_is_one_line(preceptor, path):
+    code, _, err = preceptor("fit", path, "--target", "kind", "--class-weight", "Yes=5,maybe=1", "--out", "run")
+    assert (code, err.count("\n")) == (2, 1)
+    assert "received class_weight for 'Yes'; the target 'kind' has no such class: no, yes. Did you mean 'yes'?" in err
+    assert not (path.parent / "run").exists()

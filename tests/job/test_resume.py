@@ -62,7 +62,7 @@ def often(monkeypatch):
         {"optimiser": "adamw", "precision": "bf16", "engine": "xla", "batch_size": 50},
         {"engine": "native", "optimiser": "adam", "schedule": "cosine"},
         {"weight": "petal_width", "batch_size": 50},
-        {"engine": "native", "hidden": None, "weight": "petal_width"},
+        {"engine": "native", "hidden": None, "weight": "petal_width", "class_weight": "setosa=3"},
         {"engine": "native", "hidden": None},  # an ensemble, each of whose members leaves a fold out
     ],
 )

@@ -25,6 +25,7 @@ OTHER = {
     "clip_value": 0.5, "clip_norm": 0.5, "accumulate": 2, "average": "ema", "augment": "flip", "preprocess":
     "range", "skip_corrupt": True, "engine": "xla", "threads": 1, "devices": 2, "precision": "f64", "polynomial": 2,
     "tolerance": 0.01, "leave_out": ("other",), "weight": "w",
+    "class_weight": "balanced",
 }  # fmt: skip
 NORMED = ("cnn", "convnet", "vgg", "resnet20")
 SIDE = 64  # AlexNet takes no smaller ones

@@ -14,7 +14,7 @@ from preceptor.nn import Loss, Tempered
 from preceptor.nn.calibration import temperature_of, untempered
 from preceptor.nn.member import inner
 from preceptor.train import Figure
-from preceptor.words import amount, broken, columns, counted, duration, one_line
+from preceptor.words import amount, broken, columns, counted, duration, listing, one_line
 
 LEVELS = {"refuse": "refused", "warn": "warning", "note": "note"}
 NARROWEST = 30  # columns of text, however narrow the terminal
@@ -52,6 +52,9 @@ def say_weights(facts: Mapping[str, Any]) -> None:
     if "weighed_by" in facts:
         rows = counted(round(facts["effective_rows"]), "row")
         line("weights", f"of the rows by {facts['weighed_by']}; those to train tell as much as {rows} of equal weight")
+    if "class_weights" in facts:
+        each = listing(f"{name} {amount(weight, 3)}" for name, weight in facts["class_weights"].items())
+        line("" if "weighed_by" in facts else "weights", f"of the classes in the loss: {each}")
 
 
 def say_zeros(facts: dict[str, Any]) -> None:

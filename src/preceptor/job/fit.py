@@ -18,6 +18,7 @@ from preceptor.diagnose import Observation, raise_refusals
 from preceptor.disk import named, new_folder, taken
 from preceptor.engines import is_first_process
 from preceptor.errors import ConfigError
+from preceptor.job.class_weights import class_weights, named_weights
 from preceptor.job.computed import computed_by
 from preceptor.job.folder import (
     CHECKPOINTS,
@@ -197,11 +198,15 @@ class Fitting:
 
     @property
     def weighting(self) -> dict[str, Any]:
-        """By what training rows count, where they do not count alike, and how many of equal weight tell as much."""
-        seen = self.seen
-        if isinstance(seen, PictureSurvey) or (weight := seen.weights(seen.parts.train)) is None:
-            return {}
-        return {"weighed_by": seen.settings.weight, "effective_rows": effective(weight)}
+        """By what training rows count, where they do not count alike, and how many of equal weight tell as much; what
+        rows of each class count."""
+        found: dict[str, Any] = {}
+        weight = self.seen.weights(self.seen.parts.train)
+        if weight is not None and not isinstance(self.seen, PictureSurvey):
+            found |= {"weighed_by": self.seen.settings.weight, "effective_rows": effective(weight)}
+        if self.config.class_weights:
+            found["class_weights"] = dict(zip(self.preprocessor.written, self.config.class_weights, strict=True))
+        return found
 
     def open_folder(self, out: Path | None = None) -> None:
         """Makes the run's folder, with all that `resume` needs to begin again from the first step, and holds it.
@@ -406,7 +411,11 @@ def preparing(source: Any, settings: Settings, header: bool = True) -> Stages[Fi
     params, _ = initial_specs(network, Spec((1, *seen.preprocessor.input_shape), np.dtype(np.float32)))
     check_parameters(sum(math.prod(spec.shape) for spec in params.values()), parameter_bytes(config, params))
     check_patterns(config.penalties, params)
+    if settings.class_weight is not None:
+        named_weights(settings.class_weight, seen.preprocessor)  # a wrong name is told before all rows are read
     encoded = yield from seen.encode(settings)
+    own = class_weights(settings.class_weight, seen.preprocessor, encoded.train_y, seen.weights(seen.parts.train))
+    config = replace(config, class_weights=own)
     lies = ""
     if isinstance(source, (str, Path)):
         lies = readable(str(Path(source).resolve()) if Path(source).exists() else str(source))

@@ -92,6 +92,10 @@ class PictureSurvey:
         assert isinstance(network, Sequential)
         return Sequential((Flatten(), *network.layers), ("flatten", *network.names))
 
+    def weights(self, rows: np.ndarray) -> np.ndarray | None:
+        """What some pictures count: each 1."""
+        return None
+
     def augmentations(self, settings: Settings) -> tuple[Augmentation | Mixer, ...]:
         """How training pictures are changed: as asked for, or as the pictures allow."""
         chosen = settings.augmentations()
@@ -115,7 +119,8 @@ class PictureSurvey:
         count = min(len(self.parts.dev) or JUDGED, len(self.parts.train), JUDGED)
         seen = np.sort(self.parts.train[order(settings.seed, 0, count, len(self.parts.train))])
         plain_x, plain_y = PictureRows(pictures, seen, normalise), pictures.labels[seen]
-        return Encoded(Streamed(stream, dev_x, dev_y, plain_x, plain_y), test_x, test_y, [])
+        data = Streamed(stream, dev_x, dev_y, plain_x, plain_y)
+        return Encoded(data, test_x, test_y, [], pictures.labels[self.parts.train])
 
 
 def survey_pictures(source: str | Path, settings: Settings, header: bool = True) -> Stages[PictureSurvey]:

@@ -4,6 +4,7 @@
 import difflib
 import inspect
 import os
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import asdict, field
 from typing import Any
@@ -17,6 +18,7 @@ from preceptor.engines import ENGINES, PRECISIONS
 from preceptor.engines.native.engine import MOST_THREADS
 from preceptor.errors import ConfigError
 from preceptor.hyper import asked, built, hyper, hyper_fields, numbers_of, numbers_text, parts_of, settings, shown
+from preceptor.job.class_weights import asked_weights, written_weights
 from preceptor.job.parts import (
     ACTIVATIONS,
     AUGMENTATIONS,
@@ -80,6 +82,11 @@ class Settings:
     weight: str | None = hyper(
         default=None,
         doc="Column of what each row counts, in the loss and in figures: numbers of at least 0; no feature.",
+    )
+    class_weight: str | None = hyper(
+        default=None,
+        doc="What the rows of each class count in the loss, not in figures: balanced for all classes alike, or "
+        "CLASS=NUMBER with commas between.",
     )
     leave_out: tuple[str, ...] | None = hyper(default=None, doc="Columns not to learn from, nor needed to predict.")
     model: str | None = hyper(
@@ -236,6 +243,8 @@ class Settings:
                 "Settings: activation is threshold; it has no derivative, so nothing before it could learn. Use tanh."
             )
         self._check_division()
+        if self.class_weight is not None:
+            asked_weights(self.class_weight)
         # Their ranges are checked here, before any data is read.
         self.augmentations(), self.make_penalties(), self.make_initialiser()
         for word in self._words("loss"):
@@ -498,6 +507,8 @@ def make_settings(given: dict[str, Any]) -> Settings:
         chosen["hidden"] = (hidden,)
     if isinstance(chosen.get("leave_out"), str):
         chosen["leave_out"] = (chosen["leave_out"],)
+    if isinstance(chosen.get("class_weight"), Mapping):
+        chosen["class_weight"] = written_weights(chosen["class_weight"])
     if isinstance(chosen.get("test"), os.PathLike):
         chosen["test"] = os.fspath(chosen["test"])
     for name in ("l1", "l2"):

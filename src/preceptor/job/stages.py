@@ -40,13 +40,14 @@ class Encoded:
     """What a network takes of the three parts, and what was seen only when all of it was read.
 
     Shapes: test_x (row, ...), an array or what has its length and gives its slices; test_y (row,); None of no rows.
-        test_weight (row,); None where each counts 1.
+        test_weight (row,); None where each counts 1. train_y (row,): the targets of the training rows, in any order.
     """
 
     data: Arrays | Streamed
     test_x: Any
     test_y: Any
     found: list[Observation]
+    train_y: np.ndarray
     test_weight: np.ndarray | None = None
 
     def fingerprint(self, preprocessor: Preprocessor | PicturePreprocessor) -> str:

@@ -439,7 +439,7 @@ def encode(seen: Survey, preprocessor: Preprocessor, settings: Settings) -> Stag
     if isinstance(seen.table, Table):
         (x, y), (dev_x, dev_y), (test_x, test_y) = (_in_memory(preprocessor, seen.table, rows) for rows in parts)
         folds = Folds(_drawn_folds(seen, y), seen.folds, settings.networks) if seen.folds else None
-        return Encoded(Arrays(x, y, dev_x, dev_y, folds, weight, dev_weight), test_x, test_y, [], test_weight)
+        return Encoded(Arrays(x, y, dev_x, dev_y, folds, weight, dev_weight), test_x, test_y, [], y, test_weight)
     check_room(4 * preprocessor.features * sum(map(len, parts)), seen.table.name)
     files = [RowFile(preprocessor.features) for _ in parts]
     targets = [np.empty(len(rows), np.int32 if preprocessor.classes is not None else np.float32) for rows in parts]
@@ -462,7 +462,9 @@ def encode(seen: Survey, preprocessor: Preprocessor, settings: Settings) -> Stag
         (file, target) if len(file) else (None, None) for file, target in zip(files[1:], targets[1:], strict=True)
     )
     stream = RowStream(files[0], targets[0], settings.seed, None if weight is None else weight.astype(np.float32))
-    return Encoded(Streamed(stream, dev_x, dev_y, dev_weight=dev_weight), test_x, test_y, found, test_weight)
+    return Encoded(
+        Streamed(stream, dev_x, dev_y, dev_weight=dev_weight), test_x, test_y, found, targets[0], test_weight
+    )
 
 
 def _drawn_folds(seen: Survey, y: np.ndarray) -> np.ndarray:

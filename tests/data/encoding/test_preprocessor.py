@@ -512,7 +512,7 @@ def test_what_is_to_be_known_of_the_target_is_said():
     rare = everything(read({"x": x, "y": ["yes"] * 30 + ["no"] * 970}), "y").lines()[-1]
     assert rare == (
         "Unequal classes: yes is 3.0% of the training rows, and no for every row would be right in 97.0%: judge by f1 "
-        "and auc too. The rows are not reweighted."
+        "and auc too. Classes count by their rows unless class weights are asked for."
     )
     capped = everything(read({"x": x, "y": np.minimum(rng.normal(10, 2, 1000), 12.5)}), "y").lines()[-1]
     assert capped.startswith("Capped: ")

@@ -130,8 +130,8 @@ def target_notes(
             return ()
         return (
             f"Unequal classes: {levels[least]} is {share:.1%} of the training rows, and {levels[most]} for every row "
-            f"would be right in {counts[most] / len(values):.1%}: judge by f1 and auc too. The rows are not "
-            "reweighted.",
+            f"would be right in {counts[most] / len(values):.1%}: judge by f1 and auc too. Classes count "
+            "by their rows unless class weights are asked for.",
         )
     numbers = as_numbers(Place(""), name, values, None)[:, 0]
     notes = []

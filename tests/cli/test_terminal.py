@@ -293,7 +293,7 @@ def test_fit_on_a_terminal(here, environment, width):
     assert "compiling" in text
     assert "compiling" not in "".join(lines)
     for part in ("dev, 23 rows", "test, 22 rows"):
-        assert sum(part in line for line in lines) == 1
+        assert " ".join(" ".join(lines).split()).count(part) == 1  # however it is broken
 
 
 def on_a_terminal(width, environment, words):

@@ -5,30 +5,34 @@ Targets that are arrays are checked where a loss sees them. Within a program the
 them before it brings them there.
 """
 
+import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from itertools import pairwise
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
 
 from preceptor import ops
-from preceptor.errors import DataError, ShapeError
-from preceptor.hyper import hyper, number_text, settings
+from preceptor.errors import ConfigError, ShapeError
+from preceptor.hyper import hyper, settings, shown
+from preceptor.nn.target import labels_or_shares, numbers, yes_or_no
 from preceptor.ops.primitive import user_line
 
 __all__ = [
     "BinaryCrossEntropy",
     "Brier",
+    "CumulativeLogit",
     "Hinge",
     "Loss",
     "MulticlassHinge",
     "OneVsAll",
     "PerceptronCriterion",
+    "Pinball",
     "Quadratic",
     "SoftmaxCrossEntropy",
 ]
-
-SHARES_OFF = 0.01  # how far from 1 the shares of an example may sum up: a bfloat16 share is off by 2^-9 of itself
 
 
 @dataclass(frozen=True)
@@ -61,7 +65,7 @@ class Loss(ABC):
             units: outputs of the network.
         Raises: DataError where a target is not of the form that the loss takes.
         """
-        return _numbers(target, dtype)
+        return numbers(target, dtype)
 
     @abstractmethod
     def outputs(self, classes: int) -> int:
@@ -69,7 +73,11 @@ class Loss(ABC):
 
     @abstractmethod
     def predict(self, outputs: Any) -> Any:
-        """Reads raw outputs: probabilities (batch, class), or numbers (batch,)."""
+        """Reads raw outputs: probabilities (batch, class), numbers (batch,), or quantiles (batch, quantile)."""
+
+    def point(self, predicted: Any) -> Any:
+        """The one number to give of each row, of the numbers or quantiles that `predict` reads. Shapes: -> (batch,)."""
+        return predicted
 
 
 @settings
@@ -120,8 +128,8 @@ class Brier(Loss):
 
     def prepared(self, target: Any, units: int, dtype: Any = np.float32) -> np.ndarray:
         if units == 1:
-            return _yes_or_no(self, target, dtype)
-        return _labels_or_shares(self, target, units, dtype)
+            return yes_or_no(self, target, dtype)
+        return labels_or_shares(self, target, units, dtype)
 
     def outputs(self, classes: int) -> int:
         if classes < 2:
@@ -160,7 +168,7 @@ class SoftmaxCrossEntropy(Loss):
         return -ops.sum(_class_shares(self, outputs, target) * ops.log_softmax(outputs), 1)
 
     def prepared(self, target: Any, units: int, dtype: Any = np.float32) -> np.ndarray:
-        return _labels_or_shares(self, target, units, dtype)
+        return labels_or_shares(self, target, units, dtype)
 
     def outputs(self, classes: int) -> int:
         return classes
@@ -185,7 +193,7 @@ class BinaryCrossEntropy(Loss):
         return ops.sum(ops.softplus(outputs) - _yes(self, outputs, target) * outputs, 1)
 
     def prepared(self, target: Any, units: int, dtype: Any = np.float32) -> np.ndarray:
-        return _yes_or_no(self, target, dtype)
+        return yes_or_no(self, target, dtype)
 
     def outputs(self, classes: int) -> int:
         _two_classes(self, classes)
@@ -210,7 +218,7 @@ class OneVsAll(Loss):
         return ops.sum(ops.softplus(outputs) - _class_shares(self, outputs, target) * outputs, 1)
 
     def prepared(self, target: Any, units: int, dtype: Any = np.float32) -> np.ndarray:
-        return _labels_or_shares(self, target, units, dtype, is_whole=False)
+        return labels_or_shares(self, target, units, dtype, is_whole=False)
 
     def outputs(self, classes: int) -> int:
         return classes
@@ -236,7 +244,7 @@ class Hinge(Loss):
         return ops.sum(yes * ops.relu(1 - outputs) + (1 - yes) * ops.relu(1 + outputs), 1)
 
     def prepared(self, target: Any, units: int, dtype: Any = np.float32) -> np.ndarray:
-        return _yes_or_no(self, target, dtype)
+        return yes_or_no(self, target, dtype)
 
     def outputs(self, classes: int) -> int:
         _two_classes(self, classes)
@@ -268,7 +276,7 @@ class MulticlassHinge(Loss):
         return ops.sum(right * (ops.sum(pairs, 2) - 1), 1)  # 1 is what each class would cost beside itself
 
     def prepared(self, target: Any, units: int, dtype: Any = np.float32) -> np.ndarray:
-        return _labels_or_shares(self, target, units, dtype)
+        return labels_or_shares(self, target, units, dtype)
 
     def outputs(self, classes: int) -> int:
         return classes
@@ -295,7 +303,7 @@ class PerceptronCriterion(Loss):
         return ops.sum(yes * below + (1 - yes) * above, 1)
 
     def prepared(self, target: Any, units: int, dtype: Any = np.float32) -> np.ndarray:
-        return _yes_or_no(self, target, dtype)
+        return yes_or_no(self, target, dtype)
 
     def outputs(self, classes: int) -> int:
         _two_classes(self, classes)
@@ -304,6 +312,118 @@ class PerceptronCriterion(Loss):
     def predict(self, outputs: Any) -> Any:
         """1 for the class decided on, 0 for the other; class 1 where z >= 0."""
         return ops.concatenate([1 - ops.threshold(outputs), ops.threshold(outputs)], 1)
+
+
+@settings
+class Pinball(Loss):
+    """Several quantiles of the target at once, which never cross.
+
+    Shapes: outputs (batch, quantile), target (batch,) or (batch, 1) -> (batch,).
+    Formula: q[1] = a[1] + z[1], q[k] = q[k-1] + softplus(b[k] + z[k]); J = mean over k of max(t[k] d, (t[k] - 1) d)
+        with d = y* - q[k]; t are the quantiles. a and b are such that at z = 0 the q are those of a standard normal. At
+        d = 0 the slope is the mean of both sides'.
+    Reading: a share t[k] of the targets lies below q[k]. The mean over members of an ensemble does not cross either.
+    Source: Koenker and Bassett 1978, equation 2.1; several quantiles by steps of at least 0: Park et al. 2022.
+    Differs: from a regression for each quantile, which may cross. scikit-learn's mean_pinball_loss is of one quantile.
+    """
+
+    quantiles: tuple[float, ...] = hyper(
+        default=(0.1, 0.5, 0.9),
+        low=0.001,
+        high=0.999,
+        unit="share of the targets below",
+        doc="Quantiles to predict, in ascending order; they choose the loss.",
+    )
+
+    def __post_init__(self) -> None:
+        if not self.quantiles or any(a >= b for a, b in pairwise(self.quantiles)):
+            raise ConfigError(
+                f"Pinball: quantiles is {shown(self.quantiles)}; shares in ascending order, each once, are required, "
+                "such as 0.1,0.5,0.9."
+            )
+
+    @property
+    def middle(self) -> int:
+        """Which quantile stands for the prediction: the median, else that in the middle, of two the lower."""
+        return self.quantiles.index(0.5) if 0.5 in self.quantiles else (len(self.quantiles) - 1) // 2
+
+    def __call__(self, outputs: Any, target: Any) -> Any:
+        if isinstance(target, np.ndarray):
+            target = self.prepared(target, outputs.shape[-1], outputs.dtype)
+        return self.of_quantiles(self.predict(outputs), target)
+
+    def of_quantiles(self, quantiles: Any, target: Any) -> Any:
+        """The loss of quantiles. Shapes: quantiles (batch, quantile), target (batch,) or (batch, 1) -> (batch,)."""
+        distance = ops.reshape(ops.cast(target, quantiles.dtype), (-1, 1)) - quantiles
+        share = np.array(self.quantiles, quantiles.dtype)
+        return ops.mean(ops.maximum(share * distance, (share - 1) * distance), 1)
+
+    def outputs(self, classes: int) -> int:
+        if classes:
+            raise ShapeError(f"Pinball: received {classes} classes; a number is required. Use SoftmaxCrossEntropy.")
+        return len(self.quantiles)
+
+    def predict(self, outputs: Any) -> Any:
+        """The quantiles. Shapes: (batch, quantile) -> the same."""
+        normal = [NormalDist().inv_cdf(share) for share in self.quantiles]
+        found = [outputs[:, :1] + normal[0]]
+        for k, (below, above) in enumerate(pairwise(normal), 1):  # one by one, so that rounding keeps the order
+            found.append(found[-1] + ops.softplus(outputs[:, k : k + 1] + math.log(math.expm1(above - below))))
+        return ops.concatenate(found, 1)
+
+    def point(self, predicted: Any) -> Any:
+        return predicted[:, self.middle]
+
+
+@settings
+class CumulativeLogit(Loss):
+    """Negative log-likelihood of the right one of K classes that have an order: ordinal regression.
+
+    Shapes: outputs (batch, class - 1); target integers (batch,), or shares (batch, class) -> (batch,).
+    Formula: P(y > k) = sigmoid(z[k]), k = 1 .. K - 1, z[1] = a[1] + o[1], z[k] = z[k-1] - softplus(b[k] + o[k]) of the
+        outputs o. So log P(y = k) = log sigmoid(z[k-1]) + log sigmoid(-z[k]) + log sigmoid(b[k] + o[k]), of which the
+        ends have what there is; exact for |o| up to 1e4 and beyond. a and b are such that at o = 0 all classes are
+        equally probable.
+    Reading: maximum likelihood of a target in steps. Where only o[1] hangs on the input it is the proportional-odds
+        model.
+    Source: McCullagh 1980, section 2.
+    Differs: McCullagh's distances of the steps are the same for all inputs; his sign is P(y <= k).
+    """
+
+    def __call__(self, outputs: Any, target: Any) -> Any:
+        if isinstance(target, np.ndarray):
+            target = self.prepared(target, outputs.shape[-1], outputs.dtype)
+        classes = outputs.shape[-1] + 1
+        if target.ndim == 1 and np.dtype(target.dtype).kind in "iu":
+            target = ops.one_hot(target, classes, outputs.dtype)
+        return -ops.sum(target * self._logarithms(outputs), 1)
+
+    def prepared(self, target: Any, units: int, dtype: Any = np.float32) -> np.ndarray:
+        return labels_or_shares(self, target, units + 1, dtype)
+
+    def outputs(self, classes: int) -> int:
+        if classes < 2:
+            raise ShapeError("CumulativeLogit: received a number as target; classes are required. Use Quadratic.")
+        return classes - 1
+
+    def predict(self, outputs: Any) -> Any:
+        return ops.exp(self._logarithms(outputs))
+
+    def _logarithms(self, outputs: Any) -> Any:
+        """log P(y = k). Shapes: (batch, class - 1) -> (batch, class)."""
+        classes = outputs.shape[-1] + 1
+        even = [math.log((classes - k) / k) for k in range(1, classes)]  # the logit of P(y > k) of equal classes
+        z, steps = [outputs[:, :1] + even[0]], []
+        for k, (above, below) in enumerate(pairwise(even), 1):
+            steps.append(outputs[:, k : k + 1] + math.log(math.expm1(above - below)))
+            z.append(z[-1] - ops.softplus(steps[-1]))
+        first = ops.log_sigmoid(-z[0])
+        last = ops.log_sigmoid(z[-1])
+        inner = [
+            ops.log_sigmoid(above) + ops.log_sigmoid(-below) + ops.log_sigmoid(step)
+            for above, below, step in zip(z, z[1:], steps, strict=False)
+        ]
+        return ops.concatenate([first, *inner, last], 1)
 
 
 def _columns(outputs: Any, target: Any) -> Any:
@@ -334,64 +454,6 @@ def _yes(loss: Loss, outputs: Any, target: Any) -> Any:
     if target.ndim == 2 and target.shape[1] == 2 and outputs.shape[-1] == 1:
         target = target[:, 1:]
     return ops.maximum(_columns(outputs, target), 0)
-
-
-def _numbers(target: Any, dtype: Any) -> np.ndarray:
-    """Finite numbers in a dtype."""
-    with np.errstate(over="ignore"):  # what is too large for the dtype is told below
-        found = np.ascontiguousarray(target, dtype)
-    bad = found.size - np.count_nonzero(np.isfinite(found))
-    if bad:
-        raise DataError(
-            f"targets: {bad:,} of {found.size:,} are missing, infinite or too large for {found.dtype}; finite numbers "
-            "are required. Leave these rows out, or bring the target to scale."
-        )
-    return found
-
-
-def _labels_or_shares(loss: Loss, target: Any, units: int, dtype: Any, is_whole: bool = True) -> np.ndarray:
-    """Labels from 0 to units - 1, or rows with a share of each class, which sum up to 1 if `is_whole`."""
-    target, name = np.asarray(target), type(loss).__name__
-    if target.ndim == 1 and target.dtype.kind in "iub":
-        _check_range(name, target, 0, units - 1, f"labels count {units} classes from 0", "Count the classes from 0")
-        return np.ascontiguousarray(target, np.int32)
-    if target.ndim == 1:
-        raise DataError(
-            f"targets: {name} received numbers of dtype {target.dtype}; labels, whole numbers from 0 to {units - 1}, "
-            "are required. Turn them into integers, or use Quadratic for a number."
-        )
-    shares = _numbers(target, dtype)
-    _check_range(name, shares, 0, 1, "shares of the classes lie between them", "Divide each row by its sum")
-    sums = shares.sum(axis=-1, dtype=np.float64)
-    wrong = np.count_nonzero(np.abs(sums - 1) > SHARES_OFF)
-    if is_whole and wrong:
-        raise DataError(
-            f"targets: {wrong:,} of {len(shares):,} rows of shares do not sum up to 1; shares of the classes are "
-            "required. Divide each row by its sum."
-        )
-    return shares
-
-
-def _yes_or_no(loss: Loss, target: Any, dtype: Any) -> np.ndarray:
-    """0 and 1, or probabilities of class 1; -1 and 1; or shares of both classes."""
-    target, name = np.asarray(target), type(loss).__name__
-    if target.ndim == 2 and target.shape[1] == 2:
-        return _labels_or_shares(loss, target, 2, dtype)
-    numbers = _numbers(target, dtype)
-    if not (np.abs(numbers) == 1).all():
-        _check_range(
-            name, numbers, 0, 1, "a target is 0 or 1, or a probability, or else -1 or 1", "Encode the classes so"
-        )
-    return np.ascontiguousarray(target, np.int32) if target.dtype.kind in "iub" else numbers
-
-
-def _check_range(name: str, target: np.ndarray, low: int, high: int, meaning: str, cure: str) -> None:
-    if target.size and (target.min() < low or target.max() > high):
-        outside = np.count_nonzero((target < low) | (target > high))
-        raise DataError(
-            f"targets: {name} received {outside:,} of {target.size:,} from {number_text(target.min().item())} to "
-            f"{number_text(target.max().item())}; {low} to {high} is required: {meaning}. {cure}."
-        )
 
 
 def _two_classes(loss: Loss, classes: int) -> None:

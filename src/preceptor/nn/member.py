@@ -9,7 +9,16 @@ from preceptor.errors import ShapeError
 from preceptor.hyper import hyper, settings
 from preceptor.nn.initialiser import He, Initialiser, drawn, filled, stacked
 from preceptor.nn.layer import Arrays, Layer, check_width
-from preceptor.nn.loss import BinaryCrossEntropy, Brier, Loss, OneVsAll, Quadratic, SoftmaxCrossEntropy
+from preceptor.nn.loss import (
+    BinaryCrossEntropy,
+    Brier,
+    CumulativeLogit,
+    Loss,
+    OneVsAll,
+    Pinball,
+    Quadratic,
+    SoftmaxCrossEntropy,
+)
 from preceptor.ops import Spec, fold_in
 from preceptor.ops.primitive import user_line
 
@@ -173,7 +182,9 @@ class MemberLoss(Loss):
         neither, the mean of the losses."""
         if isinstance(self.loss, Quadratic):
             return self.loss(ops.mean(outputs, 1), target)
-        if isinstance(self.loss, (SoftmaxCrossEntropy, BinaryCrossEntropy, OneVsAll, Brier)):
+        if isinstance(self.loss, Pinball):
+            return self.loss.of_quantiles(self.predict(outputs), target)
+        if isinstance(self.loss, (SoftmaxCrossEntropy, BinaryCrossEntropy, OneVsAll, Brier, CumulativeLogit)):
             logits = ops.log(ops.maximum(self.predict(outputs), LEAST_SHARE))
             if outputs.shape[-1] == 1:
                 return self.loss(logits[:, 1:] - logits[:, :1], target)
@@ -191,6 +202,9 @@ class MemberLoss(Loss):
         batch, members = outputs.shape[:2]
         each = self.loss.predict(ops.reshape(outputs, (batch * members, *outputs.shape[2:])))
         return ops.mean(ops.reshape(each, (batch, members, *each.shape[1:])), 1)
+
+    def point(self, predicted: Any) -> Any:
+        return self.loss.point(predicted)
 
 
 def inner(loss: Loss) -> Loss:

@@ -45,6 +45,41 @@ def test_an_interval_is_written_behind_the_prediction(preceptor, here, data, num
     np.testing.assert_array_equal([float(each["high"]) for each in lines], high)
 
 
+def test_quantiles(preceptor, here, data):
+    words = ("fit", data, "--target", "y", *QUICK, "--leave-out", "grade", "--quantiles", "0.1,0.5,0.9", "--out", "run")
+    code, out, _ = preceptor(*words)
+    assert code == 0
+    for name in ("pinball loss", "below 0.1", "below 0.5", "below 0.9"):
+        assert f"          {name}" in out
+    assert preceptor("show", "run").out.count("below 0.9") == 1
+    assert preceptor("predict", "run", data, "-o", "out.csv", "--interval", "0.8").code == 0
+    lines = lines_of(here / "out.csv")
+    assert list(lines[0]) == ["prediction", "quantile_0.1", "quantile_0.5", "quantile_0.9", "low", "high"]
+    found = pr.load("run").predict_quantiles(data)
+    np.testing.assert_array_equal([float(each["quantile_0.9"]) for each in lines], found[:, 2])
+    np.testing.assert_array_equal([float(each["prediction"]) for each in lines], found[:, 1])
+    assert "below_0.5_low" in preceptor("evaluate", "run", data, "--json").out
+    refused = preceptor("predict", "run", data, "--samples", "5")
+    assert (refused.code, refused.out) == (2, "")
+    assert "received samples; of a run that predicts quantiles there are none" in refused.err
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--target", "y", "--quantiles", "0.9,0.1"), "Pinball: quantiles is (0.9, 0.1); shares in ascending order"),
+        (("--target", "y", "--quantiles", "90"), "Pinball: quantiles is 90; it must be 0.001 to 0.999."),
+        (("--target", "y", "--quantiles", "high"), "'high' is not a list of numbers such as 0.1,0.5"),
+        (("--target", "grade", "--quantiles", "0.5"), "a number is needed"),
+    ],
+)
+def test_quantiles_that_cannot_be(preceptor, here, data, words, message):
+    code, out, err = preceptor("fit", data, *words, "--out", "run")
+    assert (code, out) == (2, "")
+    assert message in err
+    assert not (here / "run").exists()
+
+
 def test_show_says_how_wide_an_interval_is(preceptor, number):
     out = preceptor("show", number).out
     assert " hold 90 % of the targets of the dev rows" in next(x for x in out.splitlines() if x.startswith("interval"))

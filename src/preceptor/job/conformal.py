@@ -36,6 +36,19 @@ def kept_scores(low: np.ndarray, high: np.ndarray, truth: np.ndarray, weight: np
     return found[ranks - 1]
 
 
+def ends(predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """What is widened to an interval: the outer quantiles, or a single prediction twice. Shapes: predicted (row,) or
+    (row, quantile) -> (row,), (row,)."""
+    return (predicted[:, 0], predicted[:, -1]) if predicted.ndim == 2 else (predicted, predicted)
+
+
+def widened(predicted: np.ndarray, by: float) -> np.ndarray:
+    """The ends moved out on both sides, or in where `by` is below 0, to their middle at most. Shapes: -> (row, 2)."""
+    low, high = ends(predicted)
+    middle = (low + high) / 2
+    return np.stack([np.minimum(low - by, middle), np.maximum(high + by, middle)], 1)
+
+
 def margin(scores: np.ndarray | None, coverage: float) -> float:
     """By how much what is predicted must be widened on both sides so that it holds this share of new targets.
 

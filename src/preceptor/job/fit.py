@@ -32,7 +32,7 @@ from preceptor.job.folder import (
     not_written,
     write_plan,
 )
-from preceptor.job.judging import Judged
+from preceptor.job.judging import Judged, headline
 from preceptor.job.judging import judge as judged_on
 from preceptor.job.lock import Lock
 from preceptor.job.picture_survey import PictureSurvey, survey_pictures
@@ -272,18 +272,10 @@ class Fitting:
         kept: dict[str, Any] = {"step": record.step, "epoch": round(record.epoch, 4), "objective": objective}
         kept |= {"train_loss": record.train_loss}
         if record.dev_loss is not None and record.dev_outputs is not None and record.dev_target is not None:
-            name, value = self._headline(record.dev_outputs, record.dev_target, record.dev_weight)
+            judged = record.dev_outputs, record.dev_target, record.dev_weight
+            name, value = headline(self.preprocessor, self.config.loss, *judged)
             kept |= {"dev_loss": record.dev_loss, f"dev_{name}": value}
         return kept | {"learning_rate": record.learning_rate, "seconds": round(record.seconds, 4)}
-
-    @np.errstate(all="ignore")
-    def _headline(self, outputs: np.ndarray, target: np.ndarray, weight: np.ndarray | None) -> tuple[str, float]:
-        """The one figure that is shown while training: accuracy, or RMSE in the target's unit."""
-        predicted = np.asarray(self.config.loss.predict(outputs))
-        if self.preprocessor.classes is not None:
-            return "accuracy", float(np.average(predicted.argmax(1) == target, weights=weight))
-        mean_square = np.average((predicted - target) ** 2, weights=weight)
-        return "rmse", float(np.sqrt(mean_square) * self.preprocessor.target_sd)
 
     def keep(self) -> None:
         """Brings what was trained to the disk before it is judged, which may take longer than anybody waits.

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from preceptor.data import PicturePreprocessor, Preprocessor, order
-from preceptor.job.conformal import kept_scores
-from preceptor.nn import EnsembleLoss, Loss, MemberLoss
+from preceptor.job.conformal import ends, kept_scores
+from preceptor.nn import EnsembleLoss, Loss, MemberLoss, Pinball
 from preceptor.nn.calibration import reads_logits, tempered
+from preceptor.nn.member import inner, quantiles_of
 from preceptor.train.evaluator import Evaluator
 from preceptor.train.folds import Folds
 from preceptor.train.loop import Arrays, Config, Streamed
-from preceptor.train.metric import Figure, class_figures, number_figures
+from preceptor.train.metric import Figure, class_figures, number_figures, quantile_figures
 from preceptor.train.temperature import best_temperature
 
 MOST_JUDGES = 100_000  # rows that judge, of those that could: an accuracy is then known to 0.3 %
@@ -28,7 +29,8 @@ class Judged:
         loss: how its outputs are read: that of the training, with the temperature that fits the rows that guide.
         dev, test: figures of the rows that guide (dev, or out of fold), and of the test rows; empty where there are
             none.
-        scores: of a number, how far the targets of the rows that guide lie from the predictions: see `kept_scores`.
+        scores: of a number, how far the targets of the rows that guide lie from the predictions, or outside of the
+            outer quantiles: see `kept_scores`.
     """
 
     loss: Loss
@@ -59,7 +61,8 @@ def judge(
         dev = figures(preprocessor, _read_by(loss, folds), outputs, target, weight)
         if preprocessor.classes is None:
             predicted = preprocessor.decode_number(np.asarray(_read_by(loss, folds).predict(outputs)))
-            scores = kept_scores(predicted, predicted, preprocessor.decode_number(target), weight)
+            low, high = ends(predicted)
+            scores = kept_scores(low, high, preprocessor.decode_number(target), weight)
     if test_x is not None and test_y is not None:
         test = figures(preprocessor, loss, _outputs(config, weights, test_x), test_y, test_weight)
     return Judged(loss, dev, test, scores)
@@ -90,6 +93,26 @@ def _read_by(loss: Loss, folds: Folds | None) -> Loss:
     return loss if folds is None or not isinstance(loss, MemberLoss) else MemberLoss(loss.loss)
 
 
+@np.errstate(all="ignore")
+def headline(
+    preprocessor: Preprocessor | PicturePreprocessor,
+    loss: Loss,
+    outputs: np.ndarray,
+    target: np.ndarray,
+    weight: np.ndarray | None,
+) -> tuple[str, float]:
+    """The one figure that is shown while training: accuracy; RMSE, or the pinball loss of quantiles, in the target's
+    unit."""
+    predicted, reads = np.asarray(loss.predict(outputs)), inner(loss)
+    if preprocessor.classes is not None:
+        return "accuracy", float(np.average(predicted.argmax(1) == target, weights=weight))
+    if isinstance(reads, Pinball):
+        losses = np.average(reads.of_quantiles(predicted, target), weights=weight)
+        return "pinball_loss", float(losses * preprocessor.target_sd)
+    mean_square = np.average((predicted - target) ** 2, weights=weight)
+    return "rmse", float(np.sqrt(mean_square) * preprocessor.target_sd)
+
+
 def figures(
     preprocessor: Preprocessor | PicturePreprocessor,
     loss: Loss,
@@ -99,15 +122,14 @@ def figures(
 ) -> dict[str, Figure]:
     """The figures that suit the target: of classes from probabilities, of numbers in the target's unit.
 
-    Of an ensemble also `network_accuracy` or `network_rmse`: what one of its networks reaches alone, on average, with
-    the mean of their intervals.
+    Of an ensemble also `network_accuracy`, `network_rmse` or `network_pinball_loss`: what one of its networks reaches
+    alone, on average, with the mean of their intervals.
     """
-    found = _figures(preprocessor, np.asarray(loss.predict(outputs)), target, weight)
+    found = _figures(preprocessor, loss, outputs, target, weight)
     if isinstance(loss, EnsembleLoss):
         name, alone = next(iter(found)), MemberLoss(loss.loss)
         each = [
-            _figures(preprocessor, np.asarray(alone.predict(part)), target, weight)[name]
-            for part in np.split(outputs, loss.networks, 1)
+            _figures(preprocessor, alone, part, target, weight)[name] for part in np.split(outputs, loss.networks, 1)
         ]
         value, low, high = np.mean([(one.value, one.low, one.high) for one in each], 0).tolist()
         found[f"network_{name}"] = Figure(f"network_{name}", value, low, high, each[0].rows)
@@ -116,13 +138,18 @@ def figures(
 
 def _figures(
     preprocessor: Preprocessor | PicturePreprocessor,
-    predicted: np.ndarray,
+    loss: Loss,
+    outputs: np.ndarray,
     target: np.ndarray,
     weight: np.ndarray | None,
 ) -> dict[str, Figure]:
+    predicted = np.asarray(loss.predict(outputs))
     if preprocessor.classes is not None:
         return class_figures(predicted, target, preprocessor.classes, weight)
-    return number_figures(preprocessor.decode_number(predicted), preprocessor.decode_number(target), weight)
+    found, truth = preprocessor.decode_number(predicted), preprocessor.decode_number(target)
+    if quantiles := quantiles_of(loss):
+        return quantile_figures(found, truth, quantiles, weight)
+    return number_figures(found, truth, weight)
 
 
 def figures_as_json(figures: dict[str, Figure]) -> dict[str, float | None]:

@@ -18,7 +18,7 @@ from preceptor.data.tables.names import find_column
 from preceptor.disk import named, taken, write_folder
 from preceptor.engines import Engine, Native, choose_engine
 from preceptor.errors import ConfigError, DataError
-from preceptor.job.conformal import margin
+from preceptor.job.conformal import margin, widened
 from preceptor.job.folder import (
     check_out,
     commit,
@@ -37,6 +37,7 @@ from preceptor.nn import (
     multiply_adds,
     to_config,
 )
+from preceptor.nn.member import quantiles_of
 from preceptor.ops import Spec
 from preceptor.output import Output
 from preceptor.train.evaluator import Evaluator
@@ -91,7 +92,8 @@ class Run:
         return count_parameters(self.params)
 
     def predict(self, source: Any, header: bool = True) -> np.ndarray:
-        """The most probable class of each row, or the predicted number in the target's unit.
+        """The most probable class of each row, or the predicted number in the target's unit: of quantiles the median,
+        else the one in the middle, of two the lower.
 
         Args:
             source: anything `fit` takes; the target column need not be there. A level that training never saw counts
@@ -112,6 +114,23 @@ class Run:
         table = self.preprocessor.open(source, header)
         return np.concatenate([self._read(outputs) for _, outputs in self._outputs(table)])
 
+    def predict_quantiles(self, source: Any, header: bool = True) -> np.ndarray:
+        """The quantiles of each row, in the target's unit. Shapes: -> (row, quantile), in the order of `quantiles`.
+
+        Raises: ConfigError where the run predicts none.
+        """
+        if not self.quantiles:
+            raise ConfigError(
+                "predict_quantiles: this run predicts no quantiles. Train it with quantiles=(0.1, 0.5, 0.9)."
+            )
+        table = self.preprocessor.open(source, header)
+        return np.concatenate([self._read(outputs) for _, outputs in self._outputs(table)])
+
+    @property
+    def quantiles(self) -> tuple[float, ...]:
+        """The quantiles that it predicts, as shares in ascending order; none where it predicts something else."""
+        return quantiles_of(self.loss)
+
     def predict_samples(
         self, source: Any, samples: int = 0, seed: int | None = None, header: bool = True
     ) -> np.ndarray:
@@ -122,7 +141,7 @@ class Run:
                 members of an ensemble as they are; with dropout each member of each draw is a sample.
             seed: of the draws; without it the run's.
         Shapes: -> (sample, row, class), probabilities, or (sample, row), numbers in the target's unit.
-        Raises: ConfigError where there is nothing to draw from: no dropout, no members.
+        Raises: ConfigError where there is nothing to draw from: no dropout, no members; of quantiles.
         Source: Gal and Ghahramani 2016, section 4 (dropout); Lakshminarayanan et al. 2017 (ensembles).
         """
         table = self.preprocessor.open(source, header)
@@ -132,20 +151,22 @@ class Run:
         """An interval that holds the target of this share of the rows.
 
         The prediction plus and minus what holds this share of the targets of rows that the run did not learn from: out
-        of fold, each by the members that left it out, or the dev part. All intervals are of one width; rows count
-        alike.
+        of fold, each by the members that left it out, or the dev part. All intervals are then of one width. Of
+        quantiles it is the first and the last that are moved out, or in, by what holds the share: where these tell how
+        far targets scatter, so do the intervals.
 
         Shapes: -> (row, 2), lower and upper end, in the target's unit.
         Raises: ConfigError where the target is classes, the run has no such rows, or so few that the interval would
             have no end; DataError as predict.
-        Source: split conformal prediction, Lei et al. 2018; out of fold as Barber et al. 2021.
+        Source: split conformal prediction, Lei et al. 2018; of quantiles Romano, Patterson and Candès 2019; out of fold
+            as Barber et al. 2021.
         Differs: from the CV+ of Barber et al. in that the interval lies around the one prediction that `predict` gives,
             not around those of each fold: its coverage is measured (docs/recipe.md), not proved. The dev part also
             chose the epoch, which Lei et al. do not let it.
         """
         wide = self._margin(coverage)
         table = self.preprocessor.open(source, header)
-        return np.concatenate([self._interval(self._read(outputs), wide) for _, outputs in self._outputs(table)])
+        return np.concatenate([widened(self._read(outputs), wide) for _, outputs in self._outputs(table)])
 
     @property
     def classes(self) -> tuple | None:
@@ -227,7 +248,8 @@ class Run:
         notes: list[str] | None = None,
         interval: float | None = None,
     ) -> int:
-        """Writes a CSV with the column `prediction`, and `probability_<class>` for classes; rows keep their order.
+        """Writes a CSV with the column `prediction`, and `probability_<class>` for classes or `quantile_<share>` for
+        quantiles; rows keep their order.
 
         With samples, which are those of `predict_samples`, predictions and probabilities are their mean, and behind
         them stand, for classes, `entropy` and `mutual_information`, for numbers `standard_deviation`: see `spread`.
@@ -261,6 +283,7 @@ class Run:
         names = [*keep, "prediction"]
         if self.classes is not None:
             names += [f"probability_{label}" for label in self.preprocessor.written]
+        names += [f"quantile_{share:g}" for share in self.quantiles]
         if samples is not None:
             names += ["standard_deviation"] if self.classes is None else ["entropy", "mutual_information"]
         wide = None
@@ -298,14 +321,19 @@ class Run:
         else:
             found = ((piece, *spread(draws)) for piece, draws in self._draws(table, samples, seed, unseen))
         for piece, predicted, unsure in found:
-            each = [] if self.classes is None else list(predicted.T)
-            ends = [] if wide is None else list(self._interval(predicted, wide).T)
+            each = list(predicted.T) if predicted.ndim == 2 else []  # probabilities or quantiles
+            ends = [] if wide is None else list(widened(predicted, wide).T)
             yield piece, [self._label(predicted), *each, *unsure, *ends]
 
     def _draws(
         self, table: Any, samples: int, seed: int | None, unseen: Any = None
     ) -> Iterator[tuple[Table, Iterator[np.ndarray]]]:
         """The pieces of a table, each with what the samples predict of it, one after the other."""
+        if self.quantiles:
+            raise ConfigError(
+                "predict: received samples; of a run that predicts quantiles there are none, for these say themselves "
+                "how far targets scatter. Leave samples out."
+            )
         sampler = Sampler(self.network, self.loss, samples, self.facts["settings"]["seed"] if seed is None else seed)
         _check_rows(table)
         engine = self._engine(table.rows * max(samples, 1))
@@ -335,7 +363,7 @@ class Run:
         return engine if work > MUCH_WORK or isinstance(engine, Native) else reference
 
     def _read(self, outputs: np.ndarray) -> np.ndarray:
-        """Probabilities, or numbers in the target's unit, from raw outputs."""
+        """Probabilities, or numbers or quantiles in the target's unit, from raw outputs."""
         return self._decoded(np.asarray(self.loss.predict(outputs)))
 
     def _margin(self, coverage: float) -> float:
@@ -343,20 +371,23 @@ class Run:
             raise ConfigError("interval: the target is classes; a number is needed. Their probabilities say how sure.")
         return margin(self.scores, coverage)
 
-    def _interval(self, predicted: np.ndarray, wide: float) -> np.ndarray:
-        """Shapes: predicted (row,) -> (row, 2)."""
-        return np.stack([predicted - wide, predicted + wide], 1)
-
     def _decoded(self, predicted: np.ndarray) -> np.ndarray:
         return self.preprocessor.decode_number(predicted) if self.classes is None else predicted
 
     def _decide(self, predicted: np.ndarray) -> np.ndarray:
-        """The prediction, from probabilities or numbers."""
-        return predicted if self.classes is None else np.asarray(self.classes)[predicted.argmax(1)]
+        """The prediction, from probabilities, numbers or quantiles."""
+        return self._point(predicted) if self.classes is None else np.asarray(self.classes)[predicted.argmax(1)]
+
+    def _point(self, predicted: np.ndarray) -> np.ndarray:
+        return np.asarray(self.loss.point(predicted))
 
     def _label(self, predicted: np.ndarray) -> np.ndarray:
-        """The prediction as it is written, from probabilities or numbers."""
-        return predicted if self.classes is None else np.asarray(self.preprocessor.written)[predicted.argmax(1)]
+        """The prediction as it is written, from probabilities, numbers or quantiles."""
+        return (
+            self._point(predicted)
+            if self.classes is None
+            else np.asarray(self.preprocessor.written)[predicted.argmax(1)]
+        )
 
     def save(self, path: str | Path) -> "Run":
         """Writes the run's folder; it appears under its name only when it is complete.

@@ -243,6 +243,7 @@ class Settings:
                 "Settings: activation is threshold; it has no derivative, so nothing before it could learn. Use tanh."
             )
         self._check_division()
+        self._check_kind()
         if self.class_weight is not None:
             asked_weights(self.class_weight)
         # Their ranges are checked here, before any data is read.
@@ -272,7 +273,7 @@ class Settings:
 
     def _words(self, family: str) -> tuple[str, ...]:
         """The words that are chosen, or may be by the data, of a family."""
-        usual = {"optimiser": self._optimiser, "schedule": self._schedule, "activation": ACTIVATION}
+        usual = {"optimiser": self._optimiser, "schedule": self._schedule, "activation": ACTIVATION, "loss": self._loss}
         chosen = getattr(self, family) or usual.get(family)
         if chosen is None:
             return {"loss": USUAL_LOSSES, "initialiser": ("he",)}.get(family, ())
@@ -333,6 +334,22 @@ class Settings:
                     f"Settings: {name} is {value} with schedule plateau; training would end before the first drop, "
                     f"after {drop_after} epochs. Raise {name} or lower drop_after."
                 )
+
+    @property
+    def _loss(self) -> str | None:
+        """The loss where it is chosen, by its word or by what else is asked for."""
+        return self.loss or ("pinball" if "quantiles" in self.own else None)
+
+    @property
+    def asked_kind(self) -> str | None:
+        """What the target is to be, where it is said or follows from what is asked for."""
+        return "number" if self._loss == "pinball" else self.kind
+
+    def _check_kind(self) -> None:
+        if self.kind is not None and self.asked_kind != self.kind:
+            raise ConfigError(
+                f"Settings: kind is {self.kind} beside loss {self._loss}; it is of a {self.asked_kind}. Leave kind out."
+            )
 
     @property
     def _optimiser(self) -> str:
@@ -404,12 +421,12 @@ class Settings:
         if self.model in ("logistic", "perceptron") and not classes:
             raise ConfigError(f"model {self.model}: the target is a number; it needs classes. Use --model linear.")
         quadratic, softmax, binary, criterion = USUAL_LOSSES
-        word = self.loss or softmax
-        if self.loss is None and not classes:
+        word = self._loss or softmax
+        if self._loss is None and not classes:
             word = quadratic
-        elif self.loss is None and self.model == "perceptron":
+        elif self._loss is None and self.model == "perceptron":
             word = criterion
-        elif self.loss is None and self.model == "logistic" and classes == 2:
+        elif self._loss is None and self.model == "logistic" and classes == 2:
             word = binary
         chosen: losses.Loss = self._make("loss", word)
         of_losses = {name for name in self.own if name in own_numbers("loss")}
@@ -420,7 +437,11 @@ class Settings:
             )
         if isinstance(chosen, losses.Quadratic) and classes:
             chosen = losses.Brier()
-        if not classes and not isinstance(chosen, losses.Quadratic):
+        if classes and isinstance(chosen, losses.Pinball):
+            raise ConfigError(
+                f"quantiles: the target holds {classes} classes; quantiles are of a number. Leave them out."
+            )
+        if not classes and not isinstance(chosen, (losses.Quadratic, losses.Pinball)):
             raise ConfigError(
                 f"loss {self.loss}: the target is a number; this loss does not suit it. Leave --loss out."
             )

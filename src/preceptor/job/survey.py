@@ -129,7 +129,7 @@ class Survey:
             table,
             self.target,
             parts.train,
-            kind=self.settings.kind,
+            kind=self.settings.asked_kind,
             aside=_aside(self.settings),
             number_levels=_takes_levels(self.settings),
             scaling=self.settings.preprocess or "standardise",
@@ -214,7 +214,7 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
         table = append_rows(table, other)
     usable, weight, notes = _weighted(table, usable_rows(table, target), settings)
     kept = table if len(usable) == table.rows else table.select(usable)
-    kind = target_kind(table, target, usable, settings.kind)
+    kind = target_kind(table, target, usable, settings.asked_kind)
     labels = kept.column(target) if kind == "classes" else None
     if labels is not None and labels.dtype == object:
         labels = labels.astype(str)
@@ -359,7 +359,7 @@ def _survey_long(table: LongTable, target: str, settings: Settings) -> Stages[Su
     usable, weight, notes = _weighted(table, usable, settings)
     yield Stage("drawing a sample")
     some = table.sample(SAMPLE, names=[target])[0]
-    kind = target_kind(some, target, usable_rows(some, target), settings.kind)
+    kind = target_kind(some, target, usable_rows(some, target), settings.asked_kind)
     is_shared_out = kind == "classes" and labels <= MOST_LABELS
     shares = _share(settings, "dev_share", len(usable)), _share(settings, "test_share", len(usable))
     parts = _numbered(_divide(table, usable, codes[usable] if is_shared_out else None, shares, settings), usable)

@@ -210,3 +210,9 @@ class MemberLoss(Loss):
 def inner(loss: Loss) -> Loss:
     """The loss of each member, or of the one network that there is."""
     return loss.loss if isinstance(loss, MemberLoss) else loss
+
+
+def quantiles_of(loss: Loss) -> tuple[float, ...]:
+    """The quantiles that a loss, or that of each member, predicts; none where it predicts something else."""
+    found = inner(loss)
+    return found.quantiles if isinstance(found, Pinball) else ()

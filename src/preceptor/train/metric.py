@@ -198,6 +198,46 @@ def number_figures(predictions: ArrayLike, targets: ArrayLike, weight: ArrayLike
     return {figure.name: figure for figure in figures}
 
 
+def quantile_figures(
+    predictions: ArrayLike, targets: ArrayLike, quantiles: Sequence[float], weight: ArrayLike | None = None
+) -> dict[str, Figure]:
+    """Judges predicted quantiles.
+
+    Shapes: predictions (row, quantile); targets (row,) or (row, 1); weight (row,).
+    Formula: with the distance d = target - prediction, means being weighted,
+        pinball_loss: mean over rows and quantiles of max(t d, (t - 1) d), in units of the target; of the median alone
+            half the mean absolute error.
+        below_T, for each quantile T: share of the rows whose target is below the prediction or at it; T where the
+            quantile is right.
+    Args:
+        quantiles: which they are: shares, one for each column.
+        weight: as of `class_figures`.
+    Raises: DataError as `number_figures`, and where there is not a column for each quantile.
+    Source: Koenker and Bassett 1978. pinball_loss: mean plus or minus Student's t times the standard error of the rows'
+        losses; below_T: score interval, Wilson 1927.
+    """
+    where = "quantile_figures"
+    predicted, target = _as_numbers(where, "predictions", predictions), _checked_column(where, "targets", targets)
+    if predicted.ndim != 2 or predicted.shape[1] != len(quantiles):
+        raise DataError(
+            f"{where}: predictions have shape {predicted.shape}; (row, {len(quantiles)}) is required, a column for "
+            "each quantile. Give all of them."
+        )
+    _check_finite(where, "predictions", predicted)
+    _check_lengths(where, "rows of predictions", len(predicted), "targets", len(target))
+    predicted, target, w = _counting(where, predicted, target, weight)
+    rows, known = len(target), effective(w)
+    distance: Floats = target[:, None] - predicted.astype(np.float64)
+    share = np.array(quantiles, np.float64)
+    losses: Floats = np.maximum(share * distance, (share - 1) * distance).mean(axis=1)
+    low, high = mean_interval(losses, w)
+    found = {"pinball_loss": Figure("pinball_loss", mean(losses, w), max(0.0, low), high, rows)}
+    for number, each in enumerate(quantiles):
+        below = mean((distance[:, number] <= 0).astype(np.float64), w)
+        found[f"below_{each:g}"] = Figure(f"below_{each:g}", below, *wilson(below, known), rows)
+    return found
+
+
 def _checked_probabilities(
     where: str, probabilities: ArrayLike, labels: ArrayLike, classes: Sequence[object]
 ) -> tuple[NDArray[np.floating], NDArray[np.int64]]:

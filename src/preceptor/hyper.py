@@ -87,12 +87,14 @@ def hyper(
     takes_numbers: bool = False,
     also: str = "",
     doc: str = "",
+    kw_only: bool = False,
 ) -> Any:
-    """Declares a field of a `@settings` class together with its range, unit and meaning (see Hyper)."""
+    """Declares a field of a `@settings` class together with its range, unit and meaning (see Hyper); with `kw_only` it
+    is given by name alone, so that a class derived from this one has its own fields first."""
     known = Hyper(low, high, scale, unit, choices, several, takes_numbers, also, doc)
     if default is MISSING:
-        return field(metadata={"hyper": known})
-    return field(default=default, metadata={"hyper": known})
+        return field(metadata={"hyper": known}, kw_only=kw_only)
+    return field(default=default, metadata={"hyper": known}, kw_only=kw_only)
 
 
 def hyper_fields(cls: Any) -> Iterator[tuple[Field, Hyper]]:

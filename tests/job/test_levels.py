@@ -17,7 +17,8 @@ def table(rows=1200, levels=120, seed=0):
 @pytest.mark.parametrize("given", [{"members": 2}, {"hidden": (16,)}])
 def test_each_level_has_a_vector_that_is_learned_and_kept(tmp_path, given):
     run = pr.fit(table(), "y", epochs=30, learning_rate=0.02, **given)
-    assert any(isinstance(getattr(each, "layer", each), nn.Levels) for each in run.network.layers)
+    for network in (run.network,) if hasattr(run.network, "layers") else run.network.networks:
+        assert any(isinstance(getattr(each, "layer", each), nn.Levels) for each in network.layers)
     assert run.test["r2"].value > 0.8
     again = pr.load(run.save(tmp_path / "run").path)
     new = table(50, seed=1) | {"city": np.array(["city 3"] * 48 + ["never seen", None], object)}

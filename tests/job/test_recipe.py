@@ -44,17 +44,24 @@ def test_dropout_by_the_target(kind, classes, rows, drop_rate):
     assert complete(make_settings({"hidden": (8,)}), preprocessor, rows).drop_rate == 0
 
 
-@pytest.mark.parametrize("rows, members, waves", [(100, 16, 0), (3_000, 16, 0), (40_000, 8, 16), (10**7, 8, 16)])
-def test_the_ensemble_by_the_number_of_rows(rows, members, waves):
+@pytest.mark.parametrize("rows, waves", [(100, 0), (2_999, 0), (3_000, 16), (10**7, 16)])
+def test_the_ensemble_by_the_number_of_rows(rows, waves):
     settings = complete(make_settings({}), seen(), rows)
-    assert (settings.members, settings.hidden, settings.waves) == (members, (64, 64), waves)
+    assert (settings.members, settings.hidden, settings.waves) == (16, (64, 64), waves)
     assert settings.make_optimiser() == AdamW(weight_decay=0.01)
     assert isinstance(settings.make_loss(2), nn.MemberLoss)
     assert settings.bins == 16
     edges = [tuple(range(settings.bins + 1))] * 10
     network = settings.make_network(2, numbers=seen().plain_numbers, edges=edges)
-    kinds = [type(getattr(each, "layer", each)) for each in network.layers]
-    assert (kinds.count(nn.Waves), kinds.count(nn.PiecewiseLinear)) == (bool(waves), True)
+    kinds = [[type(getattr(each, "layer", each)) for each in one.layers] for one in network.networks]
+    assert [(each.count(nn.PiecewiseLinear), each.count(nn.Waves)) for each in kinds] == [(1, 0), (0, bool(waves))]
+    assert [complete(make_settings({"folds": n}), seen(), rows).members for n in (2, 3, 5, 8, 16)] == [
+        16,
+        18,
+        20,
+        16,
+        32,
+    ]
 
 
 def test_a_wide_table_gets_one_network_and_folds_where_they_are_asked_for():

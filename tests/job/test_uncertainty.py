@@ -91,6 +91,35 @@ def test_entropy_and_mutual_information_are_those_of_scipy():
     assert information[1] == pytest.approx(np.log(2)) == entropy[1]
 
 
+def test_members_count_by_their_shares():
+    rng, shares = np.random.default_rng(1), (0.5, 0.2, 0.0, 0.3)
+    y, p = rng.normal(size=(4, 6)), rng.dirichlet(np.ones(3), (4, 6))
+    mean, (deviation,) = spread(y, shares)
+    np.testing.assert_allclose(mean, np.average(y, 0, shares), rtol=1e-12)
+    np.testing.assert_allclose(deviation, np.sqrt(np.diag(np.cov(y.T, aweights=shares))), rtol=1e-12)
+    mean, (entropy, information) = spread(np.concatenate([p, p]), shares)  # two draws of the same members
+    np.testing.assert_allclose(mean, np.average(p, 0, shares), rtol=1e-12)
+    inner = np.average(stats.entropy(p, axis=2), 0, shares)
+    np.testing.assert_allclose(information, stats.entropy(mean, axis=1) - inner, rtol=1e-9)
+    np.testing.assert_allclose(entropy, stats.entropy(mean, axis=1), rtol=1e-12)
+
+
+def test_the_mean_of_the_samples_is_what_is_predicted(tmp_path):
+    rng = np.random.default_rng(3)
+    x = rng.uniform(-1, 1, 300)
+    rows = {"x": x, "z": rng.normal(size=300), "y": np.sign(np.sin(12 * x)) + rng.normal(0, 0.1, 300)}
+    run = fit(rows, "y", engine="reference", epochs=8, batch_size=32, drop_rate=0.0, folds=2, members=4)
+    shares = np.array(run.loss.shares)
+    assert shares[0] > 0.25 > shares[-1]  # the bins tell steps better
+    assert shares.sum() == pytest.approx(1)
+    drawn = run.predict_samples(rows)
+    np.testing.assert_allclose(run.predict(rows), np.average(drawn, 0, shares), rtol=1e-4, atol=1e-5)
+    for name, samples in (("plain", None), ("samples", 0)):
+        run.write_predictions(rows, tmp_path / name, samples=samples)
+    plain, found = (np.loadtxt(tmp_path / n, delimiter=",", skiprows=1) for n in ("plain", "samples"))
+    np.testing.assert_allclose(found[:, 0], plain, rtol=1e-4, atol=1e-5)
+
+
 def test_samples_of_a_run(tmp_path, numbers):
     run = fit(numbers, "y", drop_rate=0.2, out=tmp_path / "run", **QUICK)
     y = run.predict_samples(numbers, 200)

@@ -51,6 +51,21 @@ ROWS = [
         np.ones((1, 1, 1, 1)),
         [[[np.tanh(number / 10)] * 3 for number in (1, 2, 3)]],
     ),
+    (
+        nn.Committee((nn.Dense(1), MEMBERS)),
+        (4, 1),
+        (4, 3, 1),
+        8,
+        {
+            "network1/weight": [[5.0]],
+            "network1/bias": [0.5],
+            "network2/members1/scale": [[1.0], [-1.0]],
+            "network2/memberdense1/weight": [[[1.0]], [[2.0]]],
+            "network2/memberdense1/bias": [[0.0], [1.0]],
+        },
+        [[3.0]],
+        [[[15.5], [3.0], [-5.0]]],
+    ),
 ]
 QUICK = {"engine": "reference", "hidden": (6,), "epochs": 3, "batch_size": 16}
 

@@ -58,18 +58,22 @@ def test_bins_together_are_the_place_among_the_edges():
     np.testing.assert_allclose(y[:, 2:].sum(1), np.interp(x[:, 1], edges, np.arange(7.0)), rtol=1e-6, atol=1e-6)
 
 
-def test_half_of_the_members_do_not_see_the_bins():
-    network = nn.mlp((8,), 1, members=4, numbers=(0,), edges=((-1.0, 0.0, 1.0),))
-    params, state = network.init(np.random.default_rng(0), pr.Spec((1, 2), np.dtype(np.float32)))
-    x = np.random.default_rng(2).normal(size=(20, 2)).astype(np.float32)
-    outputs = [network.apply(params, state, x, train=False, key=None)[0]]
-    params["hidden1/weight"][:, 2:] += 1  # behind the two features stand the bins
-    outputs.append(network.apply(params, state, x, train=False, key=None)[0])
-    change = np.abs(outputs[0] - outputs[1]).max((0, 2))
-    assert (change[:2] > 0.1).all()
-    assert (change[2:] == 0).all()
-    seen = network.layers[1].apply({"scale": np.ones((4, 4))}, {}, np.ones((1, 4)), train=False, key=None)[0]
-    np.testing.assert_allclose(seen[0, 3], [np.sqrt(2), np.sqrt(2), 0, 0])  # He's variance is 2 / 2 again, not 2 / 4
+def test_half_of_the_members_have_bins_and_the_others_waves():
+    network = nn.mlp((8,), 1, members=5, numbers=(0,), edges=((-1.0, 0.0, 1.0),), waves=3)
+    params, _ = network.init(np.random.default_rng(0), pr.Spec((1, 2), np.dtype(np.float32)))
+    names = [each.names for each in network.networks]
+    assert names[0][:2] == ("bins", "members")
+    assert names[1][:2] == ("members", "waves")
+    assert params["network1/hidden1/weight"].shape == (2, 2 + 2, 8)
+    assert params["network2/hidden1/weight"].shape == (3, 2 + 3, 8)
+    alone = nn.mlp((8,), 1, members=5, numbers=(0,), waves=3)
+    assert alone.names == names[1]
+
+
+def test_members_of_older_runs_see_what_they_saw():
+    layer = nn.from_config({"class": "Members", "members": 4, "spread": 0.0, "untouched": [], "withheld": 2})
+    seen = layer.apply({"scale": np.ones((4, 4))}, {}, np.ones((1, 4)), train=False, key=None)[0]
+    np.testing.assert_allclose(seen[0], [[1, 1, 1, 1]] * 2 + [[np.sqrt(2), np.sqrt(2), 0, 0]] * 2)
 
 
 def test_first_values():

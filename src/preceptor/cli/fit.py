@@ -35,8 +35,7 @@ from preceptor.job.folder import check_out
 from preceptor.job.parts import augmentations_text, own_numbers
 from preceptor.job.picture_survey import PictureSurvey
 from preceptor.job.settings import MODELS, Settings
-from preceptor.nn import count_parameters, initial_specs
-from preceptor.nn.layer import within
+from preceptor.nn import Committee, Ensemble, Sequential, count_parameters, initial_specs
 from preceptor.ops import Spec
 from preceptor.signals import heard
 from preceptor.words import amount, counted, listing, shell_word
@@ -153,14 +152,17 @@ def say_plan(fitting: Fitting) -> None:
     if isinstance(fitting.seen, PictureSurvey):
         line("augment", augmentations_text(fitting.seen.augmentations(chosen)))
     params, _ = initial_specs(config.network, Spec((1, *fitting.preprocessor.input_shape), np.dtype(np.float32)))
-    one = within(params, "network1") if chosen.ensemble > 1 else params
+    one, network = params, config.network
+    while isinstance(network, Committee | Ensemble):
+        network, one, _ = network.first(one, {})
     layers = [p.shape[-1] for path, p in one.items() if path.endswith("/weight")]
     shape = " × ".join(f"{length:,}" for length in fitting.preprocessor.input_shape)
     widths = " → ".join([shape, *(f"{width:,}" for width in layers)])
     unit = f", {chosen.activation}" if len(layers) > 1 and chosen.model in MODELS else ""
     members = f", {chosen.ensemble} networks averaged, each" if chosen.ensemble > 1 else ""
     if (chosen.members or 1) > 1:
-        members += f"{' of' if members else ','} {chosen.members} members trained as one, each"
+        half = ", half of them with bins" if isinstance(network, Sequential) and "bins" in network.names else ""
+        members += f"{' of' if members else ','} {chosen.members} members trained as one{half}, each"
     line("network", f"{chosen.model}{members} {widths}{unit}; {count_parameters(params):,} parameters")
     line("engine", f"{config.engine.name}, {config.engine.precision}")
     if slow := advice(chosen.engine, config.engine):

@@ -14,7 +14,7 @@ from preceptor.data.pictures.pictures import refuse_no_header
 from preceptor.errors import ConfigError
 from preceptor.job import load
 from preceptor.job.source_files import files_of
-from preceptor.nn import Ensemble
+from preceptor.nn import Committee, Ensemble
 from preceptor.output import Output
 from preceptor.report.excites import write_strongest, write_strongest_rows
 from preceptor.report.look import write_features, write_filters, write_maps
@@ -54,6 +54,8 @@ def command(run: Path, data: str | None, output: Path | None, picture: Path | No
         Output(path, chain(files_of(source), [picture] if picture else []))  # refuses one that is read
     if isinstance(trained.network, Ensemble):
         line("network", f"the first of the {trained.network.count} of the ensemble")
+    elif isinstance(trained.network, Committee):
+        line("network", f"the first of the {len(trained.network.networks)} side by side")
     if is_of_pictures:
         said("filters", [(folder / "filters.png", write_filters(trained, folder / "filters.png"))])
         said("maps", write_maps(trained, picture, folder) if picture else ())

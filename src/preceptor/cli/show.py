@@ -33,8 +33,11 @@ from preceptor.job.parts import augmentations_text
 from preceptor.job.settings import HIDDEN, Settings
 from preceptor.job.source_files import files_of
 from preceptor.nn import (
+    Committee,
     Ensemble,
     Layer,
+    Loss,
+    MemberLoss,
     Residual,
     Sequential,
     count_parameters,
@@ -246,6 +249,21 @@ def say_layers(run: Run) -> None:
     if isinstance(network, Ensemble):
         line("", f"{network.count} networks, averaged; the layers of each:")
         network, params, state = network.first(params, state)
+    if isinstance(network, Committee):
+        for (name, part), share in zip(network.parts(), network_shares(run.loss, len(network.networks)), strict=True):
+            line("", f"{name}, which counts {share:.0%} in the prediction:")
+            _say_layers_of(run, part, within(params, name), within(state, name))
+    else:
+        _say_layers_of(run, network, params, state)
+
+
+def network_shares(loss: Loss, networks: int) -> list[float]:
+    """What each network of a committee counts, 1 in all."""
+    shares = loss.shares if isinstance(loss, MemberLoss) else ()
+    return [sum(part) for part in np.array_split(shares, networks)] if shares else [1 / networks] * networks
+
+
+def _say_layers_of(run: Run, network: Layer, params: Arrays, state: Arrays) -> None:
     if not isinstance(network, Sequential):
         return
     spec = Spec((1, *run.preprocessor.input_shape), next(iter(run.params.values())).dtype)

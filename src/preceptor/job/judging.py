@@ -2,20 +2,21 @@
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 
 from preceptor.data import PicturePreprocessor, Preprocessor, order
 from preceptor.job.conformal import ends, kept_scores
-from preceptor.nn import EnsembleLoss, Loss, MemberLoss, Pinball
+from preceptor.nn import Committee, EnsembleLoss, Loss, MemberLoss, Pinball
 from preceptor.nn.calibration import reads_logits, tempered
 from preceptor.nn.member import inner, quantiles_of
 from preceptor.train.evaluator import Evaluator
 from preceptor.train.folds import Folds
 from preceptor.train.loop import Arrays, Config, Streamed
 from preceptor.train.metric import Figure, class_figures, number_figures, quantile_figures
+from preceptor.train.shares import best_shares, can_share
 from preceptor.train.temperature import best_temperature
 
 MOST_JUDGES = 100_000  # rows that judge, of those that could: an accuracy is then known to 0.3 %
@@ -26,7 +27,8 @@ class Judged:
     """What rows that a network did not learn from say of it.
 
     Args:
-        loss: how its outputs are read: that of the training, with the temperature that fits the rows that guide.
+        loss: how its outputs are read: that of the training, with the shares of its networks and the temperature that
+            fit the rows that guide.
         dev, test: figures of the rows that guide (dev, or out of fold), and of the test rows; empty where there are
             none.
         scores: of a number, how far the targets of the rows that guide lie from the predictions, or outside of the
@@ -56,6 +58,7 @@ def judge(
     scores = None
     if data.guides:
         outputs, target, weight = _guiding(config, weights, data)
+        loss = _shared(config, loss, folds, outputs, target, weight)
         if reads_logits(loss):
             loss = tempered(loss, best_temperature(_read_by(loss, folds), outputs, target, weight))
         dev = figures(preprocessor, _read_by(loss, folds), outputs, target, weight)
@@ -88,9 +91,31 @@ def _guiding(
     return outputs, data.y[rows], None if data.weight is None else data.weight[rows]
 
 
+def _shared(
+    config: Config,
+    loss: Loss,
+    folds: Folds | None,
+    outputs: np.ndarray,
+    target: np.ndarray,
+    weight: np.ndarray | None,
+) -> Loss:
+    """The loss with what each network of a committee counts, where the rows that guide are told by all of them."""
+    network = config.network
+    if not isinstance(network, Committee) or not isinstance(loss, MemberLoss) or not can_share(loss):
+        return loss
+    networks, members = len(network.networks), outputs.shape[1] * (1 if folds is None else folds.count)
+    if outputs.shape[1] % networks:
+        return loss
+    each = members // networks
+    shares = best_shares(loss, outputs, target, networks, weight)
+    return replace(loss, shares=tuple(share / each for share in shares for _ in range(each)))
+
+
 def _read_by(loss: Loss, folds: Folds | None) -> Loss:
     """What reads the outputs for the rows that guide: out of fold there are not all members of an ensemble."""
-    return loss if folds is None or not isinstance(loss, MemberLoss) else MemberLoss(loss.loss)
+    if folds is None or not isinstance(loss, MemberLoss):
+        return loss
+    return MemberLoss(loss.loss, shares=tuple(share * folds.count for share in loss.shares[:: folds.count]))
 
 
 @np.errstate(all="ignore")

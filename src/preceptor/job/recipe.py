@@ -21,17 +21,18 @@ BATCH_SIZES = (32, 256)  # small tables take small batches; a batch is about 1/2
 LARGE_BATCH, MANY_ROWS = 1024, 2_000_000  # so many training rows give larger batches, which are faster, enough steps
 
 FOLDS = 8  # of which each member leaves out one
-MEMBERS, MORE_MEMBERS, FEW_ROWS = 8, 16, 5_000  # of the ensemble; more below so many training rows: cheap there
+MEMBERS = 16  # of the ensemble: two kinds, with bins and without, of which each is one member a fold
 WIDTHS = (64, 64)  # of each member
 WAVES = 16
 BINS, LEAST_BINS, BINNED = 16, 4, 640  # of a number column; of all together at most
 LEVEL_WIDTH = Levels.width  # of the vector of a level
-ROWS_FOR_WAVES = 10_000  # training rows; fewer cannot teach them
+ROWS_FOR_WAVES = 3_000  # training rows; fewer cannot teach them
 RATE, RATE_OF_FEW = 5e-3, 2e-3  # of the ensemble, per step; the second below 1,000 training rows
 WEIGHT_DECAY, MORE_DECAY = 0.01, 0.1  # more for a number of few rows, as below
 DROP_RATE, MANY_CLASSES = 0.2, 10  # of fewer classes; from so many on the members need all their units
 DROP_RATE_OF_NUMBER, ROWS_PER_FEATURE = 0.1, 20  # only below so many training rows for each feature: else none
-ENSEMBLE_EPOCHS, STEPS = (10, 32), 800  # at most; a table of few rows may take more, for so many steps in all
+ENSEMBLE_EPOCHS, BINNED_EPOCHS = (10, 32), 64  # at most; more with bins, which go on to tell where a number bends
+STEPS = 1_600  # a table of few rows may take more epochs, for so many steps in all
 WORK = 4e11  # multiplications and additions of a whole training of the ensemble: about 15 s on two cores
 WIDE = 300  # features; beyond it one plain network: eight first layers would cost more than they tell
 
@@ -83,9 +84,8 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
     s, features = replace(settings, model=settings.model or "mlp"), preprocessor.features
     too_wide = is_wide(preprocessor) and not s.folds
     plain = s.model != "mlp" or s.hidden is not None or too_wide or s.dropout == "connect"
-    usual = MEMBERS if rows >= FEW_ROWS else MORE_MEMBERS
     folds = s.folds or FOLDS
-    members = s.members or (1 if plain else -(-usual // folds) * folds)  # rounded up
+    members = s.members or (1 if plain else -(-MEMBERS // (2 * folds)) * 2 * folds)  # rounded up
     if s.model != "mlp":
         members = 1
     ensemble = members > 1
@@ -96,7 +96,7 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
     bins = s.bins
     if bins is None:
         few = BINNED // max(len(preprocessor.plain_numbers), 1)
-        bins = 0 if plain or few < LEAST_BINS else min(BINS, few)
+        bins = 0 if plain or few < LEAST_BINS or not preprocessor.plain_numbers else min(BINS, few)
     drop_rate = s.drop_rate
     if drop_rate is None:
         drop_rate = _drop_rate(preprocessor, rows) if ensemble else 0.0
@@ -121,9 +121,10 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
         own_rate = RATE if rows >= 1_000 else RATE_OF_FEW
         rate = own_rate if ensemble and s.optimiser is None else filled.make_optimiser().usual_rate
     size = s.batch_size or usual_batch(rows)
-    wide = features + LEVEL_WIDTH * len(preprocessor.level_numbers[0])
-    visits = WORK / (6 * members * _products(wide, hidden, waves, len(preprocessor.plain_numbers)))
-    most = min(max(ENSEMBLE_EPOCHS[1], STEPS * size // rows), EPOCHS[1])
+    wide, numbers = features + LEVEL_WIDTH * len(preprocessor.level_numbers[0]), len(preprocessor.plain_numbers)
+    kinds = [(bins, 0), (0, waves)] if bins and ensemble else [(bins, waves)]
+    visits = WORK / (6 * members * np.mean([_products(wide, hidden, *kind, numbers) for kind in kinds]))
+    most = min(max(BINNED_EPOCHS if bins else ENSEMBLE_EPOCHS[1], STEPS * size // rows), EPOCHS[1])
     usual = np.clip(visits // rows, ENSEMBLE_EPOCHS[0], most) if ensemble else np.clip(ROW_VISITS // rows, *EPOCHS)
     epochs = s.epochs or int(usual)
     patience = s.patience or max(filled.least_patience, epochs // 2 if ensemble else epochs // 3)
@@ -149,9 +150,9 @@ def _drop_rate(preprocessor: Preprocessor, rows: int) -> float:
     return DROP_RATE_OF_NUMBER if rows < ROWS_PER_FEATURE * preprocessor.features else 0.0
 
 
-def _products(features: int, hidden: tuple[int, ...], waves: int, numbers: int) -> int:
+def _products(features: int, hidden: tuple[int, ...], bins: int, waves: int, numbers: int) -> int:
     """Multiplications of one row in one member, roughly: what a step costs is six times that."""
-    widths = (features + 3 * numbers * bool(waves), *hidden)
+    widths = (features + (bins + 3 * bool(waves)) * numbers, *hidden)
     return sum(a * b for a, b in pairwise(widths)) + widths[-1] + 8 * waves * numbers
 
 

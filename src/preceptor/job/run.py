@@ -33,6 +33,7 @@ from preceptor.job.uncertainty import Sampler, spread
 from preceptor.nn import (
     Layer,
     Loss,
+    MemberLoss,
     count_parameters,
     multiply_adds,
     to_config,
@@ -138,7 +139,8 @@ class Run:
 
         Args:
             samples: draws of dropout, which is on as in training, while batch norm uses its running averages. 0 for the
-                members of an ensemble as they are; with dropout each member of each draw is a sample.
+                members of an ensemble as they are; with dropout each member of each draw is a sample. In the mean that
+                `predict` gives, members count by the loss's shares.
             seed: of the draws; without it the run's.
         Shapes: -> (sample, row, class), probabilities, or (sample, row), numbers in the target's unit.
         Raises: ConfigError where there is nothing to draw from: no dropout, no members; of quantiles.
@@ -319,7 +321,8 @@ class Run:
         if samples is None:
             found = ((piece, self._read(outputs), []) for piece, outputs in self._outputs(table, unseen))
         else:
-            found = ((piece, *spread(draws)) for piece, draws in self._draws(table, samples, seed, unseen))
+            shares = self.loss.shares if isinstance(self.loss, MemberLoss) else ()
+            found = ((piece, *spread(draws, shares)) for piece, draws in self._draws(table, samples, seed, unseen))
         for piece, predicted, unsure in found:
             each = list(predicted.T) if predicted.ndim == 2 else []  # probabilities or quantiles
             ends = [] if wide is None else list(widened(predicted, wide).T)

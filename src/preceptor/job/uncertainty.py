@@ -1,7 +1,8 @@
 """How unsure a prediction is: samples of predictions, by dropout that stays on and by the members of an ensemble."""
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -81,31 +82,36 @@ class Sampler:
             yield np.asarray(self.loss.loss.predict(outputs[:, member]))
 
 
-def spread(draws: Iterable[np.ndarray]) -> tuple[np.ndarray, list[np.ndarray]]:
+def spread(draws: Iterable[np.ndarray], shares: Sequence[float] = ()) -> tuple[np.ndarray, list[np.ndarray]]:
     """The mean of samples of predictions, and how far they lie apart. Only their sums are held.
 
     Shapes: draws of (row, class), probabilities -> (row, class), [entropy (row,), mutual information (row,)]; of
         (row,), numbers -> (row,), [standard deviation (row,)].
+    Args:
+        shares: what each sample counts, over and over; all alike if left out.
     Formula: with p[s] of sample s and H(p) = -sum over k of p[k] log p[k]: entropy = H(mean of p[s]); mutual
         information of prediction and weights = H(mean of p[s]) - mean of H(p[s]). Standard deviation: sqrt(sum of
-        (y[s] - mean)² / (samples - 1)).
+        w[s] (y[s] - mean)² / (1 - sum of w[s]²)) with shares w of sum 1: for all alike the divisor is samples - 1.
     Reading: nats. The entropy counts all doubt, that of the data itself included; the mutual information only that
         about the weights, which more training data would lower: how much the samples contradict each other.
     Source: Gal and Ghahramani 2016, section 4 (mean and variance); Houlsby et al. 2011, equation 2 (BALD).
     Differs: the variance of the paper has the noise of the target added, and is divided by the samples.
     """
     mean: Any = 0.0
-    inner: Any = 0.0  # sum of entropies, or of squared distances from the mean (Welford 1962)
-    count = 0
-    for each in draws:
-        drawn, count = np.asarray(each, np.float64), count + 1
+    inner: Any = 0.0  # sum of entropies, or of squared distances from the mean (Welford 1962; weighted, West 1979)
+    total = squares = 0.0
+    for each, share in zip(draws, cycle(shares or [1.0]), strict=False):
+        if not share:
+            continue
+        drawn, total, squares = np.asarray(each, np.float64), total + share, squares + share**2
         before = drawn - mean
-        mean = mean + before / count
-        inner = inner + (_entropy(drawn) if drawn.ndim == 2 else before * (drawn - mean))
+        mean = mean + before * (share / total)
+        inner = inner + share * (_entropy(drawn) if drawn.ndim == 2 else before * (drawn - mean))
     if np.ndim(mean) == 1:
-        return mean, [np.sqrt(inner / max(count - 1, 1))]
-    total = _entropy(mean)
-    return mean, [total, np.maximum(total - inner / count, 0)]
+        free = total - squares / total  # 0 for a single sample
+        return mean, [np.sqrt(inner / (free or 1))]
+    doubt = _entropy(mean)
+    return mean, [doubt, np.maximum(doubt - inner / total, 0)]
 
 
 def _entropy(p: np.ndarray) -> np.ndarray:

@@ -1,11 +1,13 @@
 """Ready networks."""
 
 from collections.abc import Sequence
+from functools import partial
 
 from preceptor.errors import ConfigError
 from preceptor.nn.activation import Activation, Relu
 from preceptor.nn.dense import Dense
 from preceptor.nn.dropout import DropConnect, Dropout
+from preceptor.nn.ensemble import Committee
 from preceptor.nn.initialiser import Constant, He, Initialiser, Xavier
 from preceptor.nn.layer import Layer, Sequential
 from preceptor.nn.member import EachMember, MemberDense, Members
@@ -40,7 +42,7 @@ def mlp(
     numbers: Sequence[int] = (),
     edges: Sequence[Sequence[float]] = (),
     levels: tuple[Sequence[int], Sequence[int]] = ((), ()),
-) -> Sequential:
+) -> Layer:
     """A multilayer perceptron: for each hidden width Dense, batch norm and activation and dropout, then Dense.
 
     Args:
@@ -52,9 +54,10 @@ def mlp(
             "connect" (nn.DropConnect) their weights.
         members: so many networks of these widths side by side, trained as one under `MemberLoss`. Whatever a layer
             has, each of them has for itself.
-        waves: how many waves each of the features at the positions `numbers` is given beside itself.
-        edges: of the bins of the features at these positions, which the first half of the members see beside the
-            features themselves (nn.PiecewiseLinear), or the one network; without them there are no bins.
+        waves: how many waves each of the features at the positions `numbers` is given beside itself (nn.Waves).
+        edges: of the bins of the features at these positions, which are given beside them too (nn.PiecewiseLinear);
+            without them there are no bins. Several members with bins are an nn.Committee of two networks: the first
+            half have the bins, the second half the waves, if any.
         levels: positions of the features that are numbers of levels, and how many levels each of them has.
     """
     if dropout not in DROPOUTS:
@@ -66,19 +69,52 @@ def mlp(
             f"mlp: received {len(given)} activations for {len(hidden)} hidden layers; one for each is required, or one "
             "for all."
         )
+    binned = [(number, tuple(each)) for number, each in zip(numbers, edges, strict=False) if len(each) > 1]
+    bins = PiecewiseLinear(tuple(number for number, _ in binned), tuple(each for _, each in binned)) if binned else None
+    make = partial(
+        _network,
+        hidden=hidden,
+        outputs=outputs,
+        activations=activations,
+        initialiser=initialiser,
+        drop_rate=drop_rate,
+        dropout=dropout,
+        batch_norm=batch_norm,
+        numbers=numbers,
+        levels=levels,
+    )
+    if bins is None or members == 1:
+        return make(members=members, bins=bins, waves=waves)
+    half = members // 2
+    return Committee((make(members=half, bins=bins, waves=0), make(members=members - half, bins=None, waves=waves)))
+
+
+def _network(
+    *,
+    hidden: Sequence[int],
+    outputs: int,
+    activations: Sequence[Layer],
+    initialiser: Initialiser | None,
+    drop_rate: float,
+    dropout: str,
+    batch_norm: bool,
+    members: int,
+    waves: int,
+    numbers: Sequence[int],
+    bins: PiecewiseLinear | None,
+    levels: tuple[Sequence[int], Sequence[int]],
+) -> Sequential:
+    """What `mlp` makes of members that are alike; arguments as there."""
     parts: list[tuple[str, Layer]] = []
 
     def each(layer: Layer) -> Layer:
         """The layer as members have it: one of its own each, where it is more than a function of single features."""
         return EachMember(layer) if members > 1 and not isinstance(layer, Activation | Dropout) else layer
 
-    binned = [(number, tuple(each)) for number, each in zip(numbers, edges, strict=False) if len(each) > 1]
-    bins = PiecewiseLinear(tuple(number for number, _ in binned), tuple(each for _, each in binned))
-    if binned:
+    if bins is not None:
         parts.append(("bins", bins))
     if members > 1:
-        withheld = bins.bins if binned else 0
-        parts.append(("members", Members(members, untouched=tuple(levels[0]), withheld=withheld)))
+        parts.append(("members", Members(members, untouched=tuple(levels[0]))))
     if waves and numbers:
         parts.append(("waves", each(Waves(tuple(numbers), waves=waves))))
     if levels[0]:

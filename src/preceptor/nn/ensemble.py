@@ -1,4 +1,4 @@
-"""Several networks of one make, trained at once and averaged."""
+"""Several networks, trained at once and averaged."""
 
 from collections.abc import Iterator
 from typing import Any, ClassVar
@@ -13,11 +13,45 @@ from preceptor.nn.member import MemberLoss
 from preceptor.ops import Spec, fold_in
 from preceptor.ops.primitive import user_line
 
-__all__ = ["Ensemble", "EnsembleLoss"]
+__all__ = ["Committee", "Ensemble", "EnsembleLoss"]
+
+
+class _Apart(Composite):
+    """Networks side by side: x -> (batch, network, unit), or (batch, the members of all, unit)."""
+
+    learn_apart: ClassVar[bool] = True
+
+    def first(self, params: Arrays, state: Arrays) -> tuple[Layer, Arrays, Arrays]:
+        """The first of the networks, with its parameters and state."""
+        name, network = next(iter(self.parts()))
+        return network, within(params, name), within(state, name)
+
+    def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
+        params: Arrays = {}
+        state: Arrays = {}
+        for name, network in self.parts():
+            own_params, own_state, out = init_part(name, network, rng, spec)
+            params, state = params | own_params, state | own_state
+            if out.ndim not in (2, 3):
+                raise ShapeError(
+                    f"at {user_line()}: a network's output has shape {out.shape}; (batch, unit) is required, or "
+                    "(batch, member, unit). Put nn.Flatten behind it."
+                )
+        return params, state
+
+    def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:
+        outputs: list[Any] = []
+        after: Arrays = {}
+        for number, (name, network) in enumerate(self.parts()):
+            own_key = None if key is None else fold_in(key, number)
+            y, own = apply_part(name, network, params, state, x, train=train, key=own_key)
+            outputs.append(y if y.ndim == 3 else ops.reshape(y, (y.shape[0], 1, y.shape[1])))
+            after |= own
+        return ops.concatenate(outputs, 1), after
 
 
 @settings
-class Ensemble(Composite):
+class Ensemble(_Apart):
     """Several networks of one make side by side, each with first values, random masks and running averages of its own.
 
     Shapes: x -> (batch, network, unit), where one network makes (batch, unit); (batch, network * member, unit), where
@@ -30,46 +64,30 @@ class Ensemble(Composite):
         with the values that it would have alone.
     """
 
-    learn_apart: ClassVar[bool] = True
-
     network: Layer = hyper(doc="What each of them is.")
     count: int = hyper(default=5, low=1, unit="networks", doc="How many there are.")
 
-    @property
-    def names(self) -> tuple[str, ...]:
-        """Where the parameters of each lie."""
-        return tuple(f"network{number}" for number in range(1, self.count + 1))
+    def parts(self) -> Iterator[tuple[str, Layer]]:
+        for number in range(1, self.count + 1):
+            yield f"network{number}", self.network
+
+
+@settings
+class Committee(_Apart):
+    """Networks of different makes side by side: what one of them cannot learn, another may.
+
+    Shapes: x -> (batch, the members of all networks, unit), those of the first network first; one that makes (batch,
+        unit) is one member. Parameters and state are keyed `network1/key`, `network2/key`, ...
+    Formula: y[b] = [network_1(x[b]), network_2(x[b]), ...].
+    Raises: ShapeError, naming the network, where shapes do not fit.
+    Source: definition; what each of them counts in the prediction is of the loss (`MemberLoss.shares`).
+    """
+
+    networks: tuple[Layer, ...] = hyper(doc="What they are.")
 
     def parts(self) -> Iterator[tuple[str, Layer]]:
-        for name in self.names:
-            yield name, self.network
-
-    def first(self, params: Arrays, state: Arrays) -> tuple[Layer, Arrays, Arrays]:
-        """The first of the networks, with its parameters and state."""
-        return self.network, within(params, self.names[0]), within(state, self.names[0])
-
-    def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
-        params: Arrays = {}
-        state: Arrays = {}
-        for name in self.names:
-            own_params, own_state, out = init_part(name, self.network, rng, spec)
-            params, state = params | own_params, state | own_state
-        if out.ndim not in (2, 3):
-            raise ShapeError(
-                f"at {user_line()}: a network's output has shape {out.shape}; (batch, unit) is required, or (batch, "
-                "member, unit). Put nn.Flatten behind it."
-            )
-        return params, state
-
-    def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:
-        outputs: list[Any] = []
-        after: Arrays = {}
-        for number, name in enumerate(self.names):
-            own_key = None if key is None else fold_in(key, number)
-            y, own = apply_part(name, self.network, params, state, x, train=train, key=own_key)
-            outputs.append(y if y.ndim == 3 else ops.reshape(y, (y.shape[0], 1, y.shape[1])))
-            after |= own
-        return ops.concatenate(outputs, 1), after
+        for number, network in enumerate(self.networks, 1):
+            yield f"network{number}", network
 
 
 @settings

@@ -43,7 +43,9 @@ class Members(Layer):
     members: int = hyper(default=8, low=1, unit="members", doc="Networks trained as one.")
     spread: float = hyper(default=0.0, low=0, doc="0: signs; else normal numbers around 1 with this deviation.")
     untouched: tuple[int, ...] = hyper(default=(), low=0, unit="position", doc="Features that all see as they are.")
-    withheld: int = hyper(default=0, low=0, unit="features", doc="The last ones, that half of the members do not see.")
+    withheld: int = hyper(
+        default=0, low=0, unit="features", doc="The last ones, that half of the members do not see; only in older runs."
+    )
 
     def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
         shape = (self.members, spec.shape[-1])
@@ -164,6 +166,13 @@ class MemberLoss(Loss):
     """
 
     loss: Loss = hyper(default=SoftmaxCrossEntropy(), doc="The loss of each member.")
+    shares: tuple[float, ...] = hyper(
+        default=(),
+        low=0,
+        high=1,
+        doc="What each member counts in the mean prediction, 1 in all; () for all alike.",
+        kw_only=True,
+    )
 
     def __call__(self, outputs: Any, target: Any, weight: Any = None) -> Any:
         mean = self._mean(self.loss, outputs, target, weight)
@@ -181,7 +190,7 @@ class MemberLoss(Loss):
         """The loss of the mean prediction: of the mean probabilities, or the mean number. Of a margin, which has
         neither, the mean of the losses."""
         if isinstance(self.loss, Quadratic):
-            return self.loss(ops.mean(outputs, 1), target)
+            return self.loss(self._together(outputs), target)
         if isinstance(self.loss, Pinball):
             return self.loss.of_quantiles(self.predict(outputs), target)
         if isinstance(self.loss, (SoftmaxCrossEntropy, BinaryCrossEntropy, OneVsAll, Brier, CumulativeLogit)):
@@ -201,7 +210,16 @@ class MemberLoss(Loss):
         """The mean of what the members predict."""
         batch, members = outputs.shape[:2]
         each = self.loss.predict(ops.reshape(outputs, (batch * members, *outputs.shape[2:])))
-        return ops.mean(ops.reshape(each, (batch, members, *each.shape[1:])), 1)
+        return self._together(ops.reshape(each, (batch, members, *each.shape[1:])))
+
+    def _together(self, each: Any) -> Any:
+        """The mean over the members, by their shares. Shapes: (batch, member, ...) -> (batch, ...)."""
+        if not self.shares:
+            return ops.mean(each, 1)
+        if len(self.shares) != each.shape[1]:
+            raise ShapeError(f"MemberLoss: received {len(self.shares)} shares for {each.shape[1]} members; one each.")
+        shares = np.array(self.shares, each.dtype).reshape(1, -1, *[1] * (each.ndim - 2))
+        return ops.sum(each * shares, 1)
 
     def point(self, predicted: Any) -> Any:
         return self.loss.point(predicted)

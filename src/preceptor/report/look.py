@@ -13,6 +13,7 @@ from preceptor.data import PicturePreprocessor, Pictures, Preprocessor
 from preceptor.errors import ConfigError
 from preceptor.job import Run
 from preceptor.nn import (
+    Committee,
     Convolution,
     Dense,
     EachMember,
@@ -50,9 +51,9 @@ class Inside:
 
 
 def inside(run: Run) -> Inside:
-    """The network that is looked at: that of the run, or the first of its ensemble."""
+    """The network that is looked at: that of the run, or the first of its ensemble or committee."""
     network, params, state = run.network, run.params, run.state
-    if isinstance(network, Ensemble):
+    while isinstance(network, Committee | Ensemble):
         network, params, state = network.first(params, state)
     if not isinstance(network, Sequential):
         raise ConfigError(f"look: the network is a {type(network).__name__}; layers one after the other are needed.")

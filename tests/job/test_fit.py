@@ -34,6 +34,16 @@ def test_digits_in_a_few_epochs():
     assert len(run.history) == run.facts["epochs"] == 15
 
 
+def test_few_rows_may_come_in_any_order():
+    table = numbers_table(48) | {"gap": np.where(np.arange(48) % 5, np.arange(48) % 7, np.nan)}
+    row = np.random.default_rng(1).permutation(48)
+    run, other = (fit(each, "y", epochs=2) for each in (table, {name: v[row] for name, v in table.items()}))
+    assert run.predict(table).tobytes() == other.predict(table).tobytes()
+    assert run.dev["rmse"] == other.dev["rmse"]
+    with pytest.raises(DataError, match="in data row 48;"):  # of the table as it was given
+        fit(table | {"b": np.append(np.arange(47), np.inf)}, "y")
+
+
 def test_iris():
     run = fit("iris", engine="reference", epochs=60, hidden=(16,), learning_rate=0.02)
     assert run.classes == ("setosa", "versicolor", "virginica")

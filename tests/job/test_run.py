@@ -290,6 +290,13 @@ def test_evaluate_needs_the_target(iris_run, price_run):
 # Predictions as a file -----------------------------------------------------------------------------------------------
 
 
+def test_a_row_has_the_same_prediction_alone_and_among_others():
+    source = mixed_table()
+    run = fit(source, "price", epochs=2)
+    together, alone = run.predict(source), [run.predict(read(source).select(np.array([row])))[0] for row in range(90)]
+    assert_allclose(alone, together, rtol=1e-12)
+
+
 def test_predictions_are_written_row_by_row(iris_run, price_run, tmp_path):
     assert iris_run.write_predictions("iris", tmp_path / "out.csv") == 150
     with open(tmp_path / "out.csv", newline="") as file:
@@ -298,7 +305,7 @@ def test_predictions_are_written_row_by_row(iris_run, price_run, tmp_path):
     assert list(rows[0]) == names
     assert [row["prediction"] for row in rows] == iris_run.predict("iris").tolist()
     written = np.array([[float(row[name]) for name in names[1:]] for row in rows])
-    assert_array_equal(written.astype(np.float32), iris_run.predict_probabilities("iris"))
+    assert_array_equal(written, iris_run.predict_probabilities("iris"))
     price_run.write_predictions(mixed_table(), tmp_path / "numbers.csv")
     lines = (tmp_path / "numbers.csv").read_bytes().split(b"\n")
     assert lines[0] == b"prediction"

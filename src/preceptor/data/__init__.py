@@ -1,6 +1,6 @@
 """Tables and pictures: read, divided, put in order, turned into the numbers a network takes."""
 
-from preceptor.data.division.order import order, permutation_indices
+from preceptor.data.division.order import order, order_of_contents, permutation_indices
 from preceptor.data.division.split import (
     USUAL_SHARE,
     Split,
@@ -45,6 +45,7 @@ __all__ = [
     "missing_rows",
     "open_table",
     "order",
+    "order_of_contents",
     "permutation_indices",
     "pieces_of",
     "read",

@@ -211,7 +211,7 @@ class Run:
         weigher = self._weigher(table, notes)
         weights: list[np.ndarray] = []
         outputs, truth, start, unseen = [], [], 0, self.preprocessor.unseen()
-        for piece, found in self._outputs(table, unseen):
+        for piece, found in self._outputs(table, unseen, exact=False):
             known = np.flatnonzero(~missing_rows(piece.column(name)))
             outputs.append(found[known])
             truth.append(self.preprocessor.encode_target(piece.select(known), start + known))
@@ -344,23 +344,29 @@ class Run:
             draws = sampler(engine, self.params, self.state, x)
             yield piece, (self._decoded(predicted) for predicted in draws)
 
-    def _outputs(self, table: Any, unseen: Any = None) -> Iterator[tuple[Table, np.ndarray]]:
-        """The pieces of a table, each with the network's raw outputs."""
+    def _outputs(self, table: Any, unseen: Any = None, exact: bool = True) -> Iterator[tuple[Table, np.ndarray]]:
+        """The pieces of a table, each with the network's raw outputs; exact as of `_engine`, or as training judges."""
         _check_rows(table)
-        engine = self._engine(table.rows)
+        engine = self._engine(table.rows, exact)
         like = {"params": self.params, "state": self.state}
         evaluate = None
         for piece, x in self.preprocessor.pieces(table, unseen):
             evaluate = evaluate or Evaluator(self.network, None, engine, like, x)
             yield piece, evaluate(like, x)[1]
 
-    def _engine(self, rows: int) -> Engine:
-        """The engine to predict so many rows with: for much work the faster one is worth its start-up."""
+    def _engine(self, rows: int, exact: bool = False) -> Engine:
+        """The engine to predict so many rows with: for much work the faster one is worth its start-up.
+
+        Args:
+            exact: whether it computes in float64 where the work is little: a row then has the same prediction alone and
+                among others, which it has not to the last bit in float32.
+        """
         settings = self.facts["settings"]
         spec = Spec((1, *self.preprocessor.input_shape), next(iter(self.params.values())).dtype)
         work = rows * multiply_adds(self.network, self.params, self.state, spec)
-        reference = choose_engine("reference", settings["precision"])
-        if settings["engine"] == "reference" or work <= SOME_WORK:
+        is_little, precision = work <= SOME_WORK, settings["precision"]
+        reference = choose_engine("reference", "f64" if exact and is_little and precision == "f32" else precision)
+        if settings["engine"] == "reference" or is_little:
             return reference
         engine = choose_engine("auto", settings["precision"])
         return engine if work > MUCH_WORK or isinstance(engine, Native) else reference

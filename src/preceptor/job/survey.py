@@ -22,6 +22,7 @@ from preceptor.data import (
     fit_preprocessor,
     missing_rows,
     open_table,
+    order_of_contents,
     read,
     split,
     split_by_column,
@@ -51,6 +52,7 @@ from preceptor.words import counted, listing
 
 EDGE_ROWS = 100_000  # by which the edges of bins are chosen
 LEAST_FOLDED = 16  # rows; fewer are divided once
+SORTED = 64  # rows; fewer are taken in the order of their contents: else where a row stands would decide as much
 SAMPLE = 1 << 18  # rows of a long table that are looked at: a mean is then known to 0.2 % of the standard deviation
 MOST_LABELS = 10_000  # a class of a long table has a row in the sample, as long as there are no more classes
 NOBODY = 3  # the part of a row without a target
@@ -213,7 +215,8 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
         part = np.repeat(np.array([0, 2], np.int8), [table.rows, other.rows])
         table = append_rows(table, other)
     usable, weight, notes = _weighted(table, usable_rows(table, target), settings)
-    kept = table if len(usable) == table.rows else table.select(usable)
+    usable = usable[order_of_contents(table.select(usable), target)] if len(usable) < SORTED else usable
+    kept = table if np.array_equal(usable, np.arange(table.rows)) else table.select(usable)
     kind = target_kind(table, target, usable, settings.asked_kind)
     labels = kept.column(target) if kind == "classes" else None
     if labels is not None and labels.dtype == object:

@@ -1,7 +1,8 @@
 import numpy as np
+import pandas as pd
 import pytest
 
-from preceptor.data import order, permutation_indices
+from preceptor.data import order, order_of_contents, permutation_indices, read
 
 
 @pytest.mark.parametrize("rows", [1, 2, 7, 1000])
@@ -41,3 +42,12 @@ def test_positions_are_uniform():
     # 2000 passes over 5 rows: each row stands first about 400 times; 6 standard deviations are 107.
     first = order(11, 0, 10_000, 5).reshape(2000, 5)[:, 0]
     assert np.abs(np.bincount(first, minlength=5) - 400).max() < 107
+
+
+def test_rows_are_sorted_as_pandas_sorts_them():
+    rng = np.random.default_rng(0)
+    frame = pd.DataFrame({"a": rng.integers(0, 3, 40) / 1.0, "b": list("zyx" * 13 + "z"), "c": rng.integers(0, 9, 40)})
+    frame.loc[[3, 8], "a"], frame.loc[[5, 8], "b"] = np.nan, None
+    frame["b"] = frame["b"].astype(object).where(frame["b"].notna(), None)
+    found = order_of_contents(read(frame[["c", "a", "b"]]), "c")
+    assert found.tolist() == frame.sort_values(["a", "b", "c"], kind="stable").index.tolist()

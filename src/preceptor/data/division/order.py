@@ -1,8 +1,11 @@
 """The order in which rows are trained on: an endless stream that can be entered anywhere."""
 
+from collections.abc import Iterator
 from functools import lru_cache
 
 import numpy as np
+
+from preceptor.data.tables.table import Table
 
 
 @lru_cache(maxsize=1)
@@ -42,3 +45,22 @@ def order(seed: int, start: int, count: int, rows: int) -> np.ndarray:
         start += len(pieces[-1])
         count -= len(pieces[-1])
     return np.concatenate(pieces) if pieces else permutation_indices(seed, 0, rows)[:0]
+
+
+def order_of_contents(table: Table, target: str) -> np.ndarray:
+    """The rows sorted by the first column, those that are equal there by the second, and so on, by the target last of
+    all. What is missing comes behind all that is there.
+
+    Shapes: -> (row,), int64.
+    """
+    columns = [values for name, values in table.columns.items() if name != target]
+    ranks = [each for column in (*columns, table.columns[target]) for each in _ranks(column)]
+    return np.lexsort(ranks[::-1])
+
+
+def _ranks(column: np.ndarray) -> Iterator[np.ndarray]:
+    """The place of each value among those that there are, for each feature."""
+    if column.dtype == object:
+        column = np.array(["1" if value is None else f"0{value}" for value in column.tolist()])
+    for values in column.reshape(len(column), -1).T:
+        yield np.unique(values, return_inverse=True)[1]

@@ -23,6 +23,7 @@ PACKAGES = (
     "nn",
     "ops",
     "report",
+    "sklearn",
     "train",
 )
 

@@ -31,6 +31,7 @@ ORDER = (
     "train",
     "diagnose",
     "job",
+    "sklearn",
     "search",
     "report",
     "lab",

@@ -31,6 +31,7 @@ class Hyper:
         choices: the words allowed, for a setting that is a word.
         several: whether it may be several of these words with commas between.
         takes_numbers: whether numbers may follow a word: WORD:NAME=VALUE. Who declares it reads the text himself.
+        may_stand_alone: whether the option may be given without a value, which is then the empty tuple.
         also: another word for the same setting: the usual one where ours is not.
         doc: one sentence for `--help` and the report.
     """
@@ -42,6 +43,7 @@ class Hyper:
     choices: tuple[str, ...] = ()
     several: bool = False
     takes_numbers: bool = False
+    may_stand_alone: bool = False
     also: str = ""
     doc: str = ""
 
@@ -85,13 +87,14 @@ def hyper(
     choices: tuple[str, ...] = (),
     several: bool = False,
     takes_numbers: bool = False,
+    may_stand_alone: bool = False,
     also: str = "",
     doc: str = "",
     kw_only: bool = False,
 ) -> Any:
     """Declares a field of a `@settings` class together with its range, unit and meaning (see Hyper); with `kw_only` it
     is given by name alone, so that a class derived from this one has its own fields first."""
-    known = Hyper(low, high, scale, unit, choices, several, takes_numbers, also, doc)
+    known = Hyper(low, high, scale, unit, choices, several, takes_numbers, may_stand_alone, also, doc)
     if default is MISSING:
         return field(metadata={"hyper": known}, kw_only=kw_only)
     return field(default=default, metadata={"hyper": known}, kw_only=kw_only)

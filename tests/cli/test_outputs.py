@@ -64,6 +64,58 @@ def test_quantiles(preceptor, here, data):
     assert "received samples; of a run that predicts quantiles there are none" in refused.err
 
 
+def test_ordered_classes(preceptor, here, data):
+    words = (
+        "fit",
+        data,
+        "--target",
+        "grade",
+        *QUICK,
+        "--leave-out",
+        "y",
+        "--ordered",
+        "low,medium,high",
+        "--out",
+        "run",
+    )
+    code, out, _ = preceptor(*words)
+    assert code == 0
+    assert "classes (as asked): low, medium, high, from the lowest to the highest." in out
+    assert "CumulativeLogit" in out
+    assert "          class distance" in out
+    assert "from the lowest to the highest" in preceptor("show", "run").out
+    assert preceptor("predict", "run", data, "-o", "out.csv").code == 0
+    assert list(lines_of(here / "out.csv")[0])[1:] == ["probability_low", "probability_medium", "probability_high"]
+    assert "class_distance_low" in preceptor("evaluate", "run", data, "--json").out
+
+
+def test_ordered_numbers_need_no_names(preceptor, here):
+    rng = np.random.default_rng(0)
+    rows = ([round(a, 3), int(a > -1) + int(a > 1)] for a in rng.normal(size=90).tolist())
+    with (here / "t.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([["a", "y"], *rows])
+    for words in (("t.csv", "--target", "y", "--ordered"), ("t.csv", "--ordered", "--target", "y")):
+        code, out, _ = preceptor("fit", *words, *QUICK)
+        assert code == 0
+        assert "3 classes (as asked): 0, 1, 2, from the lowest to the highest." in out
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [
+        (("--ordered", "low,high"), "ordered does not name 'medium'; each of the 3 classes is required once"),
+        (("--ordered", "low,medium,high,top"), "ordered names 'top', which is no class of the target"),
+        (("--ordered",), "the classes of the target are text: high, low, medium; their order is needed."),
+        (("--ordered", "low,medium,high", "--kind", "number"), "kind is number beside ordered"),
+    ],
+)
+def test_orders_that_cannot_be(preceptor, here, data, words, message):
+    code, out, err = preceptor("fit", data, "--target", "grade", *words, "--out", "run")
+    assert (code, out) == (2, "")
+    assert message in err
+    assert not (here / "run").exists()
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

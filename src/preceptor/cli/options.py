@@ -152,7 +152,8 @@ def _attributes(kind: Any, default: Any, known: Hyper) -> dict[str, Any]:
     if plain == [bool]:
         return {"default": default, "help": _help(known, None if default is None else value_text(default))}
     if plain == [tuple[str, ...]]:
-        return NAMES | {"help": _help(replace(known, doc=f"{known.doc} {HOW_NAMES}"), None)}
+        alone = {"is_flag": False, "flag_value": "", "metavar": "[NAME,NAME,...]"} if known.may_stand_alone else {}
+        return NAMES | alone | {"help": _help(replace(known, doc=f"{known.doc} {HOW_NAMES}"), None)}
     shape, metavar = _type(plain, known)
     return {"type": shape, "default": default, "help": _help(known, default), "metavar": metavar}
 

@@ -170,7 +170,8 @@ def _figures(
 ) -> dict[str, Figure]:
     predicted = np.asarray(loss.predict(outputs))
     if preprocessor.classes is not None:
-        return class_figures(predicted, target, preprocessor.classes, weight)
+        ordered = isinstance(preprocessor, Preprocessor) and preprocessor.ordered
+        return class_figures(predicted, target, preprocessor.classes, weight, ordered)
     found, truth = preprocessor.decode_number(predicted), preprocessor.decode_number(target)
     if quantiles := quantiles_of(loss):
         return quantile_figures(found, truth, quantiles, weight)

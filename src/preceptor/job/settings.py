@@ -14,6 +14,7 @@ from preceptor.data.encoding.mixing import MOST_DEGREE
 from preceptor.data.encoding.mixing import SCALINGS as TABLE_SCALINGS
 from preceptor.data.pictures import augment as changes
 from preceptor.data.pictures.preprocessor import SCALINGS
+from preceptor.data.tables.names import names_in
 from preceptor.engines import ENGINES, PRECISIONS
 from preceptor.engines.native.engine import MOST_THREADS
 from preceptor.errors import ConfigError
@@ -55,6 +56,11 @@ class Settings:
 
     target: str | None = hyper(default=None, doc="Column to predict.")
     kind: str | None = hyper(default=None, choices=KINDS, doc="What the target is; found by itself if left out.")
+    ordered: tuple[str, ...] | None = hyper(
+        default=None,
+        may_stand_alone=True,
+        doc="Classes that have an order, from the lowest to the highest; without names that of the numbers they are.",
+    )
     seed: int = hyper(
         default=0, low=0, high=2**63 - 1, doc="Fixes the split, initial values, order of rows and random masks."
     )
@@ -338,17 +344,36 @@ class Settings:
     @property
     def _loss(self) -> str | None:
         """The loss where it is chosen, by its word or by what else is asked for."""
-        return self.loss or ("pinball" if "quantiles" in self.own else None)
+        return self.loss or (
+            "pinball" if "quantiles" in self.own else "cumulative-logit" if self.ordered is not None else None
+        )
 
     @property
     def asked_kind(self) -> str | None:
         """What the target is to be, where it is said or follows from what is asked for."""
-        return "number" if self._loss == "pinball" else self.kind
+        return "classes" if self.ordered is not None else "number" if self._loss == "pinball" else self.kind
 
     def _check_kind(self) -> None:
-        if self.kind is not None and self.asked_kind != self.kind:
+        """Raises ConfigError where what is asked for is of targets of different kinds."""
+        ordered, names = self.ordered is not None, self.ordered or ()
+        if ordered and self._loss == "pinball":
             raise ConfigError(
-                f"Settings: kind is {self.kind} beside loss {self._loss}; it is of a {self.asked_kind}. Leave kind out."
+                "Settings: ordered beside quantiles (loss pinball); classes have no quantiles. Leave one of them out."
+            )
+        if self.kind is not None and self.asked_kind != self.kind:
+            what = "ordered" if ordered else f"loss {self._loss}"
+            raise ConfigError(
+                f"Settings: kind is {self.kind} beside {what}, which is of the kind {self.asked_kind}. Leave kind out."
+            )
+        if self._loss == "cumulative-logit" and not ordered:
+            raise ConfigError(
+                "Settings: loss cumulative-logit without the order of the classes. Give ordered: --ordered "
+                "low,medium,high, or --ordered alone where they are numbers."
+            )
+        if len(set(names)) < len(names) or len(names) == 1:
+            raise ConfigError(
+                f"Settings: ordered is {shown(names)}; two or more classes, each once, are required, from the lowest "
+                "to the highest."
             )
 
     @property
@@ -528,6 +553,8 @@ def make_settings(given: dict[str, Any]) -> Settings:
         chosen["hidden"] = (hidden,)
     if isinstance(chosen.get("leave_out"), str):
         chosen["leave_out"] = (chosen["leave_out"],)
+    if "ordered" in chosen:
+        chosen["ordered"] = _ordered(chosen["ordered"])
     if isinstance(chosen.get("class_weight"), Mapping):
         chosen["class_weight"] = written_weights(chosen["class_weight"])
     if isinstance(chosen.get("test"), os.PathLike):
@@ -539,6 +566,15 @@ def make_settings(given: dict[str, Any]) -> Settings:
         **{name: value for name, value in chosen.items() if name in plain},
         own={name: value for name, value in chosen.items() if name in own and value is not None},
     )
+
+
+def _ordered(given: Any) -> Any:
+    """The classes from the lowest to the highest as texts; none of them for True, None for False."""
+    if given is None or isinstance(given, bool):
+        return () if given else None
+    if isinstance(given, str):
+        return names_in(given)
+    return tuple(map(str, given)) if isinstance(given, (tuple, list)) else given
 
 
 def _hint(name: str) -> str:

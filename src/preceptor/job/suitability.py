@@ -24,7 +24,7 @@ NETWORK = ("hidden", "members", "waves", "bins", "activation", "initialiser", "b
 ARGUMENTS = {"bins": "edges"}  # of the function that makes the network, where they are called otherwise
 ONLY = {  # kind of data -> settings that no other has a use for
     "a table": (
-        *("kind", "split_column", "group", "time", "test", "weight", "leave_out", "folds"),
+        *("kind", "ordered", "split_column", "group", "time", "test", "weight", "leave_out", "folds"),
         *("waves", "bins", "polynomial"),
     ),
     "pictures": ("augment", "skip_corrupt"),

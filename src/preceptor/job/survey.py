@@ -136,6 +136,7 @@ class Survey:
             number_levels=_takes_levels(self.settings),
             scaling=self.settings.preprocess or "standardise",
             degree=self.settings.polynomial,
+            order=self.settings.ordered,
         )
         if table is self.table:
             return learned
@@ -465,9 +466,8 @@ def encode(seen: Survey, preprocessor: Preprocessor, settings: Settings) -> Stag
         (file, target) if len(file) else (None, None) for file, target in zip(files[1:], targets[1:], strict=True)
     )
     stream = RowStream(files[0], targets[0], settings.seed, None if weight is None else weight.astype(np.float32))
-    return Encoded(
-        Streamed(stream, dev_x, dev_y, dev_weight=dev_weight), test_x, test_y, found, targets[0], test_weight
-    )
+    data = Streamed(stream, dev_x, dev_y, dev_weight=dev_weight)
+    return Encoded(data, test_x, test_y, found, targets[0], test_weight)
 
 
 def _drawn_folds(seen: Survey, y: np.ndarray) -> np.ndarray:

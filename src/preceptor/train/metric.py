@@ -64,7 +64,11 @@ class Figure(float):
 
 
 def class_figures(
-    probabilities: ArrayLike, labels: ArrayLike, classes: Sequence[object], weight: ArrayLike | None = None
+    probabilities: ArrayLike,
+    labels: ArrayLike,
+    classes: Sequence[object],
+    weight: ArrayLike | None = None,
+    ordered: bool = False,
 ) -> dict[str, Figure]:
     """Judges predicted class probabilities.
 
@@ -83,8 +87,11 @@ def class_figures(
         calibration_error: expected calibration error: sum over 15 bins of the highest probability, equally wide, each
             with its upper end, of (share of the rows in the bin) |accuracy there - mean highest probability there|. 0
             where of the rows predicted with 70 % as many are right. Of probabilities alone, as top5_error.
+        class_distance: of ordered classes, mean of |number of the most probable class - number of the label|, in steps
+            from one class to the next.
     Args:
         classes: the labels' names, one per column of `probabilities`; at least two.
+        ordered: whether they stand from the lowest to the highest.
         weight: what each row counts in every share, mean and pair, as scikit-learn's `sample_weight`: numbers of at
             least 0, not all 0; a row of 0 is as if it were not there. 1 if left out.
     Returns: `accuracy`, perhaps `top5_error`, `log_loss, f1` and, as a rule, `auc` and `calibration_error`, in this
@@ -94,7 +101,7 @@ def class_figures(
         or where a row is not made of probabilities that sum to 1 (within 0.01, to leave room for bfloat16).
     Source:
         accuracy, top5_error: score interval, Wilson 1927. Of five: Krizhevsky et al. 2012, section 2.
-        log_loss: mean plus or minus Student's t times the standard error of the rows' losses.
+        log_loss, class_distance: mean plus or minus Student's t times the standard error of the rows' losses.
         f1 of two classes: TP among TP + FP + FN is binomial, and F1 = 2 J / (1 + J) rises with that share J: its score
             interval (Wilson 1927), so transformed. Of more: delta method (Takahashi et al. 2022), applied on the logit
             so that it stays between 0 and 1, each class's part with its own n - 1. Where every row is right, or every
@@ -137,6 +144,11 @@ def class_figures(
         figures.append(Figure("auc", *_auc(p, y, w), rows))
     if not is_sure:
         figures.append(Figure("calibration_error", *_calibration_error(p.max(axis=1), guess == y, w), rows))
+    if ordered:
+        steps = np.abs(guess - y).astype(np.float64)
+        low, high = mean_interval(steps, w)
+        ends = max(0.0, low), min(width - 1.0, high)
+        figures.append(Figure("class_distance", mean(steps, w), *ends, rows))
     return {figure.name: figure for figure in figures}
 
 

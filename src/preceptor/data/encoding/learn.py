@@ -12,7 +12,7 @@ from preceptor.data.encoding.numbers import Numbers, learn_numbers
 from preceptor.data.encoding.place import Place
 from preceptor.data.encoding.preprocessor import Feature, Preprocessor
 from preceptor.data.encoding.spans import learn_spans
-from preceptor.data.encoding.target import learn_target, target_notes, written_labels
+from preceptor.data.encoding.target import in_order, learn_target, target_notes, written_labels
 from preceptor.data.encoding.texts import ALL_COMPONENTS, COMPONENTS, is_text, learn_text
 from preceptor.data.encoding.truth import learn_truth
 from preceptor.data.tables.columns import missing_rows
@@ -33,6 +33,7 @@ def fit_preprocessor(
     number_levels: bool = False,
     scaling: str = "standardise",
     degree: int = 1,
+    order: tuple[str, ...] | None = None,
 ) -> Preprocessor:
     """Learns from the training rows of a table how its columns become features and what its target is.
 
@@ -51,8 +52,10 @@ def fit_preprocessor(
         number_levels: whether the levels of such a column are numbered instead, for a network that has `nn.Levels`.
         scaling: what is done to numbers, of SCALINGS. Principal components and whitening are of the standardised ones.
         degree: products of up to so many numbers become features too; 1 for none.
+        order: the classes from the lowest to the highest, as of `in_order`, where they have an order.
 
-    Raises: DataError where the target has a single value, a value is infinite, or no column is of use.
+    Raises: DataError where the order is not of the classes, the target has a single value, a value is infinite, or no
+        column is of use.
     """
     if not len(train):
         raise DataError(f"{table.name}: there is no training row; at least two are needed. Check the split.")
@@ -93,6 +96,9 @@ def fit_preprocessor(
     left_out = int(missing_rows(table.column(target)).sum()) if target is not None else 0
     about_target = (target, found_kind, reason, classes, mean, sd, notes)
     labels = written_labels(table, target, train, classes) if target is not None and classes is not None else ()
+    if order is not None and classes is not None:
+        classes, labels = in_order(table.name, classes, labels, order)
+        about_target = (target, found_kind, reason, classes, mean, sd, notes)
     target_written = table.written.get(target or "", "") if classes is None else ""
     made = Preprocessor(
         tuple(columns),
@@ -103,6 +109,7 @@ def fit_preprocessor(
         labels,
         scaling,
         target_written=target_written,
+        ordered=order is not None and classes is not None,
     )
     if degree == 1 and scaling not in TURNS:
         return made

@@ -49,12 +49,13 @@ class Preprocessor:
         target: name of the target column, None where there is none.
         kind: "classes" or "number", None without a target.
         reason: why the target is of that kind, in words.
-        classes: the labels in sorted order, as in the data; None unless the target is classes.
+        classes: the labels, as in the data, in sorted order; None unless the target is classes.
         target_mean, target_sd: of the training rows; 0 and 1 unless the target is a number.
         notes: what is to be known of the target: sentences.
         scaling: what is done to numbers, of SCALINGS; `mixing`: what is done to all of a row together.
         target_written: of a number, as Numbers.written.
         labels: the classes as they were written where the table came from; empty where that is their usual form.
+        ordered: whether the classes stand from the lowest to the highest instead.
     """
 
     columns: tuple[Feature, ...]
@@ -72,6 +73,7 @@ class Preprocessor:
     scaling: str = "standardise"
     mixing: Mixing | None = None
     target_written: str = ""
+    ordered: bool = False
 
     @property
     def written(self) -> tuple[str, ...]:
@@ -357,7 +359,8 @@ class Preprocessor:
             reasons.setdefault(reason, []).append(name)
         found.extend(f"Set aside: {listing(names)} ({reason})." for reason, names in reasons.items())
         if self.classes is not None:
-            found.append(f"Target {self.target}: {len(self.classes)} classes ({self.reason}): {listing(self.written)}.")
+            known = f"{listing(self.written)}{', from the lowest to the highest' if self.ordered else ''}"
+            found.append(f"Target {self.target}: {len(self.classes)} classes ({self.reason}): {known}.")
         elif self.target is not None:
             spread = f"mean {amount(self.target_mean)}, standard deviation {amount(self.target_sd)}"
             found.append(f"Target {self.target}: a number ({self.reason}); {spread}.")
@@ -434,8 +437,11 @@ class Preprocessor:
             yield "kind and classes do not go together"
         if self.classes is not None:
             texts = {isinstance(label, str) for label in self.classes}
-            if len(self.classes) < 2 or len(texts) > 1 or not is_rising(self.classes):
+            in_order = sorted(self.classes) if self.ordered and len(texts) == 1 else self.classes
+            if len(self.classes) < 2 or len(texts) > 1 or not is_rising(in_order):
                 yield "classes are not at least two of one kind, in order and each once"
+        if self.ordered and self.classes is None:
+            yield "it is ordered, which only classes are"
         if self.labels and len(set(self.labels)) != len(self.classes or ()):
             yield f"it has {len(set(self.labels)):,} labels; one for each class is required"
         if self.target_written and (self.target_written not in WRITTEN_NUMBERS or self.kind != "number"):

@@ -118,6 +118,41 @@ def written_labels(table: Table, target: str, train: np.ndarray, classes: tuple[
     return () if labels == tuple(map(str, classes)) else labels
 
 
+def in_order(
+    where: str, classes: tuple[Label, ...], labels: tuple[str, ...], order: tuple[str, ...]
+) -> tuple[tuple[Label, ...], tuple[str, ...]]:
+    """Classes and how they were written, from the lowest to the highest.
+
+    Args:
+        order: the classes as text, as they are written or as numbers that mean the same; empty where the classes are
+            numbers or truth values, whose order is known.
+    Raises: DataError where the order is not of these classes.
+    """
+    written = labels or tuple(map(str, classes))
+    if not order:
+        if isinstance(classes[0], str):
+            raise DataError(
+                f"{where}: the classes of the target are text: {listing(written)}; their order is needed. Name them "
+                "all, from the lowest to the highest: --ordered low,medium,high."
+            )
+        return classes, labels
+    codes = class_codes(np.array(order, object), classes, written)
+    if unknown := [name for name in order if name not in codes]:
+        raise DataError(
+            f"{where}: ordered names {listing(map(repr, unknown))}, which is no class of the target in the training "
+            f"rows; these are {listing(written)}. Name each of them once, from the lowest to the highest."
+        )
+    places = [codes[name] for name in order]
+    if len(places) < len(classes) or len(set(places)) < len(places):
+        absent = [written[place] for place in range(len(classes)) if place not in places]
+        what = f"does not name {listing(map(repr, absent))}" if absent else "names a class twice"
+        raise DataError(
+            f"{where}: ordered {what}; each of the {len(classes)} classes is required once: {listing(written)}. Name "
+            "them from the lowest to the highest."
+        )
+    return tuple(classes[place] for place in places), tuple(labels[place] for place in places) if labels else ()
+
+
 def target_notes(
     values: np.ndarray, name: str, classes: tuple[Label, ...] | None, mean: float, sd: float
 ) -> tuple[str, ...]:

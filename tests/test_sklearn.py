@@ -205,6 +205,18 @@ def test_weights_are_routed():
     assert found["test_score"].min() > 0.98  # of the weight
 
 
+def test_classes_count_as_asked():
+    x = np.random.default_rng(0).normal(size=(200, 2))
+    y = np.where(x[:, 0] + np.random.default_rng(1).normal(size=200) > 1, "yes", "no")
+    found = {}
+    for given in (None, "balanced", {"yes": 50, "no": 0.1}):
+        made = clone(NetworkClassifier(**PLAIN, class_weight=given)).fit(x, y)
+        found[str(given)] = np.mean(made.predict(x) == "yes")
+    assert found["None"] < found["balanced"] < list(found.values())[2]
+    with pytest.raises(ValueError, match="no such class"):
+        NetworkClassifier(**PLAIN, class_weight={"perhaps": 2}).fit(x, y)
+
+
 def test_they_are_saved_and_loaded_elsewhere(tmp_path):
     frame, price = mixed(60)
     made = NetworkRegressor(**QUICK).fit(frame, price)

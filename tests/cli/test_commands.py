@@ -101,6 +101,7 @@ def test_every_setting_reaches_the_training(preceptor, here):
              "--drop-every", "2", "--warmup", "0.1", "--batch-size", "10", "--epochs", "4", "--patience", "2",
              "--l2", "1e-3", "--l1", "1e-4", "--engine", "reference", "--precision", "f64", "--seed", "9",
              "--dev-share", "0.2", "--test-share", "0.1", "--kind", "classes", "--loss", "one-vs-all",
+             "--metric", "balanced-accuracy",
              "--ensemble", "2", "--clip-norm", "5", "--accumulate", "2", "--average", "ema", "--average-decay", "0.9",
              "--devices", "1", "--group", "sepal_width", "--target", "species", "--polynomial", "2")  # fmt: skip
     assert preceptor("fit", "iris", *words, "--out", "run").code == 0
@@ -114,6 +115,7 @@ def test_every_setting_reaches_the_training(preceptor, here):
         "accumulate": 2, "average": "ema", "devices": 1, "threads": None, "group": "sepal_width", "split_column": None,
         "time": None, "test": None, "augment": None, "preprocess": None, "skip_corrupt": False, "dropout": None,
         "polynomial": 2, "tolerance": None, "leave_out": None, "weight": None, "class_weight": None,
+        "metric": "balanced-accuracy",
         "own": {"momentum": 0.8, "drop_every": 2.0, "average_decay": 0.9},
     }  # fmt: skip
     assert saved == expected

@@ -63,6 +63,7 @@ def often(monkeypatch):
         {"engine": "native", "optimiser": "adam", "schedule": "cosine"},
         {"weight": "petal_width", "batch_size": 50},
         {"engine": "native", "hidden": None, "weight": "petal_width", "class_weight": "setosa=3"},
+        {"metric": "accuracy", "epochs": 6, "batch_size": 50},
         {"engine": "native", "hidden": None},  # an ensemble, each of whose members leaves a fold out
     ],
 )

@@ -25,7 +25,7 @@ OTHER = {
     "clip_value": 0.5, "clip_norm": 0.5, "accumulate": 2, "average": "ema", "augment": "flip", "preprocess":
     "range", "skip_corrupt": True, "engine": "xla", "threads": 1, "devices": 2, "precision": "f64", "polynomial": 2,
     "tolerance": 0.01, "leave_out": ("other",), "weight": "w",
-    "class_weight": "balanced",
+    "class_weight": "balanced", "metric": "auc",
 }  # fmt: skip
 NORMED = ("cnn", "convnet", "vgg", "resnet20")
 SIDE = 64  # AlexNet takes no smaller ones
@@ -80,6 +80,7 @@ def built(fitting):
         sizes,
         fitting.settings.patience,
         fitting.settings.tolerance,
+        fitting.settings.metric,
         fitting.encoded.fingerprint(fitting.preprocessor),
     )
     seen += (fitting.data.first()[0].tobytes(),)

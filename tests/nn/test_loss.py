@@ -24,6 +24,8 @@ PROBABILITIES = RNG.random(BATCH)
 CASES = [
     ("Quadratic", 1, RNG.normal(size=BATCH), lambda f, z, y: 0.5 * f.mse_loss(z[:, 0], y, reduction="none")),
     ("Quadratic", 3, RNG.normal(size=(BATCH, 3)), lambda f, z, y: 0.5 * f.mse_loss(z, y, reduction="none").sum(1)),
+    ("Absolute", 1, RNG.normal(size=BATCH), lambda f, z, y: f.l1_loss(z[:, 0], y, reduction="none")),
+    ("Absolute", 3, RNG.normal(size=(BATCH, 3)), lambda f, z, y: f.l1_loss(z, y, reduction="none").sum(1)),
     ("SoftmaxCrossEntropy", CLASSES, LABELS, lambda f, z, y: f.cross_entropy(z, y, reduction="none")),
     ("SoftmaxCrossEntropy", CLASSES, SHARES, lambda f, z, y: f.cross_entropy(z, y, reduction="none")),
     ("BinaryCrossEntropy", 1, YES_OR_NO, lambda f, z, y: binary(f, z[:, 0], y)),
@@ -243,7 +245,7 @@ def of_classes():
     """Every loss of classes, alone and over members; outputs and number of classes with it."""
     for name in loss.__all__:
         cls = getattr(nn, name)
-        if name in ("Loss", "Quadratic", "Pinball"):  # what is not of classes has no shares
+        if name in ("Loss", "Absolute", "Quadratic", "Pinball"):  # what is not of classes has no shares
             continue
         classes = 2 if cls in (nn.BinaryCrossEntropy, nn.Hinge, nn.PerceptronCriterion) else CLASSES
         units = cls().outputs(classes)

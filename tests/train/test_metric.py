@@ -9,6 +9,7 @@ from scipy import stats
 from sklearn import metrics
 
 from preceptor.errors import DataError
+from preceptor.train.choice import METRICS
 from preceptor.train.interval import student
 from preceptor.train.metric import Figure, class_figures, number_figures
 
@@ -174,6 +175,61 @@ def test_equal_weights_change_nothing_and_those_of_zero_leave_rows_out():
             assert one.rows == other.rows
 
 
+@pytest.mark.parametrize("share", [(0.6, 0.4), (0.2, 0.3, 0.1, 0.4)])
+@pytest.mark.parametrize("weighted", [False, True])
+def test_balanced_accuracy_as_scikit_learn(share, weighted):
+    rng, classes = np.random.default_rng(8), len(share)
+    p, y = simulated_classes(rng, 600, classes, share)
+    w = weights_of(rng, 600) if weighted else None
+    found = class_figures(p, y, range(classes), w, metric=METRICS["balanced-accuracy"])
+    figure = next(iter(found.values()))
+    expected = metrics.balanced_accuracy_score(y, p.argmax(axis=1), sample_weight=w)
+    assert figure.name == "balanced_accuracy"
+    assert figure.value == pytest.approx(expected, rel=1e-12)
+    assert figure.low < figure.value < figure.high
+    assert "balanced_accuracy" not in class_figures(p, y, range(classes), w)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_rmsle_as_scikit_learn(weighted):
+    rng = np.random.default_rng(9)
+    target = rng.exponential(size=300) * 100
+    target[:5] = 0
+    predicted, w = target * rng.lognormal(size=300) - 3, weights_of(rng, 300) if weighted else None
+    found = number_figures(predicted, target, w, metric=METRICS["rmsle"])
+    figure = next(iter(found.values()))
+    expected = metrics.root_mean_squared_log_error(target, np.maximum(predicted, 0), sample_weight=w)
+    assert figure.name == "rmsle"
+    assert figure.value == pytest.approx(expected, rel=1e-12)
+    assert figure.low < figure.value < figure.high
+    assert "rmsle" not in number_figures(predicted, target - 1, w, metric=METRICS["rmsle"])
+    assert "rmsle" not in number_figures(predicted, target, w)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_figures_at_a_threshold_are_scikit_learns(weighted):
+    rng = np.random.default_rng(10)
+    p, y = simulated_classes(rng, 500, 2, (0.8, 0.2))
+    w, guess = weights_of(rng, 500) if weighted else None, (p[:, 1] >= 0.3).astype(int)
+    found = class_figures(p, y, ("no", "yes"), w, threshold=np.full(500, 0.3))
+    assert {name: f.value for name, f in class_figures(p, y, ("no", "yes"), w, threshold=0.3).items()} == found
+    assert found["accuracy"].value == pytest.approx(metrics.accuracy_score(y, guess, sample_weight=w), rel=1e-12)
+    assert found["f1"].value == pytest.approx(metrics.f1_score(y, guess, sample_weight=w), rel=1e-12)
+    plain = class_figures(p, y, ("no", "yes"), w)
+    assert found["accuracy"] != plain["accuracy"]
+    assert all(found[name] == plain[name] for name in ("log_loss", "auc", "calibration_error"))
+
+
+def test_costs_are_the_smaller_the_better():
+    """As scikit-learn's scorers, which are the larger the better."""
+    for word, metric in METRICS.items():
+        scorer = {"log-loss": "neg_log_loss", "auc": "roc_auc", "rmse": "neg_root_mean_squared_error",
+                  "mae": "neg_mean_absolute_error", "rmsle": "neg_root_mean_squared_log_error"}  # fmt: skip
+        is_high_better = not metrics.get_scorer(scorer.get(word, word.replace("-", "_")))._sign < 0
+        assert metric.cost(2.0) == (-2 if is_high_better else 2), word
+        assert metric.cost(math.nan) == math.inf
+
+
 def test_weights_that_are_none():
     p, y = simulated_classes(np.random.default_rng(5), 4, 2)
     for weight, message in [
@@ -301,6 +357,16 @@ def test_weighted_class_intervals_hold_the_truth(classes):
     check_coverage(
         simulate, {name: figure.value for name, figure in simulate(300_000).items() if name != "calibration_error"}
     )
+
+
+@pytest.mark.parametrize("share", [(0.9, 0.1), (0.5, 0.3, 0.2)])
+def test_balanced_accuracy_intervals_hold_the_truth(share):
+    rng, classes, metric = np.random.default_rng(12), len(share), METRICS["balanced-accuracy"]
+
+    def simulate(rows=200):
+        return class_figures(*simulated_classes(rng, rows, classes, share), range(classes), metric=metric)
+
+    check_coverage(simulate, {"balanced_accuracy": simulate(300_000)["balanced_accuracy"].value})
 
 
 def test_weighted_number_intervals_hold_the_truth():

@@ -32,6 +32,7 @@ from preceptor.engines import advice, agreed, is_first_process
 from preceptor.errors import ConfigError
 from preceptor.job import Fitting, Outcome, Run, make_settings, preparing, resuming
 from preceptor.job.folder import check_out
+from preceptor.job.measure import metric_of
 from preceptor.job.parts import augmentations_text, own_numbers
 from preceptor.job.picture_survey import PictureSurvey
 from preceptor.job.settings import MODELS, Settings
@@ -167,10 +168,13 @@ def say_plan(fitting: Fitting) -> None:
     line("engine", f"{config.engine.name}, {config.engine.precision}")
     if slow := advice(chosen.engine, config.engine):
         line("", slow)
+    metric = metric_of(chosen)
+    chosen_by = "" if metric is None else f"; the best epoch by {metric.spoken}"
     line(
         "training",
         f"{fitting.settings.optimiser}, rate {amount(config.learning_rate)} {fitting.settings.schedule}, "
-        f"batches of {config.batch_size:,}, at most {counted(config.epochs, 'epoch')}; {loss_name(config.loss)}",
+        f"batches of {config.batch_size:,}, at most {counted(config.epochs, 'epoch')}; {loss_name(config.loss)}"
+        f"{chosen_by}",
     )
 
 

@@ -70,6 +70,9 @@ def say_readings(run: Run) -> None:
     if isinstance(inner(run.loss), Tempered):
         temperature = amount(temperature_of(run.loss), 3)
         line("logits", f"divided by {temperature} (temperature), for the lowest log loss {rows}")
+    if run.threshold is not None and run.metric is not None:
+        second, least = run.preprocessor.written[1], amount(run.threshold, 3)
+        line("threshold", f"{second} from a probability of {least} on, for the highest {run.metric.spoken} {rows}")
     if run.scores is not None and len(run.scores) >= 9 and not run.quantiles:  # fewer cannot tell
         line("interval", f"predictions ± {amount(margin(run.scores, 0.9), 3)} hold 90 % of the targets {rows}")
 

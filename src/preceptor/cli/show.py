@@ -232,11 +232,14 @@ def show_run(run: Path, as_json: bool) -> None:
     line("", facts["outcome"])
     say_zeros(facts)
     say_readings(trained)
-    for name in ("train_loss", "dev_loss"):
-        values = [entry[name] for entry in trained.history if entry.get(name) is not None]
+    metric = trained.metric
+    chosen = () if metric is None else (("dev", metric.figure, max if metric.is_high_better else min),)
+    for part, figure, best in (("train", "loss", min), ("dev", "loss", min), *chosen):
+        values = [entry[f"{part}_{figure}"] for entry in trained.history if entry.get(f"{part}_{figure}") is not None]
         if values:
-            fall = f"loss {amount(values[0], 3)} → {amount(values[-1], 3)}, lowest {amount(min(values), 3)}"
-            line(name.removesuffix("_loss"), f"{curve(values)}  {fall}")
+            said, word = figure.replace("_", " "), "lowest" if best is min else "highest"
+            course = f"{said} {amount(values[0], 3)} → {amount(values[-1], 3)}, {word} {amount(best(values), 3)}"
+            line(part, f"{curve(values)}  {course}")
     say_figures(trained)
     if as_json:
         print(json.dumps(summary(trained)))

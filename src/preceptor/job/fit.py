@@ -35,6 +35,7 @@ from preceptor.job.folder import (
 from preceptor.job.judging import Judged, headline
 from preceptor.job.judging import judge as judged_on
 from preceptor.job.lock import Lock
+from preceptor.job.measure import check_metric, check_targets, metric_of
 from preceptor.job.picture_survey import PictureSurvey, survey_pictures
 from preceptor.job.progress import Outcome, Progress, restored
 from preceptor.job.recipe import make_config
@@ -111,7 +112,7 @@ class Fitting:
         return self.progress.history
 
     def records(self) -> Iterator[Record]:
-        """Trains; keeps the weights with the lowest dev loss; stops early where it no longer falls.
+        """Trains; keeps the weights with the lowest dev loss, or best metric; stops early where it no longer improves.
 
         With a folder, a checkpoint is committed every CHECKPOINT_SECONDS.
         """
@@ -162,17 +163,11 @@ class Fitting:
             raise
 
     def _close_epoch(self, record: Record) -> None:
-        now = self.progress
+        now, metric = self.progress, metric_of(self.settings)
         objective = float(np.mean(now.losses))
-        now.history.append(self.entry(record, objective))
-        now.waited, now.losses = now.waited + 1, []
-        # Without a dev part the latest weights are the best known.
-        if record.dev_loss is None or record.dev_loss < now.best_loss:
-            now.best = record.weights()
-            now.best_loss = record.dev_loss if record.dev_loss is not None else now.best_loss
-            now.best_epoch, now.waited = record.epoch, 0
-        if record.dev_loss is None and objective < now.lowest:
-            now.lowest, now.calmest, now.calmest_epoch = objective, now.best, record.epoch
+        entry = self.entry(record, objective)
+        cost = None if metric is None or record.dev_loss is None else metric.cost(entry[f"dev_{metric.figure}"])
+        now.close(record, entry, cost)
 
     def _has_converged(self, record: Record) -> bool:
         """Whether the last two epochs differ in train loss by no more than the tolerance, if there is one."""
@@ -184,17 +179,18 @@ class Fitting:
     @property
     def ending(self) -> str:
         """How the training ended and what is kept of it, in a sentence."""
-        has_dev, outcome = self.data.guides, self.outcome
+        has_dev, outcome, metric = self.data.guides, self.outcome, metric_of(self.settings)
+        best, measure = ("lowest", "loss") if metric is None else (metric.best, metric.spoken)
         if self.progress.best is None:
             is_good = self.record is not None and self.record.is_finite
             kept = "the latest weights" if is_good else "the first weights"
         elif has_dev:
-            kept = "the weights with the lowest dev loss" + " so far" * (outcome is Outcome.INTERRUPTED)
+            kept = f"the weights with the {best} dev {measure}" + " so far" * (outcome is Outcome.INTERRUPTED)
         elif outcome is Outcome.DIVERGED:
             kept = "the weights of the epoch with the lowest loss"
         else:
             kept = "the weights of the last whole epoch" if outcome is Outcome.INTERRUPTED else "the last weights"
-        return outcome.value.format(kept=kept)
+        return outcome.value.format(kept=kept, stalled=f"{measure} no longer {'fell' if best == 'lowest' else 'rose'}")
 
     @property
     def weighting(self) -> dict[str, Any]:
@@ -273,7 +269,7 @@ class Fitting:
         kept |= {"train_loss": record.train_loss}
         if record.dev_loss is not None and record.dev_outputs is not None and record.dev_target is not None:
             judged = record.dev_outputs, record.dev_target, record.dev_weight
-            name, value = headline(self.preprocessor, self.config.loss, *judged)
+            name, value = headline(self.preprocessor, self.config.loss, *judged, metric_of(self.settings))
             kept |= {"dev_loss": record.dev_loss, f"dev_{name}": value}
         return kept | {"learning_rate": record.learning_rate, "seconds": round(record.seconds, 4)}
 
@@ -314,7 +310,7 @@ class Fitting:
         self.keep()
         if judge:
             test = self.encoded.test_x, self.encoded.test_y, self.encoded.test_weight
-            judged = judged_on(self.preprocessor, self.config, best, self.data, *test)
+            judged = judged_on(self.preprocessor, self.config, best, self.data, *test, metric_of(self.settings))
         run = self._run(judged)
         if self.out is None:
             return run
@@ -350,6 +346,7 @@ class Fitting:
             "batch_size": self.config.batch_size,
             "settings": self.settings.to_dict(),
             **self.weighting,
+            **({} if judged.threshold is None else {"threshold": judged.threshold}),
             **zeros(self.config.penalties, best["params"]),
         }
         return Run(
@@ -392,6 +389,7 @@ def preparing(source: Any, settings: Settings, header: bool = True) -> Stages[Fi
     raise_refusals(seen.found, seen.table.name)
     has_dev = len(seen.parts.dev) > 0 or seen.folds > 0
     check_parts(settings, has_dev)
+    check_metric(settings, seen.preprocessor, has_dev)
     settings = seen.complete(settings)
     if not has_dev:
         settings = replace(settings, patience=None)  # it looks at the dev loss
@@ -406,6 +404,7 @@ def preparing(source: Any, settings: Settings, header: bool = True) -> Stages[Fi
     if settings.class_weight is not None:
         named_weights(settings.class_weight, seen.preprocessor)  # a wrong name is told before all rows are read
     encoded = yield from seen.encode(settings)
+    check_targets(settings, seen.preprocessor, encoded, seen.parts)
     own = class_weights(settings.class_weight, seen.preprocessor, encoded.train_y, seen.weights(seen.parts.train))
     config = replace(config, class_weights=own)
     lies = ""

@@ -52,6 +52,7 @@ class Asked(msgspec.Struct):
     precision: str
     engine: str
     seed: int
+    metric: str | None = None
 
 
 class Facts(msgspec.Struct):
@@ -71,6 +72,10 @@ class Facts(msgspec.Struct):
     settings: Asked
     source: str = ""
     identifiers: list[str] = []
+    threshold: float | None = None
+    weighed_by: str | None = None
+    effective_rows: float = 0.0
+    class_weights: dict[str, float] = {}
 
 
 class Config(msgspec.Struct, forbid_unknown_fields=True):

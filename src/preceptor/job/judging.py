@@ -7,18 +7,21 @@ from typing import Any
 
 import numpy as np
 
-from preceptor.data import PicturePreprocessor, Preprocessor, order
+from preceptor.data import PicturePreprocessor, Preprocessor, draw_folds, order
 from preceptor.job.conformal import ends, kept_scores
 from preceptor.nn import Committee, EnsembleLoss, Loss, MemberLoss, Pinball
 from preceptor.nn.calibration import reads_logits, tempered
 from preceptor.nn.member import inner, quantiles_of
+from preceptor.train.choice import Metric
 from preceptor.train.evaluator import Evaluator
 from preceptor.train.folds import Folds
 from preceptor.train.loop import Arrays, Config, Streamed
 from preceptor.train.metric import Figure, class_figures, number_figures, quantile_figures
 from preceptor.train.shares import best_shares, can_share
 from preceptor.train.temperature import best_temperature
+from preceptor.train.threshold import best_threshold, thresholds_apart
 
+PARTS = 5  # of the dev rows, each of which is decided as the others choose
 MOST_JUDGES = 100_000  # rows that judge, of those that could: an accuracy is then known to 0.3 %
 
 
@@ -33,12 +36,16 @@ class Judged:
             none.
         scores: of a number, how far the targets of the rows that guide lie from the predictions, or outside of the
             outer quantiles: see `kept_scores`.
+        threshold: of two classes, from which probability on the second is decided for: the best one for the metric on
+            the rows that guide. None where the most probable class is. Their own figures are at thresholds that other
+            such rows chose.
     """
 
     loss: Loss
     dev: dict[str, Figure] = field(default_factory=dict)
     test: dict[str, Figure] = field(default_factory=dict)
     scores: np.ndarray | None = None
+    threshold: float | None = None
 
 
 def judge(
@@ -49,26 +56,32 @@ def judge(
     test_x: Any,
     test_y: np.ndarray | None,
     test_weight: np.ndarray | None,
+    metric: Metric | None = None,
 ) -> Judged:
     """Judges a network on the rows that guided its training, and on the test rows.
 
     With folds the former are training rows, each judged by the members that left it out.
     """
     loss, folds, dev, test = config.loss, data.folds, dict[str, Figure](), dict[str, Figure]()
-    scores = None
+    scores = threshold = None
     if data.guides:
-        outputs, target, weight = _guiding(config, weights, data)
+        outputs, target, weight, part = _guiding(config, weights, data)
         loss = _shared(config, loss, folds, outputs, target, weight)
         if reads_logits(loss):
             loss = tempered(loss, best_temperature(_read_by(loss, folds), outputs, target, weight))
-        dev = figures(preprocessor, _read_by(loss, folds), outputs, target, weight)
+        apart = None
+        if metric is not None and metric.decides and len(preprocessor.classes or ()) == 2:
+            p = np.asarray(_read_by(loss, folds).predict(outputs))
+            threshold = best_threshold(metric.figure, p, target, weight)[0]
+            apart = thresholds_apart(metric.figure, p, target, weight, part)
+        dev = figures(preprocessor, _read_by(loss, folds), outputs, target, weight, metric, apart)
         if preprocessor.classes is None:
             predicted = preprocessor.decode_number(np.asarray(_read_by(loss, folds).predict(outputs)))
             low, high = ends(predicted)
             scores = kept_scores(low, high, preprocessor.decode_number(target), weight)
     if test_x is not None and test_y is not None:
-        test = figures(preprocessor, loss, _outputs(config, weights, test_x), test_y, test_weight)
-    return Judged(loss, dev, test, scores)
+        test = figures(preprocessor, loss, _outputs(config, weights, test_x), test_y, test_weight, metric, threshold)
+    return Judged(loss, dev, test, scores, threshold)
 
 
 def _outputs(config: Config, weights: dict[str, Any], x: Any) -> np.ndarray:
@@ -77,18 +90,20 @@ def _outputs(config: Config, weights: dict[str, Any], x: Any) -> np.ndarray:
 
 def _guiding(
     config: Config, weights: dict[str, Any], data: Arrays | Streamed
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
-    """Raw outputs, targets and weights of the dev rows; with folds of the training rows, or MOST_JUDGES of them, by the
-    members that left them out."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]:
+    """Raw outputs, targets and weights of the dev rows, and parts of them; with folds of the training rows, or
+    MOST_JUDGES of them, by the members that left them out."""
     if not isinstance(data, Arrays) or data.folds is None:
         assert data.dev_y is not None
-        return _outputs(config, weights, data.dev_x), data.dev_y, data.dev_weight
+        judges = len(data.dev_y)
+        part = draw_folds(judges, min(PARTS, judges), seed=config.seed, labels=data.dev_y)
+        return _outputs(config, weights, data.dev_x), data.dev_y, data.dev_weight, part
     rows = np.arange(data.rows)
     if data.rows > MOST_JUDGES:
         rows = np.sort(order(config.seed, 0, MOST_JUDGES, data.rows))
     x = data.x if len(rows) == data.rows else data.x[rows]
     outputs = data.folds.held_out(_outputs(config, weights, x), rows)
-    return outputs, data.y[rows], None if data.weight is None else data.weight[rows]
+    return outputs, data.y[rows], None if data.weight is None else data.weight[rows], data.folds.fold[rows]
 
 
 def _shared(
@@ -125,10 +140,18 @@ def headline(
     outputs: np.ndarray,
     target: np.ndarray,
     weight: np.ndarray | None,
+    metric: Metric | None = None,
 ) -> tuple[str, float]:
-    """The one figure that is shown while training: accuracy; RMSE, or the pinball loss of quantiles, in the target's
-    unit."""
+    """The one figure that is shown while training: that of the metric, NaN where there is none; else accuracy; RMSE, or
+    the pinball loss of quantiles, in the target's unit."""
     predicted, reads = np.asarray(loss.predict(outputs)), inner(loss)
+    if metric is not None:
+        if not np.isfinite(predicted).all():
+            return metric.figure, math.nan
+        if metric.decides and predicted.shape[-1] == 2:
+            return metric.figure, best_threshold(metric.figure, predicted, target, weight)[1]
+        found = _figures(preprocessor, loss, outputs, target, weight, metric, None).get(metric.figure, math.nan)
+        return metric.figure, float(found)
     if preprocessor.classes is not None:
         return "accuracy", float(np.average(predicted.argmax(1) == target, weights=weight))
     if isinstance(reads, Pinball):
@@ -144,18 +167,22 @@ def figures(
     outputs: np.ndarray,
     target: np.ndarray,
     weight: np.ndarray | None = None,
+    metric: Metric | None = None,
+    threshold: Any = None,
 ) -> dict[str, Figure]:
     """The figures that suit the target: of classes from probabilities, of numbers in the target's unit.
 
-    Of an ensemble also `network_accuracy`, `network_rmse` or `network_pinball_loss`: what one of its networks reaches
-    alone, on average, with the mean of their intervals.
+    Of an ensemble also `network_accuracy`, `network_rmse` and the like: what one of its networks reaches alone, on
+    average, with the mean of their intervals.
+
+    Args:
+        metric, threshold: as of `class_figures`.
     """
-    found = _figures(preprocessor, loss, outputs, target, weight)
+    how = weight, metric, threshold
+    found = _figures(preprocessor, loss, outputs, target, *how)
     if isinstance(loss, EnsembleLoss):
         name, alone = next(iter(found)), MemberLoss(loss.loss)
-        each = [
-            _figures(preprocessor, alone, part, target, weight)[name] for part in np.split(outputs, loss.networks, 1)
-        ]
+        each = [_figures(preprocessor, alone, part, target, *how)[name] for part in np.split(outputs, loss.networks, 1)]
         value, low, high = np.mean([(one.value, one.low, one.high) for one in each], 0).tolist()
         found[f"network_{name}"] = Figure(f"network_{name}", value, low, high, each[0].rows)
     return found
@@ -167,15 +194,18 @@ def _figures(
     outputs: np.ndarray,
     target: np.ndarray,
     weight: np.ndarray | None,
+    metric: Metric | None,
+    threshold: Any,
 ) -> dict[str, Figure]:
     predicted = np.asarray(loss.predict(outputs))
     if preprocessor.classes is not None:
         ordered = isinstance(preprocessor, Preprocessor) and preprocessor.ordered
-        return class_figures(predicted, target, preprocessor.classes, weight, ordered)
+        how = {"metric": metric, "threshold": threshold}
+        return class_figures(predicted, target, preprocessor.classes, weight, ordered, **how)
     found, truth = preprocessor.decode_number(predicted), preprocessor.decode_number(target)
     if quantiles := quantiles_of(loss):
         return quantile_figures(found, truth, quantiles, weight)
-    return number_figures(found, truth, weight)
+    return number_figures(found, truth, weight, metric=metric)
 
 
 def figures_as_json(figures: dict[str, Figure]) -> dict[str, float | None]:

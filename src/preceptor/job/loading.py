@@ -18,6 +18,7 @@ from preceptor.job.run import Run
 from preceptor.nn import from_config, initial_specs, output_spec
 from preceptor.nn.layer import within
 from preceptor.ops import Spec
+from preceptor.train.choice import METRICS
 
 LOADS = 5  # of a folder that a training changes meanwhile
 
@@ -102,6 +103,7 @@ def _loaded(saved: Saved) -> Run:
         scores=_scores(within(arrays, "interval"), preprocessor.classes is None),
         path=saved.path,
     )
+    _check_decision(run)
     width = output_spec(network, run.params, run.state, spec).shape[-1]
     wanted = loss.outputs(len(run.classes or ()))
     if width != wanted:
@@ -113,6 +115,15 @@ def _check_counts(network: dict[str, Any], tensors: int) -> None:
     """Raises ConfigError where a network is said to have more networks inside than there are tensors."""
     if network.get("class") == "Ensemble" and not 0 < network.get("count", 0) <= tensors:
         raise ConfigError(f"model: received {network.get('count')} networks; {tensors} tensors are there")
+
+
+def _check_decision(run: Run) -> None:
+    """Raises: Damaged where metric or threshold do not suit the target."""
+    word, kind = run.facts["settings"].get("metric"), "number" if run.classes is None else "classes"
+    if word is not None and (word not in METRICS or METRICS[word].of != kind):
+        raise Damaged(f"the metric {word!r} is none of a target that is {kind}")
+    if run.threshold is not None and not (0 <= run.threshold <= 1 and len(run.classes or ()) == 2):
+        raise Damaged("the threshold is no probability of the second of two classes")
 
 
 def _scores(saved: dict[str, np.ndarray], is_number: bool) -> np.ndarray | None:

@@ -19,7 +19,7 @@ class Outcome(enum.Enum):
     """How a training ended; the value is the sentence shown to the user, but for the weights that are kept."""
 
     FINISHED = "All epochs done; {kept} are kept."
-    STOPPED_EARLY = "Stopped early, for the dev loss no longer fell; {kept} are kept."
+    STOPPED_EARLY = "Stopped early, for the dev {stalled}; {kept} are kept."
     CONVERGED = "Stopped, for the train loss changed by no more than the tolerance; {kept} are kept."
     INTERRUPTED = "Interrupted; {kept} are kept."
     DIVERGED = "The loss or a weight became infinite or not a number; {kept} are kept. Try a smaller learning rate."
@@ -36,8 +36,9 @@ class Progress:
     Args:
         history: one entry for each epoch, JSON types.
         losses: of the steps since the last epoch ended.
-        best, best_loss, best_epoch: weights with the lowest dev loss; without a dev part the latest.
-        waited: epochs since the dev loss was last the lowest.
+        best, best_loss, best_epoch: weights with the lowest dev loss; without a dev part the latest. With a metric
+            those with its lowest cost, `best_cost`, of equal ones with the lower dev loss.
+        waited: epochs since they were last found.
         calmest, lowest, calmest_epoch: without a dev part, weights of the epoch with the lowest objective.
         seconds: trained before this process.
         ended: the name of the outcome, once training is over and only judging is left.
@@ -54,6 +55,26 @@ class Progress:
     calmest_epoch: float = 0.0
     seconds: float = 0.0
     ended: str = ""
+    best_cost: float = math.inf
+
+    def close(self, record: Record, entry: dict[str, Any], cost: float | None) -> None:
+        """Ends an epoch: keeps what the history says of it, and its weights where they are the best so far.
+
+        Args:
+            cost: that of the metric; None where the dev loss counts, if there is any.
+        """
+        self.history.append(entry)
+        self.waited, self.losses = self.waited + 1, []
+        loss, objective = record.dev_loss, entry["objective"]
+        is_better = loss is None or loss < self.best_loss  # without a dev part the latest weights are the best known
+        if loss is not None and cost is not None:
+            is_better = (cost, loss) < (self.best_cost, self.best_loss)
+        if is_better:
+            self.best, self.best_epoch, self.waited = record.weights(), record.epoch, 0
+            self.best_loss = self.best_loss if loss is None else loss
+            self.best_cost = self.best_cost if cost is None else cost
+        if loss is None and objective < self.lowest:
+            self.lowest, self.calmest, self.calmest_epoch = objective, self.best, record.epoch
 
     def checkpoint(self, record: Record) -> Checkpoint:
         """The training as it stands at a record."""

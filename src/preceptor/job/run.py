@@ -41,8 +41,10 @@ from preceptor.nn import (
 from preceptor.nn.member import quantiles_of
 from preceptor.ops import Spec
 from preceptor.output import Output
+from preceptor.train.choice import METRICS, Metric
 from preceptor.train.evaluator import Evaluator
 from preceptor.train.metric import Figure
+from preceptor.train.threshold import decided
 from preceptor.words import counted, one_line
 
 SOME_WORK = 2e8  # multiplications of a prediction: about 0.1 s of NumPy, as long as a plan of the native engine takes
@@ -93,8 +95,8 @@ class Run:
         return count_parameters(self.params)
 
     def predict(self, source: Any, header: bool = True) -> np.ndarray:
-        """The most probable class of each row, or the predicted number in the target's unit: of quantiles the median,
-        else the one in the middle, of two the lower.
+        """The most probable class of each row, or that of the `threshold`; or the predicted number in the target's
+        unit: of quantiles the median, else the one in the middle, of two the lower.
 
         Args:
             source: anything `fit` takes; the target column need not be there. A level that training never saw counts
@@ -171,6 +173,18 @@ class Run:
         return np.concatenate([widened(self._read(outputs), wide) for _, outputs in self._outputs(table)])
 
     @property
+    def metric(self) -> Metric | None:
+        """The figure by which the weights were chosen; None where the dev loss was."""
+        word = self.facts["settings"].get("metric")
+        return None if word is None else METRICS[word]
+
+    @property
+    def threshold(self) -> float | None:
+        """The probability from which on the second of two classes is predicted; None where the more probable one is."""
+        found = self.facts.get("threshold")
+        return None if found is None else float(found)
+
+    @property
     def classes(self) -> tuple | None:
         """The labels, or None where the target is a number."""
         return self.preprocessor.classes
@@ -228,7 +242,8 @@ class Run:
         weight = np.concatenate(weights) if weigher is not None else None
         if weigher is not None and weight is not None and not weight.any():
             raise no_weight(table.name, weigher)
-        return figures(self.preprocessor, self.loss, np.concatenate(outputs), np.concatenate(truth), weight)
+        how = weight, self.metric, self.threshold
+        return figures(self.preprocessor, self.loss, np.concatenate(outputs), np.concatenate(truth), *how)
 
     def _weigher(self, table: Any, notes: list[str] | None) -> str | None:
         """The column of a table by which its rows count, as those of training did; None where each counts 1."""
@@ -385,18 +400,18 @@ class Run:
 
     def _decide(self, predicted: np.ndarray) -> np.ndarray:
         """The prediction, from probabilities, numbers or quantiles."""
-        return self._point(predicted) if self.classes is None else np.asarray(self.classes)[predicted.argmax(1)]
+        if self.classes is None:
+            return self._point(predicted)
+        return np.asarray(self.classes)[decided(predicted, self.threshold)]
 
     def _point(self, predicted: np.ndarray) -> np.ndarray:
         return np.asarray(self.loss.point(predicted))
 
     def _label(self, predicted: np.ndarray) -> np.ndarray:
         """The prediction as it is written, from probabilities, numbers or quantiles."""
-        return (
-            self._point(predicted)
-            if self.classes is None
-            else np.asarray(self.preprocessor.written)[predicted.argmax(1)]
-        )
+        if self.classes is None:
+            return self._point(predicted)
+        return np.asarray(self.preprocessor.written)[decided(predicted, self.threshold)]
 
     def save(self, path: str | Path) -> "Run":
         """Writes the run's folder; it appears under its name only when it is complete.

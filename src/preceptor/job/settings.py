@@ -37,6 +37,7 @@ from preceptor.nn.initialiser import Initialiser
 from preceptor.nn.layer import Layer
 from preceptor.train import optim
 from preceptor.train import schedule as schedules
+from preceptor.train.choice import METRICS
 from preceptor.train.penalty import L1, L2, Penalty
 from preceptor.train.step import Update
 
@@ -145,6 +146,12 @@ class Settings:
         "(connect). Inverted if left out.",
     )
     loss: str | None = part("loss", doc="What training makes small; by the target.")
+    metric: str | None = hyper(
+        default=None,
+        choices=tuple(METRICS),
+        doc="Figure of the dev rows that the best epoch is chosen by, in place of their loss; f1 and balanced-accuracy "
+        "of two classes also choose from which probability on the second is predicted; mae makes the loss absolute.",
+    )
     optimiser: str | None = part("optimiser", doc="How gradients become moves.")
     learning_rate: float | None = hyper(
         default=None, low=0, scale="log", unit="per step", doc="Base learning rate; by the optimiser."
@@ -160,7 +167,10 @@ class Settings:
         default=None, low=1, scale="log", unit="passes over the training rows", doc="How long to train at most."
     )
     patience: int | None = hyper(
-        default=None, low=1, unit="epochs", doc="Stop after so many without a lower dev loss; if left out, a third."
+        default=None,
+        low=1,
+        unit="epochs",
+        doc="Stop after so many without a lower dev loss, or a better metric; if left out, a third.",
     )
     tolerance: float | None = hyper(
         default=None,
@@ -344,9 +354,9 @@ class Settings:
     @property
     def _loss(self) -> str | None:
         """The loss where it is chosen, by its word or by what else is asked for."""
-        return self.loss or (
-            "pinball" if "quantiles" in self.own else "cumulative-logit" if self.ordered is not None else None
-        )
+        found = self.loss or ("pinball" if "quantiles" in self.own else None)
+        found = found or ("cumulative-logit" if self.ordered is not None else None)
+        return found or ("absolute" if self.metric == "mae" else None)
 
     @property
     def asked_kind(self) -> str | None:
@@ -356,6 +366,11 @@ class Settings:
     def _check_kind(self) -> None:
         """Raises ConfigError where what is asked for is of targets of different kinds."""
         ordered, names = self.ordered is not None, self.ordered or ()
+        if self._loss == "pinball" and self.metric is not None:
+            raise ConfigError(
+                f"Settings: metric is {self.metric} beside quantiles, which are judged by their own loss. Leave metric "
+                "out."
+            )
         if ordered and self._loss == "pinball":
             raise ConfigError(
                 "Settings: ordered beside quantiles (loss pinball); classes have no quantiles. Leave one of them out."
@@ -466,7 +481,7 @@ class Settings:
             raise ConfigError(
                 f"quantiles: the target holds {classes} classes; quantiles are of a number. Leave them out."
             )
-        if not classes and not isinstance(chosen, (losses.Quadratic, losses.Pinball)):
+        if not classes and not isinstance(chosen, (losses.Quadratic, losses.Absolute, losses.Pinball)):
             raise ConfigError(
                 f"loss {self.loss}: the target is a number; this loss does not suit it. Leave --loss out."
             )

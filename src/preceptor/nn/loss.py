@@ -21,6 +21,7 @@ from preceptor.nn.target import labels_or_shares, numbers, yes_or_no
 from preceptor.ops.primitive import user_line
 
 __all__ = [
+    "Absolute",
     "BinaryCrossEntropy",
     "Brier",
     "CumulativeLogit",
@@ -98,6 +99,31 @@ class Quadratic(Loss):
         return 0.5 * ops.sum(distance * distance, 1)
 
     def outputs(self, classes: int) -> int:
+        return 1
+
+    def predict(self, outputs: Any) -> Any:
+        return outputs[:, 0]
+
+
+@settings
+class Absolute(Loss):
+    """The distance from the target.
+
+    Shapes: outputs (batch, unit), target (batch,) or (batch, unit) -> (batch,).
+    Formula: J = sum over units of |y - y*|. The slope at 0 is taken as 0.
+    Reading: maximum likelihood under Laplacian noise of fixed scale on the output; the best prediction is the median.
+    Source: Laplace 1774; least absolute deviations, Boscovich 1757.
+    Differs: PyTorch's L1Loss takes the mean over units.
+    """
+
+    def __call__(self, outputs: Any, target: Any) -> Any:
+        if isinstance(target, np.ndarray):
+            target = self.prepared(target, outputs.shape[-1], outputs.dtype)
+        return ops.sum(ops.abs(outputs - _columns(outputs, target)), 1)
+
+    def outputs(self, classes: int) -> int:
+        if classes:
+            raise ShapeError("Absolute: received classes as target; a number is required. Use SoftmaxCrossEntropy.")
         return 1
 
     def predict(self, outputs: Any) -> Any:

@@ -10,6 +10,7 @@ from preceptor.hyper import hyper, settings
 from preceptor.nn.initialiser import He, Initialiser, drawn, filled, stacked
 from preceptor.nn.layer import Arrays, Layer, check_width
 from preceptor.nn.loss import (
+    Absolute,
     BinaryCrossEntropy,
     Brier,
     CumulativeLogit,
@@ -189,7 +190,7 @@ class MemberLoss(Loss):
     def judge(self, outputs: Any, target: Any) -> Any:
         """The loss of the mean prediction: of the mean probabilities, or the mean number. Of a margin, which has
         neither, the mean of the losses."""
-        if isinstance(self.loss, Quadratic):
+        if isinstance(self.loss, (Quadratic, Absolute)):
             return self.loss(self._together(outputs), target)
         if isinstance(self.loss, Pinball):
             return self.loss.of_quantiles(self.predict(outputs), target)

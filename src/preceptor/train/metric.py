@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from preceptor.errors import DataError
+from preceptor.train.choice import Metric
 from preceptor.train.interval import (
     Floats,
     Z,
@@ -20,6 +21,7 @@ from preceptor.train.interval import (
     share_interval,
     wilson,
 )
+from preceptor.train.threshold import decided
 from preceptor.words import amounts_within
 
 LEAST_PROBABILITY = float(np.finfo(np.float32).eps)  # bounds log_loss at 15.94 nats; scikit-learn's for float32
@@ -69,12 +71,18 @@ def class_figures(
     classes: Sequence[object],
     weight: ArrayLike | None = None,
     ordered: bool = False,
+    *,
+    metric: Metric | None = None,
+    threshold: float | Floats | None = None,
 ) -> dict[str, Figure]:
     """Judges predicted class probabilities.
 
     Shapes: probabilities (row, class); labels (row,), whole numbers that count the classes from 0; weight (row,).
     Formula:
-        accuracy: share of rows whose most probable class (the first of equals) is the label.
+        accuracy: share of rows whose most probable class (the first of equals) is the label; with a threshold, whose
+            class is decided rightly by it.
+        balanced_accuracy: the mean over the classes that occur of the share of their rows that are told rightly. Only
+            where it is the metric.
         top5_error: share of rows whose label is not among the five most probable classes (of equals the first count as
             more probable). Only of more than five classes, and of probabilities: left out where all are 0 or 1, as the
             decisions of a margin are.
@@ -94,6 +102,9 @@ def class_figures(
         ordered: whether they stand from the lowest to the highest.
         weight: what each row counts in every share, mean and pair, as scikit-learn's `sample_weight`: numbers of at
             least 0, not all 0; a row of 0 is as if it were not there. 1 if left out.
+        metric: its figure comes first.
+        threshold: of two classes the probability from which on the second is decided for, one or (row,); without it the
+            most probable class is.
     Returns: `accuracy`, perhaps `top5_error`, `log_loss, f1` and, as a rule, `auc` and `calibration_error`, in this
         order. Seconds for 1,000,000 rows on one core: about 0.3 for two classes, 2 for ten; all but the sorting for
         `auc`, once per class, is linear in the rows.
@@ -101,6 +112,8 @@ def class_figures(
         or where a row is not made of probabilities that sum to 1 (within 0.01, to leave room for bfloat16).
     Source:
         accuracy, top5_error: score interval, Wilson 1927. Of five: Krizhevsky et al. 2012, section 2.
+        balanced_accuracy: the score intervals of the classes' shares, which are independent, joined by the squares of
+            their halves (MOVER, Zou and Donner 2008).
         log_loss, class_distance: mean plus or minus Student's t times the standard error of the rows' losses.
         f1 of two classes: TP among TP + FP + FN is binomial, and F1 = 2 J / (1 + J) rises with that share J: its score
             interval (Wilson 1927), so transformed. Of more: delta method (Takahashi et al. 2022), applied on the logit
@@ -123,9 +136,11 @@ def class_figures(
     """
     where = "class_figures"
     p, y = _checked_probabilities(where, probabilities, labels, classes)
+    if isinstance(threshold, np.ndarray) and weight is not None:
+        threshold = threshold[np.asarray(weight) > 0]
     p, y, w = _counting(where, p, y, weight)
     rows, width = p.shape
-    guess, known = p.argmax(axis=1), effective(w)
+    guess, known = decided(p, threshold), effective(w)
     right = mean((guess == y).astype(np.float64), w)
     f1 = _f1(w * (y & guess), w * (y | guess)) if width == 2 else _macro_f1(y, guess, width, w)
     losses = -np.log(np.maximum(p[np.arange(rows), y].astype(np.float64), LEAST_PROBABILITY))
@@ -143,13 +158,33 @@ def class_figures(
     if (y != y[0]).any():
         figures.append(Figure("auc", *_auc(p, y, w), rows))
     if not is_sure:
-        figures.append(Figure("calibration_error", *_calibration_error(p.max(axis=1), guess == y, w), rows))
+        figures.append(Figure("calibration_error", *_calibration_error(p.max(axis=1), p.argmax(axis=1) == y, w), rows))
     if ordered:
         steps = np.abs(guess - y).astype(np.float64)
         low, high = mean_interval(steps, w)
         ends = max(0.0, low), min(width - 1.0, high)
         figures.append(Figure("class_distance", mean(steps, w), *ends, rows))
-    return {figure.name: figure for figure in figures}
+    if metric is not None and metric.figure == "balanced_accuracy":
+        figures.append(Figure("balanced_accuracy", *_balanced_accuracy(y, guess == y, width, w), rows))
+    return _with_first(figures, metric)
+
+
+def _with_first(figures: list[Figure], metric: Metric | None) -> dict[str, Figure]:
+    """Figures by name, that of the metric before the others."""
+    first = sorted(figures, key=lambda figure: metric is not None and figure.name != metric.figure)
+    return {figure.name: figure for figure in first}
+
+
+def _balanced_accuracy(
+    y: NDArray[np.int64], right: NDArray[np.bool_], classes: int, w: Floats
+) -> tuple[float, float, float]:
+    sums = [np.bincount(y, weights=each, minlength=classes) for each in (w * right, w, w * w)]
+    hits, sizes, squares = (each[sums[1] > 0] for each in sums)
+    shares = hits / sizes
+    bounds = [wilson(*each) for each in zip(shares.tolist(), (sizes**2 / squares).tolist(), strict=True)]
+    low, high = (np.sqrt(np.sum((np.array(each) - shares) ** 2)) / len(shares) for each in zip(*bounds, strict=True))
+    value = float(shares.mean())
+    return value, value - float(low), value + float(high)
 
 
 def _calibration_error(top: NDArray[np.floating], right: NDArray[np.bool_], w: Floats) -> tuple[float, float, float]:
@@ -168,7 +203,9 @@ def _missed(p: NDArray[np.floating], y: NDArray[np.int64]) -> NDArray[np.bool_]:
     return before >= TOP
 
 
-def number_figures(predictions: ArrayLike, targets: ArrayLike, weight: ArrayLike | None = None) -> dict[str, Figure]:
+def number_figures(
+    predictions: ArrayLike, targets: ArrayLike, weight: ArrayLike | None = None, *, metric: Metric | None = None
+) -> dict[str, Figure]:
     """Judges predicted numbers.
 
     Shapes: predictions (row,) or (row, 1); targets likewise; weight (row,).
@@ -177,12 +214,14 @@ def number_figures(predictions: ArrayLike, targets: ArrayLike, weight: ArrayLike
         mae: mean(|e|), in units of the target.
         r2: 1 - mean(e²) / mean((target - mean target)²), no unit: the share of the targets' variance that is explained;
             below 0 where their mean predicts better. Left out where all targets are equal.
+        rmsle: sqrt(mean((log(1 + prediction) - log(1 + target))²)), no unit; predictions below 0 count as 0. Only where
+            it is the metric; left out where a target is below 0 (by more than a millionth of the largest).
     Args:
-        weight: as of `class_figures`.
+        weight, metric: as of `class_figures`.
     Returns: `rmse, mae` and, as a rule, `r2`, in this order. About 0.1 seconds for 1,000,000 rows on one core.
     Raises: DataError where there are no rows, where lengths differ, or where a number or a weight is none.
     Source: delta method (van der Vaart 1998, chapter 3) with Student's t, no assumption about the errors' distribution.
-        rmse: on log mean(e²), from the standard error of the e². With one row: from 0 to infinity.
+        rmse, rmsle: on log mean(e²), from the standard error of the e². With one row: from 0 to infinity.
         mae: mean plus or minus t times the standard error of the |e|. With one row: from 0 to infinity.
         r2: on log(1 - r2), the logarithm of the ratio of two means over the same rows. In simulations it covers as
             often as resampling the rows does: 93 % and more for normal targets and errors, but only 81 to 90 % for
@@ -207,7 +246,16 @@ def number_figures(predictions: ArrayLike, targets: ArrayLike, weight: ArrayLike
         missed = mean_square / variance
         factor = math.exp(reach(squares / (mean_square or 1) - deviations / variance, w))
         figures.append(Figure("r2", 1 - missed, 1 - missed * factor, 1 - missed / factor, rows))
-    return {figure.name: figure for figure in figures}
+    if metric is not None and metric.figure == "rmsle" and has_logarithm(target):
+        squares = (np.log1p(np.maximum(predicted, 0)) - np.log1p(np.maximum(target, 0))) ** 2
+        value = math.sqrt(mean(squares, w))
+        figures.append(Figure("rmsle", value, *root_mean_interval(squares, w), rows))
+    return _with_first(figures, metric)
+
+
+def has_logarithm(targets: Floats) -> bool:
+    """Whether numbers are none below 0, but for what rounding leaves of a 0."""
+    return bool(targets.min() >= -1e-6 * np.abs(targets).max())
 
 
 def quantile_figures(

@@ -197,12 +197,19 @@ void angle(const Frame& frame, const Step& step) {
     float block[GROUP];  // the operand may be overwritten by its own sine
     for (int64_t i = 0; i < n; i += GROUP) {
         const int64_t present = n - i < GROUP ? n - i : GROUP;
-        for (int64_t j = 0; j < GROUP; ++j) block[j] = Single & 1 ? *a : j < present ? a[i + j] : 0.0f;
-        float result[GROUP], largest = 0.0f;
-        #pragma omp simd
-        for (int64_t j = 0; j < GROUP; ++j) result[j] = sine_from(block[j], Quarters);
-        for (int64_t j = 0; j < GROUP; ++j) largest = absolute(block[j]) > largest ? absolute(block[j]) : largest;
-        if (largest > LARGEST_ANGLE) {
+        if (!(Single & 1) && present == GROUP) {
+            for (int64_t j = 0; j < GROUP; ++j) block[j] = a[i + j];
+        } else {
+            for (int64_t j = 0; j < GROUP; ++j) block[j] = Single & 1 ? *a : j < present ? a[i + j] : 0.0f;
+        }
+        float result[GROUP];
+        int32_t beyond = 0;
+        #pragma omp simd reduction(| : beyond)
+        for (int64_t j = 0; j < GROUP; ++j) {
+            result[j] = sine_from(block[j], Quarters);
+            beyond |= bits_of(absolute(block[j])) > bits_of(LARGEST_ANGLE);  // as whole numbers: they have no NaN
+        }
+        if (beyond) {
             for (int64_t j = 0; j < GROUP; ++j) {
                 if (absolute(block[j]) > LARGEST_ANGLE) result[j] = Quarters ? ::cosf(block[j]) : ::sinf(block[j]);
             }

@@ -129,6 +129,8 @@ class EachMember(Layer):
             wide = ops.reshape(x, (batch, members * features))
             y, after = self.layer.apply(_flat(params), _flat(state), wide, train=train, key=key)
             return ops.reshape(y, x.shape), {n: ops.reshape(value, (members, features)) for n, value in after.items()}
+        if self.layer.takes_members:
+            return self.layer.apply(params, state, x, train=train, key=key)
         outputs, states = [], []
         for m in range(members):
             own, held = ({n: value[m] for n, value in values.items()} for values in (params, state))

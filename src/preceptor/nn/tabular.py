@@ -1,6 +1,7 @@
 """Layers for tables: features made of single numbers and of levels."""
 
-from typing import Any
+import math
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -20,7 +21,8 @@ class Waves(Layer):
     """Adds to some features learned mixtures of waves of themselves, so that small differences of a number can count.
 
     Shapes: x (batch, feature) -> (batch, feature + width * number); frequency, phase (number, wave);
-        mix (number, wave, width); shift (number, width).
+        mix (number, wave, width); shift (number, width). Or x (batch, member, feature), and all others with an axis of
+        members before: each has waves of its own.
     Formula: cos(2 pi (frequency * x + phase)) @ mix + shift for each number, behind the features themselves.
     Args:
         numbers: positions of the features that get waves.
@@ -28,6 +30,8 @@ class Waves(Layer):
         Holzmüller et al. 2024, appendix A.1, with their widths.
     Differs: their mixture passes no activation here either, and is scaled by the root of the waves.
     """
+
+    takes_members: ClassVar[bool] = True
 
     numbers: tuple[int, ...] = hyper(default=(0,), low=0, unit="position", doc="Which features get waves.")
     waves: int = hyper(default=16, low=1, unit="waves", doc="Waves of each number.")
@@ -50,13 +54,18 @@ class Waves(Layer):
         }, {}
 
     def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:
-        count, batch = len(self.numbers), x.shape[0]
-        picked = ops.take(ops.transpose(x), np.array(self.numbers, np.int32))
+        batch, *members, features = x.shape
+        several = math.prod(members)
+        places = np.arange(several, dtype=np.int32)[:, None] * features + np.array(self.numbers, np.int32)
+        count = places.size  # of all members together: one product of many small matrices
+        picked = ops.take(ops.transpose(ops.reshape(x, (batch, several * features))), places.ravel())
         angles = ops.reshape(picked, (count, batch, 1)) * ops.reshape(params["frequency"], (count, 1, self.waves))
         waves = ops.cos(2 * np.pi * (angles + ops.reshape(params["phase"], (count, 1, self.waves))))
-        mixed = ops.transpose(waves @ params["mix"], (1, 0, 2)) + params["shift"]
-        flat = ops.reshape(mixed, (batch, count * self.width))
-        return ops.concatenate([x, flat], 1), state
+        mixed = waves @ ops.reshape(params["mix"], (count, self.waves, self.width))
+        shifted = ops.transpose(mixed, (1, 0, 2)) + ops.reshape(params["shift"], (count, self.width))
+        return ops.concatenate(
+            [x, ops.reshape(shifted, (batch, *members, len(self.numbers) * self.width))], x.ndim - 1
+        ), state
 
 
 @settings

@@ -25,8 +25,8 @@ class Layer(ABC):
     Parameters are learned; state (running averages) is carried along. Both are flat dictionaries keyed by path.
 
     `is_featurewise`: each feature, of a last axis, has numbers of its own and sees no other. `has_members`: the first
-    axis of every parameter counts members of an ensemble, which do not see each other. `takes_members`: it takes members
-    as well, an axis before the others of parameters and state and before the last of the input.
+    axis of every parameter counts members of an ensemble, which do not see each other. `takes_members`: it takes
+    members as well, an axis before the others of parameters and state and before the last of the input.
     """
 
     is_featurewise: ClassVar[bool] = False

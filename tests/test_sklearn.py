@@ -1,5 +1,6 @@
 """The estimators, by scikit-learn's own checks, in its tools, and beside the command."""
 
+import doctest
 import pickle
 import re
 import subprocess
@@ -27,7 +28,7 @@ from preceptor.hyper import hyper_fields
 from preceptor.job.parts import own_numbers
 from preceptor.job.settings import Settings
 from preceptor.machine import cores
-from preceptor.sklearn import NetworkClassifier, NetworkRegressor
+from preceptor.sklearn import NetworkClassifier, NetworkRegressor, estimators
 
 BOTH = (NetworkClassifier, NetworkRegressor)
 PLAIN = {"hidden": (16,), "epochs": 20, "learning_rate": 0.03}
@@ -132,6 +133,17 @@ def test_an_array_and_a_frame_of_the_same_numbers_are_the_same():
         assert_array_equal(from_array.predict_proba(frame), wanted)
     with pytest.raises(ValueError, match="feature names should match"):
         from_frame.predict(frame[["b", "a", "c"]])
+
+
+def test_columns_may_have_any_names():
+    x = np.random.default_rng(0).normal(size=(80, 3))
+    frame = pd.DataFrame({"target": x[:, 0], "sample_weight": x[:, 1], "price": x[:, 2]})
+    weights = np.linspace(1, 2, 80)
+    for y in (x[:, 0] + x[:, 1], pd.Series(x[:, 0] + x[:, 1], name="price")):
+        made = NetworkRegressor(**PLAIN).fit(frame, y, sample_weight=weights)
+        assert [each.name for each in made.run_.preprocessor.columns] == list(frame)
+        assert made.score(frame, y) > 0.9
+    assert made.run_.preprocessor.target == "price_"
 
 
 @pytest.mark.parametrize(
@@ -287,6 +299,10 @@ def test_what_there_is_not(method):
         assert not hasattr(cls(), method)
     assert "There is no `partial_fit`" in NetworkClassifier.__doc__
     assert "There is no `partial_fit`" in NetworkRegressor.__doc__
+
+
+def test_the_examples_are_true():
+    assert doctest.testmod(estimators) == (0, 8)
 
 
 def test_seeds():

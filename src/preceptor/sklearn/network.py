@@ -27,10 +27,10 @@ from sklearn.utils.validation import (
 
 from preceptor.data import Table
 from preceptor.data.tables.given import read_given, table_of
+from preceptor.data.tables.names import canonical
 from preceptor.engines import Native, choose_engine
 from preceptor.errors import DataError
 from preceptor.job import Outcome, Run, make_settings, prepare
-from preceptor.job.fit import put_together
 from preceptor.job.survey import SORTED
 
 
@@ -136,14 +136,14 @@ class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
             rows, weights = _counted(weights)
             table, target = table.select(rows), target[rows]
             if np.ptp(weights) > 0:
-                free = (f"sample_weight{'_' * more}" for more in count())
-                given["weight"] = next(name for name in free if name not in table.columns)
-                table = replace(table, columns=table.columns | {given["weight"]: weights})
+                table, given["weight"] = _with(table, "sample_weight", weights)
         if table.rows < 2:
             raise DataError(f"{table.name}: n_samples={table.rows}; at least two rows are needed. Give more.")
         self._look(target)
-        source, name = put_together(table, target)
-        fitting = prepare(source, make_settings(given | {"target": name, "kind": self.kind}))
+        named = getattr(y, "name", None)
+        called = canonical(named) if isinstance(named, str) else ""
+        table, given["target"] = _with(table, called or "target", target)
+        fitting = prepare(table, make_settings(given | {"kind": self.kind}))
         seen = {"estimator": self, "X": X, "y": y, "metadata": metadata}
         context = self._init_callback_context(max_subtasks=fitting.config.epochs)
         context.call_on_fit_task_begin(**seen)
@@ -233,6 +233,14 @@ def _columns(array: np.ndarray) -> Iterable[np.ndarray]:
         return array.astype(np.float64).T
     except ValueError:
         return array.T if array.shape[1] == 1 else (column for each in array.T for column in _columns(each[:, None]))
+
+
+def _with(table: Table, name: str, values: np.ndarray) -> tuple[Table, str]:
+    """The table with one column more, and its name: the one asked for, longer where the table has one of that name."""
+    name = next(longer for more in count() if (longer := name + "_" * more) not in table.columns)
+    beside = table_of("target", [(name, values, None)], [name])
+    columns, senses = {**table.columns, **beside.columns}, {**table.senses, **beside.senses}
+    return replace(table, columns=columns, senses=senses, texts={**table.texts, **beside.texts}), name
 
 
 def _counted(weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -17,6 +17,7 @@ from sklearn.callback import ScoringMonitor
 from sklearn.compose import make_column_transformer
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.impute import SimpleImputer
+from sklearn.metrics import f1_score
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -227,6 +228,16 @@ def test_classes_count_as_asked():
     assert found["None"] < found["balanced"] < list(found.values())[2]
     with pytest.raises(ValueError, match="no such class"):
         NetworkClassifier(**PLAIN, class_weight={"perhaps": 2}).fit(x, y)
+
+
+def test_a_metric_chooses_from_which_probability_on_the_second_class_is_told():
+    x = np.random.default_rng(0).normal(size=(300, 2))
+    y = x[:, 0] + 2 * np.random.default_rng(1).normal(size=300) > 2  # true for 19 %
+    made, usual = (NetworkClassifier(**MEMBERS, metric=metric).fit(x, y) for metric in ("f1", None))
+    told, p = made.predict(x), made.predict_proba(x)[:, 1]
+    assert 0 < p[~told].max() < p[told].min() < 0.5
+    assert f1_score(y, told) > f1_score(y, usual.predict(x)) + 0.1
+    assert_array_equal(usual.predict(x), usual.predict_proba(x)[:, 1] > 0.5)
 
 
 def test_they_are_saved_and_loaded_elsewhere(tmp_path):

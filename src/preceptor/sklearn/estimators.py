@@ -39,6 +39,9 @@ class NetworkClassifier(ClassifierMixin, AbstractNetwork):
     loss : str, default=None
         What training makes small, such as "softmax-cross-entropy:label_smoothing=0.1" or
         "hinge".
+    metric : str, default=None
+        By what the best epoch is chosen in place of the loss, such as "auc". "f1" and "balanced-accuracy" of two
+        classes also choose from which probability on `predict` tells the second.
     optimiser : str, default=None
         How gradients become moves, such as "adamw" or "momentum:momentum=0.8".
     learning_rate : float, default=None
@@ -117,6 +120,7 @@ class NetworkClassifier(ClassifierMixin, AbstractNetwork):
         activation: str | None = None,
         drop_rate: float | None = None,
         loss: str | None = None,
+        metric: str | None = None,
         optimiser: str | None = None,
         learning_rate: float | None = None,
         schedule: str | None = None,
@@ -144,6 +148,7 @@ class NetworkClassifier(ClassifierMixin, AbstractNetwork):
             activation=activation,
             drop_rate=drop_rate,
             loss=loss,
+            metric=metric,
             optimiser=optimiser,
             learning_rate=learning_rate,
             schedule=schedule,
@@ -230,6 +235,8 @@ class NetworkRegressor(RegressorMixin, AbstractNetwork):
         Share of the hidden units that is dropped while training.
     loss : str, default=None
         What training makes small, such as "quadratic".
+    metric : str, default=None
+        By what the best epoch is chosen in place of the loss, such as "rmsle"; "mae" makes the loss absolute.
     optimiser : str, default=None
         How gradients become moves, such as "adamw" or "momentum:momentum=0.8".
     learning_rate : float, default=None

@@ -53,6 +53,7 @@ class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
         activation: str | None = None,
         drop_rate: float | None = None,
         loss: str | None = None,
+        metric: str | None = None,
         optimiser: str | None = None,
         learning_rate: float | None = None,
         schedule: str | None = None,
@@ -78,6 +79,7 @@ class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
         self.activation = activation
         self.drop_rate = drop_rate
         self.loss = loss
+        self.metric = metric
         self.optimiser = optimiser
         self.learning_rate = learning_rate
         self.schedule = schedule

@@ -31,7 +31,7 @@ RATE, RATE_OF_FEW = 5e-3, 2e-3  # of the ensemble, per step; the second below 1,
 WEIGHT_DECAY, MORE_DECAY = 0.01, 0.1  # more for a number of few rows, as below
 DROP_RATE, MANY_CLASSES = 0.2, 10  # of fewer classes; from so many on the members need all their units
 DROP_RATE_OF_NUMBER, ROWS_PER_FEATURE = 0.1, 20  # only below so many training rows for each feature: else none
-ENSEMBLE_EPOCHS, BINNED_EPOCHS = (10, 32), 64  # at most; more with bins, which go on to tell where a number bends
+ENSEMBLE_EPOCHS, BINNED_EPOCHS = (10, 32), 64  # at most; more with bins below ROWS_FOR_WAVES: cheap there
 STEPS = 1_600  # a table of few rows may take more epochs, for so many steps in all
 WORK = 4e11  # multiplications and additions of a whole training of the ensemble: about 15 s on two cores
 WIDE = 300  # features; beyond it one plain network: eight first layers would cost more than they tell
@@ -124,7 +124,8 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
     wide, numbers = features + LEVEL_WIDTH * len(preprocessor.level_numbers[0]), len(preprocessor.plain_numbers)
     kinds = [(bins, 0), (0, waves)] if bins and ensemble else [(bins, waves)]
     visits = WORK / (6 * members * np.mean([_products(wide, hidden, *kind, numbers) for kind in kinds]))
-    most = min(max(BINNED_EPOCHS if bins else ENSEMBLE_EPOCHS[1], STEPS * size // rows), EPOCHS[1])
+    longest = BINNED_EPOCHS if bins and not waves else ENSEMBLE_EPOCHS[1]
+    most = min(max(longest, STEPS * size // rows), EPOCHS[1])
     usual = np.clip(visits // rows, ENSEMBLE_EPOCHS[0], most) if ensemble else np.clip(ROW_VISITS // rows, *EPOCHS)
     epochs = s.epochs or int(usual)
     patience = s.patience or max(filled.least_patience, epochs // 2 if ensemble else epochs // 3)
@@ -153,7 +154,7 @@ def _drop_rate(preprocessor: Preprocessor, rows: int) -> float:
 def _products(features: int, hidden: tuple[int, ...], bins: int, waves: int, numbers: int) -> int:
     """Multiplications of one row in one member, roughly: what a step costs is six times that."""
     widths = (features + (bins + 3 * bool(waves)) * numbers, *hidden)
-    return sum(a * b for a, b in pairwise(widths)) + widths[-1] + 8 * waves * numbers
+    return sum(a * b for a, b in pairwise(widths)) + widths[-1] + 32 * waves * numbers
 
 
 def make_config(settings: Settings, network: Layer, loss: Loss, rows: int) -> Config:

@@ -135,6 +135,18 @@ def test_a_long_table_has_the_same_intervals(run, tmp_path, monkeypatch):
     assert len((tmp_path / "out.csv").read_text().splitlines()) == 401
 
 
+@pytest.mark.parametrize("quantiles", [None, (0.2, 0.8)])
+def test_a_run_of_a_long_table_keeps_the_errors_of_its_dev_rows(tmp_path, monkeypatch, quantiles):
+    table = made(200, 3)
+    with (tmp_path / "t.csv").open("w", newline="") as file:
+        csv.writer(file).writerows([table, *zip(*(values.tolist() for values in table.values()), strict=True)])
+    monkeypatch.setattr(long_table, "MOST_CELLS", 100)
+    run = fit(tmp_path / "t.csv", "y", hidden=(8,), quantiles=quantiles, **QUICK)
+    assert run.facts["split"]["dev"] == len(run.scores) == 30
+    low, high = run.predict_interval(table, 0.9).T
+    assert 0.75 < np.mean((low <= table["y"]) & (table["y"] <= high)) < 1
+
+
 @pytest.mark.parametrize(
     ("coverage", "message"),
     [

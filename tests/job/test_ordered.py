@@ -181,6 +181,7 @@ def test_orders_of_other_classes(given, message):
             {"ordered": True, "quantiles": (0.5,)},
             r"ordered beside quantiles \(loss pinball\); classes have no quantiles",
         ),
+        ({"ordered": True, "model": "linear"}, r"ordered beside model linear, which predicts a number"),
         ({"loss": "cumulative-logit"}, r"loss cumulative-logit without the order of the classes"),
         ({"ordered": True, "loss": "quadratic", "kind": "number"}, r"kind is number beside ordered"),
     ],

@@ -25,7 +25,7 @@ OTHER = {
     "clip_value": 0.5, "clip_norm": 0.5, "accumulate": 2, "average": "ema", "augment": "flip", "preprocess":
     "range", "skip_corrupt": True, "engine": "xla", "threads": 1, "devices": 2, "precision": "f64", "polynomial": 2,
     "tolerance": 0.01, "leave_out": ("other",), "weight": "w",
-    "class_weight": "balanced", "metric": "auc",
+    "class_weight": "balanced", "metric": "auc", "ordered": ("yes", "no"),
 }  # fmt: skip
 NORMED = ("cnn", "convnet", "vgg", "resnet20")
 SIDE = 64  # AlexNet takes no smaller ones
@@ -196,7 +196,7 @@ def another(number):
     if number.kind is bool:
         return not usual
     if isinstance(usual, tuple):
-        return (3, 5)
+        return (0.25, 0.75) if known.high is not None and known.high < 1 else (3, 5)
     low = known.low or 0
     if number.kind is int:
         return usual + 1
@@ -235,5 +235,5 @@ def part_of(settings, family):
     if family == "average":
         return settings.make_update().average
     if family == "loss":
-        return settings.make_loss(0 if settings.loss == "quadratic" else 2)
+        return settings.make_loss(0 if settings.loss in ("quadratic", "pinball") else 2)
     return getattr(settings, f"make_{family}")()

@@ -385,6 +385,8 @@ class Settings:
                 "Settings: loss cumulative-logit without the order of the classes. Give ordered: --ordered "
                 "low,medium,high, or --ordered alone where they are numbers."
             )
+        if ordered and self.model == "linear":
+            raise ConfigError("Settings: ordered beside model linear, which predicts a number. Use --model logistic.")
         if len(set(names)) < len(names) or len(names) == 1:
             raise ConfigError(
                 f"Settings: ordered is {shown(names)}; two or more classes, each once, are required, from the lowest "

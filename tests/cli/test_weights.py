@@ -22,8 +22,9 @@ def test_weights_are_said(preceptor, path):
     assert said in out
     assert said in preceptor("show", "run").out
     out = preceptor("evaluate", "run", path).out
-    assert "note" not in out
-    assert "40 rows" in out
+    assert "note      Rows are weighed by the column 'w', as in training.\n" in out
+    assert "note      Left out: 40 rows of the weight 0.\n" in out
+    assert "t.csv, 40 rows" in out
     assert "w" not in pr.load("run").preprocessor.feature_names
 
 

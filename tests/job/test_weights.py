@@ -189,6 +189,8 @@ def test_weights_of_rows_that_are_judged_must_be_some(written_as):
     run = pr.fit(without(table(), "number"), "kind", weight="w", **QUICK)
     with pytest.raises(DataError, match=r"the weight 'w' is 0 in every row that has a target"):
         run.evaluate(without(table(w=np.zeros(ROWS)), "number"))
+    unknown = np.where(W == 0, "maybe", KIND)
+    assert run.evaluate(without(table(kind=unknown), "number")) == run.evaluate(without(table(), "number"))
     with pytest.raises(DataError, match=r"the weight 'w' is -1.0 in data row 6"):
         run.evaluate(without(table(w=np.where(np.arange(ROWS) == 5, -1.0, 1.0)), "number"))
 

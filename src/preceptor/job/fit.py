@@ -16,7 +16,7 @@ from preceptor.data.pictures.files import readable
 from preceptor.data.tables.given import with_target
 from preceptor.diagnose import Observation, raise_refusals
 from preceptor.disk import named, new_folder, taken
-from preceptor.engines import is_first_process
+from preceptor.engines import agreed, is_first_process
 from preceptor.errors import ConfigError
 from preceptor.job.class_weights import class_weights, named_weights
 from preceptor.job.computed import computed_by
@@ -167,7 +167,7 @@ class Fitting:
         objective = float(np.mean(now.losses))
         entry = self.entry(record, objective)
         cost = None if metric is None or record.dev_loss is None else metric.cost(entry[f"dev_{metric.figure}"])
-        now.close(record, entry, cost)
+        now.close(record, entry, None if cost is None else agreed(cost))
 
     def _has_converged(self, record: Record) -> bool:
         """Whether the last two epochs differ in train loss by no more than the tolerance, if there is one."""

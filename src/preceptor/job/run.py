@@ -222,27 +222,32 @@ class Run:
         if target is not None:
             table = with_labels(table, name, target)
         find_column(table.name, name, table.columns)
-        weigher = self._weigher(table, notes)
-        weights: list[np.ndarray] = []
+        weigher, weights, told = self._weigher(table, notes), list[np.ndarray](), 0
         outputs, truth, start, unseen = [], [], 0, self.preprocessor.unseen()
         for piece, found in self._outputs(table, unseen, exact=False):
             known = np.flatnonzero(~missing_rows(piece.column(name)))
+            told += len(known)
+            if weigher is not None:
+                own = row_weights(table.name, weigher, piece.column(weigher)[known], start + known)
+                known, own = known[own > 0], own[own > 0]
+                weights.append(own)
             outputs.append(found[known])
             truth.append(self.preprocessor.encode_target(piece.select(known), start + known))
-            if weigher is not None:
-                weights.append(row_weights(table.name, weigher, piece.column(weigher)[known], start + known))
             start += piece.rows
-        if not sum(map(len, truth)):
+        rows = sum(map(len, truth))
+        if not told:
             raise no_target(table.name, name, table.rows)
-        if notes is not None:
-            left_out = start - sum(map(len, truth))
-            if left_out:
-                notes.append(f"Left out: {counted(left_out, 'row')} without a target.")
-            notes += unseen.notes()
-        weight = np.concatenate(weights) if weigher is not None else None
-        if weigher is not None and weight is not None and not weight.any():
+        if weigher is not None and not rows:
             raise no_weight(table.name, weigher)
-        how = weight, self.metric, self.threshold
+        if notes is not None:
+            if told < start:
+                notes.append(f"Left out: {counted(start - told, 'row')} without a target.")
+            if weigher is not None:
+                notes.append(f"Rows are weighed by the column {weigher!r}, as in training.")
+            if rows < told:
+                notes.append(f"Left out: {counted(told - rows, 'row')} of the weight 0.")
+            notes += unseen.notes()
+        how = None if weigher is None else np.concatenate(weights), self.metric, self.threshold
         return figures(self.preprocessor, self.loss, np.concatenate(outputs), np.concatenate(truth), *how)
 
     def _weigher(self, table: Any, notes: list[str] | None) -> str | None:

@@ -23,10 +23,10 @@ LARGE_BATCH, MANY_ROWS = 1024, 2_000_000  # so many training rows give larger ba
 FOLDS = 8  # of which each member leaves out one
 MEMBERS = 16  # of the ensemble: two kinds, with bins and without, of which each is one member a fold
 WIDTHS = (64, 64)  # of each member
-WAVES = 16
-BINS, LEAST_BINS, BINNED = 16, 4, 640  # of a number column; of all together at most
+WAVES = 8
+BINS, MORE_BINS, LEAST_BINS, BINNED = 16, 48, 4, 640  # of a number column, more with waves; of all together at most
 LEVEL_WIDTH = Levels.width  # of the vector of a level
-ROWS_FOR_WAVES = 3_000  # training rows; fewer cannot teach them
+ROWS_FOR_WAVES = 3_000  # training rows; fewer are told as well, and faster, without them
 RATE, RATE_OF_FEW = 5e-3, 2e-3  # of the ensemble, per step; the second below 1,000 training rows
 WEIGHT_DECAY, MORE_DECAY = 0.01, 0.1  # more for a number of few rows, as below
 DROP_RATE, MANY_CLASSES = 0.2, 10  # of fewer classes; from so many on the members need all their units
@@ -96,7 +96,8 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
     bins = s.bins
     if bins is None:
         few = BINNED // max(len(preprocessor.plain_numbers), 1)
-        bins = 0 if plain or few < LEAST_BINS or not preprocessor.plain_numbers else min(BINS, few)
+        bins = min(MORE_BINS if many else BINS, few)
+        bins = 0 if plain or few < LEAST_BINS or not preprocessor.plain_numbers else bins
     drop_rate = s.drop_rate
     if drop_rate is None:
         drop_rate = _drop_rate(preprocessor, rows) if ensemble else 0.0

@@ -1,6 +1,7 @@
 import numpy as np
 import pytest
 from scipy import optimize, special
+from sklearn.metrics import mean_pinball_loss
 
 from preceptor import nn
 from preceptor.train.shares import best_shares, can_share
@@ -41,6 +42,25 @@ def test_of_classes_they_have_the_lowest_log_loss_of_the_mean(loss, classes):
     found = best_shares(nn.MemberLoss(loss), outputs, y, 2)
     assert found == (pytest.approx(expected, abs=0.02), pytest.approx(1 - expected, abs=0.02))
     assert can_share(nn.MemberLoss(loss))
+
+
+def test_of_absolute_errors_and_quantiles_they_are_the_best_of_a_grid():
+    y = RNG.exponential(size=300)
+    outputs = y[:, None, None] + RNG.standard_t(2, size=(300, 2, 1)) * np.array([0.3, 0.4])[:, None]
+    share = best_shares(nn.MemberLoss(nn.Absolute()), outputs, y, 2)[0]
+    grid = np.linspace(0, 1, 51)
+    costs = [np.abs(w * outputs[:, 0, 0] + (1 - w) * outputs[:, 1, 0] - y).mean() for w in grid]
+    assert share == pytest.approx(grid[np.argmin(costs)], abs=0.03)
+    loss = nn.Pinball((0.2, 0.8))
+    outputs = RNG.normal(size=(300, 2, 2))
+    share = best_shares(nn.MemberLoss(loss), outputs, y, 2)[0]
+    first, second = (loss.predict(outputs[:, i]) for i in (0, 1))
+    costs = [mean_pinball(y, w * first + (1 - w) * second, (0.2, 0.8)) for w in grid]
+    assert share == pytest.approx(grid[np.argmin(costs)], abs=0.03)
+
+
+def mean_pinball(y, found, quantiles):
+    return np.mean([mean_pinball_loss(y, found[:, i], alpha=q) for i, q in enumerate(quantiles)])
 
 
 def test_a_row_of_weight_3_is_three_rows():

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from preceptor.nn import CumulativeLogit, MemberLoss, Pinball, Quadratic
+from preceptor.nn import Absolute, CumulativeLogit, MemberLoss, Pinball, Quadratic
 from preceptor.nn.calibration import reads_logits
 from preceptor.nn.member import inner
 from preceptor.train.metric import LEAST_PROBABILITY
@@ -13,7 +13,7 @@ MOST_ROWS = 20_000  # that choose, evenly spaced among those given
 
 def can_share(loss: MemberLoss) -> bool:
     """Whether the prediction is a mean of numbers or probabilities, so that shares tell better from worse."""
-    return isinstance(inner(loss), (Quadratic, Pinball, CumulativeLogit)) or reads_logits(loss)
+    return isinstance(inner(loss), (Quadratic, Absolute, Pinball, CumulativeLogit)) or reads_logits(loss)
 
 
 def best_shares(
@@ -23,8 +23,8 @@ def best_shares(
 
     Shapes: outputs (row, member, unit), equally many members of each network, network after network; target as of the
         loss, (row,); weight (row,), what a row counts.
-    Formula: 50 times that network is chosen with which the mean of all chosen so far has the lowest squared error, log
-        loss or pinball loss; the share is how often it was chosen, divided by 50.
+    Formula: 50 times that network is chosen with which the mean of all chosen so far has the lowest squared error,
+        absolute error, log loss or pinball loss; the share is how often it was chosen, divided by 50.
     Source: Caruana, Niculescu-Mizil, Crew and Ksikes 2004, ensemble selection with replacement.
     """
     every = -(-len(target) // MOST_ROWS)
@@ -36,7 +36,8 @@ def best_shares(
         if isinstance(loss.loss, Pinball):
             return float(np.average(loss.loss.of_quantiles(predicted, y), weights=counts))
         if predicted.ndim == 1:
-            return float(np.average((predicted - y) ** 2, weights=counts))
+            distance = np.abs(predicted - y)
+            return float(np.average(distance if isinstance(loss.loss, Absolute) else distance**2, weights=counts))
         right = predicted[np.arange(len(y)), y]
         return -float(np.average(np.log(np.maximum(right, LEAST_PROBABILITY)), weights=counts))
 

@@ -44,13 +44,13 @@ def test_dropout_by_the_target(kind, classes, rows, drop_rate):
     assert complete(make_settings({"hidden": (8,)}), preprocessor, rows).drop_rate == 0
 
 
-@pytest.mark.parametrize("rows, waves", [(100, 0), (2_999, 0), (3_000, 8), (10**7, 8)])
+@pytest.mark.parametrize("rows, waves", [(100, 0), (999, 0), (1_000, 0), (2_999, 0), (3_000, 8), (10**7, 8)])
 def test_the_ensemble_by_the_number_of_rows(rows, waves):
     settings = complete(make_settings({}), seen(), rows)
     assert (settings.members, settings.hidden, settings.waves) == (16, (64, 64), waves)
     assert settings.make_optimiser() == AdamW(weight_decay=0.01)
     assert isinstance(settings.make_loss(2), nn.MemberLoss)
-    assert settings.bins == (48 if waves else 16)
+    assert settings.bins == (16 if rows < 1_000 else 48)
     edges = [tuple(range(settings.bins + 1))] * 10
     network = settings.make_network(2, numbers=seen().plain_numbers, edges=edges)
     kinds = [[type(getattr(each, "layer", each)) for each in one.layers] for one in network.networks]

@@ -24,10 +24,11 @@ FOLDS = 8  # of which each member leaves out one
 MEMBERS = 16  # of the ensemble: two kinds, with bins and without, of which each is one member a fold
 WIDTHS = (64, 64)  # of each member
 WAVES = 8
-BINS, MORE_BINS, LEAST_BINS, BINNED = 16, 48, 4, 640  # of a number column, more with waves; of all together at most
+BINS, MORE_BINS, LEAST_BINS, BINNED = 16, 48, 4, 640  # of a number column, few or many rows; of all together at most
+FEW_ROWS = 1_000  # training rows; fewer get BINS and RATE_OF_FEW
 LEVEL_WIDTH = Levels.width  # of the vector of a level
 ROWS_FOR_WAVES = 3_000  # training rows; fewer are told as well, and faster, without them
-RATE, RATE_OF_FEW = 5e-3, 2e-3  # of the ensemble, per step; the second below 1,000 training rows
+RATE, RATE_OF_FEW = 5e-3, 2e-3  # of the ensemble, per step
 WEIGHT_DECAY, MORE_DECAY = 0.01, 0.1  # more for a number of few rows, as below
 DROP_RATE, MANY_CLASSES = 0.2, 10  # of fewer classes; from so many on the members need all their units
 DROP_RATE_OF_NUMBER, ROWS_PER_FEATURE = 0.1, 20  # only below so many training rows for each feature: else none
@@ -96,7 +97,7 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
     bins = s.bins
     if bins is None:
         few = BINNED // max(len(preprocessor.plain_numbers), 1)
-        bins = min(MORE_BINS if many else BINS, few)
+        bins = min(BINS if rows < FEW_ROWS else MORE_BINS, few)
         bins = 0 if plain or few < LEAST_BINS or not preprocessor.plain_numbers else bins
     drop_rate = s.drop_rate
     if drop_rate is None:
@@ -119,7 +120,7 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
     )
     rate = s.learning_rate
     if rate is None:
-        own_rate = RATE if rows >= 1_000 else RATE_OF_FEW
+        own_rate = RATE_OF_FEW if rows < FEW_ROWS else RATE
         rate = own_rate if ensemble and s.optimiser is None else filled.make_optimiser().usual_rate
     size = s.batch_size or usual_batch(rows)
     wide, numbers = features + LEVEL_WIDTH * len(preprocessor.level_numbers[0]), len(preprocessor.plain_numbers)

@@ -63,6 +63,9 @@ def test_steepest_is_where_the_curve_falls_fastest():
     assert found.steepest == pytest.approx(1e-3, rel=0.13)  # one step is a factor of 1.12
     noisy = CURVE + 0.1 * np.random.default_rng(0).normal(size=121)
     assert RateTest(RATES, noisy, False).steepest == pytest.approx(1e-3, rel=0.7)
+    for seed in range(10):  # batches that differ among themselves by half of the whole fall
+        wild = CURVE + np.random.default_rng(seed).normal(size=121)
+        assert 1e-4 <= RateTest(RATES, wild, False).steepest <= 2e-2
     assert_allclose(found.smoothed[[0, -1]], [2, 0], atol=1e-2)
     assert np.abs(found.smoothed - CURVE).max() < 0.1
     rising = RateTest(RATES, CURVE[::-1].copy(), False)

@@ -19,6 +19,7 @@ from preceptor.job.settings import Settings, make_settings
 TAKEN = (
     "target",
     "kind",
+    "ordered",
     "seed",
     "dev_share",
     "test_share",

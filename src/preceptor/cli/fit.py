@@ -160,6 +160,7 @@ def say_plan(fitting: Fitting) -> None:
     shape = " × ".join(f"{length:,}" for length in fitting.preprocessor.input_shape)
     widths = " → ".join([shape, *(f"{width:,}" for width in layers)])
     unit = f", {chosen.activation}" if len(layers) > 1 and chosen.model in MODELS else ""
+    unit += f", dropout {amount(chosen.drop_rate)}" if unit and chosen.drop_rate else ""
     members = f", {chosen.ensemble} networks averaged, each" if chosen.ensemble > 1 else ""
     if (chosen.members or 1) > 1:
         half = ", half of them with bins" if isinstance(network, Sequential) and "bins" in network.names else ""

@@ -34,6 +34,7 @@ from preceptor.job.settings import HIDDEN, Settings
 from preceptor.job.source_files import files_of
 from preceptor.nn import (
     Committee,
+    Dropout,
     Ensemble,
     Layer,
     Loss,
@@ -273,7 +274,8 @@ def _say_layers_of(run: Run, network: Layer, params: Arrays, state: Arrays) -> N
     table = [("", "", "output", "parameters")]
     for name, layer, out in network.walk(params, state, spec):
         own = sum(p.size for p in within(params, name).values())
-        table.append((name, type(layer).__name__, times(list(out.shape[1:])), f"{own:,}"))
+        kind = f"Dropout {amount(layer.drop_rate)}" if isinstance(layer, Dropout) else type(layer).__name__
+        table.append((name, kind, times(list(out.shape[1:])), f"{own:,}"))
     for text in aligned(table, right=2):
         line("", text)
 

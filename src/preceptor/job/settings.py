@@ -170,7 +170,7 @@ class Settings:
         default=None,
         low=1,
         unit="epochs",
-        doc="Stop after so many without a lower dev loss, or a better metric; if left out, a third.",
+        doc="Stop after so many without a lower dev loss, or a better metric; a third of all, half for an ensemble.",
     )
     tolerance: float | None = hyper(
         default=None,

@@ -61,8 +61,8 @@ def test_of_a_column_of_very_many_levels_only_other_spellings_are_told():
     values = [f"city {row % 150}" for row in range(600)] + ["Capital"] * 200
     found = notes({"city": text(*values)}, {"city": text("capital", "somewhere", "CAPITAL", "Capital")})
     assert found == [
-        "Column 'city' holds what training never saw in 2 of 4 rows, which count as one of the rare levels: 'capital' "
-        "(1 row; did you mean 'Capital'?), 'CAPITAL' (1 row; did you mean 'Capital'?)."
+        "Column 'city' holds what training saw seldom or never in 2 of 4 rows, which count as one of the rare levels: "
+        "'capital' (1 row; did you mean 'Capital'?), 'CAPITAL' (1 row; did you mean 'Capital'?)."
     ]
 
 

@@ -81,11 +81,11 @@ class Unseen:
     def _about(self, column: Categories | Pair | Codes) -> str:
         """The levels of a column that training never saw, the most frequent first; nothing where it may have."""
         levels, count = self.levels[column.name], self.levels[column.name].total() + self.more[column.name]
-        as_what = "which count as none of its levels"
+        seen, as_what = "never saw", "which count as none of its levels"
         if isinstance(column, Codes) or (isinstance(column, Categories) and column.other):
             known = {bare(level) for level in column.levels}
             levels = Counter({level: rows for level, rows in levels.items() if bare(level) in known})
-            count, as_what = levels.total(), "which count as one of the rare levels"
+            seen, count, as_what = "saw seldom or never", levels.total(), "which count as one of the rare levels"
         if not levels:
             return ""
         named = []
@@ -94,7 +94,7 @@ class Unseen:
             named.append(f"{level!r} ({counted(rows, 'row')}{'' if guess is None else f'; did you mean {guess!r}?'})")
         more = f" and {len(levels) - SHOWN:,} more" if len(levels) > SHOWN else ""
         return (
-            f"Column {column.name!r} holds what training never saw in {count:,} of {self.rows:,} rows, {as_what}: "
+            f"Column {column.name!r} holds what training {seen} in {count:,} of {self.rows:,} rows, {as_what}: "
             f"{', '.join(named)}{more}."
         )
 

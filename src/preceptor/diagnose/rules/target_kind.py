@@ -49,7 +49,7 @@ class TargetKind(Rule):
         if facts.kind == "number" and is_coarse:
             text = (
                 f"The target {column.name!r} is taken as a number and has only {len(levels)} whole values; if they are "
-                "codes of classes, say --kind classes."
+                "codes of classes, say --kind classes, or --ordered where these have an order."
             )
             yield Observation("target_number_or_classes", "note", text, (column.name,))
         ends = max(counts[0], counts[-1])

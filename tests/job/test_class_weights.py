@@ -109,6 +109,8 @@ def test_texts_and_weights_are_each_others_inverse():
         ("yes", r"class_weight is 'yes'; balanced is required, or CLASS=NUMBER with commas between"),
         ("yes=-1", r"class_weight is 'yes=-1'; balanced is required"),
         ("yes=nan", r"balanced is required"),
+        ("yes=1e300", r"its number 0 to 1e\+09, such as"),
+        ("yes=1e-300,no=1e-300", r"all classes would count for nothing"),
         ("yes=1,yes=2", r"each class once"),
         ("=1", r"balanced is required"),
         ({}, r"class_weight is ''; balanced is required"),

@@ -270,6 +270,15 @@ def test_other_data_are_refused(tmp_path):
         resume(tmp_path / "run")
 
 
+def test_a_checkpoint_of_a_network_that_is_built_otherwise_now_is_told(tmp_path):
+    fitting = begun(tmp_path / "run")
+    next(fitting.records())
+    fitting.finish()
+    checkpoint, _ = Checkpoints(tmp_path / "run" / "checkpoints").latest()
+    with pytest.raises(DataError, match=r"belongs to another network, such as another version builds .* Train anew"):
+        prepare("iris", make_settings(SETTINGS | {"hidden": (9,)})).restore(checkpoint)
+
+
 def test_nothing_to_go_on_with(tmp_path):
     with pytest.raises(DataError, match="this is no run folder"):
         resume(tmp_path)

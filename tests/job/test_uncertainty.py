@@ -91,6 +91,12 @@ def test_entropy_and_mutual_information_are_those_of_scipy():
     assert information[1] == pytest.approx(np.log(2)) == entropy[1]
 
 
+def test_as_many_votes_for_each_class_make_a_half():
+    """Exactly, as in the mean of the members: the class is then the same with and without samples."""
+    votes = np.repeat(np.eye(2), 12, 0)[np.random.default_rng(0).permutation(24)]
+    assert (spread(votes[:, None])[0] == 0.5).all()
+
+
 def test_members_count_by_their_shares():
     rng, shares = np.random.default_rng(1), (0.5, 0.2, 0.0, 0.3)
     y, p = rng.normal(size=(4, 6)), rng.dirichlet(np.ones(3), (4, 6))

@@ -223,3 +223,13 @@ def test_old_runs_have_no_weights(tmp_path):
     assert "weighed_by" not in run.facts
     run.save(tmp_path / "run")
     assert pr.load(tmp_path / "run").evaluate(table()) == run.evaluate(table())
+
+
+def test_a_run_whose_rows_tell_of_less_than_two_is_read_again(tmp_path):
+    """Of two test rows that count 1 and 3 the interval of R2 has no end below, of which JSON knows nothing."""
+    part = np.array(["train"] * 20 + ["dev"] * 10 + ["test"] * 2, object)
+    source = {"a": X[:32, 0], "w": np.ones(32), "y": NUMBER[:32], "part": part}
+    source["w"][-2:] = 1, 3
+    run = pr.fit(source, "y", weight="w", split_column="part", **QUICK)
+    assert run.test["r2"].low == -np.inf
+    assert pr.load(run.save(tmp_path / "run").path).test == run.test

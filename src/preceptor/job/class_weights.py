@@ -17,6 +17,7 @@ from preceptor.words import closest, listing
 __all__ = ["BALANCED", "asked_weights", "class_weights", "named_weights", "written_weights"]
 
 BALANCED = "balanced"
+MOST = 1e9  # that a row may count: more of them would be beyond float32
 
 
 def written_weights(weights: Mapping[Any, Any]) -> str:
@@ -42,14 +43,14 @@ def asked_weights(text: str) -> dict[str, float] | None:
             weight = float(number) if equals and name else math.nan
         except ValueError:
             weight = math.nan
-        if not 0 <= weight < math.inf or name in found:
+        if not 0 <= weight <= MOST or name in found:
             found.clear()
             break
         found[name] = weight
     if not found:
         raise ConfigError(
             f"Settings: class_weight is {shown(text)}; {BALANCED} is required, or CLASS=NUMBER with commas between, "
-            "each class once and its number at least 0, such as yes=5,no=1."
+            f"each class once and its number 0 to {MOST:g}, such as yes=5,no=1."
         )
     return found
 
@@ -77,7 +78,7 @@ def named_weights(text: str, preprocessor: Preprocessor | PicturePreprocessor) -
                 f"{listing(preprocessor.written)}.{closest(name, preprocessor.written)}"
             )
         weights[codes[name]] = weight
-    if not weights.any():
+    if not weights.astype(np.float32).any():
         raise ConfigError(f"fit: received class_weight {shown(text)}; all classes would count for nothing. Raise one.")
     return weights
 

@@ -218,7 +218,7 @@ def figures_as_json(figures: dict[str, Figure]) -> dict[str, float | None]:
 
 def _figure_as_json(name: str, figure: Figure) -> Iterator[tuple[str, float | None]]:
     yield name, figure.value
-    yield f"{name}_low", figure.low
+    yield f"{name}_low", figure.low if math.isfinite(figure.low) else None
     yield f"{name}_high", figure.high if math.isfinite(figure.high) else None
     yield f"{name}_rows", figure.rows
 
@@ -231,4 +231,5 @@ def figures_from_json(saved: dict[str, float | None]) -> dict[str, Figure]:
 
 def _figure_from_json(name: str, saved: dict[str, Any]) -> Figure:
     value, low, high, rows = (saved[f"{name}{end}"] for end in ("", "_low", "_high", "_rows"))
-    return Figure(name, float(value), float(low), math.inf if high is None else float(high), int(rows))
+    ends = -math.inf if low is None else float(low), math.inf if high is None else float(high)
+    return Figure(name, float(value), *ends, int(rows))

@@ -118,5 +118,8 @@ def _unnamed(name: str, like: Any, arrays: dict[str, np.ndarray]) -> Any:
         return {key: _unnamed(f"{name}:{key}", like[key], arrays) for key in like}
     array = arrays.get(name)
     if array is None or array.shape != like.shape or array.dtype != like.dtype:
-        raise DataError(f"checkpoint: {name} is missing or of another shape. It belongs to another network.")
+        raise DataError(
+            f"checkpoint: {name} is missing or of another shape. It belongs to another network, such as another "
+            "version builds of the same settings. Train anew."
+        )
     return array

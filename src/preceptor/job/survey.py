@@ -224,7 +224,7 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
         labels = labels.astype(str)
     obstacle = "of rows that are divided by time" if settings.time is not None else ""
     if len(usable) < LEAST_FOLDED:
-        obstacle = f"of {len(usable)} rows; {LEAST_FOLDED} are required"
+        obstacle = f"of {len(usable)} rows; at least {LEAST_FOLDED} rows are required"
     count = folds_for(settings, obstacle)
     is_open = settings.folds is None and settings.members is None
     if is_open and sum(values.size for values in kept.columns.values()) > (WIDE + 1) * kept.rows:

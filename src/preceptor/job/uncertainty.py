@@ -97,19 +97,23 @@ def spread(draws: Iterable[np.ndarray], shares: Sequence[float] = ()) -> tuple[n
     Source: Gal and Ghahramani 2016, section 4 (mean and variance); Houlsby et al. 2011, equation 2 (BALD).
     Differs: the variance of the paper has the noise of the target added, and is divided by the samples.
     """
-    mean: Any = 0.0
+    mean: Any = 0.0  # of probabilities their sum, in which equal votes stay equal
     inner: Any = 0.0  # sum of entropies, or of squared distances from the mean (Welford 1962; weighted, West 1979)
     total = squares = 0.0
     for each, share in zip(draws, cycle(shares or [1.0]), strict=False):
         if not share:
             continue
         drawn, total, squares = np.asarray(each, np.float64), total + share, squares + share**2
+        if drawn.ndim == 2:
+            mean, inner = mean + share * drawn, inner + share * _entropy(drawn)
+            continue
         before = drawn - mean
         mean = mean + before * (share / total)
-        inner = inner + share * (_entropy(drawn) if drawn.ndim == 2 else before * (drawn - mean))
+        inner = inner + share * before * (drawn - mean)
     if np.ndim(mean) == 1:
         free = total - squares / total  # 0 for a single sample
         return mean, [np.sqrt(inner / (free or 1))]
+    mean = mean / total
     doubt = _entropy(mean)
     return mean, [doubt, np.maximum(doubt - inner / total, 0)]
 

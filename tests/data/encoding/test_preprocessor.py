@@ -20,6 +20,13 @@ def everything(table, target=None, **more):
     return fit_preprocessor(table, target, np.arange(table.rows), **more)
 
 
+@pytest.mark.parametrize("size", [1e-200, 5e-324])
+def test_a_target_whose_spread_underflows_is_refused(size):
+    table = read({"x": np.arange(40.0), "y": np.arange(40.0) * size})
+    with pytest.raises(DataError, match="'y' lie so near to each other that their squares are 0; give them in another"):
+        fit_preprocessor(table, "y", np.arange(40))
+
+
 # Features
 
 

@@ -97,6 +97,11 @@ def learn_target(
             labels = [int(label) for label in labels]
         return kind, reason, tuple(labels), 0.0, 1.0
     mean, sd, _ = moments(where, name, column, train)
+    if not sd[0]:
+        raise DataError(
+            f"{table.name}: the numbers of the target {name!r} lie so near to each other that their squares are 0; "
+            "give them in another unit."
+        )
     return kind, reason, None, float(mean[0]), float(sd[0])
 
 

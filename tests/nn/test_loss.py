@@ -305,10 +305,12 @@ def test_members_quantiles_are_judged_by_their_mean():
     assert np.mean(nn.MemberLoss(ours).judge(z, y)) == pytest.approx(expected, rel=1e-12)
 
 
-def test_the_median_stands_for_the_prediction_else_the_one_in_the_middle():
+def test_the_median_stands_for_the_prediction_else_the_line_through_its_neighbours():
     q = np.array([[1.0, 2, 3, 4]])
     assert nn.Pinball((0.1, 0.2, 0.5, 0.9)).point(q) == [3]
-    assert nn.MemberLoss(nn.Pinball((0.1, 0.2, 0.6, 0.9))).point(q) == [2]
+    assert nn.MemberLoss(nn.Pinball((0.1, 0.2, 0.6, 0.9))).point(q) == pytest.approx([2.75])
+    assert nn.Pinball((0.1, 0.9)).point(q[:, :2]) == pytest.approx([1.5])
+    assert nn.Pinball((0.1, 0.2)).point(q[:, :2]) == [2]
     assert nn.Pinball((0.1,)).point(q[:, :1]) == [1]
 
 

@@ -52,7 +52,8 @@ def command(
     """Predicts every row or picture of DATA with the network of RUN.
 
     Writes the columns that number the rows, or those that --keep names, then `prediction`, and `probability_CLASS` for
-    each class, or `quantile_SHARE` for each quantile that RUN was trained for; rows keep their order.
+    each class, or `quantile_SHARE` for each quantile that RUN was trained for, whose median is the prediction; rows
+    keep their order.
 
     With --samples the prediction is the mean over the samples, and behind it stand, for classes, `entropy` (how unsure
     it is in all, nats) and `mutual_information` (the part of it that more training data would lower, nats), for numbers

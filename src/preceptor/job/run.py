@@ -96,7 +96,7 @@ class Run:
 
     def predict(self, source: Any, header: bool = True) -> np.ndarray:
         """The most probable class of each row, or that of the `threshold`; or the predicted number in the target's
-        unit: of quantiles the median, else the one in the middle, of two the lower.
+        unit: of quantiles the median, or where it is none of them the line between those around it, or the nearest.
 
         Args:
             source: anything `fit` takes; the target column need not be there. A level that training never saw counts

@@ -368,11 +368,6 @@ class Pinball(Loss):
                 "such as 0.1,0.5,0.9."
             )
 
-    @property
-    def middle(self) -> int:
-        """Which quantile stands for the prediction: the median, else that in the middle, of two the lower."""
-        return self.quantiles.index(0.5) if 0.5 in self.quantiles else (len(self.quantiles) - 1) // 2
-
     def __call__(self, outputs: Any, target: Any) -> Any:
         if isinstance(target, np.ndarray):
             target = self.prepared(target, outputs.shape[-1], outputs.dtype)
@@ -398,7 +393,9 @@ class Pinball(Loss):
         return ops.concatenate(found, 1)
 
     def point(self, predicted: Any) -> Any:
-        return predicted[:, self.middle]
+        """The median; where it is no quantile, a line between those around it, or the nearest one."""
+        share = [np.interp(0.5, self.quantiles, each) for each in np.eye(len(self.quantiles))]
+        return ops.sum(predicted * np.array(share, predicted.dtype), 1)
 
 
 @settings

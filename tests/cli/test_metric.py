@@ -42,8 +42,9 @@ def test_a_metric_is_said(preceptor, path):
     assert said[0].endswith(" on, for the highest f1 of the dev rows")
     figures = next(number for number, line in enumerate(lines) if line.startswith("figures"))
     assert lines[figures + 1].split()[0] == "f1"
-    shown = preceptor("show", "run").out
+    shown = preceptor("show", "run", "--json").out
     assert said[0] in shown
+    assert f"{json.loads(shown.splitlines()[-1])['threshold']:.3g} on," in said[0]
     assert ", highest 0." in shown
     judged = preceptor("evaluate", "run", path, "--json").out
     assert next(iter(json.loads(judged.splitlines()[-1]).items()))[0] == "rows"

@@ -162,6 +162,7 @@ def summary(run: Run) -> dict[str, Any]:
         "epochs": facts["epochs"],
         "seconds": facts["seconds"],
         "temperature": temperature_of(run.loss),
+        **({} if run.threshold is None else {"threshold": run.threshold}),
         "dev": figures_as_json(run.dev),
         "test": figures_as_json(run.test),
         "run": str(run.path),

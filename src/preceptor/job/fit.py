@@ -449,7 +449,8 @@ def fit(source: Any, target: Any = None, *, out: str | Path | None = None, **set
         out: folder to write the run to; without it nothing is written (see Run.save).
         settings: as of the command `preceptor fit`, with underscores: learning_rate=0.01, epochs=50, hidden=(64, 64).
 
-    Returns: the Run: `run.test`, `run.predict(table)`, `run.save(path)`.
+    Returns: the Run: figures `run.dev`, of rows out of fold or of a dev part, and `run.test`, where there are test
+        rows; `run.predict(table)`, `run.save(path)`.
     Raises: DataError, ConfigError, with what was received, what is required and the likely cure. KeyboardInterrupt on
         Ctrl-C; with `out` it says what was written before, and `resume(out)` goes on from there.
     """

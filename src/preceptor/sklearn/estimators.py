@@ -234,7 +234,7 @@ class NetworkRegressor(RegressorMixin, AbstractNetwork):
     drop_rate : float, default=None
         Share of the hidden units that is dropped while training.
     loss : str, default=None
-        What training makes small, such as "quadratic".
+        What training makes small, such as "quadratic"; by "pinball:0.1,0.9" `run_.predict_quantiles` tells quantiles.
     metric : str, default=None
         By what the best epoch is chosen in place of the loss, such as "rmsle"; "mae" makes the loss absolute.
     optimiser : str, default=None

@@ -73,7 +73,7 @@ def test_a_wide_table_gets_one_network_and_folds_where_they_are_asked_for():
 
 
 def test_many_numbers_get_fewer_bins():
-    bins = [complete(make_settings({}), seen(numbers=n), 100).bins for n in (1, 40, 41, 160, 161, 250)]
+    bins = [complete(make_settings({}), seen(numbers=n), 100).bins for n in (1, 25, 26, 100, 101, 250)]
     assert bins == [16, 16, 15, 4, 0, 0]
     assert complete(make_settings({"hidden": (8,)}), seen(), 100).bins == 0
     assert complete(make_settings({"bins": 5, "waves": 3}), seen(), 100).bins == 5

@@ -53,11 +53,13 @@ def target_of(cls, price):
     return np.where(price > 1, "dear", "cheap") if cls is NetworkClassifier else price
 
 
-@pytest.mark.parametrize("cls", BOTH)
 @pytest.mark.parametrize(
-    "given",
-    [MEMBERS, *(pytest.param(each, marks=pytest.mark.slow) for each in (PLAIN, {}))],
-    ids=["members", "plain", "default"],
+    "cls, given",
+    [
+        pytest.param(NetworkRegressor, MEMBERS),
+        *(pytest.param(NetworkClassifier, each, marks=pytest.mark.slow) for each in (MEMBERS, PLAIN, {})),
+        *(pytest.param(NetworkRegressor, each, marks=pytest.mark.slow) for each in (PLAIN, {})),
+    ],
 )
 def test_scikit_learn_finds_no_fault(cls, given, monkeypatch):
     monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # else one check is passed over

@@ -38,6 +38,10 @@ def here(tmp_path, monkeypatch):
 
 
 @pytest.fixture(scope="session")
-def environment():
-    """The environment of a process of its own that finds this package."""
-    return os.environ | {"PYTHONPATH": str(Path(__file__).parents[2] / "src")}
+def environment(tmp_path_factory):
+    """The environment of a process of its own that finds this package, compiled once for all of them."""
+    return os.environ | {
+        "PYTHONPATH": str(Path(__file__).parents[2] / "src"),
+        "PYTHONDONTWRITEBYTECODE": "",
+        "PYTHONPYCACHEPREFIX": str(tmp_path_factory.getbasetemp() / "bytecode"),
+    }

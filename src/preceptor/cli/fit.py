@@ -36,7 +36,8 @@ from preceptor.job.measure import metric_of
 from preceptor.job.parts import augmentations_text, own_numbers
 from preceptor.job.picture_survey import PictureSurvey
 from preceptor.job.settings import MODELS, Settings
-from preceptor.nn import Committee, Ensemble, Sequential, count_parameters, initial_specs
+from preceptor.nn import Sequential, count_parameters, initial_specs
+from preceptor.nn.ensemble import first_alone
 from preceptor.ops import Spec
 from preceptor.signals import heard
 from preceptor.words import amount, counted, listing, shell_word
@@ -153,9 +154,7 @@ def say_plan(fitting: Fitting) -> None:
     if isinstance(fitting.seen, PictureSurvey):
         line("augment", augmentations_text(fitting.seen.augmentations(chosen)))
     params, _ = initial_specs(config.network, Spec((1, *fitting.preprocessor.input_shape), np.dtype(np.float32)))
-    one, network = params, config.network
-    while isinstance(network, Committee | Ensemble):
-        network, one, _ = network.first(one, {})
+    network, one, _ = first_alone(config.network, params, {})
     layers = [p.shape[-1] for path, p in one.items() if path.endswith("/weight")]
     shape = " × ".join(f"{length:,}" for length in fitting.preprocessor.input_shape)
     widths = " → ".join([shape, *(f"{width:,}" for width in layers)])

@@ -69,15 +69,14 @@ def judge(
         loss = _shared(config, loss, folds, outputs, target, weight)
         if reads_logits(loss):
             loss = tempered(loss, best_temperature(_read_by(loss, folds), outputs, target, weight))
-        apart = None
+        reads, apart = _read_by(loss, folds), None
         if metric is not None and metric.decides and len(preprocessor.classes or ()) == 2:
-            p = np.asarray(_read_by(loss, folds).predict(outputs))
+            p = np.asarray(reads.predict(outputs))
             threshold = best_threshold(metric.figure, p, target, weight)[0]
             apart = thresholds_apart(metric.figure, p, target, weight, part)
-        dev = figures(preprocessor, _read_by(loss, folds), outputs, target, weight, metric, apart)
+        dev = figures(preprocessor, reads, outputs, target, weight, metric, apart)
         if preprocessor.classes is None:
-            predicted = preprocessor.decode_number(np.asarray(_read_by(loss, folds).predict(outputs)))
-            low, high = ends(predicted)
+            low, high = ends(preprocessor.decode_number(np.asarray(reads.predict(outputs))))
             scores = kept_scores(low, high, preprocessor.decode_number(target), weight)
     if test_x is not None and test_y is not None:
         test = figures(preprocessor, loss, _outputs(config, weights, test_x), test_y, test_weight, metric, threshold)

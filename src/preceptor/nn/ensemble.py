@@ -90,6 +90,14 @@ class Committee(_Apart):
             yield f"network{number}", network
 
 
+def first_alone(network: Layer, params: Arrays, state: Arrays) -> tuple[Layer, Arrays, Arrays]:
+    """A network that holds no others side by side, with its parameters and state: itself, or the first that is found
+    in it."""
+    while isinstance(network, _Apart):
+        network, params, state = network.first(params, state)
+    return network, params, state
+
+
 @settings
 class EnsembleLoss(MemberLoss):
     """The mean of a loss over networks that share nothing, of which each learns as it would alone.

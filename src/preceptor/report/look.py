@@ -13,11 +13,9 @@ from preceptor.data import PicturePreprocessor, Pictures, Preprocessor
 from preceptor.errors import ConfigError
 from preceptor.job import Run
 from preceptor.nn import (
-    Committee,
     Convolution,
     Dense,
     EachMember,
-    Ensemble,
     Layer,
     Levels,
     MemberDense,
@@ -31,6 +29,7 @@ from preceptor.nn import (
     layer_outputs,
     norm,
 )
+from preceptor.nn.ensemble import first_alone
 from preceptor.nn.layer import Arrays, within
 from preceptor.report.sheet import Row, Tile, rows_of, shown_size, write_sheet
 from preceptor.words import amount
@@ -52,9 +51,7 @@ class Inside:
 
 def inside(run: Run) -> Inside:
     """The network that is looked at: that of the run, or the first of its ensemble or committee."""
-    network, params, state = run.network, run.params, run.state
-    while isinstance(network, Committee | Ensemble):
-        network, params, state = network.first(params, state)
+    network, params, state = first_alone(run.network, run.params, run.state)
     if not isinstance(network, Sequential):
         raise ConfigError(f"look: the network is a {type(network).__name__}; layers one after the other are needed.")
     return Inside(network, params, state)

@@ -76,7 +76,7 @@ def test_json(preceptor, here, columns):
     assert code == 2
     assert found["refused"] is True
     assert (found["data"], found["rows"], found["target"], found["kind"]) == ("made.npz", 400, "y", "classes")
-    assert [(each["rule"], each["level"], each["columns"], each["rows"]) for each in found["observations"]] == [
+    assert [(each["rule"], each["level"], each["columns"], each["rows"]) for each in found["findings"]] == [
         ("not_finite", "refuse", ["x"], [4]),
         ("constant", "note", ["k"], []),
     ]

@@ -21,7 +21,7 @@ def _healthy(rows=1000, seed=0):
 
 
 def _inspect(columns, target="c", kind=None, parts=None, **more):
-    """The observations for a table of columns; the other target of `healthy` is left out."""
+    """The findings for a table of columns; the other target of `healthy` is left out."""
     columns = {name: values for name, values in columns.items() if name == target or name not in ("y", "c")}
     kind = kind or ("number" if target == "y" else "classes")
     table = Table("made", columns)
@@ -32,7 +32,7 @@ def _inspect(columns, target="c", kind=None, parts=None, **more):
 
 
 def _look(target, make):
-    """The observations for a row of a rule's test: `make` changes a healthy table, or without a target makes facts."""
+    """The findings for a row of a rule's test: `make` changes a healthy table, or without a target makes facts."""
     rng = np.random.default_rng(1)
     if target is None:
         return inspect(make(rng))
@@ -52,11 +52,11 @@ def healthy():
 
 @pytest.fixture
 def found_in():
-    """Gives the observations for a dictionary of columns."""
+    """Gives the findings for a dictionary of columns."""
     return _inspect
 
 
 @pytest.fixture
 def look():
-    """Gives the observations for a row of a rule's test."""
+    """Gives the findings for a row of a rule's test."""
     return _look

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from preceptor.data import Split, read, split, target_kind
-from preceptor.diagnose import LEVELS, Observation, PictureFacts, TableFacts, checks_made, inspect_table, raise_refusals
+from preceptor.diagnose import LEVELS, Finding, PictureFacts, TableFacts, checks_made, inspect_table, raise_refusals
 from preceptor.errors import DataError
 
 
@@ -186,9 +186,9 @@ def test_pima_zeros_stand_for_missing(shared):
 
 def test_refusals_are_raised_together_and_nothing_else_is():
     found = [
-        Observation("a", "refuse", "This is wrong."),
-        Observation("b", "warn", "Hm."),
-        Observation("c", "refuse", "That."),
+        Finding("a", "refuse", "This is wrong."),
+        Finding("b", "warn", "Hm."),
+        Finding("c", "refuse", "That."),
     ]
     with pytest.raises(DataError, match=r"^made: this is wrong\. That\.$"):
         raise_refusals(found, "made")

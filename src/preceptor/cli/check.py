@@ -10,7 +10,7 @@ from preceptor.cli.options import settings_options
 from preceptor.cli.progress import watched
 from preceptor.cli.sentences import LEVELS, division, line, say_found
 from preceptor.data import Pictures
-from preceptor.diagnose import Observation
+from preceptor.diagnose import Finding
 from preceptor.errors import DataError
 from preceptor.hyper import hyper_fields
 from preceptor.job.fit import look
@@ -55,19 +55,19 @@ def command(data: str, no_header: bool, as_json: bool, **given: Any) -> int:
             line("", sentence)
     except DataError as error:
         if all(each.level != "refuse" for each in found):
-            found.insert(0, Observation("columns", "refuse", str(error)))
+            found.insert(0, Finding("columns", "refuse", str(error)))
     line("split", division(len(parts.train), len(parts.dev), len(parts.test), seen.folds))
     say_found(found)
     say_checks(found, seen.checks)
     is_refused = any(each.level == "refuse" for each in found)
     if as_json:
         facts = {"data": table.name, "rows": table.rows, "target": target, "kind": kind, "refused": is_refused}
-        rest = {"observations": [each.to_dict() for each in found], "checks": seen.checks}
+        rest = {"findings": [each.to_dict() for each in found], "checks": seen.checks}
         print(json.dumps(facts | rest))
     return USER_MISTAKE if is_refused else 0
 
 
-def say_checks(found: list[Observation], checks: list[str]) -> None:
+def say_checks(found: list[Finding], checks: list[str]) -> None:
     """What was looked for, so that silence informs."""
     counts = [
         f"{count} {word}{'s' * (count != 1 and level != 'refuse')}"

@@ -5,7 +5,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from preceptor.diagnose import Observation
+from preceptor.diagnose import Finding
 from preceptor.hyper import numbers_of, value_text
 from preceptor.job import Run
 from preceptor.job.conformal import margin
@@ -41,8 +41,8 @@ def examples(count: int, shape: Sequence[int]) -> str:
     return f"{counted(count, 'picture')} of {' × '.join(f'{length:,}' for length in shape)}"
 
 
-def say_found(found: list[Observation]) -> None:
-    """What the gate saw in a table, each observation under its level."""
+def say_found(found: list[Finding]) -> None:
+    """What the gate saw in a table, each finding under its level."""
     for before, each in zip([None, *found], found, strict=False):
         line("" if before and before.level == each.level else LEVELS[each.level], " ".join(each.text.split()))
 

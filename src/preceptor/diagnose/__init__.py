@@ -1,7 +1,7 @@
 """What is wrong, in words: with data before anything trains."""
 
+from preceptor.diagnose.finding import LEVELS, Finding, raise_refusals
 from preceptor.diagnose.gate import checks_made, inspect, inspect_table
-from preceptor.diagnose.observation import LEVELS, Observation, raise_refusals
 from preceptor.diagnose.part_hashes import PartHashes
 from preceptor.diagnose.picture_facts import PictureFacts
 from preceptor.diagnose.rules import RULES
@@ -10,7 +10,7 @@ from preceptor.diagnose.table_facts import TableFacts
 __all__ = [
     "LEVELS",
     "RULES",
-    "Observation",
+    "Finding",
     "PartHashes",
     "PictureFacts",
     "TableFacts",

@@ -11,7 +11,7 @@ import numpy as np
 from preceptor.data.division.split import Split
 from preceptor.data.tables.table import Table
 from preceptor.diagnose.column import Column
-from preceptor.diagnose.observation import Observation, gravest_first
+from preceptor.diagnose.finding import Finding, gravest_first
 from preceptor.diagnose.part_hashes import PartHashes
 from preceptor.diagnose.picture_facts import PictureFacts
 from preceptor.diagnose.rules import RULES
@@ -20,7 +20,7 @@ from preceptor.diagnose.table_facts import TableFacts
 
 def inspect_table(
     table: Table, target: str, parts: Split, kind: str, *, numbers: np.ndarray | None = None
-) -> list[Observation]:
+) -> list[Finding]:
     """What is wrong or remarkable with a table that a network is to learn from, the gravest first.
 
     Pure: draws from fixed seeds, changes nothing.
@@ -37,7 +37,7 @@ def inspect_table(
     return inspect(TableFacts(table, Column(target, table.column(target)), parts, kind, numbers))
 
 
-def inspect(facts: TableFacts | PictureFacts | PartHashes) -> list[Observation]:
+def inspect(facts: TableFacts | PictureFacts | PartHashes) -> list[Finding]:
     """What the rules find that look at such facts: the gravest first, of one level in the order of the rules."""
     with np.errstate(all="ignore"):  # what overflows is met by the comparisons
         return gravest_first(found for rule in RULES if isinstance(facts, rule.looks_at) for found in rule.check(facts))

@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any, ClassVar
 
-from preceptor.diagnose.observation import Observation
+from preceptor.diagnose.finding import Finding
 
 SUBJECTS = ("target", "leaks", "rows", "columns", "size")  # the order in which rules look, and so in which they speak
 
@@ -29,5 +29,5 @@ class Rule(ABC):
     names: ClassVar[tuple[str, ...]]
 
     @abstractmethod
-    def check(self, facts: Any) -> Iterator[Observation]:
+    def check(self, facts: Any) -> Iterator[Finding]:
         """What is found in the facts."""

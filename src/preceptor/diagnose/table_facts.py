@@ -12,7 +12,7 @@ from preceptor.diagnose.column import Column, draw
 
 LEAK_SAMPLE = 20_000  # rows for the search for leaks: an error of 1 % is then known to 0.15 %
 NARROW = 100  # numbers per row: wider blocks are looked at as a whole
-SHOWN = 5  # rows named in an observation
+SHOWN = 5  # rows named in an finding
 
 
 @dataclass(frozen=True, eq=False)

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.diagnose.column import Column
-from preceptor.diagnose.observation import Observation
+from preceptor.diagnose.finding import Finding
 from preceptor.words import counted, listing
 
 Z = 1.96  # of 95 % intervals
@@ -40,12 +40,12 @@ def classes_text(column: Column, rows: np.ndarray) -> str:
     return f"{'Class' if len(values) == 1 else 'Classes'} {listing(repr(value) for value in values)}"
 
 
-def of_columns(rule: str, columns: list[Column], what: str) -> Iterator[Observation]:
+def of_columns(rule: str, columns: list[Column], what: str) -> Iterator[Finding]:
     """One note for all columns of which the same is to be said, if there are any."""
     if columns:
         names = tuple(column.name for column in columns)
         text = f"{columns_text(names)} {'is' if len(names) == 1 else 'are'} {what}."
-        yield Observation(rule, "note", text, names)
+        yield Finding(rule, "note", text, names)
 
 
 def stands_for_missing(level: Any) -> bool:

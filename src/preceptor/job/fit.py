@@ -14,7 +14,7 @@ import numpy as np
 from preceptor.data import BUNDLED, PicturePreprocessor, Preprocessor, looks_like_pictures, read
 from preceptor.data.pictures.files import readable
 from preceptor.data.tables.given import with_target
-from preceptor.diagnose import Observation, raise_refusals
+from preceptor.diagnose import Finding, raise_refusals
 from preceptor.disk import named, new_folder, taken
 from preceptor.engines import agreed, is_first_process
 from preceptor.errors import ConfigError
@@ -102,7 +102,7 @@ class Fitting:
         return self.seen.preprocessor
 
     @property
-    def found(self) -> list[Observation]:
+    def found(self) -> list[Finding]:
         """What the gate saw in the table."""
         return self.seen.found + self.encoded.found
 

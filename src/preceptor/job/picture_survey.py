@@ -12,7 +12,7 @@ from preceptor.data.pictures.augment import Augmentation, Mixer, choose_augmenta
 from preceptor.data.pictures.pictures import TARGET, Pictures, read_pictures, refuse_no_header
 from preceptor.data.pictures.preprocessor import PicturePreprocessor, PictureRows, learn_scaling
 from preceptor.data.pictures.stream import PictureStream
-from preceptor.diagnose import Observation, PictureFacts, checks_made, inspect
+from preceptor.diagnose import Finding, PictureFacts, checks_made, inspect
 from preceptor.errors import ConfigError, ShapeError
 from preceptor.job.picture_recipe import MODEL, complete_pictures, stages, usual_model
 from preceptor.job.settings import PICTURE_MODELS, Settings
@@ -41,7 +41,7 @@ class PictureSurvey:
     parts: Split
     how: str
     scaling: str
-    found: list[Observation]
+    found: list[Finding]
     notes: tuple[str, ...] = ()
     folds: ClassVar[int] = 0
 

@@ -8,7 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from preceptor.data import PicturePreprocessor, Preprocessor
-from preceptor.diagnose import Observation
+from preceptor.diagnose import Finding
 from preceptor.train.loop import Arrays, Streamed
 
 Result = TypeVar("Result")
@@ -46,7 +46,7 @@ class Encoded:
     data: Arrays | Streamed
     test_x: Any
     test_y: Any
-    found: list[Observation]
+    found: list[Finding]
     train_y: np.ndarray
     test_weight: np.ndarray | None = None
 

@@ -37,7 +37,7 @@ from preceptor.data.encoding.weights import no_weight, row_weights
 from preceptor.data.tables.given import BLOCK
 from preceptor.data.tables.join import known_written
 from preceptor.data.tables.names import find_column
-from preceptor.diagnose import Observation, PartHashes, TableFacts, checks_made, inspect, inspect_table
+from preceptor.diagnose import Finding, PartHashes, TableFacts, checks_made, inspect, inspect_table
 from preceptor.diagnose.column import Column
 from preceptor.errors import ConfigError, DataError
 from preceptor.job.judging import MOST_JUDGES
@@ -82,7 +82,7 @@ class Survey:
     kind: str
     parts: Split
     seen_parts: Split
-    found: list[Observation]
+    found: list[Finding]
     settings: Settings
     notes: tuple[str, ...] = ()
     folds: int = 0

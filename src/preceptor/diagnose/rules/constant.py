@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from preceptor.diagnose.column import Column
-from preceptor.diagnose.observation import Observation
+from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import TableFacts
 from preceptor.diagnose.wording import of_columns
@@ -33,7 +33,7 @@ class Constant(Rule):
     mostly_missing: float = hyper(default=0.95, low=0, high=1, unit="share of rows without a value")
     almost_constant: float = hyper(default=0.001, low=0, high=1, unit="share of rows with another value")
 
-    def check(self, facts: TableFacts) -> Iterator[Observation]:
+    def check(self, facts: TableFacts) -> Iterator[Finding]:
         rows = facts.table.rows
         dead = [column for column in facts.features if not column.varies]
         flat = [name for name, block in facts.blocks.items() if _is_flat(block)]
@@ -43,7 +43,7 @@ class Constant(Rule):
             why += [f"{name} (the same in all training rows)" for name in flat]
             reasons = listing(why) or "there is no column beside the target"
             text = f"No column can be learned from: {reasons}; add columns that vary."
-            yield Observation("no_feature", "refuse", text, names)
+            yield Finding("no_feature", "refuse", text, names)
             return
         yield from of_columns("constant", [c for c in dead if len(c.present)], "the same in all rows: nothing to learn")
         yield from of_columns("empty", [c for c in dead if not len(c.present)], "without any value: nothing to learn")

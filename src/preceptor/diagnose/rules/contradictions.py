@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from preceptor.diagnose.observation import Observation
+from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import TableFacts
 from preceptor.diagnose.wording import percent, rows_text
@@ -27,7 +27,7 @@ class Contradictions(Rule):
     looks_for = "rows that contradict each other"
     names = ("contradictions",)
 
-    def check(self, facts: TableFacts) -> Iterator[Observation]:
+    def check(self, facts: TableFacts) -> Iterator[Finding]:
         if facts.target_numbers is not None or not (facts.telling or facts.blocks):
             return
         codes = facts.target_codes
@@ -51,4 +51,4 @@ class Contradictions(Rule):
             f"{facts.target.name!r}: at least {wrong:,} of them ({percent(wrong / facts.table.rows)} of all rows) "
             f"{'is' if wrong == 1 else 'are'} told wrongly by any network."
         )
-        yield Observation("contradictions", "note", text, (facts.target.name,), facts.rows(rows[contradicting]))
+        yield Finding("contradictions", "note", text, (facts.target.name,), facts.rows(rows[contradicting]))

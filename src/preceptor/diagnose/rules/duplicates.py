@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from preceptor.diagnose.column import SAMPLE, draw
-from preceptor.diagnose.observation import Observation
+from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.part_hashes import PartHashes
 from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import TableFacts, total
@@ -40,7 +40,7 @@ class Duplicates(Rule):
     share: float = hyper(default=SHARE, low=0, high=1, unit="share of dev and test rows")
     agreeing: float = hyper(default=0.8, low=0, high=1, unit="share of pairs")
 
-    def check(self, facts: TableFacts) -> Iterator[Observation]:
+    def check(self, facts: TableFacts) -> Iterator[Finding]:
         hashes = facts.row_hashes
         ordered = np.sort(hashes)
         copies = int((ordered[1:] == ordered[:-1]).sum())
@@ -58,12 +58,12 @@ class Duplicates(Rule):
             text += f", and {f'{len(seen):,}' if len(seen) else 'none'} of the {len(held):,} dev and test rows"
             text += f" ({percent(share)}) {are(len(seen))} in train as well" if len(seen) else " is in train as well"
         if lower(len(seen), len(held)) <= self.share and lower(within, len(facts.parts.train)) <= 5 * self.share:
-            yield Observation("duplicates", "note", text + FEW, (), facts.rows(seen))
+            yield Finding("duplicates", "note", text + FEW, (), facts.rows(seen))
         elif self._is_chance(facts):
             text += "; the columns have so few values that this is to be expected."
-            yield Observation("duplicates", "note", text, (), facts.rows(seen))
+            yield Finding("duplicates", "note", text, (), facts.rows(seen))
         else:
-            yield Observation("duplicates", "warn", text + MANY, (), facts.rows(seen))
+            yield Finding("duplicates", "warn", text + MANY, (), facts.rows(seen))
 
     def _is_chance(self, facts: TableFacts) -> bool:
         """Whether identical rows are what columns of few values lead to, rather than copies."""
@@ -106,7 +106,7 @@ class CopiesAcrossParts(Rule):
 
     share: float = hyper(default=SHARE, low=0, high=1, unit="share of dev and test rows")
 
-    def check(self, facts: PartHashes) -> Iterator[Observation]:
+    def check(self, facts: PartHashes) -> Iterator[Finding]:
         train, held = facts.train, facts.held
         if not len(train) or not len(held):
             return
@@ -118,9 +118,9 @@ class CopiesAcrossParts(Rule):
         share = percent(seen / len(held))
         text = f"Of the {len(held):,} dev and test rows {seen:,} ({share}) {are(seen)} in train as well"
         if lower(seen, len(held)) <= self.share:
-            yield Observation("duplicates", "note", text + FEW)
+            yield Finding("duplicates", "note", text + FEW)
         else:
-            yield Observation("duplicates", "warn", text + MANY)
+            yield Finding("duplicates", "warn", text + MANY)
 
 
 def _pairs(hashes: np.ndarray) -> float:

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 
 from preceptor.diagnose.column import draw
-from preceptor.diagnose.observation import Observation
+from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import TableFacts
 from preceptor.diagnose.wording import of_columns
@@ -36,7 +36,7 @@ class Identifier(Rule):
 
     dates: float = hyper(default=0.95, low=0, high=1, unit="share of texts that are dates")
 
-    def check(self, facts: TableFacts) -> Iterator[Observation]:
+    def check(self, facts: TableFacts) -> Iterator[Finding]:
         numbering = [column for column in facts.features if column.is_identifier]
         what, them = ("a number of the row", "it") if len(numbering) == 1 else ("numbers of the row", "them")
         yield from of_columns(
@@ -52,4 +52,4 @@ class Identifier(Rule):
                         f"Column {column.name!r} holds dates such as {min(some)!r}; parts drawn at random mix past and "
                         "future: to predict the future, split by date."
                     )
-                    yield Observation("date", "note", text, (column.name,))
+                    yield Finding("date", "note", text, (column.name,))

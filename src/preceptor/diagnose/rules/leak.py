@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from preceptor.diagnose.column import COPY_ROWS, Column
-from preceptor.diagnose.observation import Observation
+from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import TableFacts
 from preceptor.diagnose.wording import upper
@@ -37,7 +37,7 @@ class Leak(Rule):
     r2: float = hyper(default=0.999, low=0, high=1, unit="share of the variance")
     rank_r2: float = hyper(default=0.99, low=0, high=1, unit="share of the variance of the ranks")
 
-    def check(self, facts: TableFacts) -> Iterator[Observation]:
+    def check(self, facts: TableFacts) -> Iterator[Finding]:
         rows = facts.sample
         if len(rows) < COPY_ROWS:
             return
@@ -57,7 +57,7 @@ class Leak(Rule):
                 f"Column {column.name!r} alone tells the target {facts.target.name!r} ({how}); leave it out unless it "
                 "is known before the target is."
             )
-            yield Observation(name, "warn", text, (column.name,))
+            yield Finding(name, "warn", text, (column.name,))
 
     def _tells_class(self, facts: TableFacts, column: Column, rows: np.ndarray) -> tuple[str, str, bool] | None:
         """How a column gives a class away, under which name, and whether it equals the target; None if it does not."""

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from preceptor.diagnose.column import OVERFLOWS
-from preceptor.diagnose.observation import Observation
+from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import TableFacts
 from preceptor.hyper import settings
@@ -29,7 +29,7 @@ class NotFinite(Rule):
     looks_for = "infinite and overflowing values"
     names = ("not_finite",)
 
-    def check(self, facts: TableFacts) -> Iterator[Observation]:
+    def check(self, facts: TableFacts) -> Iterator[Finding]:
         columns = [(column.name, column.values) for column in facts.features if column.values.dtype.kind == "f"]
         blocks = [(name, block) for name, block in facts.blocks.items() if block.dtype.kind == "f"]
         for name, values in columns + blocks:
@@ -43,5 +43,5 @@ class NotFinite(Rule):
                         f"Column {name!r} is infinite or far too large in data row {facts.rows(where)[0]:,}; mend the "
                         "value, or leave it empty where it is not known."
                     )
-                    yield Observation("not_finite", "refuse", text, (name,), facts.rows(where))
+                    yield Finding("not_finite", "refuse", text, (name,), facts.rows(where))
                     break

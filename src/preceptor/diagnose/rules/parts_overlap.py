@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from preceptor.diagnose.observation import Observation
+from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import TableFacts
 from preceptor.diagnose.wording import rows_text
@@ -26,10 +26,10 @@ class PartsOverlap(Rule):
     looks_for = "a row in two parts"
     names = ("parts_overlap",)
 
-    def check(self, facts: TableFacts) -> Iterator[Observation]:
+    def check(self, facts: TableFacts) -> Iterator[Finding]:
         parts = facts.parts
         times = np.bincount(np.concatenate([parts.train, parts.dev, parts.test]), minlength=facts.table.rows)
         twice = np.flatnonzero(times > 1)
         if len(twice):
             text = f"{rows_text(len(twice))} are in more than one of train, dev and test; give each row to one part."
-            yield Observation("parts_overlap", "refuse", text, (), facts.rows(twice))
+            yield Finding("parts_overlap", "refuse", text, (), facts.rows(twice))

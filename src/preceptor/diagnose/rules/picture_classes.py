@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from preceptor.diagnose.observation import Observation
+from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.picture_facts import PictureFacts
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import hyper, settings
@@ -26,12 +26,12 @@ class FewPictures(Rule):
 
     few: int = hyper(default=20, low=1, unit="training pictures of a class")
 
-    def check(self, facts: PictureFacts) -> Iterator[Observation]:
+    def check(self, facts: PictureFacts) -> Iterator[Finding]:
         few = [name for name, count in zip(facts.classes, facts.train_counts, strict=True) if count < self.few]
         if few:
             which = f"{listing(few)} {'has' if len(few) == 1 else 'have'}"
             text = f"Few pictures: {which} fewer than {self.few} to train on; more pictures help more than any setting."
-            yield Observation("few_rows", "note", text)
+            yield Finding("few_rows", "note", text)
 
 
 @settings
@@ -51,7 +51,7 @@ class UnequalClasses(Rule):
 
     imbalance: float = hyper(default=10.0, low=1, unit="pictures of the largest class for one of the smallest")
 
-    def check(self, facts: PictureFacts) -> Iterator[Observation]:
+    def check(self, facts: PictureFacts) -> Iterator[Finding]:
         counts = facts.train_counts
         if counts.max() > self.imbalance * max(counts.min(), 1):
             most, least = facts.classes[int(counts.argmax())], facts.classes[int(counts.argmin())]
@@ -59,4 +59,4 @@ class UnequalClasses(Rule):
                 f"Unequal classes: {most} has {counts.max():,} training pictures, {least} {counts.min():,}; "
                 "judge by f1."
             )
-            yield Observation("imbalance", "note", text)
+            yield Finding("imbalance", "note", text)

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from preceptor.diagnose.observation import Observation
+from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.picture_facts import PictureFacts
 from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.wording import are
@@ -29,7 +29,7 @@ class PictureCopies(Rule):
 
     copies: float = hyper(default=0.01, low=0, high=1, unit="share of dev and test pictures")
 
-    def check(self, facts: PictureFacts) -> Iterator[Observation]:
+    def check(self, facts: PictureFacts) -> Iterator[Finding]:
         hashes, parts = facts.hashes, facts.parts
         held = np.concatenate([parts.dev, parts.test])
         seen = np.isin(hashes[held], hashes[parts.train])
@@ -38,8 +38,8 @@ class PictureCopies(Rule):
             text = f"{among} {are(int(seen.sum()))} in train as well, pixel by pixel"
             level = "warn" if seen.mean() > self.copies else "note"
             text += ": the figures will be too good; remove the copies." if level == "warn" else "; too few to matter."
-            yield Observation("duplicates", level, text)
+            yield Finding("duplicates", level, text)
         elif (copies := len(hashes) - len(np.unique(hashes))) > 0:
             repeat = "repeats" if copies == 1 else "repeat"
             text = f"{counted(copies, 'picture')} {repeat} another one pixel by pixel; copies are kept in one part."
-            yield Observation("duplicates", "note", text)
+            yield Finding("duplicates", "note", text)

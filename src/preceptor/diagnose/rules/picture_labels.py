@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from preceptor.diagnose.observation import Observation
+from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.picture_facts import PictureFacts
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import settings
@@ -26,7 +26,7 @@ class PictureLabels(Rule):
     looks_for = "one picture in two classes"
     names = ("contradiction",)
 
-    def check(self, facts: PictureFacts) -> Iterator[Observation]:
+    def check(self, facts: PictureFacts) -> Iterator[Finding]:
         hashes, labels = facts.hashes, facts.labels
         order = np.lexsort((labels, hashes))
         twice = (hashes[order][1:] == hashes[order][:-1]) & (labels[order][1:] != labels[order][:-1])
@@ -34,4 +34,4 @@ class PictureLabels(Rule):
             count = int(twice.sum())
             lie = "lies" if count == 1 else "lie"
             text = f"{counted(count, 'picture')} {lie} in two classes, pixel by pixel; one of the labels is wrong."
-            yield Observation("contradiction", "warn", text)
+            yield Finding("contradiction", "warn", text)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from preceptor.diagnose.column import COPY_ROWS, Column
-from preceptor.diagnose.observation import Observation
+from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import TableFacts
 from preceptor.diagnose.wording import rows_text
@@ -39,7 +39,7 @@ class Placeholders(Rule):
     zero_step: float = hyper(default=4.0, low=0, unit="times the step between the next values")
     code_gap: float = hyper(default=0.5, low=0, unit="share of the range of all other values")
 
-    def check(self, facts: TableFacts) -> Iterator[Observation]:
+    def check(self, facts: TableFacts) -> Iterator[Finding]:
         zeros = []
         for column in facts.features:
             if not column.is_number or column.is_constant or not len(column.present) or column.is_identifier:
@@ -65,12 +65,12 @@ class Placeholders(Rule):
                         "leave it empty."
                     )
                     where = np.flatnonzero(column.values == code)
-                    yield Observation("sentinel", "note", text, (column.name,), facts.rows(where))
+                    yield Finding("sentinel", "note", text, (column.name,), facts.rows(where))
         if zeros:
             names = tuple(column.name for column, _ in zeros)
             each = listing(f"{column.name!r} ({share:.1%})" for column, share in zeros)
             text = f"Zero lies far below all other values of {each}; if it stands for missing there, leave it empty."
-            yield Observation("zeros_missing", "note", text, names)
+            yield Finding("zeros_missing", "note", text, names)
 
     def _zero_is_apart(self, column: Column) -> bool:
         """Whether zero is far below the next value, beside the usual step between the next ones and the median."""

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from preceptor.diagnose.column import Column, draw
-from preceptor.diagnose.observation import Observation
+from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import TableFacts
 from preceptor.hyper import settings
@@ -26,7 +26,7 @@ class SameColumns(Rule):
     looks_for = "identical columns"
     names = ("same_columns",)
 
-    def check(self, facts: TableFacts) -> Iterator[Observation]:
+    def check(self, facts: TableFacts) -> Iterator[Finding]:
         probe = draw(facts.table.rows, PROBE)
         groups: dict[bytes, list[Column]] = {}
         for column in facts.features:
@@ -36,5 +36,5 @@ class SameColumns(Rule):
             twin = next((each for each in alike if (each.hashes() == column.hashes()).all()), None)
             if twin is not None:
                 text = f"Columns {twin.name!r} and {column.name!r} are identical; one of them suffices."
-                yield Observation("same_columns", "note", text, (twin.name, column.name))
+                yield Finding("same_columns", "note", text, (twin.name, column.name))
             alike.append(column)

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from preceptor.diagnose.column import OVERFLOWS
-from preceptor.diagnose.observation import Observation
+from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import TableFacts
 from preceptor.diagnose.wording import rows_text
@@ -34,7 +34,7 @@ class Scale(Rule):
     lost_digits: float = hyper(default=1e12, low=0, unit="standard deviations")
     huge: float = hyper(default=1e15, low=0, unit="largest value in size")
 
-    def check(self, facts: TableFacts) -> Iterator[Observation]:
+    def check(self, facts: TableFacts) -> Iterator[Finding]:
         for column in facts.features:
             if not column.is_number or column.is_constant or not len(column.present) or column.is_identifier:
                 continue
@@ -53,15 +53,15 @@ class Scale(Rule):
                     f"{facts.rows(wild)[0]:,}, while 95 % of its values lie between {amount(low)} and {amount(high)}: "
                     "nothing else in it can be told apart; mend the values, or leave them empty."
                 )
-                yield Observation("scale_outlier", "warn", text, name, facts.rows(wild))
+                yield Finding("scale_outlier", "warn", text, name, facts.rows(wild))
             elif sd > 0 and abs(mean) / sd > self.lost_digits:
                 text = (
                     f"Column {column.name!r} varies by {amount(sd, 2)} about {amount(mean, 6)}: too few digits are "
                     "left to learn from; subtract a constant before it is saved."
                 )
-                yield Observation("scale_offset", "warn", text, name)
+                yield Finding("scale_offset", "warn", text, name)
             elif largest > self.huge:
                 level = "note" if column.values.dtype.kind in "iu" else "warn"
                 reach = f"Column {column.name!r} reaches {amount(largest, 3)}"
                 text = f"{reach}; check its unit, or leave it out if it is a code."
-                yield Observation("scale_huge", level, text, name)
+                yield Finding("scale_huge", level, text, name)

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from preceptor.diagnose.column import Column
-from preceptor.diagnose.observation import Observation
+from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import TableFacts
 from preceptor.diagnose.wording import rows_text
@@ -28,7 +28,7 @@ class Size(Rule):
 
     few_to_judge: int = hyper(default=30, low=1, unit="rows")
 
-    def check(self, facts: TableFacts) -> Iterator[Observation]:
+    def check(self, facts: TableFacts) -> Iterator[Finding]:
         small = [
             f"{name} has {rows_text(len(part))}"
             for name, part in (("dev", facts.parts.dev), ("test", facts.parts.test))
@@ -36,7 +36,7 @@ class Size(Rule):
         ]
         if small:
             text = f"{' and '.join(small)}: the intervals of its figures will be wide."
-            yield Observation("few_to_judge", "note", text)
+            yield Finding("few_to_judge", "note", text)
         wide = sum(_width(column, len(facts.parts.train)) for column in facts.features)
         wide += sum(block.shape[1] for block in facts.blocks.values())
         if len(facts.parts.train) < wide:
@@ -44,7 +44,7 @@ class Size(Rule):
                 f"There are {len(facts.parts.train):,} training rows and about {wide:,} features: a network can learn "
                 "the rows by heart; add rows, leave columns out, or use stronger regularisation."
             )
-            yield Observation("few_rows", "note", text)
+            yield Finding("few_rows", "note", text)
 
 
 def _width(column: Column, rows: int) -> int:

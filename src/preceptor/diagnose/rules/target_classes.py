@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from preceptor.diagnose.column import COPY_ROWS
-from preceptor.diagnose.observation import Observation
+from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import TableFacts
 from preceptor.diagnose.wording import classes_text
@@ -32,7 +32,7 @@ class TargetClasses(Rule):
 
     imbalance: float = hyper(default=10.0, low=1, unit="rows of the largest class for one of the smallest")
 
-    def check(self, facts: TableFacts) -> Iterator[Observation]:
+    def check(self, facts: TableFacts) -> Iterator[Finding]:
         if facts.target_numbers is not None:
             return
         column, codes = facts.target, facts.target_codes
@@ -48,7 +48,7 @@ class TargetClasses(Rule):
                 f"{'is' if len(unseen) == 1 else 'are'} in dev or test but never in train, so it cannot be learned; "
                 "add such rows to train, or leave them out."
             )
-            yield Observation("class_unseen", "refuse", text, (column.name,), facts.rows(first[unseen]))
+            yield Finding("class_unseen", "refuse", text, (column.name,), facts.rows(first[unseen]))
         if kinds > COPY_ROWS and kinds > len(codes) / 2:
             return
         parts = sum(len(part) > 0 for part in (facts.parts.train, facts.parts.dev, facts.parts.test))
@@ -63,7 +63,7 @@ class TargetClasses(Rule):
                     f"{'has' if len(each) == 1 else 'have'} {why}: what is learned of it cannot be judged; add rows, "
                     "or merge it with another class."
                 )
-                yield Observation(name, "warn", text, (column.name,), facts.rows(first[each]))
+                yield Finding(name, "warn", text, (column.name,), facts.rows(first[each]))
         sizes = counts[counts > 0]
         if len(sizes) > 1 and sizes.max() > self.imbalance * sizes.min():
             rarest = column.values[first[np.argmin(np.where(counts > 0, counts, len(codes) + 1))] :][:1].tolist()[0]
@@ -74,4 +74,4 @@ class TargetClasses(Rule):
                 f"smallest, {rarest!r} ({sizes.min():,}); look at the recall of each class, not at accuracy "
                 f"alone: {sizes.max() / sizes.sum():.1%} is had by always saying the largest."
             )
-            yield Observation("class_imbalance", "note", text, (column.name,))
+            yield Finding("class_imbalance", "note", text, (column.name,))

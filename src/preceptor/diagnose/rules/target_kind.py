@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from preceptor.diagnose.observation import Observation
+from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import TableFacts
 from preceptor.hyper import hyper, settings
@@ -34,11 +34,11 @@ class TargetKind(Rule):
     grades: int = hyper(default=5, low=3, unit="values")
     hump: float = hyper(default=3.0, low=1, unit="times the rows of either end")
 
-    def check(self, facts: TableFacts) -> Iterator[Observation]:
+    def check(self, facts: TableFacts) -> Iterator[Finding]:
         column = facts.target
         if facts.kind == "number" and column.is_identifier:
             text = f"The target {column.name!r} numbers the rows: whole, each once, in order; check that it is meant."
-            yield Observation("target_numbers_rows", "note", text, (column.name,))
+            yield Finding("target_numbers_rows", "note", text, (column.name,))
         if not column.is_number or not len(column.present) or len(column.present) < len(column.values):
             return
         values = column.present
@@ -51,7 +51,7 @@ class TargetKind(Rule):
                 f"The target {column.name!r} is taken as a number and has only {len(levels)} whole values; if they are "
                 "codes of classes, say --kind classes, or --ordered where these have an order."
             )
-            yield Observation("target_number_or_classes", "note", text, (column.name,))
+            yield Finding("target_number_or_classes", "note", text, (column.name,))
         ends = max(counts[0], counts[-1])
         is_hump = len(levels) >= self.grades and counts.max() >= self.hump * ends
         if (
@@ -65,4 +65,4 @@ class TargetKind(Rule):
                 f"The target {column.name!r} is taken as {len(levels)} classes, whole numbers from {low} to {high} "
                 "with most in the middle; if it is an amount or a grade, say --kind number."
             )
-            yield Observation("target_classes_or_number", "note", text, (column.name,))
+            yield Finding("target_classes_or_number", "note", text, (column.name,))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from preceptor.diagnose.column import OVERFLOWS
-from preceptor.diagnose.observation import Observation
+from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import TableFacts
 from preceptor.diagnose.wording import rows_text
@@ -36,7 +36,7 @@ class TargetShape(Rule):
     values: int = hyper(default=20, low=2, unit="different values")
     heavy_tail: float = hyper(default=10.0, low=0, unit="excess kurtosis")
 
-    def check(self, facts: TableFacts) -> Iterator[Observation]:
+    def check(self, facts: TableFacts) -> Iterator[Finding]:
         values = facts.target_numbers
         if values is None or not np.isfinite(values).all() or np.abs(values).max(initial=0) > OVERFLOWS:
             return
@@ -54,7 +54,7 @@ class TargetShape(Rule):
                     f"{rows_text(counts[at])} ({share:.1%}): it seems cut off there, and beyond it nothing can be "
                     "predicted."
                 )
-                yield Observation("target_capped", "note", text, (name,))
+                yield Finding("target_capped", "note", text, (name,))
         deviation = values - values.mean()
         spread = np.sqrt(np.mean(deviation**2))
         kurtosis = np.mean((deviation / spread) ** 4) - 3 if spread > 0 else 0.0
@@ -65,4 +65,4 @@ class TargetShape(Rule):
                 f"{amount(np.median(values))}, largest in size {amount(np.abs(values).max())}), which rule the squared "
                 f"error; consider {cure}."
             )
-            yield Observation("target_heavy_tail", "note", text, (name,))
+            yield Finding("target_heavy_tail", "note", text, (name,))

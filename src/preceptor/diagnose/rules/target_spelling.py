@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from preceptor.diagnose.observation import Observation
+from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import TableFacts
 from preceptor.diagnose.wording import rows_text, stands_for_missing, variants
@@ -24,7 +24,7 @@ class TargetSpelling(Rule):
     looks_for = "classes spelled in two ways, or standing for missing"
     names = ("class_spelling", "class_missing_word")
 
-    def check(self, facts: TableFacts) -> Iterator[Observation]:
+    def check(self, facts: TableFacts) -> Iterator[Finding]:
         if not facts.target.is_text or facts.kind != "classes":
             return
         column = facts.target
@@ -33,11 +33,11 @@ class TargetSpelling(Rule):
                 f"The target {column.name!r} has the classes {one!r} and {other!r}, which differ in spelling only and "
                 "would be learned as two; make them one."
             )
-            yield Observation("class_spelling", "warn", text, (column.name,))
+            yield Finding("class_spelling", "warn", text, (column.name,))
         words = [level for level in column.levels if stands_for_missing(level)]
         if words:
             text = (
                 f"The target {column.name!r} has the class {words[0]!r} ({rows_text(column.levels[words[0]])}), which "
                 "seems to stand for missing; leave those rows empty or out."
             )
-            yield Observation("class_missing_word", "warn", text, (column.name,))
+            yield Finding("class_missing_word", "warn", text, (column.name,))

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from preceptor.diagnose.column import COPY_ROWS, OVERFLOWS
-from preceptor.diagnose.observation import Observation
+from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import TableFacts
 from preceptor.diagnose.wording import rows_text
@@ -32,11 +32,11 @@ class TargetValue(Rule):
 
     most_classes: float = hyper(default=0.5, low=0, high=1, unit="classes for each training row")
 
-    def check(self, facts: TableFacts) -> Iterator[Observation]:
+    def check(self, facts: TableFacts) -> Iterator[Finding]:
         column, train = facts.target, facts.parts.train
         name = (column.name,)
         if len(train) < 2:
-            yield Observation("train_empty", "refuse", f"{len(train)} rows are left to train; give more rows.", name)
+            yield Finding("train_empty", "refuse", f"{len(train)} rows are left to train; give more rows.", name)
             return
         values = facts.target_numbers
         if values is None:
@@ -47,7 +47,7 @@ class TargetValue(Rule):
                     f"The target {column.name!r} has {distinct:,} classes in {len(train):,} training rows: it is a "
                     "name or a number of the row, not a class; choose another target, or --kind number."
                 )
-                yield Observation("target_identifier", "refuse", text, name)
+                yield Finding("target_identifier", "refuse", text, name)
         else:
             wrong = np.flatnonzero(~np.isfinite(values))
             if len(wrong):
@@ -55,14 +55,14 @@ class TargetValue(Rule):
                     f"The target {column.name!r} is not a finite number in {rows_text(len(wrong))}, "
                     f"first in data row {facts.rows(wrong)[0]:,}; mend or remove them."
                 )
-                yield Observation("target_not_finite", "refuse", text, name, facts.rows(wrong))
+                yield Finding("target_not_finite", "refuse", text, name, facts.rows(wrong))
                 return
             distinct = 1 if values[train].min() == values[train].max() else 2
             if np.abs(values).max() > OVERFLOWS:
                 row = np.flatnonzero(np.abs(values) > OVERFLOWS)
                 most = amount(OVERFLOWS)
                 text = f"The target {column.name!r} is beyond {most} in {rows_text(len(row))}; mend the values."
-                yield Observation("target_too_large", "refuse", text, name, facts.rows(row))
+                yield Finding("target_too_large", "refuse", text, name, facts.rows(row))
         if distinct < 2:
             text = f"The target {column.name!r} is the same in all training rows; choose a column that varies."
-            yield Observation("target_constant", "refuse", text, name)
+            yield Finding("target_constant", "refuse", text, name)

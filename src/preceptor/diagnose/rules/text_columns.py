@@ -7,7 +7,7 @@ import numpy as np
 from preceptor.data.encoding.levels import is_numeric
 from preceptor.data.tables.columns import objects
 from preceptor.diagnose.column import SAMPLE
-from preceptor.diagnose.observation import Observation
+from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.table_facts import SHOWN, TableFacts
 from preceptor.diagnose.wording import rows_text, stands_for_missing, variants
@@ -38,7 +38,7 @@ class TextColumns(Rule):
     share_of_few: float = hyper(default=0.5, low=0, high=1, unit="share of the values")
     levels: int = hyper(default=100, low=2, unit="different texts")
 
-    def check(self, facts: TableFacts) -> Iterator[Observation]:
+    def check(self, facts: TableFacts) -> Iterator[Finding]:
         for column in facts.features:
             if not column.is_text or not len(column.present):
                 continue
@@ -49,7 +49,7 @@ class TextColumns(Rule):
                     f"Column {column.name!r} is {words[0]!r} in {rows_text(levels[words[0]])}, which seems to stand "
                     "for missing; leave it empty."
                 )
-                yield Observation("missing_word", "note", text, (column.name,))
+                yield Finding("missing_word", "note", text, (column.name,))
             if len(levels) <= SAMPLE:
                 wrong = [level for level in levels if not is_numeric(level)]
                 rows = sum(levels[level] for level in wrong)
@@ -63,11 +63,11 @@ class TextColumns(Rule):
                         "text, each value for itself; write numbers there too, or leave empty what stands for missing."
                     )
                     where = np.flatnonzero(np.isin(column.values, objects(wrong[:SHOWN], len(wrong[:SHOWN]))))
-                    yield Observation("number_as_text", "note", text, (column.name,), facts.rows(where))
+                    yield Finding("number_as_text", "note", text, (column.name,), facts.rows(where))
             if len(levels) <= self.levels:
                 for one, other in variants(levels):
                     text = (
                         f"Column {column.name!r} has both {one!r} and {other!r}; if they mean the same, make them one."
                     )
-                    yield Observation("spelling", "note", text, (column.name,))
+                    yield Finding("spelling", "note", text, (column.name,))
                     break

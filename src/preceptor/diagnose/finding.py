@@ -10,7 +10,7 @@ LEVELS = ("refuse", "warn", "note")
 
 
 @dataclass(frozen=True)
-class Observation:
+class Finding:
     """Something that was found.
 
     Args:
@@ -32,14 +32,14 @@ class Observation:
         return asdict(self) | {"columns": list(self.columns), "rows": list(self.rows)}
 
 
-def gravest_first(observations: Iterable[Observation]) -> list[Observation]:
-    """The observations by level; of one level in the order in which they came."""
-    return sorted(observations, key=lambda each: LEVELS.index(each.level))
+def gravest_first(findings: Iterable[Finding]) -> list[Finding]:
+    """The findings by level; of one level in the order in which they came."""
+    return sorted(findings, key=lambda each: LEVELS.index(each.level))
 
 
-def raise_refusals(observations: Iterable[Observation], where: str = "data") -> None:
-    """Raises: DataError with the refusals among the observations, if there are any."""
-    refusals = [each.text for each in observations if each.level == "refuse"]
+def raise_refusals(findings: Iterable[Finding], where: str = "data") -> None:
+    """Raises: DataError with the refusals among the findings, if there are any."""
+    refusals = [each.text for each in findings if each.level == "refuse"]
     if refusals:
         text = " ".join(refusals)
         raise DataError(f"{where}: {text[0].lower()}{text[1:]}")

@@ -27,7 +27,7 @@ from preceptor.data.pictures.pictures import read_pictures
 from preceptor.data.pictures.stream import fit_channels, prepared
 from preceptor.engines import choose_engine
 from preceptor.train import AdamW, Arrays, Config, OneCycle, train
-from preceptor.train.loop import learning_rates
+from preceptor.train.stepper import learning_rates
 from run import environment, show_machine
 from workloads import BETA1, BETA2, EPSILON, Task, Workload, cnn
 

@@ -8,8 +8,8 @@ from preceptor.nn.layer import initial_specs
 from preceptor.ops import Spec
 from preceptor.train import Adam, Arrays, Config, train
 from preceptor.train.evaluator import Evaluator
-from preceptor.train.loop import initial_values
 from preceptor.train.step import first_state
+from preceptor.train.training import initial_values
 from workloads import BETA1, BETA2, EPSILON, LEARNING_RATE, Task, Workload
 
 ENDLESS = 10**6  # epochs; the runner stops reading

@@ -16,7 +16,7 @@ from preceptor import nn
 from preceptor.data import Stream, order
 from preceptor.engines import Xla, agreed, is_first_process
 from preceptor.train import SGD, Arrays, Config, Momentum, train
-from preceptor.train.loop import Streamed
+from preceptor.train.training import Streamed
 
 BATCH, ROWS, EPOCHS, SEED = 16, 40, 4, 3
 

@@ -161,11 +161,11 @@ def test_the_same_seed_gives_the_same_run(engine):
 
 
 def test_the_history_does_not_depend_on_how_the_engine_was_called(monkeypatch):
-    from preceptor.train import loop
+    from preceptor.train import stepper
 
     given = {"epochs": 4, "batch_size": 4, "engine": "reference", "hidden": (8,)}
     whole = fit("iris", **given).history
-    monkeypatch.setattr(loop, "CAPACITY", 2)
+    monkeypatch.setattr(stepper, "CAPACITY", 2)
     pieces = fit("iris", **given).history
     for one, other in zip(whole, pieces, strict=True):
         assert {k: v for k, v in one.items() if k != "seconds"} == {k: v for k, v in other.items() if k != "seconds"}

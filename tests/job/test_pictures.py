@@ -13,7 +13,7 @@ from preceptor.errors import ConfigError, DataError
 from preceptor.job import fit, load, make_settings, prepare, resume
 from preceptor.job.parts import augmentations_text
 from preceptor.job.picture_recipe import stages
-from preceptor.train.loop import initial_values
+from preceptor.train.training import initial_values
 
 QUICK = {"engine": "reference", "epochs": 2, "batch_size": 8, "model": "mlp", "hidden": (16,)}
 

@@ -13,8 +13,8 @@ from preceptor.errors import ConfigError, DataError
 from preceptor.job import fit, load, make_settings, prepare, preparing, resume, survey
 from preceptor.job.stages import Stage, completed
 from preceptor.job.survey import encode
-from preceptor.train import loop as loop_module
-from preceptor.train.loop import Streamed
+from preceptor.train import stepper
+from preceptor.train.training import Streamed
 
 ROWS = 6_000
 QUICK = {"engine": "reference", "epochs": 2, "hidden": (8,), "members": 1, "batch_size": 50}
@@ -28,7 +28,7 @@ def short(monkeypatch, tmp_path):
     monkeypatch.setattr(row_file, "BLOCK_BYTES", 1 << 10)
     monkeypatch.setattr(row_file, "POOL_BYTES", 1 << 15)
     monkeypatch.setattr(survey, "MOST_JUDGES", 500)
-    monkeypatch.setattr(loop_module, "FETCH_BYTES", 1 << 13)
+    monkeypatch.setattr(stepper, "FETCH_BYTES", 1 << 13)
     monkeypatch.setenv("TMPDIR", str(tmp_path / "copies"))
     monkeypatch.setattr("tempfile.tempdir", None)
     (tmp_path / "copies").mkdir()

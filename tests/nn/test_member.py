@@ -10,7 +10,7 @@ from preceptor import nn
 from preceptor.engines import Native, Reference, Xla
 from preceptor.errors import ShapeError
 from preceptor.train import L1, L2, SGD, Arrays, Config, Lamb, Lars, Momentum, Muon, Update, train
-from preceptor.train.loop import initial_values
+from preceptor.train.training import initial_values
 
 MIXED = nn.Sequential((nn.Waves((0, 2), waves=5), nn.Members(3), nn.MemberDense(4), nn.Tanh(), nn.MemberDense(2)))
 

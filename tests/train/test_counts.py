@@ -15,7 +15,7 @@ from preceptor.errors import DataError
 from preceptor.train import L2, Adam, Arrays, Config, Momentum, train
 from preceptor.train.counts import counts
 from preceptor.train.folds import Folds
-from preceptor.train.loop import Streamed
+from preceptor.train.training import Streamed
 
 RNG = np.random.default_rng(0)
 ROWS = 90

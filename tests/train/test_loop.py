@@ -14,10 +14,25 @@ from preceptor import nn
 from preceptor.data import Stream, order
 from preceptor.engines import Native, Reference, Xla
 from preceptor.errors import DataError
-from preceptor.train import L2, SGD, Adam, AdamW, Arrays, Config, Cosine, Momentum, RMSProp, evaluator, loop, train
+from preceptor.train import (
+    L2,
+    SGD,
+    Adam,
+    AdamW,
+    Arrays,
+    Config,
+    Cosine,
+    Momentum,
+    RMSProp,
+    evaluator,
+    loop,
+    stepper,
+    train,
+)
 from preceptor.train.evaluator import Evaluator
-from preceptor.train.loop import Streamed, initial_values, learning_rates
 from preceptor.train.step import first_state
+from preceptor.train.stepper import learning_rates
+from preceptor.train.training import Streamed, initial_values
 
 STEPS = 50
 
@@ -194,7 +209,7 @@ def test_how_many_steps_the_engine_takes_at_once_changes_nothing(blobs, engine, 
     data = arrays_of(blobs, dev=10)
     config = config_of(FULL, engine=engine, schedule=Cosine(), warmup=0.2)
     expected = digest(after(config, data))
-    monkeypatch.setattr(loop, "CAPACITY", capacity)
+    monkeypatch.setattr(stepper, "CAPACITY", capacity)
     records = list(train(config, data))
     assert max(len(record.losses) for record in records) <= capacity
     assert digest(records[-1].snapshot()["params"]) == expected

@@ -14,8 +14,8 @@ from preceptor.ops import Spec
 from preceptor.train import SGD, Adam, Momentum
 from preceptor.train import memory as memories
 from preceptor.train.average import EMA
-from preceptor.train.loop import Config, parameter_bytes
 from preceptor.train.step import Update
+from preceptor.train.training import Config, parameter_bytes
 
 QUICK = {"engine": "native", "epochs": 1, "hidden": (4,)}
 

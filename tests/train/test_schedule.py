@@ -22,8 +22,8 @@ from preceptor.train import (
     StepDecay,
     schedule,
 )
-from preceptor.train.loop import learning_rates
 from preceptor.train.schedule import warm_up
+from preceptor.train.stepper import learning_rates
 
 ROWS, BATCH, EPOCHS = 40, 4, 10  # 10 steps an epoch, 100 in all
 STEPS = ROWS * EPOCHS // BATCH

@@ -49,10 +49,11 @@ from preceptor.ops import Spec
 from preceptor.signals import heard
 from preceptor.train.checkpoint import Checkpoint, Checkpoints
 from preceptor.train.interval import effective
-from preceptor.train.loop import Arrays, Config, Record, Streamed, initial_values, parameter_bytes, train
+from preceptor.train.loop import Record, train
 from preceptor.train.memory import check_parameters, in_words
 from preceptor.train.penalty import check_patterns, zeros
 from preceptor.train.step import first_state
+from preceptor.train.training import Arrays, Config, Streamed, initial_values, parameter_bytes
 from preceptor.words import shell_word
 
 CHECKPOINT_SECONDS = 30.0  # what a killed machine costs at most

@@ -15,11 +15,11 @@ from preceptor.nn.member import inner, quantiles_of
 from preceptor.train.choice import Metric
 from preceptor.train.evaluator import Evaluator
 from preceptor.train.folds import Folds
-from preceptor.train.loop import Arrays, Config, Streamed
 from preceptor.train.metric import Figure, class_figures, number_figures, quantile_figures
 from preceptor.train.shares import best_shares, can_share
 from preceptor.train.temperature import best_temperature
 from preceptor.train.threshold import best_threshold, thresholds_apart
+from preceptor.train.training import Arrays, Config, Streamed
 
 PARTS = 5  # of the dev rows, each of which is decided as the others choose
 MOST_JUDGES = 100_000  # rows that judge, of those that could: an accuracy is then known to 0.3 %

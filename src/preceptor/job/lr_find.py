@@ -12,8 +12,9 @@ from preceptor.hyper import number_text, settings, typed
 from preceptor.job.fit import prepare, put_together
 from preceptor.job.parts import own_numbers
 from preceptor.job.settings import make_settings
-from preceptor.train.loop import Arrays, Config, Streamed, train
+from preceptor.train.loop import train
 from preceptor.train.schedule import Schedule
+from preceptor.train.training import Arrays, Config, Streamed
 from preceptor.words import amount
 
 STEPS, LOWEST, HIGHEST = 200, 1e-7, 10.0  # 25 steps for each tenfold rate, over all rates that anybody uses

@@ -20,7 +20,8 @@ from preceptor.job.stages import Encoded, Stage, Stages
 from preceptor.job.suitability import check_data, check_model, refuse_share
 from preceptor.nn import Flatten, Layer, Sequential, initial_specs
 from preceptor.ops import Spec
-from preceptor.train.loop import JUDGED, Streamed
+from preceptor.train.loop import JUDGED
+from preceptor.train.training import Streamed
 
 PARTS = ("train", "dev", "test")
 

@@ -13,7 +13,7 @@ from preceptor.engines import choose_engine
 from preceptor.errors import ConfigError
 from preceptor.job.settings import Settings
 from preceptor.nn import Layer, Levels, Loss
-from preceptor.train.loop import Config
+from preceptor.train.training import Config
 
 ROW_VISITS = 3_000_000  # rows seen in a whole training of one plain network, within EPOCHS: 100 epochs for small tables
 EPOCHS = (10, 100)

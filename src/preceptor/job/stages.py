@@ -9,7 +9,7 @@ import numpy as np
 
 from preceptor.data import PicturePreprocessor, Preprocessor
 from preceptor.diagnose import Finding
-from preceptor.train.loop import Arrays, Streamed
+from preceptor.train.training import Arrays, Streamed
 
 Result = TypeVar("Result")
 

@@ -47,7 +47,7 @@ from preceptor.job.stages import Encoded, Stage, Stages
 from preceptor.job.suitability import check_data, check_model, refuse_share
 from preceptor.nn import Layer
 from preceptor.train.folds import Folds
-from preceptor.train.loop import Arrays, Streamed
+from preceptor.train.training import Arrays, Streamed
 from preceptor.words import counted, listing
 
 EDGE_ROWS = 100_000  # by which the edges of bins are chosen

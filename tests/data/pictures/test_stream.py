@@ -28,7 +28,8 @@ from preceptor.data.pictures.pictures import Pictures, read_pictures
 from preceptor.data.pictures.stream import PictureStream, fit_channels, prepared
 from preceptor.engines import Reference
 from preceptor.train import loop
-from preceptor.train.loop import Config, Streamed, train
+from preceptor.train.loop import train
+from preceptor.train.training import Config, Streamed
 
 STEPS = (PadCrop(pixels=1), Flip(), Rotate(), ColourJitter(hue=0.1), Cutout(), Noise())
 

@@ -3,8 +3,8 @@
 import math
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar
 
 import numpy as np
@@ -106,6 +106,29 @@ class Composite(Layer):
     @abstractmethod
     def parts(self) -> Iterator[tuple[str, Layer]]:
         """Name and layer of each part."""
+
+
+def mapped(layer: Layer, function: Callable[[Layer], Layer]) -> Layer:
+    """A network with every layer that holds no others replaced by what a function makes of it."""
+    if not isinstance(layer, Composite):
+        return function(layer)
+    changed: dict[str, Any] = {}
+    for each in fields(layer):
+        value = getattr(layer, each.name)
+        if isinstance(value, Layer):
+            changed[each.name] = mapped(value, function)
+        elif isinstance(value, tuple) and value and all(isinstance(one, Layer) for one in value):
+            changed[each.name] = tuple(mapped(one, function) for one in value)
+    return replace(layer, **changed)
+
+
+def leaves(layer: Layer, path: str = "") -> Iterator[tuple[str, Layer]]:
+    """Path and layer of every layer that holds no others."""
+    if not isinstance(layer, Composite):
+        yield path.removesuffix("/"), layer
+        return
+    for name, part in layer.parts():
+        yield from leaves(part, f"{path}{name}/")
 
 
 def learners(layer: Layer, paths: Iterable[str]) -> dict[str, tuple[str, bool]]:

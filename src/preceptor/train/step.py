@@ -116,13 +116,10 @@ def make_step(
     dtype = next(iter(state["params"].values())).dtype
 
     def step(state: dict[str, Any], batch: Arrays, hyper: Arrays) -> tuple:
-        params, key = state["params"], ops.fold_in(state["key"], hyper["step"])
+        params, key = state["params"], step_key(state, hyper)
 
         def objective(params: Arrays, layers: Arrays, batch: Arrays, key: Any) -> tuple:
-            outputs, next_layers = network.apply(params, layers, batch["x"], train=True, key=key)
-            counted = () if weights is None else (ops.take(weights.astype(dtype), batch["fold"]),)
-            each = loss(outputs, batch["y"], *counted)
-            mean = ops.mean(each * batch["weight"] if "weight" in batch else each)
+            mean, next_layers = batch_loss(network, loss, params, layers, batch, key, weights)
             cost = mean
             for number, penalty in enumerate(penalties):
                 for count in sorted(set(sharers.values())) if penalty.is_smooth else ():
@@ -171,6 +168,22 @@ def make_step(
     names = ("learning_rate", *hyper_values(optimiser, penalties, update))
     numbers = {name: Spec((), np.dtype(dtype)) for name in names}
     return trace(step)(_specs(state), batch, numbers | {"step": Spec((), np.dtype(np.int32))})
+
+
+def step_key(state: dict[str, Any], hyper: Arrays) -> Any:
+    """The key of a step's random masks."""
+    return ops.fold_in(state["key"], hyper["step"])
+
+
+def batch_loss(
+    network: Layer, loss: Loss, params: Arrays, layers: Arrays, batch: Arrays, key: Any, weights: np.ndarray | None
+) -> tuple[Any, Arrays]:
+    """The mean loss of a batch in training, penalties left out, and the next state of the layers; arguments as of
+    `make_step`. Its gradient is what teaches."""
+    outputs, next_layers = network.apply(params, layers, batch["x"], train=True, key=key)
+    counted = () if weights is None else (ops.take(weights.astype(batch["x"].dtype), batch["fold"]),)
+    each = loss(outputs, batch["y"], *counted)
+    return ops.mean(each * batch["weight"] if "weight" in batch else each), next_layers
 
 
 def hyper_values(

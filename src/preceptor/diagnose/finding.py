@@ -1,12 +1,37 @@
 """What was found: one record, whichever rule found it and whatever it looked at."""
 
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from preceptor.diagnose.remedy import Remedy
 from preceptor.errors import DataError
 
 LEVELS = ("refuse", "warn", "note")
+
+
+@dataclass(frozen=True)
+class Proof:
+    """A fork: the same steps of the same training with a remedy and without, judged on the same rows.
+
+    Args:
+        start, steps: after which step it begins, and how many steps it takes.
+        rows: on which both were judged.
+        without, with_it: mean error of each: the share of wrong classes, or the squared error by the target's variance.
+        p: of the paired test that they do not differ, two-sided.
+    """
+
+    start: int
+    steps: int
+    rows: int
+    without: float
+    with_it: float
+    p: float
+
+    @property
+    def gain(self) -> float:
+        """How much smaller the error is, as a share of what it is without."""
+        return 1 - self.with_it / self.without if self.without > 0 else 0.0
 
 
 @dataclass(frozen=True)
@@ -19,6 +44,11 @@ class Finding:
         text: one sentence: what, where, how many, the cure.
         columns: the columns concerned, in the order of the table.
         rows: a few of the rows concerned, counted from 1 as in messages.
+        layer, units, step: where in the network and when, where it has a place.
+        evidence: the figures by which it was found, named.
+        remedies: what may mend it, the likeliest first.
+        proof: the fork that the first of the remedies won; None of a fact, or of what was not tried.
+        is_fact: whether it is certain as it stands.
     """
 
     rule: str
@@ -26,10 +56,23 @@ class Finding:
     text: str
     columns: tuple[str, ...] = ()
     rows: tuple[int, ...] = ()
+    layer: str = ""
+    units: tuple[int, ...] = ()
+    step: int | None = None
+    evidence: dict[str, float] = field(default_factory=dict)
+    remedies: tuple[Remedy, ...] = ()
+    proof: Proof | None = None
+    is_fact: bool = True
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as JSON types."""
-        return asdict(self) | {"columns": list(self.columns), "rows": list(self.rows)}
+        """Everything as JSON types; what does not apply is left out."""
+        kept: dict[str, Any] = {"rule": self.rule, "level": self.level, "text": self.text}
+        kept |= {"columns": list(self.columns), "rows": list(self.rows)}
+        where = {"layer": self.layer, "units": list(self.units), "step": self.step, "evidence": self.evidence}
+        kept |= {name: value for name, value in where.items() if value or value == 0}
+        if self.remedies:
+            kept["remedies"] = [{"text": each.text, "settings": each.settings} for each in self.remedies]
+        return kept if self.proof is None else kept | {"proof": asdict(self.proof)}
 
 
 def gravest_first(findings: Iterable[Finding]) -> list[Finding]:

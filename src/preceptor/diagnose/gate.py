@@ -12,6 +12,7 @@ from preceptor.data.division.split import Split
 from preceptor.data.tables.table import Table
 from preceptor.diagnose.column import Column
 from preceptor.diagnose.finding import Finding, gravest_first
+from preceptor.diagnose.history import History
 from preceptor.diagnose.part_hashes import PartHashes
 from preceptor.diagnose.picture_facts import PictureFacts
 from preceptor.diagnose.rules import RULES
@@ -37,7 +38,7 @@ def inspect_table(
     return inspect(TableFacts(table, Column(target, table.column(target)), parts, kind, numbers))
 
 
-def inspect(facts: TableFacts | PictureFacts | PartHashes) -> list[Finding]:
+def inspect(facts: TableFacts | PictureFacts | PartHashes | History) -> list[Finding]:
     """What the rules find that look at such facts: the gravest first, of one level in the order of the rules."""
     with np.errstate(all="ignore"):  # what overflows is met by the comparisons
         return gravest_first(found for rule in RULES if isinstance(facts, rule.looks_at) for found in rule.check(facts))

@@ -47,6 +47,7 @@ class Parameter:
 
     Args:
         size, gradient, update: of the numbers, of the derivative of the mean loss, and of what the step adds.
+        units: along the last axis.
         apart, gradient_apart: of what tells the units apart (the last axis less its mean), in the numbers and in the
             gradient; None of arrays with one axis.
     """
@@ -54,6 +55,7 @@ class Parameter:
     size: float
     gradient: float
     update: float
+    units: int
     apart: float | None = None
     gradient_apart: float | None = None
 
@@ -196,7 +198,7 @@ class Prober:
             step,
             batches * stepper.batch_size,
             {path: _signal(means["signals"][path]) for path in self.order},
-            {path: _parameter(each) for path, each in means["parameters"].items()},
+            {path: _parameter(each, state["params"][path].shape[-1]) for path, each in means["parameters"].items()},
         )
 
     def _rows(self, step: int) -> dict[str, np.ndarray]:
@@ -219,6 +221,6 @@ def _signal(means: dict[str, np.ndarray]) -> Signal:
     return Signal(mean, roots["square"], roots["variance"], zeros, roots["gradient"], **own)
 
 
-def _parameter(means: dict[str, np.ndarray]) -> Parameter:
+def _parameter(means: dict[str, np.ndarray], units: int) -> Parameter:
     roots = {name: float(np.sqrt(value)) for name, value in means.items()}
-    return Parameter(**roots)
+    return Parameter(units=units, **roots)

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 from preceptor.diagnose.finding import Finding
 
-SUBJECTS = ("target", "leaks", "rows", "columns", "size")  # the order in which rules look, and so in which they speak
+# The order in which rules look, and so in which they speak: of the data, then of the training, causes first.
+SUBJECTS = ("target", "leaks", "rows", "columns", "size", "inputs", "wiring", "first weights", "rate", "signal", "end")
 
 
 class Rule(ABC):

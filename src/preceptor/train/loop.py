@@ -62,8 +62,13 @@ class Record:
     seconds: float
     is_epoch_end: bool
     state: Any
-    loop: Loop
+    stepper: Stepper
     size: Callable[[Any], float]
+
+    @property
+    def loop(self) -> Loop:
+        """What runs the steps."""
+        return self.stepper.loop
 
     @property
     def objective(self) -> float:
@@ -179,7 +184,7 @@ def train(
                 seconds=time.perf_counter() - began_training,
                 is_epoch_end=done == epoch_end,
                 state=carried,
-                loop=loop,
+                stepper=stepper,
                 size=size,
             )
 

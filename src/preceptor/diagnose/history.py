@@ -1,0 +1,106 @@
+"""What is known of a training: the table of figures that the rules of training look at."""
+
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import numpy as np
+
+from preceptor import ops
+from preceptor.autodiff import value_and_grad
+from preceptor.diagnose.case import Case, Verdict
+from preceptor.diagnose.probe import Probe, Signal
+from preceptor.nn.layer import Layer, leaves
+
+DESCENT = 200  # steps towards the best constant output
+
+
+@dataclass(frozen=True)
+class Epoch:
+    """The end of a pass over the training rows: mean losses outside training, None where they are not known."""
+
+    step: int
+    train_loss: float | None
+    dev_loss: float | None
+
+
+@dataclass(eq=False)
+class History:
+    """A training so far.
+
+    Args:
+        case: the training.
+        steps: that are planned.
+        losses: mean loss of the batch of every step so far, as trained.
+        rates: the learning rate of every step so far.
+        epochs: the ends of the passes so far.
+        probes: figures of the layers, at some of the steps.
+        verdicts: by step, how well the weights after it predicted the rows that judge.
+    """
+
+    case: Case
+    steps: int
+    losses: list[float] = field(default_factory=list)
+    rates: list[float] = field(default_factory=list)
+    epochs: list[Epoch] = field(default_factory=list)
+    probes: list[Probe] = field(default_factory=list)
+    verdicts: dict[int, Verdict] = field(default_factory=dict)
+
+    @property
+    def step(self) -> int:
+        """Steps made so far."""
+        return len(self.losses)
+
+    @property
+    def is_over(self) -> bool:
+        """Whether all planned steps are made."""
+        return self.step >= self.steps
+
+    @cached_property
+    def layers(self) -> dict[str, Layer]:
+        """The layers that hold no others, by their paths, in order."""
+        return dict(leaves(self.case.config.network))
+
+    @cached_property
+    def baseline(self) -> tuple[float, float]:
+        """What one constant output for all rows would come to: the lowest mean loss, and the error of the best constant
+        prediction: 1 less the share of the commonest class, or 1 of a number."""
+        _, y, _ = self.case.judged()
+        if self.case.classes:
+            right = np.asarray(y) if np.ndim(y) == 1 else np.argmax(y, 1)
+            error = 1 - float(np.unique(right, return_counts=True)[1].max()) / len(right)
+        else:
+            error = 1.0
+        return _best_constant(self.case, np.asarray(y)), error
+
+    @property
+    def signals(self) -> dict[str, Signal]:
+        """Those of the latest probe."""
+        return self.probes[-1].signals if self.probes else {}
+
+    def mean_loss(self, start: float, end: float) -> float:
+        """Mean loss of the steps between two shares of those made so far."""
+        first, last = int(start * self.step), max(int(end * self.step), int(start * self.step) + 1)
+        return float(np.mean(self.losses[first:last]))
+
+
+def _best_constant(case: Case, y: np.ndarray) -> float:
+    """The lowest mean loss of one output for all rows: by Adam from 0."""
+    loss, units = case.config.loss, _units(case, y)
+    target = loss.prepared(y, units, np.float64)
+
+    def cost(z: np.ndarray) -> np.ndarray:
+        outputs = ops.broadcast_to(ops.reshape(z, (1, *z.shape)), (len(y), *z.shape))
+        return ops.mean(loss.judge(outputs, target))
+
+    z, moment, square, lowest = np.zeros(units), np.zeros(units), np.zeros(units), np.inf
+    for step in range(1, DESCENT + 1):
+        value, slope = value_and_grad(cost)(z)
+        lowest = min(lowest, float(value))
+        moment, square = 0.9 * moment + 0.1 * slope, 0.99 * square + 0.01 * slope * slope
+        rate = 0.3 * (1 - step / DESCENT)
+        z = z - rate * (moment / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.99**step)) + 1e-8)
+    return lowest
+
+
+def _units(case: Case, y: np.ndarray) -> int:
+    return case.config.loss.outputs(case.classes)

@@ -1,0 +1,66 @@
+"""Steps too large or too small."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from preceptor.diagnose.finding import Finding
+from preceptor.diagnose.history import History
+from preceptor.diagnose.remedy import Rate
+from preceptor.diagnose.rule import Rule
+from preceptor.hyper import hyper, settings
+from preceptor.words import amount
+
+
+@settings
+class LearningRate(Rule):
+    """Detects: a learning rate far too large, or far too small.
+    Why it matters: too large steps leap over every valley, too small ones never come to one in the time there is.
+    Evidence and threshold: a step changes the weights by more than `leap` or less than `creep` of their size, in the
+        median over the layers; a fork with another rate must win.
+    Remedy: a rate divided by 10, or multiplied by 10 or 100.
+    Can be wrong when: the weights are scaled by a norm behind them; a schedule ends near 0. The fork then does not win.
+    Source: Karpathy 2015, CS231n (updates of 1e-3 of the weights); Smith 2017.
+    """
+
+    looks_at = History
+    subject = "rate"
+    looks_for = "steps too large or too small"
+    names = ("lr_too_large", "lr_too_small")
+
+    leap: float = hyper(default=0.02, low=0, unit="of the weights' size")
+    creep: float = hyper(default=2e-4, low=0, unit="of the weights' size")
+
+    def check(self, history: History) -> Iterator[Finding]:
+        rate = history.case.config.learning_rate
+        ratios = [
+            each.update / each.size
+            for path, each in history.probes[-1].parameters.items()
+            if each.apart is not None and each.size > 0
+        ]
+        ratio = float(np.median(ratios)) if ratios else 0.0
+        if not 0 < ratio < np.inf:
+            return
+        share = f"At a learning rate of {amount(rate, 2)} a step changes the weights by {amount(100 * ratio, 2)} %"
+        if ratio > self.leap:
+            text = f"{share}: too much to settle."
+            yield Finding(
+                "lr_too_large",
+                "warn",
+                text,
+                step=history.step,
+                evidence={"update_ratio": ratio},
+                remedies=(Rate(rate / 10), Rate(rate / 100)),
+                is_fact=False,
+            )
+        elif ratio < self.creep:
+            text = f"{share}: too little to get anywhere in {history.steps:,} steps."
+            yield Finding(
+                "lr_too_small",
+                "warn",
+                text,
+                step=history.step,
+                evidence={"update_ratio": ratio},
+                remedies=(Rate(rate * 100), Rate(rate * 10)),
+                is_fact=False,
+            )

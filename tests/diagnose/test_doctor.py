@@ -1,0 +1,74 @@
+"""Watching: weights stay the same bits, what is sick is named and proved by a fork, what is healthy is left alone."""
+
+import numpy as np
+import pytest
+from trainings import case, network
+
+from preceptor import nn
+from preceptor.diagnose.case import Verdict
+from preceptor.diagnose.doctor import Doctor, examine
+from preceptor.diagnose.fork import Moment, advance, compared, helps
+from preceptor.graph import flatten
+from preceptor.train import SGD, train
+
+SICK = {
+    "zero weights": ({"network": network(initialiser=nn.Constant(0.0))}, "zero_or_symmetric_weights"),
+    "rate x100": ({"learning_rate": 0.1}, "lr_too_large"),
+    "rate / 100 of SGD": ({"learning_rate": 1e-3, "optimiser": SGD()}, "lr_too_small"),
+}
+
+
+@pytest.mark.parametrize("engine", ["reference", "native", "xla"])
+def test_weights_are_the_same_bits_watched_or_not(engine):
+    made = case(rows=300, epochs=2, engine=engine, learning_rate=0.1)
+    doctor, watched, alone = Doctor(made, budget=1), None, None
+    for record in train(made.config, made.data):
+        doctor.look(record)
+        watched = record.snapshot()
+    for record in train(made.config, made.data):
+        alone = record.snapshot()
+    assert doctor.spent
+    for one, other in zip(flatten(watched)[0], flatten(alone)[0], strict=True):
+        assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
+
+
+def test_what_goes_well_is_left_alone():
+    doctor = examine(case())
+    assert doctor.findings == []
+    assert doctor.spent == 0
+
+
+@pytest.mark.parametrize("sick", SICK)
+def test_what_is_sick_is_named_and_proved(sick):
+    changed, rule = SICK[sick]
+    doctor = examine(case(**changed), budget=0.5)
+    first = next(each for each in doctor.findings if each.level == "warn")
+    assert first.rule == rule
+    assert first.proof.p < 0.01
+    assert first.proof.gain > 0.05
+    mended = first.remedies[0].mend(case(**changed))
+    after = examine(mended, budget=0)
+    assert after.history.verdicts[after.history.step].error < 0.5 * doctor.history.verdicts[doctor.history.step].error
+
+
+@pytest.mark.parametrize("engine", ["reference", "native", "xla"])
+def test_a_copy_that_makes_the_same_steps_comes_to_the_same_bits(engine):
+    made = case(rows=300, epochs=2, engine=engine)
+    records = {record.step: record.snapshot() for record in train(made.config, made.data)}
+    steps = sorted(records)
+    for start, end in ((None, steps[-1]), (steps[1], steps[-1])):
+        moment = None if start is None else Moment(start, records[start])
+        copied = advance(made, moment, end - (start or 0))
+        assert copied.step == end
+        for one, other in zip(flatten(copied.carried)[0], flatten(records[end])[0], strict=True):
+            assert np.asarray(one).tobytes() == np.asarray(other).tobytes()
+
+
+def test_the_paired_test_is_scipys():
+    stats = pytest.importorskip("scipy.stats")
+    rng = np.random.default_rng(0)
+    before = 3 + rng.random(4000)
+    after = before - 0.02 + 0.5 * rng.normal(size=4000)
+    proof = compared(Verdict(before, before), Verdict(after, after), 0, 10)
+    assert proof.p == pytest.approx(stats.ttest_rel(before, after).pvalue, rel=0.02)
+    assert helps(proof) == (proof.p < 0.01 and proof.gain >= 0.05)

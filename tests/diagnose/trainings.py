@@ -1,0 +1,45 @@
+"""Small trainings on scikit-learn's digits for the rules of training: healthy as they are, sick by one change."""
+
+from functools import cache
+
+import numpy as np
+from sklearn.datasets import load_digits
+
+from preceptor import nn
+from preceptor.diagnose.case import Case
+from preceptor.diagnose.doctor import Doctor
+from preceptor.engines import choose_engine
+from preceptor.train import Adam, Arrays, Config, train
+
+
+@cache
+def _digits():
+    x, y = load_digits(return_X_y=True)
+    rows = np.random.default_rng(0).permutation(len(x))
+    return (x[rows] / 16).astype(np.float32), y[rows]
+
+
+def network(activation=nn.Relu, initialiser=None, depth=2, width=64, outputs=10):
+    """A plain network."""
+    own = {} if initialiser is None else {"initialiser": initialiser}
+    layers = [layer for _ in range(depth) for layer in (nn.Dense(width, **own), activation())]
+    return nn.Sequential((*layers, nn.Dense(outputs)))
+
+
+def case(rows=1300, epochs=8, engine="native", scaled=lambda x: x, **changed):
+    """A training on digits that goes well unless something is changed."""
+    x, y = _digits()
+    data = Arrays(scaled(x[:rows]), y[:rows], scaled(x[1300:]), y[1300:])
+    given = {"network": network(), "loss": nn.SoftmaxCrossEntropy(), "optimiser": Adam(), "learning_rate": 1e-3}
+    return Case(Config(**(given | changed), epochs=epochs, engine=choose_engine(engine)), data, 10)
+
+
+def history(*args, first=False, **changed):
+    """The history of such a training without forks, up to its end or to the first milestone."""
+    made = case(*args, **changed)
+    doctor = Doctor(made, budget=0)
+    for record in train(made.config, made.data):
+        doctor.look(record)
+        if not record.is_finite or (first and doctor.history.probes):
+            break
+    return doctor.history

@@ -36,7 +36,11 @@ def case(rows=1300, epochs=8, engine="native", scaled=lambda x: x, **changed):
 
 def history(*args, first=False, **changed):
     """The history of such a training without forks, up to its end or to the first milestone."""
-    made = case(*args, **changed)
+    return watched(case(*args, **changed), first)
+
+
+def watched(made, first=False):
+    """As `history`, of a case."""
     doctor = Doctor(made, budget=0)
     for record in train(made.config, made.data):
         doctor.look(record)

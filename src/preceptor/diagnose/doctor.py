@@ -1,26 +1,35 @@
 """Watches a training: keeps its figures, has the rules look at them, and proves by forks what they suspect."""
 
+import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
 
 from preceptor.diagnose.case import Case, Judge, Verdict
-from preceptor.diagnose.finding import Finding
-from preceptor.diagnose.fork import Moment, compared, helps, tried
+from preceptor.diagnose.finding import Finding, Proof
+from preceptor.diagnose.fork import Moment, compared, helps, same_loss, tried
 from preceptor.diagnose.history import Epoch, History
-from preceptor.diagnose.probe import Prober
+from preceptor.diagnose.origin import find_origin
+from preceptor.diagnose.probe import Probe, Prober
+from preceptor.diagnose.remedy import Remedy
 from preceptor.diagnose.rules import RULES
+from preceptor.graph import flatten
 from preceptor.train.loop import Record, train
+from preceptor.train.stepper import Stepper
 
-MILESTONES = (0.03, 0.1, 0.3, 0.6, 1.0)  # shares of the steps after which rules look
+MILESTONES = (0.01, 0.03, 0.06, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0)  # shares of the steps after which rules look
+FEWEST = 20  # steps before the first of them: so few tell nothing
 BUDGET = 0.1  # share of the planned steps that forks may take
-PROBED = 8  # batches of a probe at a milestone
+GLANCE, LOOK = 128, 1024  # rows of a probe: of every one, and of one that is to confirm a suspicion
+KEPT_BYTES = 512 << 20  # of moments that are kept in memory to fork from
 
 
 class Doctor:
     """Looks at a training record by record: `for record in train(...): found = doctor.look(record)`.
 
-    It copies the state and changes nothing: weights and losses are the same bits with and without it.
+    It copies the state and changes nothing: weights and losses are the same bits with and without it. What it finds is
+    a function of the training alone, not of the clock. `spent` counts the steps of forks, `seconds` the time that
+    watching and proving took, `proving` that of forks alone; `mending` are the remedies that were shown to help.
 
     Args:
         budget: steps that forks may take, as a share of those planned.
@@ -30,11 +39,14 @@ class Doctor:
         self.case, self.budget = case, budget
         self.history: History | None = None
         self.findings: list[Finding] = []
-        self.spent, self.seconds = 0, 0.0
+        self.spent, self.seconds, self.proving = 0, 0.0, 0.0
+        self._moments: list[Moment] = []
+        self._verdicts: dict[int, Verdict] = {}
         self._judge: Judge | None = None
         self._prober: Prober | None = None
-        self._before: Moment | None = None
-        self._tried: set[str] = set()
+        self._settled: set[str] = set()
+        self._forks: dict[tuple[str, int, int], Verdict] = {}
+        self.mending: tuple[Remedy, ...] = ()
         self._ahead = list(MILESTONES)
 
     def look(self, record: Record) -> list[Finding]:
@@ -48,57 +60,113 @@ class Doctor:
         if record.is_epoch_end:
             history.epochs.append(Epoch(record.step, record.train_loss, record.dev_loss))
         found: list[Finding] = []
-        if not record.is_finite or record.step >= self._ahead[0] * record.steps:
+        if not record.is_finite or record.step >= max(self._ahead[0] * record.steps, min(FEWEST, record.steps)):
             while self._ahead[1:] and record.step >= self._ahead[0] * record.steps:
                 self._ahead.pop(0)
-            found = list(self._examine(record))
+            found = self._examine(record, history)
             new = {each.rule for each in found}
             self.findings = [each for each in self.findings if each.level != "note" or each.rule not in new] + found
         self.seconds += time.perf_counter() - began
         return found
 
-    def _examine(self, record: Record) -> Iterator[Finding]:
-        history = self.history
-        assert history is not None
+    def _examine(self, record: Record, history: History) -> list[Finding]:
         now = Moment(record.step, record.snapshot())
+        self._prober = self._prober or Prober(record.stepper, now.carried)
         if record.is_finite:
-            self._prober = self._prober or Prober(record.stepper, now.carried)
-            history.probes.append(self._prober(record.state, record.step, PROBED))
-        self._judge = self._judge or Judge(self.case, now.carried)
-        verdict = history.verdicts[record.step] = self._judge(now.carried)
+            size = sum(leaf.nbytes for leaf in flatten(now.carried)[0])
+            self._moments = [*self._moments[: max(0, KEPT_BYTES // size - 1)], now]
+            history.probes.append(self._probe(record, GLANCE))
+        else:
+            first = self._moments[-1] if self._moments else Moment(0, self._first().everything)
+            history.origin = find_origin(record.stepper, self._prober.forward, first, history.losses)
+        suspected = list(self._suspected(history))
+        if record.is_finite and any(not each.is_fact for each in suspected):
+            history.probes[-1] = self._probe(record, LOOK)
+            suspected = list(self._suspected(history))
+        found = []
+        for finding in suspected:
+            proven = finding if finding.is_fact else self._proven(finding)
+            if proven is not None:
+                found.append(proven)
+        self._settled |= {each.rule for each in found if each.level != "note"}
+        return found
+
+    def _suspected(self, history: History) -> Iterator[Finding]:
+        """What the rules suspect and nobody has told before, causes first."""
         for rule in RULES:
             if rule.looks_at is History:
-                for finding in rule.check(history):
-                    proven = self._proven(finding, verdict, now)
-                    if proven is not None:
-                        yield proven
-        self._before = now
+                yield from (each for each in rule.check(history) if each.rule not in self._settled)
 
-    def _proven(self, finding: Finding, verdict: Verdict, now: Moment) -> Finding | None:
-        """The finding with the remedy that a fork shows to help, as a warning; as a note where that is not known; None
-        where none of them helps, or it was told before."""
-        if any(each.rule == finding.rule and each.level != "note" for each in self.findings):
-            return None  # told before
-        if finding.is_fact:
-            return finding
+    def _probe(self, record: Record, rows: int) -> Probe:
+        assert self._prober is not None
+        return self._prober(record.state, record.step, math.ceil(rows / record.stepper.batch_size))
+
+    def _first(self) -> Stepper:
+        return Stepper(self.case.config, self.case.data)
+
+    def _proven(self, finding: Finding) -> Finding | None:
+        """The finding as a warning, with the remedy that a fork shows to help; as a note where the budget did not
+        suffice to try one; None where none of them helps.
+
+        What was proved before is taken as mended: what only follows from it is not a cause of its own.
+        """
+        base, keeps_state, was_tried = self.case, True, False
+        for known in self.mending:
+            base, keeps_state = known.mend(base) or base, keeps_state and known.keeps_state
         for remedy in finding.remedies:
-            if (key := f"{finding.rule}/{remedy.text}/{now.step}") in self._tried:
+            mended = remedy.mend(base)
+            interval = self._interval(keeps_state and remedy.keeps_state, 1 + bool(self.mending))
+            if mended is None or interval is None:
                 continue
-            start = self._before if remedy.keeps_state else None
-            first = 0 if start is None else start.step
-            cost = now.step - first
-            if self.spent + cost > self.budget * self.history.steps:  # type: ignore[union-attr]
-                return replace(finding, level="note")
-            self._tried.add(key)
-            self.spent += cost
-            with_it = tried(self.case, remedy, start, now.step)
-            if with_it is None:
-                continue
-            proof = compared(verdict, with_it, first, cost)
+            was_tried = True
+            proof = self._fork(base, mended, (*self.mending, remedy), *interval)
             if helps(proof):
+                self.mending = (*self.mending, remedy)
                 others = tuple(each for each in finding.remedies if each is not remedy)
                 return replace(finding, level="warn", remedies=(remedy, *others), proof=proof)
-        return None
+        return None if was_tried else replace(finding, level="note")
+
+    def _fork(self, base: Case, mended: Case, remedies: tuple[Remedy, ...], start: Moment | None, end: Moment) -> Proof:
+        """What the last of the remedies does beside the others."""
+        began, first = time.perf_counter(), 0 if start is None else start.step
+        without = self._tried(base, remedies[:-1], start, end) if len(remedies) > 1 else self._verdict(end)
+        with_it = self._tried(mended, remedies, start, end)
+        before, same = self._verdict(start), same_loss(base, mended)
+        self.proving += time.perf_counter() - began
+        return compared(before, without, with_it, first, end.step - first, same)
+
+    def _tried(self, mended: Case, remedies: tuple[Remedy, ...], start: Moment | None, end: Moment) -> Verdict:
+        first = 0 if start is None else start.step
+        key = (repr(remedies), first, end.step)
+        if key not in self._forks:
+            self.spent += end.step - first
+            self._forks[key] = tried(mended, start, end.step)
+        return self._forks[key]
+
+    def _interval(self, keeps_state: bool, arms: int) -> tuple[Moment | None, Moment] | None:
+        """From which of the kept moments to which something is tried: the longest that half of what is left of the
+        budget allows, of those the latest; None where there is none."""
+        assert self.history is not None
+        left = (self.budget * self.history.steps - self.spent) / 2 / arms
+        starts = [None, *self._moments] if keeps_state else [None]
+        pairs = [(start, end) for start in starts for end in self._moments]
+        lengths = [end.step - (0 if start is None else start.step) for start, end in pairs]
+        fitting = [(n, end.step, start, end) for n, (start, end) in zip(lengths, pairs, strict=True) if 0 < n <= left]
+        return max(fitting, key=lambda each: each[:2])[2:] if fitting else None
+
+    def _verdict(self, moment: Moment | None) -> Verdict:
+        """How well the training predicted at a moment."""
+        step = 0 if moment is None else moment.step
+        if step not in self._verdicts:
+            carried = self._first().everything if moment is None else moment.carried
+            self._judge = self._judge or Judge(self.case, carried)
+            self._verdicts[step] = self._judge(carried)
+        return self._verdicts[step]
+
+    @property
+    def verdict(self) -> Verdict | None:
+        """How well the training predicted at the latest moment."""
+        return self._verdict(self._moments[-1]) if self._moments else None
 
 
 def examine(case: Case, budget: float = BUDGET) -> Doctor:

@@ -13,10 +13,11 @@ import numpy as np
 
 from preceptor.diagnose.case import Case, Judge, Verdict
 from preceptor.diagnose.finding import Proof
-from preceptor.diagnose.remedy import Remedy
 from preceptor.train.stepper import Stepper
 
 SURE = 0.01  # p below which a difference is taken for one: conventional
+FARTHER = 3.0  # times as far as without must a loss fall with a remedy, where errors do not tell yet
+LARGEST = 1e6  # what counts for an error or a loss that is no number
 WORTH = 0.05  # share of the error that a remedy must take away to be worth naming: below it seeds differ as much
 
 
@@ -44,31 +45,46 @@ def advance(case: Case, start: Moment | None, steps: int) -> Moment:
     return Moment(step, loop.get(carried))
 
 
-def tried(case: Case, remedy: Remedy, start: Moment | None, until: int) -> Verdict | None:
-    """How well the training would predict after step `until` if it had the remedy from a moment on, or from the
-    beginning where the remedy cannot go on from it; None where it does not apply."""
-    mended = remedy.mend(case)
-    if mended is None:
-        return None
-    start = start if remedy.keeps_state else None
+def tried(mended: Case, start: Moment | None, until: int) -> Verdict:
+    """How well a mended training would predict after step `until`, if it were mended from a moment on, or from the
+    beginning."""
     end = advance(mended, start, until - (0 if start is None else start.step))
     return Judge(mended, end.carried)(end.carried)
 
 
-def compared(without: Verdict, with_it: Verdict, start: int, steps: int) -> Proof:
-    """The paired test of two verdicts on the same rows.
+def compared(before: Verdict, without: Verdict, with_it: Verdict, start: int, steps: int, same_loss: bool) -> Proof:
+    """The paired test of what the weights come to without a remedy and with it, judged on the same rows.
 
-    Formula: t = mean(d) / (sd(d) / sqrt(rows)), d the difference of the errors of a row; p by the normal distribution.
-    Differs: rows are not all that is random, another seed differs as well; so a remedy must also be worth naming
-    (WORTH).
+    Formula: t = mean(d) / (sd(d) / sqrt(rows)), d the difference of the errors, or losses, of a row; p by the normal
+        distribution.
+    Args:
+        before: the verdict on the weights with which the fork begins.
+        same_loss: whether the losses of both mean the same.
+    Differs: rows are not all that is random, another seed differs as well; so a remedy must also be worth naming.
     """
+    losses = (before.loss, without.loss, with_it.loss) if same_loss else None
+    loss_p = _paired(without.losses, with_it.losses) if same_loss else 1.0
+    p = _paired(without.errors, with_it.errors)
+    return Proof(start, steps, len(without.errors), without.error, with_it.error, p, losses, loss_p)
+
+
+def _paired(a: np.ndarray, b: np.ndarray) -> float:
     with np.errstate(all="ignore"):
-        difference = np.clip(without.errors, 0, 100) - np.clip(with_it.errors, 0, 100)
+        difference = np.nan_to_num(a, nan=LARGEST, posinf=LARGEST) - np.nan_to_num(b, nan=LARGEST, posinf=LARGEST)
         mean, sd = float(np.mean(difference)), float(np.std(difference, ddof=1))
-    t = mean / (sd / math.sqrt(len(difference))) if sd > 0 else (math.inf * np.sign(mean) if mean else 0.0)
-    return Proof(start, steps, len(difference), without.error, with_it.error, math.erfc(abs(t) / math.sqrt(2)))
+    if not sd > 0:
+        return 0.0 if mean else 1.0
+    return math.erfc(abs(mean) / (sd / math.sqrt(len(difference))) / math.sqrt(2))
 
 
 def helps(proof: Proof) -> bool:
-    """Whether a fork shows that its remedy is worth naming."""
-    return proof.p < SURE and (proof.gain >= WORTH or not math.isfinite(proof.without))
+    """Whether a fork shows that its remedy is worth naming: fewer errors, or a loss that falls several times as far."""
+    if proof.p < SURE and (proof.gain >= WORTH or not math.isfinite(proof.without)):
+        return True
+    is_worse = proof.p < SURE and proof.gain < 0
+    return not is_worse and proof.loss_p < SURE and proof.progress >= FARTHER
+
+
+def same_loss(case: Case, mended: Case) -> bool:
+    """Whether losses of both mean the same: by the same function, of the same targets."""
+    return case.config.loss == mended.config.loss and case.data.dev_y is mended.data.dev_y

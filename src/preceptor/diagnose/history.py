@@ -7,8 +7,9 @@ import numpy as np
 
 from preceptor import ops
 from preceptor.autodiff import value_and_grad
-from preceptor.diagnose.case import Case, Verdict
-from preceptor.diagnose.probe import Probe, Signal
+from preceptor.diagnose.case import Case
+from preceptor.diagnose.origin import Origin
+from preceptor.diagnose.probe import Parameter, Probe, Signal
 from preceptor.nn.layer import Layer, leaves
 
 DESCENT = 200  # steps towards the best constant output
@@ -34,7 +35,7 @@ class History:
         rates: the learning rate of every step so far.
         epochs: the ends of the passes so far.
         probes: figures of the layers, at some of the steps.
-        verdicts: by step, how well the weights after it predicted the rows that judge.
+        origin: of the first number that is none, where there was one and it could be found.
     """
 
     case: Case
@@ -43,7 +44,7 @@ class History:
     rates: list[float] = field(default_factory=list)
     epochs: list[Epoch] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
-    verdicts: dict[int, Verdict] = field(default_factory=dict)
+    origin: Origin | None = None
 
     @property
     def step(self) -> int:
@@ -76,6 +77,11 @@ class History:
     def signals(self) -> dict[str, Signal]:
         """Those of the latest probe."""
         return self.probes[-1].signals if self.probes else {}
+
+    @property
+    def parameters(self) -> dict[str, Parameter]:
+        """Those of the latest probe."""
+        return self.probes[-1].parameters if self.probes else {}
 
     def mean_loss(self, start: float, end: float) -> float:
         """Mean loss of the steps between two shares of those made so far."""

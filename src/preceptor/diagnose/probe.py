@@ -128,8 +128,9 @@ class Prober:
         dtype = stepper.dtype
         hyper = {name: Spec((), np.dtype(dtype)) for name in ("learning_rate", *stepper.numbers)}
         hyper |= {"step": Spec((), np.dtype(np.int32))}
-        seen = trace(self._forward)(like, stepper.batch, hyper)
-        self.outputs = {path: node.spec for path, node in zip(seen.results.keys, seen.graph.outputs, strict=True)}
+        self.forward = trace(self._forward)(like, stepper.batch, hyper)
+        seen = zip(self.forward.results.keys, self.forward.graph.outputs, strict=True)
+        self.outputs = {path: node.spec for path, node in seen}
         self.order = [path for path, _ in leaves(config.network) if path in self.outputs]
         self.program = trace(self._figures)(like, stepper.batch, hyper)
         self.run = config.engine.compile(self.program.graph)
@@ -180,15 +181,8 @@ class Prober:
     def __call__(self, state: Any, step: int, batches: int) -> Probe:
         """A probe of a state, as the engine has it, by the rows of the next batches. Nothing is changed."""
         sums: list[np.ndarray] = []
-        stepper = self.stepper
-        rates = stepper.rates(step, batches)
         for number in range(batches):
-            batch = self._rows(step + number)
-            hyper = {name: np.asarray(value, stepper.dtype) for name, value in stepper.numbers.items()}
-            hyper |= {
-                "learning_rate": np.asarray(rates[number], stepper.dtype),
-                "step": np.asarray(step + number + 1, np.int32),
-            }
+            batch, hyper = self.stepper.inputs(step + number)
             with np.errstate(all="ignore"):
                 found = self.run(flatten((state, batch, hyper))[0])
             arrays = [np.asarray(each, np.float64) for each in found]
@@ -196,21 +190,9 @@ class Prober:
         means = self.program.results.build(iter([each / batches for each in sums]))
         return Probe(
             step,
-            batches * stepper.batch_size,
+            batches * self.stepper.batch_size,
             {path: _signal(means["signals"][path]) for path in self.order},
             {path: _parameter(each, state["params"][path].shape[-1]) for path, each in means["parameters"].items()},
-        )
-
-    def _rows(self, step: int) -> dict[str, np.ndarray]:
-        """The batch of a step, as the step takes it."""
-        found, data = self.stepper.fetch(step, 1), self.stepper.data
-        if isinstance(found, dict):
-            return {name: each[0] for name, each in found.items()}
-        assert isinstance(data, Arrays)
-        rows, folds = found[0], data.folds
-        weight = None if data.weight is None else data.weight[rows]
-        return self.stepper.ready(
-            data.x[rows], data.y[rows], weight=weight, fold=None if folds is None else folds.fold[rows]
         )
 
 

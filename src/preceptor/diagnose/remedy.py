@@ -95,13 +95,8 @@ class Activate(Remedy):
         return {"activation": type(self.new).__name__.lower()}
 
     def mend(self, case: Case) -> Case | None:
-        return replace(
-            case,
-            config=replace(
-                case.config,
-                network=mapped(case.config.network, lambda each: self.new if isinstance(each, self.old) else each),
-            ),
-        )
+        network = mapped(case.config.network, lambda each: self.new if type(each) is self.old else each)
+        return None if network == case.config.network else replace(case, config=replace(case.config, network=network))
 
 
 @dataclass(frozen=True)

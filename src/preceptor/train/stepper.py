@@ -104,6 +104,21 @@ class Stepper:
         """The learning rate of each of `count` steps from `start` on. Shapes: -> (step,), float64."""
         return learning_rates(self.config, start, count, self.rows, self.batch_size, self.steps)
 
+    def inputs(self, step: int) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
+        """What the step after `step` takes beside the state: its batch, and its numbers."""
+        found = self.fetch(step, 1)
+        if isinstance(found, dict):
+            batch = {name: each[0] for name, each in found.items()}
+        else:
+            assert isinstance(self.data, Arrays)
+            rows, folds, weight = found[0], self.data.folds, self.data.weight
+            fold = None if folds is None else folds.fold[rows]
+            weight = None if weight is None else weight[rows]
+            batch = self.ready(self.data.x[rows], self.data.y[rows], weight=weight, fold=fold)
+        hyper = {name: np.asarray(value, self.dtype) for name, value in self.numbers.items()}
+        hyper |= {"learning_rate": np.asarray(self.rates(step, 1)[0], self.dtype)}
+        return batch, hyper | {"step": np.asarray(step + 1, np.int32)}
+
     def __call__(self, carried: Any, start: int, batches: Batches, rates: np.ndarray) -> tuple[Any, np.ndarray]:
         """Makes a step for each of the rates, with the batches that belong to them, of a state on the engine.
 

@@ -1,6 +1,4 @@
-from trainings import history, network
-
-from preceptor import nn
+from trainings import history
 
 FIRES = [
     (
@@ -9,7 +7,7 @@ FIRES = [
         "warn",
         (),
         None,
-        lambda rng: history(first=True, learning_rate=0.1, network=network(nn.Tanh)),
+        lambda rng: history(first=True, learning_rate=0.1),
     ),
     ("too small", "lr_too_small", "warn", (), None, lambda rng: history(epochs=1, learning_rate=1e-6)),
 ]

@@ -6,18 +6,20 @@ import numpy as np
 
 from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.history import History
-from preceptor.diagnose.remedy import Activate, Draw, Rate, Remedy
+from preceptor.diagnose.remedy import Activate, Draw, Rate
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import hyper, settings
 from preceptor.nn.activation import LeakyRelu, Relu, Sigmoid, Tanh
 from preceptor.nn.initialiser import He, Xavier
+from preceptor.words import listing
 
 
 @settings
 class DeadUnits(Rule):
     """Detects: units whose activation has a slope of 0, or hardly one, on all rows.
     Why it matters: no gradient passes, so that they never learn again, nor what lies before them.
-    Evidence and threshold: more than `share` of a layer's units, in the latest probe.
+    Evidence and threshold: more than `share` of a layer's units, in the latest probe: a ReLU that is 0 on all rows; a
+        sigmoid or tanh whose slope is below a twentieth of its largest on `rows` of them.
     Remedy: a smaller learning rate, first weights by He or Xavier, a leaky activation.
     Can be wrong when: what is learned needs few units (many zeros on many rows are usual, zeros on all are not).
     Source: Maas et al. 2013; Glorot and Bengio 2010, section 3.2.
@@ -28,37 +30,38 @@ class DeadUnits(Rule):
     looks_for = "dead and saturated units"
     names = ("dead_relu", "saturated_units")
 
+    rows: float = hyper(default=0.8, low=0, high=1, unit="of the rows")
     share: float = hyper(default=0.4, low=0, high=1, unit="of a layer's units")
 
     def check(self, history: History) -> Iterator[Finding]:
         rate = history.case.config.learning_rate
+        dead, flat = {}, {}
         for path, signal in history.signals.items():
-            if not len(signal.flat):
-                continue
-            layer = history.layers[path]
-            dead, flat = float(np.mean(signal.still >= 1)), float(np.mean(signal.flat >= 0.8))
-            word = type(layer).__name__
-            if isinstance(layer, Relu) and dead > self.share:
-                remedies: tuple[Remedy, ...] = (Rate(rate / 10), Draw(He()), Activate(Relu, LeakyRelu()))
+            if len(signal.flat):
+                kind = type(history.layers[path])
+                if kind is Relu:
+                    dead[path] = float(np.mean(signal.still >= 1))
+                elif kind in (Sigmoid, Tanh):
+                    flat[path] = float(np.mean(signal.flat >= self.rows))
+        for name, shares, what, remedies in (
+            ("dead_relu", dead, "are 0 on every row", (Rate(rate / 10), Draw(He()), Activate(Relu, LeakyRelu()))),
+            (
+                "saturated_units",
+                flat,
+                "are saturated",
+                (Draw(Xavier()), Activate(Tanh, Relu()), Activate(Sigmoid, Relu())),
+            ),
+        ):
+            most = {path: share for path, share in shares.items() if share > self.share}
+            if most:
+                which = listing([f"{share:.0%} of the units of {path}" for path, share in most.items()])
                 yield Finding(
-                    "dead_relu",
+                    name,
                     "warn",
-                    f"{dead:.0%} of the units of {path} are 0 on every row.",
-                    layer=path,
+                    f"{which} {what}.",
+                    layer=next(iter(most)),
                     step=history.step,
-                    evidence={"dead": dead},
-                    remedies=remedies,
-                    is_fact=False,
-                )
-            elif isinstance(layer, (Sigmoid, Tanh)) and flat > self.share:
-                remedies = (Draw(Xavier()), Activate(type(layer), Relu()))
-                yield Finding(
-                    "saturated_units",
-                    "warn",
-                    f"{flat:.0%} of the units of {path} ({word}) are saturated.",
-                    layer=path,
-                    step=history.step,
-                    evidence={"saturated": flat},
+                    evidence={path: round(share, 4) for path, share in most.items()},
                     remedies=remedies,
                     is_fact=False,
                 )

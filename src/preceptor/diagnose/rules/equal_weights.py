@@ -29,7 +29,7 @@ class EqualWeights(Rule):
     apart: float = hyper(default=1e-5, low=0, unit="of the size")
 
     def check(self, history: History) -> Iterator[Finding]:
-        weights = {path: each for path, each in history.probes[-1].parameters.items() if each.apart is not None}
+        weights = {path: each for path, each in history.parameters.items() if each.apart is not None}
         hidden = list(weights)[:-1] if len(weights) > 1 else []
         stuck = [
             path.rpartition("/")[0]

@@ -35,7 +35,7 @@ class LearningRate(Rule):
         rate = history.case.config.learning_rate
         ratios = [
             each.update / each.size
-            for path, each in history.probes[-1].parameters.items()
+            for path, each in history.parameters.items()
             if each.apart is not None and each.size > 0
         ]
         ratio = float(np.median(ratios)) if ratios else 0.0

@@ -5,22 +5,27 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+import numpy as np
+
 from preceptor.diagnose.case import Case, Judge, Verdict
 from preceptor.diagnose.finding import Finding, Proof
 from preceptor.diagnose.fork import Moment, compared, helps, same_loss, tried
 from preceptor.diagnose.history import Epoch, History
 from preceptor.diagnose.origin import find_origin
-from preceptor.diagnose.probe import Probe, Prober
+from preceptor.diagnose.probe import LITTLE, Probe, Prober, work
 from preceptor.diagnose.remedy import Remedy
 from preceptor.diagnose.rules import RULES
 from preceptor.graph import flatten
 from preceptor.train.loop import Record, train
 from preceptor.train.stepper import Stepper
 
-MILESTONES = (0.01, 0.03, 0.06, 0.1, 0.2, 0.3, 0.45, 0.6, 0.8, 1.0)  # shares of the steps after which rules look
+MILESTONES = (0.015, 0.04, 0.1, 0.2, 0.4, 0.7, 1.0)  # shares of the steps after which rules look
 FEWEST = 20  # steps before the first of them: so few tell nothing
 BUDGET = 0.1  # share of the planned steps that forks may take
-GLANCE, LOOK = 128, 1024  # rows of a probe: of every one, and of one that is to confirm a suspicion
+GLANCE, LOOK = 64, 1024  # rows of a probe: of every one, and of one that is to confirm a suspicion
+SHARE = 0.01  # of the steps so far that probes may cost where they take long and the losses are not suspicious
+DEAR = 3  # steps that a batch of a probe costs as much as: the step again, and the layers' own figures
+FALLEN = 0.05  # of the first loss: what has fallen less, or risen again by as much, is suspicious
 KEPT_BYTES = 512 << 20  # of moments that are kept in memory to fork from
 
 
@@ -41,10 +46,12 @@ class Doctor:
         self.findings: list[Finding] = []
         self.spent, self.seconds, self.proving = 0, 0.0, 0.0
         self._moments: list[Moment] = []
+        self._probed = 0
         self._verdicts: dict[int, Verdict] = {}
         self._judge: Judge | None = None
         self._prober: Prober | None = None
         self._settled: set[str] = set()
+        self._confirmed: set[str] = set()
         self._forks: dict[tuple[str, int, int], Verdict] = {}
         self.mending: tuple[Remedy, ...] = ()
         self._ahead = list(MILESTONES)
@@ -71,16 +78,24 @@ class Doctor:
 
     def _examine(self, record: Record, history: History) -> list[Finding]:
         now = Moment(record.step, record.snapshot())
+        batches = math.ceil(GLANCE / record.stepper.batch_size)
+        if record.is_finite:
+            self._keep(now)
+            is_cheap = batches * work(record.stepper, now.carried) < LITTLE
+            is_affordable = DEAR * (self._probed + batches) <= SHARE * record.step
+            if not (is_cheap or is_affordable or self._is_suspicious(history)):
+                return []
+        self._probed += batches
         self._prober = self._prober or Prober(record.stepper, now.carried)
         if record.is_finite:
-            size = sum(leaf.nbytes for leaf in flatten(now.carried)[0])
-            self._moments = [*self._moments[: max(0, KEPT_BYTES // size - 1)], now]
             history.probes.append(self._probe(record, GLANCE))
         else:
             first = self._moments[-1] if self._moments else Moment(0, self._first().everything)
             history.origin = find_origin(record.stepper, self._prober.forward, first, history.losses)
         suspected = list(self._suspected(history))
-        if record.is_finite and any(not each.is_fact for each in suspected):
+        new = {each.rule for each in suspected if not each.is_fact} - self._confirmed
+        if record.is_finite and new:
+            self._confirmed |= new
             history.probes[-1] = self._probe(record, LOOK)
             suspected = list(self._suspected(history))
         found = []
@@ -90,6 +105,16 @@ class Doctor:
                 found.append(proven)
         self._settled |= {each.rule for each in found if each.level != "note"}
         return found
+
+    def _keep(self, now: Moment) -> None:
+        size = sum(leaf.nbytes for leaf in flatten(now.carried)[0])
+        self._moments = [*self._moments[: max(0, KEPT_BYTES // size - 1)], now]
+
+    def _is_suspicious(self, history: History) -> bool:
+        """Whether the losses alone show that something may be wrong: they have not fallen, or rise again."""
+        means = [float(np.mean(each)) for each in np.array_split(history.losses, min(5, history.step))]
+        worth = FALLEN * abs(history.losses[0])
+        return not means[-1] < history.losses[0] - worth or means[-1] > min(means) + worth
 
     def _suspected(self, history: History) -> Iterator[Finding]:
         """What the rules suspect and nobody has told before, causes first."""

@@ -1,21 +1,26 @@
 """What goes on in every layer during a step: figures of signals, gradients and changes, told without touching them."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from preceptor import ops
 from preceptor.autodiff import grad, value_and_grad
+from preceptor.engines import Reference
 from preceptor.errors import NotDifferentiable, ShapeError
 from preceptor.graph import call, flatten, trace
 from preceptor.nn.activation import Activation
-from preceptor.nn.layer import Layer, leaves, mapped
+from preceptor.nn.layer import Layer, leaves, mapped, multiply_adds
 from preceptor.ops import Spec
 from preceptor.train.step import batch_loss, step_key
 from preceptor.train.stepper import Stepper
 from preceptor.train.training import Arrays
 
+DEAR = 3  # forward passes that a step takes: conventional
+LITTLE = 1e8  # multiplications: NumPy makes them in the time that an engine takes to compile
 FLAT = 0.05  # of the largest slope of an activation, below which a unit hardly learns: conventional
 
 
@@ -112,8 +117,13 @@ def _steepest(layer: Any) -> float:
     return float(np.abs(alone).max())
 
 
+def work(stepper: Stepper, like: Any) -> int:
+    """Multiplications of a probe by one batch."""
+    return DEAR * multiply_adds(stepper.config.network, like["params"], like["state"], stepper.batch["x"])
+
+
 class Prober:
-    """Takes probes of a training: compiled once, beside the step.
+    """Takes probes of a training: compiled once, beside the step, or left to NumPy where that is sooner done.
 
     It computes the step of a batch once more with a copy of the network whose layers tell what they give, and keeps
     only figures: no number of the training is changed, none is drawn otherwise.
@@ -133,7 +143,15 @@ class Prober:
         self.outputs = {path: node.spec for path, node in seen}
         self.order = [path for path, _ in leaves(config.network) if path in self.outputs]
         self.program = trace(self._figures)(like, stepper.batch, hyper)
-        self.run = config.engine.compile(self.program.graph)
+        self.work = work(stepper, like)
+
+    @cached_property
+    def _by_numpy(self) -> Callable[[list], list]:
+        return Reference(self.stepper.config.engine.precision).compile(self.program.graph)
+
+    @cached_property
+    def _by_engine(self) -> Callable[[list], list]:
+        return self.stepper.config.engine.compile(self.program.graph)
 
     def _forward(self, state: Any, batch: Any, hyper: Any) -> dict[str, Any]:
         """What each layer gives, by its path."""
@@ -181,10 +199,11 @@ class Prober:
     def __call__(self, state: Any, step: int, batches: int) -> Probe:
         """A probe of a state, as the engine has it, by the rows of the next batches. Nothing is changed."""
         sums: list[np.ndarray] = []
+        run = self._by_numpy if self.work * batches < LITTLE else self._by_engine
         for number in range(batches):
             batch, hyper = self.stepper.inputs(step + number)
             with np.errstate(all="ignore"):
-                found = self.run(flatten((state, batch, hyper))[0])
+                found = run([np.asarray(each) for each in flatten((state, batch, hyper))[0]])
             arrays = [np.asarray(each, np.float64) for each in found]
             sums = [a + b for a, b in zip(sums, arrays, strict=True)] if sums else arrays
         means = self.program.results.build(iter([each / batches for each in sums]))

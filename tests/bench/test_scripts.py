@@ -25,7 +25,7 @@ def test_every_script_is_tried_here_or_beside():
     found = {each.stem for each in BENCH.glob("*.py")}
     steps = {"project", "worker", "workloads", "run"}
     tables = {"made_tables", "table_data", "table_figures", "table_worker", "tables"}
-    assert found == {"attack", "learn", "pictures"} | steps | tables
+    assert found == {"attack", "coverage", "learn", "pictures"} | steps | tables
 
 
 def test_made_tables(script):
@@ -55,3 +55,18 @@ def test_run(script):
     task = workloads.Task(replace(workloads.WORKLOADS["xor-mlp"], epochs=1), "f32", "native")
     found = worker.measure("project", task)
     assert found["loss_after"] < found["loss_before"]
+
+
+def test_coverage(script, tmp_path, capsys):
+    coverage = script("coverage")
+    assert coverage.holds([1.0, 0.9, 1.1, 1.15, 1.05, 1.2]) == (False, False)
+    assert coverage.holds([1.0, 0.9, 1.1, 1.12, 1.02, 1.2]) == (False, True)
+    asked = ["--only", "friedman1", "--rows", "60", "--fresh", "40", "--splits", "1", "--results", str(tmp_path)]
+    (tmp_path / "tables.json").write_text("{}")
+    asked += ["--tables", str(tmp_path)]
+    assert coverage.main(asked) == 0
+    first = capsys.readouterr().out
+    assert "rmse" in first
+    assert "of 95%" in first
+    assert coverage.main(asked) == 0  # kept, not measured again
+    assert capsys.readouterr().out == first

@@ -223,9 +223,10 @@ def test_evaluate(preceptor, here, trained):
     assert (code, err) == (0, "")
     said = out.splitlines()
     assert said[0] == "data      iris: 150 rows with a target"
-    assert said[1].split() == ["figures", "iris,", "150", "rows"]
-    assert [line.split("  ")[5] for line in said[2:7]] == ["accuracy", "log loss", "f1", "auc", "calibration error"]
-    assert said[7] == "          In brackets: 95 % intervals."
+    assert said[1].startswith("note      The run learned from ")
+    assert said[2].split() == ["figures", "iris,", "150", "rows"]
+    assert [line.split("  ")[5] for line in said[3:8]] == ["accuracy", "log loss", "f1", "auc", "calibration error"]
+    assert said[8] == "          In brackets: 95 % intervals."
     found = json.loads(out.splitlines()[-1])
     run = pr.load(trained)
     assert found["rows"] == 150

@@ -70,6 +70,7 @@ MISTAKES = [
     (("show",), "preceptor show: Missing argument 'RUN'. See preceptor show --help."),
     ((*NUMBER, "more"), "preceptor fit: Got unexpected extra argument (more). See preceptor fit --help."),
     ((*NUMBER, "--bogus"), "No such option '--bogus'"),
+    ((*NUMBER, "--ordered", "-1,0,1"), "stands behind an equals sign: --ordered=-1,0,1. See preceptor fit --help."),
     ((*NUMBER, "--seed"), "Option '--seed' requires an argument."),
     ((*NUMBER, "--epochs", "ten"), "Invalid value for '--epochs': 'ten' is not a valid integer."),
     ((*NUMBER, "--epochs", "1.5"), "Invalid value for '--epochs': '1.5' is not a valid integer."),

@@ -9,7 +9,7 @@ import preceptor as pr
 from preceptor.data.tables import long_table
 from preceptor.errors import ConfigError, DataError
 from preceptor.job import fit, load
-from preceptor.job.conformal import MOST_SCORES, kept_scores, margin
+from preceptor.job.conformal import MOST_SCORES, drawn_in, kept_scores, margin
 
 QUICK = {"engine": "reference", "epochs": 6, "batch_size": 32, "learning_rate": 0.01}
 
@@ -79,7 +79,7 @@ def test_intervals_of_any_predictions_cover_as_the_theorem_says(rows):
 
 @pytest.mark.parametrize("settings", [{"members": 8}, {"members": 1}], ids=["folds", "dev"])
 def test_intervals_of_runs_cover_what_is_asked_for(settings):
-    """20 trainings on made data, judged on 500 rows each. Out of fold one member speaks, of the run eight: wider."""
+    """20 trainings on made data, judged on 500 rows each."""
     held = {0.5: [], 0.9: []}
     for seed in range(20):
         run = fit(made(240, seed), "y", hidden=(8,), **QUICK | {"epochs": 3}, **settings)
@@ -89,7 +89,16 @@ def test_intervals_of_runs_cover_what_is_asked_for(settings):
             shares.append(np.mean((low <= new["y"]) & (new["y"] <= high)))
     for coverage, shares in held.items():
         reach = 3 * np.std(shares) / np.sqrt(20)
-        assert coverage - reach <= np.mean(shares) <= coverage + reach + 0.05
+        assert coverage - reach <= np.mean(shares) <= coverage + reach + 0.02
+
+
+def test_scores_are_drawn_in_rank_by_rank():
+    scores, together = np.array([1.0, 2, 3, 4]), np.array([0.5, 1.0, 2.0, 2.5])
+    alone = [together + 0.5, together + np.array([0.5, 1.5, 0.5, 2.5])]
+    np.testing.assert_allclose(drawn_in(scores, alone, together, 1.0), [0.5, 1.0, 2.5, 2.5])
+    np.testing.assert_allclose(drawn_in(scores, alone, together, 0.0), scores)
+    np.testing.assert_allclose(drawn_in(scores, alone, together, 4.0), [0, 0, 1, 1])  # never below 0, never falling
+    np.testing.assert_allclose(drawn_in(scores - 2, alone, together, 1.0), [-1.5, -1.0, 0.5, 0.5])  # of quantiles
 
 
 # In a run ------------------------------------------------------------------------------------------------------------
@@ -105,7 +114,7 @@ def test_a_run_keeps_what_any_coverage_needs(run, tmp_path):
     np.testing.assert_array_equal(again.scores, run.scores)
     np.testing.assert_array_equal(again.predict_interval(table, 0.8), found)
     assert run.scores.max() == pytest.approx(np.abs(run.scores).max())
-    assert np.sqrt(np.mean(run.scores**2)) == pytest.approx(run.dev["rmse"], rel=1e-9)  # the same rows and predictions
+    assert run.dev["rmse"].low < np.sqrt(np.mean(run.scores**2)) < run.dev["rmse"]  # all together err less
 
 
 def test_intervals_are_written_behind_predictions(run, tmp_path):

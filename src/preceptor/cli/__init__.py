@@ -3,6 +3,7 @@
 import atexit
 import errno
 import importlib
+import re
 import sys
 import traceback
 from typing import Any
@@ -107,7 +108,7 @@ def _answer(out: Outlet) -> int | None:
         where = getattr(error, "ctx", None)
         named = [word for word in sys.argv[1:2] if word in COMMANDS]
         path = where.command_path if where else " ".join(["preceptor", *named])
-        text = error.format_message()
+        text = error.format_message() + _minus(error)
         complain(f"{text}{'' if text.endswith(('.', '?')) else '.'} See {path} --help.", path)
     except USER_ERRORS as error:
         complain(str(error))
@@ -127,6 +128,13 @@ def _answer(out: Outlet) -> int | None:
         complain("this is a fault of preceptor, not of your data or settings.")
         return OWN_FAULT
     return USER_MISTAKE
+
+
+def _minus(error: click.ClickException) -> str:
+    """How to write a value that was taken for an option."""
+    if isinstance(error, click.NoSuchOption) and re.match(r"-[\d.]", error.option_name):
+        return " A value that begins with a minus stands behind an equals sign: --ordered=-1,0,1."
+    return ""
 
 
 def complain(text: str, path: str = "preceptor") -> None:

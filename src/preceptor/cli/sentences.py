@@ -66,7 +66,8 @@ def say_zeros(facts: dict[str, Any]) -> None:
 
 def say_readings(run: Run) -> None:
     """How raw outputs are read, where it was learned from the rows that guided the training."""
-    rows = "out of fold" if run.facts.get("folds") else "of the dev rows"
+    has_folds = bool(run.facts.get("folds"))
+    rows = "out of fold" if has_folds else "of the dev rows"
     if isinstance(inner(run.loss), Tempered):
         temperature = amount(temperature_of(run.loss), 3)
         line("logits", f"divided by {temperature} (temperature), for the lowest log loss {rows}")
@@ -74,7 +75,8 @@ def say_readings(run: Run) -> None:
         second, least = run.preprocessor.written[1], amount(run.threshold, 3)
         line("threshold", f"{second} from a probability of {least} on, for the highest {run.metric.spoken} {rows}")
     if run.scores is not None and len(run.scores) >= 9 and not run.quantiles:  # fewer cannot tell
-        line("interval", f"predictions ± {amount(margin(run.scores, 0.9), 3)} hold 90 % of the targets {rows}")
+        told = "of new rows" if has_folds else rows
+        line("interval", f"predictions ± {amount(margin(run.scores, 0.9), 3)} hold 90 % of the targets {told}")
 
 
 def say_figures(run: Run) -> None:
@@ -83,6 +85,8 @@ def say_figures(run: Run) -> None:
     parts = [(name, found) for name, found in ((guides, run.dev), ("test", run.test)) if found]
     if parts:
         say_table(parts)
+    if run.dev and run.facts.get("folds"):
+        line("", "Out of fold few members judge a row; the intervals reach as far as all together may do better.")
 
 
 def say_table(parts: Sequence[tuple[str, dict[str, Figure]]]) -> None:

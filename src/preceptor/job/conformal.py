@@ -36,6 +36,22 @@ def kept_scores(low: np.ndarray, high: np.ndarray, truth: np.ndarray, weight: np
     return found[ranks - 1]
 
 
+def drawn_in(scores: np.ndarray, alone: list[np.ndarray], together: np.ndarray, factor: float) -> np.ndarray:
+    """Scores of predictions by few members, brought in as far as those of all members lie nearer.
+
+    Shapes: scores (score,), ascending, as `kept_scores` gives them; alone, together (other,) likewise, of rows that
+        members learned from: of each member alone, and of their mean -> (score,).
+    Formula: at each rank, the score less factor * (mean of alone - together) at the same share of the ranks; where
+        that would fall, it stays. Errors that are no larger than 0 by it are 0.
+    Args:
+        factor: from what the mean gains on learned rows to what it gains on others.
+    """
+    gain = np.mean(alone, axis=0) - together
+    shares, known = ((np.arange(len(each)) + 0.5) / len(each) for each in (scores, gain))
+    least = -np.inf if scores[0] < 0 else 0.0  # outside of quantiles, scores may lie below 0
+    return np.maximum(np.maximum.accumulate(scores - factor * np.interp(shares, known, gain)), least)
+
+
 def ends(predicted: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     """What is widened to an interval: the outer quantiles, or a single prediction twice. Shapes: predicted (row,) or
     (row, quantile) -> (row,), (row,)."""

@@ -12,7 +12,6 @@ from typing import Any
 import numpy as np
 
 from preceptor.data import BUNDLED, PicturePreprocessor, Preprocessor, looks_like_pictures, read
-from preceptor.data.pictures.files import readable
 from preceptor.data.tables.given import with_target
 from preceptor.diagnose import Finding, raise_refusals
 from preceptor.disk import named, new_folder, taken
@@ -41,6 +40,7 @@ from preceptor.job.progress import Outcome, Progress, restored
 from preceptor.job.recipe import make_config
 from preceptor.job.run import Run
 from preceptor.job.settings import Settings, make_settings
+from preceptor.job.source_files import where
 from preceptor.job.stages import Encoded, Stages, completed
 from preceptor.job.suitability import check_dropout, check_parts
 from preceptor.job.survey import Survey, survey
@@ -408,9 +408,7 @@ def preparing(source: Any, settings: Settings, header: bool = True) -> Stages[Fi
     check_targets(settings, seen.preprocessor, encoded, seen.parts)
     own = class_weights(settings.class_weight, seen.preprocessor, encoded.train_y, seen.weights(seen.parts.train))
     config = replace(config, class_weights=own)
-    lies = ""
-    if isinstance(source, (str, Path)):
-        lies = readable(str(Path(source).resolve()) if Path(source).exists() else str(source))
+    lies = where(source) if isinstance(source, (str, Path)) else ""
     return Fitting(lies, seen, settings, config, encoded, header)
 
 

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 
 from preceptor.data import PicturePreprocessor, Preprocessor, draw_folds, order
-from preceptor.job.conformal import ends, kept_scores
+from preceptor.job.conformal import drawn_in, ends, kept_scores
 from preceptor.nn import Committee, EnsembleLoss, Loss, MemberLoss, Pinball
 from preceptor.nn.calibration import reads_logits, tempered
 from preceptor.nn.member import inner, quantiles_of
+from preceptor.train.averaging import from_learned, joined, reaching, remaining, unlearned
 from preceptor.train.choice import Metric
 from preceptor.train.evaluator import Evaluator
 from preceptor.train.folds import Folds
@@ -23,6 +24,7 @@ from preceptor.train.training import Arrays, Config, Streamed
 
 PARTS = 5  # of the dev rows, each of which is decided as the others choose
 MOST_JUDGES = 100_000  # rows that judge, of those that could: an accuracy is then known to 0.3 %
+MOST_COMPARED = 100_000  # predicted numbers of one member that are held beside those of all
 
 
 @dataclass(frozen=True, eq=False)
@@ -33,9 +35,9 @@ class Judged:
         loss: how its outputs are read: that of the training, with the shares of its networks and the temperature that
             fit the rows that guide.
         dev, test: figures of the rows that guide (dev, or out of fold), and of the test rows; empty where there are
-            none.
+            none. Out of fold few members judge a row: the intervals reach as far as all together may do better.
         scores: of a number, how far the targets of the rows that guide lie from the predictions, or outside of the
-            outer quantiles: see `kept_scores`.
+            outer quantiles: see `kept_scores`. Out of fold as much nearer as all members together err less.
         threshold: of two classes, from which probability on the second is decided for: the best one for the metric on
             the rows that guide. None where the most probable class is. Their own figures are at thresholds that other
             such rows chose.
@@ -65,7 +67,7 @@ def judge(
     loss, folds, dev, test = config.loss, data.folds, dict[str, Figure](), dict[str, Figure]()
     scores = threshold = None
     if data.guides:
-        outputs, target, weight, part = _guiding(config, weights, data)
+        outputs, target, weight, part, everyone = _guiding(config, weights, data)
         loss = _shared(config, loss, folds, outputs, target, weight)
         if reads_logits(loss):
             loss = tempered(loss, best_temperature(_read_by(loss, folds), outputs, target, weight))
@@ -75,9 +77,18 @@ def judge(
             threshold = best_threshold(metric.figure, p, target, weight)[0]
             apart = thresholds_apart(metric.figure, p, target, weight, part)
         dev = figures(preprocessor, reads, outputs, target, weight, metric, apart)
+        compared = None if everyone is None or folds is None else _compared(config.loss, reads, folds, everyone, part)
         if preprocessor.classes is None:
-            low, high = ends(preprocessor.decode_number(np.asarray(reads.predict(outputs))))
-            scores = kept_scores(low, high, preprocessor.decode_number(target), weight)
+            predicted = preprocessor.decode_number(np.asarray(reads.predict(outputs)))
+            truth = preprocessor.decode_number(target)
+            scores = kept_scores(*ends(predicted), truth, weight)
+            if compared is not None:
+                share, scores = _nearer(preprocessor, reads, scores, *compared, target, weight)
+                nearer = (truth + share * (predicted.T - truth)).T
+                dev = joined(dev, _number_figures(reads, nearer, truth, weight, metric))
+        elif compared is not None and folds is not None:
+            ways = _classes_compared(preprocessor, reads, *compared, target, weight, metric, apart)
+            dev = reaching(dev, *ways, folds.count - 1)
     if test_x is not None and test_y is not None:
         test = figures(preprocessor, loss, _outputs(config, weights, test_x), test_y, test_weight, metric, threshold)
     return Judged(loss, dev, test, scores, threshold)
@@ -89,20 +100,21 @@ def _outputs(config: Config, weights: dict[str, Any], x: Any) -> np.ndarray:
 
 def _guiding(
     config: Config, weights: dict[str, Any], data: Arrays | Streamed
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray]:
+) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray, np.ndarray | None]:
     """Raw outputs, targets and weights of the dev rows, and parts of them; with folds of the training rows, or
-    MOST_JUDGES of them, by the members that left them out."""
+    MOST_JUDGES of them, by the members that left them out, their folds, and the outputs of all members."""
     if not isinstance(data, Arrays) or data.folds is None:
         assert data.dev_y is not None
         judges = len(data.dev_y)
         part = draw_folds(judges, min(PARTS, judges), seed=config.seed, labels=data.dev_y)
-        return _outputs(config, weights, data.dev_x), data.dev_y, data.dev_weight, part
+        return _outputs(config, weights, data.dev_x), data.dev_y, data.dev_weight, part, None
     rows = np.arange(data.rows)
     if data.rows > MOST_JUDGES:
         rows = np.sort(order(config.seed, 0, MOST_JUDGES, data.rows))
     x = data.x if len(rows) == data.rows else data.x[rows]
-    outputs = data.folds.held_out(_outputs(config, weights, x), rows)
-    return outputs, data.y[rows], None if data.weight is None else data.weight[rows], data.folds.fold[rows]
+    everyone = _outputs(config, weights, x)
+    counts = None if data.weight is None else data.weight[rows]
+    return data.folds.held_out(everyone, rows), data.y[rows], counts, data.folds.fold[rows], everyone
 
 
 def _shared(
@@ -130,6 +142,91 @@ def _read_by(loss: Loss, folds: Folds | None) -> Loss:
     if folds is None or not isinstance(loss, MemberLoss):
         return loss
     return MemberLoss(loss.loss, shares=tuple(share * folds.count for share in loss.shares[:: folds.count]))
+
+
+def _compared(
+    trained: Loss, reads: Loss, folds: Folds, everyone: np.ndarray, fold: np.ndarray
+) -> tuple[slice, np.ndarray, np.ndarray] | None:
+    """Rows, evenly spaced, with what is predicted for them by members that left them out, and by as many that learned
+    them, for each of the other folds; None where that cannot be compared.
+
+    Shapes: everyone (row, member, unit), fold (row,) -> rows, (row, ...), (row, fold - 1, ...), float64.
+    """
+    if not isinstance(trained, MemberLoss) or not can_share(trained) or folds.count < 3:
+        return None
+    rows = slice(None, None, -(-len(fold) * everyone.shape[2] // MOST_COMPARED))
+    few = [
+        np.asarray(reads.predict(np.ascontiguousarray(everyone[rows, each :: folds.count])))
+        for each in range(folds.count)
+    ]
+    found = np.stack(few, 1).astype(np.float64)
+    if not np.isfinite(found).all():
+        return None
+    flat, apart = found.reshape(*found.shape[:2], -1), Folds(fold[rows], folds.count, folds.count)
+    number = np.arange(len(found))
+    held, learned = apart.held_out(flat, number)[:, 0], apart.learned(flat, number)
+    return rows, held.reshape(-1, *found.shape[2:]), learned.reshape(len(found), -1, *found.shape[2:])
+
+
+def _nearer(
+    preprocessor: Preprocessor | PicturePreprocessor,
+    reads: Loss,
+    scores: np.ndarray,
+    rows: slice,
+    held: np.ndarray,
+    learned: np.ndarray,
+    target: np.ndarray,
+    weight: np.ndarray | None,
+) -> tuple[float, np.ndarray]:
+    """The factor by which errors shrink when all members predict, and the scores of intervals then.
+
+    Shapes: as of `_compared`; target, weight (row,).
+    """
+    loss, truth, counts = inner(reads), target[rows], None if weight is None else weight[rows]
+    if counts is not None and not counts.any():
+        return 1.0, scores
+
+    def cost(predicted: np.ndarray) -> float:
+        if isinstance(loss, Pinball):
+            return float(np.average(loss.of_quantiles(predicted, truth), weights=counts))
+        return float(np.average((predicted - truth.reshape(predicted.shape)) ** 2, weights=counts))
+
+    def distances(predicted: np.ndarray) -> np.ndarray:
+        return kept_scores(*ends(preprocessor.decode_number(predicted)), preprocessor.decode_number(truth), counts)
+
+    others, mean, is_distance = learned.shape[1], learned.mean(axis=1), isinstance(loss, Pinball)
+    one = [learned[:, each] for each in range(others)]
+    left_out, alone = cost(held), float(np.mean([cost(each) for each in one]))
+    share = remaining(left_out, alone, cost(mean), others)
+    power = 2 if is_distance else 1
+    scores = drawn_in(
+        scores, [distances(each) for each in one], distances(mean), from_learned(left_out**power, alone**power, others)
+    )
+    return share if is_distance else math.sqrt(share), scores
+
+
+def _classes_compared(
+    preprocessor: Preprocessor | PicturePreprocessor,
+    reads: Loss,
+    rows: slice,
+    held: np.ndarray,
+    learned: np.ndarray,
+    target: np.ndarray,
+    weight: np.ndarray | None,
+    metric: Metric | None,
+    threshold: Any,
+) -> tuple[list[dict[str, Figure]], list[dict[str, Figure]]]:
+    """The figures of members that learned a row, each alone, and of their mean: as they stand, then brought to be as
+    wrong as those that left it out. Shapes: as of `_compared`."""
+    truth, counts = target[rows], None if weight is None else weight[rows]
+    apart = threshold[rows] if isinstance(threshold, np.ndarray) else threshold
+    alone, together = [], []
+    for way in (learned, unlearned(held, learned, truth, counts)):
+        alone += [
+            _figures_of(preprocessor, reads, way[:, each], truth, counts, metric, apart) for each in range(way.shape[1])
+        ]
+        together.append(_figures_of(preprocessor, reads, way.mean(axis=1), truth, counts, metric, apart))
+    return alone, together
 
 
 @np.errstate(all="ignore")
@@ -196,12 +293,32 @@ def _figures(
     metric: Metric | None,
     threshold: Any,
 ) -> dict[str, Figure]:
-    predicted = np.asarray(loss.predict(outputs))
+    return _figures_of(preprocessor, loss, np.asarray(loss.predict(outputs)), target, weight, metric, threshold)
+
+
+def _figures_of(
+    preprocessor: Preprocessor | PicturePreprocessor,
+    loss: Loss,
+    predicted: np.ndarray,
+    target: np.ndarray,
+    weight: np.ndarray | None,
+    metric: Metric | None,
+    threshold: Any,
+) -> dict[str, Figure]:
+    """The figures of what a loss predicted."""
     if preprocessor.classes is not None:
         ordered = isinstance(preprocessor, Preprocessor) and preprocessor.ordered
         how = {"metric": metric, "threshold": threshold}
         return class_figures(predicted, target, preprocessor.classes, weight, ordered, **how)
-    found, truth = preprocessor.decode_number(predicted), preprocessor.decode_number(target)
+    return _number_figures(
+        loss, preprocessor.decode_number(predicted), preprocessor.decode_number(target), weight, metric
+    )
+
+
+def _number_figures(
+    loss: Loss, found: np.ndarray, truth: np.ndarray, weight: np.ndarray | None, metric: Metric | None
+) -> dict[str, Figure]:
+    """The figures of numbers, or quantiles, in the target's unit."""
     if quantiles := quantiles_of(loss):
         return quantile_figures(found, truth, quantiles, weight)
     return number_figures(found, truth, weight, metric=metric)

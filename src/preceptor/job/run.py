@@ -28,7 +28,7 @@ from preceptor.job.folder import (
     packed,
 )
 from preceptor.job.judging import figures, figures_as_json
-from preceptor.job.source_files import files_of
+from preceptor.job.source_files import files_of, where
 from preceptor.job.uncertainty import Sampler, spread
 from preceptor.nn import (
     Layer,
@@ -214,8 +214,8 @@ class Run:
         Args:
             source: as of `predict`.
             target: the target of each row, where the table does not have it: `run.evaluate(x, y)`.
-            notes: takes what is to be known of the table: rows left out, that the column is missing by which training
-                weighed its rows, and the sentences of `Run.notes`.
+            notes: takes what is to be known of the table: that the run learned from it (told by its path), rows left
+                out, that the column is missing by which training weighed its rows, and the sentences of `Run.notes`.
         Raises: DataError where the target column is missing, or holds a class that training never saw.
         """
         table, name = self.preprocessor.open(source, header), str(self.preprocessor.target)
@@ -240,6 +240,9 @@ class Run:
         if weigher is not None and not rows:
             raise no_weight(table.name, weigher)
         if notes is not None:
+            if isinstance(source, (str, Path)) and where(source) == self.facts.get("source"):
+                learned = counted(self.facts["split"]["train"], "row")
+                notes.append(f"The run learned from {learned} of this, which it tells better than new ones.")
             if told < start:
                 notes.append(f"Left out: {counted(start - told, 'row')} without a target.")
             if weigher is not None:

@@ -6,7 +6,12 @@ from typing import Any
 
 from preceptor.data import looks_like_pictures
 from preceptor.data.pictures.arrays import IDX_NAME
-from preceptor.data.pictures.files import FolderFiles, is_picture
+from preceptor.data.pictures.files import FolderFiles, is_picture, readable
+
+
+def where(source: str | Path) -> str:
+    """What a run calls its source: the whole path of what lies on the disk, the name of a bundled table."""
+    return readable(str(Path(source).resolve()) if Path(source).exists() else str(source))
 
 
 def files_of(source: Any) -> Iterator[Path]:

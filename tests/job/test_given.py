@@ -254,7 +254,7 @@ def test_a_truth_value_with_an_empty_label_is_evaluated(tmp_path):
     found = run.evaluate(path, notes=notes)["accuracy"]
     assert found.rows == before.rows - 1 == 59
     assert "Left out: 1 row without a target." in notes
-    assert "The run learned from 60 rows of this, which it tells better than new ones." in notes
+    assert "The run learned from 42 rows of this, which it tells better than new ones." in notes
     notes.clear()
     frame.to_csv(tmp_path / "other.csv", index=False)
     run.evaluate(tmp_path / "other.csv", notes=notes)

@@ -25,6 +25,7 @@ from preceptor.train.training import Arrays, Config, Streamed
 PARTS = 5  # of the dev rows, each of which is decided as the others choose
 MOST_JUDGES = 100_000  # rows that judge, of those that could: an accuracy is then known to 0.3 %
 MOST_COMPARED = 100_000  # predicted numbers of one member that are held beside those of all
+OF_DISTANCES = ("mae", "pinball_loss")  # figures that are no mean of squares
 
 
 @dataclass(frozen=True, eq=False)
@@ -83,9 +84,12 @@ def judge(
             truth = preprocessor.decode_number(target)
             scores = kept_scores(*ends(predicted), truth, weight)
             if compared is not None:
-                share, scores = _nearer(preprocessor, reads, scores, *compared, target, weight)
-                nearer = (truth + share * (predicted.T - truth)).T
-                dev = joined(dev, _number_figures(reads, nearer, truth, weight, metric))
+                factors, scores = _nearer(preprocessor, reads, scores, *compared, target, weight)
+                by_square, by_size = (
+                    _number_figures(reads, (truth + factor * (predicted.T - truth)).T, truth, weight, metric)
+                    for factor in factors
+                )
+                dev = joined(dev, by_square | {name: by_size[name] for name in OF_DISTANCES if name in by_size})
         elif compared is not None and folds is not None:
             ways = _classes_compared(preprocessor, reads, *compared, target, weight, metric, apart)
             dev = reaching(dev, *ways, folds.count - 1)
@@ -177,32 +181,33 @@ def _nearer(
     learned: np.ndarray,
     target: np.ndarray,
     weight: np.ndarray | None,
-) -> tuple[float, np.ndarray]:
-    """The factor by which errors shrink when all members predict, and the scores of intervals then.
+) -> tuple[tuple[float, float], np.ndarray]:
+    """The factors by which errors shrink when all members predict, of root mean squares and of mean distances, and the
+    scores of intervals then.
 
     Shapes: as of `_compared`; target, weight (row,).
     """
     loss, truth, counts = inner(reads), target[rows], None if weight is None else weight[rows]
     if counts is not None and not counts.any():
-        return 1.0, scores
-
-    def cost(predicted: np.ndarray) -> float:
-        if isinstance(loss, Pinball):
-            return float(np.average(loss.of_quantiles(predicted, truth), weights=counts))
-        return float(np.average((predicted - truth.reshape(predicted.shape)) ** 2, weights=counts))
+        return (1.0, 1.0), scores
+    others, one, mean = learned.shape[1], list(np.moveaxis(learned, 1, 0)), learned.mean(axis=1)
 
     def distances(predicted: np.ndarray) -> np.ndarray:
         return kept_scores(*ends(preprocessor.decode_number(predicted)), preprocessor.decode_number(truth), counts)
 
-    others, mean, is_distance = learned.shape[1], learned.mean(axis=1), isinstance(loss, Pinball)
-    one = [learned[:, each] for each in range(others)]
-    left_out, alone = cost(held), float(np.mean([cost(each) for each in one]))
-    share = remaining(left_out, alone, cost(mean), others)
-    power = 2 if is_distance else 1
-    scores = drawn_in(
-        scores, [distances(each) for each in one], distances(mean), from_learned(left_out**power, alone**power, others)
-    )
-    return share if is_distance else math.sqrt(share), scores
+    def cost(predicted: np.ndarray, power: int) -> float:
+        if isinstance(loss, Pinball):
+            return float(np.average(loss.of_quantiles(predicted, truth), weights=counts)) ** power
+        return float(np.average(np.abs(predicted - truth.reshape(predicted.shape)) ** power, weights=counts))
+
+    def costs(power: int) -> tuple[float, float, float]:
+        return cost(held, power), float(np.mean([cost(each, power) for each in one])), cost(mean, power)
+
+    squares, sizes = costs(2), costs(1)
+    factor = from_learned(*squares[:2], others)
+    square = math.sqrt(remaining(*squares, others))
+    size = min(max(1 - factor * (sizes[1] - sizes[2]) / sizes[0], 1 / (others + 1)), 1.0) if factor else 1.0
+    return (square, size), drawn_in(scores, [distances(each) for each in one], distances(mean), factor)
 
 
 def _classes_compared(

@@ -155,9 +155,10 @@ class Run:
         """An interval that holds the target of this share of the rows.
 
         The prediction plus and minus what holds this share of the targets of rows that the run did not learn from: out
-        of fold, each by the members that left it out, or the dev part. All intervals are then of one width. Of
-        quantiles it is the first and the last that are moved out, or in, by what holds the share: where these tell how
-        far targets scatter, so do the intervals.
+        of fold, each by the members that left it out, drawn in as much as all members together err less
+        (`train.averaging`), or the dev part. All intervals are then of one width. Of quantiles it is the first and the
+        last that are moved out, or in, by what holds the share: where these tell how far targets scatter, so do the
+        intervals.
 
         Shapes: -> (row, 2), lower and upper end, in the target's unit.
         Raises: ConfigError where the target is classes, the run has no such rows, or so few that the interval would

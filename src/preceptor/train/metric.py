@@ -36,7 +36,8 @@ class Figure(float):
     Args:
         name: what is measured.
         value: over these rows.
-        low, high: between these bounds lies, in 95 of 100 cases, the value over endlessly many rows of the same kind.
+        low, high: between these bounds lies, in 95 of 100 cases, the value over endlessly many rows of the same kind. The
+            figures of fewer rows, such as those of a file that is evaluated, have an interval of their own.
             `high` is infinite where a single row says nothing about the scatter.
         rows: how many rows it was measured on.
     """

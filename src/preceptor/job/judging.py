@@ -24,7 +24,7 @@ from preceptor.train.training import Arrays, Config, Streamed
 
 PARTS = 5  # of the dev rows, each of which is decided as the others choose
 MOST_JUDGES = 100_000  # rows that judge, of those that could: an accuracy is then known to 0.3 %
-MOST_COMPARED = 100_000  # predicted numbers of one member that are held beside those of all
+MOST_COMPARED = 40_000  # predicted numbers of one member that are held beside those of all
 OF_DISTANCES = ("mae", "pinball_loss")  # figures that are no mean of squares
 
 

@@ -12,7 +12,7 @@ import math
 import numpy as np
 
 from preceptor.train.interval import Floats
-from preceptor.train.metric import LEAST_PROBABILITY, Figure
+from preceptor.train.metric import Figure, log_of
 
 __all__ = ["from_learned", "joined", "reaching", "remaining", "unlearned"]
 
@@ -69,7 +69,7 @@ def unlearned(held: Floats, learned: Floats, labels: np.ndarray, weight: np.ndar
     """
     rows = np.arange(len(labels))
     own = learned[rows, :, labels]
-    goal = -float(np.average(_log(held[rows, labels]), weights=weight))
+    goal = -float(np.average(log_of(held[rows, labels]), weights=weight))
 
     def whole(logarithm: float) -> Floats:
         """What the probabilities of a row sum to once that of its label is divided."""
@@ -78,15 +78,11 @@ def unlearned(held: Floats, learned: Floats, labels: np.ndarray, weight: np.ndar
     low, high = 0.0, FARTHEST
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        cost = -float(np.average(_log(own * math.exp(-middle) / whole(middle)).mean(axis=1), weights=weight))
+        cost = -float(np.average(log_of(own * math.exp(-middle) / whole(middle)).mean(axis=1), weights=weight))
         low, high = (middle, high) if cost < goal else (low, middle)
     found: Floats = learned / whole(low)[:, :, None]
     found[rows, :, labels] *= math.exp(-low)
     return found
-
-
-def _log(probabilities: Floats) -> Floats:
-    return np.log(np.maximum(probabilities, LEAST_PROBABILITY))
 
 
 def reaching(

@@ -30,14 +30,21 @@ BINS = 15  # of the highest probability: Guo et al. 2017, section 5
 SUM_TOLERANCE = 0.01  # a bfloat16 probability is off by 2^-9 of itself, so a row's sum by less than 0.004
 
 
+def log_of(probabilities: NDArray[Any]) -> NDArray[Any]:
+    """The logarithm, bounded below. Differs: the dev loss of an ensemble (`MemberLoss.judge`) is hardly bounded, for in
+    training it must tell bad from worse."""
+    found: NDArray[Any] = np.log(np.maximum(probabilities, LEAST_PROBABILITY))
+    return found
+
+
 class Figure(float):
     """One measure of quality over some rows: a float that also knows its 95 % interval.
 
     Args:
         name: what is measured.
         value: over these rows.
-        low, high: between these bounds lies, in 95 of 100 cases, the value over endlessly many rows of the same kind. The
-            figures of fewer rows, such as those of a file that is evaluated, have an interval of their own.
+        low, high: between these bounds lies, in 95 of 100 cases, the value over endlessly many rows of the same kind.
+            The figures of fewer rows, such as those of a file that is evaluated, have an interval of their own.
             `high` is infinite where a single row says nothing about the scatter.
         rows: how many rows it was measured on.
     """
@@ -144,7 +151,7 @@ def class_figures(
     guess, known = decided(p, threshold), effective(w)
     right = mean((guess == y).astype(np.float64), w)
     f1 = _f1(w * (y & guess), w * (y | guess)) if width == 2 else _macro_f1(y, guess, width, w)
-    losses = -np.log(np.maximum(p[np.arange(rows), y].astype(np.float64), LEAST_PROBABILITY))
+    losses: Floats = -log_of(p[np.arange(rows), y].astype(np.float64))
     low, high = mean_interval(losses, w)
     ceiling = -math.log(LEAST_PROBABILITY)
     figures = [

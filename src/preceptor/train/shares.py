@@ -5,7 +5,7 @@ import numpy as np
 from preceptor.nn import Absolute, CumulativeLogit, MemberLoss, Pinball, Quadratic
 from preceptor.nn.calibration import reads_logits
 from preceptor.nn.member import inner
-from preceptor.train.metric import LEAST_PROBABILITY
+from preceptor.train.metric import log_of
 
 ROUNDS = 50  # of choosing one: a share is a multiple of 1/50
 MOST_ROWS = 20_000  # that choose, evenly spaced among those given
@@ -39,7 +39,7 @@ def best_shares(
             distance = np.abs(predicted - y)
             return float(np.average(distance if isinstance(loss.loss, Absolute) else distance**2, weights=counts))
         right = predicted[np.arange(len(y)), y]
-        return -float(np.average(np.log(np.maximum(right, LEAST_PROBABILITY)), weights=counts))
+        return -float(np.average(log_of(right), weights=counts))
 
     chosen, total = np.zeros(networks, np.int64), np.zeros_like(found[0])
     for number in range(1, ROUNDS + 1):

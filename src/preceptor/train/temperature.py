@@ -6,7 +6,7 @@ import numpy as np
 
 from preceptor.nn import Loss
 from preceptor.train.interval import effective
-from preceptor.train.metric import LEAST_PROBABILITY
+from preceptor.train.metric import log_of
 
 WIDEST = 8.0  # the temperature lies between its inverse and it
 NUMBERS = 1 << 20  # outputs looked at, at most, in each of the steps: about 0.4 s for all
@@ -39,7 +39,7 @@ def best_temperature(loss: Loss, outputs: np.ndarray, labels: np.ndarray, weight
 
     def cost(logarithm: float) -> float:
         p = np.asarray(loss.predict(z / np.asarray(math.exp(logarithm), z.dtype)))
-        logs = np.log(np.maximum(p, LEAST_PROBABILITY))
+        logs = log_of(p)
         rows, classes = logs.shape
         right = (w * logs[np.arange(rows), y]).sum(dtype=np.float64)
         return -float(right * known + (w * logs.sum(axis=1, dtype=np.float64)).sum() / classes) / (known + 1)

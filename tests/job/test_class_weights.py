@@ -92,7 +92,7 @@ def test_pictures_have_class_weights(tmp_path):
 def test_classes_of_every_kind_are_named(labels, asked):
     fitting = prepare(table(labels), make_settings({"target": "kind", "class_weight": asked, **QUICK}))
     assert sorted(fitting.config.class_weights) == [2, 5]
-    first = fitting.preprocessor.classes[0]
+    first = fitting.preprocessor.targets[0].classes[0]
     assert fitting.config.class_weights[0] == (5 if first == 'a, "b"' else 2)
 
 

@@ -240,7 +240,7 @@ def test_a_loss_that_is_no_number_ends_the_training_with_the_last_good_weights(d
     run = fitting.finish()
     assert 1 <= run.facts["best_epoch"] <= len(run.history) < 40
     assert all(np.isfinite(p).all() for p in run.params.values())
-    assert run.test["rmse"] < 2 * run.preprocessor.target_sd
+    assert run.test["rmse"] < 2 * run.targets[0].sd
     assert run.facts["best_epoch"] < len(run.history)
     assert "smaller learning rate" in run.facts["outcome"]
 
@@ -304,7 +304,7 @@ def test_linear_is_least_squares():
     design = np.column_stack([x, np.ones(200)])
     theirs = np.linalg.lstsq(design, y)[0]
     weight, bias = plain_weights(run)
-    sd, mean = run.preprocessor.target_sd, run.preprocessor.target_mean
+    sd, mean = run.targets[0].sd, run.targets[0].mean
     assert_allclose(np.append(weight[:, 0] * sd, bias * sd + mean), theirs, rtol=1e-6)
     assert_allclose(run.predict(table), design @ theirs, rtol=1e-6, atol=1e-6)
 

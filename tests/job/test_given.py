@@ -58,7 +58,7 @@ class NeedsGradients:
 )
 def test_features_and_target_apart(x, y, name, classes):
     run = fit(x, y, **QUICK)
-    assert (run.preprocessor.target, run.classes) == (name, classes)
+    assert (run.targets[0].name, run.classes) == (name, classes)
     assert list(map(type, run.classes)) == list(map(type, classes))
     assert len(run.predict(x)) == 60
     found = run.evaluate(x, y)
@@ -105,7 +105,7 @@ def test_masked_numbers_are_missing():
 
 
 def test_a_name_may_be_a_number_or_have_parts():
-    assert fit(pd.DataFrame(BOTH), 3, **QUICK).preprocessor.target == "3"
+    assert fit(pd.DataFrame(BOTH), 3, **QUICK).targets[0].name == "3"
     names = pd.MultiIndex.from_tuples([("a", 1), ("a", 2), ("b", 1), ("b", 2)])
     assert fit(pd.DataFrame(BOTH, columns=names), ("b", 2), **QUICK).classes == (0.0, 1.0)
 
@@ -121,7 +121,9 @@ def test_a_name_may_be_a_number_or_have_parts():
         (BOTH, "x", "array: the target 'x' is a block of 4 numbers per row; one value per row is needed."),
         (BOTH, 9, "array: the target is column 9; the array has 4, counted from 0."),
         (FRAME, 2, "data frame: the target is 2; the name of a column is needed: a, b, c, d."),
-        (FRAME, ("a", "b"), "data frame: the target has 2 values and the table 60 rows; one for each row is needed."),
+        (FRAME, ("a", "e"), "data frame: there is no column 'e'; the columns are a, b, c, d."),
+        (FRAME, ("e", "f"), "data frame: the target has 2 values and the table 60 rows; one for each row is needed."),
+        (FRAME, ["a", "a"], "data frame: the target has 2 values and the table 60 rows; one for each row is needed."),
         (FRAME, 2.0, "data frame: the target is a float; the name of a column, or one value for each row, is needed."),
         (FRAME, True, "data frame: the target is a bool; "),
         (FRAME, {"a": 1}, "data frame: the target is a dict; "),
@@ -131,7 +133,6 @@ def test_a_name_may_be_a_number_or_have_parts():
         (X[:, 0], Y, "array: it has shape (60,); (rows, features) of numbers is needed. One feature: x.reshape(-1, 1)"),
         (np.array([["a"]]), "a", "array: it holds text; (rows, features) of numbers is needed. Name its columns"),
         ([[1, 2], [3]], [0, 1], "array: its rows differ in length; (rows, features) of numbers is needed."),
-        (X, FRAME, "array: the target has 4 columns; one value for each row is needed."),
         (X, b"ab", "array: the target is a bytes; "),
         (
             X,
@@ -236,7 +237,7 @@ def test_names_are_compared_composed_and_stripped(tmp_path):
     one, two = "gr\u00f6\u00dfe", "gro\u0308\u00dfe"
     frame = pd.DataFrame({two: [one, two, "x"] * 20, "y ": Y})
     run = fit(frame, "y ", **QUICK)
-    assert run.preprocessor.target == "y"
+    assert run.targets[0].name == "y"
     np.testing.assert_array_equal(run.predict({one: [one, two]}), run.predict(pd.DataFrame({two: [two, one]})))
     found = predicted(run, {f" {two}": [two, "x"]}, keep=[one])
     assert [each[one] for each in found] == [two, "x"]

@@ -66,7 +66,7 @@ def test_a_run_of_ordered_classes(run, tmp_path):
     expected = stats.t.interval(0.95, 79, distance.mean(), stats.sem(distance))
     assert (found.low, found.high) == pytest.approx((max(0, expected[0]), expected[1]), rel=1e-4)
     again = load(run.save(tmp_path / "run").path)
-    assert (again.classes, again.preprocessor.ordered) == (ORDER, True)
+    assert (again.classes, again.preprocessor.targets[0].ordered) == (ORDER, True)
     np.testing.assert_array_equal(again.predict_probabilities(table), p)
     assert any("low, medium, high, from the lowest to the highest" in line for line in again.preprocessor.lines())
     run.write_predictions(table, tmp_path / "out.csv")
@@ -86,10 +86,10 @@ def test_numbers_have_the_order_of_their_values(tmp_path):
     numbers = table | {"y": np.array([10.0, 2.5, 30.0])[[1, 0, 2]][codes]}
     run = fit(numbers, "y", ordered=True, **QUICK)
     assert run.classes == (2.5, 10, 30)
-    assert run.preprocessor.ordered
+    assert run.preprocessor.targets[0].ordered
     assert fit(numbers, "y", ordered=["30", "2.5", "10"], **QUICK).classes == (30, 2.5, 10)
     assert fit(numbers, "y", ordered=(30, 2.5, 10), **QUICK).classes == (30, 2.5, 10)
-    assert not fit(numbers, "y", ordered=False, kind="classes", **QUICK).preprocessor.ordered
+    assert not fit(numbers, "y", ordered=False, kind="classes", **QUICK).preprocessor.targets[0].ordered
     many = fit({"a": np.arange(200.0), "y": np.arange(200) // 8}, "y", ordered=True, **QUICK)
     assert len(many.classes) == 25  # which without an order would be an amount
 
@@ -98,10 +98,10 @@ def test_classes_as_they_are_written_in_a_file(tmp_path):
     table, codes, _ = made(200, 5)
     path = write(tmp_path / "t.csv", table | {"y": np.array(["01", "02", "10"], object)[codes]})
     run = fit(path, "y", ordered=("10", "02", "01"), **QUICK)
-    assert run.preprocessor.written == ("10", "02", "01")
+    assert run.preprocessor.targets[0].written == ("10", "02", "01")
     answers = write(tmp_path / "yes.csv", table | {"y": np.array(["no", "yes", "yes"], object)[codes]})
     found = fit(answers, "y", ordered="yes,no", **QUICK)
-    assert found.preprocessor.written == ("yes", "no")
+    assert found.preprocessor.targets[0].written == ("yes", "no")
     assert found.loss.loss.outputs(2) == 1 if isinstance(found.loss, nn.MemberLoss) else found.loss.outputs(2) == 1
     assert found.predict_probabilities(answers).shape == (200, 2)
 
@@ -153,7 +153,7 @@ def test_the_order_is_saved_and_looked_at(tmp_path):
     with pytest.raises(DataError, match=r"classes are not at least two of one kind"):
         Preprocessor.from_dict(saved | {"classes": ["low", "low", "high"]})
     del saved["ordered"]
-    assert not Preprocessor.from_dict(saved | {"classes": ["high", "low", "medium"]}).ordered  # an older run
+    assert not Preprocessor.from_dict(saved | {"classes": ["high", "low", "medium"]}).targets[0].ordered  # an older run
 
 
 @pytest.mark.parametrize(

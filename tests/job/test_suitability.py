@@ -75,8 +75,7 @@ def built(fitting):
     config = {each.name: getattr(fitting.config, each.name) for each in dataclasses.fields(fitting.config)}
     engine = config.pop("engine")
     seen = (
-        fitting.seen.target,
-        fitting.seen.kind,
+        fitting.seen.targets,
         sizes,
         fitting.settings.patience,
         fitting.settings.tolerance,

@@ -92,7 +92,7 @@ def test_every_class_is_known_however_small_the_sample(short, monkeypatch):
     seen = taken(write(short / "table.csv", table), make_settings({"target": "kind"}))
     assert seen.seen.rows < 200
     assert set(
-        replace(seen, settings=make_settings({"target": "kind", "kind": "classes"})).preprocessor.classes
+        replace(seen, settings=make_settings({"target": "kind", "kind": "classes"})).preprocessor.targets[0].classes
     ) == set(range(20))
 
 
@@ -115,7 +115,7 @@ def test_features_are_those_of_the_rows_in_memory(short):
     ):
         np.testing.assert_array_equal(x[:][:, place], wanted[rows])
     spread = columns()["number"][seen.parts.test]
-    np.testing.assert_allclose(found.test_y * learned.target_sd + learned.target_mean, spread, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(learned.targets[0].decode(found.test_y), spread, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("target, score", [("number", "r2"), ("kind", "accuracy")])

@@ -45,7 +45,7 @@ def command(data: str, no_header: bool, as_json: bool, **given: Any) -> int:
     """
     settings = make_settings(given)
     seen = watched(look(data, settings, header=not no_header))
-    table, target, kind, parts, found = seen.table, seen.target, seen.kind, seen.parts, seen.found
+    table, parts, found = seen.table, seen.parts, seen.found
     what = "pictures" if isinstance(table, Pictures) else f"rows, {len(table.columns):,} columns"
     line("data", f"{table.name}: {table.rows:,} {what}")
     for note in (*table.notes, *seen.notes):
@@ -61,7 +61,9 @@ def command(data: str, no_header: bool, as_json: bool, **given: Any) -> int:
     say_checks(found, seen.checks)
     is_refused = any(each.level == "refuse" for each in found)
     if as_json:
-        facts = {"data": table.name, "rows": table.rows, "target": target, "kind": kind, "refused": is_refused}
+        names, kinds = list(seen.targets), list(seen.targets.values())
+        told = {"target": names[0], "kind": kinds[0]} if len(names) == 1 else {"target": names, "kind": kinds}
+        facts = {"data": table.name, "rows": table.rows, **told, "refused": is_refused}
         rest = {"findings": [each.to_dict() for each in found], "checks": seen.checks}
         print(json.dumps(facts | rest))
     return USER_MISTAKE if is_refused else 0

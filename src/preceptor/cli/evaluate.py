@@ -6,9 +6,9 @@ from pathlib import Path
 import click
 
 from preceptor.cli.options import Place
-from preceptor.cli.sentences import line, say_table
+from preceptor.cli.sentences import line, rows_of, say_table
 from preceptor.job import load
-from preceptor.job.judging import figures_as_json
+from preceptor.job.judging import figures_as_json, is_of_several
 from preceptor.words import counted
 
 
@@ -21,8 +21,9 @@ def command(run: Path, data: str, no_header: bool, as_json: bool) -> None:
     """Judges the network of RUN on DATA, which must have the target column."""
     notes: list[str] = []
     found = load(run).evaluate(data, header=not no_header, notes=notes)
-    rows = next(iter(found.values())).rows
-    line("data", f"{data}: {counted(rows, 'row')} with a target")
+    rows = rows_of(found)
+    told = "all targets" if is_of_several(found) else "a target"
+    line("data", f"{data}: {counted(rows, 'row')} with {told}")
     for note in notes:
         line("note", note)
     say_table([(Path(data).name, found)])

@@ -74,6 +74,12 @@ def together(ctx: click.Context, param: click.Parameter, given: tuple[tuple[str,
     return tuple(name for names in given for name in names) if given else None
 
 
+def one_or_several(ctx: click.Context, param: click.Parameter, given: tuple[str, ...] | None) -> Any:
+    """What an option that may be given several times was given: one text, several, or None; which of them are lists
+    with commas between is told by whoever knows the columns."""
+    return given[0] if given and len(given) == 1 else given or None
+
+
 NAMES: dict[str, Any] = {"type": Names(), "multiple": True, "callback": together, "metavar": "NAME,NAME,..."}
 HOW_NAMES = "May be given several times; a name with a comma stands in quotes: '\"Price, EUR\",id'."
 
@@ -154,6 +160,9 @@ def _attributes(kind: Any, default: Any, known: Hyper) -> dict[str, Any]:
     if plain == [tuple[str, ...]]:
         alone = {"is_flag": False, "flag_value": "", "metavar": "[NAME,NAME,...]"} if known.may_stand_alone else {}
         return NAMES | alone | {"help": _help(replace(known, doc=f"{known.doc} {HOW_NAMES}"), None)}
+    if tuple[str, ...] in plain:
+        shown = _help(replace(known, doc=f"{known.doc} {HOW_NAMES}"), None)
+        return {"type": str, "multiple": True, "callback": one_or_several, "metavar": "NAME,...", "help": shown}
     shape, metavar = _type(plain, known)
     return {"type": shape, "default": default, "help": _help(known, default), "metavar": metavar}
 

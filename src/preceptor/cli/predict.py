@@ -10,7 +10,7 @@ from preceptor.cli.terminal import data_output, words_aside
 from preceptor.errors import ConfigError
 from preceptor.job import load
 from preceptor.output import already_open
-from preceptor.words import counted
+from preceptor.words import counted, listing
 
 
 @click.command()
@@ -53,7 +53,8 @@ def command(
 
     Writes the columns that number the rows, or those that --keep names, then `prediction`, and `probability_CLASS` for
     each class, or `quantile_SHARE` for each quantile that RUN was trained for, whose median is the prediction; rows
-    keep their order.
+    keep their order. Where RUN has several targets each has these columns, with its name: `prediction_TARGET`,
+    `probability_TARGET_CLASS`.
 
     With --samples the prediction is the mean over the samples, and behind it stand, for classes, `entropy` (how unsure
     it is in all, nats) and `mutual_information` (the part of it that more training data would lower, nats), for numbers
@@ -70,7 +71,8 @@ def command(
         words_aside()
         rows = trained.write_predictions(data, output, not no_header, keep, samples, seed, notes, interval)
         if already_open(output) != 1:  # else it would stand among the rows
-            print(f"{counted(rows, 'prediction')} of {trained.preprocessor.target} written to {output}")
+            names = listing(target.name for target in trained.targets)
+            print(f"{counted(rows, 'prediction')} of {names} written to {output}")
     else:
         file = data_output()
         trained.write_predictions(data, file, not no_header, keep, samples, seed, notes, interval)

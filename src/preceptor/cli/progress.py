@@ -13,6 +13,7 @@ from preceptor.train import Record
 from preceptor.words import amount, duration, one_line
 
 LOG_SECONDS = 15.0  # between two lines of a preparation where the output is no terminal
+MOST_FIGURES = 3  # targets; of more none has its figure in a line of progress
 LOG_LINES = 10  # progress lines of a whole training where the output is no terminal
 
 
@@ -95,5 +96,8 @@ def progress_parts(fitting: Fitting, record: Record, left: float | None) -> list
     last = fitting.history[-1] if fitting.history else {}
     parts = [f"epoch {int(record.epoch):,}/{record.epochs:,}", f"rate {amount(record.learning_rate, 2)}"]
     parts += [] if last else [f"objective {amount(record.objective)}"]
-    parts += [f"{name.replace('_', ' ')} {amount(last[name])}" for name in last if name.startswith(("train_", "dev_"))]
+    shown = [name for name in last if name.startswith(("train_", "dev_"))]
+    if len(fitting.preprocessor.targets) > MOST_FIGURES:
+        shown = [name for name in shown if name in ("train_loss", "dev_loss")]
+    parts += [f"{name.replace('_', ' ')} {amount(last[name])}" for name in shown]
     return parts if left is None else [*parts, f"at most {duration(left)} left"]

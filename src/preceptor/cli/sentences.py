@@ -9,9 +9,10 @@ from preceptor.diagnose import Finding
 from preceptor.hyper import numbers_of, value_text
 from preceptor.job import Run
 from preceptor.job.conformal import margin
-from preceptor.job.judging import figures_as_json
-from preceptor.nn import Loss, Tempered
+from preceptor.job.judging import by_name, figures_as_json, is_of_several
+from preceptor.nn import Joint, Loss, Tempered
 from preceptor.nn.calibration import temperature_of, untempered
+from preceptor.nn.joint import heads
 from preceptor.nn.member import inner
 from preceptor.train import Figure
 from preceptor.words import amount, broken, columns, counted, duration, listing, one_line
@@ -68,15 +69,21 @@ def say_readings(run: Run) -> None:
     """How raw outputs are read, where it was learned from the rows that guided the training."""
     has_folds = bool(run.facts.get("folds"))
     rows = "out of fold" if has_folds else "of the dev rows"
-    if isinstance(inner(run.loss), Tempered):
-        temperature = amount(temperature_of(run.loss), 3)
-        line("logits", f"divided by {temperature} (temperature), for the lowest log loss {rows}")
+    is_one = len(run.targets) == 1
+    for target, (loss, _) in zip(run.targets, heads(run.loss), strict=True):
+        of = "" if is_one else f"of {target.name} "
+        if isinstance(inner(loss), Tempered):
+            temperature = amount(temperature_of(loss), 3)
+            line("logits", f"{of}divided by {temperature} (temperature), for the lowest log loss {rows}")
     if run.threshold is not None and run.metric is not None:
-        second, least = run.preprocessor.written[1], amount(run.threshold, 3)
+        second, least = run.targets[0].written[1], amount(run.threshold, 3)
         line("threshold", f"{second} from a probability of {least} on, for the highest {run.metric.spoken} {rows}")
-    if run.scores is not None and len(run.scores) >= 9 and not run.quantiles:  # fewer cannot tell
-        told = "of new rows" if has_folds else rows
-        line("interval", f"predictions ± {amount(margin(run.scores, 0.9), 3)} hold 90 % of the targets {told}")
+    told = "of new rows" if has_folds else rows
+    for target in run.targets:
+        of = "" if is_one else f"of {target.name} "
+        scores = run.scores if is_one else (run.scores or {}).get(target.name)
+        if scores is not None and len(scores) >= 9 and not run.quantiles:  # fewer cannot tell
+            line("interval", f"predictions {of}± {amount(margin(scores, 0.9), 3)} hold 90 % of the targets {told}")
 
 
 def say_figures(run: Run) -> None:
@@ -89,23 +96,32 @@ def say_figures(run: Run) -> None:
         line("", "Out of fold few members judge a row; the intervals reach as far as all together may do better.")
 
 
-def say_table(parts: Sequence[tuple[str, dict[str, Figure]]]) -> None:
-    """The figures of parts, each by its name, side by side where the terminal is wide enough."""
-    lines = _figure_lines(parts)
+def say_table(parts: Sequence[tuple[str, dict[str, Any]]]) -> None:
+    """The figures of parts, each by its name, side by side where the terminal is wide enough; of several targets one
+    target below the other."""
+    several = is_of_several(parts[0][1])
+    blocks = (
+        [(name, [(part, found[name]) for part, found in parts]) for name in parts[0][1]] if several else [("", parts)]
+    )
+    lines = _figure_lines(blocks)
     if max(map(columns, lines)) > room():  # the parts one below the other
-        lines = [text for part in parts for text in _figure_lines([part])]
+        lines = [text for name, each in blocks for part in each for text in _figure_lines([(name, [part])])]
     for number, text in enumerate(lines):
         line("" if number else "figures", text)
     line("", "In brackets: 95 % intervals.")
 
 
-def _figure_lines(parts: Sequence[tuple[str, dict[str, Figure]]]) -> list[str]:
-    names = list(dict.fromkeys(name for _, found in parts for name in found))
-    table = [["", *map(_spoken, names)]]
-    for part, found in parts:
-        cells = [str(found[name]).removeprefix(f"{name} ") if name in found else "" for name in names]
-        table.append([f"{part}, {counted(_rows(found), 'row')}", *cells])
-    return aligned(list(zip(*table, strict=True)), gap=4)
+def _figure_lines(blocks: Sequence[tuple[str, Sequence[tuple[str, dict[str, Figure]]]]]) -> list[str]:
+    """Lines of figures, target by target. Args: blocks: the name of each target, and the figures of its parts."""
+    rows = list[tuple[str, ...]]()
+    for target, parts in blocks:
+        names = list(dict.fromkeys(name for _, found in parts for name in found))
+        table = [[target, *map(_spoken, names)]]
+        for part, found in parts:
+            cells = [str(found[name]).removeprefix(f"{name} ") if name in found else "" for name in names]
+            table.append([f"{part}, {counted(rows_of(found), 'row')}", *cells])
+        rows += zip(*table, strict=True)
+    return aligned(rows, gap=4)
 
 
 def _spoken(name: str) -> str:
@@ -113,8 +129,10 @@ def _spoken(name: str) -> str:
     return name.replace("top5_error", "top-5 error").replace("_", " ")
 
 
-def _rows(found: dict[str, Figure]) -> int:
-    return next(iter(found.values())).rows
+def rows_of(found: dict[str, Any]) -> int:
+    """The rows that figures are of."""
+    first = next(iter(found.values()))
+    return rows_of(first) if isinstance(first, dict) else int(first.rows)
 
 
 def aligned(rows: Sequence[Sequence[str]], gap: int = 2, right: int | None = None) -> list[str]:
@@ -131,7 +149,10 @@ def aligned(rows: Sequence[Sequence[str]], gap: int = 2, right: int | None = Non
 
 
 def loss_name(loss: Loss) -> str:
-    """The class of a loss with its numbers that are not as usual; of an ensemble's, that of each member."""
+    """The class of a loss with its numbers that are not as usual; of an ensemble's, that of each member; of several
+    targets each kind once."""
+    if isinstance(loss, Joint):
+        return f"the mean over the targets of {listing(dict.fromkeys(map(loss_name, loss.parts)))}"
     loss = untempered(inner(loss))
     own = [
         f"{name.replace('_', ' ')} {value_text(value)}"
@@ -165,7 +186,7 @@ def summary(run: Run) -> dict[str, Any]:
         "engine": facts["engine"],
         "epochs": facts["epochs"],
         "seconds": facts["seconds"],
-        "temperature": temperature_of(run.loss),
+        "temperature": by_name(run.targets, [temperature_of(loss) for loss, _ in heads(run.loss)]),
         **({} if run.threshold is None else {"threshold": run.threshold}),
         "dev": figures_as_json(run.dev),
         "test": figures_as_json(run.test),

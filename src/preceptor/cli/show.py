@@ -49,9 +49,10 @@ from preceptor.nn import (
     output_spec,
     vision,
 )
+from preceptor.nn.joint import heads
 from preceptor.nn.layer import Arrays, within
 from preceptor.ops import Spec
-from preceptor.words import amount
+from preceptor.words import amount, listing
 
 BARS = " ▁▂▃▄▅▆▇█"
 WIDTH = 60  # characters of a curve
@@ -254,8 +255,14 @@ def say_layers(run: Run) -> None:
         line("", f"{network.count} networks, averaged; the layers of each:")
         network, params, state = network.first(params, state)
     if isinstance(network, Committee):
-        for (name, part), share in zip(network.parts(), network_shares(run.loss, len(network.networks)), strict=True):
-            line("", f"{name}, which counts {share:.0%} in the prediction:")
+        each = [network_shares(loss, len(network.networks)) for loss, _ in heads(run.loss)]
+        for number, (name, part) in enumerate(network.parts()):
+            if len(each) == 1:
+                counts = f"{each[0][number]:.0%} in the prediction"
+            else:
+                shares = zip(run.targets, each, strict=True)
+                counts = listing(f"{own[number]:.0%} in that of {target.name}" for target, own in shares)
+            line("", f"{name}, which counts {counts}:")
             _say_layers_of(run, part, within(params, name), within(state, name))
     else:
         _say_layers_of(run, network, params, state)

@@ -13,7 +13,7 @@ from preceptor.data.division.split import (
 from preceptor.data.encoding.learn import fit_preprocessor
 from preceptor.data.encoding.preprocessor import Preprocessor
 from preceptor.data.encoding.row_file import RowFile, RowStream
-from preceptor.data.encoding.target import target_kind, usable_rows
+from preceptor.data.encoding.target import Target, target_kind, usable_rows
 from preceptor.data.pictures.pictures import Pictures, looks_like_pictures, read_pictures
 from preceptor.data.pictures.preprocessor import PicturePreprocessor
 from preceptor.data.stream import Stream
@@ -36,6 +36,7 @@ __all__ = [
     "Split",
     "Stream",
     "Table",
+    "Target",
     "append_rows",
     "check_room",
     "default_target",

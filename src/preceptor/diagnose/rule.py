@@ -22,12 +22,14 @@ class Rule(ABC):
         subject: of SUBJECTS.
         looks_for: what it looks for, in words for the user.
         names: the stable names of what it may find.
+        is_of_target: whether it looks at the target: of several, at each.
     """
 
     looks_at: ClassVar[type]
     subject: ClassVar[str]
     looks_for: ClassVar[str]
     names: ClassVar[tuple[str, ...]]
+    is_of_target: ClassVar[bool] = False
 
     @abstractmethod
     def check(self, facts: Any) -> Iterator[Finding]:

@@ -17,13 +17,18 @@ SHOWN = 5  # rows named in an finding
 
 @dataclass(frozen=True, eq=False)
 class TableFacts:
-    """A table with its target and split, and what several checks need to know of them."""
+    """A table with its target and split, and what several checks need to know of them.
+
+    Args:
+        others: the other targets, where there are several; the table is without them.
+    """
 
     table: Table
     target: Column
     parts: Split
     kind: str
     numbers: np.ndarray | None
+    others: tuple[Column, ...] = ()
 
     @cached_property
     def features(self) -> list[Column]:
@@ -74,7 +79,7 @@ class TableFacts:
 
     def mixed(self, rows: np.ndarray | slice = slice(None)) -> Iterator[np.ndarray]:
         """A well mixed number for each value of each column that may tell rows apart, the target's first."""
-        yield mix(self.target.hashes(rows), 0)
+        yield self._target_hashes(rows)
         for number, column in enumerate(self.features, 1):
             if column in self.telling:
                 yield mix(column.hashes(rows), number)
@@ -89,7 +94,12 @@ class TableFacts:
     @cached_property
     def feature_hashes(self) -> np.ndarray:
         """The same without the target. Shapes: (row,), uint64."""
-        return self.row_hashes - mix(self.target.hashes(), 0)
+        return self.row_hashes - self._target_hashes()
+
+    def _target_hashes(self, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """A well mixed number for the target of each row, or for all targets together."""
+        others = (mix(other.hashes(rows), -number) for number, other in enumerate(self.others, 1))
+        return total([mix(self.target.hashes(rows), 0), *others])
 
     def rows(self, indices: np.ndarray) -> tuple[int, ...]:
         """The first few of these rows as the user counts them: from 1, in the table as it was read."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from preceptor.data import PicturePreprocessor, Preprocessor
+from preceptor.data import Target
 from preceptor.data.encoding.target import class_codes
 from preceptor.data.tables.columns import objects
 from preceptor.data.tables.names import names_in
@@ -55,27 +55,27 @@ def asked_weights(text: str) -> dict[str, float] | None:
     return found
 
 
-def named_weights(text: str, preprocessor: Preprocessor | PicturePreprocessor) -> np.ndarray | None:
+def named_weights(text: str, target: Target) -> np.ndarray | None:
     """The weights of a text, 1 for a class that it does not name; None for balanced ones. Shapes: -> (class,).
 
     Raises: ConfigError where the target is a number, a class is none of its, or all would count for nothing.
     """
-    classes, target = preprocessor.classes, preprocessor.target
+    classes = target.classes
     if classes is None:
         raise ConfigError(
-            f"fit: received class_weight {shown(text)}; the target {target!r} is a number, which has no classes. Leave "
-            "it out; a column of weights is named by weight."
+            f"fit: received class_weight {shown(text)}; the target {target.name!r} is a number, which has no classes. "
+            "Leave it out; a column of weights is named by weight."
         )
     asked = asked_weights(text)
     if asked is None:
         return None
     weights = np.ones(len(classes))
-    codes = class_codes(objects(asked, len(asked)), classes, preprocessor.written)
+    codes = class_codes(objects(asked, len(asked)), classes, target.written)
     for name, weight in asked.items():
         if name not in codes:
             raise ConfigError(
-                f"fit: received class_weight for {name!r}; the target {target!r} has no such class: "
-                f"{listing(preprocessor.written)}.{closest(name, preprocessor.written)}"
+                f"fit: received class_weight for {name!r}; the target {target.name!r} has no such class: "
+                f"{listing(target.written)}.{closest(name, target.written)}"
             )
         weights[codes[name]] = weight
     if not weights.astype(np.float32).any():
@@ -85,7 +85,7 @@ def named_weights(text: str, preprocessor: Preprocessor | PicturePreprocessor) -
 
 def class_weights(
     text: str | None,
-    preprocessor: Preprocessor | PicturePreprocessor,
+    target: Target,
     y: np.ndarray,
     weight: np.ndarray | None,
 ) -> tuple[float, ...]:
@@ -99,8 +99,8 @@ def class_weights(
     """
     if text is None:
         return ()
-    found = named_weights(text, preprocessor)
+    found = named_weights(text, target)
     if found is None:
-        rows = np.bincount(y, weights=weight, minlength=len(preprocessor.classes or ()))
+        rows = np.bincount(y, weights=weight, minlength=len(target.classes or ()))
         found = np.divide(rows.sum(), np.count_nonzero(rows) * rows, out=np.ones(len(rows)), where=rows > 0)
     return tuple(found.tolist())

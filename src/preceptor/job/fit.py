@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.data import BUNDLED, PicturePreprocessor, Preprocessor, looks_like_pictures, read
-from preceptor.data.tables.given import with_target
+from preceptor.data.tables.given import are_names, with_target
 from preceptor.diagnose import Finding, raise_refusals
 from preceptor.disk import named, new_folder, taken
 from preceptor.engines import agreed, is_first_process
@@ -31,7 +31,7 @@ from preceptor.job.folder import (
     not_written,
     write_plan,
 )
-from preceptor.job.judging import Judged, headline
+from preceptor.job.judging import Judged, headlines
 from preceptor.job.judging import judge as judged_on
 from preceptor.job.lock import Lock
 from preceptor.job.measure import check_metric, check_targets, metric_of
@@ -202,7 +202,9 @@ class Fitting:
         if weight is not None and not isinstance(self.seen, PictureSurvey):
             found |= {"weighed_by": self.seen.settings.weight, "effective_rows": effective(weight)}
         if self.config.class_weights:
-            found["class_weights"] = dict(zip(self.preprocessor.written, self.config.class_weights, strict=True))
+            found["class_weights"] = dict(
+                zip(self.preprocessor.targets[0].written, self.config.class_weights, strict=True)
+            )
         return found
 
     def open_folder(self, out: Path | None = None) -> None:
@@ -270,8 +272,8 @@ class Fitting:
         kept |= {"train_loss": record.train_loss}
         if record.dev_loss is not None and record.dev_outputs is not None and record.dev_target is not None:
             judged = record.dev_outputs, record.dev_target, record.dev_weight
-            name, value = headline(self.preprocessor, self.config.loss, *judged, metric_of(self.settings))
-            kept |= {"dev_loss": record.dev_loss, f"dev_{name}": value}
+            found = headlines(self.preprocessor.targets, self.config.loss, *judged, metric_of(self.settings))
+            kept |= {"dev_loss": record.dev_loss} | {f"dev_{name}": value for name, value in found.items()}
         return kept | {"learning_rate": record.learning_rate, "seconds": round(record.seconds, 4)}
 
     def keep(self) -> None:
@@ -311,7 +313,7 @@ class Fitting:
         self.keep()
         if judge:
             test = self.encoded.test_x, self.encoded.test_y, self.encoded.test_weight
-            judged = judged_on(self.preprocessor, self.config, best, self.data, *test, metric_of(self.settings))
+            judged = judged_on(self.preprocessor.targets, self.config, best, self.data, *test, metric_of(self.settings))
         run = self._run(judged)
         if self.out is None:
             return run
@@ -390,23 +392,24 @@ def preparing(source: Any, settings: Settings, header: bool = True) -> Stages[Fi
     raise_refusals(seen.found, seen.table.name)
     has_dev = len(seen.parts.dev) > 0 or seen.folds > 0
     check_parts(settings, has_dev)
-    check_metric(settings, seen.preprocessor, has_dev)
+    targets = seen.preprocessor.targets
+    check_metric(settings, targets[0], has_dev)  # which is refused where there are several
     settings = seen.complete(settings)
     if not has_dev:
         settings = replace(settings, patience=None)  # it looks at the dev loss
     check_dropout(settings)
-    classes = len(seen.preprocessor.classes or ())
-    loss = settings.make_loss(classes)
-    network = settings.make_ensemble(seen.make_network(settings, loss.outputs(classes)))
+    classes = [len(target.classes or ()) for target in targets]
+    loss = settings.make_loss(*classes)
+    network = settings.make_ensemble(seen.make_network(settings, loss.outputs(classes[0])))
     config = make_config(settings, network, loss, len(seen.parts.train))
     params, _ = initial_specs(network, Spec((1, *seen.preprocessor.input_shape), np.dtype(np.float32)))
     check_parameters(sum(math.prod(spec.shape) for spec in params.values()), parameter_bytes(config, params))
     check_patterns(config.penalties, params)
     if settings.class_weight is not None:
-        named_weights(settings.class_weight, seen.preprocessor)  # a wrong name is told before all rows are read
+        named_weights(settings.class_weight, targets[0])  # a wrong name is told before all rows are read
     encoded = yield from seen.encode(settings)
-    check_targets(settings, seen.preprocessor, encoded, seen.parts)
-    own = class_weights(settings.class_weight, seen.preprocessor, encoded.train_y, seen.weights(seen.parts.train))
+    check_targets(settings, targets[0], encoded, seen.parts)
+    own = class_weights(settings.class_weight, targets[0], encoded.train_y, seen.weights(seen.parts.train))
     config = replace(config, class_weights=own)
     lies = where(source) if isinstance(source, (str, Path)) else ""
     return Fitting(lies, seen, settings, config, encoded, header)
@@ -422,19 +425,21 @@ def look(source: Any, settings: Settings, header: bool = True) -> Stages[Survey 
     return (yield from survey(source, settings, header))
 
 
-def put_together(source: Any, target: Any) -> tuple[Any, str | None]:
-    """The data, and the name of the target in them, as a user of Python gives both.
+def put_together(source: Any, target: Any) -> tuple[Any, str | tuple[str, ...] | None]:
+    """The data, and the name of the target in them, or the names of several, as a user of Python gives both.
 
     Args:
         source: as of `fit`.
-        target: the name of a column, or the values of the target: then both become one table.
+        target: the name of a column or names of several, or the values of the target: then both become one table.
 
     Raises: DataError where the target is neither.
     """
     if target is None or isinstance(target, str):
         return source, target
     if isinstance(source, (str, Path)):
-        source = read(source, label=str(target) if isinstance(target, (int, np.integer)) else None)
+        if are_names(target):
+            return source, tuple(target)
+        source = read(source, labels=[str(target)] if isinstance(target, (int, np.integer)) else [])
     return with_target(source, target)
 
 
@@ -443,8 +448,9 @@ def fit(source: Any, target: Any = None, *, out: str | Path | None = None, **set
 
     Args:
         source: path, name of a bundled table, NumPy array, mapping of arrays, data frame or Arrow table.
-        target: column to predict; not needed for a bundled table. Or what is to be predicted of each row, as an array,
-            a series or a list: `fit(x, y)`. Of an array also the place of a column in it: `fit(array, 0)`.
+        target: column to predict, or a list of several; not needed for a bundled table. Or what is to be predicted of
+            each row, as an array, a series or a list: `fit(x, y)`; of several targets (row, target), or a data frame.
+            Of an array also the place of a column in it: `fit(array, 0)`.
         out: folder to write the run to; without it nothing is written (see Run.save).
         settings: as of the command `preceptor fit`, with underscores: learning_rate=0.01, epochs=50, hidden=(64, 64).
 

@@ -86,8 +86,8 @@ class Config(msgspec.Struct, forbid_unknown_fields=True):
     loss: dict[str, Any]
     preprocessor: dict[str, Any]
     facts: dict[str, Any]
-    dev: dict[str, float | None]
-    test: dict[str, float | None]
+    dev: dict[str, float | dict[str, float | None] | None]
+    test: dict[str, float | dict[str, float | None] | None]
     files: dict[str, Sums]
 
 

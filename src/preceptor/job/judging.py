@@ -1,16 +1,17 @@
 """Figures of raw outputs against targets, and as JSON."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from preceptor.data import PicturePreprocessor, Preprocessor, draw_folds, order
+from preceptor.data import Target, draw_folds, order
 from preceptor.job.conformal import drawn_in, ends, kept_scores
 from preceptor.nn import Committee, EnsembleLoss, Loss, MemberLoss, Pinball
 from preceptor.nn.calibration import reads_logits, tempered
+from preceptor.nn.joint import heads, joint_loss
 from preceptor.nn.member import inner, quantiles_of
 from preceptor.train.averaging import from_learned, joined, reaching, remaining, unlearned
 from preceptor.train.choice import Metric
@@ -22,6 +23,7 @@ from preceptor.train.temperature import best_temperature
 from preceptor.train.threshold import best_threshold, thresholds_apart
 from preceptor.train.training import Arrays, Config, Streamed
 
+T = TypeVar("T")
 PARTS = 5  # of the dev rows, each of which is decided as the others choose
 MOST_JUDGES = 100_000  # rows that judge, of those that could: an accuracy is then known to 0.3 %
 MOST_COMPARED = 40_000  # predicted numbers of one member that are held beside those of all
@@ -42,17 +44,34 @@ class Judged:
         threshold: of two classes, from which probability on the second is decided for: the best one for the metric on
             the rows that guide. None where the most probable class is. Their own figures are at thresholds that other
             such rows chose.
+
+    Of several targets dev, test and scores hold by the name of each target what they are of one.
     """
 
     loss: Loss
-    dev: dict[str, Figure] = field(default_factory=dict)
-    test: dict[str, Figure] = field(default_factory=dict)
-    scores: np.ndarray | None = None
+    dev: dict[str, Any] = field(default_factory=dict)
+    test: dict[str, Any] = field(default_factory=dict)
+    scores: Any = None
     threshold: float | None = None
 
 
+def by_name(targets: Sequence[Target], each: Sequence[T]) -> Any:
+    """What is told of the one target; of several, of each by its name."""
+    if len(targets) == 1:
+        return each[0]
+    return {target.name: found for target, found in zip(targets, each, strict=True)}
+
+
+def apart(targets: Sequence[Target], y: np.ndarray) -> list[np.ndarray]:
+    """The encoded values of each target. Shapes: (row,), or (row, target) of several -> (row,) each."""
+    if len(targets) == 1:
+        return [y]
+    columns = zip(targets, y.T, strict=True)
+    return [np.ascontiguousarray(own, np.float32 if t.classes is None else np.int32) for t, own in columns]
+
+
 def judge(
-    preprocessor: Preprocessor | PicturePreprocessor,
+    targets: Sequence[Target],
     config: Config,
     weights: dict[str, Any],
     data: Arrays | Streamed,
@@ -61,40 +80,87 @@ def judge(
     test_weight: np.ndarray | None,
     metric: Metric | None = None,
 ) -> Judged:
-    """Judges a network on the rows that guided its training, and on the test rows.
+    """Judges a network on the rows that guided its training, and on the test rows, target by target.
 
     With folds the former are training rows, each judged by the members that left it out.
     """
-    loss, folds, dev, test = config.loss, data.folds, dict[str, Figure](), dict[str, Figure]()
+    guiding = _guiding(config, weights, data) if data.guides else None
+    tested = None
+    if test_x is not None and test_y is not None:
+        tested = _outputs(config, weights, test_x), test_y, test_weight
+    each, units = [], []
+    for place, (target, (loss, own)) in enumerate(zip(targets, heads(config.loss), strict=True)):
+        guides = None
+        if guiding is not None:
+            outputs, y, weight, part, everyone = guiding
+            every = None if everyone is None else everyone[..., own]
+            guides = _Guides(outputs[..., own], apart(targets, y)[place], weight, part, every)
+        tests = None if tested is None else _Rows(tested[0][..., own], apart(targets, tested[1])[place], tested[2])
+        each.append(_judged(target, config, loss, data.folds, guides, tests, metric))
+        units.append(0 if own.stop is None else own.stop - own.start)
+    if len(each) == 1:
+        return each[0]
+    dev = by_name(targets, [one.dev for one in each]) if guiding is not None else {}
+    test = by_name(targets, [one.test for one in each]) if tested is not None else {}
+    return Judged(joint_loss([one.loss for one in each], units), dev, test, by_name(targets, [one.scores for one in each]))
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """Raw outputs for rows, the target of each and what it counts; None where each counts 1."""
+
+    outputs: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None
+
+
+@dataclass(frozen=True, eq=False)
+class _Guides(_Rows):
+    """Rows that guide, with their parts or folds, and, out of fold, the outputs of all members."""
+
+    part: np.ndarray
+    everyone: np.ndarray | None
+
+
+def _judged(
+    target: Target,
+    config: Config,
+    loss: Loss,
+    folds: Folds | None,
+    guides: _Guides | None,
+    tested: _Rows | None,
+    metric: Metric | None,
+) -> Judged:
+    """What the rows say of one target, of which `loss` reads the outputs."""
+    trained, dev, test = loss, dict[str, Figure](), dict[str, Figure]()
     scores = threshold = None
-    if data.guides:
-        outputs, target, weight, part, everyone = _guiding(config, weights, data)
-        loss = _shared(config, loss, folds, outputs, target, weight)
+    if guides is not None:
+        outputs, y, weight, part, everyone = guides.outputs, guides.y, guides.weight, guides.part, guides.everyone
+        loss = _shared(config, loss, folds, outputs, y, weight)
         if reads_logits(loss):
-            loss = tempered(loss, best_temperature(_read_by(loss, folds), outputs, target, weight))
-        reads, apart = _read_by(loss, folds), None
-        if metric is not None and metric.decides and len(preprocessor.classes or ()) == 2:
+            loss = tempered(loss, best_temperature(_read_by(loss, folds), outputs, y, weight))
+        reads, thresholds = _read_by(loss, folds), None
+        if metric is not None and metric.decides and len(target.classes or ()) == 2:
             p = np.asarray(reads.predict(outputs))
-            threshold = best_threshold(metric.figure, p, target, weight)[0]
-            apart = thresholds_apart(metric.figure, p, target, weight, part)
-        dev = figures(preprocessor, reads, outputs, target, weight, metric, apart)
-        compared = None if everyone is None or folds is None else _compared(config.loss, reads, folds, everyone, part)
-        if preprocessor.classes is None:
-            predicted = preprocessor.decode_number(np.asarray(reads.predict(outputs)))
-            truth = preprocessor.decode_number(target)
+            threshold = best_threshold(metric.figure, p, y, weight)[0]
+            thresholds = thresholds_apart(metric.figure, p, y, weight, part)
+        dev = figures(target, reads, outputs, y, weight, metric, thresholds)
+        compared = None if everyone is None or folds is None else _compared(trained, reads, folds, everyone, part)
+        if target.classes is None:
+            predicted, truth = target.decode(np.asarray(reads.predict(outputs))), target.decode(y)
             scores = kept_scores(*ends(predicted), truth, weight)
             if compared is not None:
-                factors, scores = _nearer(preprocessor, reads, scores, *compared, target, weight)
+                factors, scores = _nearer(target, reads, scores, *compared, y, weight)
                 by_square, by_size = (
                     _number_figures(reads, (truth + factor * (predicted.T - truth)).T, truth, weight, metric)
                     for factor in factors
                 )
                 dev = joined(dev, by_square | {name: by_size[name] for name in OF_DISTANCES if name in by_size})
         elif compared is not None and folds is not None:
-            ways = _classes_compared(preprocessor, reads, *compared, target, weight, metric, apart)
+            ways = _classes_compared(target, reads, *compared, y, weight, metric, thresholds)
             dev = reaching(dev, *ways, folds.count - 1)
-    if test_x is not None and test_y is not None:
-        test = figures(preprocessor, loss, _outputs(config, weights, test_x), test_y, test_weight, metric, threshold)
+    if tested is not None:
+        test = figures(target, loss, tested.outputs, tested.y, tested.weight, metric, threshold)
     return Judged(loss, dev, test, scores, threshold)
 
 
@@ -110,7 +176,8 @@ def _guiding(
     if not isinstance(data, Arrays) or data.folds is None:
         assert data.dev_y is not None
         judges = len(data.dev_y)
-        part = draw_folds(judges, min(PARTS, judges), seed=config.seed, labels=data.dev_y)
+        labels = data.dev_y if data.dev_y.ndim == 1 else None  # which a threshold asks for, of one target alone
+        part = draw_folds(judges, min(PARTS, judges), seed=config.seed, labels=labels)
         return _outputs(config, weights, data.dev_x), data.dev_y, data.dev_weight, part, None
     rows = np.arange(data.rows)
     if data.rows > MOST_JUDGES:
@@ -173,27 +240,27 @@ def _compared(
 
 
 def _nearer(
-    preprocessor: Preprocessor | PicturePreprocessor,
+    target: Target,
     reads: Loss,
     scores: np.ndarray,
     rows: slice,
     held: np.ndarray,
     learned: np.ndarray,
-    target: np.ndarray,
+    y: np.ndarray,
     weight: np.ndarray | None,
 ) -> tuple[tuple[float, float], np.ndarray]:
     """The factors by which errors shrink when all members predict, of root mean squares and of mean distances, and the
     scores of intervals then.
 
-    Shapes: as of `_compared`; target, weight (row,).
+    Shapes: as of `_compared`; y, weight (row,).
     """
-    loss, truth, counts = inner(reads), target[rows], None if weight is None else weight[rows]
+    loss, truth, counts = inner(reads), y[rows], None if weight is None else weight[rows]
     if counts is not None and not counts.any():
         return (1.0, 1.0), scores
     others, one, mean = learned.shape[1], list(np.moveaxis(learned, 1, 0)), learned.mean(axis=1)
 
     def distances(predicted: np.ndarray) -> np.ndarray:
-        return kept_scores(*ends(preprocessor.decode_number(predicted)), preprocessor.decode_number(truth), counts)
+        return kept_scores(*ends(target.decode(predicted)), target.decode(truth), counts)
 
     def cost(predicted: np.ndarray, power: int) -> float:
         if isinstance(loss, Pinball):
@@ -211,62 +278,96 @@ def _nearer(
 
 
 def _classes_compared(
-    preprocessor: Preprocessor | PicturePreprocessor,
+    target: Target,
     reads: Loss,
     rows: slice,
     held: np.ndarray,
     learned: np.ndarray,
-    target: np.ndarray,
+    y: np.ndarray,
     weight: np.ndarray | None,
     metric: Metric | None,
     threshold: Any,
 ) -> tuple[list[dict[str, Figure]], list[dict[str, Figure]]]:
     """The figures of members that learned a row, each alone, and of their mean: as they stand, then brought to be as
     wrong as those that left it out. Shapes: as of `_compared`."""
-    truth, counts = target[rows], None if weight is None else weight[rows]
+    truth, counts = y[rows], None if weight is None else weight[rows]
     apart = threshold[rows] if isinstance(threshold, np.ndarray) else threshold
     alone, together = [], []
     for way in (learned, unlearned(held, learned, truth, counts)):
         alone += [
-            _figures_of(preprocessor, reads, way[:, each], truth, counts, metric, apart) for each in range(way.shape[1])
+            _figures_of(target, reads, way[:, each], truth, counts, metric, apart) for each in range(way.shape[1])
         ]
-        together.append(_figures_of(preprocessor, reads, way.mean(axis=1), truth, counts, metric, apart))
+        together.append(_figures_of(target, reads, way.mean(axis=1), truth, counts, metric, apart))
     return alone, together
 
 
 @np.errstate(all="ignore")
-def headline(
-    preprocessor: Preprocessor | PicturePreprocessor,
+def headlines(
+    targets: Sequence[Target],
     loss: Loss,
     outputs: np.ndarray,
-    target: np.ndarray,
+    y: np.ndarray,
     weight: np.ndarray | None,
     metric: Metric | None = None,
+) -> dict[str, float]:
+    """The one figure of each target that is shown while training; of several targets behind the target's name."""
+    found = {}
+    for target, own, (reads, units) in zip(targets, apart(targets, y), heads(loss), strict=True):
+        name, value = _headline(target, reads, outputs[..., units], own, weight, metric)
+        found[name if len(targets) == 1 else f"{target.name}_{name}"] = value
+    return found
+
+
+def _headline(
+    target: Target,
+    loss: Loss,
+    outputs: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray | None,
+    metric: Metric | None,
 ) -> tuple[str, float]:
-    """The one figure that is shown while training: that of the metric, NaN where there is none; else accuracy; RMSE, or
-    the pinball loss of quantiles, in the target's unit."""
+    """That of the metric, NaN where there is none; else accuracy; RMSE, or the pinball loss of quantiles, in the
+    target's unit."""
     predicted, reads = np.asarray(loss.predict(outputs)), inner(loss)
     if metric is not None:
         if not np.isfinite(predicted).all():
             return metric.figure, math.nan
         if metric.decides and predicted.shape[-1] == 2:
-            return metric.figure, best_threshold(metric.figure, predicted, target, weight)[1]
-        found = _figures(preprocessor, loss, outputs, target, weight, metric, None).get(metric.figure, math.nan)
+            return metric.figure, best_threshold(metric.figure, predicted, y, weight)[1]
+        found = _figures(target, loss, outputs, y, weight, metric, None).get(metric.figure, math.nan)
         return metric.figure, float(found)
-    if preprocessor.classes is not None:
-        return "accuracy", float(np.average(predicted.argmax(1) == target, weights=weight))
+    if target.classes is not None:
+        return "accuracy", float(np.average(predicted.argmax(1) == y, weights=weight))
     if isinstance(reads, Pinball):
-        losses = np.average(reads.of_quantiles(predicted, target), weights=weight)
-        return "pinball_loss", float(losses * preprocessor.target_sd)
-    mean_square = np.average((predicted - target) ** 2, weights=weight)
-    return "rmse", float(np.sqrt(mean_square) * preprocessor.target_sd)
+        losses = np.average(reads.of_quantiles(predicted, y), weights=weight)
+        return "pinball_loss", float(losses * target.sd)
+    mean_square = np.average((predicted - y) ** 2, weights=weight)
+    return "rmse", float(np.sqrt(mean_square) * target.sd)
+
+
+def all_figures(
+    targets: Sequence[Target],
+    loss: Loss,
+    outputs: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray | None = None,
+    metric: Metric | None = None,
+    threshold: Any = None,
+) -> dict[str, Any]:
+    """The `figures` of the one target, or of each by its name. Shapes: outputs as of the loss; y (row,), or (row,
+    target) of several."""
+    each = zip(targets, apart(targets, y), heads(loss), strict=True)
+    how = weight, metric, threshold
+    found = by_name(targets, [figures(t, reads, outputs[..., units], own, *how) for t, own, (reads, units) in each])
+    assert isinstance(found, dict)
+    return found
 
 
 def figures(
-    preprocessor: Preprocessor | PicturePreprocessor,
+    target: Target,
     loss: Loss,
     outputs: np.ndarray,
-    target: np.ndarray,
+    y: np.ndarray,
     weight: np.ndarray | None = None,
     metric: Metric | None = None,
     threshold: Any = None,
@@ -280,44 +381,41 @@ def figures(
         metric, threshold: as of `class_figures`.
     """
     how = weight, metric, threshold
-    found = _figures(preprocessor, loss, outputs, target, *how)
+    found = _figures(target, loss, outputs, y, *how)
     if isinstance(loss, EnsembleLoss):
         name, alone = next(iter(found)), MemberLoss(loss.loss)
-        each = [_figures(preprocessor, alone, part, target, *how)[name] for part in np.split(outputs, loss.networks, 1)]
+        each = [_figures(target, alone, part, y, *how)[name] for part in np.split(outputs, loss.networks, 1)]
         value, low, high = np.mean([(one.value, one.low, one.high) for one in each], 0).tolist()
         found[f"network_{name}"] = Figure(f"network_{name}", value, low, high, each[0].rows)
     return found
 
 
 def _figures(
-    preprocessor: Preprocessor | PicturePreprocessor,
+    target: Target,
     loss: Loss,
     outputs: np.ndarray,
-    target: np.ndarray,
+    y: np.ndarray,
     weight: np.ndarray | None,
     metric: Metric | None,
     threshold: Any,
 ) -> dict[str, Figure]:
-    return _figures_of(preprocessor, loss, np.asarray(loss.predict(outputs)), target, weight, metric, threshold)
+    return _figures_of(target, loss, np.asarray(loss.predict(outputs)), y, weight, metric, threshold)
 
 
 def _figures_of(
-    preprocessor: Preprocessor | PicturePreprocessor,
+    target: Target,
     loss: Loss,
     predicted: np.ndarray,
-    target: np.ndarray,
+    y: np.ndarray,
     weight: np.ndarray | None,
     metric: Metric | None,
     threshold: Any,
 ) -> dict[str, Figure]:
     """The figures of what a loss predicted."""
-    if preprocessor.classes is not None:
-        ordered = isinstance(preprocessor, Preprocessor) and preprocessor.ordered
+    if target.classes is not None:
         how = {"metric": metric, "threshold": threshold}
-        return class_figures(predicted, target, preprocessor.classes, weight, ordered, **how)
-    return _number_figures(
-        loss, preprocessor.decode_number(predicted), preprocessor.decode_number(target), weight, metric
-    )
+        return class_figures(predicted, y, target.classes, weight, target.ordered, **how)
+    return _number_figures(loss, target.decode(predicted), target.decode(y), weight, metric)
 
 
 def _number_figures(
@@ -329,12 +427,20 @@ def _number_figures(
     return number_figures(found, truth, weight, metric=metric)
 
 
-def figures_as_json(figures: dict[str, Figure]) -> dict[str, float | None]:
-    """Each figure, the ends of its interval and its rows: {"accuracy": ..., "accuracy_low": ..., ...}.
+def figures_as_json(figures: dict[str, Any]) -> dict[str, Any]:
+    """Each figure, the ends of its interval and its rows: {"accuracy": ..., "accuracy_low": ..., ...}; of several
+    targets by the name of each.
 
     An end at infinity, of which JSON knows nothing, is null.
     """
+    if is_of_several(figures):
+        return {name: figures_as_json(each) for name, each in figures.items()}
     return {key: value for name, figure in figures.items() for key, value in _figure_as_json(name, figure)}
+
+
+def is_of_several(figures: dict[str, Any]) -> bool:
+    """Whether figures are those of several targets, by name."""
+    return any(isinstance(each, dict) for each in figures.values())
 
 
 def _figure_as_json(name: str, figure: Figure) -> Iterator[tuple[str, float | None]]:
@@ -344,8 +450,10 @@ def _figure_as_json(name: str, figure: Figure) -> Iterator[tuple[str, float | No
     yield f"{name}_rows", figure.rows
 
 
-def figures_from_json(saved: dict[str, float | None]) -> dict[str, Figure]:
+def figures_from_json(saved: dict[str, Any]) -> dict[str, Any]:
     """The inverse of `figures_as_json`. Raises: KeyError, TypeError where a number is missing."""
+    if is_of_several(saved):
+        return {name: figures_from_json(each) for name, each in saved.items()}
     names = [name for name in saved if f"{name}_low" in saved]
     return {name: _figure_from_json(name, saved) for name in names}
 

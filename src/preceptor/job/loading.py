@@ -7,15 +7,16 @@ from typing import Any
 
 import numpy as np
 
-from preceptor.data import PicturePreprocessor, Preprocessor
+from preceptor.data import PicturePreprocessor, Preprocessor, Target
 from preceptor.disk import Damaged, named
 from preceptor.engines import choose_engine
 from preceptor.errors import ConfigError, DataError, ShapeError
 from preceptor.job.conformal import MOST_SCORES
 from preceptor.job.folder import CONFIG, Saved, read_folder
-from preceptor.job.judging import figures_from_json
+from preceptor.job.judging import by_name, figures_from_json
 from preceptor.job.run import Run
 from preceptor.nn import from_config, initial_specs, output_spec
+from preceptor.nn.joint import heads
 from preceptor.nn.layer import within
 from preceptor.ops import Spec
 from preceptor.train.choice import METRICS
@@ -100,12 +101,20 @@ def _loaded(saved: Saved) -> Run:
         test=figures_from_json(config.test),
         history=saved.history,
         facts=config.facts,
-        scores=_scores(within(arrays, "interval"), preprocessor.classes is None),
+        scores=_scores(within(arrays, "interval"), preprocessor.targets),
         path=saved.path,
     )
     _check_decision(run)
     width = output_spec(network, run.params, run.state, spec).shape[-1]
-    wanted = loss.outputs(len(run.classes or ()))
+    parts = heads(loss)
+    if len(parts) != len(preprocessor.targets):
+        raise ShapeError(f"the loss is of {len(parts)} targets, of which there are {len(preprocessor.targets)}")
+    wanted = 0
+    for target, (reads, units) in zip(preprocessor.targets, parts, strict=True):
+        count = reads.outputs(len(target.classes or ()))
+        wanted += count
+        if units.stop is not None and units.stop - units.start != count:
+            raise ShapeError(f"the target {target.name!r} has {units.stop - units.start} outputs, it needs {count}")
     if width != wanted:
         raise ShapeError(f"the network has {width} outputs, the target needs {wanted}")
     return run
@@ -119,19 +128,31 @@ def _check_counts(network: dict[str, Any], tensors: int) -> None:
 
 def _check_decision(run: Run) -> None:
     """Raises: Damaged where metric or threshold do not suit the target."""
-    word, kind = run.facts["settings"].get("metric"), "number" if run.classes is None else "classes"
+    word, kind = run.facts["settings"].get("metric"), run.preprocessor.targets[0].kind
+    if len(run.preprocessor.targets) > 1 and (word is not None or run.threshold is not None):
+        raise Damaged("a metric or a threshold is of one target alone")
     if word is not None and (word not in METRICS or METRICS[word].of != kind):
         raise Damaged(f"the metric {word!r} is none of a target that is {kind}")
-    if run.threshold is not None and not (0 <= run.threshold <= 1 and len(run.classes or ()) == 2):
+    if run.threshold is not None and not (
+        0 <= run.threshold <= 1 and len(run.preprocessor.targets[0].classes or ()) == 2
+    ):
         raise Damaged("the threshold is no probability of the second of two classes")
 
 
-def _scores(saved: dict[str, np.ndarray], is_number: bool) -> np.ndarray | None:
-    """The scores of intervals, if there are any. Raises: Damaged where they are none."""
-    if not saved:
+def _scores(saved: dict[str, np.ndarray], targets: tuple[Target, ...]) -> Any:
+    """The scores of intervals, if there are any, as a run has them. Raises: Damaged where they are none."""
+    names = ["scores"] if len(targets) == 1 else [f"scores/{number}" for number in range(1, len(targets) + 1)]
+    each = [_scores_of(saved.pop(name, None), target) for name, target in zip(names, targets, strict=True)]
+    if saved:
+        raise Damaged("the scores of intervals are not those of the targets")
+    return by_name(targets, each) if any(one is not None for one in each) else None
+
+
+def _scores_of(found: np.ndarray | None, target: Target) -> np.ndarray | None:
+    """Those of one target."""
+    if found is None:
         return None
-    found = saved.get("scores")
-    if found is None or len(saved) > 1 or not is_number or found.dtype != np.float64 or found.ndim != 1:
+    if target.classes is not None or found.dtype != np.float64 or found.ndim != 1:
         raise Damaged("the scores of intervals are no ascending numbers of a target that is one")
     if not 0 < len(found) <= MOST_SCORES or (np.diff(found) < 0).any():
         raise Damaged(f"the scores of intervals are not 1 to {MOST_SCORES:,} ascending numbers")

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from preceptor.data import PicturePreprocessor, Preprocessor, Split
+from preceptor.data import Split, Target
 from preceptor.errors import ConfigError, DataError
 from preceptor.job.stages import Encoded
 from preceptor.train.choice import METRICS, Metric
@@ -19,16 +19,16 @@ def metric_of(settings: Any) -> Metric | None:
     return None if settings.metric is None else METRICS[settings.metric]
 
 
-def check_metric(settings: Any, preprocessor: Preprocessor | PicturePreprocessor, has_dev: bool) -> None:
+def check_metric(settings: Any, target: Target, has_dev: bool) -> None:
     """Raises: ConfigError where the metric does not suit the target, or no rows guide the training."""
-    metric, kind = metric_of(settings), "number" if preprocessor.classes is None else "classes"
+    metric, kind = metric_of(settings), target.kind
     if metric is None:
         return
     if metric.of != kind:
         suited = listing(word for word, each in METRICS.items() if each.of == kind)
         what = "a number" if kind == "number" else "classes"
         raise ConfigError(
-            f"fit: received metric {settings.metric}; the target {preprocessor.target!r} is {what}, which {suited} "
+            f"fit: received metric {settings.metric}; the target {target.name!r} is {what}, which {suited} "
             "suit. Choose one of these."
         )
     if not has_dev:
@@ -40,7 +40,7 @@ def check_metric(settings: Any, preprocessor: Preprocessor | PicturePreprocessor
 
 def check_targets(
     settings: Any,
-    preprocessor: Preprocessor | PicturePreprocessor,
+    target: Target,
     encoded: Encoded,
     parts: Split,
 ) -> None:
@@ -60,9 +60,9 @@ def check_targets(
         )
     judged = (encoded.train_y, parts.train), (encoded.data.dev_y, parts.dev), (encoded.test_y, parts.test)
     for y, rows in judged if metric.figure == "rmsle" else ():
-        if y is not None and not has_logarithm(values := preprocessor.decode_number(y)):
+        if y is not None and not has_logarithm(values := target.decode(y)):
             row = int(np.argmin(values))
             raise DataError(
-                f"metric rmsle: the target {preprocessor.target!r} is {amount(values[row])} in data row "
+                f"metric rmsle: the target {target.name!r} is {amount(values[row])} in data row "
                 f"{int(rows[row]) + 1:,}; numbers of at least 0 are needed. Choose another metric, such as rmse or mae."
             )

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from preceptor.data import Split, order, split, split_by_part
+from preceptor.data.encoding.target import names_of
 from preceptor.data.pictures.augment import Augmentation, Mixer, choose_augmentation
 from preceptor.data.pictures.pictures import TARGET, Pictures, read_pictures, refuse_no_header
 from preceptor.data.pictures.preprocessor import PicturePreprocessor, PictureRows, learn_scaling
@@ -22,6 +23,7 @@ from preceptor.nn import Flatten, Layer, Sequential, initial_specs
 from preceptor.ops import Spec
 from preceptor.train.loop import JUDGED
 from preceptor.train.training import Streamed
+from preceptor.words import listing
 
 PARTS = ("train", "dev", "test")
 
@@ -52,14 +54,9 @@ class PictureSurvey:
         return ["files that cannot be read", *checks_made(PictureFacts)]
 
     @property
-    def target(self) -> str:
-        """What is to be told of a picture."""
-        return TARGET
-
-    @property
-    def kind(self) -> str:
-        """What the target is."""
-        return "classes"
+    def targets(self) -> dict[str, str]:
+        """What is to be told of a picture, and that it is a class."""
+        return {TARGET: "classes"}
 
     @property
     def identifiers(self) -> list[str]:
@@ -134,8 +131,14 @@ def survey_pictures(source: str | Path, settings: Settings, header: bool = True)
     refuse_no_header(source, header)
     check_data(settings, "pictures")
     check_model(settings, settings.model or usual_model(settings))
+    names = names_of(settings.target)
+    if len(names) > 1:
+        raise ConfigError(
+            f"fit: received {len(names)} targets, {listing(names)}, with pictures, which have one class each; one "
+            "target is required. Name one."
+        )
     yield Stage("reading and checking pictures")
-    pictures = read_pictures(source, target=settings.target, skip_corrupt=settings.skip_corrupt)
+    pictures = read_pictures(source, target=names[0] if names else None, skip_corrupt=settings.skip_corrupt)
     assert pictures.labels is not None
     (dev, test), seed, labels, hashes = settings.shares(0), settings.seed, pictures.labels, pictures.content_hashes()
     if pictures.parts is not None:

@@ -91,7 +91,7 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
         members = 1
     ensemble = members > 1
     hidden = s.hidden if s.hidden is not None else WIDTHS if ensemble else (128, 64) if s.model == "mlp" else ()
-    kind = "classes" if preprocessor.classes is not None else "number"
+    are_numbers = all(target.classes is None for target in preprocessor.targets)
     many = rows >= ROWS_FOR_WAVES
     waves = s.waves if s.waves is not None else WAVES if many and not plain and preprocessor.plain_numbers else 0
     bins = s.bins
@@ -105,7 +105,7 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
     optimiser = s.optimiser or ("adamw" if ensemble or "weight_decay" in s.own else "adam")
     own = dict(s.own)
     if ensemble and s.optimiser is None:
-        own.setdefault("weight_decay", WEIGHT_DECAY if many or kind == "classes" else MORE_DECAY)
+        own.setdefault("weight_decay", MORE_DECAY if are_numbers and not many else WEIGHT_DECAY)
     filled = replace(
         s,
         members=members,
@@ -147,10 +147,11 @@ def power_of_two(size: float, limits: tuple[int, int]) -> int:
 
 
 def _drop_rate(preprocessor: Preprocessor, rows: int) -> float:
-    """The dropout of an ensemble."""
-    if preprocessor.classes is not None:
-        return DROP_RATE if len(preprocessor.classes) < MANY_CLASSES else 0.0
-    return DROP_RATE_OF_NUMBER if rows < ROWS_PER_FEATURE * preprocessor.features else 0.0
+    """The dropout of an ensemble: of several targets the least that one of them would have alone."""
+    few = DROP_RATE_OF_NUMBER if rows < ROWS_PER_FEATURE * preprocessor.features else 0.0
+    of_classes = [len(target.classes) for target in preprocessor.targets if target.classes is not None]
+    rates = [DROP_RATE if classes < MANY_CLASSES else 0.0 for classes in of_classes]
+    return min([*rates, *([few] if len(of_classes) < len(preprocessor.targets) else [])])
 
 
 def _products(features: int, hidden: tuple[int, ...], bins: int, waves: int, numbers: int) -> int:

@@ -1,7 +1,7 @@
 """A finished training: the network with what it needs to read a table, its figures, its folder."""
 
 import csv
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from itertools import chain
@@ -10,11 +10,11 @@ from typing import Any, TextIO, cast
 
 import numpy as np
 
-from preceptor.data import PicturePreprocessor, Preprocessor, Table, missing_rows
+from preceptor.data import PicturePreprocessor, Preprocessor, Table, Target, missing_rows
 from preceptor.data.encoding.target import no_target
 from preceptor.data.encoding.weights import no_weight, row_weights
 from preceptor.data.tables.given import with_labels
-from preceptor.data.tables.names import find_column
+from preceptor.data.tables.names import find_column, told_apart
 from preceptor.disk import named, taken, write_folder
 from preceptor.engines import Engine, Native, choose_engine
 from preceptor.errors import ConfigError, DataError
@@ -27,9 +27,9 @@ from preceptor.job.folder import (
     not_written,
     packed,
 )
-from preceptor.job.judging import figures, figures_as_json
+from preceptor.job.judging import all_figures, by_name, figures_as_json, is_of_several
 from preceptor.job.source_files import files_of, where
-from preceptor.job.uncertainty import Sampler, spread
+from preceptor.job.uncertainty import Sampler, Spread
 from preceptor.nn import (
     Layer,
     Loss,
@@ -38,14 +38,14 @@ from preceptor.nn import (
     multiply_adds,
     to_config,
 )
+from preceptor.nn.joint import heads
 from preceptor.nn.member import quantiles_of
 from preceptor.ops import Spec
 from preceptor.output import Output
 from preceptor.train.choice import METRICS, Metric
 from preceptor.train.evaluator import Evaluator
-from preceptor.train.metric import Figure
 from preceptor.train.threshold import decided
-from preceptor.words import counted, one_line
+from preceptor.words import counted, listing, one_line
 
 SOME_WORK = 2e8  # multiplications of a prediction: about 0.1 s of NumPy, as long as a plan of the native engine takes
 MUCH_WORK = 5e9  # multiplications of a prediction: about three seconds of NumPy, as long as XLA takes to start
@@ -65,6 +65,9 @@ class Run:
         scores: of a number, how far it was off for rows that it did not learn from, as `conformal.kept_scores` has
             them; None where there were none.
         path: the run's folder; None until it is saved.
+
+    Of several targets dev, test, scores, and what the methods tell of a table, hold by the name of each target what
+    they are of one: `run.dev["price"]["r2"]`, `run.predict(table)["price"]`.
     """
 
     network: Layer
@@ -72,20 +75,22 @@ class Run:
     params: dict[str, np.ndarray]
     state: dict[str, np.ndarray]
     preprocessor: Preprocessor | PicturePreprocessor
-    dev: dict[str, Figure]
-    test: dict[str, Figure]
+    dev: dict[str, Any]
+    test: dict[str, Any]
     history: list[dict[str, Any]]
     facts: dict[str, Any]
-    scores: np.ndarray | None = None
+    scores: Any = None
     path: Path | None = None
 
     def __repr__(self) -> str:
         """What it is and how good, in one line, without the arrays."""
         part, found = ("test", self.test) if self.test else ("dev", self.dev)
-        what = (
-            f"{self.preprocessor.target} of {self.facts.get('data', 'data')}, {counted(self.parameters, 'parameter')}"
-        )
-        figures = [f"{part} {', '.join(map(str, found.values()))}"] if found else []
+        names = listing(target.name for target in self.targets)
+        what = f"{names} of {self.facts.get('data', 'data')}, {counted(self.parameters, 'parameter')}"
+        each = found if is_of_several(found) else {"": found} if found else {}
+        figures = [f"{part} {', '.join(map(str, own.values()))}" for own in each.values()]
+        if is_of_several(found):  # the first figure of each
+            figures = [f"{part} {', '.join(f'{name} {next(iter(own.values()))}' for name, own in each.items())}"]
         place = [] if self.path is None else [str(self.path)]
         return one_line(f"Run({'; '.join([what, *figures, *place])})")
 
@@ -94,28 +99,35 @@ class Run:
         """Number of learned numbers."""
         return count_parameters(self.params)
 
-    def predict(self, source: Any, header: bool = True) -> np.ndarray:
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """What it predicts."""
+        return self.preprocessor.targets
+
+    def predict(self, source: Any, header: bool = True) -> Any:
         """The most probable class of each row, or that of the `threshold`; or the predicted number in the target's
         unit: of quantiles the median, or where it is none of them the line between those around it, or the nearest.
 
         Args:
             source: anything `fit` takes; the target column need not be there. A level that training never saw counts
                 as none of its column's levels: `notes` says where there are such.
-        Shapes: -> (row,).
+        Shapes: -> (row,); of several targets a dictionary of such by their names.
         Raises: DataError where columns are missing or of another kind than in training.
         """
-        table = self.preprocessor.open(source, header)
-        return np.concatenate([self._decide(self._read(outputs)) for _, outputs in self._outputs(table)])
+        return by_name(self.targets, self._of_each(source, header, lambda head, read: head.decide(read)))
 
-    def predict_probabilities(self, source: Any, header: bool = True) -> np.ndarray:
-        """The probability of each class. Shapes: -> (row, class), classes in the order of `classes`.
+    def predict_probabilities(self, source: Any, header: bool = True) -> Any:
+        """The probability of each class. Shapes: -> (row, class), classes in the order of `classes`; of several targets
+        a dictionary of such by the names of those that are classes.
 
         Raises: ConfigError where the target is a number.
         """
-        if self.classes is None:
+        if all(target.classes is None for target in self.targets):
             raise ConfigError("predict_probabilities: the target is a number; classes are needed. Use predict.")
-        table = self.preprocessor.open(source, header)
-        return np.concatenate([self._read(outputs) for _, outputs in self._outputs(table)])
+        found = self._of_each(source, header, lambda head, read: read)
+        if len(self.targets) == 1:
+            return found[0]
+        return {t.name: each for t, each in zip(self.targets, found, strict=True) if t.classes is not None}
 
     def predict_quantiles(self, source: Any, header: bool = True) -> np.ndarray:
         """The quantiles of each row, in the target's unit. Shapes: -> (row, quantile), in the order of `quantiles`.
@@ -126,17 +138,14 @@ class Run:
             raise ConfigError(
                 "predict_quantiles: this run predicts no quantiles. Train it with quantiles=(0.1, 0.5, 0.9)."
             )
-        table = self.preprocessor.open(source, header)
-        return np.concatenate([self._read(outputs) for _, outputs in self._outputs(table)])
+        return self._of_each(source, header, lambda head, read: read)[0]
 
     @property
     def quantiles(self) -> tuple[float, ...]:
         """The quantiles that it predicts, as shares in ascending order; none where it predicts something else."""
-        return quantiles_of(self.loss)
+        return quantiles_of(heads(self.loss)[0][0]) if len(self.targets) == 1 else ()
 
-    def predict_samples(
-        self, source: Any, samples: int = 0, seed: int | None = None, header: bool = True
-    ) -> np.ndarray:
+    def predict_samples(self, source: Any, samples: int = 0, seed: int | None = None, header: bool = True) -> Any:
         """What networks drawn from those that training leaves possible predict, each for itself.
 
         Args:
@@ -144,14 +153,17 @@ class Run:
                 members of an ensemble as they are; with dropout each member of each draw is a sample. In the mean that
                 `predict` gives, members count by the loss's shares.
             seed: of the draws; without it the run's.
-        Shapes: -> (sample, row, class), probabilities, or (sample, row), numbers in the target's unit.
+        Shapes: -> (sample, row, class), probabilities, or (sample, row), numbers in the target's unit; of several
+            targets a dictionary of such by their names.
         Raises: ConfigError where there is nothing to draw from: no dropout, no members; of quantiles.
         Source: Gal and Ghahramani 2016, section 4 (dropout); Lakshminarayanan et al. 2017 (ensembles).
         """
         table = self.preprocessor.open(source, header)
-        return np.concatenate([np.stack(list(draws)) for _, draws in self._draws(table, samples, seed)], 1)
+        pieces = [list(zip(*draws, strict=True)) for _, draws in self._draws(table, samples, seed)]
+        each = [np.concatenate([np.stack(own) for own in found], 1) for found in zip(*pieces, strict=True)]
+        return by_name(self.targets, each)
 
-    def predict_interval(self, source: Any, coverage: float = 0.9, header: bool = True) -> np.ndarray:
+    def predict_interval(self, source: Any, coverage: float = 0.9, header: bool = True) -> Any:
         """An interval that holds the target of this share of the rows.
 
         The prediction plus and minus what holds this share of the targets of rows that the run did not learn from: out
@@ -160,7 +172,8 @@ class Run:
         last that are moved out, or in, by what holds the share: where these tell how far targets scatter, so do the
         intervals.
 
-        Shapes: -> (row, 2), lower and upper end, in the target's unit.
+        Shapes: -> (row, 2), lower and upper end, in the target's unit; of several targets a dictionary of such by the
+            names of those that are numbers.
         Raises: ConfigError where the target is classes, the run has no such rows, or so few that the interval would
             have no end; DataError as predict.
         Source: split conformal prediction, Lei et al. 2018; of quantiles Romano, Patterson and Candès 2019; out of fold
@@ -169,9 +182,14 @@ class Run:
             not around those of each fold: its coverage is measured (docs/recipe.md), not proved. The dev part also
             chose the epoch, which Lei et al. do not let it.
         """
-        wide = self._margin(coverage)
-        table = self.preprocessor.open(source, header)
-        return np.concatenate([widened(self._read(outputs), wide) for _, outputs in self._outputs(table)])
+        wide = self._margins(coverage)
+        found = self._of_each(source, header, lambda head, read: read)
+        ends = {
+            target.name: widened(read, own)
+            for target, read, own in zip(self.targets, found, wide, strict=True)
+            if own is not None
+        }
+        return next(iter(ends.values())) if len(self.targets) == 1 else ends
 
     @property
     def metric(self) -> Metric | None:
@@ -186,9 +204,9 @@ class Run:
         return None if found is None else float(found)
 
     @property
-    def classes(self) -> tuple | None:
-        """The labels, or None where the target is a number."""
-        return self.preprocessor.classes
+    def classes(self) -> Any:
+        """The labels, or None where the target is a number; of several targets a dictionary of such by their names."""
+        return by_name(self.targets, [target.classes for target in self.targets])
 
     def notes(self, source: Any, header: bool = True) -> list[str]:
         """What a table holds and training never saw, in sentences; none where all is known.
@@ -208,25 +226,28 @@ class Run:
 
     def evaluate(
         self, source: Any, target: Any = None, *, header: bool = True, notes: list[str] | None = None
-    ) -> dict[str, Figure]:
-        """Figures on a table that has the target column; rows without a target are left out. Rows that training would
-        have weighed by a column are weighed by it, where the table has it.
+    ) -> dict[str, Any]:
+        """Figures on a table that has the target column; rows without a target, or without one of several, are left
+        out. Of several targets a dictionary of figures by their names. Rows that training would have weighed by a
+        column are weighed by it, where the table has it.
 
         Args:
             source: as of `predict`.
-            target: the target of each row, where the table does not have it: `run.evaluate(x, y)`.
+            target: the target of each row, or (row, target) of several, where the table does not have it:
+                `run.evaluate(x, y)`.
             notes: takes what is to be known of the table: that the run learned from it (told by its path), rows left
                 out, that the column is missing by which training weighed its rows, and the sentences of `Run.notes`.
         Raises: DataError where the target column is missing, or holds a class that training never saw.
         """
-        table, name = self.preprocessor.open(source, header), str(self.preprocessor.target)
+        table, names = self.preprocessor.open(source, header), [own.name for own in self.targets]
         if target is not None:
-            table = with_labels(table, name, target)
-        find_column(table.name, name, table.columns)
+            table = with_labels(table, names, target)
+        for name in names:
+            find_column(table.name, name, table.columns)
         weigher, weights, told = self._weigher(table, notes), list[np.ndarray](), 0
         outputs, truth, start, unseen = [], [], 0, self.preprocessor.unseen()
         for piece, found in self._outputs(table, unseen, exact=False):
-            known = np.flatnonzero(~missing_rows(piece.column(name)))
+            known = np.flatnonzero(~np.any([missing_rows(piece.column(name)) for name in names], axis=0))
             told += len(known)
             if weigher is not None:
                 own = row_weights(table.name, weigher, piece.column(weigher)[known], start + known)
@@ -237,7 +258,7 @@ class Run:
             start += piece.rows
         rows = sum(map(len, truth))
         if not told:
-            raise no_target(table.name, name, table.rows)
+            raise no_target(table.name, names, table.rows)
         if weigher is not None and not rows:
             raise no_weight(table.name, weigher)
         if notes is not None:
@@ -245,14 +266,15 @@ class Run:
                 learned = counted(self.facts["split"]["train"], "row")
                 notes.append(f"The run learned from {learned} of this, which it tells better than new ones.")
             if told < start:
-                notes.append(f"Left out: {counted(start - told, 'row')} without a target.")
+                what = "a target" if len(names) == 1 else "one of the targets"
+                notes.append(f"Left out: {counted(start - told, 'row')} without {what}.")
             if weigher is not None:
                 notes.append(f"Rows are weighed by the column {weigher!r}, as in training.")
             if rows < told:
                 notes.append(f"Left out: {counted(told - rows, 'row')} of the weight 0.")
             notes += unseen.notes()
         how = None if weigher is None else np.concatenate(weights), self.metric, self.threshold
-        return figures(self.preprocessor, self.loss, np.concatenate(outputs), np.concatenate(truth), *how)
+        return all_figures(self.targets, self.loss, np.concatenate(outputs), np.concatenate(truth), *how)
 
     def _weigher(self, table: Any, notes: list[str] | None) -> str | None:
         """The column of a table by which its rows count, as those of training did; None where each counts 1."""
@@ -275,7 +297,8 @@ class Run:
         interval: float | None = None,
     ) -> int:
         """Writes a CSV with the column `prediction`, and `probability_<class>` for classes or `quantile_<share>` for
-        quantiles; rows keep their order.
+        quantiles; of several targets `prediction_<target>`, `probability_<target>_<class>` and so on, target by target.
+        Rows keep their order.
 
         With samples, which are those of `predict_samples`, predictions and probabilities are their mean, and behind
         them stand, for classes, `entropy` and `mutual_information`, for numbers `standard_deviation`: see `spread`.
@@ -306,21 +329,14 @@ class Run:
         if keep is None:
             keep = [name for name in usual if name in table.columns]
         keep = [find_column(table.name, name, table.columns) for name in keep]
-        names = [*keep, "prediction"]
-        if self.classes is not None:
-            names += [f"probability_{label}" for label in self.preprocessor.written]
-        names += [f"quantile_{share:g}" for share in self.quantiles]
-        if samples is not None:
-            names += ["standard_deviation"] if self.classes is None else ["entropy", "mutual_information"]
-        wide = None
-        if interval is not None:
-            if samples is not None:
-                raise ConfigError(
-                    "predict: received an interval beside samples; it lies around the prediction of the whole network, "
-                    "samples give another. Leave one out."
-                )
-            wide = self._margin(interval)
-            names += ["low", "high"]
+        if interval is not None and samples is not None:
+            raise ConfigError(
+                "predict: received an interval beside samples; it lies around the prediction of the whole network, "
+                "samples give another. Leave one out."
+            )
+        wide = [None] * len(self.targets) if interval is None else self._margins(interval)
+        columns = [name for head, own in zip(self._heads, wide, strict=True) for name in head.names(samples, own)]
+        names = [*keep, *told_apart(columns)[0]]
         if clash := [name for name in keep if name in names[len(keep) :]]:
             raise ConfigError(f"keep: the column {clash[0]!r} has a name that the predictions need. Leave it out.")
         unseen = self.preprocessor.unseen()
@@ -338,24 +354,45 @@ class Run:
         return table.rows
 
     def _columns(
-        self, table: Any, unseen: Any, samples: int | None, seed: int | None, wide: float | None
+        self, table: Any, unseen: Any, samples: int | None, seed: int | None, wide: Sequence[float | None]
     ) -> Iterator[tuple[Table, list[np.ndarray]]]:
         """The pieces of a table, each with the columns of its predictions."""
-        found: Iterator[tuple[Table, np.ndarray, list[np.ndarray]]]
+        heads, nothing = self._heads, list[np.ndarray]()
         if samples is None:
-            found = ((piece, self._read(outputs), []) for piece, outputs in self._outputs(table, unseen))
-        else:
-            shares = self.loss.shares if isinstance(self.loss, MemberLoss) else ()
-            found = ((piece, *spread(draws, shares)) for piece, draws in self._draws(table, samples, seed, unseen))
-        for piece, predicted, unsure in found:
-            each = list(predicted.T) if predicted.ndim == 2 else []  # probabilities or quantiles
-            ends = [] if wide is None else list(widened(predicted, wide).T)
-            yield piece, [self._label(predicted), *each, *unsure, *ends]
+            for piece, outputs in self._outputs(table, unseen):
+                each = [head.columns(head.read(outputs), nothing, own) for head, own in zip(heads, wide, strict=True)]
+                yield piece, [column for columns in each for column in columns]
+            return
+        for piece, draws in self._draws(table, samples, seed, unseen):
+            spreads = [Spread(head.loss.shares if isinstance(head.loss, MemberLoss) else ()) for head in heads]
+            for drawn in draws:
+                for spread, one in zip(spreads, drawn, strict=True):
+                    spread.add(one)
+            each = [head.columns(*own.result(), None) for head, own in zip(heads, spreads, strict=True)]
+            yield piece, [column for columns in each for column in columns]
+
+    @property
+    def _heads(self) -> list["_Head"]:
+        """What is needed to read the outputs for each target."""
+        is_one = len(self.targets) == 1
+        return [
+            _Head(target, loss, units, self.threshold, "" if is_one else target.name)
+            for target, (loss, units) in zip(self.targets, heads(self.loss), strict=True)
+        ]
+
+    def _of_each(
+        self, source: Any, header: bool, tell: Callable[["_Head", np.ndarray], np.ndarray]
+    ) -> list[np.ndarray]:
+        """What is told of a table for each target, from what is read of its outputs."""
+        table = self.preprocessor.open(source, header)
+        own = self._heads
+        pieces = [[tell(head, head.read(outputs)) for head in own] for _, outputs in self._outputs(table)]
+        return [np.concatenate(each) for each in zip(*pieces, strict=True)]
 
     def _draws(
         self, table: Any, samples: int, seed: int | None, unseen: Any = None
-    ) -> Iterator[tuple[Table, Iterator[np.ndarray]]]:
-        """The pieces of a table, each with what the samples predict of it, one after the other."""
+    ) -> Iterator[tuple[Table, Iterator[list[np.ndarray]]]]:
+        """The pieces of a table, each with what the samples predict of it for each target, one after the other."""
         if self.quantiles:
             raise ConfigError(
                 "predict: received samples; of a run that predicts quantiles there are none, for these say themselves "
@@ -366,7 +403,8 @@ class Run:
         engine = self._engine(table.rows * max(samples, 1))
         for piece, x in self.preprocessor.pieces(table, unseen):
             draws = sampler(engine, self.params, self.state, x)
-            yield piece, (self._decoded(predicted) for predicted in draws)
+            own = self._heads
+            yield piece, ([head.decoded(one) for head, one in zip(own, drawn, strict=True)] for drawn in draws)
 
     def _outputs(self, table: Any, unseen: Any = None, exact: bool = True) -> Iterator[tuple[Table, np.ndarray]]:
         """The pieces of a table, each with the network's raw outputs; exact as of `_engine`, or as training judges."""
@@ -395,32 +433,13 @@ class Run:
         engine = choose_engine("auto", settings["precision"])
         return engine if work > MUCH_WORK or isinstance(engine, Native) else reference
 
-    def _read(self, outputs: np.ndarray) -> np.ndarray:
-        """Probabilities, or numbers or quantiles in the target's unit, from raw outputs."""
-        return self._decoded(np.asarray(self.loss.predict(outputs)))
-
-    def _margin(self, coverage: float) -> float:
-        if self.classes is not None:
+    def _margins(self, coverage: float) -> list[float | None]:
+        """How far the ends of an interval lie from the prediction of each target; None of classes."""
+        if all(target.classes is not None for target in self.targets):
             raise ConfigError("interval: the target is classes; a number is needed. Their probabilities say how sure.")
-        return margin(self.scores, coverage)
-
-    def _decoded(self, predicted: np.ndarray) -> np.ndarray:
-        return self.preprocessor.decode_number(predicted) if self.classes is None else predicted
-
-    def _decide(self, predicted: np.ndarray) -> np.ndarray:
-        """The prediction, from probabilities, numbers or quantiles."""
-        if self.classes is None:
-            return self._point(predicted)
-        return np.asarray(self.classes)[decided(predicted, self.threshold)]
-
-    def _point(self, predicted: np.ndarray) -> np.ndarray:
-        return np.asarray(self.loss.point(predicted))
-
-    def _label(self, predicted: np.ndarray) -> np.ndarray:
-        """The prediction as it is written, from probabilities, numbers or quantiles."""
-        if self.classes is None:
-            return self._point(predicted)
-        return np.asarray(self.preprocessor.written)[decided(predicted, self.threshold)]
+        scores = [self.scores] if len(self.targets) == 1 else [(self.scores or {}).get(t.name) for t in self.targets]
+        pairs = zip(self.targets, scores, strict=True)
+        return [None if target.classes is not None else margin(own, coverage) for target, own in pairs]
 
     def save(self, path: str | Path) -> "Run":
         """Writes the run's folder; it appears under its name only when it is complete.
@@ -448,7 +467,10 @@ class Run:
         """What config.json says, all arrays, and the history."""
         arrays = {f"params/{name}": value for name, value in self.params.items()}
         arrays |= {f"state/{name}": value for name, value in self.state.items()}
-        if self.scores is not None:
+        if isinstance(self.scores, dict):
+            own = [self.scores[target.name] for target in self.targets]
+            arrays |= {f"interval/scores/{n}": each for n, each in enumerate(own, 1) if each is not None}
+        elif self.scores is not None:
             arrays["interval/scores"] = self.scores
         arrays |= {f"preprocessor/{name}": value for name, value in self.preprocessor.arrays().items()}
         config = {
@@ -460,6 +482,58 @@ class Run:
             "test": figures_as_json(self.test),
         }
         return config, arrays, self.history
+
+
+@dataclass(frozen=True, eq=False)
+class _Head:
+    """How the outputs for one target are read.
+
+    Args:
+        loss, units: what reads which outputs.
+        threshold: as of Run.
+        name: of the target, where there are several.
+    """
+
+    target: Target
+    loss: Loss
+    units: slice
+    threshold: float | None
+    name: str
+
+    def read(self, outputs: np.ndarray) -> np.ndarray:
+        """Probabilities, or numbers or quantiles in the target's unit, from raw outputs."""
+        return self.decoded(np.asarray(self.loss.predict(outputs[..., self.units])))
+
+    def decoded(self, predicted: np.ndarray) -> np.ndarray:
+        """What the loss predicts, in the target's unit."""
+        return self.target.decode(predicted) if self.target.classes is None else predicted
+
+    def decide(self, predicted: np.ndarray) -> np.ndarray:
+        """The prediction, from probabilities, numbers or quantiles."""
+        if self.target.classes is None:
+            return np.asarray(self.loss.point(predicted))
+        return np.asarray(self.target.classes)[decided(predicted, self.threshold)]
+
+    def names(self, samples: int | None, wide: float | None) -> list[str]:
+        """The columns of its predictions."""
+        quantiles, is_number = quantiles_of(self.loss), self.target.classes is None
+        found = [("prediction", "")]
+        found += [("probability", label) for label in self.target.written]
+        found += [("quantile", f"{share:g}") for share in quantiles]
+        if samples is not None:
+            found += [("standard_deviation", "")] if is_number else [("entropy", ""), ("mutual_information", "")]
+        found += [("low", ""), ("high", "")] if wide is not None else []
+        return ["_".join(part for part in (first, self.name, last) if part) for first, last in found]
+
+    def columns(self, predicted: np.ndarray, unsure: list[np.ndarray], wide: float | None) -> list[np.ndarray]:
+        """These columns; the prediction as it is written."""
+        each = list(predicted.T) if predicted.ndim == 2 else []  # probabilities or quantiles
+        ends = [] if wide is None else list(widened(predicted, wide).T)
+        if self.target.classes is None:
+            label = self.decide(predicted)
+        else:
+            label = np.asarray(self.target.written)[decided(predicted, self.threshold)]
+        return [label, *each, *unsure, *ends]
 
 
 def _check_rows(table: Any) -> None:

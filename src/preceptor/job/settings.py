@@ -34,6 +34,7 @@ from preceptor.nn import Ensemble, EnsembleLoss, MemberLoss, vision
 from preceptor.nn import loss as losses
 from preceptor.nn.architecture import DROPOUTS
 from preceptor.nn.initialiser import Initialiser
+from preceptor.nn.joint import joint_loss
 from preceptor.nn.layer import Layer
 from preceptor.train import optim
 from preceptor.train import schedule as schedules
@@ -55,8 +56,12 @@ USUAL_LOSSES = ("quadratic", "softmax-cross-entropy", "binary-cross-entropy", "p
 class Settings:
     """Everything that `fit` lets one choose. A setting left at None is chosen by the data or by another setting."""
 
-    target: str | None = hyper(default=None, doc="Column to predict.")
-    kind: str | None = hyper(default=None, choices=KINDS, doc="What the target is; found by itself if left out.")
+    target: tuple[str, ...] | str | None = hyper(
+        default=None, doc="Column to predict; several, with commas between, are predicted by one network."
+    )
+    kind: str | None = hyper(
+        default=None, choices=KINDS, doc="What the target is, or each of several; found by itself if left out."
+    )
     ordered: tuple[str, ...] | None = hyper(
         default=None,
         may_stand_alone=True,
@@ -359,6 +364,11 @@ class Settings:
         return found or ("absolute" if self.metric == "mae" else None)
 
     @property
+    def asks_quantiles(self) -> bool:
+        """Whether quantiles are to be predicted."""
+        return self._loss == "pinball"
+
+    @property
     def asked_kind(self) -> str | None:
         """What the target is to be, where it is said or follows from what is asked for."""
         return "classes" if self.ordered is not None else "number" if self._loss == "pinball" else self.kind
@@ -453,30 +463,46 @@ class Settings:
             raise ConfigError("Settings: augment mixes pictures in two ways; one at most is possible. Leave one out.")
         return found
 
-    def make_loss(self, classes: int) -> losses.Loss:
-        """The loss: as asked for, or by model and target. `classes` is 0 for a number.
+    def make_loss(self, *classes: int) -> losses.Loss:
+        """The loss: as asked for, or by model and target. `classes` is 0 for a number; of several targets one each.
+
+        A loss that is asked for is, of several targets, that of those that it suits.
 
         Raises: ConfigError where model, loss and target contradict each other.
         """
+        words = [self._word(count, len(classes) > 1) for count in classes]
+        made = [self._make("loss", word) for word in words]
+        of_losses = {name for name in self.own if name in own_numbers("loss")}
+        if useless := sorted(of_losses.difference(*(numbers_of(type(each)) for each in made))):
+            pairs = zip(words, made, strict=True)
+            known = "; ".join(dict.fromkeys(f"{w}, which takes {numbers_text(type(m))}" for w, m in pairs))
+            raise ConfigError(
+                f"Settings: received {', '.join(useless)}; the loss here is {known}. Leave {', '.join(useless)} out."
+            )
+        parts = [self._suited(each, count) for each, count in zip(made, classes, strict=True)]
+        return joint_loss(parts, [part.outputs(count) for part, count in zip(parts, classes, strict=True)])
+
+    def _word(self, classes: int, is_one_of_several: bool) -> str:
+        """The word of the loss of one target. Raises: ConfigError where the model does not suit it."""
         if self.model == "linear" and classes:
             raise ConfigError("model linear: the target holds classes; it needs a number. Use --model logistic.")
         if self.model in ("logistic", "perceptron") and not classes:
             raise ConfigError(f"model {self.model}: the target is a number; it needs classes. Use --model linear.")
         quadratic, softmax, binary, criterion = USUAL_LOSSES
-        word = self._loss or softmax
-        if self._loss is None and not classes:
-            word = quadratic
-        elif self._loss is None and self.model == "perceptron":
-            word = criterion
-        elif self._loss is None and self.model == "logistic" and classes == 2:
-            word = binary
-        chosen: losses.Loss = self._make("loss", word)
-        of_losses = {name for name in self.own if name in own_numbers("loss")}
-        if useless := sorted(of_losses - set(numbers_of(type(chosen)))):
-            raise ConfigError(
-                f"Settings: received {', '.join(useless)}; the loss here is {word}, which takes "
-                f"{numbers_text(type(chosen))}. Leave {', '.join(useless)} out."
-            )
+        asked_for = self._loss
+        if is_one_of_several and asked_for not in (None, quadratic):
+            asked_for = asked_for if self._make("loss", str(asked_for)).is_of_classes == bool(classes) else None
+        if asked_for is not None:
+            return asked_for
+        if not classes:
+            return quadratic
+        if self.model == "perceptron":
+            return criterion
+        return binary if self.model == "logistic" and classes == 2 else softmax
+
+    def _suited(self, chosen: losses.Loss, classes: int) -> losses.Loss:
+        """The loss as it is for one target, and over the members there are. Raises: ConfigError where it does not suit
+        the target."""
         if isinstance(chosen, losses.Quadratic) and classes:
             chosen = losses.Brier()
         if classes and isinstance(chosen, losses.Pinball):

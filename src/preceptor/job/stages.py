@@ -54,7 +54,9 @@ class Encoded:
         """A checksum of all that training and judging see, and of what features and classes are called: the same data,
         split and preparation give the same."""
         features = preprocessor.feature_names if isinstance(preprocessor, Preprocessor) else ()
-        digest = hashlib.sha256(repr((features, preprocessor.target, preprocessor.written)).encode())
+        targets = preprocessor.targets
+        called: Any = tuple((target.name, target.written) for target in targets)
+        digest = hashlib.sha256(repr((features, *(called[0] if len(called) == 1 else called))).encode())
         train = [self.data.stream] if isinstance(self.data, Streamed) else [self.data.x, self.data.y]
         for part in (*train, self.data.dev_x, self.data.dev_y, self.test_x, self.test_y):
             if isinstance(part, np.ndarray):

@@ -4,7 +4,7 @@ What a network can use are the arguments of the function that makes it, so that 
 """
 
 import inspect
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -12,6 +12,7 @@ from preceptor.data.encoding.mixing import SCALINGS as TABLE_SCALINGS
 from preceptor.data.pictures.preprocessor import SCALINGS
 from preceptor.errors import ConfigError
 from preceptor.nn import Layer, linear_model, mlp, vision
+from preceptor.words import listing
 
 MAKERS: dict[str, Callable[..., Layer]] = {
     "mlp": mlp,
@@ -96,6 +97,18 @@ def check_data(settings: Any, data: str) -> None:
                 f"fit: received {', '.join(useless)} with {data}; {which} of {kind} alone. "
                 f"Leave {'it' if len(useless) == 1 else 'them'} out."
             )
+
+
+def check_several(settings: Any, where: str, targets: Sequence[str]) -> None:
+    """Raises ConfigError for settings that are of one target, where there are several."""
+    asked = given(settings, ("ordered", "metric", "class_weight"))
+    asked += ["quantiles (loss pinball)"] if settings.asks_quantiles else []
+    if asked and len(targets) > 1:
+        raise ConfigError(
+            f"{where}: received {', '.join(asked)} beside {len(targets)} targets, {listing(targets)}; "
+            f"{'it is' if len(asked) == 1 else 'they are'} of one target alone. Leave "
+            f"{'it' if len(asked) == 1 else 'them'} out, or train on one target."
+        )
 
 
 def refuse_share(settings: Any, source: str, name: str) -> None:

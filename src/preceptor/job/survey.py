@@ -32,11 +32,11 @@ from preceptor.data import (
     usable_rows,
 )
 from preceptor.data.division.split import PART_WORDS
-from preceptor.data.encoding.target import no_target
+from preceptor.data.encoding.target import names_of, no_target
 from preceptor.data.encoding.weights import no_weight, row_weights
 from preceptor.data.tables.given import BLOCK
 from preceptor.data.tables.join import known_written
-from preceptor.data.tables.names import find_column
+from preceptor.data.tables.names import canonical, find_column, names_in
 from preceptor.diagnose import Finding, PartHashes, TableFacts, checks_made, inspect, inspect_table
 from preceptor.diagnose.column import Column
 from preceptor.errors import ConfigError, DataError
@@ -44,7 +44,7 @@ from preceptor.job.judging import MOST_JUDGES
 from preceptor.job.recipe import WIDE, complete, folds_for, is_wide
 from preceptor.job.settings import Settings
 from preceptor.job.stages import Encoded, Stage, Stages
-from preceptor.job.suitability import check_data, check_model, refuse_share
+from preceptor.job.suitability import check_data, check_model, check_several, refuse_share
 from preceptor.nn import Layer
 from preceptor.train.folds import Folds
 from preceptor.train.training import Arrays, Streamed
@@ -66,7 +66,7 @@ class Survey:
         table: as it was read.
         seen: its rows that have a target; of a long table a sample of them.
         numbers: their row numbers in the table.
-        target, kind: the column to predict, and whether it is "classes" or a "number".
+        targets: the columns to predict, and whether each is "classes" or a "number".
         parts: train, dev and test, as row numbers of the table; `seen_parts`: those that were seen, of `seen`.
         found: what the gate saw, the gravest first.
         settings: as they were asked for.
@@ -78,8 +78,7 @@ class Survey:
     table: Table | LongTable
     seen: Table
     numbers: np.ndarray
-    target: str
-    kind: str
+    targets: dict[str, str]
     parts: Split
     seen_parts: Split
     found: list[Finding]
@@ -93,13 +92,19 @@ class Survey:
         """In words, how the rows were divided."""
         asked = self.settings
         whole = f" by whole groups of {asked.group}" if asked.group else ""
-        drawn = f"stratified by class{whole}" if self.kind == "classes" else f"at random{whole}"
+        by = "class" if len(self.targets) == 1 else f"{self.stratifying}"
+        drawn = f"at random{whole}" if self.stratifying is None else f"stratified by {by}{whole}"
         guides = "folds" if self.folds else "dev"
         if asked.test is not None:
             return f"test as {Path(asked.test).name} says, {guides} {drawn}"
         if asked.split_column is not None:
             return f"as the column {asked.split_column} says" + ("" if self._names_dev else f", {guides} {drawn}")
         return drawn if asked.time is None else f"the latest by {asked.time}"
+
+    @property
+    def stratifying(self) -> str | None:
+        """The target by whose classes rows are shared out: the first that has some."""
+        return _first_of_classes(self.targets)
 
     @property
     def _names_dev(self) -> bool:
@@ -129,7 +134,7 @@ class Survey:
         table, parts = (self.seen, self.seen_parts) if isinstance(self.table, LongTable) else (self.table, self.parts)
         learned = fit_preprocessor(
             table,
-            self.target,
+            tuple(self.targets),
             parts.train,
             kind=self.settings.asked_kind,
             aside=_aside(self.settings),
@@ -195,31 +200,33 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
     check_data(settings, "a table")
     check_model(settings, settings.model or "mlp")
     yield Stage("reading")
-    wanted = settings.target or default_target(source)
-    table = open_table(source, header=header, label=wanted)
-    if wanted is None:
+    wanted = names_of(settings.target or default_target(source))
+    table = open_table(source, header=header, labels={*wanted, *(name for each in wanted for name in names_in(each))})
+    if not wanted:
         raise _no_target_named(table)
     settings = _with_found_names(settings, table)
-    target = find_column(table.name, wanted, table.columns)
-    _check_names(table, target, settings)
+    names = _target_names(table, wanted)
+    check_several(settings, table.name, names)
+    _check_names(table, names, settings)
     if isinstance(table, LongTable):
         if settings.test is not None:
             raise ConfigError(
                 f"{table.name}: it is too large to have the rows of {settings.test} added. Put the test rows into it "
                 "and name their part in a column: --split-column."
             )
-        return (yield from _survey_long(table, target, settings))
+        return (yield from _survey_long(table, names, settings))
     part = None
     if settings.test is not None:
-        other = read(settings.test, header=header, texts=[target], known=known_written(table))
+        other = read(settings.test, header=header, texts=names, known=known_written(table))
         table = table.without(*(name for name in settings.leave_out or () if name != settings.weight))
         part = np.repeat(np.array([0, 2], np.int8), [table.rows, other.rows])
         table = append_rows(table, other)
-    usable, weight, notes = _weighted(table, usable_rows(table, target), settings)
-    usable = usable[order_of_contents(table.select(usable), target)] if len(usable) < SORTED else usable
+    usable, weight, notes = _weighted(table, usable_rows(table, names), settings)
+    usable = usable[order_of_contents(table.select(usable), names)] if len(usable) < SORTED else usable
     kept = table if np.array_equal(usable, np.arange(table.rows)) else table.select(usable)
-    kind = target_kind(table, target, usable, settings.asked_kind)
-    labels = kept.column(target) if kind == "classes" else None
+    targets = {name: target_kind(table, name, usable, settings.asked_kind) for name in names}
+    by = _first_of_classes(targets)
+    labels = None if by is None else kept.column(by)
     if labels is not None and labels.dtype == object:
         labels = labels.astype(str)
     obstacle = "of rows that are divided by time" if settings.time is not None else ""
@@ -234,27 +241,51 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
         if folds and len(parts.dev):
             folds_for(settings, f"where {settings.split_column} names dev rows")
             continue
-        found = inspect_table(_looked_at(kept, settings), target, parts, kind, numbers=usable)
+        found = inspect_table(_looked_at(kept, settings), names, parts, [*targets.values()], numbers=usable)
         own = _numbered(parts, usable)
-        seen = Survey(table, kept, usable, target, kind, own, parts, found, settings, notes, folds, weight)
+        seen = Survey(table, kept, usable, targets, own, parts, found, settings, notes, folds, weight)
         if not folds or not is_open or not seen.is_wide:
             break
     return _checked(seen)
 
 
-def _check_names(table: Table | LongTable, target: str, settings: Settings) -> None:
-    """Raises: ConfigError, DataError, where the target is asked to be something else too, or is no single column."""
-    for name in (settings.split_column, settings.group, settings.time, settings.weight):
-        if name == target:
-            what = "weigh" if name == settings.weight else "divide"
-            raise ConfigError(f"{table.name}: {name!r} is the target; another column must {what} the rows.")
-    if target in (settings.leave_out or ()):
-        raise ConfigError(f"{table.name}: {target!r} is the target; it cannot be left out. Name another column.")
-    if isinstance(table, Table) and table.columns[target].ndim > 1:
-        raise DataError(
-            f"{table.name}: the target {target!r} is a block of {table.columns[target].shape[1]:,} numbers per row; "
-            "one value per row is needed. Give the target beside the features: pr.fit(x, y)."
-        )
+def _target_names(table: Table | LongTable, wanted: tuple[str, ...]) -> tuple[str, ...]:
+    """The columns that are meant by the names of targets, each of which may be a list with commas between where no
+    column is called so.
+
+    Raises: DataError where there is no such column; ConfigError where one is named twice.
+    """
+    found = list[str]()
+    for text in wanted:
+        is_one = canonical(text) in map(canonical, table.columns)
+        found += [
+            find_column(table.name, name, table.columns) for name in ((text,) if is_one else names_in(text) or (text,))
+        ]
+    if twice := next((name for name in found if found.count(name) > 1), None):
+        raise ConfigError(f"{table.name}: the target {twice!r} is named twice; once is required. Leave one out.")
+    return tuple(found)
+
+
+def _first_of_classes(targets: dict[str, str]) -> str | None:
+    """The first target that is classes."""
+    return next((name for name, kind in targets.items() if kind == "classes"), None)
+
+
+def _check_names(table: Table | LongTable, targets: tuple[str, ...], settings: Settings) -> None:
+    """Raises: ConfigError, DataError, where a target is asked to be something else too, or is no single column."""
+    the = "the target" if len(targets) == 1 else "a target"
+    for target in targets:
+        for name in (settings.split_column, settings.group, settings.time, settings.weight):
+            if name == target:
+                what = "weigh" if name == settings.weight else "divide"
+                raise ConfigError(f"{table.name}: {name!r} is {the}; another column must {what} the rows.")
+        if target in (settings.leave_out or ()):
+            raise ConfigError(f"{table.name}: {target!r} is {the}; it cannot be left out. Name another column.")
+        if isinstance(table, Table) and table.columns[target].ndim > 1:
+            raise DataError(
+                f"{table.name}: the target {target!r} is a block of {table.columns[target].shape[1]:,} numbers per "
+                "row; one value per row is needed. Give the target beside the features: pr.fit(x, y)."
+            )
 
 
 def _no_target_named(table: Table | LongTable) -> DataError:
@@ -353,38 +384,44 @@ def _numbered(parts: Split, numbers: np.ndarray) -> Split:
     return Split(numbers[parts.train], numbers[parts.dev], numbers[parts.test])
 
 
-def _survey_long(table: LongTable, target: str, settings: Settings) -> Stages[Survey]:
+def _survey_long(table: LongTable, names: tuple[str, ...], settings: Settings) -> Stages[Survey]:
     """The same for a table that stays on the disk: all targets are looked at, and a sample of the rows."""
     folds_for(settings, "of a table that stays on the disk")
-    codes, labels = yield from _target_codes(table, target)
-    usable = np.flatnonzero(codes >= 0)
+    told = {}
+    for name in names:
+        told[name] = yield from _target_codes(table, name)
+    usable = np.flatnonzero(np.min([codes for codes, _ in told.values()], axis=0) >= 0)
     if not len(usable):
-        raise no_target(table.name, target, table.rows)
+        raise no_target(table.name, names, table.rows)
     usable, weight, notes = _weighted(table, usable, settings)
     yield Stage("drawing a sample")
-    some = table.sample(SAMPLE, names=[target])[0]
-    kind = target_kind(some, target, usable_rows(some, target), settings.asked_kind)
-    is_shared_out = kind == "classes" and labels <= MOST_LABELS
+    some = table.sample(SAMPLE, names=names)[0]
+    rows = usable_rows(some, names)
+    targets = {name: target_kind(some, name, rows, settings.asked_kind) for name in names}
+    of_classes = {
+        name: told[name] for name, kind in targets.items() if kind == "classes" and told[name][1] <= MOST_LABELS
+    }
+    by = _first_of_classes(targets)
+    codes = of_classes[by][0][usable] if by in of_classes else None
     shares = _share(settings, "dev_share", len(usable)), _share(settings, "test_share", len(usable))
-    parts = _numbered(_divide(table, usable, codes[usable] if is_shared_out else None, shares, settings), usable)
-    firsts = np.full(labels if is_shared_out else 0, -1, np.int64)  # a training row of each class
-    if is_shared_out:
-        firsts[codes[parts.train[::-1]]] = parts.train[::-1]
-        firsts = firsts[firsts >= 0]
+    parts = _numbered(_divide(table, usable, codes, shares, settings), usable)
+    firsts = np.zeros(0, np.int64)  # a training row of each class
+    for own, labels in of_classes.values():
+        each = np.full(labels, -1, np.int64)
+        each[own[parts.train[::-1]]] = parts.train[::-1]
+        firsts = np.union1d(firsts, each[each >= 0]) if len(firsts) else each[each >= 0]
     seen, numbers = table.sample(SAMPLE, firsts)
     part = _part_of_rows(parts, table.rows)[numbers]
     seen, numbers, part = seen.select(np.flatnonzero(part != NOBODY)), numbers[part != NOBODY], part[part != NOBODY]
     seen_parts = Split(*(np.flatnonzero(part == each) for each in range(3)))
     yield Stage("checking")
-    found = inspect_table(_looked_at(seen, settings), target, seen_parts, kind, numbers=numbers)
+    found = inspect_table(_looked_at(seen, settings), names, seen_parts, [*targets.values()], numbers=numbers)
     note = (
         f"The table is read from the disk piece by piece. Its columns, and what is said of them, are judged by "
         f"{seen.rows:,} of its {table.rows:,} rows, spread evenly."
     )
     notes = (note, *notes)
-    return _checked(
-        Survey(table, seen, numbers, target, kind, parts, seen_parts, found, settings, notes, weight=weight)
-    )
+    return _checked(Survey(table, seen, numbers, targets, parts, seen_parts, found, settings, notes, weight=weight))
 
 
 def _checked(seen: Survey) -> Survey:
@@ -446,7 +483,9 @@ def encode(seen: Survey, preprocessor: Preprocessor, settings: Settings) -> Stag
         return Encoded(Arrays(x, y, dev_x, dev_y, folds, weight, dev_weight), test_x, test_y, [], y, test_weight)
     check_room(4 * preprocessor.features * sum(map(len, parts)), seen.table.name)
     files = [RowFile(preprocessor.features) for _ in parts]
-    targets = [np.empty(len(rows), np.int32 if preprocessor.classes is not None else np.float32) for rows in parts]
+    is_code = len(preprocessor.targets) == 1 and preprocessor.targets[0].classes is not None
+    shape = (len(preprocessor.targets),) if len(preprocessor.targets) > 1 else ()
+    targets = [np.empty((len(rows), *shape), np.int32 if is_code else np.float32) for rows in parts]
     hashes = [np.empty(len(rows), np.uint64) for rows in parts]
     part = _part_of_rows(seen.parts, seen.table.rows)
     for start, piece in seen.table.pieces():
@@ -474,7 +513,8 @@ def _drawn_folds(seen: Survey, y: np.ndarray) -> np.ndarray:
     """The fold of each training row. Rows that repeat others are dealt like all, for new rows repeat them as often.
     Shapes: -> (row,), int32."""
     assert isinstance(seen.table, Table)
-    group, labels = seen.settings.group, y if seen.kind == "classes" else None
+    group, by = seen.settings.group, seen.stratifying
+    labels = None if by is None else y if y.ndim == 1 else y[:, list(seen.targets).index(by)]
     groups = seen.table.column(group)[seen.parts.train] if group is not None else None
     return draw_folds(len(y), seen.folds, seed=seen.settings.seed, labels=labels, groups=groups)
 
@@ -493,8 +533,10 @@ def _encoded(preprocessor: Preprocessor, table: Table, numbers: np.ndarray) -> t
 
 def _row_hashes(x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """A number for each row of features and its target, the same for the same. Shapes: -> (row,), uint64."""
-    bits = np.random.Generator(np.random.Philox(key=20_26)).integers(1, 2**64 - 1, x.shape[1] + 1, np.uint64) | 1
-    total = y.astype(np.float32).view(np.uint32) * bits[-1]
-    for column in range(x.shape[1]):
-        total += x[:, column].view(np.uint32) * bits[column]
+    told = y.astype(np.float32).reshape(len(y), -1)
+    count = x.shape[1] + told.shape[1]
+    bits = np.random.Generator(np.random.Philox(key=20_26)).integers(1, 2**64 - 1, count, np.uint64) | 1
+    total = np.zeros(len(x), np.uint64)
+    for column, bit in zip((*x.T, *told.T), bits, strict=True):
+        total += np.ascontiguousarray(column).view(np.uint32) * bit
     return total

@@ -12,6 +12,8 @@ from preceptor.errors import ConfigError
 from preceptor.graph import flatten, trace
 from preceptor.nn import Layer, Loss, MemberLoss
 from preceptor.nn.dropout import drop_always
+from preceptor.nn.joint import heads
+from preceptor.nn.member import inner
 from preceptor.ops import Spec, fold_in, key
 from preceptor.train.evaluator import EVALUATION_ROWS
 
@@ -35,7 +37,7 @@ class Sampler:
     compiled: dict[int, Callable[[list], list]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
-        has_members = isinstance(self.loss, MemberLoss)
+        has_members = self._has_members
         dropping = drop_always(self.network)
         if self.samples and dropping == self.network:
             raise ConfigError(
@@ -51,8 +53,13 @@ class Sampler:
             raise ConfigError("predict: received 1 sample; at least 2 are needed to differ. Ask for 50.")
         self.network = dropping if self.samples else self.network
 
-    def __call__(self, engine: Engine, params: Any, state: Any, x: np.ndarray) -> Iterator[np.ndarray]:
-        """What each sample predicts of these rows. Shapes: x (row, ...) -> (row, class) or (row,), one at a time."""
+    @property
+    def _has_members(self) -> bool:
+        return isinstance(heads(self.loss)[0][0], MemberLoss)
+
+    def __call__(self, engine: Engine, params: Any, state: Any, x: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+        """What each sample predicts of these rows, for each target. Shapes: x (row, ...) -> (row, class) or (row,), one
+        sample at a time."""
         x = x.astype(np.float64 if engine.precision == "f64" else np.float32, copy=False)
         size, first = min(EVALUATION_ROWS, len(x)), self.blocks
         starts = range(0, len(x), size)
@@ -74,12 +81,13 @@ class Sampler:
 
         return engine.compile(trace(outputs)(params, state, spec, key(0)).graph)
 
-    def _members(self, outputs: np.ndarray) -> Iterator[np.ndarray]:
-        if not isinstance(self.loss, MemberLoss):
-            yield np.asarray(self.loss.predict(outputs))
+    def _members(self, outputs: np.ndarray) -> Iterator[tuple[np.ndarray, ...]]:
+        if not self._has_members:
+            yield tuple(np.asarray(loss.predict(outputs[:, units])) for loss, units in heads(self.loss))
             return
         for member in range(outputs.shape[1]):
-            yield np.asarray(self.loss.loss.predict(outputs[:, member]))
+            one = outputs[:, member]
+            yield tuple(np.asarray(inner(loss).predict(one[:, units])) for loss, units in heads(self.loss))
 
 
 def spread(draws: Iterable[np.ndarray], shares: Sequence[float] = ()) -> tuple[np.ndarray, list[np.ndarray]]:
@@ -97,25 +105,48 @@ def spread(draws: Iterable[np.ndarray], shares: Sequence[float] = ()) -> tuple[n
     Source: Gal and Ghahramani 2016, section 4 (mean and variance); Houlsby et al. 2011, equation 2 (BALD).
     Differs: the variance of the paper has the noise of the target added, and is divided by the samples.
     """
-    mean: Any = 0.0  # of probabilities their sum, in which equal votes stay equal
-    inner: Any = 0.0  # sum of entropies, or of squared distances from the mean (Welford 1962; weighted, West 1979)
-    total = squares = 0.0
-    for each, share in zip(draws, cycle(shares or [1.0]), strict=False):
+    found = Spread(shares)
+    for each in draws:
+        found.add(each)
+    return found.result()
+
+
+class Spread:
+    """What `spread` tells, of samples that come one by one.
+
+    Args:
+        shares: as of `spread`.
+    """
+
+    def __init__(self, shares: Sequence[float] = ()) -> None:
+        self.mean: Any = 0.0  # of probabilities their sum, in which equal votes stay equal
+        self.inner: Any = (
+            0.0  # sum of entropies, or of squared distances from the mean (Welford 1962; weighted, West 1979)
+        )
+        self.total = self.squares = 0.0
+        self.shares = cycle(shares or [1.0])
+
+    def add(self, each: np.ndarray) -> None:
+        """Takes one more sample in. Shapes: (row, class), or (row,)."""
+        share = next(self.shares)
         if not share:
-            continue
-        drawn, total, squares = np.asarray(each, np.float64), total + share, squares + share**2
+            return
+        drawn, self.total, self.squares = np.asarray(each, np.float64), self.total + share, self.squares + share**2
         if drawn.ndim == 2:
-            mean, inner = mean + share * drawn, inner + share * _entropy(drawn)
-            continue
-        before = drawn - mean
-        mean = mean + before * (share / total)
-        inner = inner + share * before * (drawn - mean)
-    if np.ndim(mean) == 1:
-        free = total - squares / total  # 0 for a single sample
-        return mean, [np.sqrt(inner / (free or 1))]
-    mean = mean / total
-    doubt = _entropy(mean)
-    return mean, [doubt, np.maximum(doubt - inner / total, 0)]
+            self.mean, self.inner = self.mean + share * drawn, self.inner + share * _entropy(drawn)
+            return
+        before = drawn - self.mean
+        self.mean = self.mean + before * (share / self.total)
+        self.inner = self.inner + share * before * (drawn - self.mean)
+
+    def result(self) -> tuple[np.ndarray, list[np.ndarray]]:
+        """The mean, and how far the samples lie apart, as of `spread`."""
+        if np.ndim(self.mean) == 1:
+            free = self.total - self.squares / self.total  # 0 for a single sample
+            return self.mean, [np.sqrt(self.inner / (free or 1))]
+        mean = self.mean / self.total
+        doubt = _entropy(mean)
+        return mean, [doubt, np.maximum(doubt - self.inner / self.total, 0)]
 
 
 def _entropy(p: np.ndarray) -> np.ndarray:

@@ -10,6 +10,7 @@ from preceptor.nn import (
     embedding,
     ensemble,
     initialiser,
+    joint,
     loss,
     member,
     norm,
@@ -29,6 +30,7 @@ from preceptor.nn.dropout import *  # noqa: F403
 from preceptor.nn.embedding import *  # noqa: F403
 from preceptor.nn.ensemble import *  # noqa: F403
 from preceptor.nn.initialiser import *  # noqa: F403
+from preceptor.nn.joint import *  # noqa: F403
 from preceptor.nn.layer import (
     Layer,
     Sequential,
@@ -66,6 +68,7 @@ __all__ = [
     *embedding.__all__,
     *ensemble.__all__,
     *initialiser.__all__,
+    *joint.__all__,
     *loss.__all__,
     *member.__all__,
     *norm.__all__,

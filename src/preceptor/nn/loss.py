@@ -10,7 +10,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from itertools import pairwise
 from statistics import NormalDist
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -43,7 +43,12 @@ class Loss(ABC):
     Of an example that belongs to several classes, each with a share, as mixed pictures do, the loss is the mean of what
     it would be for each class, weighted by the shares. They are given as (batch, class), also where one unit tells two
     classes apart.
+
+    Args:
+        is_of_classes: whether a target is the number of a class, not a number.
     """
+
+    is_of_classes: ClassVar[bool] = True
 
     @abstractmethod
     def __call__(self, outputs: Any, target: Any) -> Any:
@@ -92,6 +97,8 @@ class Quadratic(Loss):
     Differs: PyTorch's MSELoss has no 1/2 and takes the mean over units.
     """
 
+    is_of_classes: ClassVar[bool] = False
+
     def __call__(self, outputs: Any, target: Any) -> Any:
         if isinstance(target, np.ndarray):
             target = self.prepared(target, outputs.shape[-1], outputs.dtype)
@@ -115,6 +122,8 @@ class Absolute(Loss):
     Source: Laplace 1774; least absolute deviations, Boscovich 1757.
     Differs: PyTorch's L1Loss takes the mean over units.
     """
+
+    is_of_classes: ClassVar[bool] = False
 
     def __call__(self, outputs: Any, target: Any) -> Any:
         if isinstance(target, np.ndarray):
@@ -352,6 +361,8 @@ class Pinball(Loss):
     Source: Koenker and Bassett 1978, equation 2.1; several quantiles by steps of at least 0: Park et al. 2022.
     Differs: from a regression for each quantile, which may cross. scikit-learn's mean_pinball_loss is of one quantile.
     """
+
+    is_of_classes: ClassVar[bool] = False
 
     quantiles: tuple[float, ...] = hyper(
         default=(0.1, 0.5, 0.9),

@@ -46,6 +46,16 @@ def labels_or_shares(loss: Any, target: Any, units: int, dtype: Any, is_whole: b
     return shares
 
 
+def whole_numbers(loss: Any, target: np.ndarray) -> None:
+    """Raises: DataError where labels that are kept as numbers are not whole."""
+    wrong = target.size - np.count_nonzero(target == np.floor(target))  # which NaN is not
+    if wrong:
+        raise DataError(
+            f"targets: {type(loss).__name__} received {wrong:,} of {target.size:,} that are no whole numbers; labels, "
+            "counted from 0, are required. Number the classes."
+        )
+
+
 def yes_or_no(loss: Any, target: Any, dtype: Any) -> np.ndarray:
     """0 and 1, or probabilities of class 1; -1 and 1; or shares of both classes."""
     target, name = np.asarray(target), type(loss).__name__

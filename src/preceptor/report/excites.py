@@ -20,6 +20,7 @@ from preceptor.job import Run
 from preceptor.job.stages import Stage, Stages
 from preceptor.machine import cores
 from preceptor.nn import Layer, Sequential, layer_outputs
+from preceptor.nn.joint import heads
 from preceptor.nn.layer import Arrays
 from preceptor.ops import Spec
 from preceptor.output import Output
@@ -141,8 +142,13 @@ def _groups(
 
 def _output_labels(run: Run, units: int) -> list[str]:
     """What each output unit stands for: a class, or the number that is predicted."""
-    classes = [str(label) for label in run.classes or ()]
-    return classes if units == len(classes) else classes[1:] if classes else [str(run.preprocessor.target)]
+    found = []
+    for target, (_, own) in zip(run.targets, heads(run.loss), strict=True):
+        classes, count = [str(label) for label in target.classes or ()], units
+        if own.stop is not None:
+            classes, count = [f"{target.name} {label}" for label in classes], own.stop - own.start
+        found += classes if count == len(classes) else classes[1:] if classes else [target.name]
+    return found
 
 
 def write_strongest(run: Run, source: str | Path, folder: Path) -> Stages[list[tuple[Path, str]]]:

@@ -213,9 +213,9 @@ def test_columns_that_hold_another_kind_by_chance():
 )
 def test_the_kind_of_the_target_is_found_and_said(values, kind, classes, line):
     made = everything(read({"x": np.arange(len(values)), "y": values}), "y")
-    assert (made.kind, made.classes) == (kind, classes)
+    assert (made.targets[0].kind, made.targets[0].classes) == (kind, classes)
     assert made.lines()[-1] == f"Target y: {line}."
-    assert [type(label) for label in made.classes or ()] == [type(label) for label in classes or ()]
+    assert [type(label) for label in made.targets[0].classes or ()] == [type(label) for label in classes or ()]
 
 
 def test_the_kind_of_the_target_can_be_given():
@@ -223,7 +223,7 @@ def test_the_kind_of_the_target_can_be_given():
     assert everything(table, "y", kind="number").encode_target(table)[:2].tolist() == [-1, 1]
     assert everything(table, "b", kind="number").encode_target(table)[:2].tolist() == [1, -1]
     made = everything(table, "f", kind="classes")
-    assert made.classes == (0.5, 1.5)
+    assert made.targets[0].classes == (0.5, 1.5)
     assert made.lines()[-1] == "Target f: 2 classes (as asked): 0.5, 1.5."
 
 
@@ -243,7 +243,7 @@ def test_a_number_target_is_standardised_and_comes_back():
     assert encoded.dtype == np.float32
     expected = StandardScaler().fit(y[:50, None]).transform(y[:, None])[:, 0]
     np.testing.assert_allclose(encoded, expected, rtol=1e-5)
-    np.testing.assert_allclose(made.decode_number(encoded), y, rtol=1e-6)
+    np.testing.assert_allclose(made.targets[0].decode(encoded), y, rtol=1e-6)
 
 
 def test_rows_without_a_target_are_left_out_and_counted():
@@ -385,7 +385,7 @@ def test_real_tables(shared, name, target, kind):
     rows = usable_rows(table, target)
     train = rows[split(len(rows), seed=1).train]
     made = fit_preprocessor(table, target, train)
-    assert made.kind == kind
+    assert made.targets[0].kind == kind
     x = made.transform(table)
     assert x.shape == (table.rows, made.features)
     seen = frame.iloc[train].drop(columns=target)
@@ -398,7 +398,8 @@ def test_real_tables(shared, name, target, kind):
 
     from_frame = fit_preprocessor(read(frame), target, train)
     columns = (replace(column, written="") if hasattr(column, "written") else column for column in made.columns)
-    assert from_frame == replace(made, columns=tuple(columns), target_written="")  # a frame does not tell how
+    told = (replace(made.targets[0], form=""),)
+    assert from_frame == replace(made, columns=tuple(columns), targets=told)  # a frame does not tell how
     assert (from_frame.transform(read(frame)) == x).all()
     assert (from_frame.encode_target(read(frame)) == made.encode_target(table)).all()
 

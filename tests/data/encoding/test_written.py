@@ -43,7 +43,7 @@ def test_truth_values_with_gaps_stay_truth_values():
 def test_a_target_of_truth_values_is_the_same_with_an_empty_label(column, senses):
     full = Table("t", {"x": np.arange(8.0), "y": np.array([True, False] * 4)})
     made = fit_preprocessor(full, "y", ROWS)
-    assert made.classes == (False, True)
+    assert made.targets[0].classes == (False, True)
     table = Table("new", {"x": np.arange(float(len(column))), "y": column}, senses=senses)
     known = table.select(np.arange(2))
     np.testing.assert_array_equal(made.encode_target(known), [1, 0])
@@ -61,11 +61,11 @@ def test_a_target_of_truth_values_is_the_same_with_an_empty_label(column, senses
 def test_labels_come_back_as_they_were_written(values, senses, written, classes, labels):
     table = Table("t", {"x": np.arange(8.0), "y": np.array(values * 4)}, senses=senses, texts={"y": texts(written * 4)})
     made = fit_preprocessor(table, "y", ROWS)
-    assert (made.classes, made.written) == (classes, labels)
-    assert list(map(type, made.classes)) == list(map(type, classes))
+    assert (made.targets[0].classes, made.targets[0].written) == (classes, labels)
+    assert list(map(type, made.targets[0].classes)) == list(map(type, classes))
     assert made.lines()[-1].endswith(", ".join(labels) + ".")
     again = Preprocessor.from_dict(made.to_dict())
-    assert again.written == labels
+    assert again.targets[0].written == labels
     np.testing.assert_array_equal(again.encode_target(Table("n", {"y": texts(labels)})), [0, 1])
 
 
@@ -73,7 +73,7 @@ def test_the_usual_way_of_writing_a_label_is_the_label():
     column = texts(["true", "False", "true", "True", "true", "FALSE", "true", "False"])
     values = np.array([1, 0, 1, 1, 1, 0, 1, 0]).astype(bool)
     table = Table("t", {"x": np.arange(8.0), "y": values}, texts={"y": column})
-    assert fit_preprocessor(table, "y", ROWS).written == ("False", "true")
+    assert fit_preprocessor(table, "y", ROWS).targets[0].written == ("False", "true")
 
 
 def test_times_with_a_zone_and_without_are_not_taken_for_each_other():

@@ -98,7 +98,7 @@ def test_what_was_learned_of_them_comes_back(tmp_path):
     written(tmp_path / "t.csv")
     table = read(tmp_path / "t.csv")
     made = fit_preprocessor(table, "took", np.arange(400))
-    assert (made.kind, made.target_written) == ("number", DURATION)
+    assert (made.targets[0].kind, made.targets[0].form) == ("number", DURATION)
     assert Preprocessor.from_dict(made.to_dict()) == made
     some = read({"took": ["0:00:01", "1 day"], "y": [1.0, 2.0]}, known=made.known_written())
-    np.testing.assert_allclose(made.decode_number(made.encode_target(some)), [1, 86_400], rtol=1e-4, atol=0.1)
+    np.testing.assert_allclose(made.targets[0].decode(made.encode_target(some)), [1, 86_400], rtol=1e-4, atol=0.1)

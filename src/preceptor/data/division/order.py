@@ -1,6 +1,6 @@
 """The order in which rows are trained on: an endless stream that can be entered anywhere."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
 
 import numpy as np
@@ -47,14 +47,15 @@ def order(seed: int, start: int, count: int, rows: int) -> np.ndarray:
     return np.concatenate(pieces) if pieces else permutation_indices(seed, 0, rows)[:0]
 
 
-def order_of_contents(table: Table, target: str) -> np.ndarray:
-    """The rows sorted by the first column, those that are equal there by the second, and so on, by the target last of
+def order_of_contents(table: Table, targets: Sequence[str]) -> np.ndarray:
+    """The rows sorted by the first column, those that are equal there by the second, and so on, by the targets last of
     all. What is missing comes behind all that is there.
 
     Shapes: -> (row,), int64.
     """
-    columns = [values for name, values in table.columns.items() if name != target]
-    ranks = [each for column in (*columns, table.columns[target]) for each in _ranks(column)]
+    columns = [values for name, values in table.columns.items() if name not in targets]
+    columns += [table.columns[target] for target in targets]
+    ranks = [each for column in columns for each in _ranks(column)]
     return np.lexsort(ranks[::-1])
 
 

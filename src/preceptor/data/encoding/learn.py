@@ -1,6 +1,6 @@
-"""Learning from the training rows of a table how its columns become features, and what its target is."""
+"""Learning from the training rows of a table how its columns become features, and what its targets are."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -12,10 +12,9 @@ from preceptor.data.encoding.numbers import Numbers, learn_numbers
 from preceptor.data.encoding.place import Place
 from preceptor.data.encoding.preprocessor import Feature, Preprocessor
 from preceptor.data.encoding.spans import learn_spans
-from preceptor.data.encoding.target import in_order, learn_target, target_notes, written_labels
+from preceptor.data.encoding.target import learn_target, names_of, usable_rows
 from preceptor.data.encoding.texts import ALL_COMPONENTS, COMPONENTS, is_text, learn_text
 from preceptor.data.encoding.truth import learn_truth
-from preceptor.data.tables.columns import missing_rows
 from preceptor.data.tables.table import TRUTH, ZONED, Table
 from preceptor.errors import DataError
 from preceptor.words import listing
@@ -25,7 +24,7 @@ LEARNED_CELLS = 1 << 24  # numbers of training rows, evenly spaced, from which a
 
 def fit_preprocessor(
     table: Table,
-    target: str | None,
+    target: str | Sequence[str] | None,
     train: np.ndarray,
     *,
     kind: str | None = None,
@@ -35,7 +34,7 @@ def fit_preprocessor(
     degree: int = 1,
     order: tuple[str, ...] | None = None,
 ) -> Preprocessor:
-    """Learns from the training rows of a table how its columns become features and what its target is.
+    """Learns from the training rows of a table how its columns become features and what its targets are.
 
     A text column of sentences becomes the main directions of its n-grams. Any other of more than 100 levels keeps its
     50 most frequent ones, and the others share a feature. It is set
@@ -46,8 +45,8 @@ def fit_preprocessor(
     Shapes: train (row,): row numbers, none with a missing target.
 
     Args:
-        target: column to predict; None for a table without one.
-        kind: "classes" or "number" where the rule for the target is wrong.
+        target: column to predict, or several; None for a table without one.
+        kind: "classes" or "number" where the rule for the target is wrong; of several it is that of each.
         aside: columns not to learn from, such as one that names the parts, each with the reason in words.
         number_levels: whether the levels of such a column are numbered instead, for a network that has `nn.Levels`.
         scaling: what is done to numbers, of SCALINGS. Principal components and whitening are of the standardised ones.
@@ -59,14 +58,11 @@ def fit_preprocessor(
     """
     if not len(train):
         raise DataError(f"{table.name}: there is no training row; at least two are needed. Check the split.")
-    found_kind, reason, classes, mean, sd = None, "", None, 0.0, 1.0
-    notes: tuple[str, ...] = ()
-    if target is not None:
-        found_kind, reason, classes, mean, sd = learn_target(table, target, train, kind)
-        notes = target_notes(table.column(target)[train], target, classes, mean, sd)
+    names = names_of(target)
+    targets = tuple(learn_target(table, name, train, kind, order) for name in names)
     columns: list[Feature] = []
     set_aside = []
-    beside = {name: values for name, values in table.columns.items() if name != target}
+    beside = {name: values for name, values in table.columns.items() if name not in names}
     texts = [
         name
         for name, values in beside.items()
@@ -93,24 +89,8 @@ def fit_preprocessor(
         raise DataError(
             f"{table.name}: no column can be learned from: {why}; at least one is needed. Add columns that vary."
         )
-    left_out = int(missing_rows(table.column(target)).sum()) if target is not None else 0
-    about_target = (target, found_kind, reason, classes, mean, sd, notes)
-    labels = written_labels(table, target, train, classes) if target is not None and classes is not None else ()
-    if order is not None and classes is not None:
-        classes, labels = in_order(table.name, classes, labels, order)
-        about_target = (target, found_kind, reason, classes, mean, sd, notes)
-    target_written = table.written.get(target or "", "") if classes is None else ""
-    made = Preprocessor(
-        tuple(columns),
-        tuple(set_aside),
-        len(train),
-        left_out,
-        *about_target,
-        labels,
-        scaling,
-        target_written=target_written,
-        ordered=order is not None and classes is not None,
-    )
+    left_out = table.rows - len(usable_rows(table, names)) if names else 0
+    made = Preprocessor(tuple(columns), tuple(set_aside), len(train), left_out, targets, scaling)
     if degree == 1 and scaling not in TURNS:
         return made
     count = min(len(train), max(2, LEARNED_CELLS // max(1, len(made.number_places))))

@@ -1,35 +1,29 @@
 """From the columns of a table to the numbers a network takes, learned from the training rows alone."""
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from preceptor.data.encoding.dates import Dates
-from preceptor.data.encoding.levels import Categories, Codes, Pair, codes_of
+from preceptor.data.encoding.levels import Categories, Codes, Pair
 from preceptor.data.encoding.mixing import SCALINGS, TURNS, Mixing
-from preceptor.data.encoding.numbers import GROUP_FEATURES, Numbers, as_numbers
+from preceptor.data.encoding.numbers import GROUP_FEATURES, Numbers
 from preceptor.data.encoding.place import Place, not_finite
 from preceptor.data.encoding.spans import Span
-from preceptor.data.encoding.target import (
-    Label,
-    class_codes,
-    missing_target,
-)
+from preceptor.data.encoding.target import Label, Target
 from preceptor.data.encoding.texts import Directions, Text
 from preceptor.data.encoding.truth import Truth
 from preceptor.data.encoding.unseen import Unseen
-from preceptor.data.saved import is_rising, rebuilt, wrong
-from preceptor.data.tables.columns import missing_rows
-from preceptor.data.tables.fields import WRITTEN_NUMBERS
+from preceptor.data.saved import rebuilt, wrong
 from preceptor.data.tables.given import BLOCK, apart, is_one_block, is_without_names, names_place
 from preceptor.data.tables.long_table import LongTable, pieces_of
 from preceptor.data.tables.read import open_table
 from preceptor.data.tables.table import TEXT, TRUTH, Table
 from preceptor.errors import DataError
-from preceptor.words import amount, closest, counted, listing
+from preceptor.words import closest, counted, listing
 
 CHUNK_ELEMENTS = 1 << 19  # 2 MiB of float32, about the second-level cache of one core
 
@@ -39,46 +33,24 @@ KINDS: dict[str, Any] = {each.kind: each for each in (Numbers, Truth, Categories
 
 @dataclass(frozen=True)
 class Preprocessor:
-    """What was learned from the training rows: how each column becomes features, and what the target is.
+    """What was learned from the training rows: how each column becomes features, and what the targets are.
 
     Args:
         columns: the columns used, in the order of the table.
         set_aside: name and reason of each column left out, or of which only is kept whether it is missing.
         rows: number of training rows it was learned from.
-        left_out: rows of the table without a target.
-        target: name of the target column, None where there is none.
-        kind: "classes" or "number", None without a target.
-        reason: why the target is of that kind, in words.
-        classes: the labels, as in the data, in sorted order; None unless the target is classes.
-        target_mean, target_sd: of the training rows; 0 and 1 unless the target is a number.
-        notes: what is to be known of the target: sentences.
+        left_out: rows of the table without a target, or without one of several.
+        targets: what is to be predicted, in order; none without a target.
         scaling: what is done to numbers, of SCALINGS; `mixing`: what is done to all of a row together.
-        target_written: of a number, as Numbers.written.
-        labels: the classes as they were written where the table came from; empty where that is their usual form.
-        ordered: whether the classes stand from the lowest to the highest instead.
     """
 
     columns: tuple[Feature, ...]
     set_aside: tuple[tuple[str, str], ...]
     rows: int
     left_out: int
-    target: str | None
-    kind: str | None
-    reason: str
-    classes: tuple[Label, ...] | None
-    target_mean: float
-    target_sd: float
-    notes: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
+    targets: tuple[Target, ...]
     scaling: str = "standardise"
     mixing: Mixing | None = None
-    target_written: str = ""
-    ordered: bool = False
-
-    @property
-    def written(self) -> tuple[str, ...]:
-        """The classes as text, as they were written."""
-        return self.labels or tuple(map(str, self.classes or ()))
 
     @cached_property
     def feature_names(self) -> tuple[str, ...]:
@@ -147,11 +119,12 @@ class Preprocessor:
         """A table to predict, with the fields of the columns to keep as they stand. Raises: DataError as open_table."""
         table = open_table(source, header=header, texts=keep, known=self.known_written())
         blocks = {column.name: column.width for column in self.columns if isinstance(column, Numbers) and column.width}
-        if not isinstance(table, Table) or not is_one_block(table) or not names_place(self.target):
+        names = [target.name for target in self.targets]
+        if not isinstance(table, Table) or not is_one_block(table) or not names or not all(map(names_place, names)):
             return table
-        if table.columns[BLOCK].shape[1] - 1 != blocks.get(BLOCK):
+        if table.columns[BLOCK].shape[1] - len(names) != blocks.get(BLOCK):
             return table  # it has the features alone
-        return apart(table, source if is_without_names(source) else table.columns[BLOCK], int(str(self.target)))
+        return apart(table, source if is_without_names(source) else table.columns[BLOCK], list(map(int, names)))
 
     def known_written(self) -> dict[str, str]:
         """How the columns were written in training, where that is known: few rows may leave it open."""
@@ -161,8 +134,7 @@ class Preprocessor:
                 found[column.name] = column.written
             elif not isinstance(column, Span):
                 found[column.name] = TRUTH if isinstance(column, Truth) else TEXT
-        if self.target is not None:
-            found[self.target] = TEXT if isinstance((self.classes or (0,))[0], str) else self.target_written
+        found |= {target.name: target.known_form for target in self.targets}
         return {name: written for name, written in found.items() if written}
 
     def pieces(self, table: Table | LongTable, unseen: Unseen | None = None) -> Iterator[tuple[Table, np.ndarray]]:
@@ -262,45 +234,21 @@ class Preprocessor:
             yield group, first, last
 
     def encode_target(self, table: Table, numbers: np.ndarray | None = None) -> np.ndarray:
-        """The target of every row: the number of its class, or the number less the mean in standard deviations.
+        """The target of every row, as Target.encode gives it; of several targets those of each beside each other.
 
-        Shapes: numbers (row,) -> (row,), int32 for classes, float32 for a number.
+        Shapes: numbers (row,) -> (row,), int32 for classes, float32 for a number; (row, target), float32.
 
         Args:
             numbers: as of `transform`.
 
         Raises: DataError where a target is missing, or is none of the classes.
         """
-        if self.target is None or self.kind is None:
+        if not self.targets:
             raise DataError(
                 "encode_target: this preprocessor was made without a target; one is needed. Fit it with a target."
             )
-        where, column = Place(table.name, numbers), table.column(self.target)
-        missing = missing_rows(column)
-        if missing.any():
-            raise missing_target(where, self.target, int(np.argmax(missing)))
-        if self.classes is None:
-            values = as_numbers(where, self.target, column, None, self.target_written)[:, 0]
-            with np.errstate(over="ignore"):
-                scaled = ((values - self.target_mean) / self.target_sd).astype(np.float32)
-            if not np.isfinite(scaled).all():
-                raise not_finite(where, self.target, int(np.argmin(np.isfinite(scaled))))
-            return scaled
-        codes = codes_of(column, class_codes(column, self.classes, self.written))
-        if (codes < 0).any():
-            row, more = int(np.argmax(codes < 0)), int(np.count_nonzero(codes < 0)) - 1
-            value = column.tolist()[row]
-            also = f", and unknown in {counted(more, 'more row')}" if more else ""
-            meant = closest(value, self.written) if isinstance(value, str) else ""
-            raise DataError(
-                f"{where}: the target {self.target!r} is {value!r} in {where.row(row)}{also}; it must be one of "
-                f"{listing(self.written)}.{meant} Mend the value, or train on rows that have it."
-            )
-        return codes
-
-    def decode_number(self, values: np.ndarray) -> np.ndarray:
-        """A network's outputs for a number target in the target's own unit. Shapes: any, kept; float64."""
-        return np.asarray(values, np.float64) * self.target_sd + self.target_mean
+        each = [target.encode(table, numbers) for target in self.targets]
+        return each[0] if len(each) == 1 else np.stack(each, 1).astype(np.float32)
 
     def lines(self) -> list[str]:
         """What was read as what, what was set aside and why, and what the target is: sentences for the terminal."""
@@ -358,23 +306,32 @@ class Preprocessor:
         for name, reason in self.set_aside:
             reasons.setdefault(reason, []).append(name)
         found.extend(f"Set aside: {listing(names)} ({reason})." for reason, names in reasons.items())
-        if self.classes is not None:
-            known = f"{listing(self.written)}{', from the lowest to the highest' if self.ordered else ''}"
-            found.append(f"Target {self.target}: {len(self.classes)} classes ({self.reason}): {known}.")
-        elif self.target is not None:
-            spread = f"mean {amount(self.target_mean)}, standard deviation {amount(self.target_sd)}"
-            found.append(f"Target {self.target}: a number ({self.reason}); {spread}.")
-        found.extend(self.notes)
+        for target in self.targets:
+            found += [
+                target.line(),
+                *(note if len(self.targets) == 1 else f"{target.name}: {note}" for note in target.notes),
+            ]
         if self.left_out:
-            found.append(f"Left out: {counted(self.left_out, 'row')} without a target.")
+            what = "a target" if len(self.targets) == 1 else "one of the targets"
+            found.append(f"Left out: {counted(self.left_out, 'row')} without {what}.")
         return found
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but `arrays` as JSON types. Inverse: from_dict."""
-        degree = 1 if self.mixing is None else self.mixing.degree
-        kept = asdict(replace(self, columns=(), mixing=None)) | {"degree": degree}
-        del kept["mixing"]
-        return kept | {"columns": [_saved_column(column) for column in self.columns]}
+        about: dict[str, Any] = {"targets": [asdict(target) for target in self.targets]}
+        if len(self.targets) < 2:
+            about = asdict(_Flat.of(self.targets[0] if self.targets else None))
+        last: dict[str, Any] = {name: about.pop(name) for name in ("target_written", "ordered") if name in about}
+        return {
+            "columns": [_saved_column(column) for column in self.columns],
+            "set_aside": self.set_aside,
+            "rows": self.rows,
+            "left_out": self.left_out,
+            **about,
+            "scaling": self.scaling,
+            **last,
+            "degree": 1 if self.mixing is None else self.mixing.degree,
+        }
 
     def arrays(self) -> dict[str, np.ndarray]:
         """What is not in to_dict: the numbers of `mixing` and of columns of text, by name."""
@@ -398,10 +355,12 @@ class Preprocessor:
             _column(each, _taken(arrays, f"text/{number}/"), f"{where}: column {number}")
             for number, each in enumerate(saved["columns"], 1)
         )
-        rest = {name: value for name, value in saved.items() if name not in ("columns", "degree")}
-        if "mixing" in rest:
+        if "mixing" in saved:
             raise wrong(where, "it has 'mixing', which is not known")
-        made = replace(rebuilt(cls, rest | {"columns": ()}, where), columns=columns)
+        flat = {each.name for each in fields(_Flat)} if "targets" not in saved else {"targets"}
+        rest = {name: value for name, value in saved.items() if name not in (*flat, "columns", "degree")}
+        targets = _saved_targets({name: value for name, value in saved.items() if name in flat}, where)
+        made = replace(rebuilt(cls, rest | {"columns": (), "targets": ()}, where), columns=columns, targets=targets)
         degree = saved.get("degree", 1)
         if arrays or degree != 1 or made.scaling in TURNS:
             if type(degree) is not int:
@@ -427,29 +386,56 @@ class Preprocessor:
             yield from self.mixing.faults(numbers, self.scaling)
         if not names:
             yield "it has no column; at least one is required"
-        if len(set(names)) < len(names) or self.target in names:
+        told = [target.name for target in self.targets]
+        if len(set(names)) < len(names) or set(told) & set(names):
             yield "a column stands twice, or is the target"
+        if len(set(told)) < len(told):
+            yield "a target stands twice"
         if self.rows < 0 or self.left_out < 0:
             yield "a number of rows is below 0; at least 0 is required"
-        if (self.kind is None) != (self.target is None) or self.kind not in (None, "classes", "number"):
-            yield "kind and target do not go together"
-        if (self.classes is None) == (self.kind == "classes"):
-            yield "kind and classes do not go together"
-        if self.classes is not None:
-            texts = {isinstance(label, str) for label in self.classes}
-            in_order = sorted(self.classes) if self.ordered and len(texts) == 1 else self.classes
-            if len(self.classes) < 2 or len(texts) > 1 or not is_rising(in_order):
-                yield "classes are not at least two of one kind, in order and each once"
-        if self.ordered and self.classes is None:
-            yield "it is ordered, which only classes are"
-        if self.labels and len(set(self.labels)) != len(self.classes or ()):
-            yield f"it has {len(set(self.labels)):,} labels; one for each class is required"
-        if self.target_written and (self.target_written not in WRITTEN_NUMBERS or self.kind != "number"):
-            yield f"target_written is none of {', '.join(WRITTEN_NUMBERS)}, of which one is required of a number"
-        if self.kind != "number" and (self.target_mean, self.target_sd) != (0, 1):
-            yield "target_mean and target_sd are not 0 and 1, as they are required without a number"
-        if self.target_sd <= 0:
-            yield "target_sd is not above 0, which is required"
+        for target in self.targets:
+            yield from target.faults()
+
+
+@dataclass(frozen=True)
+class _Flat:
+    """The one target that there is, or none, as it is saved: among the other fields, under these names."""
+
+    target: str | None
+    kind: str | None
+    reason: str
+    classes: tuple[Label, ...] | None
+    target_mean: float
+    target_sd: float
+    notes: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    target_written: str = ""
+    ordered: bool = False
+
+    @classmethod
+    def of(cls, target: Target | None) -> "_Flat":
+        if target is None:
+            return cls(None, None, "", None, 0.0, 1.0)
+        t = target
+        return cls(t.name, t.kind, t.reason, t.classes, t.mean, t.sd, t.notes, t.labels, t.form, t.ordered)
+
+    def targets(self, where: str) -> tuple[Target, ...]:
+        """The inverse of `of`. Raises: DataError where there is something of a target and no target."""
+        if self.target is None and self != self.of(None):
+            raise wrong(where, "kind and target do not go together")
+        if self.target is None:
+            return ()
+        about = self.reason, self.classes, self.target_mean, self.target_sd, self.notes, self.labels
+        return (Target(self.target, self.kind or "", *about, self.target_written, self.ordered),)
+
+
+def _saved_targets(saved: dict[str, Any], where: str) -> tuple[Target, ...]:
+    """The targets that to_dict saved. Raises: DataError as from_dict."""
+    if "targets" not in saved:
+        return rebuilt(_Flat, saved, where).targets(where)
+    if not isinstance(saved["targets"], list) or len(saved["targets"]) < 2:
+        raise wrong(where, "targets is no list of two or more, which is required")
+    return tuple(rebuilt(Target, each, f"{where}: target {n}") for n, each in enumerate(saved["targets"], 1))
 
 
 def _saved_column(column: Feature) -> dict[str, Any]:

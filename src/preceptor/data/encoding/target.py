@@ -1,16 +1,21 @@
 """What is to be told: classes or a number, how its labels are written, and what is to be known of it."""
 
 from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from preceptor.data.encoding.levels import codes_of
 from preceptor.data.encoding.numbers import HEAVY_TAIL, as_numbers, moments
 from preceptor.data.encoding.place import Place, not_finite, wrong_width
+from preceptor.data.saved import is_rising
 from preceptor.data.tables.columns import as_text, missing_rows
-from preceptor.data.tables.table import TRUTH, Table
+from preceptor.data.tables.fields import WRITTEN_NUMBERS
+from preceptor.data.tables.table import TEXT, TRUTH, Table
 from preceptor.errors import DataError
-from preceptor.words import amount, listing
+from preceptor.words import amount, closest, counted, listing
 
 CAPPED = 0.01  # share of the rows, ten times that of a usual value, at the end of a target that is called capped
 RARE_CLASS = 0.1  # share of the rows below which a class is called rare: conventional
@@ -19,24 +24,146 @@ MOST_TARGET_VALUES = 20  # whole numbers of more values than that are taken for 
 Label: TypeAlias = str | bool | int | float
 
 
-def usable_rows(table: Table, target: str) -> np.ndarray:
-    """The numbers of the rows whose target is there.
+@dataclass(frozen=True)
+class Target:
+    """One column to predict, as it was learned from the training rows.
+
+    Args:
+        name: of the column.
+        kind: "classes" or "number".
+        reason: why it is of that kind, in words.
+        classes: the labels, as in the data, in sorted order; None of a number.
+        mean, sd: of the training rows; 0 and 1 of classes.
+        notes: what is to be known of it: sentences.
+        labels: the classes as they were written where the table came from; empty where that is their usual form.
+        form: of a number, how it was written, as Numbers.written.
+        ordered: whether the classes stand from the lowest to the highest instead.
+    """
+
+    name: str
+    kind: str
+    reason: str = ""
+    classes: tuple[Label, ...] | None = None
+    mean: float = 0.0
+    sd: float = 1.0
+    notes: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    form: str = ""
+    ordered: bool = False
+
+    @property
+    def written(self) -> tuple[str, ...]:
+        """The classes as text, as they were written."""
+        return self.labels or tuple(map(str, self.classes or ()))
+
+    @property
+    def known_form(self) -> str:
+        """How the column was written, where that is known: few rows may leave it open."""
+        return TEXT if isinstance((self.classes or (0,))[0], str) else self.form
+
+    def encode(self, table: Table, numbers: np.ndarray | None = None) -> np.ndarray:
+        """The target of every row: the number of its class, or the number less the mean in standard deviations.
+
+        Shapes: numbers (row,) -> (row,), int32 for classes, float32 for a number.
+
+        Args:
+            numbers: the rows' numbers in the file, from 0, for errors, where the table is a part of it.
+
+        Raises: DataError where a target is missing, or is none of the classes.
+        """
+        where, column = Place(table.name, numbers), table.column(self.name)
+        missing = missing_rows(column)
+        if missing.any():
+            raise missing_target(where, self.name, int(np.argmax(missing)))
+        if self.classes is None:
+            values = as_numbers(where, self.name, column, None, self.form)[:, 0]
+            with np.errstate(over="ignore"):
+                scaled = ((values - self.mean) / self.sd).astype(np.float32)
+            if not np.isfinite(scaled).all():
+                raise not_finite(where, self.name, int(np.argmin(np.isfinite(scaled))))
+            return scaled
+        codes = codes_of(column, class_codes(column, self.classes, self.written))
+        if (codes < 0).any():
+            row, more = int(np.argmax(codes < 0)), int(np.count_nonzero(codes < 0)) - 1
+            value = column.tolist()[row]
+            also = f", and unknown in {counted(more, 'more row')}" if more else ""
+            meant = closest(value, self.written) if isinstance(value, str) else ""
+            raise DataError(
+                f"{where}: the target {self.name!r} is {value!r} in {where.row(row)}{also}; it must be one of "
+                f"{listing(self.written)}.{meant} Mend the value, or train on rows that have it."
+            )
+        return codes
+
+    def decode(self, values: np.ndarray) -> np.ndarray:
+        """A network's outputs for a number in the number's own unit. Shapes: any, kept; float64."""
+        return np.asarray(values, np.float64) * self.sd + self.mean
+
+    def line(self) -> str:
+        """What it is: a sentence for the terminal."""
+        if self.classes is not None:
+            known = f"{listing(self.written)}{', from the lowest to the highest' if self.ordered else ''}"
+            return f"Target {self.name}: {len(self.classes)} classes ({self.reason}): {known}."
+        spread = f"mean {amount(self.mean)}, standard deviation {amount(self.sd)}"
+        return f"Target {self.name}: a number ({self.reason}); {spread}."
+
+    def faults(self) -> Iterator[str]:
+        """Why the fields contradict each other, where they do."""
+        if self.kind not in ("classes", "number"):
+            yield "kind and target do not go together"
+        if (self.classes is None) == (self.kind == "classes"):
+            yield "kind and classes do not go together"
+        if self.classes is not None:
+            texts = {isinstance(label, str) for label in self.classes}
+            in_order = sorted(self.classes) if self.ordered and len(texts) == 1 else self.classes
+            if len(self.classes) < 2 or len(texts) > 1 or not is_rising(in_order):
+                yield "classes are not at least two of one kind, in order and each once"
+        if self.ordered and self.classes is None:
+            yield "it is ordered, which only classes are"
+        if self.labels and len(set(self.labels)) != len(self.classes or ()):
+            yield f"it has {len(set(self.labels)):,} labels; one for each class is required"
+        if self.form and (self.form not in WRITTEN_NUMBERS or self.kind != "number"):
+            yield f"target_written is none of {', '.join(WRITTEN_NUMBERS)}, of which one is required of a number"
+        if self.kind != "number" and (self.mean, self.sd) != (0, 1):
+            yield "target_mean and target_sd are not 0 and 1, as they are required without a number"
+        if self.sd <= 0:
+            yield "target_sd is not above 0, which is required"
+
+
+def names_of(target: str | Sequence[str] | None) -> tuple[str, ...]:
+    """The names of targets, given as one name, several or none."""
+    return () if target is None else (target,) if isinstance(target, str) else tuple(target)
+
+
+def usable_rows(table: Table, target: str | Sequence[str]) -> np.ndarray:
+    """The numbers of the rows whose target is there; of several, those that have all.
 
     Shapes: -> (row,), int64.
 
     Raises: DataError where there is no such column or the target is missing everywhere.
     """
-    found = np.flatnonzero(~missing_rows(table.column(target)))
+    names = names_of(target)
+    there = np.ones(table.rows, bool)
+    for name in names:
+        known = ~missing_rows(table.column(name))
+        if not known.any():
+            raise no_target(table.name, [name], table.rows)
+        there &= known
+    found = np.flatnonzero(there)
     if not len(found):
-        raise no_target(table.name, target, table.rows)
+        raise no_target(table.name, names, table.rows)
     return found
 
 
-def no_target(where: str, target: str, rows: int) -> DataError:
-    """The error that none of a table's rows has a target."""
+def no_target(where: str, targets: Sequence[str], rows: int) -> DataError:
+    """The error that none of a table's rows has the target, or all of several."""
+    if len(targets) > 1:
+        return DataError(
+            f"{where}: none of {rows:,} rows has all of the targets {listing(map(repr, targets))}; rows that have them "
+            "are needed. Check that they are the right columns, or train on one alone."
+        )
     return DataError(
-        f"{where}: the target {target!r} is missing in all of {rows:,} rows; rows that have it are needed. Check that "
-        "it is the right column."
+        f"{where}: the target {targets[0]!r} is missing in all of {rows:,} rows; rows that have it are needed. Check "
+        "that it is the right column."
     )
 
 
@@ -45,10 +172,31 @@ def target_kind(table: Table, target: str, rows: np.ndarray, kind: str | None = 
 
     Raises: DataError as fit_preprocessor does for its target.
     """
-    return learn_target(table, target, rows, kind)[0]
+    return _learned(table, target, rows, kind)[0]
 
 
 def learn_target(
+    table: Table, name: str, train: np.ndarray, kind: str | None = None, order: tuple[str, ...] | None = None
+) -> Target:
+    """What a column to predict is, by its training rows.
+
+    Args:
+        kind: "classes" or "number" where the rule of `fit_preprocessor` is wrong.
+        order: as of `in_order`, where its classes have an order.
+    Raises: DataError as fit_preprocessor does for its target.
+    """
+    kind, reason, classes, mean, sd = _learned(table, name, train, kind)
+    notes = target_notes(table.column(name)[train], name, classes, mean, sd)
+    if classes is None:
+        return Target(name, kind, reason, None, mean, sd, notes, form=table.written.get(name, ""))
+    found = Target(name, kind, reason, classes, notes=notes, labels=written_labels(table, name, train, classes))
+    if order is None:
+        return found
+    classes, labels = in_order(table.name, classes, found.labels, order)
+    return replace(found, classes=classes, labels=labels, ordered=True)
+
+
+def _learned(
     table: Table, name: str, train: np.ndarray, kind: str | None
 ) -> tuple[str, str, tuple[Label, ...] | None, float, float]:
     """Kind, reason, classes, mean and standard deviation of the target."""

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.data.affine import Affine, principal_components, scale_range, standardise, zca, zero_centre
+from preceptor.data.encoding.target import Target
 from preceptor.data.encoding.unseen import Unseen
 from preceptor.data.pictures.augment import as_float
 from preceptor.data.pictures.parallel import runs
@@ -58,10 +59,12 @@ class PicturePreprocessor:
     normalise: Affine
     rows: int
 
-    target = TARGET
-    kind = "classes"
-    target_sd = 1.0
     left_out = 0
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """What is to be told of a picture: its class."""
+        return (Target(TARGET, "classes", classes=self.classes),)
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -73,11 +76,6 @@ class PicturePreprocessor:
     def features(self) -> int:
         """Numbers in what a network takes of a picture."""
         return int(np.prod(self.input_shape))
-
-    @property
-    def written(self) -> tuple[str, ...]:
-        """The classes as they are written."""
-        return self.classes
 
     def lines(self) -> list[str]:
         """What the pictures are: sentences for the terminal."""
@@ -123,10 +121,6 @@ class PicturePreprocessor:
         """The number of each picture's class. Shapes: -> (row,), int32."""
         codes = {label: code for code, label in enumerate(self.classes)}
         return np.array([codes[label] for label in table.column(TARGET).tolist()], np.int32)
-
-    def decode_number(self, values: np.ndarray) -> np.ndarray:
-        """Pictures have classes, never a number."""
-        raise AssertionError("the target of pictures is a class")
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but `arrays` as JSON types. Inverse: from_dict."""

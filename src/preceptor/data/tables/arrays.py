@@ -17,8 +17,8 @@ from preceptor.errors import DataError
 from preceptor.words import listing
 
 
-def read_arrays(name: str, path: Path, texts: Collection[str] = (), label: str | None = None) -> Table:
-    """Reads a .npy or .npz file; of a .npy file the label may be a place: "0" is its first column.
+def read_arrays(name: str, path: Path, texts: Collection[str] = (), labels: Collection[str] = ()) -> Table:
+    """Reads a .npy or .npz file; of a .npy file labels may be places: "0" is its first column.
 
     Raises: DataError where it is damaged, or declares more than it holds.
     """
@@ -43,10 +43,9 @@ def read_arrays(name: str, path: Path, texts: Collection[str] = (), label: str |
             f"{name}: the arrays differ in length: {shapes}; one row each for every example is needed. "
             "Save each part in a file of its own."
         )
-    table = table_of(name, ((each, array, None) for each, array in arrays.items()), {*texts, label})
-    if label is not None and is_one_block(table) and names_place(label):
-        return apart(table, arrays[BLOCK], int(label))
-    return table
+    table = table_of(name, ((each, array, None) for each, array in arrays.items()), {*texts, *labels})
+    places = [int(label) for label in sorted(labels) if names_place(label)]
+    return apart(table, arrays[BLOCK], places) if places and is_one_block(table) else table
 
 
 def _of_file(name: str, path: Path) -> np.ndarray:

@@ -62,15 +62,15 @@ def table_of(
     return table
 
 
-def with_target(source: Any, target: Any) -> tuple[Any, str]:
-    """A table and the name of its target, where that was given as values or as the place of a column.
+def with_target(source: Any, target: Any) -> tuple[Any, str | tuple[str, ...]]:
+    """A table and the name of its target, or the names of several, where these were given as values or as places.
 
     Args:
         source: anything `read` takes but a path; or the table that was read.
-        target: a value for each row: an array, a series, a list; or a whole number: the place of a column of an array,
-            or the name of a column.
+        target: a value for each row: an array, a series, a list; several values for each row: (row, target), or a data
+            frame; the names of columns; or a whole number: the place of a column of an array, or the name of a column.
 
-    Raises: DataError where it is neither, or does not fit the table.
+    Raises: DataError where it is none of these, or does not fit the table.
     """
     if isinstance(target, numbers.Integral) and not isinstance(target, (bool, np.bool_)):
         table = source if isinstance(source, Table) else read_given(source)
@@ -78,7 +78,7 @@ def with_target(source: Any, target: Any) -> tuple[Any, str]:
             return table, str(target)
         if is_one_block(table):
             array = source if is_without_names(source) else table.columns[BLOCK]
-            return apart(table, array, int(target)), str(int(target))
+            return apart(table, array, [int(target)]), str(int(target))
         raise DataError(
             f"{table.name}: the target is {int(target)}; the name of a column is needed: "
             f"{listing(table.columns, 20)}. Name one of them."
@@ -86,40 +86,76 @@ def with_target(source: Any, target: Any) -> tuple[Any, str]:
     if isinstance(target, tuple) and hasattr(source, "columns") and canonical(target) in map(canonical, source.columns):
         return source, canonical(target)  # of a data frame whose names have several parts
     table = source if isinstance(source, Table) else read_given(source)
-    name, values, missing = _labels(table, target)
-    if name in table.columns and _same(table, name, values, missing):
-        return replace(table, texts={**table.texts, name: _as_stood(values, missing)}), name
-    if name in table.columns:
+    if are_names(target):
+        known = {canonical(name) for name in target} & {canonical(name) for name in table.columns}
+        if len(known) == len(target) or (known and len(target) != table.rows):  # else they are labels
+            return source, tuple(target)
+    found = [_beside(table, *each) for each in _each_label(table, target)]
+    for name, values, missing in found:
+        table = _with_column(table, name, values, missing)
+    names = tuple(name for name, _, _ in found)
+    return table, names[0] if len(names) == 1 else names
+
+
+def are_names(target: Any) -> bool:
+    """Whether a target may be the names of several columns: texts, each once. As labels these would be a class for
+    each row."""
+    is_listed = isinstance(target, (list, tuple)) and len(target) > 0
+    return is_listed and all(isinstance(name, str) for name in target) and len(set(target)) == len(target)
+
+
+def with_labels(table: Any, names: Sequence[str], target: Any) -> Table:
+    """A table with the values of its targets, which were given beside it. Raises: DataError where they do not fit."""
+    if not isinstance(table, Table):
+        what = listing(map(repr, names))
+        raise DataError(f"{table.name}: a target was given beside it; the column {what} in it is needed.")
+    found = _each_label(table, target, is_known=True)
+    if len(found) != len(names):
+        raise DataError(
+            f"{table.name}: the target has {len(found):,} columns; {len(names):,} are needed: {listing(names)}. Give "
+            "one for each target, in this order."
+        )
+    own = {name: place for place, (name, _, _) in enumerate(found)}
+    places = [own[name] for name in names] if set(own) == set(names) else range(len(names))  # of a frame by name
+    for name, place in zip(names, places, strict=True):
+        beside = table_of("target", [(name, *found[place][1:])])
+        columns, senses = {**table.columns, **beside.columns}, {**table.senses, **beside.senses}
+        table = replace(table, columns=columns, senses=senses)
+    return table
+
+
+def _beside(table: Table, name: str, values: Any, missing: np.ndarray | None) -> tuple[str, Any, np.ndarray | None]:
+    """The target under a name that no other column of the table has."""
+    if name in table.columns and not _same(table, name, values, missing):
         name = next(each for each in (TARGET, *(f"{TARGET} ({n})" for n in range(2, 99))) if each not in table.columns)
+    return name, values, missing
+
+
+def _with_column(table: Table, name: str, values: Any, missing: np.ndarray | None) -> Table:
+    """The table with a target, and with its values as they stand."""
+    if name in table.columns:
+        return replace(table, texts={**table.texts, name: _as_stood(values, missing)})
     beside = table_of("target", [(name, values, missing)], [name])
     columns, senses = {**table.columns, **beside.columns}, {**table.senses, **beside.senses}
-    return replace(table, columns=columns, senses=senses, texts={**table.texts, **beside.texts}), name
+    return replace(table, columns=columns, senses=senses, texts={**table.texts, **beside.texts})
 
 
-def with_labels(table: Any, name: str, target: Any) -> Table:
-    """A table with the values of its target, which were given beside it. Raises: DataError where they do not fit."""
-    if not isinstance(table, Table):
-        raise DataError(f"{table.name}: a target was given beside it; the column {name!r} in it is needed.")
-    _, values, missing = _labels(table, target)
-    beside = table_of("target", [(name, values, missing)])
-    columns, senses = {**table.columns, **beside.columns}, {**table.senses, **beside.senses}
-    return replace(table, columns=columns, senses=senses)
+def apart(table: Table, source: Any, places: Sequence[int]) -> Table:
+    """The table of an array, with some of its columns, counted from 0 or, below it, from the end, each as one of its
+    own.
 
-
-def apart(table: Table, source: Any, place: int) -> Table:
-    """The table of an array, with one of its columns, counted from 0 or, below it, from the end, as one of its own.
-
-    It is taken from the array itself: the block of a table holds fractions, which do not tell 2^53 + 1 from 2^53.
+    They are taken from the array itself: the block of a table holds fractions, which do not tell 2^53 + 1 from 2^53.
     """
     block = table.columns[BLOCK]
-    if not -block.shape[1] <= place < block.shape[1]:
-        raise DataError(
-            f"{table.name}: the target is column {place}; the array has {block.shape[1]:,}, counted from 0. Choose one "
-            "of them."
-        )
-    values = (block if _is_sparse(source) else _as_array(source))[:, place]
-    columns = {BLOCK: np.delete(block, place, axis=1), str(place): as_column(table.name, str(place), values).values}
-    return replace(table, columns=columns)
+    for place in places:
+        if not -block.shape[1] <= place < block.shape[1]:
+            raise DataError(
+                f"{table.name}: the target is column {place}; the array has {block.shape[1]:,}, counted from 0. Choose "
+                "one of them."
+            )
+    array = block if _is_sparse(source) else _as_array(source)
+    own = {str(place): as_column(table.name, str(place), array[:, place]).values for place in places}
+    return replace(table, columns={BLOCK: np.delete(block, list(places), axis=1), **own})
 
 
 def is_one_block(table: Any) -> bool:
@@ -127,9 +163,9 @@ def is_one_block(table: Any) -> bool:
     return isinstance(table, Table) and list(table.columns) == [BLOCK] and table.columns[BLOCK].ndim > 1
 
 
-def names_place(target: str | None) -> bool:
+def names_place(target: str) -> bool:
     """Whether a target is the place of a column rather than a name: 0, 3, -1."""
-    return target is not None and bool(re.fullmatch(r"-?[0-9]{1,9}", target))
+    return bool(re.fullmatch(r"-?[0-9]{1,9}", target))
 
 
 def is_without_names(source: Any) -> bool:
@@ -144,14 +180,45 @@ def is_without_names(source: Any) -> bool:
     return is_rows or hasattr(source, "__array__") or _is_sparse(source)
 
 
+def _each_label(table: Table, target: Any, is_known: bool = False) -> list[tuple[str, Any, np.ndarray | None]]:
+    """Name, values and gaps of each target that is given as values.
+
+    Args:
+        is_known: whether there are so many targets as is known already.
+    Raises: DataError where they do not fit the table, or seem to be one target, a column for each of its classes.
+    """
+    if hasattr(target, "columns") and len(target.columns) > 1:
+        names = told_apart(target.columns)[0]
+        series = (target.iloc[:, k] if hasattr(target, "iloc") else target[n] for k, n in enumerate(target.columns))
+        return [(name, *_labels(table, each)[1:]) for name, each in zip(names, series, strict=True)]
+    is_listed = isinstance(target, (list, tuple)) and len(target) > 0
+    rows = is_listed and all(isinstance(each, (list, tuple)) or np.ndim(each) == 1 for each in target)
+    if rows and {len(each) for each in target} == {len(target[0])} and len(target[0]) > 1:
+        columns: list[Any] = [list(each) for each in zip(*target, strict=True)]
+    elif hasattr(target, "__array__") and np.ndim(target) == 2 and np.shape(target)[1] > 1:
+        columns = list(_plain(target).T)
+    else:
+        return [_labels(table, target)]
+    found = [_labels(table, each)[1:] for each in columns]
+    if not is_known and _is_one_hot(columns):
+        raise DataError(
+            f"{table.name}: the target has shape {(len(found[0][0]), len(columns))}; the name of a column, or one "
+            "value for each row, is needed. Give the class of each row, not a column for each class."
+        )
+    return [(f"{TARGET} {number}", *each) for number, each in enumerate(found, 1)]
+
+
+def _is_one_hot(columns: Sequence[Any]) -> bool:
+    """Whether each row of some columns holds a single 1, and else 0."""
+    values = np.array([np.asarray(column) for column in columns])
+    if values.dtype.kind not in "biuf" or not np.isin(values, (0, 1)).all():
+        return False
+    return bool((values.sum(axis=0) == 1).all())
+
+
 def _labels(table: Table, target: Any) -> tuple[str, Any, np.ndarray | None]:
     """Name, values and gaps of a target given as values."""
     if hasattr(target, "columns"):
-        if len(target.columns) != 1:
-            raise DataError(
-                f"{table.name}: the target has {len(target.columns):,} columns; one value for each row is needed. "
-                "Give one of its columns."
-            )
         [name] = target.columns
         target = target.iloc[:, 0] if hasattr(target, "iloc") else target[name]
     values, missing = _series(target)
@@ -165,7 +232,7 @@ def _labels(table: Table, target: Any) -> tuple[str, Any, np.ndarray | None]:
         what = f"has shape {shape}" if is_values else f"is a {type(target).__name__}"
         raise DataError(
             f"{table.name}: the target {what}; the name of a column, or one value for each row, is needed. "
-            + ("Give the class of each row, not a column for each class." if is_values else "Name it: target='price'.")
+            + ("Give as many for each row." if is_values else "Name it: target='price'.")
         )
     if shape[0] != table.rows:
         raise DataError(

@@ -59,7 +59,7 @@ def read_parquet(
     *,
     may_be_long: bool = False,
     texts: Collection[str] = (),
-    label: str | None = None,
+    labels: Collection[str] = (),
 ) -> Table | LongTable:
     """Reads a Parquet file; dates become datetime64[s], whole numbers that no type here holds exactly text.
 
@@ -67,7 +67,7 @@ def read_parquet(
         name: what messages call the file, and the name of the table.
         path: where it is.
         folder: for a copy.
-        texts, label: columns whose fields are kept as text.
+        texts, labels: columns whose fields are kept as text.
 
     Raises: DataError where the file is damaged or has columns of lists or structures.
     """
@@ -87,7 +87,7 @@ def read_parquet(
             selects = {each: _cast(name, each, sources[each], kind) for each, kind in kinds.items()}
             whole = {each: sources[each] for each in names if _is_long_whole(kinds[each])}
             selects |= exact_selects(connection, path, whole)
-            kept = {each: f"CAST({sources[each]} AS VARCHAR)" for each in names if each in texts or each == label}
+            kept = {each: f"CAST({sources[each]} AS VARCHAR)" for each in names if each in texts or each in labels}
             finish = _finish(name, {each for each, kind in kinds.items() if kind == WITH_ZONE}, said := Said())
             if is_long:
                 if described.largest_group * len(names) > long_table.WIDE_GROUP_CELLS:

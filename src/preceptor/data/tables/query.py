@@ -57,7 +57,7 @@ def read_records(
     *,
     may_be_long: bool = False,
     texts: Collection[str] = (),
-    label: str | None = None,
+    labels: Collection[str] = (),
     known: Mapping[str, str] = NONE_KNOWN,
 ) -> Table | LongTable:
     """The table in a file of records; one of more than MOST_CELLS, where it may be long, is written as Parquet.
@@ -69,7 +69,7 @@ def read_records(
         sources: the file as it stands and then in plainer form, for when duckdb does not take it.
         folder: for the Parquet file.
         texts: columns whose fields are kept as they stand.
-        label: a column of whose values is to be known how they are written. Of a long table: about.
+        labels: columns of whose values is to be known how they are written. Of a long table: about.
         known: how columns were written elsewhere, as of `read`.
 
     Raises: DataError where duckdb does not take it, or its rows and columns are not those counted before.
@@ -80,8 +80,8 @@ def read_records(
     for source in sources:
         try:
             if may_be_long and source.rows * len(source.names) > long_table.MOST_CELLS:
-                return _read_long(name, source, folder / "table.parquet", texts, label, known)
-            return _read_whole(name, source, {*texts, label} & {*source.names}, known)
+                return _read_long(name, source, folder / "table.parquet", texts, labels, known)
+            return _read_whole(name, source, {*texts, *labels} & {*source.names}, known)
         except duckdb.Error as error:
             stopped = error
     assert stopped is not None
@@ -91,7 +91,7 @@ def read_records(
     )
 
 
-def _read_whole(name: str, source: Source, texts: set[str | None], known: Mapping[str, str]) -> Table:
+def _read_whole(name: str, source: Source, texts: set[str], known: Mapping[str, str]) -> Table:
     """The table in memory. Raises: duckdb.Error; DataError."""
     names = source.names
     check_memory(16 * source.rows * len(names), f"{name}: {source.rows:,} rows of {len(names):,} columns")
@@ -275,7 +275,7 @@ def _other_count(name: str, source: Source, rows: int, columns: int) -> DataErro
 
 
 def _read_long(
-    name: str, source: Source, target: Path, texts: Collection[str], label: str | None, known: Mapping[str, str]
+    name: str, source: Source, target: Path, texts: Collection[str], labels: Collection[str], known: Mapping[str, str]
 ) -> LongTable:
     """The table on the disk. What columns of text stand for is told from all rows. Raises: duckdb.Error; DataError."""
     check_room(source.path.stat().st_size, name)
@@ -301,7 +301,7 @@ def _read_long(
     is_comma = source.written == ";" if is_comma is None else is_comma
     finishes = {each: found[each].settled(each, said, decimal_comma=is_comma) for each in found}
     finishes |= {each: partial(as_words, each, said=said) for each in worded if each in known}
-    kept = {each: f"CAST({selects[each]} AS VARCHAR)" for each in selects if each in texts or each == label}
+    kept = {each: f"CAST({selects[each]} AS VARCHAR)" for each in selects if each in texts or each in labels}
     notes = (*source.notes, *said.sentences(), *turned)
 
     def finish(column: str, values: Any) -> Column:

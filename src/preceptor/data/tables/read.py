@@ -32,7 +32,7 @@ def read(
     *,
     header: bool = True,
     texts: Collection[str] = (),
-    label: str | None = None,
+    labels: Collection[str] = (),
     known: Mapping[str, str] = NONE_KNOWN,
 ) -> Table:
     """Reads a table.
@@ -44,13 +44,14 @@ def read(
             arrays; a pandas or polars data frame; an Arrow table; a Table, which comes back as it is.
         header: whether the first line of delimited text holds names; else the columns are column1, column2, ...
         texts: columns whose fields are kept as they stand in the source, beside what they stand for: Table.texts.
-        label: one more of them; of a .npy file the place of a column, which then stands by itself: "0", "-1".
+        labels: more of them; of a .npy file places of columns, which then stand by themselves: "0", "-1".
         known: column -> how it was written where it was learned from, as of Table.written: its text, which few rows
             may leave open, is left as it is, for `encoding` or `join` to read so.
 
     Raises: DataError where there is no such table, or it does not read as one.
     """
-    found = _read(source, header, frozenset(map(canonical, texts)), label, known, may_be_long=False)
+    kept, told = (frozenset(map(canonical, names)) for names in (texts, labels))
+    found = _read(source, header, kept, told, known, may_be_long=False)
     assert isinstance(found, Table)
     return found
 
@@ -60,7 +61,7 @@ def open_table(
     *,
     header: bool = True,
     texts: Collection[str] = (),
-    label: str | None = None,
+    labels: Collection[str] = (),
     known: Mapping[str, str] = NONE_KNOWN,
 ) -> Table | LongTable:
     """Reads a table as `read` does; but one in Parquet or delimited text that is too large to hold stays on the disk.
@@ -69,11 +70,11 @@ def open_table(
 
     Args:
         source, header, texts, known: as of `read`.
-        label: a column as of `texts`; of a table on the disk its numbers are told in the usual form, in which "1.50"
-            is "1.5", for a column that must be text is read slowly. Of a .npy file also a place: "0", "-1".
+        labels: columns as of `texts`; of a table on the disk their numbers are told in the usual form, in which "1.50"
+            is "1.5", for a column that must be text is read slowly. Of a .npy file also places: "0", "-1".
     """
-    wanted = None if label is None else canonical(label)
-    return _read(source, header, frozenset(map(canonical, texts)), wanted, known, may_be_long=True)
+    kept, told = (frozenset(map(canonical, names)) for names in (texts, labels))
+    return _read(source, header, kept, told, known, may_be_long=True)
 
 
 def default_target(source: Any) -> str | None:
@@ -82,7 +83,13 @@ def default_target(source: Any) -> str | None:
 
 
 def _read(
-    source: Any, header: bool, texts: frozenset[str], label: str | None, known: Mapping[str, str], *, may_be_long: bool
+    source: Any,
+    header: bool,
+    texts: frozenset[str],
+    labels: frozenset[str],
+    known: Mapping[str, str],
+    *,
+    may_be_long: bool,
 ) -> Table | LongTable:
     if isinstance(source, Table):
         return source
@@ -91,9 +98,9 @@ def _read(
         raise _without_first_line(source if is_bundled else type(source).__name__)
     if is_bundled:
         path = Path(__file__).parents[1] / "bundled" / BUNDLED[source][0]
-        return replace(read(path, texts={*texts, label or ""}), name=source)
+        return replace(read(path, texts={*texts, *labels}), name=source)
     if not isinstance(source, (str, Path)):
-        return read_given(source, {*texts, label})
+        return read_given(source, texts | labels)
     if isinstance(source, str) and ADDRESS.match(source):
         raise DataError(f"{printable(source)}: this is an address; a table in a file is needed. Fetch it first.")
     try:
@@ -106,7 +113,7 @@ def _read(
     folder = scratch.path
     table: Table | LongTable | None = None
     try:
-        table = _read_file(path, folder, header, texts, label, known, may_be_long=may_be_long)
+        table = _read_file(path, folder, header, texts, labels, known, may_be_long=may_be_long)
     except OSError as error:
         if str(error.filename or folder).startswith(str(folder)):
             raise no_room(folder.parent, error) from None
@@ -154,7 +161,7 @@ def _read_file(
     folder: Path,
     header: bool,
     texts: frozenset[str],
-    label: str | None,
+    labels: frozenset[str],
     known: Mapping[str, str],
     *,
     may_be_long: bool,
@@ -173,18 +180,17 @@ def _read_file(
         path = plain
     table: Table | LongTable
     if suffix == ".parquet":
-        table = read_parquet(name, path, folder, may_be_long=may_be_long, texts=texts, label=label)
+        table = read_parquet(name, path, folder, may_be_long=may_be_long, texts=texts, labels=labels)
     elif suffix in (".npy", ".npz"):
-        table = read_arrays(name, path, texts, label)
+        table = read_arrays(name, path, texts, labels)
     else:
         path, said = as_utf8(name, path, folder)
         notes += said
         if suffix in JSON_SUFFIXES:
-            kept = texts if label is None else {*texts, label}
-            table = read_json(name, path, is_one=suffix == ".json", texts=kept, known=known)
+            table = read_json(name, path, is_one=suffix == ".json", texts=texts | labels, known=known)
         else:
             records = sources(name, path, suffix, folder, header)
-            how: dict[str, Any] = {"may_be_long": may_be_long, "texts": texts, "label": label, "known": known}
+            how: dict[str, Any] = {"may_be_long": may_be_long, "texts": texts, "labels": labels, "known": known}
             table = read_records(name, records, folder, **how)
     return replace(table, notes=(*notes, *table.notes))
 

@@ -26,6 +26,7 @@ class Contradictions(Rule):
     subject = "rows"
     looks_for = "rows that contradict each other"
     names = ("contradictions",)
+    is_of_target = True
 
     def check(self, facts: TableFacts) -> Iterator[Finding]:
         if facts.target_numbers is not None or not (facts.telling or facts.blocks):

@@ -31,6 +31,7 @@ class Leak(Rule):
     subject = "leaks"
     looks_for = "columns that give the target away"
     names = ("target_copy", "leak")
+    is_of_target = True
 
     error: float = hyper(default=0.01, low=0, high=1, unit="share of rows")
     rare_error: float = hyper(default=0.02, low=0, high=1, unit="errors for each row outside the largest class")

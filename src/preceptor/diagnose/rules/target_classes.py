@@ -29,6 +29,7 @@ class TargetClasses(Rule):
     subject = "target"
     looks_for = "classes too small, uneven, or absent from the training rows"
     names = ("class_unseen", "class_single_row", "class_too_small", "class_imbalance")
+    is_of_target = True
 
     imbalance: float = hyper(default=10.0, low=1, unit="rows of the largest class for one of the smallest")
 

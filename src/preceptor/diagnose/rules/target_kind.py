@@ -28,6 +28,7 @@ class TargetKind(Rule):
     subject = "target"
     looks_for = "a target that could be classes or a number"
     names = ("target_numbers_rows", "target_number_or_classes", "target_classes_or_number")
+    is_of_target = True
 
     codes: int = hyper(default=30, low=2, unit="values")
     rows_of_a_code: int = hyper(default=20, low=1, unit="rows")

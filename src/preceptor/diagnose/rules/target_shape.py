@@ -29,6 +29,7 @@ class TargetShape(Rule):
     subject = "target"
     looks_for = "a capped or heavy-tailed target"
     names = ("target_capped", "target_heavy_tail")
+    is_of_target = True
 
     capped_share: float = hyper(default=0.01, low=0, high=1, unit="share of rows")
     capped_rows: int = hyper(default=10, low=1, unit="rows")

@@ -23,6 +23,7 @@ class TargetSpelling(Rule):
     subject = "target"
     looks_for = "classes spelled in two ways, or standing for missing"
     names = ("class_spelling", "class_missing_word")
+    is_of_target = True
 
     def check(self, facts: TableFacts) -> Iterator[Finding]:
         if not facts.target.is_text or facts.kind != "classes":

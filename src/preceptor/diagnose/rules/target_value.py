@@ -29,6 +29,7 @@ class TargetValue(Rule):
     subject = "target"
     looks_for = "a target of one value, infinite, or different in every row"
     names = ("train_empty", "target_identifier", "target_not_finite", "target_too_large", "target_constant")
+    is_of_target = True
 
     most_classes: float = hyper(default=0.5, low=0, high=1, unit="classes for each training row")
 

@@ -148,7 +148,7 @@ def test_columns_may_have_any_names():
         made = NetworkRegressor(**PLAIN).fit(frame, y, sample_weight=weights)
         assert [each.name for each in made.run_.preprocessor.columns] == list(frame)
         assert made.score(frame, y) > 0.9
-    assert made.run_.preprocessor.target == "price_"
+    assert made.run_.targets[0].name == "price_"
 
 
 @pytest.mark.parametrize(

@@ -393,7 +393,7 @@ def test_mistakes_are_told_before_anything_is_written(tmp_path):
 
 def test_a_bundled_table_knows_its_target_and_another_may_be_named():
     run = fit("iris", "petal_width", **QUICK)
-    assert run.preprocessor.target == "petal_width"
+    assert run.targets[0].name == "petal_width"
     assert list(run.test) == ["rmse", "mae", "r2"]
 
 

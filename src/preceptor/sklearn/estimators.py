@@ -73,8 +73,8 @@ class NetworkClassifier(ClassifierMixin, AbstractNetwork):
 
     Attributes
     ----------
-    classes_ : ndarray of shape (n_classes,)
-        The labels, sorted.
+    classes_ : ndarray of shape (n_classes,), or a list of such
+        The labels, sorted; of several outputs those of each.
     n_features_in_ : int
         Columns seen by `fit`.
     feature_names_in_ : ndarray of shape (n_features_in_,)
@@ -165,14 +165,23 @@ class NetworkClassifier(ClassifierMixin, AbstractNetwork):
         )
         self.class_weight = class_weight
 
-    def _look(self, target: np.ndarray) -> None:
-        check_classification_targets(target)
-        self.classes_ = np.unique(target)
-        if len(self.classes_) < 2:
-            raise DataError(
-                f"y: one class, {self.classes_.tolist()[0]!r}, in all of {len(target):,} rows that count; at least two "
-                "classes are needed. Check that it is the right column."
-            )
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.classifier_tags.multi_label = True
+        return tags
+
+    def _look(self, targets: list[np.ndarray]) -> None:
+        each = []
+        for number, target in enumerate(targets, 1):
+            check_classification_targets(target)
+            each.append(np.unique(target))
+            if len(each[-1]) < 2:
+                where = "y" if len(targets) == 1 else f"y: output {number}"
+                raise DataError(
+                    f"{where}: one class, {each[-1].tolist()[0]!r}, in all of {len(target):,} rows that count; at "
+                    "least two classes are needed. Check that it is the right column."
+                )
+        self.classes_: Any = each[0] if len(each) == 1 else each
 
     def predict(self, X: Any) -> np.ndarray:
         """Tells the class of each row.
@@ -184,13 +193,17 @@ class NetworkClassifier(ClassifierMixin, AbstractNetwork):
 
         Returns
         -------
-        y : ndarray of shape (n_samples,)
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             The labels.
         """
         table = self._read(X)
-        return self.run_.predict(table).astype(self.classes_.dtype)
+        found = self.run_.predict(table)
+        if not isinstance(found, dict):
+            return np.asarray(found.astype(self.classes_.dtype))
+        each = [own.astype(known.dtype) for own, known in zip(found.values(), self.classes_, strict=True)]
+        return np.stack(each, 1) if len({own.dtype.kind for own in each}) == 1 else np.stack(_as_objects(each), 1)
 
-    def predict_proba(self, X: Any) -> np.ndarray:
+    def predict_proba(self, X: Any) -> Any:
         """Tells the probability of each class.
 
         Parameters
@@ -200,11 +213,39 @@ class NetworkClassifier(ClassifierMixin, AbstractNetwork):
 
         Returns
         -------
-        p : ndarray of shape (n_samples, n_classes)
-            In the order of `classes_`.
+        p : ndarray of shape (n_samples, n_classes), or a list of such
+            In the order of `classes_`; of several outputs an array for each, as scikit-learn's forests give.
         """
         table = self._read(X)
-        return self.run_.predict_probabilities(table)
+        found = self.run_.predict_probabilities(table)
+        return list(found.values()) if isinstance(found, dict) else found
+
+    def score(self, X: Any, y: Any, sample_weight: Any = None) -> float:
+        """Tells the share of the rows that are told rightly: of several outputs in all of them.
+
+        Parameters
+        ----------
+        X : {array-like, data frame} of shape (n_samples, n_features)
+            Rows with the columns of training.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            Their labels.
+        sample_weight : array-like of shape (n_samples,), default=None
+            How much each row counts.
+
+        Returns
+        -------
+        accuracy : float
+            From 0 to 1.
+        """
+        if len(y.shape if hasattr(y, "shape") else np.asarray(y).shape) < 2:
+            return float(super().score(X, y, sample_weight))
+        truth = y.toarray() if hasattr(y, "toarray") else np.asarray(y)
+        return float(np.average((truth == self.predict(X).reshape(truth.shape)).all(axis=1), weights=sample_weight))
+
+
+def _as_objects(columns: list[np.ndarray]) -> list[np.ndarray]:
+    """Columns of different kinds as one kind."""
+    return [column.astype(object) for column in columns]
 
 
 class NetworkRegressor(RegressorMixin, AbstractNetwork):
@@ -297,9 +338,10 @@ class NetworkRegressor(RegressorMixin, AbstractNetwork):
 
     kind = "number"
 
-    def _look(self, target: np.ndarray) -> None:
-        if target.dtype.kind not in "biuf":
-            target.astype(np.float64)  # raises what scikit-learn's own do for text
+    def _look(self, targets: list[np.ndarray]) -> None:
+        for target in targets:
+            if target.dtype.kind not in "biuf":
+                target.astype(np.float64)  # raises what scikit-learn's own do for text
 
     def predict(self, X: Any) -> np.ndarray:
         """Tells the number of each row.
@@ -311,8 +353,9 @@ class NetworkRegressor(RegressorMixin, AbstractNetwork):
 
         Returns
         -------
-        y : ndarray of shape (n_samples,)
+        y : ndarray of shape (n_samples,) or (n_samples, n_outputs)
             In the unit of the target.
         """
         table = self._read(X)
-        return self.run_.predict(table)
+        found = self.run_.predict(table)
+        return np.stack(list(found.values()), 1) if isinstance(found, dict) else np.asarray(found)

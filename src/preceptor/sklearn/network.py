@@ -98,6 +98,7 @@ class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.allow_nan = True
         tags.input_tags.categorical = True
+        tags.target_tags.multi_output = True
         return tags
 
     @with_callbacks
@@ -109,8 +110,9 @@ class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
         X : {array-like, data frame} of shape (n_samples, n_features)
             Of a pandas, polars or Arrow table each column is taken as what it is: numbers, truth values, categories,
             dates, sentences. In an array each column is one too. Gaps (None, NaN, NA) are filled and flagged.
-        y : array-like of shape (n_samples,)
-            What to tell of each row: a class, as text, number or truth value; or, for the regressor, a number.
+        y : array-like of shape (n_samples,) or (n_samples, n_outputs)
+            What to tell of each row: a class, as text, number or truth value; or, for the regressor, a number. Of
+            several outputs one network tells all; the classifier takes labels that are on or off, and any classes.
         sample_weight : array-like of shape (n_samples,), default=None
             How much each row counts, not negative. Rows of weight 0 are left out. In a table of few rows (weights of
             less than 64 in all) whole numbers say how often each row stands there.
@@ -129,22 +131,24 @@ class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
         if y is None:
             raise ValueError(f"{type(self).__name__} requires y to be passed, but the target y is None")
         table = self._table(X, reset=True)
-        target = self._target(y)
-        check_consistent_length(X, target)
+        targets = _targets(y)
+        check_consistent_length(X, targets[0])
         metadata, given = None, self._settings()
         if sample_weight is not None:
             weights = _check_sample_weight(sample_weight, X, dtype=np.float64, ensure_non_negative=True)
             metadata = {"sample_weight": sample_weight}
             rows, weights = _counted(weights)
-            table, target = table.select(rows), target[rows]
+            table, targets = table.select(rows), [target[rows] for target in targets]
             if np.ptp(weights) > 0:
                 table, given["weight"] = _with(table, "sample_weight", weights)
         if table.rows < 2:
             raise DataError(f"{table.name}: n_samples={table.rows}; at least two rows are needed. Give more.")
-        self._look(target)
-        named = getattr(y, "name", None)
-        called = canonical(named) if isinstance(named, str) else ""
-        table, given["target"] = _with(table, called or "target", target)
+        self._look(targets)
+        names = []
+        for called, target in zip(_names(y, len(targets)), targets, strict=True):
+            table, name = _with(table, called, target)
+            names.append(name)
+        given["target"] = names[0] if len(names) == 1 else tuple(names)
         fitting = prepare(table, make_settings(given | {"kind": self.kind}))
         seen = {"estimator": self, "X": X, "y": y, "metadata": metadata}
         context = self._init_callback_context(max_subtasks=fitting.config.epochs)
@@ -177,14 +181,8 @@ class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
             chosen["threads"] = 1
         return chosen | {"seed": seed}
 
-    def _target(self, y: Any) -> np.ndarray:
-        """The target as one column. Raises: ValueError where it is none, or has gaps."""
-        target = column_or_1d(y, warn=True)
-        assert_all_finite(target, input_name="y")
-        return np.asarray(target)
-
-    def _look(self, target: np.ndarray) -> None:
-        """Looks at the target of the rows that count."""
+    def _look(self, targets: list[np.ndarray]) -> None:
+        """Looks at the targets of the rows that count."""
 
     def _table(self, X: Any, *, reset: bool) -> Table:
         """X as a table, with the names that its columns had in training.
@@ -222,6 +220,31 @@ def _attributes(finish: Any, **how: Any) -> dict[str, Any]:
     """What a finished training leaves with the estimator."""
     run: Run = finish(**how)
     return {"run_": run, "n_iter_": run.facts["epochs"]}
+
+
+def _targets(y: Any) -> list[np.ndarray]:
+    """The target, or each of several, as a column. Raises: ValueError where it is none, or has gaps."""
+    shape = y.shape if hasattr(y, "shape") else np.asarray(y).shape
+    if len(shape) == 2 and shape[1] > 1:
+        if hasattr(y, "iloc"):
+            columns = [y.iloc[:, place] for place in range(y.shape[1])]
+        else:
+            columns = list(np.asarray(y.toarray() if hasattr(y, "toarray") else y).T)
+    else:
+        columns = [y]
+    found = [np.asarray(column_or_1d(each, warn=True)) for each in columns]
+    for each in found:
+        assert_all_finite(each, input_name="y")
+    return found
+
+
+def _names(y: Any, count: int) -> list[str]:
+    """What targets are called: as in a data frame or series, else target, or target 1, target 2, ..."""
+    if count > 1:
+        given = [*y.columns] if hasattr(y, "columns") else [None] * count
+        return [canonical(name) if isinstance(name, str) else f"target {n}" for n, name in enumerate(given, 1)]
+    named = getattr(y, "name", None)
+    return [(canonical(named) if isinstance(named, str) else "") or "target"]
 
 
 def _columns(array: np.ndarray) -> Iterable[np.ndarray]:

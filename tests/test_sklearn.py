@@ -12,12 +12,14 @@ import pytest
 import sklearn
 from joblib import parallel_config
 from numpy.testing import assert_allclose, assert_array_equal
+from scipy import sparse
 from sklearn.base import clone
 from sklearn.callback import ScoringMonitor
 from sklearn.compose import make_column_transformer
+from sklearn.datasets import make_multilabel_classification
 from sklearn.exceptions import ConvergenceWarning, NotFittedError
 from sklearn.impute import SimpleImputer
-from sklearn.metrics import f1_score
+from sklearn.metrics import accuracy_score, f1_score, r2_score
 from sklearn.model_selection import GridSearchCV, cross_val_score, cross_validate
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
@@ -357,3 +359,56 @@ def test_without_scikit_learn_it_says_what_is_missing():
     assert (
         "scikit-learn 1.9 or newer is required. Install it: python -m pip install 'preceptor[sklearn]'" in found.stderr
     )
+
+
+# Several outputs -----------------------------------------------------------------------------------------------------
+
+
+def test_several_numbers_are_told_at_once():
+    frame, price = mixed(200)
+    y = pd.DataFrame({"price": price, "size": np.where(frame["colour"] == "red", 5, 1) - price})
+    made = NetworkRegressor(**PLAIN).fit(frame, y)
+    told = made.predict(frame)
+    assert told.shape == (200, 2)
+    assert [target.name for target in made.run_.targets] == ["price", "size_"]  # size is a feature
+    assert made.score(frame, y) == pytest.approx(r2_score(y, told))
+    assert r2_score(y, told) > 0.8
+    assert_array_equal(told, np.stack(list(made.run_.predict(made._read(frame)).values()), 1))
+    plain = NetworkRegressor(**PLAIN).fit(frame, y.to_numpy())
+    assert [target.name for target in plain.run_.targets] == ["target 1", "target 2"]
+    assert cross_val_score(NetworkRegressor(**PLAIN), frame, y, cv=3).mean() > 0.7
+
+
+@pytest.mark.parametrize("form", [np.asarray, sparse.csr_matrix, np.ndarray.tolist])
+def test_labels_that_are_on_or_off(form):
+    x, y = make_multilabel_classification(200, 8, n_classes=3, n_labels=2, random_state=0)
+    made = NetworkClassifier(**PLAIN).fit(x, form(y))
+    told, p = made.predict(x), made.predict_proba(x)
+    assert (told.shape, told.dtype.kind) == ((200, 3), "i")
+    assert [each.shape for each in p] == [(200, 2)] * 3
+    assert_array_equal(np.stack([each.argmax(1) for each in p], 1), told)
+    assert [each.tolist() for each in made.classes_] == [[0, 1]] * 3
+    assert made.score(x, form(y)) == accuracy_score(y, told)
+    assert f1_score(y, told, average="macro") > 0.8
+
+
+def test_classes_of_several_kinds():
+    frame, price = mixed(200)
+    y = np.stack([np.where(price > 1, "dear", "cheap"), frame["colour"].astype(object).fillna("none")], 1)
+    made = NetworkClassifier(**PLAIN).fit(frame[["size", "old", "colour"]], y)
+    assert [each.tolist() for each in made.classes_] == [["cheap", "dear"], ["blue", "green", "none", "red"]]
+    told = made.predict(frame[["size", "old", "colour"]])
+    right = (told == y).all(axis=1)
+    weight = np.arange(200)
+    assert made.score(frame[["size", "old", "colour"]], y, weight) == pytest.approx(np.average(right, weights=weight))
+    assert right.mean() > 0.7
+    other = NetworkClassifier(**PLAIN).fit(frame[["size", "old"]], pd.DataFrame({"a": y[:, 0], "b": price > 1}))
+    mixed_kinds = other.predict(frame[["size", "old"]])
+    assert {(type(a), type(b)) for a, b in mixed_kinds.tolist()} == {(str, bool)}
+    assert np.mean(mixed_kinds[:, 0] == y[:, 0]) > 0.7
+
+
+def test_each_output_of_classes_needs_two():
+    frame, _ = mixed(40)
+    with pytest.raises(ValueError, match=r"y: output 2: one class, 0\.0, in all of 40 rows that count"):
+        NetworkClassifier(**QUICK).fit(frame, np.c_[np.arange(40) % 2, np.zeros(40)])

@@ -484,10 +484,11 @@ class Settings:
 
     def _word(self, classes: int, is_one_of_several: bool) -> str:
         """The word of the loss of one target. Raises: ConfigError where the model does not suit it."""
+        the, number = ("a target", "numbers") if is_one_of_several else ("the target", "a number")
         if self.model == "linear" and classes:
-            raise ConfigError("model linear: the target holds classes; it needs a number. Use --model logistic.")
+            raise ConfigError(f"model linear: {the} holds classes; it needs {number}. Use --model logistic.")
         if self.model in ("logistic", "perceptron") and not classes:
-            raise ConfigError(f"model {self.model}: the target is a number; it needs classes. Use --model linear.")
+            raise ConfigError(f"model {self.model}: {the} is a number; it needs classes. Use --model linear.")
         quadratic, softmax, binary, criterion = USUAL_LOSSES
         asked_for = self._loss
         if is_one_of_several and asked_for not in (None, quadratic):

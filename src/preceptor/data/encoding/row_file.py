@@ -122,7 +122,7 @@ class RowStream(Stream):
         stops = np.minimum(starts + self.block, self.rows)
         total = int((stops - starts).sum())
         x = np.empty((total, self.x.width), self.x.dtype)
-        pool = {name: np.empty(total, values.dtype) for name, values in self.beside.items()}
+        pool = {name: np.empty((total, *values.shape[1:]), values.dtype) for name, values in self.beside.items()}
         filled = 0
         for start, stop in zip(starts.tolist(), stops.tolist(), strict=True):
             self.x.read(start, x[filled : filled + stop - start])

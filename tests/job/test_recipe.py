@@ -39,7 +39,8 @@ def test_dropout_by_the_target(kind, classes, rows, drop_rate):
     preprocessor = seen(kind=kind)
     assert preprocessor.features == 10
     if classes:
-        preprocessor = replace(preprocessor, classes=tuple(range(classes)))
+        told = replace(preprocessor.targets[0], classes=tuple(range(classes)))
+        preprocessor = replace(preprocessor, targets=(told,))
     assert complete(make_settings({}), preprocessor, rows).drop_rate == drop_rate
     assert complete(make_settings({"hidden": (8,)}), preprocessor, rows).drop_rate == 0
 

@@ -27,6 +27,7 @@ from preceptor.job.folder import (
     not_written,
     packed,
 )
+from preceptor.job.head import Head
 from preceptor.job.judging import all_figures, by_name, figures_as_json, is_of_several
 from preceptor.job.source_files import files_of, where
 from preceptor.job.uncertainty import Sampler, Spread
@@ -44,7 +45,6 @@ from preceptor.ops import Spec
 from preceptor.output import Output
 from preceptor.train.choice import METRICS, Metric
 from preceptor.train.evaluator import Evaluator
-from preceptor.train.threshold import decided
 from preceptor.words import counted, listing, one_line
 
 SOME_WORK = 2e8  # multiplications of a prediction: about 0.1 s of NumPy, as long as a plan of the native engine takes
@@ -372,17 +372,15 @@ class Run:
             yield piece, [column for columns in each for column in columns]
 
     @property
-    def _heads(self) -> list["_Head"]:
+    def _heads(self) -> list[Head]:
         """What is needed to read the outputs for each target."""
         is_one = len(self.targets) == 1
         return [
-            _Head(target, loss, units, self.threshold, "" if is_one else target.name)
+            Head(target, loss, units, self.threshold, "" if is_one else target.name)
             for target, (loss, units) in zip(self.targets, heads(self.loss), strict=True)
         ]
 
-    def _of_each(
-        self, source: Any, header: bool, tell: Callable[["_Head", np.ndarray], np.ndarray]
-    ) -> list[np.ndarray]:
+    def _of_each(self, source: Any, header: bool, tell: Callable[[Head, np.ndarray], np.ndarray]) -> list[np.ndarray]:
         """What is told of a table for each target, from what is read of its outputs."""
         table = self.preprocessor.open(source, header)
         own = self._heads
@@ -482,58 +480,6 @@ class Run:
             "test": figures_as_json(self.test),
         }
         return config, arrays, self.history
-
-
-@dataclass(frozen=True, eq=False)
-class _Head:
-    """How the outputs for one target are read.
-
-    Args:
-        loss, units: what reads which outputs.
-        threshold: as of Run.
-        name: of the target, where there are several.
-    """
-
-    target: Target
-    loss: Loss
-    units: slice
-    threshold: float | None
-    name: str
-
-    def read(self, outputs: np.ndarray) -> np.ndarray:
-        """Probabilities, or numbers or quantiles in the target's unit, from raw outputs."""
-        return self.decoded(np.asarray(self.loss.predict(outputs[..., self.units])))
-
-    def decoded(self, predicted: np.ndarray) -> np.ndarray:
-        """What the loss predicts, in the target's unit."""
-        return self.target.decode(predicted) if self.target.classes is None else predicted
-
-    def decide(self, predicted: np.ndarray) -> np.ndarray:
-        """The prediction, from probabilities, numbers or quantiles."""
-        if self.target.classes is None:
-            return np.asarray(self.loss.point(predicted))
-        return np.asarray(self.target.classes)[decided(predicted, self.threshold)]
-
-    def names(self, samples: int | None, wide: float | None) -> list[str]:
-        """The columns of its predictions."""
-        quantiles, is_number = quantiles_of(self.loss), self.target.classes is None
-        found = [("prediction", "")]
-        found += [("probability", label) for label in self.target.written]
-        found += [("quantile", f"{share:g}") for share in quantiles]
-        if samples is not None:
-            found += [("standard_deviation", "")] if is_number else [("entropy", ""), ("mutual_information", "")]
-        found += [("low", ""), ("high", "")] if wide is not None else []
-        return ["_".join(part for part in (first, self.name, last) if part) for first, last in found]
-
-    def columns(self, predicted: np.ndarray, unsure: list[np.ndarray], wide: float | None) -> list[np.ndarray]:
-        """These columns; the prediction as it is written."""
-        each = list(predicted.T) if predicted.ndim == 2 else []  # probabilities or quantiles
-        ends = [] if wide is None else list(widened(predicted, wide).T)
-        if self.target.classes is None:
-            label = self.decide(predicted)
-        else:
-            label = np.asarray(self.target.written)[decided(predicted, self.threshold)]
-        return [label, *each, *unsure, *ends]
 
 
 def _check_rows(table: Any) -> None:

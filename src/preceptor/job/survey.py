@@ -34,9 +34,8 @@ from preceptor.data import (
 from preceptor.data.division.split import PART_WORDS
 from preceptor.data.encoding.target import names_of, no_target
 from preceptor.data.encoding.weights import no_weight, row_weights
-from preceptor.data.tables.given import BLOCK
 from preceptor.data.tables.join import known_written
-from preceptor.data.tables.names import canonical, find_column, names_in
+from preceptor.data.tables.names import find_column, names_in
 from preceptor.diagnose import Finding, PartHashes, TableFacts, checks_made, inspect, inspect_table
 from preceptor.diagnose.column import Column
 from preceptor.errors import ConfigError, DataError
@@ -45,10 +44,11 @@ from preceptor.job.recipe import WIDE, complete, folds_for, is_wide
 from preceptor.job.settings import Settings
 from preceptor.job.stages import Encoded, Stage, Stages
 from preceptor.job.suitability import check_data, check_model, check_several, refuse_share
+from preceptor.job.target_names import check_names, first_of_classes, no_target_named, target_names
 from preceptor.nn import Layer
 from preceptor.train.folds import Folds
 from preceptor.train.training import Arrays, Streamed
-from preceptor.words import counted, listing
+from preceptor.words import counted
 
 EDGE_ROWS = 100_000  # by which the edges of bins are chosen
 LEAST_FOLDED = 16  # rows; fewer are divided once
@@ -104,7 +104,7 @@ class Survey:
     @property
     def stratifying(self) -> str | None:
         """The target by whose classes rows are shared out: the first that has some."""
-        return _first_of_classes(self.targets)
+        return first_of_classes(self.targets)
 
     @property
     def _names_dev(self) -> bool:
@@ -203,11 +203,11 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
     wanted = names_of(settings.target or default_target(source))
     table = open_table(source, header=header, labels={*wanted, *(name for each in wanted for name in names_in(each))})
     if not wanted:
-        raise _no_target_named(table)
+        raise no_target_named(table)
     settings = _with_found_names(settings, table)
-    names = _target_names(table, wanted)
+    names = target_names(table, wanted)
     check_several(settings, table.name, names)
-    _check_names(table, names, settings)
+    check_names(table, names, settings)
     if isinstance(table, LongTable):
         if settings.test is not None:
             raise ConfigError(
@@ -225,7 +225,7 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
     usable = usable[order_of_contents(table.select(usable), names)] if len(usable) < SORTED else usable
     kept = table if np.array_equal(usable, np.arange(table.rows)) else table.select(usable)
     targets = {name: target_kind(table, name, usable, settings.asked_kind) for name in names}
-    by = _first_of_classes(targets)
+    by = first_of_classes(targets)
     labels = None if by is None else kept.column(by)
     if labels is not None and labels.dtype == object:
         labels = labels.astype(str)
@@ -247,57 +247,6 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
         if not folds or not is_open or not seen.is_wide:
             break
     return _checked(seen)
-
-
-def _target_names(table: Table | LongTable, wanted: tuple[str, ...]) -> tuple[str, ...]:
-    """The columns that are meant by the names of targets, each of which may be a list with commas between where no
-    column is called so.
-
-    Raises: DataError where there is no such column; ConfigError where one is named twice.
-    """
-    found = list[str]()
-    for text in wanted:
-        is_one = canonical(text) in map(canonical, table.columns)
-        found += [
-            find_column(table.name, name, table.columns) for name in ((text,) if is_one else names_in(text) or (text,))
-        ]
-    if twice := next((name for name in found if found.count(name) > 1), None):
-        raise ConfigError(f"{table.name}: the target {twice!r} is named twice; once is required. Leave one out.")
-    return tuple(found)
-
-
-def _first_of_classes(targets: dict[str, str]) -> str | None:
-    """The first target that is classes."""
-    return next((name for name, kind in targets.items() if kind == "classes"), None)
-
-
-def _check_names(table: Table | LongTable, targets: tuple[str, ...], settings: Settings) -> None:
-    """Raises: ConfigError, DataError, where a target is asked to be something else too, or is no single column."""
-    the = "the target" if len(targets) == 1 else "a target"
-    for target in targets:
-        for name in (settings.split_column, settings.group, settings.time, settings.weight):
-            if name == target:
-                what = "weigh" if name == settings.weight else "divide"
-                raise ConfigError(f"{table.name}: {name!r} is {the}; another column must {what} the rows.")
-        if target in (settings.leave_out or ()):
-            raise ConfigError(f"{table.name}: {target!r} is {the}; it cannot be left out. Name another column.")
-        if isinstance(table, Table) and table.columns[target].ndim > 1:
-            raise DataError(
-                f"{table.name}: the target {target!r} is a block of {table.columns[target].shape[1]:,} numbers per "
-                "row; one value per row is needed. Give the target beside the features: pr.fit(x, y)."
-            )
-
-
-def _no_target_named(table: Table | LongTable) -> DataError:
-    if isinstance(table, Table) and list(table.columns) == [BLOCK]:
-        return DataError(
-            f"{table.name}: no target was given; a value for each row is needed: pr.fit(x, y); or the place of a "
-            "column of the array: pr.fit(array, 0), --target 0."
-        )
-    return DataError(
-        f"{table.name}: no target was named; one of its columns is needed: {listing(table.columns, 20)}. "
-        "Name it with --target (in Python: target=...)."
-    )
 
 
 def _with_found_names(settings: Settings, table: Table | LongTable) -> Settings:
@@ -401,7 +350,7 @@ def _survey_long(table: LongTable, names: tuple[str, ...], settings: Settings) -
     of_classes = {
         name: told[name] for name, kind in targets.items() if kind == "classes" and told[name][1] <= MOST_LABELS
     }
-    by = _first_of_classes(targets)
+    by = first_of_classes(targets)
     codes = of_classes[by][0][usable] if by in of_classes else None
     shares = _share(settings, "dev_share", len(usable)), _share(settings, "test_share", len(usable))
     parts = _numbered(_divide(table, usable, codes, shares, settings), usable)

@@ -195,7 +195,7 @@ def _each_label(table: Table, target: Any, is_known: bool = False) -> list[tuple
     rows = is_listed and all(isinstance(each, (list, tuple)) or np.ndim(each) == 1 for each in target)
     if rows and {len(each) for each in target} == {len(target[0])} and len(target[0]) > 1:
         columns: list[Any] = [list(each) for each in zip(*target, strict=True)]
-    elif hasattr(target, "__array__") and np.ndim(target) == 2 and np.shape(target)[1] > 1:
+    elif hasattr(target, "__array__") and getattr(target, "ndim", 1) == 2 and target.shape[1] > 1:
         columns = list(_plain(target).T)
     else:
         return [_labels(table, target)]

@@ -8,7 +8,7 @@ import pytest
 import preceptor as pr
 from preceptor import nn
 from preceptor.errors import ConfigError, DataError, ShapeError
-from preceptor.nn.joint import heads, joined
+from preceptor.nn.joint import heads, joint_loss
 
 RNG = np.random.default_rng(0)
 BATCH, MEMBERS = 7, 3
@@ -77,8 +77,8 @@ def test_members_are_judged_together_target_by_target(torch):
 def test_each_head_reads_its_own_outputs():
     assert heads(JOINT) == list(zip(PARTS, [slice(0, 1), slice(1, 5), slice(5, 6), slice(6, 7)], strict=True))
     assert heads(PARTS[0]) == [(PARTS[0], slice(None))]
-    assert joined(list(PARTS), list(UNITS)) == JOINT
-    assert joined([PARTS[1]], [4]) is PARTS[1]
+    assert joint_loss(list(PARTS), list(UNITS)) == JOINT
+    assert joint_loss([PARTS[1]], [4]) is PARTS[1]
     assert JOINT.outputs(0) == 7
     z = RNG.normal(size=(BATCH, 7))
     np.testing.assert_array_equal(JOINT(z, Y), sum(f(z[:, u], _own(f, n)) for n, (f, u) in enumerate(heads(JOINT))) / 4)

@@ -1,16 +1,18 @@
-"""How the outputs of a network are read for one target."""
+"""How the outputs of a network are read for one target, and written."""
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from preceptor.data import Target
+from preceptor.data import Table, Target, missing_rows
 from preceptor.job.conformal import widened
 from preceptor.nn import Loss
 from preceptor.nn.member import quantiles_of
 from preceptor.train.threshold import decided
 
-__all__ = ["Head"]
+__all__ = ["Head", "lines"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -63,3 +65,17 @@ class Head:
         else:
             label = np.asarray(self.target.written)[decided(predicted, self.threshold)]
         return [label, *each, *unsure, *ends]
+
+
+def lines(piece: Table, columns: Sequence[np.ndarray], keep: Sequence[str]) -> Iterator[tuple]:
+    """The lines of predictions of a piece."""
+    return zip(*(_kept(piece, name) for name in keep), *(column.tolist() for column in columns), strict=True)
+
+
+def _kept(piece: Table, name: str) -> list[Any]:
+    """The fields of a column as they stood where the table came from; of a table made in Python its values."""
+    if name in piece.texts:
+        return piece.texts[name].tolist()
+    values = piece.column(name)
+    gaps = missing_rows(values)
+    return ["" if gap else value for value, gap in zip(values.tolist(), gaps.tolist(), strict=True)]

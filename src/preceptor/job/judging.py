@@ -102,7 +102,9 @@ def judge(
         return each[0]
     dev = by_name(targets, [one.dev for one in each]) if guiding is not None else {}
     test = by_name(targets, [one.test for one in each]) if tested is not None else {}
-    return Judged(joint_loss([one.loss for one in each], units), dev, test, by_name(targets, [one.scores for one in each]))
+    return Judged(
+        joint_loss([one.loss for one in each], units), dev, test, by_name(targets, [one.scores for one in each])
+    )
 
 
 @dataclass(frozen=True, eq=False)

@@ -27,7 +27,7 @@ from preceptor.job.folder import (
     not_written,
     packed,
 )
-from preceptor.job.head import Head
+from preceptor.job.head import Head, lines
 from preceptor.job.judging import all_figures, by_name, figures_as_json, is_of_several
 from preceptor.job.source_files import files_of, where
 from preceptor.job.uncertainty import Sampler, Spread
@@ -341,13 +341,13 @@ class Run:
             raise ConfigError(f"keep: the column {clash[0]!r} has a name that the predictions need. Leave it out.")
         unseen = self.preprocessor.unseen()
 
-        def lines() -> Iterator[tuple]:
+        def written() -> Iterator[tuple]:
             for piece, columns in self._columns(table, unseen, samples, seed, wide):
-                yield from _rows(piece, columns, keep)
+                yield from lines(piece, columns, keep)
             if notes is not None:
                 notes.extend(unseen.notes())
 
-        found = lines()
+        found = written()
         rows = chain([names, next(found)], found)  # what the first piece lacks is said before anything is written
         with goal.text() if isinstance(goal, Output) else nullcontext(goal) as file:
             csv.writer(file, lineterminator="\n").writerows(rows)
@@ -485,20 +485,6 @@ class Run:
 def _check_rows(table: Any) -> None:
     if not table.rows:
         raise DataError(f"{table.name}: the table has no rows; at least one is needed.")
-
-
-def _rows(piece: Table, columns: Sequence[np.ndarray], keep: Sequence[str]) -> Iterator[tuple]:
-    """The lines of predictions of a piece."""
-    return zip(*(_kept(piece, name) for name in keep), *(column.tolist() for column in columns), strict=True)
-
-
-def _kept(piece: Table, name: str) -> list[Any]:
-    """The fields of a column as they stood where the table came from; of a table made in Python its values."""
-    if name in piece.texts:
-        return piece.texts[name].tolist()
-    values = piece.column(name)
-    gaps = missing_rows(values)
-    return ["" if gap else value for value, gap in zip(values.tolist(), gaps.tolist(), strict=True)]
 
 
 __all__: Sequence[str] = ["Run"]

@@ -201,7 +201,7 @@ def test_intervals_hold_of_each_number(run):
     assert list(found) == ["price", "size"]
     for name, (low, high) in ((name, ends.T) for name, ends in found.items()):
         np.testing.assert_allclose((low + high) / 2, run.predict(new)[name], rtol=1e-9)
-        assert 0.75 < np.mean((low <= new[name]) & (new[name] <= high)) < 0.99  # of one member, which is wider
+        assert 0.7 < np.mean((low <= new[name]) & (new[name] <= high)) < 0.9
     with pytest.raises(ConfigError, match="predict_quantiles: this run predicts no quantiles"):
         run.predict_quantiles(new)
     classes = fit(X, WORDS, **QUICK)

@@ -2,6 +2,7 @@
 plain NumPy; without a row the first test fails."""
 
 import inspect
+import sys
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -245,7 +246,32 @@ def lamb(o, path, p, gradient, rate, steps):
     return p
 
 
+def algorithm_2_of_adam(o, path, p, gradient, rate, steps):
+    """Kingma and Ba 2015, algorithm 2."""
+    m, u = np.zeros_like(p), np.zeros_like(p)
+    for t in range(1, steps + 1):
+        g = gradient(p)
+        m = o.beta1 * m + (1 - o.beta1) * g
+        u = np.maximum(o.beta2 * u, np.abs(g))
+        p = p - rate / (1 - o.beta1**t) * m / (u + o.epsilon)
+    return p
+
+
+def nesterov_accelerated(o, path, p, gradient, rate, steps):
+    """Dozat 2016, algorithm 8, with mu of all steps beta1."""
+    m, n = np.zeros_like(p), np.zeros_like(p)
+    for t in range(1, steps + 1):
+        g = gradient(p)
+        m = o.beta1 * m + (1 - o.beta1) * g
+        n = o.beta2 * n + (1 - o.beta2) * g**2
+        m_hat = o.beta1 * m / (1 - o.beta1 ** (t + 1)) + (1 - o.beta1) * g / (1 - o.beta1**t)
+        p = p - rate * m_hat / (np.sqrt(n / (1 - o.beta2**t)) + o.epsilon)
+    return p
+
+
 PAPER = {
+    optim.Adamax: algorithm_2_of_adam,
+    optim.Nadam: nesterov_accelerated,
     optim.Lars: lars,
     optim.Lamb: lamb,
     optim.SGD: gradient_descent,
@@ -290,6 +316,11 @@ BY_HAND = {
     optim.Adadelta: (0.999683774, 0.999359381, 0.999029419),
     # the sign of the mean is 1 each time: 0.1 and 0.1 * 0.01 * p more
     optim.Lion: (0.899, 0.798101, 0.697302899),
+    # m = 0.1, 0.18, 0.242516833, over 0.1, 0.19, 0.271: 1, 0.947368421, 0.894896062; u = 1, 0.999, 0.998001
+    optim.Adamax: (0.900000001, 0.805168328, 0.715499475),
+    # the mean looked ahead to: 0.09 / 0.19 + 1, 0.9 * 0.175263158 / 0.271 + 0.0852631580 / 0.19, ...; roots 1, 0.930,
+    # 0.875 of the means of 1, 0.726980612, 0.550094676
+    optim.Nadam: (0.852631580, 0.741697161, 0.640611283),
     # p is a scalar, which AdamW moves, or of Lars Momentum
     optim.Muon: (0.899000001, 0.798519028, 0.698911185),
     optim.Lamb: (0.899000001, 0.798519028, 0.698911185),
@@ -340,6 +371,15 @@ TORCH = {
     "AcceleratedGradient": (optim.AcceleratedGradient(0.8), "SGD", {"momentum": 0.8, "nesterov": True}),
     "Adagrad": (optim.Adagrad(), "Adagrad", {"eps": 1e-8}),
     "Adagrad, other numbers": (optim.Adagrad(1e-2), "Adagrad", {"eps": 1e-2}),
+    # PyTorch adds epsilon elsewhere, and lets beta1 grow unless its growth is done with at the first step
+    "Adamax": (optim.Adamax(epsilon=0), "Adamax", {"eps": 0}),
+    "Adamax, other numbers": (optim.Adamax(0.7, 0.95, 0), "Adamax", {"betas": (0.7, 0.95), "eps": 0}),
+    "Nadam": (optim.Nadam(), "NAdam", {"momentum_decay": 1e9}),
+    "Nadam, other numbers": (
+        optim.Nadam(0.7, 0.95, 1e-4),
+        "NAdam",
+        {"betas": (0.7, 0.95), "eps": 1e-4, "momentum_decay": 1e9},
+    ),
     "Adadelta": (optim.Adadelta(), "Adadelta", {}),
     "Adadelta, other numbers": (optim.Adadelta(0.7, 1e-3), "Adadelta", {"rho": 0.7, "eps": 1e-3}),
 }
@@ -353,7 +393,9 @@ def torch():
 
 
 @pytest.mark.parametrize("optimiser, peer, given", TORCH.values(), ids=TORCH)
-def test_trajectory_equals_pytorchs(torch, optimiser, peer, given):
+def test_trajectory_equals_pytorchs(torch, optimiser, peer, given, monkeypatch):
+    # NAdam keeps the product of its betas in PyTorch's default type, float32 elsewhere
+    monkeypatch.setattr(sys.modules["torch.optim.nadam"], "_get_scalar_dtype", lambda *_: torch.float64)
     leaves = {path: torch.tensor(p, requires_grad=True) for path, p in START.items()}
     theirs = getattr(torch.optim, peer)(leaves.values(), lr=0.03, **given)
     for _ in range(25):

@@ -21,6 +21,9 @@ def test_every_layer_initialiser_and_loss_can_be_saved():
         nn.linear_model(2),
         *(nn.Quadratic(), nn.SoftmaxCrossEntropy(), nn.BinaryCrossEntropy(), nn.OneVsAll()),
         *(nn.Hinge(), nn.MulticlassHinge(), nn.PerceptronCriterion()),
+        *(nn.ProbabilityCrossEntropy(1e-6), nn.ProbabilityBinaryCrossEntropy(), nn.ProbabilityDistance(1)),
+        *(nn.Uniform(0.2), nn.TruncatedGaussian(0.1), nn.Orthogonal(), nn.GlorotUniform(), nn.HeUniform()),
+        *(nn.Dense(2, bias_initialiser=nn.Gaussian(1.0)), nn.Convolution(2, bias_initialiser=nn.Constant(0.1))),
         *(nn.Constant(2.0), nn.Gaussian(0.5), nn.Xavier(), nn.Glorot(), nn.He(), nn.InverseWidth()),
     ],
     ids=lambda value: type(value).__name__,
@@ -35,6 +38,7 @@ def test_config_is_readable():
         "units": 3,
         "bias": True,
         "initialiser": {"class": "He"},
+        "bias_initialiser": {"class": "Constant", "value": 0.0},
     }
 
 

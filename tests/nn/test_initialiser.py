@@ -18,6 +18,14 @@ SIGMA = {
     nn.InverseWidth(): lambda into, out: 1 / into,
 }
 
+REACH = {
+    nn.Uniform(0.3): lambda into, out: 0.3,
+    nn.XavierUniform(): lambda into, out: np.sqrt(3 / into),
+    nn.GlorotUniform(): lambda into, out: np.sqrt(6 / (into + out)),
+    nn.HeUniform(): lambda into, out: np.sqrt(6 / into),
+}
+OTHERS = [nn.TruncatedGaussian(0.3), nn.Orthogonal()]
+
 
 def draw(rule, shape, seed=0):
     return rule.draw(np.random.default_rng(seed), shape)
@@ -25,7 +33,7 @@ def draw(rule, shape, seed=0):
 
 def test_every_initialiser_is_here():
     concrete = {name for name in initialiser.__all__ if not inspect.isabstract(getattr(initialiser, name))}
-    assert {type(rule).__name__ for rule in SIGMA} | {"Constant"} == concrete
+    assert {type(rule).__name__ for rule in [*SIGMA, *REACH, *OTHERS]} | {"Constant"} == concrete
 
 
 @pytest.mark.parametrize("shape, into, out", SHAPES)
@@ -36,6 +44,38 @@ def test_values_are_normal_with_the_deviation_of_the_formula(rule, shape, into, 
     assert abs(values.std() / sigma - 1) < 5 / np.sqrt(2 * n)  # five standard errors of a normal sample's deviation
     assert abs(values.mean()) < 5 * sigma / np.sqrt(n)
     assert stats.kstest(values / sigma, "norm").pvalue > 1e-3
+
+
+@pytest.mark.parametrize("shape, into, out", SHAPES)
+@pytest.mark.parametrize("rule", REACH, ids=str)
+def test_values_are_uniform_up_to_the_reach_of_the_formula(rule, shape, into, out):
+    values, reach = draw(rule, shape).ravel(), REACH[rule](into, out)
+    assert np.abs(values).max() <= reach * (1 + 1e-6)
+    assert stats.kstest(values / reach, stats.uniform(-1, 2).cdf).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("uniform, normal", [(nn.XavierUniform(), nn.Xavier()), (nn.HeUniform(), nn.He())])
+def test_uniform_forms_have_the_variance_of_the_normal_ones(uniform, normal):
+    assert draw(uniform, (300, 200)).std() == pytest.approx(draw(normal, (300, 200)).std(), rel=0.02)
+
+
+def test_a_truncated_normal_is_scipys():
+    values = draw(nn.TruncatedGaussian(0.3), (400, 300)).ravel()
+    assert np.abs(values).max() <= 0.6
+    assert stats.kstest(values / 0.3, stats.truncnorm(-2, 2).cdf).pvalue > 1e-3
+
+
+@pytest.mark.parametrize("shape", [(6, 6), (8, 3), (3, 8), (3, 3, 4, 10), (2, 2, 2, 20)])
+def test_an_orthogonal_weight_keeps_lengths(shape):
+    matrix = draw(nn.Orthogonal(), shape).reshape(-1, shape[-1])
+    square = matrix.T @ matrix if matrix.shape[0] >= matrix.shape[1] else matrix @ matrix.T
+    np.testing.assert_allclose(square, np.eye(len(square)), atol=1e-5)
+
+
+def test_orthogonal_weights_are_turned_evenly():
+    """The first number of a turn of the plane is the cosine of an even angle."""
+    first = np.array([draw(nn.Orthogonal(), (2, 2), seed)[0, 0] for seed in range(400)])
+    assert stats.kstest(first, stats.arcsine(-1, 2).cdf).pvalue > 1e-3
 
 
 @pytest.mark.parametrize("shape", [(5, 4), (7, 3, 6), (3, 5, 2, 8), (2, 3, 4, 5, 6)])
@@ -52,7 +92,7 @@ def test_a_large_weight_is_drawn_in_pieces_that_change_nothing():
     np.testing.assert_array_equal(draw(nn.Gaussian(0.01), shape, seed=4), whole.astype(np.float32))
 
 
-@pytest.mark.parametrize("rule", [*SIGMA, nn.Constant(0.5)], ids=str)
+@pytest.mark.parametrize("rule", [*SIGMA, *REACH, *OTHERS, nn.Constant(0.5)], ids=str)
 def test_the_seed_alone_decides_and_values_are_float32(rule):
     assert draw(rule, (5, 4)).dtype == np.float32
     np.testing.assert_array_equal(draw(rule, (5, 4), seed=1), draw(rule, (5, 4), seed=1))

@@ -56,6 +56,11 @@ class Doctor:
         self.mending: tuple[Remedy, ...] = ()
         self._ahead = list(MILESTONES)
 
+    @property
+    def latest(self) -> Moment | None:
+        """The training when it was looked at last and held numbers; None before."""
+        return self._moments[-1] if self._moments else None
+
     def look(self, record: Record) -> list[Finding]:
         """What is found new at a record."""
         began = time.perf_counter()

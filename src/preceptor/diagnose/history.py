@@ -10,7 +10,9 @@ from preceptor.autodiff import value_and_grad
 from preceptor.diagnose.case import Case
 from preceptor.diagnose.origin import Origin
 from preceptor.diagnose.probe import Parameter, Probe, Signal
-from preceptor.nn.layer import Layer, leaves
+from preceptor.nn.layer import Layer, initial_specs, leaves, output_spec
+from preceptor.ops import Spec
+from preceptor.train.training import dtype_of
 
 DESCENT = 200  # steps towards the best constant output
 
@@ -89,16 +91,18 @@ class History:
         return float(np.mean(self.losses[first:last]))
 
 
+@np.errstate(all="ignore")  # a loss may take logarithms of what is no probability
 def _best_constant(case: Case, y: np.ndarray) -> float:
-    """The lowest mean loss of one output for all rows: by Adam from 0."""
-    loss, units = case.config.loss, _units(case, y)
+    """The lowest mean loss of one output for all rows: by Adam from equal ones."""
+    loss, units = case.config.loss, _units(case)
     target = loss.prepared(y, units, np.float64)
 
     def cost(z: np.ndarray) -> np.ndarray:
         outputs = ops.broadcast_to(ops.reshape(z, (1, *z.shape)), (len(y), *z.shape))
         return ops.mean(loss.judge(outputs, target))
 
-    z, moment, square, lowest = np.zeros(units), np.zeros(units), np.zeros(units), np.inf
+    z, lowest = np.full(units, 1 / (units + 1)), np.inf  # not 0, which is no probability
+    moment, square = np.zeros(units), np.zeros(units)
     for step in range(1, DESCENT + 1):
         value, slope = value_and_grad(cost)(z)
         lowest = min(lowest, float(value))
@@ -108,5 +112,8 @@ def _best_constant(case: Case, y: np.ndarray) -> float:
     return lowest
 
 
-def _units(case: Case, y: np.ndarray) -> int:
-    return case.config.loss.outputs(case.classes)
+def _units(case: Case) -> int:
+    """Outputs of the network."""
+    config, x = case.config, case.data.first()[0]
+    spec = Spec((1, *x.shape[1:]), dtype_of(config))
+    return output_spec(config.network, *initial_specs(config.network, spec), spec).shape[-1]

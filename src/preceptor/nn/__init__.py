@@ -15,6 +15,7 @@ from preceptor.nn import (
     member,
     norm,
     pooling,
+    probability,
     residual,
     shape,
     tabular,
@@ -44,6 +45,7 @@ from preceptor.nn.loss import *  # noqa: F403
 from preceptor.nn.member import *  # noqa: F403
 from preceptor.nn.norm import *  # noqa: F403
 from preceptor.nn.pooling import *  # noqa: F403
+from preceptor.nn.probability import *  # noqa: F403
 from preceptor.nn.residual import *  # noqa: F403
 from preceptor.nn.shape import *  # noqa: F403
 from preceptor.nn.tabular import *  # noqa: F403
@@ -73,6 +75,7 @@ __all__ = [
     *member.__all__,
     *norm.__all__,
     *pooling.__all__,
+    *probability.__all__,
     *residual.__all__,
     *shape.__all__,
     *tabular.__all__,

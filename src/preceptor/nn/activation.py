@@ -18,7 +18,9 @@ from preceptor.ops.primitive import user_line
 
 __all__ = [
     "Elu",
+    "Exponential",
     "Gelu",
+    "HardSigmoid",
     "LeakyRelu",
     "Linear",
     "Maxout",
@@ -26,7 +28,9 @@ __all__ = [
     "Relu",
     "Selu",
     "Sigmoid",
+    "Softmax",
     "Softplus",
+    "Softsign",
     "Swish",
     "Tanh",
     "Threshold",
@@ -64,6 +68,20 @@ class Sigmoid(Activation):
 
     def __call__(self, x: Any) -> Any:
         return ops.sigmoid(x)
+
+
+@settings
+class HardSigmoid(Activation):
+    """A sigmoid of three straight lines. The slope is 0 beyond |z| = 3: a unit there learns nothing.
+
+    Shapes: any -> the same.
+    Formula: g(z) = min(max(z / 6 + 1/2, 0), 1). The slope at z = -3 and z = 3 is taken as 0.
+    Source: Courbariaux et al. 2015, section 1.3, with the slope that PyTorch and Keras 3 take.
+    Differs: theirs is 1/2, that of earlier versions of Keras 0.2.
+    """
+
+    def __call__(self, x: Any) -> Any:
+        return 1 - ops.relu(6 - ops.relu(x + 3)) / 6
 
 
 @settings
@@ -200,6 +218,45 @@ class Softplus(Activation):
 
     def __call__(self, x: Any) -> Any:
         return ops.softplus(x)
+
+
+@settings
+class Softsign(Activation):
+    """Squashes to (-1, 1) as Tanh does, but comes to its limits slowly.
+
+    Shapes: any -> the same.
+    Formula: g(z) = z / (1 + |z|).
+    Source: Bergstra et al. 2009.
+    """
+
+    def __call__(self, x: Any) -> Any:
+        return x / (1 + ops.abs(x))
+
+
+@settings
+class Exponential(Activation):
+    """The exponential. It grows without bound: in a hidden layer a few steps are enough to leave the numbers.
+
+    Shapes: any -> the same.
+    Formula: g(z) = e^z.
+    Source: definition; the mean of a Poisson regression.
+    """
+
+    def __call__(self, x: Any) -> Any:
+        return ops.exp(x)
+
+
+@settings
+class Softmax(Activation):
+    """Makes the last axis probabilities. Losses on logits have it within them: before one of them it would come twice.
+
+    Shapes: x (..., class) -> the same.
+    Formula: g(z)[k] = e^z[k] / sum over j of e^z[j]. Of one class it is 1, whatever z.
+    Source: Bridle 1990. Losses on probabilities: nn.ProbabilityCrossEntropy.
+    """
+
+    def __call__(self, x: Any) -> Any:
+        return ops.softmax(x)
 
 
 @settings

@@ -7,7 +7,7 @@ import numpy as np
 from preceptor import ops
 from preceptor.errors import ShapeError
 from preceptor.hyper import hyper, settings
-from preceptor.nn.initialiser import He, Initialiser, filled
+from preceptor.nn.initialiser import Constant, He, Initialiser
 from preceptor.nn.layer import Arrays, Layer, check_width
 from preceptor.ops import Spec
 from preceptor.ops.primitive import user_line
@@ -23,7 +23,7 @@ class Convolution(Layer):
     Shapes: x (batch, *space, channel) -> (batch, *space, filter), with one to three axes of space (signals, pictures,
         volumes): n places become ceil(n / stride) under padding "same", else (n + before + after -
         (window - 1) * dilation - 1) // stride + 1. weight (*window, channel // groups, filter); bias (filter,), at
-        first 0.
+        first 0 unless drawn.
     Formula: y[p, o] = sum over q, i of x[stride * p + dilation * q - before, i] * weight[q, i, o] + bias[o].
     Args:
         window, stride, dilation: one number, or a tuple with one for each axis of space.
@@ -44,6 +44,7 @@ class Convolution(Layer):
     groups: int = hyper(default=1, low=1, unit="groups", doc="Parts that do not see each other's channels.")
     bias: bool = hyper(default=True, doc="Whether each filter adds a learned number.")
     initialiser: Initialiser = hyper(default=He(), doc="Draws the first weights.")
+    bias_initialiser: Initialiser = hyper(default=Constant(0.0), doc="Draws the first biases.")
 
     def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
         if not 3 <= spec.ndim <= 5:
@@ -60,7 +61,7 @@ class Convolution(Layer):
         window = each_axis("convolution", "window", self.window, spec.ndim - 2)
         params = {"weight": self.initialiser.draw(rng, (*window, channels // self.groups, self.filters))}
         if self.bias:
-            params["bias"] = filled(rng, (self.filters,), 0)
+            params["bias"] = self.bias_initialiser.draw(rng, (self.filters,))
         return params, {}
 
     def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:

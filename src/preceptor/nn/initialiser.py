@@ -11,7 +11,21 @@ import numpy as np
 from preceptor.hyper import hyper, settings
 from preceptor.ops import Spec
 
-__all__ = ["Constant", "Gaussian", "Glorot", "He", "Initialiser", "InverseWidth", "Xavier"]
+__all__ = [
+    "Constant",
+    "Gaussian",
+    "Glorot",
+    "GlorotUniform",
+    "He",
+    "HeUniform",
+    "Initialiser",
+    "InverseWidth",
+    "Orthogonal",
+    "TruncatedGaussian",
+    "Uniform",
+    "Xavier",
+    "XavierUniform",
+]
 
 FLOAT = np.dtype(np.float32)
 PIECE = 2**20  # numbers drawn at a time: float64 values of a whole large weight would take twice its memory
@@ -50,6 +64,10 @@ def stacked(values: Sequence[Any]) -> Any:
     if isinstance(values[0], Spec):
         return Spec((len(values), *values[0].shape), values[0].dtype)
     return np.stack(values)
+
+
+def _uniform(rng: np.random.Generator, shape: tuple[int, ...], reach: float) -> Any:
+    return drawn(rng, shape, lambda shape: reach * (2 * rng.random(shape) - 1))
 
 
 def _gaussian(rng: np.random.Generator, shape: tuple[int, ...], sigma: float) -> Any:
@@ -150,3 +168,92 @@ class InverseWidth(Initialiser):
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
         return _gaussian(rng, shape, 1 / _fan_in(shape))
+
+
+@settings
+class TruncatedGaussian(Initialiser):
+    """Normal numbers around 0, those beyond two deviations drawn again.
+
+    Formula: w ~ N(0, sigma²), |w| <= 2 sigma; the deviation of what is left is 0.88 sigma.
+    Source: definition; Keras' TruncatedNormal.
+    """
+
+    sigma: float = hyper(default=0.01, low=0, scale="log", doc="Standard deviation before the cut.")
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+        def draw(shape: tuple[int, ...]) -> np.ndarray:
+            values = rng.standard_normal(shape)
+            while (far := np.abs(values) > 2).any():
+                values[far] = rng.standard_normal(np.count_nonzero(far))
+            return self.sigma * values
+
+        return drawn(rng, shape, draw)
+
+
+@settings
+class Uniform(Initialiser):
+    """Numbers around 0, all equally probable.
+
+    Formula: w ~ U(-reach, reach).
+    """
+
+    reach: float = hyper(default=0.05, low=0, scale="log", doc="The largest weight.")
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+        return _uniform(rng, shape, self.reach)
+
+
+@settings
+class XavierUniform(Initialiser):
+    """The variance of Xavier, drawn uniformly.
+
+    Formula: w ~ U(-a, a), a = sqrt(3 / D_in).
+    Source: LeCun et al. 1998, "Efficient BackProp", section 4.6; Keras' lecun_uniform.
+    Differs: PyTorch's xavier_uniform_ is GlorotUniform.
+    """
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+        return _uniform(rng, shape, (3 / _fan_in(shape)) ** 0.5)
+
+
+@settings
+class GlorotUniform(Initialiser):
+    """The variance of Glorot, drawn uniformly, as in the paper.
+
+    Formula: w ~ U(-a, a), a = sqrt(6 / (D_in + D_out)).
+    Source: Glorot and Bengio 2010, equation 16.
+    """
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+        return _uniform(rng, shape, (6 / (_fan_in(shape) + _fan_out(shape))) ** 0.5)
+
+
+@settings
+class HeUniform(Initialiser):
+    """The variance of He, drawn uniformly.
+
+    Formula: w ~ U(-a, a), a = sqrt(6 / D_in).
+    Source: He et al. 2015, equation 10; Keras' he_uniform.
+    """
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+        return _uniform(rng, shape, (6 / _fan_in(shape)) ** 0.5)
+
+
+@settings
+class Orthogonal(Initialiser):
+    """A matrix that turns and mirrors, so that no signal grows or fades in it.
+
+    Formula: w = Q sign(diag R) of the QR decomposition of a normal matrix, (window * in, out), or of its transpose
+        where it is wider than high: the columns, or else the rows, have length 1 and stand at right angles.
+    Source: Saxe et al. 2014; the sign as Mezzadri 2007, so that all turns are equally probable.
+    """
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+        def draw(shape: tuple[int, ...]) -> np.ndarray:
+            high, wide = _fan_in(shape), shape[-1]
+            q, r = np.linalg.qr(rng.standard_normal((max(high, wide), min(high, wide))))
+            q = q * np.where(np.diag(r) < 0, -1, 1)
+            return (q if high >= wide else q.T).reshape(shape)
+
+        return drawn(rng, shape, draw)

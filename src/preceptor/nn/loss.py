@@ -102,7 +102,7 @@ class Quadratic(Loss):
     def __call__(self, outputs: Any, target: Any) -> Any:
         if isinstance(target, np.ndarray):
             target = self.prepared(target, outputs.shape[-1], outputs.dtype)
-        distance = outputs - _columns(outputs, target)
+        distance = outputs - columns(outputs, target)
         return 0.5 * ops.sum(distance * distance, 1)
 
     def outputs(self, classes: int) -> int:
@@ -128,7 +128,7 @@ class Absolute(Loss):
     def __call__(self, outputs: Any, target: Any) -> Any:
         if isinstance(target, np.ndarray):
             target = self.prepared(target, outputs.shape[-1], outputs.dtype)
-        return ops.sum(ops.abs(outputs - _columns(outputs, target)), 1)
+        return ops.sum(ops.abs(outputs - columns(outputs, target)), 1)
 
     def outputs(self, classes: int) -> int:
         if classes:
@@ -157,7 +157,7 @@ class Brier(Loss):
         if outputs.shape[-1] == 1:
             p, right = ops.sigmoid(outputs), _yes(self, outputs, target)
         else:
-            p, right = ops.softmax(outputs), _class_shares(self, outputs, target)
+            p, right = ops.softmax(outputs), class_shares(self, outputs, target)
         distance = p - right
         return 0.5 * ops.sum(distance * distance + right * (1 - right), 1)  # the second is 0 for labels
 
@@ -193,14 +193,14 @@ class SoftmaxCrossEntropy(Loss):
     )
 
     def __call__(self, outputs: Any, target: Any) -> Any:
-        shares = _class_shares(self, outputs, target)
+        shares = class_shares(self, outputs, target)
         if self.label_smoothing:
             shares = (1 - self.label_smoothing) * shares + self.label_smoothing / outputs.shape[-1]
         return -ops.sum(shares * ops.log_softmax(outputs), 1)
 
     def judge(self, outputs: Any, target: Any) -> Any:
         """The loss without smoothing."""
-        return -ops.sum(_class_shares(self, outputs, target) * ops.log_softmax(outputs), 1)
+        return -ops.sum(class_shares(self, outputs, target) * ops.log_softmax(outputs), 1)
 
     def prepared(self, target: Any, units: int, dtype: Any = np.float32) -> np.ndarray:
         return labels_or_shares(self, target, units, dtype)
@@ -250,7 +250,7 @@ class OneVsAll(Loss):
     """
 
     def __call__(self, outputs: Any, target: Any) -> Any:
-        return ops.sum(ops.softplus(outputs) - _class_shares(self, outputs, target) * outputs, 1)
+        return ops.sum(ops.softplus(outputs) - class_shares(self, outputs, target) * outputs, 1)
 
     def prepared(self, target: Any, units: int, dtype: Any = np.float32) -> np.ndarray:
         return labels_or_shares(self, target, units, dtype, is_whole=False)
@@ -302,7 +302,7 @@ class MulticlassHinge(Loss):
     """
 
     def __call__(self, outputs: Any, target: Any) -> Any:
-        right = _class_shares(self, outputs, target)
+        right = class_shares(self, outputs, target)
         if target.ndim == 1:
             own = ops.sum(right * outputs, 1, keepdims=True)
             return ops.sum((1 - right) * ops.relu(1 + outputs - own), 1)
@@ -460,7 +460,7 @@ class CumulativeLogit(Loss):
         return ops.concatenate([first, *inner, last], 1)
 
 
-def _columns(outputs: Any, target: Any) -> Any:
+def columns(outputs: Any, target: Any) -> Any:
     """The target as (batch, unit) in the dtype of the outputs."""
     target = ops.cast(target, outputs.dtype)
     columns = ops.reshape(target, (target.shape[0], 1)) if target.ndim == 1 else target
@@ -472,13 +472,13 @@ def _columns(outputs: Any, target: Any) -> Any:
     return columns
 
 
-def _class_shares(loss: Loss, outputs: Any, target: Any) -> Any:
+def class_shares(loss: Loss, outputs: Any, target: Any) -> Any:
     """Integer labels as rows with a single 1; rows of shares as they are."""
     if isinstance(target, np.ndarray):
         target = loss.prepared(target, outputs.shape[-1], outputs.dtype)
     if target.ndim == 1 and np.dtype(target.dtype).kind in "iu":
         return ops.one_hot(target, outputs.shape[-1], outputs.dtype)
-    return _columns(outputs, target)
+    return columns(outputs, target)
 
 
 def _yes(loss: Loss, outputs: Any, target: Any) -> Any:
@@ -487,7 +487,7 @@ def _yes(loss: Loss, outputs: Any, target: Any) -> Any:
         target = loss.prepared(target, outputs.shape[-1], outputs.dtype)
     if target.ndim == 2 and target.shape[1] == 2 and outputs.shape[-1] == 1:
         target = target[:, 1:]
-    return ops.maximum(_columns(outputs, target), 0)
+    return ops.maximum(columns(outputs, target), 0)
 
 
 def _two_classes(loss: Loss, classes: int) -> None:

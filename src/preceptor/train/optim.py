@@ -17,12 +17,14 @@ __all__ = [
     "Adagrad",
     "Adam",
     "AdamW",
+    "Adamax",
     "HeavyBall",
     "Lamb",
     "Lars",
     "Lion",
     "Momentum",
     "Muon",
+    "Nadam",
     "Nesterov",
     "Optimiser",
     "RMSProp",
@@ -315,6 +317,46 @@ class AdamW(_TwoMeans):
     def direction(self, g: Any, p: Any, state: Arrays, h: Any) -> tuple[Any, Arrays]:
         direction, state = super().direction(g, p, state, h)
         return direction + h.weight_decay * p, state
+
+
+@settings
+class Adamax(_TwoMeans):
+    """Adam with the largest gradient so far, which fades, in the place of the root of the mean square.
+
+    Formula: m = beta1 m + (1 - beta1) g;  u = max(beta2 u, |g|);  direction = m / (1 - beta1^t) / (u + epsilon).
+    Source: Kingma and Ba 2015, algorithm 2.
+    Differs: epsilon is added to u, as in Keras; PyTorch adds it to |g| before the maximum.
+    """
+
+    usual_rate: ClassVar[float] = 2e-3
+
+    def direction(self, g: Any, p: Any, state: Arrays, h: Any) -> tuple[Any, Arrays]:
+        mean = h.beta1 * state["mean"] + (1 - h.beta1) * g
+        largest = ops.maximum(h.beta2 * state["square"], ops.abs(g))
+        direction = mean / (1 - ops.power(h.beta1, h.step)) / (largest + h.epsilon)
+        return direction, {"mean": mean, "square": largest}
+
+    def gain(self, state: Arrays, h: Any) -> Any:
+        return 1 / (state["square"] + h.epsilon)
+
+
+@settings
+class Nadam(_TwoMeans):
+    """Adam that looks ahead as Nesterov does: the mean as it will be after one more such gradient.
+
+    Formula: m and s as Adam's;  direction = (beta1 m / (1 - beta1^(t+1)) + (1 - beta1) g / (1 - beta1^t)) /
+        (sqrt(s / (1 - beta2^t)) + epsilon).
+    Source: Dozat 2016, algorithm 8, with one beta1 for all steps.
+    Differs: PyTorch and Keras let beta1 grow with the steps, by 0.96^(t / 250).
+    """
+
+    def direction(self, g: Any, p: Any, state: Arrays, h: Any) -> tuple[Any, Arrays]:
+        mean = h.beta1 * state["mean"] + (1 - h.beta1) * g
+        square = h.beta2 * state["square"] + (1 - h.beta2) * (g * g)
+        here, ahead = 1 - ops.power(h.beta1, h.step), 1 - ops.power(h.beta1, h.step + 1)
+        root = ops.sqrt(square / (1 - ops.power(h.beta2, h.step)))
+        direction = (h.beta1 / ahead * mean + (1 - h.beta1) / here * g) / (root + h.epsilon)
+        return direction, {"mean": mean, "square": square}
 
 
 @settings

@@ -122,7 +122,9 @@ def subjects(specs: list[dict], with_own: bool) -> tuple[list[Subject], dict[str
             choices = not spec["faults"] or (base and not spec["base_program"].startswith("at_"))
             twins = [base] if choices and base else repaired(spec) if spec["faults"] else []
             if spec["healthy_control"] and spec["base_program"].startswith("at_"):
-                twins = [each for each in specs if each["healthy_control"] and each["base_program"] == spec["base_program"]]
+                twins = [
+                    each for each in specs if each["healthy_control"] and each["base_program"] == spec["base_program"]
+                ]
             less = cut((twins or [spec])[0])
             for each in twins:
                 add(each, less, [])

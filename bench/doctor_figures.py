@@ -114,7 +114,9 @@ def figures(outcomes: Iterable[Outcome]) -> dict[str, dict]:
         "precision": wilson(sum(each.label == "faulty" for each in alarmed), len(alarmed)),
         "top1": wilson(sum(_told(each, 1) for each in faulty), len(faulty)),
         "top3": wilson(sum(_told(each, 3) for each in faulty), len(faulty)),
-        "localised": wilson(sum(any(layer in each.places for _, layer in each.alarms[:3]) for each in placed), len(placed)),
+        "localised": wilson(
+            sum(any(layer in each.places for _, layer in each.alarms[:3]) for each in placed), len(placed)
+        ),
         "repaired": wilson(sum(map(is_repaired, faulty)), len(faulty)),
         "worse": wilson(sum(map(is_worse, mended)), len(mended)),
     }

@@ -333,9 +333,7 @@ def ready(spec: dict, seed: int, engine: Engine | None = None) -> Ready:
     if named := training.get("schedule"):
         schedule = getattr(schedules, named["name"])(**{key: each for key, each in named.items() if key != "name"})
     regularisation = training.get("regularisation", {})
-    costs = [
-        getattr(penalties, name.upper())(weight) for name, weight in regularisation.items() if weight
-    ]
+    costs = [getattr(penalties, name.upper())(weight) for name, weight in regularisation.items() if weight]
     made, layers = network(spec)
     if "pretrained" in spec:
         made = _pretrained(spec, seed, engine)
@@ -398,7 +396,7 @@ def repaired(spec: dict) -> list[dict]:
     Raises: Refused where a fix cannot be said.
     """
     choices = []
-    for without_model in ((False, True) if spec["base_program"].startswith("at_") else (False,)):
+    for without_model in (False, True) if spec["base_program"].startswith("at_") else (False,):
         fixed = deepcopy(spec)
         for fix in spec["known_fix"]:
             if not (without_model and fix["where"] == "model"):

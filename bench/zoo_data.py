@@ -1,4 +1,4 @@
-"""The rows that the doctor's bench trains on: read, or made, divided, scaled and, where a specification says so, spoilt.
+"""The rows that the doctor's bench trains on: read, or made, divided, scaled and, where asked for, spoilt.
 
 A set is named as in specs.jsonl. One that cannot be had is re-expressed: on another real set of the same shape, or on a
 made one; `Parts.notes` says so. Rows are drawn by a seed of their own, so that all trainings of a specification see the
@@ -185,7 +185,11 @@ def _export() -> tuple[np.ndarray, np.ndarray, str]:
 
 def _sine() -> tuple[np.ndarray, np.ndarray, str]:
     x = np.random.default_rng(0).uniform(-1, 1, (2300, 2)) * [np.pi, 1.5]
-    return x / [np.pi, 1.5], (x[:, 1] > np.sin(x[:, 0])).astype(np.int64), "the csv: made, points above and below a sine"
+    return (
+        x / [np.pi, 1.5],
+        (x[:, 1] > np.sin(x[:, 0])).astype(np.int64),
+        "the csv: made, points above and below a sine",
+    )
 
 
 def _xor(rows: int) -> tuple[np.ndarray, np.ndarray, str]:
@@ -330,9 +334,7 @@ SCALES: dict[str, Callable[[Parts], Parts]] = {
     "x/255": lambda parts: _affine(parts, np.zeros(1), np.full(1, 1 / 255)),
     "x/16": lambda parts: _affine(parts, np.zeros(1), np.full(1, 1 / 16)),
     "standardise": _standard,
-    "standardise, target too": lambda parts: _targets(
-        _standard(parts), lambda y: (y - parts.y.mean()) / parts.y.std()
-    ),
+    "standardise, target too": lambda parts: _targets(_standard(parts), lambda y: (y - parts.y.mean()) / parts.y.std()),
     "min-max": _min_max,
     "features and target min-max scaled to [0,1]": lambda parts: _unit_targets(_min_max(parts)),
     "features scaled, targets x10 unscaled": lambda parts: _targets(_min_max(parts), lambda y: 10 * y),
@@ -398,7 +400,9 @@ def _overlapping(parts: Parts, share: float, classes: int) -> Parts:
     """Copies of rows of class 0 are added under class 1."""
     rows = np.flatnonzero(parts.y == 0)[: int(share * np.count_nonzero(parts.y == 0))]
     return replace(
-        parts, x=np.concatenate([parts.x, parts.x[rows]]), y=np.concatenate([parts.y, np.ones(len(rows), parts.y.dtype)])
+        parts,
+        x=np.concatenate([parts.x, parts.x[rows]]),
+        y=np.concatenate([parts.y, np.ones(len(rows), parts.y.dtype)]),
     )
 
 

@@ -17,7 +17,15 @@ def _dense(units: int, act: str = "linear", init: str = "he_normal", **more: Any
 
 
 def _conv(filters: int, act: str = "relu") -> dict:
-    return {"op": "conv2d", "filters": filters, "kernel": 3, "stride": 1, "pad": "same", "act": act, "init": "he_normal"}
+    return {
+        "op": "conv2d",
+        "filters": filters,
+        "kernel": 3,
+        "stride": 1,
+        "pad": "same",
+        "act": act,
+        "init": "he_normal",
+    }
 
 
 def _program(name: str, data: dict, model: list[dict], optimizer: dict, loss: str, batch: int, epochs: int) -> dict:
@@ -179,9 +187,7 @@ def _for_classes(change: Change) -> Change:
 
 
 def _with_classes(op: str, **numbers: Any) -> Change:
-    return lambda spec: (
-        _change(op, classes=spec["dataset"]["classes"], **numbers)(spec) if _is_classes(spec) else None
-    )
+    return lambda spec: _change(op, classes=spec["dataset"]["classes"], **numbers)(spec) if _is_classes(spec) else None
 
 
 def _training(**changed: Any) -> Change:
@@ -422,16 +428,28 @@ MUTATIONS: list[tuple[str, str, str, str, Change]] = [
     ("change_weights_initialisation", "sd_1e-4", "bad_init_scale", "hidden", _inits("normal(0,0.0001)")),
     ("change_optimisation_function", "adagrad", "optimizer_choice", "", _optimiser("adagrad", 1e-4)),
     ("change_optimisation_function", "adadelta", "optimizer_choice", "", _optimiser("adadelta", 1e-3)),
-    ("change_gradient_clip", "clip_1e-3", "lr_too_small", "", lambda spec: _training(clip_norm=1e-4)(
-        _optimiser("sgd", 0.05)(spec)  # type: ignore[arg-type]
-    )),
+    (
+        "change_gradient_clip",
+        "clip_1e-3",
+        "lr_too_small",
+        "",
+        lambda spec: _training(clip_norm=1e-4)(
+            _optimiser("sgd", 0.05)(spec)  # type: ignore[arg-type]
+        ),
+    ),
     ("change_loss_function", "wrong_loss", "wrong_loss", "", _loss("mean_squared_error")),
     ("change_dropout_rate", "dropout_0.9", "over_regularised", "", _dropout(0.9)),
     ("add_weights_regularisation", "l2_0.3", "over_regularised", "", _training(regularisation={"l2": 0.3})),
     ("change_weights_regularisation", "l1_0.02", "over_regularised", "", _training(regularisation={"l1": 0.02})),
-    ("leak_feature", "leaked_column", "data_leak", "", lambda spec: (
-        _with_classes("leak_column")(_one_more_column(spec)) if len(spec["dataset"]["shape"]) == 1 else None
-    )),
+    (
+        "leak_feature",
+        "leaked_column",
+        "data_leak",
+        "",
+        lambda spec: (
+            _with_classes("leak_column")(_one_more_column(spec)) if len(spec["dataset"]["shape"]) == 1 else None
+        ),
+    ),
     ("test_preprocessing", "other_scale", "preprocessing_mismatch", "", _change("other_scale", factor=4.0, shift=0.0)),
     ("bn_mode", "statistics_kept", "batchnorm_mismatch", "", _norm(decay=1.0)),
     ("label_noise", "labels_40", "label_problem", "", _for_classes(_change("permute_labels", share=0.5))),
@@ -446,9 +464,13 @@ MUTATIONS: list[tuple[str, str, str, str, Change]] = [
     ("freeze_layer", "frozen_first", "frozen_layer", "first", _frozen),
     ("grad_accumulate_bug", "summed", "loss_reduction_error", "", _loss("softmax_cross_entropy(logits), summed")),
     ("grad_accumulate_bug", "uphill", "flipped_gradient_sign", "", _uphill),
-    ("double_softmax", "double_softmax", "double_softmax", "output", lambda spec: (
-        _output("softmax")(spec) if spec["training"]["loss"] == LOGITS else None
-    )),
+    (
+        "double_softmax",
+        "double_softmax",
+        "double_softmax",
+        "output",
+        lambda spec: _output("softmax")(spec) if spec["training"]["loss"] == LOGITS else None,
+    ),
     ("depth", "deep_sigmoid", "vanishing_gradient", "", _depth(5, "sigmoid")),
     ("depth", "deep_tanh", "vanishing_gradient", "", _depth(16, "tanh")),
     ("lr_schedule_bug", "decay_each_step", "lr_too_small", "", _schedule(name="Exponential", decay_rate=12.0)),
@@ -468,7 +490,7 @@ CONTROLS: list[tuple[str, bool, Change]] = [
     ("fine_tuning_1e-5", True, _pretrained(1e-5)),
     ("frozen_backbone", True, _frozen_learned),
     ("handled_imbalance", True, _weighted_classes),
-    ("over_confident", True, lambda spec: (_epochs(1.5)(_wide(spec)) if _is_classes(spec) else None)),
+    ("over_confident", True, lambda spec: _epochs(1.5)(_wide(spec)) if _is_classes(spec) else None),
     ("no_bias", True, _bias),
     ("few_wrong_labels", True, _for_classes(_change("permute_labels", share=0.03))),
     ("scaled_by_4", True, _change("scale_inputs", factor=3.0)),
@@ -485,7 +507,7 @@ CANNOT = {
     "add_bias": "all programs have biases; they are taken away (no_bias) as a control",
     "remove_bias": "a control, no_bias",
     "remove_weights_regularisation": "the programs here have none",
-    "leak_rows": "rows of dev among those that teach do not harm the outcome; a rule of data finds them before training",
+    "leak_rows": "rows of dev among those that teach do not harm the outcome; a rule of data finds them",
     "dropout_mode": "no layer drops outside training without a key",
     "recurrent_gain": "the library has no recurrent layer",
     "no_shuffle": "rows are always drawn in random order",

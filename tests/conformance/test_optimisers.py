@@ -2,8 +2,8 @@
 plain NumPy; without a row the first test fails."""
 
 import inspect
-import sys
 import re
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache

@@ -176,7 +176,7 @@ def test_long_tables_are_drawn_piece_by_piece_and_masks_differ(monkeypatch):
     network, params = nn.Dropout(0.5), {}
     x = np.ones((10, 1))
     whole = drawn(network, params, x, 50)
-    monkeypatch.setattr(uncertainty, "EVALUATION_ROWS", 4)
+    monkeypatch.setattr(uncertainty, "BLOCK_ROWS", 4)
     parts = drawn(network, params, x, 50)
     assert parts.shape == whole.shape == (50, 10)
     assert len({tuple(column) for column in parts.T}) == 10

@@ -11,6 +11,7 @@ from preceptor.engines import Native, Reference, Xla
 from preceptor.errors import DataError
 from preceptor.train import Adam, Arrays, Config, train
 from preceptor.train.folds import Folds
+from preceptor.train.out_of_fold import OutOfFold
 
 RNG = np.random.default_rng(0)
 
@@ -26,14 +27,31 @@ def test_weights_are_those_of_a_mean_over_the_rows_learned_from():
         np.testing.assert_allclose((own * values).mean(), values[own > 0].mean(), rtol=1e-6)
 
 
-def test_a_row_is_judged_by_those_that_left_it_out_and_by_nobody_else():
-    folds = Folds(draw_folds(20, 4), 4, 8)
-    rows = np.array([3, 17, 4])
-    outputs = np.broadcast_to(np.arange(8.0)[None, :, None], (3, 8, 2))
-    held, learned = folds.held_out(outputs, rows), folds.learned(outputs, rows)
-    for number, row in enumerate(rows):
-        assert set(held[number, :, 0]) == {folds.fold[row], folds.fold[row] + 4}
-        assert set(learned[number, :, 0]) == set(range(8)) - set(held[number, :, 0])
+@pytest.mark.parametrize("learned", [True, False])
+@pytest.mark.parametrize(
+    "network, count, members",
+    [
+        (nn.mlp((5,), 2, members=8, waves=3, numbers=(0, 1), batch_norm=True), 4, 8),
+        (nn.mlp((5,), 2, members=8, waves=3, numbers=(0, 1), edges=((-1, 0, 1), (0, 1))), 4, 8),
+        (nn.mlp((5,), 2, members=6, levels=((2,), (7,)), numbers=(0,), edges=((-1, 0, 1),)), 2, 6),
+        (nn.Ensemble(nn.mlp((5,), 2), 4), 4, 4),
+        (nn.Ensemble(nn.mlp((5,), 2, members=2, numbers=(0,), edges=((-1, 0, 1),)), 3), 3, 6),
+    ],
+)
+def test_a_row_is_judged_by_those_that_left_it_out_and_by_nobody_else(network, count, members, learned):
+    x = RNG.normal(size=(30, 3))
+    x[:, 2] = RNG.integers(0, 7, 30)
+    params, state = network.init(RNG, pr.Spec((1, 3), np.dtype(np.float64)))
+    folds, rows = Folds(draw_folds(30, count), count, members), np.sort(RNG.permutation(30)[:22])
+    every = np.asarray(network.apply(params, state, x[rows], train=False, key=None)[0])
+    judge = OutOfFold(network, Reference("f64"), x[rows], rows, folds, learned)
+    held, others = judge({"params": params, "state": state})
+    assert len(others) == (len(rows) if learned else 0)
+    for number, fold in enumerate(folds.fold[rows]):
+        np.testing.assert_allclose(held[number], every[number, fold::count], rtol=1e-12)
+        np.testing.assert_array_equal(folds.held_out(every, rows)[number], every[number, fold::count])
+        if learned:
+            np.testing.assert_allclose(others[number], every[number, (fold + 1) % count :: count], rtol=1e-12)
 
 
 @pytest.mark.parametrize("rows, classes, count", [(200, 3, 8), (97, 2, 5), (40, 12, 4), (16, 16, 8)])

@@ -15,7 +15,8 @@ from preceptor.nn.dropout import drop_always
 from preceptor.nn.joint import heads
 from preceptor.nn.member import inner
 from preceptor.ops import Spec, fold_in, key
-from preceptor.train.evaluator import EVALUATION_ROWS
+
+BLOCK_ROWS = 4096  # that share a key of random masks: with another number a seed would give other masks
 
 
 @dataclass
@@ -61,7 +62,7 @@ class Sampler:
         """What each sample predicts of these rows, for each target. Shapes: x (row, ...) -> (row, class) or (row,), one
         sample at a time."""
         x = x.astype(np.float64 if engine.precision == "f64" else np.float32, copy=False)
-        size, first = min(EVALUATION_ROWS, len(x)), self.blocks
+        size, first = min(BLOCK_ROWS, len(x)), self.blocks
         starts = range(0, len(x), size)
         self.blocks += len(starts)
         if size not in self.compiled:

@@ -8,7 +8,7 @@ import numpy as np
 from preceptor import ops
 from preceptor.errors import ShapeError
 from preceptor.hyper import hyper, settings
-from preceptor.nn.layer import Arrays, Composite, Layer, apply_part, init_part, within
+from preceptor.nn.layer import Arrays, Composite, Layer, apply_part, init_part, learners, within
 from preceptor.nn.member import MemberLoss
 from preceptor.ops import Spec, fold_in
 from preceptor.ops.primitive import user_line
@@ -96,6 +96,42 @@ def first_alone(network: Layer, params: Arrays, state: Arrays) -> tuple[Layer, A
     while isinstance(network, _Apart):
         network, params, state = network.first(params, state)
     return network, params, state
+
+
+def some_members(network: Layer, params: Arrays, state: Arrays, chosen: np.ndarray) -> tuple[Layer, Arrays, Arrays]:
+    """A network of some members of another, with their parameters and state: what makes their outputs alone.
+
+    Args:
+        params, state: arrays.
+        chosen: numbers of the members, rising, as the outputs of the whole network count them. Shapes: (member,).
+    """
+    if not isinstance(network, _Apart):
+        own, held = (
+            {path: value[chosen] if is_members[path][1] else value for path, value in values.items()}
+            for values, is_members in ((values, learners(network, values)) for values in (params, state))
+        )
+        return network, own, held
+    kept: list[tuple[Layer, Arrays, Arrays]] = []
+    start = 0
+    for name, part in network.parts():
+        own, held = within(params, name), within(state, name)
+        end = start + count_members(part, own)
+        if len(some := chosen[(start <= chosen) & (chosen < end)] - start):
+            kept.append(some_members(part, own, held, some))
+        start = end
+    named: tuple[Arrays, Arrays] = {}, {}
+    for number, (_, *values) in enumerate(kept, 1):
+        for all_of, own in zip(named, values, strict=True):
+            all_of |= {f"network{number}/{path}": value for path, value in own.items()}
+    return Committee(tuple(part for part, *_ in kept)), *named
+
+
+def count_members(network: Layer, params: Arrays) -> int:
+    """How many members a network has: 1 where it knows nothing of members."""
+    if isinstance(network, _Apart):
+        return sum(count_members(part, within(params, name)) for name, part in network.parts())
+    with_members = learners(network, params)
+    return next((len(value) for path, value in params.items() if with_members[path][1]), 1)
 
 
 @settings

@@ -10,9 +10,9 @@ from preceptor.graph import trace
 from preceptor.nn import Layer, Loss
 from preceptor.ops import Spec
 
-__all__ = ["EVALUATION_ROWS", "Evaluator"]
+__all__ = ["Evaluator", "mean_loss"]
 
-EVALUATION_ROWS = 4096  # rows taken at once outside training, where they hold no more than
+EVALUATION_ROWS = 256  # rows taken at once outside training, so that what layers make of them stays in the caches
 EVALUATION_BYTES = 16 << 20  # of what goes in: what a convolutional network makes of it takes up to 30 times as much
 
 
@@ -27,7 +27,8 @@ class Evaluator:
     def __init__(self, network: Layer, loss: Loss | None, engine: Engine, like: dict[str, Any], x: np.ndarray) -> None:
         self.dtype = np.dtype(np.float64 if engine.precision == "f64" else np.float32)
         row_bytes = math.prod(x.shape[1:]) * self.dtype.itemsize
-        self.loss, self.piece = loss, min(EVALUATION_ROWS, max(1, EVALUATION_BYTES // max(row_bytes, 1)), len(x))
+        most = min(EVALUATION_ROWS, max(1, EVALUATION_BYTES // max(row_bytes, 1)))
+        self.loss, self.piece = loss, math.ceil(len(x) / math.ceil(len(x) / most))  # equal: the last is filled up
         spec = Spec((self.piece, *x.shape[1:]), self.dtype)
 
         def outputs(params: Any, state: Any, x: Any) -> Any:
@@ -54,20 +55,22 @@ class Evaluator:
             outputs = self.run([*leaves, full])[0][: len(rows)]
             pieces.append(outputs)
             if self.loss is not None and y is not None:
-                loss, count = self._loss(outputs, y[part], None if weight is None else weight[part])
+                own = None if weight is None else weight[part]
+                loss, count = _sum_of_losses(self.loss, outputs, y[part], own)
                 total, whole = total + loss, whole + count
         return total / whole if whole else math.nan, np.concatenate(pieces)
 
-    @np.errstate(all="ignore")
-    def mean_loss(self, outputs: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> float:
-        """The mean loss of raw outputs. Args: weight: as above."""
-        total, whole = self._loss(outputs, y, weight)
-        return total / whole if whole else math.nan
 
-    def _loss(self, outputs: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> tuple[float, float]:
-        """The sum of the losses, and of what the rows count."""
-        assert self.loss is not None
-        each = self.loss.judge(outputs, self.loss.prepared(y, outputs.shape[-1], self.dtype))
-        if weight is None:
-            return float(np.sum(each, dtype=np.float64)), len(y)
-        return float(np.sum(each * weight, dtype=np.float64)), float(weight.sum())
+@np.errstate(all="ignore")
+def mean_loss(loss: Loss, outputs: np.ndarray, y: np.ndarray, weight: np.ndarray | None = None) -> float:
+    """The mean loss of raw outputs. Args: weight: what each row counts in the mean; 1 if left out."""
+    total, whole = _sum_of_losses(loss, outputs, y, weight)
+    return total / whole if whole else math.nan
+
+
+def _sum_of_losses(loss: Loss, outputs: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> tuple[float, float]:
+    """The sum of the losses, and of what the rows count."""
+    each = loss.judge(outputs, loss.prepared(y, outputs.shape[-1], outputs.dtype))
+    if weight is None:
+        return float(np.sum(each, dtype=np.float64)), len(y)
+    return float(np.sum(each * weight, dtype=np.float64)), float(weight.sum())

@@ -17,7 +17,8 @@ from preceptor.data import order
 from preceptor.engines import Batches, Engine, Loop, agreed
 from preceptor.graph import trace
 from preceptor.train.counts import counts
-from preceptor.train.evaluator import Evaluator
+from preceptor.train.evaluator import Evaluator, mean_loss
+from preceptor.train.out_of_fold import OutOfFold
 from preceptor.train.step import predicting
 from preceptor.train.stepper import Stepper
 from preceptor.train.training import Arrays, Config, Streamed
@@ -128,8 +129,11 @@ def train(
         for y, own in ((seen_y, seen_weight), (data.dev_y, data.dev_weight))
     )
     judged_x = data.dev_x if dev else seen_x
-    like = stepper.everything
-    evaluate = Evaluator(config.network, config.loss, config.engine, like, judged_x) if len(judged_x) else None
+    like, evaluate, outside = stepper.everything, None, None
+    if folds is not None and len(seen_x):
+        outside = OutOfFold(config.network, config.engine, seen_x, numbers_seen, folds)
+    elif len(judged_x):
+        evaluate = Evaluator(config.network, config.loss, config.engine, like, judged_x)
     loop = stepper.prepare()
     carried = loop.put(like)
     del everything, like, stepper.everything  # the loop has copies
@@ -155,15 +159,15 @@ def train(
             at_once = int(agreed(at_once))
             done += count
             train_loss = dev_loss = dev_outputs = dev_target = dev_weight = None
-            if done == epoch_end and evaluate is not None:
-                if folds is not None:
-                    outputs, dev_target, dev_weight = evaluate(predicting(carried), seen_x)[1], seen_y, seen_weight
-                    train_loss = agreed(evaluate.mean_loss(folds.learned(outputs, numbers_seen), seen_y, seen_counts))
-                    dev_outputs = folds.held_out(outputs, numbers_seen)
-                    dev_loss = evaluate.mean_loss(dev_outputs, seen_y, seen_counts)
-                elif len(seen_x):
+            if done == epoch_end and (evaluate or outside):
+                if outside is not None:
+                    dev_outputs, learned = outside(loop.get(predicting(carried)))
+                    dev_target, dev_weight = seen_y, seen_weight
+                    train_loss = agreed(mean_loss(config.loss, learned, seen_y, seen_counts))
+                    dev_loss = mean_loss(config.loss, dev_outputs, seen_y, seen_counts)
+                elif evaluate is not None and len(seen_x):
                     train_loss = agreed(evaluate(predicting(carried), seen_x, seen_y, seen_counts)[0])
-                if dev:
+                if evaluate is not None and dev:
                     dev_target, dev_weight = data.dev_y, data.dev_weight
                     dev_loss, dev_outputs = evaluate(predicting(carried), data.dev_x, data.dev_y, dev_counts)
                 if dev_loss is not None:

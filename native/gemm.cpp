@@ -30,6 +30,7 @@ constexpr int64_t small_factor = 4096;      // numbers: a factor of so few is re
 constexpr int64_t task_work = 1 << 22;      // multiplications, some 60 us
 constexpr int64_t least_rows = 24;           // of a task, that packing pays
 constexpr int64_t dot_depth = 2048, least_dot = 512;  // terms of a dot product
+constexpr int64_t narrow = 8, narrow_dot = 32;        // columns and terms of one that is shorter
 constexpr int64_t past_caches = 1 << 23;  // numbers (32 MiB) of a result: no cache holds them until they are read
 constexpr int64_t few_rows = 32;            // of the left factor: fetching the right one takes as long as computing
 
@@ -52,7 +53,8 @@ Gemm::Gemm(int64_t batch, int64_t m, int64_t n, int64_t k, Strides a, Strides b,
     pack_a_ = a.column != 1 && (a.row != 1 || (n > 2 * kernels_.panel && m * k > small_factor));
     const int64_t most_rows = pack_a_ ? packed_rows : block_rows;
     rows_ = m <= most_rows ? m : round_up(divide_up(m, divide_up(m, most_rows)), rows_at_once);  // blocks of one size
-    dots_ = a.column == 1 && b.row == 1 && b.column != 1 && m <= few_rows && k >= least_dot;
+    const bool is_narrow = n <= narrow && k >= narrow_dot;  // most of a panel would be empty
+    dots_ = a.column == 1 && b.row == 1 && b.column != 1 && m <= few_rows && (k >= least_dot || is_narrow);
     const int64_t most_depth = dots_ ? dot_depth : a.column == 1 && m > few_rows ? block_depth : packed_depth;
     const int64_t blocks = std::max<int64_t>(divide_up(k, most_depth), 1);
     depth_ = std::max(round_up(divide_up(k, blocks), run_length), run_length);  // blocks of one size: none is short

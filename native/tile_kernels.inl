@@ -194,27 +194,35 @@ void angle(const Frame& frame, const Step& step) {
     float* const d = at<float>(frame, step.destination);
     const float* const a = at<const float>(frame, step.operands[0]);
     const int64_t n = frame.counts[step.count];
-    float block[GROUP];  // the operand may be overwritten by its own sine
+    float padded[GROUP], kept[GROUP], rest[GROUP];  // kept: the operand may be overwritten by its own sine
     for (int64_t i = 0; i < n; i += GROUP) {
         const int64_t present = n - i < GROUP ? n - i : GROUP;
-        if (!(Single & 1) && present == GROUP) {
-            for (int64_t j = 0; j < GROUP; ++j) block[j] = a[i + j];
-        } else {
-            for (int64_t j = 0; j < GROUP; ++j) block[j] = Single & 1 ? *a : j < present ? a[i + j] : 0.0f;
+        const bool whole = !(Single & 1) && present == GROUP;  // then read and written in vectors, where it lies
+        if (!whole) {
+            for (int64_t j = 0; j < GROUP; ++j) padded[j] = Single & 1 ? *a : j < present ? a[i + j] : 0.0f;
         }
-        float result[GROUP];
+        const float* const from = whole ? a + i : padded;
+        float* const result = present == GROUP ? d + i : rest;
         int32_t beyond = 0;
         #pragma omp simd reduction(| : beyond)
         for (int64_t j = 0; j < GROUP; ++j) {
-            result[j] = sine_from(block[j], Quarters);
-            beyond |= bits_of(absolute(block[j])) > bits_of(LARGEST_ANGLE);  // as whole numbers: they have no NaN
+            const float x = from[j];
+            kept[j] = x;
+            result[j] = sine_of_small(x, Quarters);
+            beyond |= bits_of(absolute(x)) > bits_of(SMALL_ANGLE);  // as whole numbers: they have no NaN
         }
         if (beyond) {
             for (int64_t j = 0; j < GROUP; ++j) {
-                if (absolute(block[j]) > LARGEST_ANGLE) result[j] = Quarters ? ::cosf(block[j]) : ::sinf(block[j]);
+                const bool small = bits_of(absolute(kept[j])) <= bits_of(SMALL_ANGLE);
+                result[j] = choose(small, result[j], sine_from(kept[j], Quarters));
+            }
+            for (int64_t j = 0; j < GROUP; ++j) {
+                if (absolute(kept[j]) > LARGEST_ANGLE) result[j] = Quarters ? ::cosf(kept[j]) : ::sinf(kept[j]);
             }
         }
-        for (int64_t j = 0; j < present; ++j) d[i + j] = result[j];
+        if (present < GROUP) {
+            for (int64_t j = 0; j < present; ++j) d[i + j] = rest[j];
+        }
     }
 }
 

@@ -173,17 +173,8 @@ inline float error_function(float x) {
     return choose(t > 0.927734375f, large, small);
 }
 
-// Sine of x + quarters * pi / 2. The angle is reduced in double precision: pi / 2 in two parts, the first of 33 bits,
-// whose products with whole numbers below 2^20 are exact.
-constexpr float LARGEST_ANGLE = 1e6f;
-
-inline float sine_from(float x, int32_t quarters) {
-    constexpr double rounder = 6755399441055744.0;  // 1.5 * 2^52
-    const double angle = x;
-    const double shifted = angle * 0.63661977236758134308 + rounder;
-    const double n = shifted - rounder;
-    const float r = float((angle - n * 1.57079632673412561417e+00) - n * 6.07710050650619224932e-11);
-    const int32_t quadrant = int32_t(uint32_t(bits_of(shifted)) & 3) + quarters;
+// The sine of r + quadrant * pi / 2 for |r| <= pi / 4.
+inline float sine_of_rest(float r, int32_t quadrant) {
     const float z = r * r;
     float sine = -1.9515295891e-4f;  // coefficients: Cephes, sinf and cosf
     sine = sine * z + 8.3321608736e-3f;
@@ -195,6 +186,30 @@ inline float sine_from(float x, int32_t quarters) {
     cosine = cosine * z * z - 0.5f * z + 1.0f;
     const float value = choose(quadrant & 1, cosine, sine);
     return float_of(bits_of(value) ^ int32_t(uint32_t(quadrant & 2) << 30));
+}
+
+// Sine of x + quarters * pi / 2, for |x| <= SMALL_ANGLE: pi / 2 in three parts, of 15, 13 and 24 bits. The products of
+// the first two with whole numbers up to 82 are exact, and so is the first difference.
+constexpr float SMALL_ANGLE = 128.0f;
+
+inline float sine_of_small(float x, int32_t quarters) {
+    const float shifted = x * 0.63661977236758134f + ROUNDER;
+    const float n = shifted - ROUNDER;
+    const float r = ((x - n * 0x1.922p+0f) - n * -0x1.2afp-18f) - n * 0x1.0b4612p-34f;
+    return sine_of_rest(r, int32_t(uint32_t(bits_of(shifted)) & 3) + quarters);
+}
+
+// The same for any x up to LARGEST_ANGLE. The angle is reduced in double precision: pi / 2 in two parts, the first of
+// 33 bits, whose products with whole numbers below 2^20 are exact.
+constexpr float LARGEST_ANGLE = 1e6f;
+
+inline float sine_from(float x, int32_t quarters) {
+    constexpr double rounder = 6755399441055744.0;  // 1.5 * 2^52
+    const double angle = x;
+    const double shifted = angle * 0.63661977236758134308 + rounder;
+    const double n = shifted - rounder;
+    const float r = float((angle - n * 1.57079632673412561417e+00) - n * 6.07710050650619224932e-11);
+    return sine_of_rest(r, int32_t(uint32_t(bits_of(shifted)) & 3) + quarters);
 }
 
 // x^y through double precision: the error of log(x), times y log(x) <= 104, stays below half a unit of the last place.

@@ -59,13 +59,14 @@ class Waves(Layer):
         places = np.arange(several, dtype=np.int32)[:, None] * features + np.array(self.numbers, np.int32)
         count = places.size  # of all members together: one product of many small matrices
         picked = ops.take(ops.transpose(ops.reshape(x, (batch, several * features))), places.ravel())
-        angles = ops.reshape(picked, (count, batch, 1)) * ops.reshape(params["frequency"], (count, 1, self.waves))
-        waves = ops.cos(2 * np.pi * (angles + ops.reshape(params["phase"], (count, 1, self.waves))))
-        mixed = waves @ ops.reshape(params["mix"], (count, self.waves, self.width))
-        shifted = ops.transpose(mixed, (1, 0, 2)) + ops.reshape(params["shift"], (count, self.width))
-        return ops.concatenate(
-            [x, ops.reshape(shifted, (batch, *members, len(self.numbers) * self.width))], x.ndim - 1
-        ), state
+        angles = ops.reshape(picked, (count, 1, batch)) * ops.reshape(params["frequency"], (count, self.waves, 1))
+        waves = ops.cos(2 * np.pi * (angles + ops.reshape(params["phase"], (count, self.waves, 1))))
+        # The batch comes last: few waves and fewer mixtures would leave most of a vector empty.
+        mixed = ops.transpose(ops.reshape(params["mix"], (count, self.waves, self.width)), (0, 2, 1)) @ waves
+        shifted = mixed + ops.reshape(params["shift"], (count, self.width, 1))
+        behind = ops.transpose(ops.reshape(shifted, (several * len(self.numbers) * self.width, batch)))
+        wide = (batch, *members, len(self.numbers) * self.width)
+        return ops.concatenate([x, ops.reshape(behind, wide)], x.ndim - 1), state
 
 
 @settings
@@ -100,12 +101,14 @@ class PiecewiseLinear(Layer):
         return sum(len(each) - 1 for each in self.edges)
 
     def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:
-        counts = [len(each) - 1 for each in self.edges]
-        which = np.repeat(np.array(self.numbers, np.int32), counts)
+        return ops.concatenate([x, ops.transpose(self.reached(x))], 1), state
+
+    def reached(self, x: Any) -> Any:
+        """How far the numbers reach into their bins. Shapes: x (batch, feature) -> (bin, batch)."""
+        which = np.repeat(np.array(self.numbers, np.int32), [len(each) - 1 for each in self.edges])
         low = np.concatenate([each[:-1] for each in self.edges]).astype(x.dtype)[:, None]
         high = np.concatenate([each[1:] for each in self.edges]).astype(x.dtype)[:, None]
-        reached = (ops.take(ops.transpose(x), which) - low) * (1 / (high - low)).astype(x.dtype)
-        return ops.concatenate([x, ops.transpose(ops.clip(reached, 0, 1))], 1), state
+        return ops.clip((ops.take(ops.transpose(x), which) - low) * (1 / (high - low)).astype(x.dtype), 0, 1)
 
 
 @settings
@@ -113,7 +116,8 @@ class Levels(Layer):
     """Puts a learned vector in the place of each feature that is the number of a level: a category of many levels.
 
     Shapes: x (batch, feature) -> (batch, feature - place + width * place), what is no level first;
-        vector (level, width), those of all the places under one another.
+        vector (level, width), those of all the places under one another. Or x (batch, member, feature), and vector with
+        an axis of members before: each has vectors of its own.
     Formula: y = [the other features, vector[x[place]] for each place].
     Args:
         places: positions of the features that are numbers of levels: whole, from 0.
@@ -122,6 +126,8 @@ class Levels(Layer):
     Source: Guo and Berkhahn 2016, section 2; the width is that of Holzmüller et al. 2024, appendix A.1.
     Differs: `Embedding` takes integers, this layer a table of float features.
     """
+
+    takes_members: ClassVar[bool] = True
 
     places: tuple[int, ...] = hyper(default=(0,), low=0, unit="position", doc="Which features are numbers of levels.")
     entries: tuple[int, ...] = hyper(default=(2,), low=1, unit="levels", doc="Of each of these features.")
@@ -138,12 +144,20 @@ class Levels(Layer):
         return {"vector": drawn(rng, shape, lambda shape: self.spread * rng.standard_normal(shape))}, {}
 
     def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:
-        columns, count = ops.transpose(x), len(self.places)
-        others = np.setdiff1d(np.arange(x.shape[1]), self.places).astype(np.int32)
-        starts = np.cumsum([0, *self.entries[:-1]]).astype(np.int32).reshape(count, 1)
-        last = np.array(self.entries, np.int32).reshape(count, 1) - 1
-        numbers = ops.cast(ops.take(columns, np.array(self.places, np.int32)), np.int32)
-        rows = ops.maximum(ops.minimum(numbers, last), 0) + starts
-        vectors = ops.transpose(ops.take(params["vector"], rows), (1, 0, 2))
-        flat = ops.reshape(vectors, (x.shape[0], count * self.width))
-        return ops.concatenate([ops.transpose(ops.take(columns, others)), flat], 1), state
+        batch, *members, features = x.shape
+        several, count = math.prod(members), len(self.places)
+        others = np.setdiff1d(np.arange(features), self.places)
+        columns = ops.transpose(ops.reshape(x, (batch, several * features)))
+        first = np.arange(several)[:, None]  # member by member: of its features, and below of its levels
+
+        def picked(places: Any) -> Any:
+            return ops.take(columns, (first * features + places).ravel().astype(np.int32))
+
+        starts = first * sum(self.entries) + np.cumsum([0, *self.entries[:-1]])
+        last = np.tile(np.array(self.entries, np.int32) - 1, several)[:, None]
+        numbers = ops.cast(picked(np.array(self.places)), np.int32)
+        rows = ops.maximum(ops.minimum(numbers, last), 0) + starts.reshape(-1, 1).astype(np.int32)
+        vectors = ops.take(ops.reshape(params["vector"], (several * sum(self.entries), self.width)), rows)
+        flat = ops.reshape(ops.transpose(vectors, (1, 0, 2)), (batch, *members, count * self.width))
+        kept = ops.reshape(ops.transpose(picked(others)), (batch, *members, len(others)))
+        return ops.concatenate([kept, flat], x.ndim - 1), state

@@ -83,6 +83,7 @@ Made make_convolution(Words& words);         // product.cpp
 Made make_copy(Words& words);                // movement.cpp
 Made make_take(Words& words);                // movement.cpp
 Made make_scatter_add(Words& words);         // movement.cpp
+Made make_gather_sum(Words& words);          // movement.cpp
 Made make_random_bits(Words& words);         // random.cpp
 Made make_fold_in(Words& words);             // random.cpp
 Made make_window(Words& words);              // window.cpp

@@ -56,6 +56,8 @@ struct Kernels {
     // to[i, j] += from[i, j] * scale[j], or without scale where that is null
     void (*add_rows)(const float* from, int64_t from_step, const float* scale, float* to, int64_t to_step, int64_t rows,
                      int64_t count);
+    // to[j] = the sum over i < rows of weights[i] * from[i][j]
+    void (*mix_rows)(const float* const* from, const float* weights, int64_t rows, float* to, int64_t count);
     void (*rectify)(float* x, int64_t count);  // what is not above 0 becomes 0, NaN stays
     // to[i, j] = from[j, i]
     void (*transpose)(const float* from, int64_t from_step, float* to, int64_t to_step, int64_t rows, int64_t columns);

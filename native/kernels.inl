@@ -33,6 +33,7 @@ extern const Kernels kernels = {
     widen,
     add,
     add_rows,
+    mix_rows,
     rectify,
     transpose,
     winograd_spread<WinogradData>,

@@ -1,7 +1,9 @@
-// "copy", "take" and "scatter_add": what moves numbers without computing with them, sums of rows apart.
+// "copy", "take", "scatter_add" and "gather_sum": what moves numbers without computing with them, sums of rows apart.
 #include <algorithm>
 #include <cstdlib>
+#include <optional>
 #include <utility>
+#include <vector>
 
 #include "instruction.h"
 #include "kernels.h"
@@ -282,6 +284,47 @@ class ScatterAdd final : public Instruction {
     Indices indices_;
 };
 
+// ---- gather_sum
+
+// Words: rows, picks, length, inner numbers, x ref, index ref, index type, weights ref, destination ref. Each row of the
+// destination is summed by one thread, in the order of the picks.
+class GatherSum final : public Instruction {
+  public:
+    explicit GatherSum(Words& words) {
+        rows_ = words.next(), picks_ = words.next();
+        length_ = words.next(), inner_ = words.next();
+        check_lengths("gather_sum", {rows_, picks_, length_, inner_});
+        x_ = words.ref();
+        const Ref index = words.ref();
+        indices_.emplace(index, words.next(), rows_ * picks_, length_, "gather_sum");
+        weights_ = words.ref(), to_ = words.ref();
+        words.finish();
+    }
+
+    size_t scratch_bytes(int) const override { return indices_->bytes(); }
+
+    void run(const Context& context) const override {
+        const int64_t* indices = indices_->read(context);
+        const auto *x = context.at<float>(x_), *weights = context.at<float>(weights_);
+        auto* to = context.at<float>(to_);
+        const Kernels& loops = kernels();
+        const int parts = parts_for(rows_ * picks_ * inner_ * 4, context.threads);
+        on_threads(parts, [&](int part) {
+            const auto range = Range::part(rows_, part, parts);
+            std::vector<const float*> from(static_cast<size_t>(picks_));
+            for (int64_t row = range.begin; row < range.end; ++row) {
+                for (int64_t i = 0; i < picks_; ++i) from[size_t(i)] = x + indices[row * picks_ + i] * inner_;
+                loops.mix_rows(from.data(), weights + row * picks_, picks_, to + row * inner_, inner_);
+            }
+        });
+    }
+
+  private:
+    int64_t rows_, picks_, length_, inner_;
+    Ref x_, weights_, to_;
+    std::optional<Indices> indices_;
+};
+
 template <class Indexed>
 Made make_indexed(Words& words, const char* who) {
     const int64_t outer = words.next(), length = words.next(), inner = words.next(), count = words.next();
@@ -298,5 +341,6 @@ Made make_indexed(Words& words, const char* who) {
 Made make_copy(Words& words) { return std::make_unique<Copy>(words); }
 Made make_take(Words& words) { return make_indexed<Take>(words, "take"); }
 Made make_scatter_add(Words& words) { return make_indexed<ScatterAdd>(words, "scatter_add"); }
+Made make_gather_sum(Words& words) { return std::make_unique<GatherSum>(words); }
 
 }  // namespace preceptor

@@ -64,6 +64,7 @@ void Plan::add(const std::string& kind, const int64_t* begin, size_t count) {
         {"convolution", make_convolution},
         {"copy", make_copy},
         {"take", make_take},
+        {"gather_sum", make_gather_sum},
         {"scatter_add", make_scatter_add},
         {"random_bits", make_random_bits},
         {"fold_in", make_fold_in},

@@ -36,6 +36,27 @@ inline void for_vectors(int64_t n, const Function& function) {
     if (i < n) function(i, Part{n - i});
 }
 
+void mix_rows(const float* const* from, const float* weights, int64_t rows, float* to, int64_t count) {
+    constexpr int wide = 8;  // vectors of sums that stay in registers
+    int64_t j = 0;
+    for (; j + wide * lanes <= count; j += wide * lanes) {
+        Vector sums[wide] = {};
+        for (int64_t i = 0; i < rows; ++i) {
+            const Vector weight = weights[i] - Vector{};
+            const float* const row = from[i] + j;
+#pragma GCC unroll 8
+            for (int v = 0; v < wide; ++v) sums[v] += weight * load(row + v * lanes);
+        }
+#pragma GCC unroll 8
+        for (int v = 0; v < wide; ++v) store(sums[v], to + j + v * lanes);
+    }
+    for_vectors(count - j, [&](int64_t rest, auto how) {
+        Vector sum{};
+        for (int64_t i = 0; i < rows; ++i) sum += weights[i] * how.get(from[i] + j + rest);
+        how.put(sum, to + j + rest);
+    });
+}
+
 void add_rows(const float* from, int64_t from_step, const float* scale, float* to, int64_t to_step, int64_t rows,
               int64_t count) {
     for_vectors(count, [&](int64_t j, auto lane) {

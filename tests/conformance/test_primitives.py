@@ -548,6 +548,13 @@ ROWS = (
         primitive="scatter_add",
         label="axis 1",
     ),
+    bound(
+        "gather_sum",
+        "gather_sum",
+        "",
+        lambda x, i, w: np.einsum("rp,rpu->ru", w, x[i]),
+        (X, np.array([[0, -1, 1], [1, 1, 0]]), draw(2, 3)),
+    ),
     Row(
         "take_along_last_axis",
         pr.take_along_last_axis,

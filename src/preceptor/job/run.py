@@ -40,6 +40,7 @@ from preceptor.nn import (
     to_config,
 )
 from preceptor.nn.joint import heads
+from preceptor.nn.lookup import looked_up
 from preceptor.nn.member import quantiles_of
 from preceptor.ops import Spec
 from preceptor.output import Output
@@ -408,10 +409,12 @@ class Run:
         """The pieces of a table, each with the network's raw outputs; exact as of `_engine`, or as training judges."""
         _check_rows(table)
         engine = self._engine(table.rows, exact)
-        like = {"params": self.params, "state": self.state}
-        evaluate = None
+        network, params, state = self.network, self.params, self.state
+        if isinstance(engine, Native):
+            network, params, state = looked_up(network, params, state)
+        like, evaluate = {"params": params, "state": state}, None
         for piece, x in self.preprocessor.pieces(table, unseen):
-            evaluate = evaluate or Evaluator(self.network, None, engine, like, x)
+            evaluate = evaluate or Evaluator(network, None, engine, like, x)
             yield piece, evaluate(like, x)[1]
 
     def _engine(self, rows: int, exact: bool = False) -> Engine:

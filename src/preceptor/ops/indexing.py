@@ -5,10 +5,10 @@ from typing import Any
 import numpy as np
 
 from preceptor.errors import DtypeError, ShapeError
-from preceptor.ops import elementwise, movement
+from preceptor.ops import elementwise, movement, reduction
 from preceptor.ops.primitive import Primitive, Spec, Symbol, as_array, user_line
 
-__all__ = ["index", "one_hot", "scatter_add", "take", "take_along_last_axis"]
+__all__ = ["gather_sum", "index", "one_hot", "scatter_add", "take", "take_along_last_axis"]
 
 
 def _take_spec(x: Spec, indices: Spec, *, axis: int) -> Spec:
@@ -61,6 +61,55 @@ _scatter_add: Primitive = Primitive(
     vjp=lambda g, out, x, indices, *, axis, length: (_take(g, indices, axis=axis), None),
     doc="Zeros with entries added at integer positions of an axis; entries at one position are summed.",
 )
+
+
+def _gather_sum_spec(x: Spec, indices: Spec, weights: Spec) -> Spec:
+    if x.ndim != 2 or indices.ndim != 2 or indices.shape != weights.shape:
+        raise ShapeError(
+            f"input has shape {x.shape}, indices {indices.shape} and weights {weights.shape}; (length, unit) and twice "
+            "(row, pick) are required."
+        )
+    if x.dtype != weights.dtype:
+        raise DtypeError(f"input is {x.dtype} and weights are {weights.dtype}; one type is required. Use pr.cast.")
+    return Spec((indices.shape[0], x.shape[1]), x.dtype)
+
+
+def _gather_sum_run(xp: Any, x: Any, indices: Any, weights: Any) -> Any:
+    if xp is not np:
+        return (xp.take(x, indices, axis=0, mode="wrap") * weights[:, :, None]).sum(1)
+    _check_range("gather_sum", indices, len(x))
+    out = np.zeros((len(indices), x.shape[1]), x.dtype)
+    for pick in range(indices.shape[1]):  # one after the other: all at once would take their memory
+        out += weights[:, pick, None] * x[indices[:, pick]]
+    return out
+
+
+def _gather_sum_vjp(g: Any, out: Any, x: Any, indices: Any, weights: Any) -> tuple:
+    rows, picks = indices.shape
+    each = movement.reshape(g, (rows, 1, g.shape[1]))
+    spread = each * movement.reshape(weights, (rows, picks, 1))
+    along = reduction.sum(each * _take(x, indices, axis=0), 2)
+    return _scatter_add(spread, indices, axis=0, length=x.shape[0]), None, along
+
+
+_gather_sum: Primitive = Primitive(
+    "gather_sum",
+    spec=_gather_sum_spec,
+    run=_gather_sum_run,
+    vjp=_gather_sum_vjp,
+    doc="Weighted sums of rows picked by position; positions as of take.",
+)
+
+
+def gather_sum(x: Any, indices: Any, weights: Any) -> Any:
+    """Sums of some rows each, weighted: the product of a matrix that is nearly all zeros with x.
+
+    Shapes: x (length, unit), indices and weights (row, pick) -> (row, unit).
+    Formula: y[r] = sum over p of weights[r, p] * x[indices[r, p]].
+    Raises: ShapeError where shapes do not fit together; DtypeError for indices that are no integers, and for weights of
+        another type than x.
+    """
+    return _gather_sum(as_array(x), _positions(indices), as_array(weights))
 
 
 def _positions(indices: Any) -> Any:

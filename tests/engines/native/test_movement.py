@@ -112,3 +112,30 @@ def test_scatter_add(execute, dtype):
         words = [outer, length, inner, count, x, index, code, execute.out]
         for threads in (1, 2, 5):
             assert_array_equal(execute("scatter_add", words, expected.shape, threads=threads), expected)
+
+
+@pytest.mark.parametrize("dtype", INTEGERS)
+def test_gather_sum(execute, dtype):
+    code = INTEGERS.index(dtype)
+    for rows, picks, length, inner in (
+        (1, 1, 1, 1),
+        (3, 5, 7, 17),
+        (40, 6, 100, 512),
+        (300, 20, 90, 131),
+        (2, 0, 3, 4),
+    ):
+        x = RNG.normal(size=(length, inner)).astype(np.float32)
+        index = RNG.integers(-length if np.dtype(dtype).kind == "i" else 0, length, (rows, picks)).astype(dtype)
+        weights = RNG.normal(size=(rows, picks)).astype(np.float32)
+        expected = np.einsum("rp,rpi->ri", weights.astype(float), x[index.astype(int)].astype(float))
+        words = [rows, picks, length, inner, x, index, code, weights, execute.out]
+        found = [execute("gather_sum", words, expected.shape, threads=threads) for threads in (1, 2, 5)]
+        np.testing.assert_allclose(found[0], expected, rtol=1e-4, atol=1e-5)
+        for each in found[1:]:
+            assert_array_equal(each, found[0])
+
+
+def test_gather_sum_of_an_index_outside_names_itself(execute):
+    x, index, weights = np.zeros((5, 2), np.float32), np.array([[0, 5]]), np.ones((1, 2), np.float32)
+    with pytest.raises(IndexError, match="gather_sum: index 5 is outside an axis of length 5"):
+        execute("gather_sum", [1, 2, 5, 2, x, index, 4, weights, execute.out], (1, 2))

@@ -352,6 +352,20 @@ def _scatter_add(planner: Planner, node: Node) -> bool:
     return True
 
 
+def _gather_sum(planner: Planner, node: Node) -> bool:
+    x, indices, _ = node.inputs
+    if indices.spec.dtype not in INDEX_TYPES or x.spec.dtype != np.float32 or not x.size:
+        return False
+    places = [planner.place(each) for each in node.inputs]
+    out = planner.make(node)
+    words = lambda: [
+        *indices.shape, *x.shape, word(places[0]), word(places[1]), INDEX_TYPES[indices.spec.dtype], word(places[2]),
+        word(out),
+    ]  # fmt: skip
+    planner.emit(_step("gather_sum", places, [out], words))
+    return True
+
+
 def _random_bits(planner: Planner, node: Node) -> bool:
     key = planner.place(node.inputs[0])
     out, bits = planner.make(node), node.params["bits"]
@@ -412,6 +426,7 @@ RULES: dict[str, Callable[[Any, Node], bool]] = {
     "convolution_input": _convolution,
     "convolution_kernel": _convolution,
     "fold_in": _fold_in,
+    "gather_sum": _gather_sum,
     "matmul": _matmul,
     "max": _reduce,
     "random_bits": _random_bits,

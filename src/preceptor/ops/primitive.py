@@ -5,6 +5,7 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cache
 from types import FrameType
 from typing import Any
 
@@ -166,7 +167,12 @@ def user_line() -> str:
 
 def is_ours(frame: FrameType) -> bool:
     """Whether a frame runs code of this package, or of click, which calls our commands."""
-    return frame.f_globals.get("__name__", "").partition(".")[0] in OURS
+    return _is_our_module(frame.f_globals.get("__name__", ""))
+
+
+@cache
+def _is_our_module(name: str) -> bool:  # remembered: every node that is traced asks it of some thirty frames
+    return name.partition(".")[0] in OURS
 
 
 def user_frame() -> tuple[str, int]:

@@ -342,16 +342,16 @@ class Run:
             raise ConfigError(f"keep: the column {clash[0]!r} has a name that the predictions need. Leave it out.")
         unseen = self.preprocessor.unseen()
 
-        def written() -> Iterator[tuple]:
-            for piece, columns in self._columns(table, unseen, samples, seed, wide):
-                yield from lines(piece, columns, keep)
+        pieces = self._columns(table, unseen, samples, seed, wide)
+        found = (lines(piece, columns, keep) for piece, columns in pieces)
+        first = next(found)  # what the first piece lacks is said before anything is written
+        with goal.text() if isinstance(goal, Output) else nullcontext(goal) as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(names)
+            for rows in chain([first], found):
+                writer.writerows(rows)
             if notes is not None:
                 notes.extend(unseen.notes())
-
-        found = written()
-        rows = chain([names, next(found)], found)  # what the first piece lacks is said before anything is written
-        with goal.text() if isinstance(goal, Output) else nullcontext(goal) as file:
-            csv.writer(file, lineterminator="\n").writerows(rows)
         return table.rows
 
     def _columns(

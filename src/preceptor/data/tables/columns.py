@@ -5,6 +5,8 @@ import decimal
 import numbers
 import uuid
 from collections.abc import Iterable
+from itertools import repeat
+from operator import is_
 from typing import Any
 
 import numpy as np
@@ -182,7 +184,7 @@ def _composed(name: str, values: np.ndarray, said: Said) -> np.ndarray:
 def missing_rows(column: np.ndarray) -> np.ndarray:
     """Which rows are missing (of a block: which rows have a number missing). Shapes: -> (row,)."""
     if column.dtype == object:
-        return np.fromiter((value is None for value in column.tolist()), bool, len(column))
+        return np.fromiter(map(is_, column.tolist(), repeat(None)), bool, len(column))
     gaps = np.isnat(column) if column.dtype.kind == "M" else np.isnan(column)
     return gaps if gaps.ndim == 1 else gaps.any(axis=1)
 

@@ -25,6 +25,7 @@ def connect(*paths: Path, memory: str | None = None) -> Iterator[Any]:
         allowed = ", ".join(map(quoted, sorted(known)))
         connection.execute(f"SET allowed_paths = [{allowed}]")
         connection.execute("SET enable_external_access = false")
+        connection.execute("SET enable_progress_bar = false")  # it goes to standard output, among the rows
         if memory is not None:
             connection.execute(f"SET memory_limit = '{memory}'")
         yield connection

@@ -65,6 +65,12 @@ def test_the_ensemble_by_the_number_of_rows(rows, waves):
     ]
 
 
+@pytest.mark.parametrize("rows, rate", [(10, 0.004), (999, 0.004), (1_000, 0.01), (2_999, 0.01), (3_000, 0.005)])
+def test_the_rate_of_the_ensemble_by_the_number_of_rows(rows, rate):
+    assert complete(make_settings({}), seen(), rows).learning_rate == rate
+    assert complete(make_settings({"learning_rate": 0.3}), seen(), rows).learning_rate == 0.3
+
+
 def test_a_wide_table_gets_one_network_and_folds_where_they_are_asked_for():
     wide = {f"n{i}": np.random.default_rng(i).normal(size=80) for i in range(301)}
     run = fit(wide | {"y": np.arange(80) % 2}, "y", epochs=1, engine="native")

@@ -28,7 +28,7 @@ BINS, MORE_BINS, LEAST_BINS, BINNED = 16, 48, 4, 400  # of a number column, few 
 FEW_ROWS = 1_000  # training rows; fewer get BINS and RATE_OF_FEW
 LEVEL_WIDTH = Levels.width  # of the vector of a level
 ROWS_FOR_WAVES = 3_000  # training rows; fewer are told as well, and faster, without them
-RATE, RATE_OF_FEW = 5e-3, 2e-3  # of the ensemble, per step
+RATE_OF_FEW, RATE, RATE_OF_MANY = 4e-3, 1e-2, 5e-3  # of the ensemble, per step; the last from ROWS_FOR_WAVES on
 WEIGHT_DECAY, MORE_DECAY = 0.01, 0.1  # more for a number of few rows, as below
 DROP_RATE, MANY_CLASSES = 0.2, 10  # of fewer classes; from so many on the members need all their units
 DROP_RATE_OF_NUMBER, ROWS_PER_FEATURE = 0.1, 20  # only below so many training rows for each feature: else none
@@ -120,7 +120,7 @@ def complete(settings: Settings, preprocessor: Preprocessor, rows: int) -> Setti
     )
     rate = s.learning_rate
     if rate is None:
-        own_rate = RATE_OF_FEW if rows < FEW_ROWS else RATE
+        own_rate = RATE_OF_FEW if rows < FEW_ROWS else RATE_OF_MANY if many else RATE
         rate = own_rate if ensemble and s.optimiser is None else filled.make_optimiser().usual_rate
     size = s.batch_size or usual_batch(rows)
     wide, numbers = features + LEVEL_WIDTH * len(preprocessor.level_numbers[0]), len(preprocessor.plain_numbers)

@@ -5,10 +5,12 @@ from functools import cache
 import numpy as np
 from sklearn.datasets import load_digits
 
-from preceptor import nn
+from preceptor import nn, ops
 from preceptor.diagnose.case import Case
 from preceptor.diagnose.doctor import Doctor
 from preceptor.engines import choose_engine
+from preceptor.hyper import settings
+from preceptor.nn.activation import Activation
 from preceptor.train import Adam, Arrays, Config, train
 
 
@@ -47,3 +49,51 @@ def watched(made, first=False):
         if not record.is_finite or (first and doctor.history.probes):
             break
     return doctor.history
+
+
+def number(network=None, rows=600, epochs=8, scale=1.0, shift=0.0, **changed):
+    """A training on a number that goes well unless something is changed."""
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(rows + 300, 5)).astype(np.float32)
+    y = np.sin(x[:, 0]) + 0.5 * x[:, 1] * x[:, 2] + 0.1 * rng.normal(size=len(x))
+    y = (scale * y + shift).astype(np.float32)
+    network = network or nn.Sequential((nn.Dense(32), nn.Relu(), nn.Dense(1)))
+    given = {"network": network, "loss": nn.Quadratic(), "optimiser": Adam(), "learning_rate": 3e-3} | changed
+    config = Config(**given, epochs=epochs, engine=choose_engine("native"))
+    return Case(config, Arrays(x[:rows], y[:rows], x[rows:], y[rows:]), 0)
+
+
+@settings
+class Softmax(Activation):
+    """The last axis as shares."""
+
+    def __call__(self, x):
+        return ops.softmax(x)
+
+
+@settings
+class Exponential(Activation):
+    """The exponential."""
+
+    def __call__(self, x):
+        return ops.exp(x)
+
+
+@settings
+class OfProbabilities(nn.SoftmaxCrossEntropy):
+    """A cross-entropy of probabilities."""
+
+    def __call__(self, outputs, target):
+        right = ops.one_hot(target, outputs.shape[-1], outputs.dtype)
+        return -ops.sum(right * ops.log(ops.clip(outputs, 1e-7, 1 - 1e-7)), 1)
+
+    def judge(self, outputs, target):
+        return self(outputs, target)
+
+    def predict(self, outputs):
+        return outputs
+
+
+def layers(*each):
+    """Layers one after the other."""
+    return nn.Sequential(each)

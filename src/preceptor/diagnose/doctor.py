@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -17,7 +18,8 @@ from preceptor.diagnose.remedy import Remedy
 from preceptor.diagnose.rules import RULES
 from preceptor.graph import flatten
 from preceptor.train.loop import Record, train
-from preceptor.train.stepper import Stepper
+from preceptor.train.step import first_state
+from preceptor.train.training import initial_values
 
 MILESTONES = (0.015, 0.04, 0.1, 0.2, 0.4, 0.7, 1.0)  # shares of the steps after which rules look
 FEWEST = 20  # steps before the first of them: so few tell nothing
@@ -92,10 +94,12 @@ class Doctor:
                 return []
         self._probed += batches
         self._prober = self._prober or Prober(record.stepper, now.carried)
+        if history.first is None:
+            history.first = self._prober(self._beginning(), 0, math.ceil(GLANCE / record.stepper.batch_size))
         if record.is_finite:
             history.probes.append(self._probe(record, GLANCE))
         else:
-            first = self._moments[-1] if self._moments else Moment(0, self._first().everything)
+            first = self._moments[-1] if self._moments else Moment(0, self._beginning())
             history.origin = find_origin(record.stepper, self._prober.forward, first, history.losses)
         suspected = list(self._suspected(history))
         new = {each.rule for each in suspected if not each.is_fact} - self._confirmed
@@ -131,8 +135,11 @@ class Doctor:
         assert self._prober is not None
         return self._prober(record.state, record.step, math.ceil(rows / record.stepper.batch_size))
 
-    def _first(self) -> Stepper:
-        return Stepper(self.case.config, self.case.data)
+    def _beginning(self) -> dict[str, Any]:
+        """What training carries before the first step."""
+        config = self.case.config
+        first = initial_values(config, self.case.data)
+        return first_state(*first, config.optimiser, config.seed, config.update)
 
     def _proven(self, finding: Finding) -> Finding | None:
         """The finding as a warning, with the remedy that a fork shows to help; as a note where the budget did not
@@ -188,7 +195,7 @@ class Doctor:
         """How well the training predicted at a moment."""
         step = 0 if moment is None else moment.step
         if step not in self._verdicts:
-            carried = self._first().everything if moment is None else moment.carried
+            carried = self._beginning() if moment is None else moment.carried
             self._judge = self._judge or Judge(self.case, carried)
             self._verdicts[step] = self._judge(carried)
         return self._verdicts[step]

@@ -6,15 +6,15 @@ from functools import cached_property
 import numpy as np
 
 from preceptor import ops
-from preceptor.autodiff import value_and_grad
 from preceptor.diagnose.case import Case
+from preceptor.diagnose.descent import descend
+from preceptor.diagnose.inputs import Inputs
 from preceptor.diagnose.origin import Origin
 from preceptor.diagnose.probe import Parameter, Probe, Signal
+from preceptor.diagnose.wiring import Wiring
 from preceptor.nn.layer import Layer, initial_specs, leaves, output_spec
 from preceptor.ops import Spec
 from preceptor.train.training import dtype_of
-
-DESCENT = 200  # steps towards the best constant output
 
 
 @dataclass(frozen=True)
@@ -38,6 +38,7 @@ class History:
         epochs: the ends of the passes so far.
         probes: figures of the layers, at some of the steps.
         origin: of the first number that is none, where there was one and it could be found.
+        first: figures of the layers at the first weights.
     """
 
     case: Case
@@ -47,6 +48,7 @@ class History:
     epochs: list[Epoch] = field(default_factory=list)
     probes: list[Probe] = field(default_factory=list)
     origin: Origin | None = None
+    first: Probe | None = None
 
     @property
     def step(self) -> int:
@@ -62,6 +64,16 @@ class History:
     def layers(self) -> dict[str, Layer]:
         """The layers that hold no others, by their paths, in order."""
         return dict(leaves(self.case.config.network))
+
+    @cached_property
+    def wiring(self) -> Wiring:
+        """How network, loss and rows fit together."""
+        return Wiring(self.case)
+
+    @cached_property
+    def inputs(self) -> Inputs:
+        """Figures of the columns of the training rows."""
+        return Inputs.of(self.case)
 
     @cached_property
     def baseline(self) -> tuple[float, float]:
@@ -91,9 +103,8 @@ class History:
         return float(np.mean(self.losses[first:last]))
 
 
-@np.errstate(all="ignore")  # a loss may take logarithms of what is no probability
 def _best_constant(case: Case, y: np.ndarray) -> float:
-    """The lowest mean loss of one output for all rows: by Adam from equal ones."""
+    """The lowest mean loss of one output for all rows."""
     loss, units = case.config.loss, _units(case)
     target = loss.prepared(y, units, np.float64)
 
@@ -101,15 +112,7 @@ def _best_constant(case: Case, y: np.ndarray) -> float:
         outputs = ops.broadcast_to(ops.reshape(z, (1, *z.shape)), (len(y), *z.shape))
         return ops.mean(loss.judge(outputs, target))
 
-    z, lowest = np.full(units, 1 / (units + 1)), np.inf  # not 0, which is no probability
-    moment, square = np.zeros(units), np.zeros(units)
-    for step in range(1, DESCENT + 1):
-        value, slope = value_and_grad(cost)(z)
-        lowest = min(lowest, float(value))
-        moment, square = 0.9 * moment + 0.1 * slope, 0.99 * square + 0.01 * slope * slope
-        rate = 0.3 * (1 - step / DESCENT)
-        z = z - rate * (moment / (1 - 0.9**step)) / (np.sqrt(square / (1 - 0.99**step)) + 1e-8)
-    return lowest
+    return descend(cost, np.full(units, 1 / (units + 1)))[1]  # not from 0, which is no probability
 
 
 def _units(case: Case) -> int:

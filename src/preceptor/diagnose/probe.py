@@ -53,6 +53,7 @@ class Parameter:
     Args:
         size, gradient, update: of the numbers, of the derivative of the mean loss, and of what the step adds.
         units: along the last axis.
+        descent: cosine of the change and the gradient, turned: 1 straight downhill, below 0 uphill.
         apart, gradient_apart: of what tells the units apart (the last axis less its mean), in the numbers and in the
             gradient; None of arrays with one axis.
     """
@@ -61,6 +62,7 @@ class Parameter:
     gradient: float
     update: float
     units: int
+    descent: float = 0.0
     apart: float | None = None
     gradient_apart: float | None = None
 
@@ -83,7 +85,7 @@ class Probe:
 
 
 @dataclass(frozen=True)
-class _Tapped(Layer):
+class Tapped(Layer):
     """A layer whose output is kept in the state, as "seen", and has a 0 added to it by which one can differentiate."""
 
     layer: Layer
@@ -132,7 +134,7 @@ class Prober:
 
     def __init__(self, stepper: Stepper, like: Any) -> None:
         self.stepper, config = stepper, stepper.config
-        self.network = mapped(config.network, _Tapped)
+        self.network = mapped(config.network, Tapped)
         self.tops = {path: _steepest(layer) for path, layer in leaves(config.network) if is_unitwise(layer)}
         data = stepper.data
         self.weights = data.folds.weights() if isinstance(data, Arrays) and data.folds is not None else None
@@ -190,6 +192,7 @@ class Prober:
         for path, p in state["params"].items():
             g, change = gradients[path], moved["params"][path] - p
             own = {"size": ops.mean(p * p), "gradient": ops.mean(g * g), "update": ops.mean(change * change)}
+            own["descent"] = ops.mean(-g * change)
             if p.ndim > 1:
                 for name, each in (("apart", p), ("gradient_apart", g)):
                     distance = each - ops.mean(each, -1, keepdims=True)
@@ -224,5 +227,6 @@ def _signal(means: dict[str, np.ndarray]) -> Signal:
 
 
 def _parameter(means: dict[str, np.ndarray], units: int) -> Parameter:
-    roots = {name: float(np.sqrt(value)) for name, value in means.items()}
-    return Parameter(units=units, **roots)
+    roots = {name: float(np.sqrt(value)) for name, value in means.items() if name != "descent"}
+    length = roots["gradient"] * roots["update"]
+    return Parameter(units=units, descent=float(means["descent"]) / length if length > 0 else 0.0, **roots)

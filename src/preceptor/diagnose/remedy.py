@@ -1,15 +1,18 @@
 """What may mend a training: changes of its settings, its first weights or its rows. Each makes another case of it."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import numpy as np
 
 from preceptor.diagnose.case import Case
-from preceptor.nn import Initialiser, Layer, Loss
+from preceptor.graph import CONSTANT, flatten, trace
+from preceptor.nn import Initialiser, Layer, Loss, Sequential
 from preceptor.nn.activation import Activation
 from preceptor.nn.layer import mapped
+from preceptor.ops import Spec, stop_gradient
 from preceptor.train.optim import Optimiser
 from preceptor.train.training import Arrays
 from preceptor.words import amount
@@ -76,7 +79,12 @@ class Draw(Remedy):
         def drawn(layer: Layer) -> Layer:
             return replace(layer, initialiser=self.initialiser) if hasattr(layer, "initialiser") else layer  # type: ignore[call-arg]
 
-        return replace(case, config=replace(case.config, network=mapped(case.config.network, drawn)))
+        network = case.config.network
+        if self.layers and isinstance(network, Sequential):
+            found = changed(network, lambda path, each: drawn(each) if path in self.layers else each)
+            if found != network:
+                return _with(case, network=found)
+        return _with(case, network=mapped(network, drawn))
 
 
 @dataclass(frozen=True)
@@ -96,7 +104,9 @@ class Activate(Remedy):
 
     def mend(self, case: Case) -> Case | None:
         network = mapped(case.config.network, lambda each: self.new if type(each) is self.old else each)
-        return None if network == case.config.network else replace(case, config=replace(case.config, network=network))
+        if isinstance(network, Sequential) and type(case.config.network.layers[-1]) is self.old:  # type: ignore[attr-defined]
+            network = replace(network, layers=(*network.layers[:-1], case.config.network.layers[-1]))  # type: ignore[attr-defined]
+        return None if network == case.config.network else _with(case, network=network)
 
 
 @dataclass(frozen=True)
@@ -145,6 +155,27 @@ class Standardise(Remedy):
 
 
 @dataclass(frozen=True)
+class Rescale(Remedy):
+    """All inputs times one number."""
+
+    factor: float
+
+    @property
+    def text(self) -> str:
+        return f"multiply the inputs by {amount(self.factor, 2)}"
+
+    def mend(self, case: Case) -> Case | None:
+        data = case.data
+        if not isinstance(data, Arrays):
+            return None
+
+        def scaled(x: Any) -> Any:
+            return None if x is None else (np.asarray(x) * self.factor).astype(np.float32)
+
+        return replace(case, data=replace(data, x=scaled(data.x), dev_x=scaled(data.dev_x)))
+
+
+@dataclass(frozen=True)
 class Longer(Remedy):
     """More epochs."""
 
@@ -182,4 +213,234 @@ class TrainBy(Remedy):
         return replace(case, config=replace(case.config, loss=self.loss))
 
 
-__all__ = ["Activate", "Draw", "Longer", "Optimise", "Rate", "Remedy", "Standardise", "TrainBy"]
+@dataclass(frozen=True)
+class Ending(Remedy):
+    """Another activation at the output, or none, with a loss that takes it."""
+
+    activation: Activation | None = None
+    loss: Loss | None = None
+
+    @property
+    def text(self) -> str:
+        kind = "no activation" if self.activation is None else type(self.activation).__name__
+        by = "" if self.loss is None else f" and train by {type(self.loss).__name__}"
+        return f"put {kind} at the output{by}"
+
+    def mend(self, case: Case) -> Case | None:
+        network = case.config.network
+        if not isinstance(network, Sequential):
+            return None
+        layers, names = list(network.layers), list(network.names)
+        while layers and isinstance(layers[-1], Activation):
+            layers.pop()
+            names.pop()
+        if self.activation is not None:
+            layers.append(self.activation)
+            names.append("output")
+        made = Sequential(tuple(layers), tuple(names))
+        loss = self.loss or case.config.loss
+        if made.layers == network.layers and loss == case.config.loss:
+            return None
+        return _with(case, network=made, loss=loss)
+
+
+@dataclass(frozen=True)
+class Insert(Remedy):
+    """A layer more behind each of those that are named."""
+
+    layer: Layer
+    after: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return f"put {type(self.layer).__name__} behind {', '.join(self.after)}"
+
+    def mend(self, case: Case) -> Case | None:
+        network = case.config.network
+        if not isinstance(network, Sequential):
+            return None
+        made = self._longer(network, "")
+        return None if made == network else _with(case, network=made)
+
+    def _longer(self, network: Sequential, path: str) -> Sequential:
+        layers: list[tuple[str, Layer]] = []
+        for name, layer in zip(network.names, network.layers, strict=True):
+            own = f"{path}{name}"
+            layers.append((name, self._longer(layer, f"{own}/") if isinstance(layer, Sequential) else layer))
+            if own in self.after:
+                layers.append((f"{name}_{type(self.layer).__name__.lower()}", self.layer))
+        return Sequential(tuple(layer for _, layer in layers), tuple(name for name, _ in layers))
+
+
+@dataclass(frozen=True)
+class Head(Remedy):
+    """A last layer that begins smaller, so that its first outputs hardly differ."""
+
+    layer: str
+    factor: float = 0.1
+
+    @property
+    def text(self) -> str:
+        return f"draw the first weights of {self.layer} {amount(1 / self.factor, 2)} times smaller"
+
+    def mend(self, case: Case) -> Case | None:
+        network = case.config.network
+        if not isinstance(network, Sequential):
+            return None
+
+        def smaller(path: str, layer: Layer) -> Layer:
+            if path != self.layer or not hasattr(layer, "initialiser"):
+                return layer
+            return replace(layer, initialiser=_Scaled(layer.initialiser, self.factor))  # type: ignore[call-arg]
+
+        made = changed(network, smaller)
+        return None if made == network else _with(case, network=made)
+
+
+@dataclass(frozen=True)
+class _Scaled(Initialiser):
+    """What another draws, times a factor."""
+
+    initialiser: Initialiser
+    factor: float
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+        found = self.initialiser.draw(rng, shape)
+        return found if isinstance(found, Spec) else found * np.float32(self.factor)
+
+
+@dataclass(frozen=True)
+class Clip(Remedy):
+    """Gradients are shortened to a length."""
+
+    keeps_state: ClassVar[bool] = True
+
+    norm: float
+
+    @property
+    def text(self) -> str:
+        return f"shorten gradients to a length of {amount(self.norm, 2)} (clipping)"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"clip_norm": self.norm}
+
+    def mend(self, case: Case) -> Case | None:
+        update = replace(case.config.update, clip_norm=self.norm, clip_value=None)
+        return _with(case, update=update)
+
+
+@dataclass(frozen=True)
+class ScaleTargets(Remedy):
+    """The target less its mean, by its standard deviation, as the training rows have them."""
+
+    @property
+    def text(self) -> str:
+        return "standardise the target"
+
+    def mend(self, case: Case) -> Case | None:
+        data = case.data
+        if not isinstance(data, Arrays) or case.classes:
+            return None
+        y = np.asarray(data.y, np.float64)
+        mean, sd = y.mean(0), y.std(0)
+        sd = np.where(sd > 0, sd, 1)
+
+        def scaled(y: Any) -> Any:
+            return None if y is None else ((np.asarray(y, np.float64) - mean) / sd).astype(np.float32)
+
+        return replace(case, data=replace(data, y=scaled(data.y), dev_y=scaled(data.dev_y)))
+
+
+@dataclass(frozen=True)
+class Thaw(Remedy):
+    """Layers that were held learn."""
+
+    layers: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return f"let {', '.join(self.layers)} learn"
+
+    def mend(self, case: Case) -> Case | None:
+        network = case.config.network
+        if not isinstance(network, Sequential):
+            return None
+        made = changed(network, lambda path, each: _Thawed(each) if path in self.layers else each)
+        return None if made == network else _with(case, network=made)
+
+
+@dataclass(frozen=True)
+class _Thawed(Layer):
+    """A layer through which every slope passes, whatever it holds back."""
+
+    layer: Layer
+
+    def init(self, rng: np.random.Generator, spec: Spec) -> tuple[dict, dict]:
+        return self.layer.init(rng, spec)
+
+    def apply(self, params: dict, state: dict, x: Any, *, train: bool, key: Any) -> tuple[Any, dict]:
+        program = trace(lambda p, s, x: self.layer.apply(p, s, x, train=train, key=key))(params, state, x)
+        given = [*flatten((params, state, x))[0], *program.graph.captured]
+
+        def apply(node: Any, *values: Any) -> Any:
+            if node.primitive is CONSTANT:
+                return node.params["value"]
+            return values[0] if node.primitive is stop_gradient else node.primitive(*values, **node.params)
+
+        return program.results.build(iter(program.graph.evaluate(given, apply)))
+
+
+@dataclass(frozen=True)
+class Together(Remedy):
+    """Several changes at once, of which none may help alone."""
+
+    parts: tuple[Remedy, ...]
+
+    @property
+    def text(self) -> str:
+        return " and ".join(each.text for each in self.parts)
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {name: value for each in self.parts for name, value in each.settings.items()}
+
+    def mend(self, case: Case) -> Case | None:
+        mended = None
+        for each in self.parts:
+            found = each.mend(mended or case)
+            mended = found or mended
+        return mended
+
+
+def _with(case: Case, **new: Any) -> Case:
+    return replace(case, config=replace(case.config, **new))
+
+
+def changed(network: Sequential, change: Callable[[str, Layer], Layer], path: str = "") -> Sequential:
+    """A network with each layer of it, and of those within it, replaced by what a function makes of its path and it."""
+    layers = [
+        changed(layer, change, f"{path}{name}/") if isinstance(layer, Sequential) else change(f"{path}{name}", layer)
+        for name, layer in zip(network.names, network.layers, strict=True)
+    ]
+    return replace(network, layers=tuple(layers))
+
+
+__all__ = [
+    "Activate",
+    "Clip",
+    "Draw",
+    "Ending",
+    "Head",
+    "Insert",
+    "Longer",
+    "Optimise",
+    "Rate",
+    "Remedy",
+    "Rescale",
+    "ScaleTargets",
+    "Standardise",
+    "Thaw",
+    "Together",
+    "TrainBy",
+]

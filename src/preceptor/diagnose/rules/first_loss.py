@@ -1,0 +1,56 @@
+"""A first loss far above what knowing nothing costs."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from preceptor.diagnose.finding import Finding
+from preceptor.diagnose.history import History
+from preceptor.diagnose.remedy import Head
+from preceptor.diagnose.rule import Rule
+from preceptor.hyper import hyper, settings
+from preceptor.words import amount
+
+
+@settings
+class FirstLoss(Rule):
+    """Detects: a first loss of a classifier far above that of one constant prediction.
+    Why it matters: the network begins sure of itself and wrong; the first steps only make its outputs smaller.
+    Evidence and threshold: the loss of rows at the first weights is more than `times` that of outputs of 0 (ln
+        K of K classes); a fork with a smaller last layer must win. Not where inputs
+        larger than `large` are why.
+    Remedy: first weights of the last layer ten or a hundred times smaller.
+    Can be wrong when: weights were learned before. The fork then does not win.
+    Source: Karpathy 2019, "A recipe for training neural networks"; course material D, "Weight initialization".
+    """
+
+    looks_at = History
+    subject = "first weights"
+    looks_for = "a first loss far above that of knowing nothing"
+    names = ("slow_start_init_loss",)
+
+    times: float = hyper(default=2.0, low=1, unit="times that of outputs of 0")
+    large: float = hyper(default=10.0, low=0, unit="root mean square")
+
+    def check(self, history: History) -> Iterator[Finding]:
+        wiring = history.wiring
+        if not history.case.classes or not wiring.is_plain or wiring.reading != "logits" or not wiring.weighted:
+            return
+        if history.inputs.size > self.large:
+            return
+        first, known = wiring.first_losses
+        first = min(first, history.losses[0])  # which a norm may make smaller in training
+        if np.isfinite([first, known]).all() and first > self.times * known > 0:
+            last = wiring.weighted[-1]
+            text = f"The first loss is {amount(first, 3)}, where knowing nothing costs {amount(known, 3)}: {last} "
+            text += "begins too large."
+            yield Finding(
+                "slow_start_init_loss",
+                "warn",
+                text,
+                layer=last,
+                step=history.step,
+                evidence={"first": first, "constant": known},
+                remedies=(Head(last, 0.1), Head(last, 0.01)),
+                is_fact=False,
+            )

@@ -1,0 +1,63 @@
+"""Layers that no gradient reaches."""
+
+from collections.abc import Iterator
+
+from preceptor.diagnose.finding import Finding
+from preceptor.diagnose.history import History
+from preceptor.diagnose.remedy import Thaw
+from preceptor.diagnose.rule import Rule
+from preceptor.hyper import settings
+from preceptor.words import listing
+
+
+@settings
+class Frozen(Rule):
+    """Detects: a layer that matters to the loss, and whose weights never have a gradient; parameters that no output
+        hangs on.
+    Why it matters: it stays as it was drawn, and the layers behind it learn from random features.
+    Evidence and threshold: the gradients of all its weights, and the changes of them, are exactly 0 in every probe,
+        while that of its output is not; a fork in which it learns must win. That no output changes with a parameter is
+        a fact.
+    Remedy: let the layer learn: leave out stop_gradient; use the parameter, or leave it out.
+    Can be wrong when: it is held on purpose, with weights that were learned before. The fork then does not win.
+    Source: Karpathy 2019, "A recipe for training neural networks".
+    """
+
+    looks_at = History
+    subject = "wiring"
+    looks_for = "layers that no gradient reaches"
+    names = ("frozen_or_disconnected",)
+
+    def check(self, history: History) -> Iterator[Finding]:
+        wiring = history.wiring
+        probes = [each for each in (history.first, *history.probes) if each is not None]
+        if not wiring.is_plain or not history.probes:
+            return
+        still = {
+            path
+            for path in history.parameters
+            if all(each.parameters[path].gradient == 0 and each.parameters[path].update == 0 for each in probes)
+        }
+        layers = dict.fromkeys(path.rpartition("/")[0] for path in history.parameters if path in still)
+        held = []
+        for layer in layers:
+            own = {path for path in history.parameters if path.rpartition("/")[0] == layer}
+            signal = history.signals.get(layer)
+            if own <= still and signal is not None and signal.gradient > 0:
+                held.append(layer)
+        if held:
+            text = f"The weights of {listing(held)} never have a gradient, though the loss hangs on what comes out of "
+            text += f"{'it' if len(held) == 1 else 'them'}: held, or behind stop_gradient."
+            yield Finding(
+                "frozen_or_disconnected",
+                "warn",
+                text,
+                layer=held[0],
+                step=history.step,
+                remedies=(Thaw(tuple(held)),),
+                is_fact=False,
+            )
+        idle = [path for path in sorted(still) if path.rpartition("/")[0] not in held and wiring.is_idle(path)]
+        if idle and not wiring.is_constant:
+            text = f"No output hangs on {listing(idle)}: {'it is' if len(idle) == 1 else 'they are'} never used."
+            yield Finding("frozen_or_disconnected", "warn", text, layer=idle[0].rpartition("/")[0], step=history.step)

@@ -1,0 +1,74 @@
+"""Steps that go uphill or nowhere."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from preceptor.diagnose.finding import Finding
+from preceptor.diagnose.history import History
+from preceptor.diagnose.remedy import Optimise, Rate
+from preceptor.diagnose.rule import Rule
+from preceptor.hyper import hyper, settings
+from preceptor.train import Adam
+from preceptor.words import amount
+
+
+@settings
+class OptimiserWiring(Rule):
+    """Detects: steps along the gradient instead of against it; steps that change nothing though there is a gradient;
+        an epsilon that drowns the gradient.
+    Why it matters: uphill the loss grows; and what does not move does not learn.
+    Evidence and threshold: the cosine of change and gradient is above `uphill` in every array of parameters: a fact. No
+        array changes by more than `still` of its size, or of `small`, before half of the steps are made: a fact. An
+        epsilon above `epsilon`, with a fork.
+    Remedy: Adam with its usual rate; the usual epsilon.
+    Can be wrong when: a penalty far larger than the loss drives all parameters.
+    Source: Goodfellow et al. 2016, section 4.3; Kingma and Ba 2015.
+    """
+
+    looks_at = History
+    subject = "rate"
+    looks_for = "steps that go uphill or nowhere"
+    names = ("optimizer_wiring",)
+
+    uphill: float = hyper(default=0.5, low=0, high=1, unit="cosine")
+    still: float = hyper(default=1e-7, low=0, unit="of the weights' size")
+    small: float = hyper(default=0.01, low=0, unit="size of weights that began at 0")
+    epsilon: float = hyper(default=1e-3, low=0, scale="log", unit="as the optimiser's")
+
+    def check(self, history: History) -> Iterator[Finding]:
+        config = history.case.config
+        optimiser = config.optimiser
+        usual = Optimise(Adam(), Adam.usual_rate)
+        for probe in (history.first, *history.probes[-1:]):
+            moved = (
+                [each for each in probe.parameters.values() if each.update > 0 and each.gradient > 0] if probe else []
+            )
+            if moved and max(each.descent for each in moved) < -self.uphill:
+                cosine = -max(each.descent for each in moved)
+                text = (
+                    f"The steps of {type(optimiser).__name__} go uphill: the cosine of change and gradient is at least "
+                )
+                text += f"{cosine:.2f} in every layer; the sign of the gradient is wrong."
+                evidence = {"cosine": cosine}
+                yield _found(text, history, evidence, (usual,), True)
+                return
+        parameters = history.parameters.values()
+        has_slope = any(each.gradient > 0 for each in parameters)
+        still = all(each.update <= self.still * max(each.size, self.small) for each in parameters)
+        if has_slope and still and history.step <= history.steps / 2:
+            rate = history.rates[-1]
+            text = "A step changes hardly a digit of any weight, though there are gradients: the learning rate is "
+            text += f"{amount(rate, 2)}."
+            yield _found(text, history, {"learning_rate": rate}, (Rate(optimiser.usual_rate), usual), True)
+        own = getattr(optimiser, "epsilon", 0.0)
+        if own > self.epsilon and hasattr(optimiser, "beta2"):
+            text = f"The epsilon of {type(optimiser).__name__}, {amount(own, 2)}, is larger than most gradients: steps "
+            text += "are those of plain gradients, and small."
+            remedy = Optimise(replace(optimiser, epsilon=1e-8), config.learning_rate)  # type: ignore[call-arg]
+            yield _found(text, history, {"epsilon": own}, (remedy,), False)
+
+
+def _found(text: str, history: History, evidence: dict[str, float], remedies: tuple, is_fact: bool) -> Finding:
+    return Finding(
+        "optimizer_wiring", "warn", text, step=history.step, evidence=evidence, remedies=remedies, is_fact=is_fact
+    )

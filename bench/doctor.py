@@ -344,11 +344,16 @@ def concluded(found: list[Outcome], refused: dict[str, str]) -> dict:
     labels = {name: sum(each.label == name for each in found) for name in ("faulty", "healthy", "unclear")}
     scary = [each for each in found if each.label == "healthy" and each.scary]
     kinds = sorted({each.kind for each in found})
-    false: dict[str, int] = {}
+    false: dict[str, dict[str, int]] = {}
     for each in found:
         if each.label == "healthy" and each.alarms:
-            name = f"{each.alarms[0][0]} on {each.id}"
-            false[name] = false.get(name, 0) + 1
+            row = false.setdefault(f"{each.alarms[0][0]} on {each.id}", {"runs": 0, "better_after": 0})
+            row["runs"] += 1
+            row["better_after"] += doctor_figures.is_better(each)
+    sources = {
+        "specifications": [each for each in found if not each.program.startswith("own_")],
+        "own_programs": [each for each in found if each.program.startswith("own_")],
+    }
     return {
         "faulty_runs": labels["faulty"],
         "healthy_runs": labels["healthy"],
@@ -357,6 +362,7 @@ def concluded(found: list[Outcome], refused: dict[str, str]) -> dict:
         "refused_specs": len(refused),
         **doctor_figures.figures(found),
         **doctor_figures.overheads(found),
+        "sources": {name: doctor_figures.figures(runs) for name, runs in sources.items()},
         "kinds": {
             kind: {
                 "runs": {name: sum(e.label == name and e.kind == kind for e in found) for name in labels},
@@ -381,14 +387,15 @@ def show(found: dict, notes: list[str], console: Console) -> None:
     """Prints the figures."""
     counts = "faulty_runs", "healthy_runs", "scary_runs", "unclear_runs", "refused_specs"
     console.print(", ".join(f"{found[name]} {name.replace('_', ' ')}" for name in counts), highlight=False)
-    lines = Lines(title="In all, with 95 % intervals (Wilson)")
+    lines = Lines(title="With 95 % intervals (Wilson)")
     lines.add_column("figure")
-    lines.add_column("value", justify="right")
-    lines.add_column("runs", justify="right")
+    for head in ("in all", "runs", "specifications", "own programs"):
+        lines.add_column(head, justify="right")
     for name in NAMES:
-        lines.add_row(name, share(found[name]), f"{found[name]['count']} of {found[name]['of']}")
+        parts = [share(each[name]) for each in found["sources"].values()]
+        lines.add_row(name, share(found[name]), f"{found[name]['count']} of {found[name]['of']}", *parts)
     for name in ("overhead_median", "overhead_max"):
-        lines.add_row(name, "" if found[name] is None else f"{100 * found[name]:.0f} %", "")
+        lines.add_row(name, "" if found[name] is None else f"{100 * found[name]:.0f} %")
     console.print(lines)
     lines = Lines(title="By kind")
     for head in ("kind", "faulty", "healthy", "unclear", "recall", "top1", "repaired", "false alarms", "first alarms"):
@@ -402,8 +409,9 @@ def show(found: dict, notes: list[str], console: Console) -> None:
         ]
         lines.add_row(kind, *cells, told)
     console.print(lines)
-    for name, count in found["false_alarms_by"].items():
-        console.print(f"False alarm: {name}, {count} runs", highlight=False)
+    for name, each in found["false_alarms_by"].items():
+        after = f", {each['better_after']} of them better after the remedy" if each["better_after"] else ""
+        console.print(f"False alarm: {name}, {each['runs']} runs{after}", highlight=False)
     for note in notes:
         console.print(note, highlight=False, markup=False)
 
@@ -417,6 +425,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--jobs", type=int, default=1, help="processes at once, of one thread each; default 1")
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder that keeps them; default %(default)s")
     parser.add_argument("--list", action="store_true", help="tell what would be run and what is refused, and end")
+    parser.add_argument("--kept", action="store_true", help="measure nothing: figures of what is kept")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     given = parser.parse_args(arguments)
     for name, least in (("seeds", 1), ("jobs", 1)):
@@ -447,7 +456,10 @@ def main(arguments: list[str] | None = None) -> int:
             say.print(note, highlight=False, markup=False)
         return 0
     of = version()
-    lines = run(chosen, given.seeds, given.jobs, given.results, of, say)
+    if given.kept:
+        lines = kept_lines(given.results, of)
+    else:
+        lines = run(chosen, given.seeds, given.jobs, given.results, of, say)
     found = concluded(list(outcomes(chosen, lines, given.seeds)), refused)
     known = {each.key for each in chosen}
     broken = [line for line in lines.values() if "failed" in line and line["key"] in known]

@@ -131,6 +131,11 @@ def is_repaired(run: Outcome) -> bool:
     return run.repair is not None and 1 - run.repair >= min(WORTH * (1 - run.twin), 1 - run.twin)
 
 
+def is_better(run: Outcome) -> bool:
+    """Whether it costs less than doing nothing, by more than two deviations of chance."""
+    return run.repair is not None and run.repair < run.cost - 2 * run.spread
+
+
 def is_worse(run: Outcome) -> bool:
     """Whether it costs more than doing nothing, by more than two deviations of chance."""
     return run.repair is not None and run.repair > run.cost + 2 * run.spread

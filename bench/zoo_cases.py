@@ -433,7 +433,7 @@ def _fix(spec: dict, fix: dict) -> None:
     elif where == "training.batch_size":
         training["batch_size"] = to
     elif where in ("training.loss", "data/loss"):
-        training["loss"] = {"mse": "mean_squared_error", "stable CE on logits, mean": _on_logits(denses)}.get(to, to)
+        training["loss"] = _on_logits(denses) if "on logits" in to else {"mse": "mean_squared_error"}.get(to, to)
     elif where == "reduction" and to == "mean":
         training["loss"] = _on_logits(denses)
     elif where in ("preprocessing", "input"):

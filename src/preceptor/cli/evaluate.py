@@ -28,4 +28,5 @@ def command(run: Path, data: str, no_header: bool, as_json: bool) -> None:
         line("note", note)
     say_table([(Path(data).name, found)])
     if as_json:
-        print(json.dumps({"rows": rows} | figures_as_json(found)))
+        figures = figures_as_json(found)
+        print(json.dumps({"rows": rows} | ({"targets": figures} if is_of_several(found) else figures)))

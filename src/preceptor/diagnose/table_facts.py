@@ -11,6 +11,7 @@ from preceptor.data.tables.table import Table
 from preceptor.diagnose.column import Column, draw
 
 LEAK_SAMPLE = 20_000  # rows for the search for leaks: an error of 1 % is then known to 0.15 %
+LEAST_SAMPLE = 5_000  # for each of many targets: to 0.3 %
 NARROW = 100  # numbers per row: wider blocks are looked at as a whole
 SHOWN = 5  # rows named in an finding
 
@@ -73,9 +74,10 @@ class TableFacts:
 
     @cached_property
     def sample(self) -> np.ndarray:
-        """Rows of train and dev in random order, at most LEAK_SAMPLE: the test part is not looked at for leaks."""
+        """Rows of train and dev in random order, at most LEAK_SAMPLE, or of many targets LEAST_SAMPLE: the test part is
+        not looked at for leaks."""
         rows = np.concatenate([self.parts.train, self.parts.dev])
-        return rows[draw(len(rows), LEAK_SAMPLE)]
+        return rows[draw(len(rows), max(LEAST_SAMPLE, LEAK_SAMPLE // (1 + len(self.others))))]
 
     def mixed(self, rows: np.ndarray | slice = slice(None)) -> Iterator[np.ndarray]:
         """A well mixed number for each value of each column that may tell rows apart, the target's first."""

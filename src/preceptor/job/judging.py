@@ -85,26 +85,25 @@ def judge(
     With folds the former are training rows, each judged by the members that left it out.
     """
     guiding = _guiding(config, weights, data) if data.guides else None
-    tested = None
-    if test_x is not None and test_y is not None:
-        tested = _outputs(config, weights, test_x), test_y, test_weight
+    tested = None if test_x is None or test_y is None else _outputs(config, weights, test_x)
+    guided_y = [] if guiding is None else apart(targets, guiding[1])
+    tested_y = [] if test_y is None else apart(targets, test_y)
     each, units = [], []
     for place, (target, (loss, own)) in enumerate(zip(targets, heads(config.loss), strict=True)):
         guides = None
         if guiding is not None:
-            outputs, y, weight, part, everyone = guiding
+            outputs, _, weight, part, everyone = guiding
             every = None if everyone is None else everyone[..., own]
-            guides = _Guides(outputs[..., own], apart(targets, y)[place], weight, part, every)
-        tests = None if tested is None else _Rows(tested[0][..., own], apart(targets, tested[1])[place], tested[2])
+            guides = _Guides(outputs[..., own], guided_y[place], weight, part, every)
+        tests = None if tested is None else _Rows(tested[..., own], tested_y[place], test_weight)
         each.append(_judged(target, config, loss, data.folds, guides, tests, metric))
         units.append(0 if own.stop is None else own.stop - own.start)
     if len(each) == 1:
         return each[0]
     dev = by_name(targets, [one.dev for one in each]) if guiding is not None else {}
     test = by_name(targets, [one.test for one in each]) if tested is not None else {}
-    return Judged(
-        joint_loss([one.loss for one in each], units), dev, test, by_name(targets, [one.scores for one in each])
-    )
+    scores = by_name(targets, [one.scores for one in each]) if guiding is not None else None
+    return Judged(joint_loss([one.loss for one in each], units), dev, test, scores)
 
 
 @dataclass(frozen=True, eq=False)

@@ -41,6 +41,11 @@ def nearest(name: str, names: Iterable[str]) -> str | None:
     return found[0] if found else None
 
 
+def hyphenated(name: str) -> str:
+    """A class's name as the word that a user types for it: LeakyRelu is leaky-relu, AdamW is adamw."""
+    return re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "-", name).lower()
+
+
 def bare(name: str) -> str:
     """A text without case, outer and doubled spaces, and with one code for each accented letter."""
     return " ".join(unicodedata.normalize("NFC", name).split()).casefold()

@@ -18,6 +18,8 @@ from preceptor.words import closest, one_line
 COMMANDS = {
     "fit": "Trains a network on a table or on pictures, judges it, saves it.",
     "check": "Says what is wrong or remarkable with data, and trains nothing.",
+    "diagnose": "Says what was found of a run, before and during its training.",
+    "explain-rule": "Tells of a rule of the doctor: what it looks for, why, by which evidence, what to do.",
     "lr-find": "Looks for a good learning rate.",
     "predict": "Predicts every row or picture with a trained network.",
     "evaluate": "Judges a trained network on a table that has the target.",

@@ -1,6 +1,7 @@
 """`preceptor check`."""
 
 import json
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -13,8 +14,9 @@ from preceptor.data import Pictures
 from preceptor.diagnose import Finding
 from preceptor.errors import DataError
 from preceptor.hyper import hyper_fields
-from preceptor.job.fit import look
+from preceptor.job.fit import heeded, look
 from preceptor.job.settings import Settings, make_settings
+from preceptor.words import listing
 
 TAKEN = (
     "target",
@@ -30,6 +32,7 @@ TAKEN = (
     "weight",
     "leave_out",
     "skip_corrupt",
+    "ignore",
 )
 
 
@@ -45,7 +48,7 @@ def command(data: str, no_header: bool, as_json: bool, **given: Any) -> int:
     """
     settings = make_settings(given)
     seen = watched(look(data, settings, header=not no_header))
-    table, parts, found = seen.table, seen.parts, seen.found
+    table, parts, found = seen.table, seen.parts, heeded(seen.found, settings)
     what = "pictures" if isinstance(table, Pictures) else f"rows, {len(table.columns):,} columns"
     line("data", f"{table.name}: {table.rows:,} {what}")
     for note in (*table.notes, *seen.notes):
@@ -58,7 +61,7 @@ def command(data: str, no_header: bool, as_json: bool, **given: Any) -> int:
             found.insert(0, Finding("columns", "refuse", str(error)))
     line("split", division(len(parts.train), len(parts.dev), len(parts.test), seen.folds))
     say_found(found)
-    say_checks(found, seen.checks)
+    say_checks(found, seen.checks, settings.ignore or ())
     is_refused = any(each.level == "refuse" for each in found)
     if as_json:
         names, kinds = list(seen.targets), list(seen.targets.values())
@@ -69,14 +72,15 @@ def command(data: str, no_header: bool, as_json: bool, **given: Any) -> int:
     return USER_MISTAKE if is_refused else 0
 
 
-def say_checks(found: list[Finding], checks: list[str]) -> None:
+def say_checks(found: list[Finding], checks: list[str], ignored: Sequence[str]) -> None:
     """What was looked for, so that silence informs."""
     counts = [
         f"{count} {word}{'s' * (count != 1 and level != 'refuse')}"
         for level, word in LEVELS.items()
         if (count := sum(each.level == level for each in found))
     ]
+    unseen = f"; not looked at: {listing(ignored)}" if ignored else ""
     line(
         "checked",
-        f"{len(checks)} checks made, {', '.join(counts) or 'nothing found'}. Looked for: {'; '.join(checks)}.",
+        f"{len(checks)} checks made, {', '.join(counts) or 'nothing found'}{unseen}. Looked for: {'; '.join(checks)}.",
     )

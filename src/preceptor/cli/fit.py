@@ -3,7 +3,8 @@
 import json
 import os
 import signal
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from preceptor.cli.sentences import (
     line,
     loss_name,
     say_figures,
+    say_finding,
     say_found,
     say_readings,
     say_weights,
@@ -30,6 +32,7 @@ from preceptor.cli.sentences import (
 from preceptor.cli.terminal import words_aside
 from preceptor.engines import advice, agreed, is_first_process
 from preceptor.errors import ConfigError
+from preceptor.hyper import value_text
 from preceptor.job import Fitting, Outcome, Run, make_settings, preparing, resuming
 from preceptor.job.folder import check_out
 from preceptor.job.measure import metric_of
@@ -108,12 +111,15 @@ def _trained(fitting: Fitting, out: Path | None) -> Run:
             with signals.unbroken():
                 fitting.open_folder(out)
         say_plan(fitting)
-        with progress_shown(fitting) as show:
+        with progress_shown(fitting) as (show, clear):
             for number, record in enumerate(fitting.records()):
                 if number == 0 and record.loop.step_bytes is not None:
                     mebibytes = record.loop.step_bytes / 2**20
                     line("memory", f"{mebibytes:,.1f} MiB for a step, beside the network and the data")
                 show(record)
+                for found in (each.to_dict() for each in fitting.news if each.level != "note"):
+                    clear()
+                    say_finding(found, remedied(sys.argv[1:], found))
                 if agreed(bool(signals)):  # by any of the processes that train together
                     break
         with signals.unbroken():
@@ -183,6 +189,10 @@ def say_result(fitting: Fitting, run: Run) -> None:
     facts = run.facts
     line("done", how_long(facts))
     line("", fitting.ending)
+    for found in (each for each in facts["findings"] if each["level"] == "note" and "remedies" in each):
+        say_finding(found)
+    if facts["watched"]:
+        line("watched", facts["watched"])
     say_zeros(facts)
     say_readings(run)
     say_figures(run)
@@ -196,6 +206,24 @@ def say_result(fitting: Fitting, run: Run) -> None:
         line("next", f"preceptor predict {folder} NEW_PICTURES -o predictions.csv")
     else:
         line("next", f"preceptor predict {folder} NEW.csv -o predictions.csv")
+
+
+def remedied(given: Sequence[str], found: Mapping[str, Any]) -> str:
+    """The command as it was given, with the settings of the first remedy of a finding in place of its own; nothing
+    where the remedy is no matter of settings, or the command does not say all of them."""
+    chosen = found["remedies"][0]["settings"] if found.get("remedies") else {}
+    if not chosen or "--resume" in given:
+        return ""
+    options = {f"--{name.replace('_', '-')}": value for name, value in chosen.items()}
+    kept, words = [], iter(given)
+    for word in words:
+        name, is_whole, _ = word.partition("=")
+        if name not in options:
+            kept.append(word)
+        elif not is_whole:
+            next(words, None)
+    added = [text for name, value in options.items() for text in (name, value_text(value))]
+    return " ".join(shell_word(word) for word in ("preceptor", *kept, *added))
 
 
 @contextmanager

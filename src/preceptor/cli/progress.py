@@ -50,7 +50,7 @@ def log(parts: list[str]) -> None:
 
 @contextmanager
 def progress_shown(fitting: Fitting) -> Iterator[Any]:
-    """A function that shows a record."""
+    """A function that shows a record, and one that makes room for other words."""
     moving = moving_line()
     clock = Clock()
     logged = 0
@@ -70,7 +70,7 @@ def progress_shown(fitting: Fitting) -> Iterator[Any]:
     if moving:
         moving.show(["compiling"])
     try:
-        yield show
+        yield show, moving.clear if moving else lambda: None
     finally:
         if moving:
             moving.clear()

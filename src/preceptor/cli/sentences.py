@@ -48,6 +48,16 @@ def say_found(found: list[Finding]) -> None:
         line("" if before and before.level == each.level else LEVELS[each.level], " ".join(each.text.split()))
 
 
+def say_finding(found: Mapping[str, Any], command: str = "") -> None:
+    """What the doctor found, as the run keeps it: what, the evidence, the remedy with the command that applies it."""
+    line(LEVELS[found["level"]], f"{found['rule']}: {found['text']}")
+    if "proof" in found:
+        line("", found["proof"]["text"])
+    if found.get("remedies"):
+        first = found["remedies"][0]["text"]
+        line("", f"{first[0].upper()}{first[1:]}{f': {command}' if command else '.'}")
+
+
 def say_weights(facts: Mapping[str, Any]) -> None:
     """By what rows count, where they do not count alike."""
     if "weighed_by" in facts:

@@ -18,12 +18,12 @@ class Case:
     """A training with what its target is.
 
     Args:
-        classes: how many the target has; 0 of a number.
+        classes: how many the target has; 0 of a number; None where errors are told by the loss alone.
     """
 
     config: Config
     data: Arrays | Streamed
-    classes: int
+    classes: int | None
 
     def judged(self) -> tuple[Any, Any, np.ndarray]:
         """Rows that tell how well it predicts: of dev, else of the training part. -> x, y, and their numbers in it."""
@@ -76,6 +76,8 @@ class Judge:
             outputs = case.data.folds.held_out(outputs, self.rows)
         with np.errstate(all="ignore"):
             losses = np.asarray(loss.judge(outputs, loss.prepared(self.y, outputs.shape[-1], outputs.dtype)))
+            if case.classes is None:
+                return Verdict(losses, losses)
             predicted = np.asarray(loss.predict(outputs), np.float64)
             if case.classes:
                 right = self.y if np.ndim(self.y) == 1 else np.argmax(self.y, 1)

@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -40,9 +40,10 @@ class Doctor:
 
     Args:
         budget: steps that forks may take, as a share of those planned.
+        ignored: names of what is not to be looked for.
     """
 
-    def __init__(self, case: Case, budget: float = BUDGET) -> None:
+    def __init__(self, case: Case, budget: float = BUDGET, ignored: Collection[str] = ()) -> None:
         self.case, self.budget = case, budget
         self.history: History | None = None
         self.findings: list[Finding] = []
@@ -52,7 +53,7 @@ class Doctor:
         self._verdicts: dict[int, Verdict] = {}
         self._judge: Judge | None = None
         self._prober: Prober | None = None
-        self._settled: set[str] = set()
+        self._settled: set[str] = set(ignored)
         self._confirmed: set[str] = set()
         self._forks: dict[tuple[str, int, int], Verdict] = {}
         self.mending: tuple[Remedy, ...] = ()

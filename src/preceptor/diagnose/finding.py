@@ -6,6 +6,7 @@ from typing import Any
 
 from preceptor.diagnose.remedy import Remedy
 from preceptor.errors import DataError
+from preceptor.words import amount, counted
 
 LEVELS = ("refuse", "warn", "note")
 
@@ -32,6 +33,18 @@ class Proof:
     p: float
     losses: tuple[float, float, float] | None = None
     loss_p: float = 1.0
+
+    @property
+    def text(self) -> str:
+        """What the fork showed, in a sentence."""
+        begin = f"from step {self.start:,} on" if self.start else "from the first weights on"
+        made = f"Tried {begin}, {counted(self.steps, 'step')}, judged on {counted(self.rows, 'row')}"
+        if self.with_it < self.without or self.losses is None:
+            what, without, with_it, p = "error", self.without, self.with_it, self.p
+        else:
+            what, without, with_it, p = "loss", *self.losses[1:], self.loss_p
+        odds = f"p = {amount(p, 1)}" if p >= 1e-12 else "p < 1e-12"
+        return f"{made}: the {what} is {amount(with_it, 3)} in place of {amount(without, 3)} ({odds})."
 
     @property
     def gain(self) -> float:
@@ -86,7 +99,7 @@ class Finding:
         kept |= {name: value for name, value in where.items() if value or value == 0}
         if self.remedies:
             kept["remedies"] = [{"text": each.text, "settings": each.settings} for each in self.remedies]
-        return kept if self.proof is None else kept | {"proof": asdict(self.proof)}
+        return kept if self.proof is None else kept | {"proof": asdict(self.proof) | {"text": self.proof.text}}
 
 
 def gravest_first(findings: Iterable[Finding]) -> list[Finding]:

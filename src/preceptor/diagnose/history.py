@@ -80,6 +80,9 @@ class History:
         """What one constant output for all rows would come to: the lowest mean loss, and the error of the best constant
         prediction: 1 less the share of the commonest class, or 1 of a number."""
         _, y, _ = self.case.judged()
+        if self.case.classes is None:
+            lowest = _best_constant(self.case, np.asarray(y))
+            return lowest, lowest
         if self.case.classes:
             right = np.asarray(y) if np.ndim(y) == 1 else np.argmax(y, 1)
             error = 1 - float(np.unique(right, return_counts=True)[1].max()) / len(right)

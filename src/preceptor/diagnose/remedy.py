@@ -15,7 +15,7 @@ from preceptor.nn.layer import mapped
 from preceptor.ops import Spec, stop_gradient
 from preceptor.train.optim import Optimiser
 from preceptor.train.training import Arrays
-from preceptor.words import amount
+from preceptor.words import amount, hyphenated
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ class Draw(Remedy):
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"initialiser": type(self.initialiser).__name__.lower()}
+        return {} if self.layers else {"initialiser": hyphenated(type(self.initialiser).__name__)}
 
     def mend(self, case: Case) -> Case | None:
         def drawn(layer: Layer) -> Layer:
@@ -100,7 +100,7 @@ class Activate(Remedy):
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"activation": type(self.new).__name__.lower()}
+        return {"activation": hyphenated(type(self.new).__name__)}
 
     def mend(self, case: Case) -> Case | None:
         network = mapped(case.config.network, lambda each: self.new if type(each) is self.old else each)
@@ -122,7 +122,7 @@ class Optimise(Remedy):
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"optimiser": type(self.optimiser).__name__.lower(), "learning_rate": self.rate}
+        return {"optimiser": hyphenated(type(self.optimiser).__name__), "learning_rate": self.rate}
 
     def mend(self, case: Case) -> Case | None:
         return replace(case, config=replace(case.config, optimiser=self.optimiser, learning_rate=self.rate))
@@ -207,7 +207,7 @@ class TrainBy(Remedy):
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"loss": type(self.loss).__name__}
+        return {"loss": hyphenated(type(self.loss).__name__)}
 
     def mend(self, case: Case) -> Case | None:
         return replace(case, config=replace(case.config, loss=self.loss))

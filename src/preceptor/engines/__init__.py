@@ -45,6 +45,7 @@ __all__ = [
     "jit",
     "memory_named",
     "require_memory",
+    "trains_with_others",
 ]
 
 

@@ -3,6 +3,7 @@
 import math
 import signal
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
@@ -13,9 +14,10 @@ import numpy as np
 
 from preceptor.data import BUNDLED, PicturePreprocessor, Preprocessor, looks_like_pictures, read
 from preceptor.data.tables.given import are_names, with_target
-from preceptor.diagnose import Finding, raise_refusals
+from preceptor.diagnose import Case, Doctor, Finding, checks_made, raise_refusals
+from preceptor.diagnose.history import History
 from preceptor.disk import named, new_folder, taken
-from preceptor.engines import agreed, is_first_process
+from preceptor.engines import agreed, is_first_process, trains_with_others
 from preceptor.errors import ConfigError
 from preceptor.job.class_weights import class_weights, named_weights
 from preceptor.job.computed import computed_by
@@ -54,7 +56,7 @@ from preceptor.train.memory import check_parameters, in_words
 from preceptor.train.penalty import check_patterns, zeros
 from preceptor.train.step import first_state
 from preceptor.train.training import Arrays, Config, Streamed, initial_values, parameter_bytes
-from preceptor.words import shell_word
+from preceptor.words import counted, listing, shell_word
 
 CHECKPOINT_SECONDS = 30.0  # what a killed machine costs at most
 LAST_SECONDS = 5.0  # of training since the latest checkpoint that are worth one before the weights are judged
@@ -70,6 +72,8 @@ class Fitting:
     Args:
         out: the run's folder, made by `open_folder`; without it nothing is written.
         made: whether the folder was not there before.
+        doctor: who watches the training; None before it begins, and where nobody does, `unwatched` says why.
+        news: what the doctor found at the latest record.
         lock: held on the folder until `finish` has ended.
         saved: when the latest checkpoint was committed, else when training began.
         kept: the step after which `keep` was called.
@@ -91,6 +95,9 @@ class Fitting:
     saved: float = field(default_factory=time.monotonic)
     kept: int = -1
     began: float = field(default_factory=time.perf_counter)
+    doctor: Doctor | None = None
+    unwatched: str = field(default_factory=lambda: "several processes train it" if trains_with_others() else "")
+    news: list[Finding] = field(default_factory=list)
 
     @property
     def data(self) -> Arrays | Streamed:
@@ -105,7 +112,7 @@ class Fitting:
     @property
     def found(self) -> list[Finding]:
         """What the gate saw in the table."""
-        return self.seen.found + self.encoded.found
+        return heeded(self.seen.found + self.encoded.found, self.settings)
 
     @property
     def history(self) -> list[dict[str, Any]]:
@@ -127,6 +134,7 @@ class Fitting:
         for record in self._within_memory(train(self.config, self.data, self.start, dev_losses)):
             self.record = record
             now.losses += record.losses.tolist()
+            self._watch(record)
             if not record.is_finite:
                 self.outcome = Outcome.DIVERGED
                 if now.calmest is not None:
@@ -146,6 +154,37 @@ class Fitting:
             yield record
             if self.outcome is not Outcome.INTERRUPTED:
                 return
+
+    def _watch(self, record: Record) -> None:
+        """Has the doctor look at a record. A fault of the doctor ends the watching, not the training."""
+        self.news = []
+        if self.doctor is None and not self.unwatched:
+            told = [each["rule"] for each in self.progress.findings]
+            targets = self.preprocessor.targets
+            classes = len(targets[0].classes or ()) if len(targets) == 1 else None
+            case = Case(self.config, self.data, classes)
+            self.doctor = Doctor(case, ignored=(*(self.settings.ignore or ()), *told))
+        if self.doctor is None:
+            return
+        try:
+            self.news = self.doctor.look(record)
+        except Exception as error:
+            self.doctor, self.unwatched = None, f"the doctor failed ({type(error).__name__}: {error})"
+            warnings.warn(f"fit: {self.unwatched}; the training goes on without.", stacklevel=2)
+        self.progress.findings += [each.to_dict() for each in self.news if each.level != "note"]
+
+    @property
+    def watched(self) -> str:
+        """What was watched during training, so that silence informs: a sentence."""
+        if self.doctor is None:
+            return f"Not watched: {self.unwatched}." if self.unwatched else ""
+        checks, count = checks_made(History), len(self.progress.findings)
+        parts = [f"{counted(len(checks), 'rule')} looked on", counted(count, "finding") if count else "nothing found"]
+        if self.doctor.spent:
+            parts.append(f"{counted(self.doctor.spent, 'step')} in forks")
+        if self.settings.ignore:
+            parts.append(f"not looked at: {listing(self.settings.ignore)}")
+        return f"{'; '.join(parts)}. Looked for: {'; '.join(checks)}."
 
     def _within_memory(self, records: Iterator[Record]) -> Iterator[Record]:
         """The records. Raises: ConfigError where the memory does not suffice; if for not even a step, no folder is
@@ -349,6 +388,8 @@ class Fitting:
             "batch_size": self.config.batch_size,
             "settings": self.settings.to_dict(),
             **self.weighting,
+            "findings": [each.to_dict() for each in self.found] + self.progress.findings + self._notes(),
+            "watched": self.watched,
             **({} if judged.threshold is None else {"threshold": judged.threshold}),
             **zeros(self.config.penalties, best["params"]),
         }
@@ -364,6 +405,10 @@ class Fitting:
             facts=facts,
             scores=judged.scores,
         )
+
+    def _notes(self) -> list[dict[str, Any]]:
+        """What the doctor could not prove, JSON types."""
+        return [each.to_dict() for each in self.doctor.findings if each.level == "note"] if self.doctor else []
 
     def _best(self) -> dict[str, Any]:
         """The weights with the lowest dev loss; where no epoch was completed the latest if they are good, else the
@@ -423,6 +468,11 @@ def look(source: Any, settings: Settings, header: bool = True) -> Stages[Survey 
     if isinstance(source, (str, Path)) and str(source) not in BUNDLED and looks_like_pictures(Path(source)):
         return (yield from survey_pictures(source, settings, header))
     return (yield from survey(source, settings, header))
+
+
+def heeded(found: list[Finding], settings: Settings) -> list[Finding]:
+    """The findings that are not to be ignored. What would make nonsense of a training is never ignored."""
+    return [each for each in found if each.level == "refuse" or each.rule not in (settings.ignore or ())]
 
 
 def put_together(source: Any, target: Any) -> tuple[Any, str | tuple[str, ...] | None]:

@@ -76,6 +76,8 @@ class Facts(msgspec.Struct):
     weighed_by: str | None = None
     effective_rows: float = 0.0
     class_weights: dict[str, float] = {}
+    findings: list[dict[str, Any]] = []
+    watched: str = ""
 
 
 class Config(msgspec.Struct, forbid_unknown_fields=True):

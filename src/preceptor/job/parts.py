@@ -4,7 +4,6 @@ The words are the classes of a module, their numbers the fields: nothing is regi
 `leaky-relu` or `leaky-relu:slope=0.1` (see `preceptor.hyper.asked`), in the command and in Python.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from types import ModuleType
@@ -21,15 +20,16 @@ from preceptor.train import average as averages
 from preceptor.train import optim
 from preceptor.train import schedule as schedules
 from preceptor.train.penalty import Penalty
+from preceptor.words import hyphenated
 
 
 def words(module: ModuleType, base: type) -> dict[str, type]:
-    """The classes of a module by the words that a user types: LeakyRelu is leaky-relu, AdamW is adamw."""
+    """The classes of a module by the words that a user types."""
     found = {}
     for name in module.__all__:
         each = getattr(module, name)
         if each is not base and isinstance(each, type) and issubclass(each, base):
-            found[re.sub(r"(?<=[a-z])(?=[A-Z][a-z])", "-", name).lower()] = each
+            found[hyphenated(name)] = each
     return found
 
 

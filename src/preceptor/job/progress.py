@@ -41,6 +41,7 @@ class Progress:
         waited: epochs since they were last found.
         calmest, lowest, calmest_epoch: without a dev part, weights of the epoch with the lowest objective.
         seconds: trained before this process.
+        findings: of the doctor, JSON types.
         ended: the name of the outcome, once training is over and only judging is left.
     """
 
@@ -56,6 +57,7 @@ class Progress:
     seconds: float = 0.0
     ended: str = ""
     best_cost: float = math.inf
+    findings: list[dict[str, Any]] = field(default_factory=list)
 
     def close(self, record: Record, entry: dict[str, Any], cost: float | None) -> None:
         """Ends an epoch: keeps what the history says of it, and its weights where they are the best so far.

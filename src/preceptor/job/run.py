@@ -96,6 +96,12 @@ class Run:
         return one_line(f"Run({'; '.join([what, *figures, *place])})")
 
     @property
+    def findings(self) -> list[dict[str, Any]]:
+        """What was found before and during training, as JSON types: rule, level, text, where, evidence, remedies."""
+        found: list[dict[str, Any]] = self.facts.get("findings", [])
+        return found
+
+    @property
     def parameters(self) -> int:
         """Number of learned numbers."""
         return count_parameters(self.params)

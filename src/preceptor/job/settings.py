@@ -15,6 +15,7 @@ from preceptor.data.encoding.mixing import SCALINGS as TABLE_SCALINGS
 from preceptor.data.pictures import augment as changes
 from preceptor.data.pictures.preprocessor import SCALINGS
 from preceptor.data.tables.names import names_in
+from preceptor.diagnose import RULES
 from preceptor.engines import ENGINES, PRECISIONS
 from preceptor.engines.native.engine import MOST_THREADS
 from preceptor.errors import ConfigError
@@ -45,6 +46,7 @@ from preceptor.train.step import Update
 MODELS = ("mlp", "linear", "logistic", "perceptron")
 PICTURE_MODELS = tuple(vision.__all__)
 KINDS = ("classes", "number")
+RULE_NAMES = tuple(sorted({name for rule in RULES for name in rule.names}))
 SMOOTHING = 0.1  # share of a label, for ensembles: Szegedy et al. 2016; measured in docs/recipe.md
 # Where nobody chose, no recipe either.
 OPTIMISER, SCHEDULE, ACTIVATION, HIDDEN = "adam", "one-cycle", "relu", (128, 64)
@@ -99,6 +101,9 @@ class Settings:
         default=None,
         doc="What the rows of each class count in the loss, not in figures: balanced for all classes alike, or "
         "CLASS=NUMBER with commas between.",
+    )
+    ignore: tuple[str, ...] | None = hyper(
+        default=None, choices=RULE_NAMES, doc="Rules that are not to look; `preceptor explain-rule` tells of each."
     )
     leave_out: tuple[str, ...] | None = hyper(default=None, doc="Columns not to learn from, nor needed to predict.")
     model: str | None = hyper(
@@ -595,8 +600,9 @@ def make_settings(given: dict[str, Any]) -> Settings:
         chosen[meant] = value if value is not None else chosen.get(meant)
     if isinstance(hidden := chosen.get("hidden"), int) and not isinstance(hidden, bool):
         chosen["hidden"] = (hidden,)
-    if isinstance(chosen.get("leave_out"), str):
-        chosen["leave_out"] = (chosen["leave_out"],)
+    for name in ("leave_out", "ignore"):
+        if isinstance(chosen.get(name), str):
+            chosen[name] = (chosen[name],)
     if "ordered" in chosen:
         chosen["ordered"] = _ordered(chosen["ordered"])
     if isinstance(chosen.get("class_weight"), Mapping):

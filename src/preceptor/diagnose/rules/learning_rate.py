@@ -17,9 +17,11 @@ class LearningRate(Rule):
     """Detects: a learning rate far too large, or far too small.
     Why it matters: too large steps leap over every valley, too small ones never come to one in the time there is.
     Evidence and threshold: a step changes the weights by more than `leap` or less than `creep` of their size, in the
-        median over the layers; a fork with another rate must win.
+        median over the layers, as it would at the base rate of the schedule; not asked while the schedule is below
+        `early` of that. A fork with another rate must win.
     Remedy: a rate divided by 10, or multiplied by 10 or 100.
-    Can be wrong when: the weights are scaled by a norm behind them; a schedule ends near 0. The fork then does not win.
+    Can be wrong when: the weights are scaled by a norm behind them; the first steps of Adam are larger; then the fork
+        does not win.
     Source: Karpathy 2015, CS231n (updates of 1e-3 of the weights); Smith 2017.
     """
 
@@ -30,11 +32,15 @@ class LearningRate(Rule):
 
     leap: float = hyper(default=0.02, low=0, unit="of the weights' size")
     creep: float = hyper(default=2e-4, low=0, unit="of the weights' size")
+    early: float = hyper(default=0.2, low=0, unit="of the base rate")
 
     def check(self, history: History) -> Iterator[Finding]:
         rate = history.case.config.learning_rate
+        now = history.rates[-1] / rate if rate else 0.0
+        if now < self.early:
+            return
         ratios = [
-            each.update / each.size
+            each.update / each.size / now
             for path, each in history.parameters.items()
             if each.apart is not None and each.size > 0
         ]

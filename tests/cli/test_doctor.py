@@ -1,0 +1,65 @@
+"""`preceptor fit` under watch, `diagnose` and `explain-rule`, as a user sees them."""
+
+import json
+
+from preceptor import load
+from preceptor.diagnose import RULES
+
+SICK = ("fit", "digits", "--hidden", "64,64", "--learning-rate", "0.3", "--schedule", "constant", "--epochs", "30")
+
+
+def test_a_sick_training_is_told_in_three_lines_and_kept_in_the_run(preceptor, here):
+    answer = preceptor(*SICK, "--out", "sick")
+    lines = answer.out.splitlines()
+    first = next(number for number, each in enumerate(lines) if each.startswith("warning"))
+    assert "lr_too_large: At a learning rate of 0.3 a step changes the weights by" in lines[first]
+    assert "Tried from the first weights on" in lines[first + 1]
+    assert "in place of" in lines[first + 1]
+    command = "preceptor fit digits --hidden 64,64 --schedule constant --epochs 30 --out sick --learning-rate 0.03"
+    assert lines[first + 2].endswith(f"Take a learning rate of 0.03: {command}")
+    assert any(each.startswith("watched") and "rules looked on" in each for each in lines)
+
+    found = load("sick").findings
+    alarm = next(each for each in found if each["level"] == "warn")
+    assert alarm["remedies"][0]["settings"] == {"learning_rate": 0.03}
+    assert alarm["proof"]["with_it"] < alarm["proof"]["without"]
+    told = preceptor("diagnose", "sick", "--json")
+    assert json.loads(told.out.splitlines()[-1])["findings"] == found
+    assert lines[first] in told.out
+
+
+def test_what_is_to_be_ignored_is_not_looked_at_and_said(preceptor, here):
+    answer = preceptor(*SICK, "--ignore", "lr_too_large,lr_too_small")
+    assert "warning   lr_too_large" not in answer.out
+    assert "not looked at: lr_too_large, lr_too_small" in answer.out
+    assert "one of" in preceptor("fit", "digits", "--ignore", "nonsense").err
+
+
+def test_a_check_ignores_too(preceptor, here):
+    (here / "t.csv").write_text("a,b,c\n" + "".join(f"{i},{i % 7},{i % 2}\n" for i in range(50)))
+    before, after = preceptor("check", "t.csv"), preceptor("check", "t.csv", "--ignore", "identifier")
+    assert "identifier" not in after.out.replace("not looked at: identifier", "")
+    assert len(after.out.splitlines()) <= len(before.out.splitlines())
+
+
+def test_a_good_training_says_what_was_looked_for(preceptor, here):
+    answer = preceptor("fit", "iris")
+    assert "warning" not in answer.out
+    assert "rules looked on; nothing found. Looked for: " in answer.out
+
+
+def test_every_rule_is_explained(preceptor):
+    names = preceptor("explain-rule").out
+    for rule in RULES:
+        for name in rule.names:
+            assert f"\n{name} " in f"\n{names}"
+        told = preceptor("explain-rule", rule.names[0]).out
+        for heading in ("rule", "detects", "why", "evidence", "remedy", "wrong if", "source"):
+            assert f"\n{heading:<9} " in f"\n{told}", (rule, heading)
+    assert "Did you mean" in preceptor("explain-rule", "dead_rel").err
+
+
+def test_what_is_no_run_is_refused(preceptor, here):
+    answer = preceptor("diagnose", ".")
+    assert answer.code == 2
+    assert "this is no run folder" in answer.err

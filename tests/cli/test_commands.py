@@ -115,7 +115,7 @@ def test_every_setting_reaches_the_training(preceptor, here):
         "accumulate": 2, "average": "ema", "devices": 1, "threads": None, "group": "sepal_width", "split_column": None,
         "time": None, "test": None, "augment": None, "preprocess": None, "skip_corrupt": False, "dropout": None,
         "polynomial": 2, "tolerance": None, "leave_out": None, "weight": None, "class_weight": None,
-        "metric": "balanced-accuracy", "ordered": None,
+        "metric": "balanced-accuracy", "ordered": None, "ignore": None,
         "own": {"momentum": 0.8, "drop_every": 2.0, "average_decay": 0.9},
     }  # fmt: skip
     assert saved == expected

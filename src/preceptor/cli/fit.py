@@ -189,8 +189,10 @@ def say_result(fitting: Fitting, run: Run) -> None:
     facts = run.facts
     line("done", how_long(facts))
     line("", fitting.ending)
-    for found in (each for each in facts["findings"] if each["level"] == "note" and "remedies" in each):
-        say_finding(found)
+    untried = [each["rule"] for each in facts["findings"] if each["level"] == "note" and "remedies" in each]
+    if untried:
+        where = "" if run.path is None else f" More: preceptor diagnose {shell_word(run.path)}"
+        line("note", f"Suspected, but not tried for want of steps: {listing(untried)}.{where}")
     if facts["watched"]:
         line("watched", facts["watched"])
     say_zeros(facts)

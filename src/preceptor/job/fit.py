@@ -1,3 +1,4 @@
+# Over 500 lines: a training from its first row to its folder, in the order in which it happens.
 """The main job: from a table to a trained, judged network."""
 
 import math

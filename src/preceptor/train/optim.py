@@ -1,3 +1,4 @@
+# Over 500 lines: the optimisers, one class each, are read side by side.
 """Optimisers: each says in which direction a parameter moves; the step applies the learning rate and the minus sign."""
 
 from abc import ABC, abstractmethod

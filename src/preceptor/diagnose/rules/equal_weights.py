@@ -31,7 +31,7 @@ class EqualWeights(Rule):
     apart: float = hyper(default=1e-5, low=0, unit="of the size")
 
     def check(self, history: History) -> Iterator[Finding]:
-        weights = {path: each for path, each in history.parameters.items() if each.apart is not None}
+        weights = {path: each for path, each in history.parameters.items() if path.endswith("weight")}
         first = history.first.parameters if history.first is not None else weights
         hidden = list(weights)[:-1] if len(weights) > 1 else []
         equal = [

@@ -42,7 +42,7 @@ class LearningRate(Rule):
         ratios = [
             each.update / each.size / now
             for path, each in history.parameters.items()
-            if each.apart is not None and each.size > 0
+            if path.endswith("weight") and each.size > 0
         ]
         ratio = float(np.median(ratios)) if ratios else 0.0
         if not 0 < ratio < np.inf:

@@ -45,7 +45,7 @@ def test_a_check_ignores_too(preceptor, here):
 def test_a_good_training_says_what_was_looked_for(preceptor, here):
     answer = preceptor("fit", "iris")
     assert "warning" not in answer.out
-    assert "rules looked on; nothing found. Looked for: " in answer.out
+    assert "rules looked on; nothing found. What each looks for: preceptor explain-rule." in answer.out
 
 
 def test_every_rule_is_explained(preceptor):

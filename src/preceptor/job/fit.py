@@ -179,13 +179,13 @@ class Fitting:
         """What was watched during training, so that silence informs: a sentence."""
         if self.doctor is None:
             return f"Not watched: {self.unwatched}." if self.unwatched else ""
-        checks, count = checks_made(History), len(self.progress.findings)
-        parts = [f"{counted(len(checks), 'rule')} looked on", counted(count, "finding") if count else "nothing found"]
+        rules, count = len(checks_made(History)), len(self.progress.findings)
+        parts = [f"{counted(rules, 'rule')} looked on", counted(count, "finding") if count else "nothing found"]
         if self.doctor.spent:
             parts.append(f"{counted(self.doctor.spent, 'step')} in forks")
         if self.settings.ignore:
             parts.append(f"not looked at: {listing(self.settings.ignore)}")
-        return f"{'; '.join(parts)}. Looked for: {'; '.join(checks)}."
+        return f"{'; '.join(parts)}. What each looks for: preceptor explain-rule."
 
     def _within_memory(self, records: Iterator[Record]) -> Iterator[Record]:
         """The records. Raises: ConfigError where the memory does not suffice; if for not even a step, no folder is

@@ -24,6 +24,7 @@ from preceptor.train.training import initial_values
 MILESTONES = (0.015, 0.04, 0.1, 0.2, 0.4, 0.7, 1.0)  # shares of the steps after which rules look
 FEWEST = 20  # steps before the first of them: so few tell nothing
 BUDGET = 0.1  # share of the planned steps that forks may take
+LEAST = 100  # steps that forks may take at least, where they may at all: a short training shows nothing in a tenth
 GLANCE, LOOK = 64, 1024  # rows of a probe: of every one, and of one that is to confirm a suspicion
 SHARE = 0.01  # of the steps so far that probes may cost where they take long and the losses are not suspicious
 DEAR = 3  # steps that a batch of a probe costs as much as: the step again, and the layers' own figures
@@ -49,6 +50,7 @@ class Doctor:
         self.findings: list[Finding] = []
         self.spent, self.seconds, self.proving = 0, 0.0, 0.0
         self._moments: list[Moment] = []
+        self._broken: Moment | None = None
         self._probed = 0
         self._verdicts: dict[int, Verdict] = {}
         self._judge: Judge | None = None
@@ -102,6 +104,7 @@ class Doctor:
         else:
             first = self._moments[-1] if self._moments else Moment(0, self._beginning())
             history.origin = find_origin(record.stepper, self._prober.forward, first, history.losses)
+            self._broken = now
         suspected = list(self._suspected(history))
         new = {each.rule for each in suspected if not each.is_fact} - self._confirmed
         if record.is_finite and new:
@@ -181,11 +184,22 @@ class Doctor:
             self._forks[key] = tried(mended, start, end.step)
         return self._forks[key]
 
+    @property
+    def _left(self) -> float:
+        """Steps that the next fork may take: half of what is left of the budget."""
+        assert self.history is not None
+        allowed = max(self.budget * self.history.steps, min(LEAST, self.history.steps)) if self.budget else 0
+        return (allowed - self.spent) / 2
+
     def _interval(self, keeps_state: bool, arms: int) -> tuple[Moment | None, Moment] | None:
         """From which of the kept moments to which something is tried: the longest that half of what is left of the
         budget allows, of those the latest; None where there is none."""
         assert self.history is not None
-        left = (self.budget * self.history.steps - self.spent) / 2 / arms
+        left = self._left / arms
+        if self._broken is not None:  # what holds no numbers any more would hold none later: fewer steps tell as well
+            steps = min(self._broken.step, int(left))
+            self._verdicts.pop(steps, None)
+            return (None, Moment(steps, self._broken.carried)) if steps >= min(FEWEST, self._broken.step) else None
         starts = [None, *self._moments] if keeps_state else [None]
         pairs = [(start, end) for start in starts for end in self._moments]
         lengths = [end.step - (0 if start is None else start.step) for start, end in pairs]

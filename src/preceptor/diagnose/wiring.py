@@ -15,8 +15,10 @@ from preceptor.diagnose.case import Case
 from preceptor.diagnose.descent import descend
 from preceptor.diagnose.probe import LITTLE, Tapped
 from preceptor.engines import Reference
+from preceptor.errors import DataError
 from preceptor.graph import flatten, trace
-from preceptor.nn.layer import leaves, mapped, multiply_adds
+from preceptor.nn.activation import Activation
+from preceptor.nn.layer import Sequential, leaves, mapped, multiply_adds
 from preceptor.ops.primitive import spec_of
 from preceptor.train.training import dtype_of, initial_values
 
@@ -102,25 +104,47 @@ class Wiring:
                 found[path] = found[path] * factor
         return {path: p.astype(self.x.dtype) for path, p in found.items()}
 
+    def _ended(self, factor: float) -> np.ndarray:
+        """Outputs at other weights, and at those whose last layer has the other sign. Shapes: (2 row, unit).
+
+        Where nothing but activations follows the last weights they are tried alone, on numbers of any size.
+        """
+        network = self.case.config.network
+        rest = []
+        if isinstance(network, Sequential) and self.weighted:
+            after = (
+                network.names.index(self.weighted[-1]) + 1 if self.weighted[-1] in network.names else len(network.names)
+            )
+            rest = [each for each in network.layers[after:] if isinstance(each, Activation)]
+            if after + len(rest) == len(network.layers):
+                units = self.layer_outputs[self.weighted[-1]].shape[-1]
+                z = factor * np.random.default_rng(0).standard_normal((len(self.x), units))
+                z = np.concatenate([z, -z])
+                with np.errstate(all="ignore"):
+                    for layer in rest:
+                        z = np.asarray(layer(z))
+                return z
+        return np.concatenate([self.of(self.drawn(sign * factor), self.x)[0] for sign in (1, -1)])
+
     @cached_property
     def spread_outputs(self) -> np.ndarray:
-        """At other weights, and at those whose last layer has the other sign. Shapes: (2 row, unit)."""
-        return np.concatenate([self.of(self.drawn(factor), self.x)[0] for factor in (3.0, -3.0)])
+        """Outputs at other weights. Shapes: (2 row, unit)."""
+        return self._ended(3.0)
 
     @cached_property
     def reach(self) -> tuple[float, float]:
         """The lowest and the highest output that any weights of the last layer can make; infinite without a limit."""
         ends = []
         for factor in (FAR, FARTHER):
-            each = np.concatenate([self.of(self.drawn(sign * factor), self.x)[0] for sign in (1, -1)])
-            each = each[np.isfinite(each)]
-            ends.append((float(each.min()), float(each.max())) if each.size else (-np.inf, np.inf))
+            each = self._ended(factor)
+            if not np.isfinite(each).all():
+                each = np.where(np.isfinite(each), each, np.sign(np.nan_to_num(each, nan=0.0)) * FARTHER * factor)
+            ends.append((float(each.min()), float(each.max())))
         (low, high), (lower, higher) = ends
-        slack = 0.01 * max(abs(low), abs(high), 1.0)
-        bounded = np.isfinite([low, high]).all()
+        slack = 0.01 * max(min(abs(low), abs(high)), 1.0)
         return (
-            lower if bounded and abs(low - lower) <= slack else -np.inf,
-            higher if bounded and abs(high - higher) <= slack else np.inf,
+            lower if abs(low - lower) <= slack else -np.inf,
+            higher if abs(high - higher) <= slack else np.inf,
         )
 
     @cached_property
@@ -255,6 +279,27 @@ class Wiring:
             return {}
         read = np.argmax(np.asarray(loss.predict(z)), 1)
         return {one: int(other) for one, other in enumerate(read) if one != other}
+
+    @cached_property
+    def is_drawn_elsewhere(self) -> bool:
+        """Whether the loss of a number is not least where it is predicted: asked of outputs that are these numbers."""
+        loss, y = self.case.config.loss, np.asarray(self.y, np.float64)
+        if self.case.classes or self.outputs.shape[1] != 1 or y.ndim > 1 or self.reads_across:
+            return False
+        each = np.unique(np.quantile(y, (0.1, 0.3, 0.5, 0.7, 0.9)))
+        try:
+            with np.errstate(all="ignore"):
+                read = np.asarray(loss.point(loss.predict(each[:, None])), np.float64).reshape(-1)
+                target = loss.prepared(each, 1, np.float64)
+                costs = np.array([[float(np.mean(loss(z[None, None], t[None]))) for t in target] for z in each])
+        except DataError:
+            return False
+        if len(each) < 3 or not np.allclose(read, each, rtol=1e-4, atol=1e-6):
+            return False
+        costs = np.where(np.isfinite(costs), costs, np.inf)  # (output, target)
+        return bool(
+            (costs[np.arange(len(each)), np.arange(len(each))] > costs.min(0) + SLACK * np.abs(costs.min(0))).any()
+        )
 
     @cached_property
     def linear(self) -> set[str]:

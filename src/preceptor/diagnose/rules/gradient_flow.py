@@ -21,10 +21,10 @@ class GradientFlow(Rule):
         and losses that leap.
     Why it matters: layers near the input hardly learn, or leap; with a factor f a layer L layers make f^L: 0.9 and 1.5
         are 0.005 and 600,000,000 after 50.
-    Evidence and threshold: the size of the slopes by the outputs of the first layer of weights is less than `fades`, or
-        more than `grows` times, that by those of the last, at the first weights or now; not where more than `dead` of a
-        layer's units are dead, which then is why. Or more than `leaps` of the latest steps have a loss above ten times
-        their median. A fork must win.
+    Evidence and threshold: the size of the slopes by the outputs of the first of three hidden layers or more is less
+        than `fades`, or more than `grows` times, that by those of the last, at the first weights or now; not where more
+        than `dead` of a layer's units are dead, which then is why. Or more than `leaps` of the latest steps have a loss
+        above ten times their median. A fork must win.
     Remedy: ReLU with He's weights; a norm between layers; Xavier's weights; clipping; a smaller learning rate.
     Can be wrong when: all rows are learned, so that no slope is left; rates that adapt to each weight make up for it.
         The fork then does not win.
@@ -36,8 +36,8 @@ class GradientFlow(Rule):
     looks_for = "vanishing and exploding gradients"
     names = ("vanishing_gradient", "exploding_gradient")
 
-    fades: float = hyper(default=0.01, low=0, high=1, unit="of the last layer's")
-    grows: float = hyper(default=100.0, low=1, unit="times the last layer's")
+    fades: float = hyper(default=0.01, low=0, high=1, unit="of the last hidden layer's")
+    grows: float = hyper(default=100.0, low=1, unit="times the last hidden layer's")
     dead: float = hyper(default=0.4, low=0, high=1, unit="of a layer's units")
     leaps: float = hyper(default=0.01, low=0, high=1, unit="of the steps")
 
@@ -48,7 +48,7 @@ class GradientFlow(Rule):
         probes = [each for each in (history.first, *history.probes[-1:]) if each is not None]
         ratios = []
         for probe in probes:
-            own = [probe.signals[path].gradient for path in wiring.weighted if path in probe.signals]
+            own = [probe.signals[path].gradient for path in wiring.weighted[:-1] if path in probe.signals]
             dead = any(len(each.still) and np.mean(each.still >= 1) > self.dead for each in probe.signals.values())
             if len(own) > 2 and own[-1] > 0 and not dead:
                 ratios.append((own[0] / own[-1], len(own)))
@@ -56,7 +56,7 @@ class GradientFlow(Rule):
             ratio, depth = min(ratios)
             each = ratio ** (1 / (depth - 1))
             text = f"The gradient fades on its way back (vanishing gradient): at {wiring.weighted[0]} it is "
-            text += f"{amount(ratio, 2)} of what it is at {wiring.weighted[-1]}, a factor of {amount(each, 2)} a layer."
+            text += f"{amount(ratio, 2)} of what it is at {wiring.weighted[-2]}, a factor of {amount(each, 2)} a layer."
             yield _suspected(
                 "vanishing_gradient", text, history, {"ratio": ratio, "a_layer": each}, self._for_fading(history)
             )
@@ -64,7 +64,7 @@ class GradientFlow(Rule):
             ratio, depth = max(ratios)
             each = ratio ** (1 / (depth - 1))
             text = f"The gradient grows on its way back (exploding gradient): at {wiring.weighted[0]} it is "
-            text += f"{amount(ratio, 2)} times what it is at {wiring.weighted[-1]}, a factor of {amount(each, 2)} a "
+            text += f"{amount(ratio, 2)} times what it is at {wiring.weighted[-2]}, a factor of {amount(each, 2)} a "
             text += "layer."
             yield _suspected(
                 "exploding_gradient", text, history, {"ratio": ratio, "a_layer": each}, self._for_growing(history)

@@ -18,19 +18,20 @@ class OptimiserWiring(Rule):
         an epsilon that drowns the gradient.
     Why it matters: uphill the loss grows; and what does not move does not learn.
     Evidence and threshold: the cosine of change and gradient is above `uphill` in every array of parameters: a fact. No
-        array changes by more than `still` of its size, or of `small`, before half of the steps are made: a fact. An
-        epsilon above `epsilon`, with a fork.
+        array changes by more than `still` of its size, or of `small`, before half of the steps are made: a fact where
+        the rate is below `slow` of the optimiser's usual one. An epsilon above `epsilon`, with a fork.
     Remedy: Adam with its usual rate; the usual epsilon.
     Can be wrong when: a penalty far larger than the loss drives all parameters.
     Source: Goodfellow et al. 2016, section 4.3; Kingma and Ba 2015.
     """
 
     looks_at = History
-    subject = "rate"
+    subject = "wiring"
     looks_for = "steps that go uphill or nowhere"
     names = ("optimizer_wiring",)
 
     uphill: float = hyper(default=0.5, low=0, high=1, unit="cosine")
+    slow: float = hyper(default=1e-4, low=0, unit="of the usual rate")
     still: float = hyper(default=1e-7, low=0, unit="of the weights' size")
     small: float = hyper(default=0.01, low=0, unit="size of weights that began at 0")
     epsilon: float = hyper(default=1e-3, low=0, scale="log", unit="as the optimiser's")
@@ -54,7 +55,8 @@ class OptimiserWiring(Rule):
                 return
         parameters = history.parameters.values()
         has_slope = any(each.gradient > 0 for each in parameters)
-        still = all(each.update <= self.still * max(each.size, self.small) for each in parameters)
+        is_small = history.rates[-1] < self.slow * optimiser.usual_rate
+        still = is_small and all(each.update <= self.still * max(each.size, self.small) for each in parameters)
         if has_slope and still and history.step <= history.steps / 2:
             rate = history.rates[-1]
             text = "A step changes hardly a digit of any weight, though there are gradients: the learning rate is "

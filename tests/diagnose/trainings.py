@@ -5,12 +5,10 @@ from functools import cache
 import numpy as np
 from sklearn.datasets import load_digits
 
-from preceptor import nn, ops
+from preceptor import nn
 from preceptor.diagnose.case import Case
 from preceptor.diagnose.doctor import Doctor
 from preceptor.engines import choose_engine
-from preceptor.hyper import settings
-from preceptor.nn.activation import Activation
 from preceptor.train import Adam, Arrays, Config, train
 
 
@@ -61,37 +59,6 @@ def number(network=None, rows=600, epochs=8, scale=1.0, shift=0.0, **changed):
     given = {"network": network, "loss": nn.Quadratic(), "optimiser": Adam(), "learning_rate": 3e-3} | changed
     config = Config(**given, epochs=epochs, engine=choose_engine("native"))
     return Case(config, Arrays(x[:rows], y[:rows], x[rows:], y[rows:]), 0)
-
-
-@settings
-class Softmax(Activation):
-    """The last axis as shares."""
-
-    def __call__(self, x):
-        return ops.softmax(x)
-
-
-@settings
-class Exponential(Activation):
-    """The exponential."""
-
-    def __call__(self, x):
-        return ops.exp(x)
-
-
-@settings
-class OfProbabilities(nn.SoftmaxCrossEntropy):
-    """A cross-entropy of probabilities."""
-
-    def __call__(self, outputs, target):
-        right = ops.one_hot(target, outputs.shape[-1], outputs.dtype)
-        return -ops.sum(right * ops.log(ops.clip(outputs, 1e-7, 1 - 1e-7)), 1)
-
-    def judge(self, outputs, target):
-        return self(outputs, target)
-
-    def predict(self, outputs):
-        return outputs
 
 
 def layers(*each):

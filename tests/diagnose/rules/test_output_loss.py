@@ -1,4 +1,4 @@
-from trainings import OfProbabilities, Softmax, case, history, layers, number, watched
+from trainings import case, history, layers, number, watched
 
 from preceptor import nn, ops
 from preceptor.hyper import settings
@@ -22,21 +22,28 @@ def _ending(*last, **changed):
 
 
 def _one_unit(rng):
-    return watched(number(layers(nn.Dense(16), nn.Relu(), nn.Dense(1), Softmax()), epochs=1))
+    return watched(number(layers(nn.Dense(16), nn.Relu(), nn.Dense(1), nn.Softmax()), epochs=1))
 
 
 FIRES = [
     ("a softmax of one unit", "output_loss_mismatch", "warn", (), None, _one_unit),
-    ("no probabilities", "output_loss_mismatch", "warn", (), None, _ending(loss=OfProbabilities())),
-    ("nor behind a ReLU", "output_loss_mismatch", "warn", (), None, _ending(nn.Relu(), loss=OfProbabilities())),
+    ("no probabilities", "output_loss_mismatch", "warn", (), None, _ending(loss=nn.ProbabilityCrossEntropy())),
+    (
+        "nor behind a ReLU",
+        "output_loss_mismatch",
+        "warn",
+        (),
+        None,
+        _ending(nn.Relu(), loss=nn.ProbabilityCrossEntropy()),
+    ),
     ("softmax along the wrong axis", "output_loss_mismatch", "warn", (), None, _ending(loss=AcrossRows())),
     ("a ReLU before a softmax", "output_loss_mismatch", "warn", (), None, _ending(nn.Relu())),
     ("a sigmoid before a softmax", "output_loss_mismatch", "warn", (), None, _ending(nn.Sigmoid())),
-    ("softmax twice", "double_softmax", "warn", (), None, _ending(Softmax())),
+    ("softmax twice", "double_softmax", "warn", (), None, _ending(nn.Softmax())),
 ]
 SILENT = [
     ("logits", None, _ending()),
-    ("probabilities", None, _ending(Softmax(), loss=OfProbabilities())),
+    ("probabilities", None, _ending(nn.Softmax(), loss=nn.ProbabilityCrossEntropy())),
     ("a last layer that begins at 0", None, lambda rng: history(epochs=1, network=_zero_head())),
     ("one against all", None, _ending(loss=nn.OneVsAll())),
     ("margins", None, _ending(loss=nn.MulticlassHinge())),

@@ -1,4 +1,4 @@
-from trainings import Softmax, history, layers, number, watched
+from trainings import history, layers, number, watched
 
 from preceptor import nn
 
@@ -20,5 +20,5 @@ SILENT = [
     ("a softplus for what is above 0", None, _ending(nn.Softplus(), shift=4.0)),
     ("quantiles", None, lambda rng: watched(number(layers(nn.Dense(16), nn.Relu(), nn.Dense(3)), loss=nn.Pinball()))),
     ("classes", None, lambda rng: history(epochs=1)),
-    ("a softmax of one unit, which is told otherwise", None, _ending(Softmax())),
+    ("a softmax of one unit, which is told otherwise", None, _ending(nn.Softmax())),
 ]

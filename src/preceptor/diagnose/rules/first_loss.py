@@ -16,9 +16,9 @@ from preceptor.words import amount
 class FirstLoss(Rule):
     """Detects: a first loss of a classifier far above that of one constant prediction.
     Why it matters: the network begins sure of itself and wrong; the first steps only make its outputs smaller.
-    Evidence and threshold: the loss of rows at the first weights is more than `times` that of outputs of 0 (ln
-        K of K classes); a fork with a smaller last layer must win. Not where inputs
-        larger than `large` are why.
+    Evidence and threshold: the loss of rows at the first weights is more than `times` that of outputs of 0 (ln K of K
+        classes), and after `late` of the steps it is still above that; a fork with a smaller last layer must win. Not
+        where inputs larger than `large` are why.
     Remedy: first weights of the last layer ten or a hundred times smaller.
     Can be wrong when: weights were learned before. The fork then does not win.
     Source: Karpathy 2019, "A recipe for training neural networks"; course material D, "Weight initialization".
@@ -30,6 +30,7 @@ class FirstLoss(Rule):
     names = ("slow_start_init_loss",)
 
     times: float = hyper(default=2.0, low=1, unit="times that of outputs of 0")
+    late: float = hyper(default=0.05, low=0, high=1, unit="of the steps")
     large: float = hyper(default=10.0, low=0, unit="root mean square")
 
     def check(self, history: History) -> Iterator[Finding]:
@@ -40,7 +41,8 @@ class FirstLoss(Rule):
             return
         first, known = wiring.first_losses
         first = min(first, history.losses[0])  # which a norm may make smaller in training
-        if np.isfinite([first, known]).all() and first > self.times * known > 0:
+        is_slow = history.step >= self.late * history.steps and history.mean_loss(0.8, 1.0) > known
+        if is_slow and np.isfinite([first, known]).all() and first > self.times * known > 0:
             last = wiring.weighted[-1]
             text = f"The first loss is {amount(first, 3)}, where knowing nothing costs {amount(known, 3)}: {last} "
             text += "begins too large."

@@ -10,7 +10,8 @@ from preceptor.diagnose.inputs import Inputs
 from preceptor.diagnose.remedy import Rescale, Standardise
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import hyper, settings
-from preceptor.nn import embedding, norm, tabular
+from preceptor.nn import Layer, embedding, norm, tabular
+from preceptor.nn.activation import Activation, Linear
 from preceptor.words import amount, counted, listing
 
 SCALING = (norm, embedding, tabular)  # modules of layers behind which the scale of the inputs does not matter
@@ -41,6 +42,7 @@ class InputScale(Rule):
 
     def check(self, history: History) -> Iterator[Finding]:
         first = next(iter(history.layers.values()), None)
+        is_scaled = _has_norm(list(history.layers.values()))
         inputs = history.inputs
         sd = inputs.sd[inputs.sd > 0]
         if not len(sd):
@@ -51,31 +53,41 @@ class InputScale(Rule):
             return
         size, spread = inputs.size, float(np.sqrt(np.mean(inputs.sd**2)))
         evidence = {"size": size, "spread": spread, "largest_ratio": float(sd.max() / np.median(sd))}
-        if spread < self.small:
-            text = f"The inputs hardly differ: their standard deviation is {amount(spread, 2)}; scaled twice, perhaps."
-            remedies = (Rescale(amount_of(inputs)), Standardise())
-            yield _suspected("double_scaled_or_constant", text, history, evidence, remedies)
-            return
         wide = np.flatnonzero(inputs.sd > self.apart * np.median(sd))
         far = np.flatnonzero((inputs.sd > 0) & (np.abs(inputs.mean) > self.shifted * inputs.sd))
+        are_alike = not len(wide) and len(far) <= self.share * len(sd)
+        standard, rescaled = Standardise(), Rescale(amount_of(inputs))
+        remedies = (rescaled, standard) if are_alike and not self.small <= size <= self.large else (standard, rescaled)
+        if spread < self.small and not is_scaled:
+            text = f"The inputs hardly differ: their standard deviation is {amount(spread, 2)}; scaled twice, perhaps."
+            yield _suspected("double_scaled_or_constant", text, history, evidence, remedies)
+            return
         if len(wide):
             text = f"Columns are of very different scales: the standard deviation of {_named(wide)} is up to "
             text += f"{amount(evidence['largest_ratio'], 2)} times the usual one."
-        elif len(far) > self.share * len(sd):
+        elif len(far) > self.share * len(sd) and not is_scaled:
             most = far[np.argmax(np.abs(inputs.mean[far]) / inputs.sd[far])]
             text = (
                 f"{counted(len(far), 'column')} of {len(inputs.sd):,} lie far from 0: the mean of column {most + 1} is "
             )
             text += f"{amount(inputs.mean[most], 3)}, its standard deviation {amount(inputs.sd[most], 2)}."
-        elif size > self.large:
+        elif size > self.large and not is_scaled:
             text = (
                 f"The inputs are large: their root mean square is {amount(size, 3)}, where about 1 is usual (unscaled)."
             )
         else:
             return
-        alike = not len(wide) and size > self.large and len(far) <= self.share * len(sd)
-        remedies = (Rescale(amount_of(inputs)), Standardise()) if alike else (Standardise(),)  # type: ignore[assignment]
         yield _suspected("unscaled_inputs", text, history, evidence, remedies)
+
+
+def _has_norm(layers: list[Layer]) -> bool:
+    """Whether a norm comes before the first activation."""
+    for layer in layers:
+        if type(layer).__module__ == norm.__name__:
+            return True
+        if isinstance(layer, Activation) and not isinstance(layer, Linear):
+            return False
+    return False
 
 
 def amount_of(inputs: Inputs) -> float:

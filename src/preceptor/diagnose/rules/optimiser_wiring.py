@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.history import History
+from preceptor.diagnose.probe import Probe
 from preceptor.diagnose.remedy import Optimise, Rate
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import hyper, settings
@@ -40,22 +41,16 @@ class OptimiserWiring(Rule):
         config = history.case.config
         optimiser = config.optimiser
         usual = Optimise(Adam(), Adam.usual_rate)
-        for probe in (history.first, *history.probes[-1:]):
-            moved = (
-                [each for each in probe.parameters.values() if each.update > 0 and each.gradient > 0] if probe else []
-            )
-            if moved and max(each.descent for each in moved) < -self.uphill:
-                cosine = -max(each.descent for each in moved)
-                text = (
-                    f"The steps of {type(optimiser).__name__} go uphill: the cosine of change and gradient is at least "
-                )
-                text += f"{cosine:.2f} in every layer; the sign of the gradient is wrong."
-                evidence = {"cosine": cosine}
-                yield _found(text, history, evidence, (usual,), True)
-                return
+        # At the first weights, before there is momentum; a warm-up may not move them yet.
+        cosines = next(filter(None, (_cosines(each) for each in (history.first, *history.probes[:1]))), [])
+        if cosines and max(cosines) < -self.uphill:
+            text = f"The steps of {type(optimiser).__name__} go uphill: the cosine of change and gradient is at least "
+            text += f"{-max(cosines):.2f} in every layer; the sign of the gradient is wrong."
+            yield _found(text, history, {"cosine": -max(cosines)}, (usual,), True)
+            return
         parameters = history.parameters.values()
         has_slope = any(each.gradient > 0 for each in parameters)
-        is_small = history.rates[-1] < self.slow * optimiser.usual_rate
+        is_small = config.learning_rate < self.slow * optimiser.usual_rate
         still = is_small and all(each.update <= self.still * max(each.size, self.small) for each in parameters)
         if has_slope and still and history.step <= history.steps / 2:
             rate = history.rates[-1]
@@ -68,6 +63,13 @@ class OptimiserWiring(Rule):
             text += "are those of plain gradients, and small."
             remedy = Optimise(replace(optimiser, epsilon=1e-8), config.learning_rate)  # type: ignore[call-arg]
             yield _found(text, history, {"epsilon": own}, (remedy,), False)
+
+
+def _cosines(probe: Probe | None) -> list[float]:
+    """How far each array of parameters is moved downhill; none where fewer than half of them are moved."""
+    parameters = [] if probe is None else list(probe.parameters.values())
+    moved = [each.descent for each in parameters if each.update > 0 and each.gradient > 0]
+    return moved if 2 * len(moved) >= len(parameters) else []
 
 
 def _found(text: str, history: History, evidence: dict[str, float], remedies: tuple, is_fact: bool) -> Finding:

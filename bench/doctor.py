@@ -332,6 +332,7 @@ def outcomes(chosen: list[Subject], lines: dict, seeds: int) -> Iterator[Outcome
                 float(np.hypot(np.std(twins), least)),
                 each.right,
                 alarms,
+                frozenset(f["rule"] for f in line["findings"]),
                 frozenset(line["paths"]),
                 line.get("repair"),
                 line.get("remedy", ""),

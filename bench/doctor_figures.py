@@ -10,7 +10,7 @@ from scipy import stats
 SURE, UNSURE, EFFECT = 0.05, 0.2, 0.5  # p below which a run is faulty, is not called healthy; the least effect
 WORTH = 0.95  # share of what the best known fix achieves that a repair must achieve
 Z = 1.959963984540054
-NAMES = ("recall", "false_alarms", "precision", "top1", "top3", "localised", "repaired", "worse")
+NAMES = ("recall", "false_alarms", "precision", "top1", "top3", "suspected", "localised", "repaired", "worse")
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class Outcome:
         label: "faulty", "healthy" or "unclear", which counts nowhere.
         right: names of rules that tell its kind rightly.
         alarms: of each warning or refusal, in the order of the doctor, its rule and layer.
+        noted: rules of all findings, notes among them.
         places: layers that the fault lies in; none where it has no place.
         repair: cost after the first remedy; None where there was none.
         twin: mean cost of the best known fix.
@@ -37,6 +38,7 @@ class Outcome:
     spread: float
     right: frozenset[str] = frozenset()
     alarms: tuple[tuple[str, str], ...] = ()
+    noted: frozenset[str] = frozenset()
     places: frozenset[str] = frozenset()
     repair: float | None = None
     remedy: str = ""
@@ -98,7 +100,8 @@ def figures(outcomes: Iterable[Outcome]) -> dict[str, dict]:
 
     recall, false_alarms: share of the faulty, of the healthy runs with an alarm. precision: share of the runs with an
     alarm that are faulty; it hangs on how many of each there are. top1, top3: share of the faulty runs whose first, one
-    of whose first three alarms tells the kind rightly. localised: of the faulty runs whose fault has a place, the share
+    of whose first three alarms tells the kind rightly; suspected: one of whose findings does, notes among them.
+    localised: of the faulty runs whose fault has a place, the share
     with an alarm among the first three at one of its layers. repaired: share of the faulty runs that the first remedy
     brings within 95 % of the best known fix. worse: share of all remedies after which it is worse than after nothing.
     """
@@ -114,6 +117,7 @@ def figures(outcomes: Iterable[Outcome]) -> dict[str, dict]:
         "precision": wilson(sum(each.label == "faulty" for each in alarmed), len(alarmed)),
         "top1": wilson(sum(_told(each, 1) for each in faulty), len(faulty)),
         "top3": wilson(sum(_told(each, 3) for each in faulty), len(faulty)),
+        "suspected": wilson(sum(bool(each.noted & each.right) for each in faulty), len(faulty)),
         "localised": wilson(
             sum(any(layer in each.places for _, layer in each.alarms[:3]) for each in placed), len(placed)
         ),

@@ -310,7 +310,7 @@ def _norm(**changed: Any) -> Change:
 
 
 def _frozen(spec: dict) -> dict:
-    _weighted(spec)[0] |= {"frozen": True, "init": "normal(0,0.01)"}
+    _weighted(spec)[0]["frozen"] = True
     return spec
 
 

@@ -166,7 +166,7 @@ def test_figures_counted_by_hand(parts):
         run("faulty", ("a", "dense0"), places=frozenset({"dense0"}), repair=0.14),  # 0.86 >= 0.95 * 0.9
         run("faulty", ("b", "dense1"), ("a", ""), places=frozenset({"dense0"}), repair=0.15),  # 0.85 < 0.855
         run("faulty", ("b", ""), ("c", ""), ("d", ""), ("a", ""), repair=0.6),  # worse than 0.5
-        run("faulty"),
+        run("faulty", noted=frozenset({"a", "e"})),
         run("healthy", ("a", ""), cost=0.1),
         *[run("healthy", cost=0.1) for _ in range(4)],
         run("unclear", ("a", "")),
@@ -179,6 +179,7 @@ def test_figures_counted_by_hand(parts):
         "precision": (3, 4),
         "top1": (1, 4),
         "top3": (2, 4),
+        "suspected": (1, 4),
         "localised": (1, 2),
         "repaired": (1, 4),
         "worse": (1, 3),

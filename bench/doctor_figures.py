@@ -101,9 +101,9 @@ def figures(outcomes: Iterable[Outcome]) -> dict[str, dict]:
     recall, false_alarms: share of the faulty, of the healthy runs with an alarm. precision: share of the runs with an
     alarm that are faulty; it hangs on how many of each there are. top1, top3: share of the faulty runs whose first, one
     of whose first three alarms tells the kind rightly; suspected: one of whose findings does, notes among them.
-    localised: of the faulty runs whose fault has a place, the share
-    with an alarm among the first three at one of its layers. repaired: share of the faulty runs that the first remedy
-    brings within 95 % of the best known fix. worse: share of all remedies after which it is worse than after nothing.
+    localised: of the faulty runs whose fault has a place, the share with an alarm among the first three at one of its
+    layers. repaired: share of the faulty runs that the first remedy brings within 95 % of the best known fix. worse:
+    share of all remedies after which it is worse than after nothing.
     """
     known = [each for each in outcomes if each.label != "unclear"]
     faulty = [each for each in known if each.label == "faulty"]

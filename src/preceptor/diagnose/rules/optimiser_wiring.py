@@ -31,7 +31,7 @@ class OptimiserWiring(Rule):
     looks_for = "steps that go uphill or nowhere"
     names = ("optimizer_wiring",)
 
-    uphill: float = hyper(default=0.5, low=0, high=1, unit="cosine")
+    uphill: float = hyper(default=0.1, low=0, high=1, unit="cosine")
     slow: float = hyper(default=1e-4, low=0, unit="of the usual rate")
     still: float = hyper(default=1e-7, low=0, unit="of the weights' size")
     small: float = hyper(default=0.01, low=0, unit="size of weights that began at 0")

@@ -1,5 +1,6 @@
 """What is found of networks and losses by trying them, beside what is known of them."""
 
+from dataclasses import replace
 from math import e, log
 
 import numpy as np
@@ -52,6 +53,35 @@ def test_ends_are_found_behind_other_layers_too(last):
 @pytest.mark.parametrize("loss", READINGS, ids=lambda loss: type(loss).__name__)
 def test_what_a_loss_takes(loss):
     assert _ending(loss=loss).reading == READINGS[loss]
+
+
+OF_CLASSES = [nn.Brier(), nn.SoftmaxCrossEntropy(), nn.OneVsAll(), nn.MulticlassHinge(), nn.CumulativeLogit()]
+OF_TWO = [nn.BinaryCrossEntropy(), nn.Brier(), nn.Hinge(), nn.PerceptronCriterion()]
+OF_NUMBERS = [nn.Quadratic(), nn.Absolute(), nn.Pinball()]
+
+
+def _of(loss, two=False):
+    if loss in OF_NUMBERS:
+        return Wiring(number(layers(nn.Dense(8), nn.Relu(), nn.Dense(loss.outputs(0))), loss=loss))
+    made = case(network=layers(nn.Dense(8), nn.Relu(), nn.Dense(loss.outputs(2 if two else 10))), loss=loss)
+    if two:
+        data = replace(made.data, y=made.data.y % 2, dev_y=made.data.dev_y % 2)
+        made = replace(made, data=data, classes=2)
+    return Wiring(made)
+
+
+@pytest.mark.parametrize(
+    ("loss", "two"), [*((e, False) for e in OF_CLASSES + OF_NUMBERS), *((e, True) for e in OF_TWO)]
+)
+def test_nothing_is_wrong_with_the_losses_of_the_library(loss, two):
+    wiring = _of(loss, two)
+    within, alone = wiring.row_losses
+    np.testing.assert_allclose(within, alone, rtol=1e-9)
+    assert wiring.misread == {}
+    assert not wiring.is_drawn_elsewhere
+    assert not wiring.reads_across
+    assert wiring.loss_factor < 4
+    assert wiring.blind == 0
 
 
 def test_a_number_is_read_as_one():

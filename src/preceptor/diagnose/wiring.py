@@ -40,8 +40,9 @@ class Wiring:
 
     @cached_property
     def is_plain(self) -> bool:
-        """Whether the network is one, whose outputs are (row, unit): of an ensemble nothing is said."""
-        return self.case.data.folds is None and self.outputs.ndim == 2 and bool(self.params)
+        """Whether the network is one, with one target and outputs (row, unit): of others nothing is said."""
+        case = self.case
+        return case.classes is not None and case.data.folds is None and self.outputs.ndim == 2 and bool(self.params)
 
     @cached_property
     def first(self) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
@@ -97,7 +98,7 @@ class Wiring:
         rng = np.random.default_rng(0)
         found = {}
         for path, p in sorted(self.params.items()):
-            noise = rng.standard_normal(p.shape)
+            noise = rng.standard_normal(p.shape, np.float32)
             fan_in = max(1, int(np.prod(p.shape[:-1])))
             found[path] = noise * (2 / fan_in) ** 0.5 if p.ndim > 1 else p + 0.3 * noise
             if self.weighted and path.startswith(f"{self.weighted[-1]}/"):

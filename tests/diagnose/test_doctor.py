@@ -68,7 +68,8 @@ def test_the_paired_test_is_scipys():
     rng = np.random.default_rng(0)
     before = 3 + rng.random(4000)
     after = before - 0.02 + 0.5 * rng.normal(size=4000)
-    proof = compared(Verdict(before, before), Verdict(before, before), Verdict(after, after), 0, 10, True)
+    first, last = (Verdict(each, each, each, each) for each in (before, after))
+    proof = compared(first, first, last, 0, 10, True)
     assert proof.p == pytest.approx(stats.ttest_rel(before, after).pvalue, rel=0.02)
     assert proof.loss_p == proof.p
     assert proof.progress == pytest.approx((before.mean() - after.mean()) / (1e-3 * before.mean()))

@@ -6,8 +6,9 @@ import numpy as np
 from sklearn.datasets import load_digits
 
 from preceptor import nn
-from preceptor.diagnose.case import Case
+from preceptor.diagnose.case import Case, Verdict
 from preceptor.diagnose.doctor import Doctor
+from preceptor.diagnose.history import Epoch, History
 from preceptor.engines import choose_engine
 from preceptor.train import Adam, Arrays, Config, train
 
@@ -64,3 +65,31 @@ def number(network=None, rows=600, epochs=8, scale=1.0, shift=0.0, **changed):
 def layers(*each):
     """Layers one after the other."""
     return nn.Sequential(each)
+
+
+def verdict(error, loss=0.5, rows=497, classes=10, seed=0, noise=0.1, predicted=None, right=None):
+    """A verdict on made-up rows: so many errors, spread evenly, and losses about a mean."""
+    rng = np.random.default_rng(seed)
+    errors = (np.arange(rows) % 100 < 100 * error).astype(float)
+    own = np.arange(rows) % classes if right is None else right
+    said = np.where(errors > 0, (own + 1) % classes, own) if predicted is None else predicted
+    return Verdict(loss + noise * rng.normal(size=rows), errors, said, own)
+
+
+def told(losses, taught=None, judged=None, dev=(), train=(), rates=None, steps=None, case_of=None, **changed):
+    """A history of made-up figures, of digits.
+
+    Args:
+        dev: verdicts, one an epoch; train: training losses outside training.
+    """
+    made = case_of or case(**changed)
+    known = History(made, len(losses) if steps is None else steps, list(losses))
+    known.rates = [made.config.learning_rate] * len(losses) if rates is None else list(rates)
+    count = max(len(dev), len(train))
+    for number in range(count):
+        own = dev[number] if number < len(dev) else None
+        step = (number + 1) * len(losses) // count
+        loss = train[number] if number < len(train) else None
+        known.epochs.append(Epoch(step, loss, None if own is None else own.loss, own))
+    known.taught, known.judged = taught, judged
+    return known

@@ -11,6 +11,7 @@ from preceptor.train.step import predicting
 from preceptor.train.training import Arrays, Config, Streamed
 
 JUDGED = 2000  # rows on which forks are judged, at most: an error of 10 % is then known to 0.7 %
+TAUGHT = 1000  # training rows that are judged at the end, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,16 +39,36 @@ class Case:
             assert y is not None
             count = min(JUDGED, len(x))
             return x[:count], y[:count], np.arange(count)
-        rows = np.sort(order(self.config.seed, 0, min(JUDGED, data.rows), data.rows))
+        return self._drawn(data, JUDGED)
+
+    def taught(self) -> tuple[Any, Any, np.ndarray]:
+        """Rows of the training part. -> x, y, and their numbers in it."""
+        data = self.data
+        if isinstance(data, Streamed):
+            seen = data.stream.fetch(0, min(TAUGHT, data.rows)) if data.seen_x is None else None
+            x, y = (data.seen_x, data.seen_y) if seen is None else (seen["x"], seen["y"])
+            assert y is not None
+            return x[:TAUGHT], y[:TAUGHT], np.arange(min(TAUGHT, len(y)))
+        return self._drawn(data, TAUGHT)
+
+    def _drawn(self, data: Arrays, count: int) -> tuple[Any, Any, np.ndarray]:
+        rows = np.sort(order(self.config.seed, 0, min(count, data.rows), data.rows))
         return data.x[rows], data.y[rows], rows
 
 
 @dataclass(frozen=True, eq=False)
 class Verdict:
-    """How well weights predict the rows that judge. Shapes: losses, errors (row,)."""
+    """How well weights predict rows. Shapes: losses, errors (row,).
+
+    Args:
+        predicted, right: of classes, the number of the predicted one and of the right one of each row, (row,); of
+            numbers what is predicted and what is right, (row, unit).
+    """
 
     losses: np.ndarray
     errors: np.ndarray
+    predicted: np.ndarray
+    right: np.ndarray
 
     @property
     def loss(self) -> float:
@@ -60,31 +81,47 @@ class Verdict:
         return float(np.mean(self.errors))
 
 
-class Judge:
-    """Judges weights of a case; compiled once."""
+def verdict(case: Case, outputs: np.ndarray, y: np.ndarray) -> Verdict:
+    """How well raw outputs (row, unit) fit the targets of their rows."""
+    loss = case.config.loss
+    with np.errstate(all="ignore"):
+        losses = np.asarray(loss.judge(outputs, loss.prepared(y, outputs.shape[-1], outputs.dtype)))
+        if case.classes is None:
+            return Verdict(losses, losses, np.zeros((len(y), 0)), np.zeros((len(y), 0)))
+        predicted = np.asarray(loss.predict(outputs), np.float64)
+        if case.classes:
+            right, best = right_classes(y), np.argmax(predicted, 1)
+            errors = (best != right) | ~np.isfinite(predicted).all(1)
+            return Verdict(losses, errors.astype(np.float64), best, right)
+        point = np.asarray(loss.point(predicted)).reshape(len(y), -1)
+        numbers = np.asarray(y, np.float64).reshape(len(y), -1)
+        errors = ((point - numbers) ** 2 / np.maximum(np.var(numbers, 0), 1e-30)).mean(1)
+        return Verdict(losses, np.where(np.isfinite(errors), errors, np.inf), point, numbers)
 
-    def __init__(self, case: Case, like: Any) -> None:
+
+def right_classes(y: np.ndarray) -> np.ndarray:
+    """The class numbers of targets; of shares of classes the largest."""
+    right = np.asarray(y) if np.ndim(y) == 1 else np.argmax(y, 1)
+    return np.where(right < 0, 0, right).astype(np.int64)  # -1 and 1 are classes 0 and 1
+
+
+class Judge:
+    """Judges weights of a case; compiled once.
+
+    Args:
+        taught: whether by rows of the training part, in the place of those that tell how well it predicts.
+    """
+
+    def __init__(self, case: Case, like: Any, taught: bool = False) -> None:
         self.case, config = case, case.config
-        self.x, self.y, self.rows = case.judged()
+        self.x, self.y, self.rows = case.taught() if taught else case.judged()
+        folds = case.data.folds
+        self.of_members = None if folds is None else folds.learned if taught else folds.held_out
         self.evaluate = Evaluator(config.network, None, config.engine, predicting(like), self.x)
 
     def __call__(self, state: Any) -> Verdict:
         """The verdict on what training carries."""
-        case, loss = self.case, self.case.config.loss
         outputs = self.evaluate(predicting(state), self.x)[1]
-        if case.data.folds is not None:
-            outputs = case.data.folds.held_out(outputs, self.rows)
-        with np.errstate(all="ignore"):
-            losses = np.asarray(loss.judge(outputs, loss.prepared(self.y, outputs.shape[-1], outputs.dtype)))
-            if case.classes is None:
-                return Verdict(losses, losses)
-            predicted = np.asarray(loss.predict(outputs), np.float64)
-            if case.classes:
-                right = self.y if np.ndim(self.y) == 1 else np.argmax(self.y, 1)
-                right = np.where(right < 0, 0, right)  # -1 and 1 are classes 0 and 1
-                errors = (np.argmax(predicted, 1) != right) | ~np.isfinite(predicted).all(1)
-                return Verdict(losses, errors.astype(np.float64))
-            point = np.asarray(loss.point(predicted)).reshape(len(self.y), -1)
-            y = np.asarray(self.y, np.float64).reshape(len(self.y), -1)
-            errors = ((point - y) ** 2 / np.maximum(np.var(y, 0), 1e-30)).mean(1)
-            return Verdict(losses, np.where(np.isfinite(errors), errors, np.inf))
+        if self.of_members is not None:
+            outputs = self.of_members(outputs, self.rows)
+        return verdict(self.case, outputs, self.y)

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from preceptor.diagnose.case import Case, Judge, Verdict
+from preceptor.diagnose.case import JUDGED, Case, Judge, Verdict, verdict
 from preceptor.diagnose.finding import Finding, Proof
 from preceptor.diagnose.fork import Moment, compared, helps, same_loss, tried
 from preceptor.diagnose.history import Epoch, History
@@ -75,7 +75,8 @@ class Doctor:
         history.losses += record.losses.tolist()
         history.rates += [record.learning_rate] * len(record.losses)
         if record.is_epoch_end:
-            history.epochs.append(Epoch(record.step, record.train_loss, record.dev_loss))
+            dev = self._of_dev(record)
+            history.epochs.append(Epoch(record.step, record.train_loss, record.dev_loss, dev))
         found: list[Finding] = []
         if not record.is_finite or record.step >= max(self._ahead[0] * record.steps, min(FEWEST, record.steps)):
             while self._ahead[1:] and record.step >= self._ahead[0] * record.steps:
@@ -101,6 +102,9 @@ class Doctor:
             history.first = self._prober(self._beginning(), 0, math.ceil(GLANCE / record.stepper.batch_size))
         if record.is_finite:
             history.probes.append(self._probe(record, GLANCE))
+            if history.is_over:
+                history.judged = self._verdict(now)
+                history.taught = Judge(self.case, now.carried, taught=True)(now.carried)
         else:
             first = self._moments[-1] if self._moments else Moment(0, self._beginning())
             history.origin = find_origin(record.stepper, self._prober.forward, first, history.losses)
@@ -113,7 +117,8 @@ class Doctor:
             suspected = list(self._suspected(history))
         found = []
         for finding in suspected:
-            proven = finding if finding.is_fact else self._proven(finding)
+            is_plain = finding.is_fact and finding.trial == "within"
+            proven = finding if is_plain else self._proven(finding)
             if proven is not None:
                 found.append(proven)
         self._settled |= {each.rule for each in found if each.level != "note"}
@@ -134,6 +139,15 @@ class Doctor:
         for rule in RULES:
             if rule.looks_at is History:
                 yield from (each for each in rule.check(history) if each.rule not in self._settled)
+
+    def _of_dev(self, record: Record) -> Verdict | None:
+        """How well the first rows of the dev part are predicted at the end of an epoch: outputs are there already."""
+        if record.dev_outputs is None or record.dev_target is None:
+            return None
+        found = verdict(self.case, record.dev_outputs[:JUDGED], record.dev_target[:JUDGED])
+        if self.case.data.folds is None:
+            self._verdicts[record.step] = found
+        return found
 
     def _probe(self, record: Record, rows: int) -> Probe:
         assert self._prober is not None
@@ -156,32 +170,56 @@ class Doctor:
             base, keeps_state = known.mend(base) or base, keeps_state and known.keeps_state
         for remedy in finding.remedies:
             mended = remedy.mend(base)
-            interval = self._interval(keeps_state and remedy.keeps_state, 1 + bool(self.mending))
-            if mended is None or interval is None:
+            if mended is None:
                 continue
-            was_tried = True
-            proof = self._fork(base, mended, (*self.mending, remedy), *interval)
-            if helps(proof):
+            proof = self._trial(finding.trial, base, mended, remedy, keeps_state and remedy.keeps_state)
+            was_tried = was_tried or proof is not None
+            if proof is not None and helps(proof):
                 self.mending = (*self.mending, remedy)
                 others = tuple(each for each in finding.remedies if each is not remedy)
                 return replace(finding, level="warn", remedies=(remedy, *others), proof=proof)
+        if finding.is_fact:
+            return finding
         return None if was_tried else replace(finding, level="note")
+
+    def _trial(self, kind: str, base: Case, mended: Case, remedy: Remedy, keeps_state: bool) -> Proof | None:
+        """What a remedy does beside those that were shown to help before; None where the budget does not suffice."""
+        assert self.history is not None
+        arms = 1 + (kind == "onward" or (bool(self.mending) and kind == "within"))
+        remedies = (*self.mending, remedy)
+        if kind == "within":
+            interval = self._interval(keeps_state, arms)
+            return None if interval is None else self._fork(base, mended, remedies, *interval)
+        now = self._moments[-1]
+        left = (self.budget * self.history.steps - self.spent) / 2 / arms
+        steps = int(left * min(1.0, self.case.config.batch_size / mended.config.batch_size))
+        if steps < FEWEST or (kind == "onward" and not keeps_state):
+            return None
+        began = time.perf_counter()
+        start = now if kind == "onward" else None
+        first = 0 if start is None else start.step
+        without = self._verdict(now) if start is None else self._tried(base, self.mending, start, first + steps)
+        with_it = self._tried(mended, remedies, start, first + steps)
+        # Going on, a loss falls a little by itself: only errors tell.
+        same = start is None and same_loss(base, mended)
+        self.proving += time.perf_counter() - began
+        return compared(self._verdict(start), without, with_it, first, steps, same)
 
     def _fork(self, base: Case, mended: Case, remedies: tuple[Remedy, ...], start: Moment | None, end: Moment) -> Proof:
         """What the last of the remedies does beside the others."""
         began, first = time.perf_counter(), 0 if start is None else start.step
-        without = self._tried(base, remedies[:-1], start, end) if len(remedies) > 1 else self._verdict(end)
-        with_it = self._tried(mended, remedies, start, end)
+        without = self._tried(base, remedies[:-1], start, end.step) if len(remedies) > 1 else self._verdict(end)
+        with_it = self._tried(mended, remedies, start, end.step)
         before, same = self._verdict(start), same_loss(base, mended)
         self.proving += time.perf_counter() - began
         return compared(before, without, with_it, first, end.step - first, same)
 
-    def _tried(self, mended: Case, remedies: tuple[Remedy, ...], start: Moment | None, end: Moment) -> Verdict:
+    def _tried(self, mended: Case, remedies: tuple[Remedy, ...], start: Moment | None, until: int) -> Verdict:
         first = 0 if start is None else start.step
-        key = (repr(remedies), first, end.step)
+        key = (repr(remedies), first, until)
         if key not in self._forks:
-            self.spent += end.step - first
-            self._forks[key] = tried(mended, start, end.step)
+            self.spent += math.ceil((until - first) * max(1.0, mended.config.batch_size / self.case.config.batch_size))
+            self._forks[key] = tried(mended, start, until)
         return self._forks[key]
 
     @property

@@ -9,6 +9,9 @@ from preceptor.errors import DataError
 from preceptor.words import amount, counted
 
 LEVELS = ("refuse", "warn", "note")
+# A fork lies within the training, or goes on from its end with the remedy and without; or a training with the remedy,
+# from the first weights on, has to outdo in a few steps what the whole training came to.
+TRIALS = ("within", "onward", "outdo")
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,7 @@ class Finding:
         remedies: what may mend it, the likeliest first.
         proof: the fork that the first of the remedies won; None of a fact, or of what was not tried.
         is_fact: whether it is certain as it stands.
+        trial: of TRIALS, how its remedies are tried.
     """
 
     rule: str
@@ -90,6 +94,7 @@ class Finding:
     remedies: tuple[Remedy, ...] = ()
     proof: Proof | None = None
     is_fact: bool = True
+    trial: str = "within"
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON types; what does not apply is left out."""

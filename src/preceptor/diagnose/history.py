@@ -6,11 +6,12 @@ from functools import cached_property
 import numpy as np
 
 from preceptor import ops
-from preceptor.diagnose.case import Case
+from preceptor.diagnose.case import Case, Verdict, right_classes
 from preceptor.diagnose.descent import descend
 from preceptor.diagnose.inputs import Inputs
 from preceptor.diagnose.origin import Origin
 from preceptor.diagnose.probe import Parameter, Probe, Signal
+from preceptor.diagnose.reference import Reference, make_reference
 from preceptor.diagnose.wiring import Wiring
 from preceptor.nn.layer import Layer, initial_specs, leaves, output_spec
 from preceptor.ops import Spec
@@ -19,11 +20,16 @@ from preceptor.train.training import dtype_of
 
 @dataclass(frozen=True)
 class Epoch:
-    """The end of a pass over the training rows: mean losses outside training, None where they are not known."""
+    """The end of a pass over the training rows: mean losses outside training, None where they are not known.
+
+    Args:
+        dev: how well the first rows of the dev part were predicted.
+    """
 
     step: int
     train_loss: float | None
     dev_loss: float | None
+    dev: Verdict | None = None
 
 
 @dataclass(eq=False)
@@ -39,6 +45,7 @@ class History:
         probes: figures of the layers, at some of the steps.
         origin: of the first number that is none, where there was one and it could be found.
         first: figures of the layers at the first weights.
+        taught, judged: how well rows of the training part and those that judge are predicted at the end; None before.
     """
 
     case: Case
@@ -49,6 +56,8 @@ class History:
     probes: list[Probe] = field(default_factory=list)
     origin: Origin | None = None
     first: Probe | None = None
+    taught: Verdict | None = None
+    judged: Verdict | None = None
 
     @property
     def step(self) -> int:
@@ -83,12 +92,15 @@ class History:
         if self.case.classes is None:
             lowest = _best_constant(self.case, np.asarray(y))
             return lowest, lowest
+        error = 1.0
         if self.case.classes:
-            right = np.asarray(y) if np.ndim(y) == 1 else np.argmax(y, 1)
-            error = 1 - float(np.unique(right, return_counts=True)[1].max()) / len(right)
-        else:
-            error = 1.0
+            error = 1 - float(np.unique(right_classes(y), return_counts=True)[1].max()) / len(y)
         return _best_constant(self.case, np.asarray(y)), error
+
+    @cached_property
+    def reference(self) -> Reference | None:
+        """What cheap models make of the same rows; None where there are too few."""
+        return make_reference(self.case)
 
     @property
     def signals(self) -> dict[str, Signal]:

@@ -9,11 +9,13 @@ import numpy as np
 
 from preceptor.diagnose.case import Case
 from preceptor.graph import CONSTANT, flatten, trace
-from preceptor.nn import Initialiser, Layer, Loss, Sequential
+from preceptor.nn import BatchNorm, Initialiser, Layer, Loss, Sequential
 from preceptor.nn.activation import Activation
-from preceptor.nn.layer import mapped
+from preceptor.nn.layer import leaves, mapped
 from preceptor.ops import Spec, stop_gradient
 from preceptor.train.optim import Optimiser
+from preceptor.train.penalty import L2
+from preceptor.train.schedule import Constant
 from preceptor.train.training import Arrays
 from preceptor.words import amount, hyphenated
 
@@ -426,21 +428,206 @@ def changed(network: Sequential, change: Callable[[str, Layer], Layer], path: st
     return replace(network, layers=tuple(layers))
 
 
+@dataclass(frozen=True)
+class Stop(Remedy):
+    """Fewer epochs: the training ends where dev was best."""
+
+    epochs: int
+
+    @property
+    def text(self) -> str:
+        return f"stop after epoch {self.epochs:,}"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"epochs": self.epochs}
+
+    def mend(self, case: Case) -> Case | None:
+        return replace(case, config=replace(case.config, epochs=self.epochs))
+
+
+@dataclass(frozen=True)
+class Batch(Remedy):
+    """Another number of rows in a step."""
+
+    keeps_state: ClassVar[bool] = True
+
+    rows: int
+
+    @property
+    def text(self) -> str:
+        return f"take batches of {self.rows:,} rows"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"batch_size": self.rows}
+
+    def mend(self, case: Case) -> Case | None:
+        if self.rows == case.config.batch_size or not 1 <= self.rows <= case.data.rows:
+            return None
+        return replace(case, config=replace(case.config, batch_size=self.rows))
+
+
+@dataclass(frozen=True)
+class Hold(Remedy):
+    """The learning rate stays what it is: no schedule."""
+
+    keeps_state: ClassVar[bool] = True
+
+    @property
+    def text(self) -> str:
+        return "keep the learning rate constant"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"schedule": "constant"}
+
+    def mend(self, case: Case) -> Case | None:
+        if case.config.schedule == Constant():
+            return None
+        return replace(case, config=replace(case.config, schedule=Constant()))
+
+
+@dataclass(frozen=True)
+class Loosen(Remedy):
+    """Penalties and the shares that are dropped, multiplied by a factor below 1."""
+
+    keeps_state: ClassVar[bool] = True
+
+    factor: float
+
+    @property
+    def text(self) -> str:
+        return f"multiply penalties and dropout by {amount(self.factor, 2)}"
+
+    def mend(self, case: Case) -> Case | None:
+        config = case.config
+        penalties = tuple(replace(each, weight=self.factor * each.weight) for each in config.penalties)
+
+        def loosened(layer: Layer) -> Layer:
+            if not getattr(layer, "drop_rate", 0):
+                return layer
+            return replace(layer, drop_rate=self.factor * layer.drop_rate)  # type: ignore[attr-defined, call-arg]
+
+        network = mapped(config.network, loosened)
+        if network == config.network and penalties == config.penalties:
+            return None
+        return replace(case, config=replace(config, network=network, penalties=penalties))
+
+
+@dataclass(frozen=True)
+class Follow(Remedy):
+    """Running averages of batch normalisation that follow the batches: another decay."""
+
+    keeps_state: ClassVar[bool] = True
+
+    decay: float = 0.9
+
+    @property
+    def text(self) -> str:
+        return f"let the running averages of batch normalisation keep {amount(self.decay, 2)} a step"
+
+    def mend(self, case: Case) -> Case | None:
+        def following(layer: Layer) -> Layer:
+            return replace(layer, decay=self.decay) if isinstance(layer, BatchNorm) else layer
+
+        network = mapped(case.config.network, following)
+        return None if network == case.config.network else replace(case, config=replace(case.config, network=network))
+
+
+@dataclass(frozen=True)
+class Widen(Remedy):
+    """Hidden layers so many times as wide."""
+
+    factor: int
+
+    @property
+    def text(self) -> str:
+        return f"make the hidden layers {self.factor:,} times as wide"
+
+    def mend(self, case: Case) -> Case | None:
+        network = case.config.network
+        widths = [_width(layer) for _, layer in leaves(network)]
+        hidden = sum(map(bool, widths)) - 1
+        if hidden < 1:
+            return None
+        seen = iter(range(len(widths)))
+
+        def widened(layer: Layer) -> Layer:
+            name = _width(layer)
+            if not name or next(seen) >= hidden:
+                return layer
+            return replace(layer, **{name: self.factor * getattr(layer, name)})
+
+        return replace(case, config=replace(case.config, network=mapped(network, widened)))
+
+
+def _width(layer: Layer) -> str:
+    """The field of a layer that says how wide it is; "" where it has none."""
+    return next((name for name in ("units", "filters") if hasattr(layer, name)), "")
+
+
+@dataclass(frozen=True)
+class Weigh(Remedy):
+    """Each class counts by how rare it is."""
+
+    weights: tuple[float, ...]
+
+    @property
+    def text(self) -> str:
+        return "weigh the classes by how rare they are"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"class_weight": "balanced"}
+
+    def mend(self, case: Case) -> Case | None:
+        return replace(case, config=replace(case.config, class_weights=self.weights))
+
+
+@dataclass(frozen=True)
+class Penalise(Remedy):
+    """A penalty on the squares of the weights."""
+
+    weight: float
+
+    @property
+    def text(self) -> str:
+        return f"penalise the weights (L2 of {amount(self.weight, 2)})"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {"l2": self.weight}
+
+    def mend(self, case: Case) -> Case | None:
+        if any(isinstance(each, L2) for each in case.config.penalties):
+            return None
+        return replace(case, config=replace(case.config, penalties=(*case.config.penalties, L2(self.weight))))
+
+
 __all__ = [
     "Activate",
+    "Batch",
     "Clip",
     "Draw",
     "Ending",
+    "Follow",
     "Head",
+    "Hold",
     "Insert",
     "Longer",
+    "Loosen",
     "Optimise",
+    "Penalise",
     "Rate",
     "Remedy",
     "Rescale",
     "ScaleTargets",
     "Standardise",
+    "Stop",
     "Thaw",
     "Together",
     "TrainBy",
+    "Weigh",
+    "Widen",
 ]

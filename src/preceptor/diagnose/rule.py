@@ -7,7 +7,10 @@ from typing import Any, ClassVar
 from preceptor.diagnose.finding import Finding
 
 # The order in which rules look, and so in which they speak: of the data, then of the training, causes first.
-SUBJECTS = ("target", "leaks", "rows", "columns", "size", "inputs", "wiring", "first weights", "rate", "signal", "end")
+SUBJECTS = (
+    *("target", "leaks", "rows", "columns", "size", "inputs", "wiring", "first weights", "rate", "signal"),
+    *("course", "end"),
+)
 
 
 class Rule(ABC):

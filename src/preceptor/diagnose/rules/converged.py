@@ -1,0 +1,55 @@
+"""Trainings that end too early."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from preceptor.diagnose.finding import Finding
+from preceptor.diagnose.history import History
+from preceptor.diagnose.remedy import Longer
+from preceptor.diagnose.rule import Rule
+from preceptor.hyper import hyper, settings
+from preceptor.words import amount
+
+
+@settings
+class Converged(Rule):
+    """Detects: a training that ends while its loss still falls steeply.
+    Why it matters: more of the same steps would make it better.
+    Evidence and threshold: the mean loss of the last fifth of the steps lies below that of the fifth before by `fall`,
+        by `least` and by 3 standard errors; the error on training rows is above `floor`; the dev loss is at its lowest
+        in the last epoch; the rate has not been taken to 0.
+    Remedy: more epochs, a larger rate.
+    Can be wrong when: only the training rows are learned further (then dev does not fall).
+    Source: course material D, "learning curves": not converged.
+    """
+
+    looks_at = History
+    subject = "end"
+    looks_for = "a training that ends too early"
+    names = ("not_converged_yet",)
+
+    fall: float = hyper(default=0.15, low=0, unit="of the loss")
+    least: float = hyper(default=0.04, low=0, unit="of the best constant output's loss")
+    floor: float = hyper(default=0.02, low=0, unit="error")
+
+    def check(self, history: History) -> Iterator[Finding]:
+        if history.judged is None or history.taught is None or history.step < 10:
+            return
+        losses, fifth = np.asarray(history.losses), history.step // 5
+        before, last = losses[-2 * fifth : -fifth], losses[-fifth:]
+        error = float(np.sqrt(np.var(before) / fifth + np.var(last) / fifth))
+        fell = float(np.mean(before) - np.mean(last))
+        dev = [each.dev_loss for each in history.epochs if each.dev_loss is not None]
+        least = max(self.fall * abs(float(np.mean(before))), self.least * abs(history.baseline[0]), 3 * error)
+        if not fell > 0 or fell < least or history.taught.error < self.floor or (dev and min(dev) < dev[-1]):
+            return
+        if history.rates[-1] < 0.1 * max(history.rates):
+            return
+        then, now = float(np.mean(before)), float(np.mean(last))
+        text = (
+            f"Not converged: over the last fifth of the steps the loss fell from {amount(then, 3)} to {amount(now, 3)}."
+        )
+        remedies = (Longer(3 * history.case.config.epochs),)
+        figures = {"before": then, "last": now}
+        yield Finding("not_converged_yet", "warn", text, step=history.step, evidence=figures, remedies=remedies)

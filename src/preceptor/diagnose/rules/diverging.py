@@ -1,0 +1,63 @@
+"""A loss that grows."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from preceptor.diagnose.finding import Finding
+from preceptor.diagnose.history import History
+from preceptor.diagnose.remedy import Rate
+from preceptor.diagnose.rule import Rule
+from preceptor.hyper import hyper, settings
+from preceptor.words import amount
+
+
+@settings
+class Diverging(Rule):
+    """Detects: a loss that grows, above that of one constant output.
+    Why it matters: the weights move away from every solution; what was learned is lost.
+    Evidence and threshold: in each of the last `windows` windows of 2 % of the steps, at least 20, the mean loss lies
+        above the best constant output's by a fifth, and above `times` its own lowest, or first, value. From `late` of
+        the steps on a fact; before, a fork with a smaller rate must win, for some trainings recover.
+    Remedy: a rate divided by 10.
+    Can be wrong when: the rate has just been raised and training recovers (warm restarts).
+    Source: course material D, "learning curves": error increasing; Goodfellow et al. 2016, section 8.3.1.
+    """
+
+    looks_at = History
+    subject = "rate"
+    looks_for = "a loss that grows"
+    names = ("diverging",)
+
+    windows: int = hyper(default=3, low=1, unit="windows")
+    times: float = hyper(default=3.0, low=1, unit="times the lowest loss")
+    late: float = hyper(default=0.6, low=0, high=1, unit="of the steps")
+
+    def check(self, history: History) -> Iterator[Finding]:
+        width = max(20, round(0.02 * history.steps))
+        losses = np.asarray(history.losses)
+        count = len(losses) // width
+        if count <= self.windows or not np.isfinite(losses).all():
+            return
+        means = losses[len(losses) - count * width :].reshape(count, width).mean(1)
+        lowest = min(float(means.min()), float(losses[0]))
+        level = history.baseline[0]
+        recent = means[-self.windows :]
+        grown = recent - lowest > (self.times - 1) * abs(lowest)
+        if not (grown & (recent > level + 0.2 * abs(level))).all():
+            return
+        rate = history.case.config.learning_rate
+        since = int(np.argmin(means)) * width + 1
+        text = (
+            f"The error is increasing: the loss is {amount(float(recent[-1]), 3)}, after {amount(lowest, 3)} about "
+            f"step {since:,}; one constant output comes to {amount(level, 3)}."
+        )
+        yield Finding(
+            "diverging",
+            "warn",
+            text,
+            step=history.step,
+            evidence={"loss": float(recent[-1]), "lowest": lowest, "constant_output": level, "learning_rate": rate},
+            remedies=(Rate(rate / 10), Rate(rate / 100)),
+            is_fact=history.step >= self.late * history.steps,
+        )

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.diagnose.case import JUDGED, Case, Judge, Verdict, verdict
+from preceptor.diagnose.curve import Reading, read
 from preceptor.diagnose.finding import Finding, Proof
 from preceptor.diagnose.fork import Moment, compared, helps, same_loss, tried
 from preceptor.diagnose.history import Epoch, History
@@ -252,6 +253,11 @@ class Doctor:
             self._judge = self._judge or Judge(self.case, carried)
             self._verdicts[step] = self._judge(carried)
         return self._verdicts[step]
+
+    @property
+    def reading(self) -> Reading | None:
+        """What the curves say, at the end or so far."""
+        return None if self.history is None else read(self.history)
 
     @property
     def verdict(self) -> Verdict | None:

@@ -90,7 +90,7 @@ def _entropy(counts: np.ndarray) -> float:
 def _taught(history: History) -> np.ndarray:
     """How many training rows there are of each class: of those that are known."""
     y = getattr(history.case.data, "y", None)
-    classes = history.case.classes
+    classes = history.case.classes or 0
     known = history.taught.right if y is None and history.taught is not None else np.zeros(0, np.int64)
     if y is not None:
         known = np.asarray(y) if np.ndim(y) == 1 else np.argmax(y, 1)

@@ -72,7 +72,7 @@ class Labels(Rule):
                 f"{theirs:.0%}: wrong labels, or rows spoiled"
             )
             return off, figures, text
-        classes = history.case.classes
+        classes = history.case.classes or 0
         if classes < 3:
             return off, figures, ""
         dev, train = (np.bincount(each, minlength=classes)[:classes] / len(each) for each in (of.right, of.own))

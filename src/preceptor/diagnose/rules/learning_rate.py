@@ -18,7 +18,8 @@ class LearningRate(Rule):
     Why it matters: too large steps leap over every valley, too small ones never come to one in the time there is.
     Evidence and threshold: a step changes the weights by more than `leap` or less than `creep` of their size, in the
         median over the layers, as it would at the base rate of the schedule; not asked while the schedule is below
-        `early` of that. A fork with another rate must win.
+        `early` of that. Small steps are no fault where the first steps' loss is below `learned` of the best constant
+        output's: fine-tuning. A fork with another rate must win.
     Remedy: a rate divided by 10, or multiplied by 10 or 100.
     Can be wrong when: the weights are scaled by a norm behind them; the first steps of Adam are larger; then the fork
         does not win.
@@ -32,6 +33,7 @@ class LearningRate(Rule):
 
     leap: float = hyper(default=0.02, low=0, unit="of the weights' size")
     creep: float = hyper(default=2e-4, low=0, unit="of the weights' size")
+    learned: float = hyper(default=0.8, low=0, unit="of the best constant output's loss")
     early: float = hyper(default=0.2, low=0, unit="of the base rate")
 
     def check(self, history: History) -> Iterator[Finding]:
@@ -59,7 +61,7 @@ class LearningRate(Rule):
                 remedies=(Rate(rate / 10), Rate(rate / 100)),
                 is_fact=False,
             )
-        elif ratio < self.creep:
+        elif ratio < self.creep and not self._began_learned(history):
             text = f"{share}: too little to get anywhere in {history.steps:,} steps."
             yield Finding(
                 "lr_too_small",
@@ -70,3 +72,6 @@ class LearningRate(Rule):
                 remedies=(Rate(rate * 100), Rate(rate * 10)),
                 is_fact=False,
             )
+
+    def _began_learned(self, history: History) -> bool:
+        return float(np.mean(history.losses[:5])) < self.learned * history.baseline[0]

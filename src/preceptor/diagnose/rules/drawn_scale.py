@@ -14,6 +14,8 @@ from preceptor.nn.activation import Relu, Sigmoid, Tanh
 from preceptor.nn.initialiser import He, Xavier
 from preceptor.words import amount
 
+EQUAL = 1e-5  # of their size, what tells equal weights apart in float32
+
 
 @settings
 class DrawnScale(Rule):
@@ -42,7 +44,8 @@ class DrawnScale(Rule):
         if first is None or not wiring.is_plain:
             return
         hidden = [path for path in wiring.weighted[:-1] if path in first.signals]
-        if not hidden or any(first.parameters[path].apart == 0 for path in first.parameters if _is_of(path, hidden)):
+        own = [each for path, each in first.parameters.items() if path.rpartition("/")[0] in hidden]
+        if not hidden or any(each.apart is not None and each.apart <= EQUAL * each.size for each in own):
             return  # what weights that are all equal make is told otherwise
         before = list(history.layers)[: list(history.layers).index(hidden[0])]
         given = float(np.sqrt(np.mean(history.inputs.sd**2)))
@@ -82,7 +85,3 @@ class DrawnScale(Rule):
             remedies=remedies,
             is_fact=False,
         )
-
-
-def _is_of(path: str, layers: list[str]) -> bool:
-    return path.rpartition("/")[0] in layers

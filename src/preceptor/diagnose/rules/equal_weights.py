@@ -44,6 +44,7 @@ class EqualWeights(Rule):
             and self._is_none(weights[path].apart, weights[path].size)
             and self._is_none(weights[path].gradient_apart, weights[path].gradient)
         ]
+        drawn = tuple(path.rpartition("/")[0] for path in hidden if path in stuck or path in equal)
         where = [path.rpartition("/")[0] for path in stuck or equal]
         if where:
             text = f"All units of {listing(where)} have the same weights and gradients, and so stay equal."
@@ -55,7 +56,7 @@ class EqualWeights(Rule):
                 text,
                 layer=where[0],
                 step=history.step,
-                remedies=(Draw(He(), tuple(where)),),
+                remedies=(Draw(He(), drawn),),
                 is_fact=False,
             )
 

@@ -24,7 +24,7 @@ class GradientFlow(Rule):
     Evidence and threshold: the size of the slopes by the outputs of the first of three hidden layers or more is less
         than `fades`, or more than `grows` times, that by those of the last, at the first weights or now; not where more
         than `dead` of a layer's units are dead, which then is why. Or more than `leaps` of the latest steps have a loss
-        above ten times their median. A fork must win.
+        above ten times their median and above that of outputs of 0. A fork must win.
     Remedy: ReLU with He's weights; a norm between layers; Xavier's weights; clipping; a smaller learning rate.
     Can be wrong when: all rows are learned, so that no slope is left; rates that adapt to each weight make up for it.
         The fork then does not win.
@@ -72,7 +72,8 @@ class GradientFlow(Rule):
         else:
             late = np.asarray(history.losses[history.step // 2 :])
             median = float(np.median(late)) if len(late) else 0.0
-            share = float(np.mean(late > 10 * median)) if median > 0 and len(late) >= 50 else 0.0
+            least = max(10 * median, wiring.first_losses[1])  # what is learned nearly by heart leaps, and nobody minds
+            share = float(np.mean(late > least)) if median > 0 and len(late) >= 50 else 0.0
             if share > self.leaps:
                 text = f"The loss leaps: in {share:.1%} of the latest steps it is above ten times its median, "
                 text += f"{amount(median, 2)} (exploding gradient)."

@@ -2,9 +2,11 @@
 
 import numpy as np
 import pytest
-from trainings import history, told, verdict
+from trainings import case, history, told, verdict
 
+from preceptor import nn
 from preceptor.diagnose.curve import CASES, bias_and_variance, case_of, read
+from preceptor.diagnose.history import History
 
 STEP = np.arange(50)
 FALL = 2.3 * np.exp(-STEP / 6)
@@ -18,10 +20,10 @@ CURVES = {
 }
 
 
-@pytest.mark.parametrize("case", CURVES)
-def test_the_six_learning_curves(case):
+@pytest.mark.parametrize("name", CURVES)
+def test_the_six_learning_curves(name):
     assert set(CURVES) == set(CASES)
-    assert case_of(*CURVES[case]) == case
+    assert case_of(*CURVES[name]) == name
 
 
 @pytest.mark.parametrize(
@@ -57,3 +59,9 @@ def test_without_its_end_only_the_curve_is_read():
     found = read(told(FALL))
     assert (found.bias, found.variance) == (None, None)
     assert found.text == f"The learning curve: {found.case}."
+
+
+def test_the_constant_of_an_ensemble_is_each_members():
+    made = case(network=nn.mlp((8,), 10, members=3), loss=nn.MemberLoss())
+    alone = case(network=nn.mlp((8,), 10))
+    assert History(made, 1).baseline == pytest.approx(History(alone, 1).baseline, rel=1e-3)

@@ -120,18 +120,18 @@ class History:
 
 def _best_constant(case: Case, y: np.ndarray) -> float:
     """The lowest mean loss of one output for all rows."""
-    loss, units = case.config.loss, _units(case)
-    target = loss.prepared(y, units, np.float64)
+    loss, shape = case.config.loss, _shape(case)
+    target = loss.prepared(y, shape[-1], np.float64)
 
     def cost(z: np.ndarray) -> np.ndarray:
-        outputs = ops.broadcast_to(ops.reshape(z, (1, *z.shape)), (len(y), *z.shape))
+        outputs = ops.broadcast_to(ops.reshape(z, (1, *shape)), (len(y), *shape))
         return ops.mean(loss.judge(outputs, target))
 
-    return descend(cost, np.full(units, 1 / (units + 1)))[1]  # not from 0, which is no probability
+    return descend(cost, np.full(shape, 1 / (shape[-1] + 1)))[1]  # not from 0, which is no probability
 
 
-def _units(case: Case) -> int:
-    """Outputs of the network."""
+def _shape(case: Case) -> tuple[int, ...]:
+    """Outputs of a row: (unit,), or (member, unit)."""
     config, x = case.config, case.data.first()[0]
     spec = Spec((1, *x.shape[1:]), dtype_of(config))
-    return output_spec(config.network, *initial_specs(config.network, spec), spec).shape[-1]
+    return output_spec(config.network, *initial_specs(config.network, spec), spec).shape[1:]

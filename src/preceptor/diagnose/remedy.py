@@ -1,3 +1,4 @@
+# Over 500 lines: the remedies, one class each, are read side by side.
 """What may mend a training: changes of its settings, its first weights or its rows. Each makes another case of it."""
 
 from abc import ABC, abstractmethod

@@ -253,6 +253,9 @@ def test_names_that_stand_twice_can_be_used(tmp_path):
 def test_names_with_commas_stand_in_quotes():
     assert names_in('a,"Price, EUR", b c ') == ("a", "Price, EUR", "b c ")
     assert names_in("") == ()
+    assert names_in('"two\nlines",b') == ("two\nlines", "b")
+    assert names_in("two\nlines") == ("two\nlines",)
+    assert names_in("long" * 50_000) == ("long" * 50_000,)
 
 
 # Fields as they stand

@@ -71,7 +71,11 @@ def find_column(where: str, name: object, columns: Collection[str]) -> str:
 
 
 def names_in(text: str) -> tuple[str, ...]:
-    """The names in a list with commas between; one that has a comma itself stands in quotes, as in CSV."""
+    """The names in a list with commas between; one that has a comma or a line end itself stands in quotes, as in CSV.
+    What is no such list is one name."""
     import csv
 
-    return tuple(name for line in csv.reader([text], skipinitialspace=True) for name in line if name)
+    try:
+        return tuple(name for line in csv.reader([text], skipinitialspace=True) for name in line if name)
+    except csv.Error:  # a line end outside of quotes, or a name beyond all limits
+        return (text,)

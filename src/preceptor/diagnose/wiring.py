@@ -165,10 +165,10 @@ class Wiring:
 
     @cached_property
     def reading(self) -> str:
-        """What the loss takes outputs for: "probabilities", "logits" from which it makes them, "margins" of classes, or
-        "numbers"."""
+        """What the loss takes outputs for: "probabilities", "logits" from which it makes them, "margins" of classes,
+        "numbers", or the "parts" of several targets."""
         if not self.case.classes:
-            return "numbers"
+            return "parts" if self.case.classes is None else "numbers"
         loss, units = self.case.config.loss, self.outputs.shape[1]
         z = np.random.default_rng(0).standard_normal((16, units))
         p = np.exp(z) / np.exp(z).sum(1, keepdims=True) if units > 1 else 1 / (1 + np.exp(-z))
@@ -239,7 +239,9 @@ class Wiring:
     @cached_property
     def loss_factor(self) -> float:
         """By what number the loss of every row is a multiple of its negative log-likelihood, or of its squared distance
-        of numbers; 1 where it is none."""
+        of numbers; 1 where it is none, and of several targets."""
+        if self.case.classes is None:
+            return 1.0
         each, _ = self.row_losses
         outputs, loss, y = (
             self.spread_outputs[: len(each)].astype(np.float64),

@@ -240,6 +240,33 @@ def test_columns_of_predictions(run, tmp_path):
     assert names[5:7] == ["entropy_sold", "mutual_information_sold"]
 
 
+def test_fields_with_every_kind_of_line_end_are_read_as_they_were_written(tmp_path):
+    rng = np.random.default_rng(0)
+    texts = np.array(["a\rb", "\r", "c\nd", "e\r\nf", 'g"h', "i,j", "k"], dtype=object)
+    frame = pd.DataFrame({"x": rng.normal(size=70), "said": texts[np.arange(70) % 7], "two\rlines": texts[[0, 3] * 35]})
+    found = fit(frame.assign(number=frame.x), ["two\rlines", "number"], leave_out=("said",), **QUICK)
+    found.write_predictions(frame, tmp_path / "out.csv", keep=["said"])
+    told = found.predict(frame)["two\rlines"].tolist()
+    with (tmp_path / "out.csv").open(newline="", encoding="utf-8") as file:
+        names, *rows = csv.reader(file)
+    place = names.index("prediction_two\rlines")
+    assert [(row[0], row[place]) for row in rows] == list(zip(frame.said.tolist(), told, strict=True))
+    table = pd.read_csv(tmp_path / "out.csv", keep_default_na=False)
+    assert table.said.tolist() == frame.said.tolist()
+    assert table["prediction_two\rlines"].tolist() == told
+
+
+def test_the_doctor_looks_at_several_targets():
+    found = fit(made(), target=("price", "sold"), **QUICK)  # a warning that the doctor failed is an error here
+    assert "rules looked on" in found.facts["watched"]
+
+
+def test_labels_of_several_targets_are_no_numbers_on_a_scale_of_their_own():
+    table = made(2000) | {"code": np.array([f"c{row % 100:02}" for row in range(2000)])}
+    found = fit(table, target=("price", "code"), **QUICK)
+    assert not {"unscaled_targets", "unreachable_targets"} & {each["rule"] for each in found.findings}
+
+
 def test_columns_whose_names_would_be_the_same_are_told_apart(tmp_path):
     rng = np.random.default_rng(0)
     table = {"x": rng.normal(size=60), "a": rng.choice(["b_c", "d"], 60), "a_b": rng.choice(["c", "d"], 60)}

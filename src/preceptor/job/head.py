@@ -1,8 +1,11 @@
 """How the outputs of a network are read for one target, and written."""
 
-from collections.abc import Iterator, Sequence
+import csv
+import io
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
+from typing import Any, TextIO
 
 import numpy as np
 
@@ -12,7 +15,9 @@ from preceptor.nn import Loss
 from preceptor.nn.member import quantiles_of
 from preceptor.train.threshold import decided
 
-__all__ = ["Head", "lines"]
+__all__ = ["Head", "lines", "write_lines"]
+
+AT_ONCE = 10_000  # lines that are made before they are written
 
 
 @dataclass(frozen=True, eq=False)
@@ -70,6 +75,22 @@ class Head:
 def lines(piece: Table, columns: Sequence[np.ndarray], keep: Sequence[str]) -> Iterator[tuple]:
     """The lines of predictions of a piece."""
     return zip(*(_kept(piece, name) for name in keep), *(column.tolist() for column in columns), strict=True)
+
+
+def write_lines(file: TextIO, rows: Iterable[Sequence[Any]]) -> None:
+    """Writes rows as CSV, each line ended by a line feed."""
+    rows = iter(rows)
+    while some := list(islice(rows, AT_ONCE)):
+        text = _as_csv(some, "\n")
+        if "\r" in text:  # it ends a line for whoever reads, and only where lines end in it does `csv` quote it
+            text = "".join(_as_csv([row], "\r\n").removesuffix("\r\n") + "\n" for row in some)
+        file.write(text)
+
+
+def _as_csv(rows: list[Sequence[Any]], end: str) -> str:
+    text = io.StringIO(newline="")
+    csv.writer(text, lineterminator=end).writerows(rows)
+    return text.getvalue()
 
 
 def _kept(piece: Table, name: str) -> list[Any]:

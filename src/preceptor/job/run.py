@@ -1,6 +1,5 @@
 """A finished training: the network with what it needs to read a table, its figures, its folder."""
 
-import csv
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -27,7 +26,7 @@ from preceptor.job.folder import (
     not_written,
     packed,
 )
-from preceptor.job.head import Head, lines
+from preceptor.job.head import Head, lines, write_lines
 from preceptor.job.judging import all_figures, by_name, figures_as_json, is_of_several
 from preceptor.job.source_files import files_of, where
 from preceptor.job.uncertainty import Sampler, Spread
@@ -352,10 +351,8 @@ class Run:
         found = (lines(piece, columns, keep) for piece, columns in pieces)
         first = next(found)  # what the first piece lacks is said before anything is written
         with goal.text() if isinstance(goal, Output) else nullcontext(goal) as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(names)
-            for rows in chain([first], found):
-                writer.writerows(rows)
+            for rows in chain([[names], first], found):
+                write_lines(file, rows)
             if notes is not None:
                 notes.extend(unseen.notes())
         return table.rows

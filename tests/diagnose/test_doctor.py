@@ -38,6 +38,28 @@ def test_what_goes_well_is_left_alone():
     assert doctor.spent == 0
 
 
+@pytest.mark.parametrize("engine", ["reference", "native"])
+def test_a_training_that_goes_on_is_watched_as_one_from_its_beginning(engine):
+    healthy, steps = case(rows=300, engine=engine, optimiser=SGD()), 17
+    losses, carried = [], None
+    for record in train(healthy.config, healthy.data):
+        losses += record.losses.tolist()
+        carried = record.snapshot()
+        if record.step >= steps:
+            break
+    wild = case(rows=300, engine=engine, optimiser=SGD(), learning_rate=1e8)
+    doctor = Doctor(wild, start=Moment(len(losses), carried), losses=losses)
+    for record in train(wild.config, wild.data, (len(losses), carried)):
+        doctor.look(record)
+        if not record.is_finite:
+            break
+    found = next(each for each in doctor.findings if each.rule == "nan_inf")
+    assert len(losses) < found.step <= record.step
+    assert found.evidence["loss_before"] == pytest.approx(doctor.history.losses[found.step - 2])
+    assert doctor.history.losses[: len(losses)] == losses
+    assert len(doctor.history.losses) == len(doctor.history.rates) == record.step
+
+
 @pytest.mark.parametrize("sick", SICK)
 def test_what_is_sick_is_named_and_proved(sick):
     changed, rule = SICK[sick]

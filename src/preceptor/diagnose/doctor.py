@@ -2,7 +2,7 @@
 
 import math
 import time
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -43,14 +43,24 @@ class Doctor:
     Args:
         budget: steps that forks may take, as a share of those planned.
         ignored: names of what is not to be looked for.
+        start, losses: of a training that goes on after it was broken off: where it goes on, and the loss of each step
+            before, as far as it is known.
     """
 
-    def __init__(self, case: Case, budget: float = BUDGET, ignored: Collection[str] = ()) -> None:
+    def __init__(
+        self,
+        case: Case,
+        budget: float = BUDGET,
+        ignored: Collection[str] = (),
+        start: Moment | None = None,
+        losses: Sequence[float] = (),
+    ) -> None:
         self.case, self.budget = case, budget
         self.history: History | None = None
         self.findings: list[Finding] = []
         self.spent, self.seconds, self.proving = 0, 0.0, 0.0
-        self._moments: list[Moment] = []
+        self._moments: list[Moment] = [] if start is None else [start]
+        self._losses_before = list(losses)
         self._broken: Moment | None = None
         self._probed = 0
         self._verdicts: dict[int, Verdict] = {}
@@ -71,7 +81,9 @@ class Doctor:
         """What is found new at a record."""
         began = time.perf_counter()
         if self.history is None:
-            self.history = History(self.case, record.steps)
+            before = self._losses_before
+            rates = record.stepper.rates(0, len(before)).tolist()
+            self.history = History(self.case, record.steps, losses=before, rates=rates)
         history = self.history
         history.losses += record.losses.tolist()
         history.rates += [record.learning_rate] * len(record.losses)

@@ -16,6 +16,7 @@ import numpy as np
 from preceptor.data import BUNDLED, PicturePreprocessor, Preprocessor, looks_like_pictures, read
 from preceptor.data.tables.given import are_names, with_target
 from preceptor.diagnose import Case, Doctor, Finding, checks_made, raise_refusals
+from preceptor.diagnose.fork import Moment
 from preceptor.diagnose.history import History
 from preceptor.disk import named, new_folder, taken
 from preceptor.engines import agreed, is_first_process, trains_with_others
@@ -159,20 +160,36 @@ class Fitting:
     def _watch(self, record: Record) -> None:
         """Has the doctor look at a record. A fault of the doctor ends the watching, not the training."""
         self.news = []
-        if self.doctor is None and not self.unwatched:
-            told = [each["rule"] for each in self.progress.findings]
-            targets = self.preprocessor.targets
-            classes = len(targets[0].classes or ()) if len(targets) == 1 else None
-            case = Case(self.config, self.data, classes)
-            self.doctor = Doctor(case, ignored=(*(self.settings.ignore or ()), *told))
-        if self.doctor is None:
+        if self.unwatched:
             return
         try:
+            self.doctor = self.doctor or self._doctor_at(record)
             self.news = self.doctor.look(record)
         except Exception as error:
             self.doctor, self.unwatched = None, f"the doctor failed ({type(error).__name__}: {error})"
             warnings.warn(f"fit: {self.unwatched}; the training goes on without.", stacklevel=2)
         self.progress.findings += [each.to_dict() for each in self.news if each.level != "note"]
+
+    def _doctor_at(self, record: Record) -> Doctor:
+        """Who watches from a record on; of a training that goes on, with what is known of the steps before."""
+        told = [each["rule"] for each in self.progress.findings]
+        targets = self.preprocessor.targets
+        classes = len(targets[0].classes or ()) if len(targets) == 1 else None
+        start = None if self.start is None else Moment(*self.start)
+        return Doctor(
+            Case(self.config, self.data, classes),
+            ignored=(*(self.settings.ignore or ()), *told),
+            start=start,
+            losses=self._losses_before(record.step - len(record.losses)),
+        )
+
+    def _losses_before(self, step: int) -> list[float]:
+        """The loss of each step up to one: of the epochs that are over their means, which is what is kept of them."""
+        found: list[float] = []
+        for each in self.history:
+            mean = each["objective"]
+            found += [math.inf if mean is None else mean] * (each["step"] - len(found))
+        return (found + self.progress.losses)[:step]
 
     @property
     def watched(self) -> str:

@@ -10,7 +10,7 @@ from preceptor.cli.terminal import data_output, words_aside
 from preceptor.errors import ConfigError
 from preceptor.job import load
 from preceptor.output import already_open
-from preceptor.words import counted, listing
+from preceptor.words import counted, listing, one_line
 
 
 @click.command()
@@ -71,7 +71,7 @@ def command(
         words_aside()
         rows = trained.write_predictions(data, output, not no_header, keep, samples, seed, notes, interval)
         if already_open(output) != 1:  # else it would stand among the rows
-            names = listing(target.name for target in trained.targets)
+            names = one_line(listing(target.name for target in trained.targets))
             print(f"{counted(rows, 'prediction')} of {names} written to {output}")
     else:
         file = data_output()

@@ -2,8 +2,10 @@
 
 import json
 
-from preceptor import load
+from preceptor import fit, load
+from preceptor.cli.diagnose import known_of
 from preceptor.diagnose import RULES
+from preceptor.train.checkpoint import Checkpoints
 
 SICK = ("fit", "digits", "--hidden", "64,64", "--learning-rate", "0.3", "--schedule", "constant", "--epochs", "30")
 
@@ -63,3 +65,18 @@ def test_what_is_no_run_is_refused(preceptor, here):
     answer = preceptor("diagnose", ".")
     assert answer.code == 2
     assert "this is no run folder" in answer.err
+
+
+def test_a_run_that_ends_while_it_is_looked_at_is_a_finished_one(here, monkeypatch):
+    run, latest = here / "run", Checkpoints.latest
+    fit("iris", out=run, hidden=(4,), epochs=1)
+    (run / "config.json").rename(here / "config.json")
+    (run / "plan.json").write_text("{}")
+
+    def ends(checkpoints):
+        (here / "config.json").rename(run / "config.json")
+        (run / "plan.json").unlink()
+        return latest(checkpoints)
+
+    monkeypatch.setattr(Checkpoints, "latest", ends)
+    assert known_of(run)[1].startswith("All epochs done")

@@ -38,12 +38,13 @@ def known_of(run: Path) -> tuple[list[dict[str, Any]], str, str]:
 
     Raises: DataError where the folder is none of a run.
     """
-    if (run / CONFIG).is_file():
+    begun = (run / PLAN).is_file()
+    checkpoint = Checkpoints(run / CHECKPOINTS).latest()[0] if begun else None
+    if (run / CONFIG).is_file():  # looked for last: a training may end meanwhile, and then clears the others away
         facts = read_folder(run).config.facts
         return facts.get("findings", []), facts["outcome"], facts.get("watched", "")
-    if not (run / PLAN).is_file():
+    if not begun:
         raise DataError(f"{run}: this is no run folder. `preceptor fit DATA --out RUN` makes one.")
-    checkpoint, _ = Checkpoints(run / CHECKPOINTS).latest()
     if checkpoint is None:
         return [], "not finished; no checkpoint was committed yet, so nothing is known of it.", ""
     return checkpoint.facts.get("findings", []), f"not finished; as it stood after step {checkpoint.step:,}", ""

@@ -18,8 +18,9 @@ from preceptor.words import listing
 class DeadUnits(Rule):
     """Detects: units whose activation has a slope of 0, or hardly one, on all rows.
     Why it matters: no gradient passes, so that they never learn again, nor what lies before them.
-    Evidence and threshold: more than `share` of a layer's units, in the latest probe: a ReLU that is 0 on all rows; a
-        sigmoid or tanh whose slope is below a twentieth of its largest on `rows` of them.
+    Evidence and threshold: in the latest probe, a ReLU that is 0 on all rows in more than `dead` of a layer's units; a
+        sigmoid or tanh whose slope is below a twentieth of its largest on `rows` of them in more than `share`. Half of
+        the units of a wide layer that learns well may be dead: they are not needed.
     Remedy: a smaller learning rate, first weights by He or Xavier, a leaky activation.
     Can be wrong when: what is learned needs few units (many zeros on many rows are usual, zeros on all are not).
     Source: Maas et al. 2013; Glorot and Bengio 2010, section 3.2.
@@ -31,6 +32,7 @@ class DeadUnits(Rule):
     names = ("dead_relu", "saturated_units")
 
     rows: float = hyper(default=0.8, low=0, high=1, unit="of the rows")
+    dead: float = hyper(default=0.7, low=0, high=1, unit="of a layer's units")
     share: float = hyper(default=0.4, low=0, high=1, unit="of a layer's units")
 
     def check(self, history: History) -> Iterator[Finding]:
@@ -43,16 +45,23 @@ class DeadUnits(Rule):
                     dead[path] = float(np.mean(signal.still >= 1))
                 elif kind in (Sigmoid, Tanh):
                     flat[path] = float(np.mean(signal.flat >= self.rows))
-        for name, shares, what, remedies in (
-            ("dead_relu", dead, "are 0 on every row", (Rate(rate / 10), Draw(He()), Activate(Relu, LeakyRelu()))),
+        for name, shares, least, what, remedies in (
+            (
+                "dead_relu",
+                dead,
+                self.dead,
+                "are 0 on every row",
+                (Rate(rate / 10), Draw(He()), Activate(Relu, LeakyRelu())),
+            ),
             (
                 "saturated_units",
                 flat,
+                self.share,
                 "are saturated",
                 (Draw(Xavier()), Activate(Tanh, Relu()), Activate(Sigmoid, Relu())),
             ),
         ):
-            most = {path: share for path, share in shares.items() if share > self.share}
+            most = {path: share for path, share in shares.items() if share > least}
             if most:
                 which = listing([f"{share:.0%} of the units of {path}" for path, share in most.items()])
                 yield Finding(

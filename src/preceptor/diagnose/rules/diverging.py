@@ -41,10 +41,11 @@ class Diverging(Rule):
             return
         means = losses[len(losses) - count * width :].reshape(count, width).mean(1)
         lowest = min(float(means.min()), float(losses[0]))
-        level = history.baseline[0]
         recent = means[-self.windows :]
-        grown = recent - lowest > (self.times - 1) * abs(lowest)
-        if not (grown & (recent > level + 0.2 * abs(level))).all():
+        if not (recent - lowest > (self.times - 1) * abs(lowest)).all():
+            return
+        level = history.baseline[0]
+        if not (recent > level + 0.2 * abs(level)).all():
             return
         rate = history.case.config.learning_rate
         since = int(np.argmin(means)) * width + 1

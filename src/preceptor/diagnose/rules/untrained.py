@@ -57,6 +57,7 @@ class Untrained(Rule):
             in_errors(each.dev.losses, np.full(len(each.dev.losses), level)) for each in history.epochs if each.dev
         ]
         best = max(learned, default=in_errors(judged.losses, np.full(len(judged.losses), level)))
+        idle = idle and best < self.late  # smoothed labels and masks keep the loss of training high
         if (
             not idle
             and not flat

@@ -25,7 +25,8 @@ def test_every_script_is_tried_here_or_beside():
     found = {each.stem for each in BENCH.glob("*.py")}
     steps = {"project", "worker", "workloads", "run"}
     tables = {"made_tables", "table_data", "table_figures", "table_worker", "tables"}
-    assert found == {"attack", "coverage", "learn", "pictures"} | steps | tables
+    doctor = {"doctor", "doctor_figures", "zoo_cases", "zoo_data", "zoo_faults", "zoo_mutations"}
+    assert found == {"attack", "coverage", "learn", "pictures"} | steps | tables | doctor
 
 
 def test_made_tables(script):

@@ -286,8 +286,20 @@ def test_fit_on_a_terminal(here, environment, width):
     assert code == 0
     assert "\x1b" not in text
     assert max(map(len, lines)) <= width
-    margins = ["data", "note", "split", "network", "engine", "training", "memory", "done", "logits", "figures"]
-    margins += ["run", "next"]
+    margins = [
+        "data",
+        "note",
+        "split",
+        "network",
+        "engine",
+        "training",
+        "memory",
+        "done",
+        "logits",
+        "figures",
+        "watched",
+    ]
+    margins += ["run", "next", "warning"]  # so few epochs are too few, and that is said
     assert [line for line in lines if line[:10].strip() not in ("", *margins)] == []
     assert re.search(r"\repoch|░ epoch", text)
     assert "compiling" in text

@@ -30,14 +30,17 @@ from preceptor.train.step import Update
 def test_words_for_the_classes():
     assert set(OPTIMISERS) == {
         "sgd", "momentum", "nesterov", "heavy-ball", "accelerated-gradient",
-        "adagrad", "adadelta", "rmsprop", "adam", "adamw", "lion", "muon", "lars", "lamb",
+        "adagrad", "adadelta", "rmsprop", "adam", "adamax", "nadam", "adamw", "lion", "muon", "lars", "lamb",
     }  # fmt: skip
     assert set(SCHEDULES) == {
         "constant", "step-decay", "milestones", "exponential", "inverse-time", "cosine", "one-cycle", "plateau",
     }  # fmt: skip
     assert set(AVERAGES) == {"ema", "swa"}
     assert {"relu", "leaky-relu", "parametric-relu", "tanh", "sigmoid", "gelu"} <= set(ACTIVATIONS)
-    assert {"he", "xavier", "glorot", "gaussian", "constant", "inverse-width"} == set(INITIALISERS)
+    assert set(INITIALISERS) == {
+        "he", "he-uniform", "xavier", "xavier-uniform", "glorot", "glorot-uniform", "gaussian", "truncated-gaussian",
+        "uniform", "orthogonal", "constant", "inverse-width",
+    }  # fmt: skip
     assert {"softmax-cross-entropy", "binary-cross-entropy", "one-vs-all", "quadratic", "hinge"} <= set(LOSSES)
 
 

@@ -67,8 +67,11 @@ def test_scikit_learn_finds_no_fault(cls, given, monkeypatch):
     monkeypatch.setenv("SCIPY_ARRAY_API", "1")  # else one check is passed over
     found = check_estimator(cls(**given), legacy=True, on_skip=None, on_fail=None)
     assert len(found) > 55
+    has_none = {"check_classifiers_multilabel_output_format_decision_function"}  # passed over: no such method
     assert [
-        (each["check_name"], each["status"], each["exception"]) for each in found if each["status"] != "passed"
+        (each["check_name"], each["status"], each["exception"])
+        for each in found
+        if each["status"] != "passed" and not (each["status"] == "skipped" and each["check_name"] in has_none)
     ] == []
 
 

@@ -42,6 +42,35 @@ class Remedy(ABC):
         """The case after the change; None where there is nothing to change."""
 
 
+def _with(case: Case, **new: Any) -> Case:
+    """The case with other settings."""
+    return replace(case, config=replace(case.config, **new))
+
+
+def changed(network: Sequential, change: Callable[[str, Layer], Layer], path: str = "") -> Sequential:
+    """A network with each layer of it, and of those within it, replaced by what a function makes of its path and it."""
+    layers = [
+        changed(layer, change, f"{path}{name}/") if isinstance(layer, Sequential) else change(f"{path}{name}", layer)
+        for name, layer in zip(network.names, network.layers, strict=True)
+    ]
+    return replace(network, layers=tuple(layers))
+
+
+def _fed(case: Case, change: Callable[[np.ndarray], np.ndarray]) -> Case | None:
+    """The case with the inputs of all its rows changed; None where they come from a stream."""
+    if not isinstance(case.data, Arrays):
+        return None
+    x, dev_x = case.data.x, case.data.dev_x
+    dev_x = None if dev_x is None else change(np.asarray(dev_x)).astype(np.float32)
+    return replace(case, data=replace(case.data, x=change(x).astype(np.float32), dev_x=dev_x))
+
+
+def _moments(values: np.ndarray, axes: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation along some axes; 1 for that of what does not vary."""
+    sd = values.std(axes, dtype=np.float64)
+    return values.mean(axes, dtype=np.float64), np.where(sd > 0, sd, 1)
+
+
 @dataclass(frozen=True)
 class Rate(Remedy):
     """Another learning rate."""
@@ -59,7 +88,7 @@ class Rate(Remedy):
         return {"learning_rate": self.rate}
 
     def mend(self, case: Case) -> Case | None:
-        return replace(case, config=replace(case.config, learning_rate=self.rate))
+        return _with(case, learning_rate=self.rate)
 
 
 @dataclass(frozen=True)
@@ -128,7 +157,7 @@ class Optimise(Remedy):
         return {"optimiser": hyphenated(type(self.optimiser).__name__), "learning_rate": self.rate}
 
     def mend(self, case: Case) -> Case | None:
-        return replace(case, config=replace(case.config, optimiser=self.optimiser, learning_rate=self.rate))
+        return _with(case, optimiser=self.optimiser, learning_rate=self.rate)
 
 
 @dataclass(frozen=True)
@@ -144,17 +173,11 @@ class Standardise(Remedy):
         return {"preprocess": "standard"}
 
     def mend(self, case: Case) -> Case | None:
-        data = case.data
-        if not isinstance(data, Arrays):
+        if not isinstance(case.data, Arrays):
             return None
-        axes = tuple(range(data.x.ndim - 1)) if data.x.ndim > 2 else (0,)
-        mean, sd = data.x.mean(axes, dtype=np.float64), data.x.std(axes, dtype=np.float64)
-        sd = np.where(sd > 0, sd, 1)
-
-        def scaled(x: Any) -> Any:
-            return None if x is None else ((np.asarray(x) - mean) / sd).astype(np.float32)
-
-        return replace(case, data=replace(data, x=scaled(data.x), dev_x=scaled(data.dev_x)))
+        seen = case.data.x
+        mean, sd = _moments(seen, tuple(range(seen.ndim - 1)) if seen.ndim > 2 else (0,))
+        return _fed(case, lambda x: (x - mean) / sd)
 
 
 @dataclass(frozen=True)
@@ -168,14 +191,7 @@ class Rescale(Remedy):
         return f"multiply the inputs by {amount(self.factor, 2)}"
 
     def mend(self, case: Case) -> Case | None:
-        data = case.data
-        if not isinstance(data, Arrays):
-            return None
-
-        def scaled(x: Any) -> Any:
-            return None if x is None else (np.asarray(x) * self.factor).astype(np.float32)
-
-        return replace(case, data=replace(data, x=scaled(data.x), dev_x=scaled(data.dev_x)))
+        return _fed(case, lambda x: x * self.factor)
 
 
 @dataclass(frozen=True)
@@ -195,7 +211,7 @@ class Longer(Remedy):
         return {"epochs": self.epochs}
 
     def mend(self, case: Case) -> Case | None:
-        return replace(case, config=replace(case.config, epochs=self.epochs))
+        return _with(case, epochs=self.epochs)
 
 
 @dataclass(frozen=True)
@@ -213,7 +229,7 @@ class TrainBy(Remedy):
         return {"loss": hyphenated(type(self.loss).__name__)}
 
     def mend(self, case: Case) -> Case | None:
-        return replace(case, config=replace(case.config, loss=self.loss))
+        return _with(case, loss=self.loss)
 
 
 @dataclass(frozen=True)
@@ -345,9 +361,7 @@ class ScaleTargets(Remedy):
         data = case.data
         if not isinstance(data, Arrays) or case.classes:
             return None
-        y = np.asarray(data.y, np.float64)
-        mean, sd = y.mean(0), y.std(0)
-        sd = np.where(sd > 0, sd, 1)
+        mean, sd = _moments(np.asarray(data.y, np.float64), (0,))
 
         def scaled(y: Any) -> Any:
             return None if y is None else ((np.asarray(y, np.float64) - mean) / sd).astype(np.float32)
@@ -416,19 +430,6 @@ class Together(Remedy):
         return mended
 
 
-def _with(case: Case, **new: Any) -> Case:
-    return replace(case, config=replace(case.config, **new))
-
-
-def changed(network: Sequential, change: Callable[[str, Layer], Layer], path: str = "") -> Sequential:
-    """A network with each layer of it, and of those within it, replaced by what a function makes of its path and it."""
-    layers = [
-        changed(layer, change, f"{path}{name}/") if isinstance(layer, Sequential) else change(f"{path}{name}", layer)
-        for name, layer in zip(network.names, network.layers, strict=True)
-    ]
-    return replace(network, layers=tuple(layers))
-
-
 @dataclass(frozen=True)
 class Stop(Remedy):
     """Fewer epochs: the training ends where dev was best."""
@@ -444,7 +445,7 @@ class Stop(Remedy):
         return {"epochs": self.epochs}
 
     def mend(self, case: Case) -> Case | None:
-        return replace(case, config=replace(case.config, epochs=self.epochs))
+        return _with(case, epochs=self.epochs)
 
 
 @dataclass(frozen=True)
@@ -466,7 +467,7 @@ class Batch(Remedy):
     def mend(self, case: Case) -> Case | None:
         if self.rows == case.config.batch_size or not 1 <= self.rows <= case.data.rows:
             return None
-        return replace(case, config=replace(case.config, batch_size=self.rows))
+        return _with(case, batch_size=self.rows)
 
 
 @dataclass(frozen=True)
@@ -486,7 +487,7 @@ class Hold(Remedy):
     def mend(self, case: Case) -> Case | None:
         if case.config.schedule == Constant():
             return None
-        return replace(case, config=replace(case.config, schedule=Constant()))
+        return _with(case, schedule=Constant())
 
 
 @dataclass(frozen=True)
@@ -513,7 +514,7 @@ class Loosen(Remedy):
         network = mapped(config.network, loosened)
         if network == config.network and penalties == config.penalties:
             return None
-        return replace(case, config=replace(config, network=network, penalties=penalties))
+        return _with(case, network=network, penalties=penalties)
 
 
 @dataclass(frozen=True)
@@ -533,7 +534,7 @@ class Follow(Remedy):
             return replace(layer, decay=self.decay) if isinstance(layer, BatchNorm) else layer
 
         network = mapped(case.config.network, following)
-        return None if network == case.config.network else replace(case, config=replace(case.config, network=network))
+        return None if network == case.config.network else _with(case, network=network)
 
 
 @dataclass(frozen=True)
@@ -560,7 +561,7 @@ class Widen(Remedy):
                 return layer
             return replace(layer, **{name: self.factor * getattr(layer, name)})
 
-        return replace(case, config=replace(case.config, network=mapped(network, widened)))
+        return _with(case, network=mapped(network, widened))
 
 
 def _width(layer: Layer) -> str:
@@ -583,7 +584,7 @@ class Weigh(Remedy):
         return {"class_weight": "balanced"}
 
     def mend(self, case: Case) -> Case | None:
-        return replace(case, config=replace(case.config, class_weights=self.weights))
+        return _with(case, class_weights=self.weights)
 
 
 @dataclass(frozen=True)
@@ -603,7 +604,7 @@ class Penalise(Remedy):
     def mend(self, case: Case) -> Case | None:
         if any(isinstance(each, L2) for each in case.config.penalties):
             return None
-        return replace(case, config=replace(case.config, penalties=(*case.config.penalties, L2(self.weight))))
+        return _with(case, penalties=(*case.config.penalties, L2(self.weight)))
 
 
 __all__ = [

@@ -14,7 +14,7 @@ def test_neighbours_are_scikit_learns():
     neighbours = pytest.importorskip("sklearn.neighbors")
     made = case()
     found = make_reference(made)
-    x, y, numbers = made.taught()
+    x, y, numbers = made.taught
     assert found.name == "nearest neighbours"
     assert (found.numbers == numbers).all()
     theirs = neighbours.KNeighborsClassifier(10).fit(x / x.std(), y)

@@ -1,6 +1,7 @@
 """A training that is looked at, and how its predictions are judged whatever it is trained by."""
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -26,6 +27,7 @@ class Case:
     data: Arrays | Streamed
     classes: int | None
 
+    @cached_property
     def judged(self) -> tuple[Any, Any, np.ndarray]:
         """Rows that tell how well it predicts: of dev, else of the training part. -> x, y, and their numbers in it."""
         data = self.data
@@ -33,26 +35,21 @@ class Case:
             count = min(JUDGED, len(data.dev_x))
             assert data.dev_y is not None
             return data.dev_x[:count], data.dev_y[:count], np.arange(count)
-        if isinstance(data, Streamed):
-            seen = data.stream.fetch(0, min(JUDGED, data.rows)) if data.seen_x is None else None
-            x, y = (data.seen_x, data.seen_y) if seen is None else (seen["x"], seen["y"])
-            assert y is not None
-            count = min(JUDGED, len(x))
-            return x[:count], y[:count], np.arange(count)
-        return self._drawn(data, JUDGED)
+        return self._of_training(JUDGED)
 
+    @cached_property
     def taught(self) -> tuple[Any, Any, np.ndarray]:
         """Rows of the training part. -> x, y, and their numbers in it."""
-        data = self.data
+        return self._of_training(TAUGHT)
+
+    def _of_training(self, count: int) -> tuple[Any, Any, np.ndarray]:
+        data, count = self.data, min(count, self.data.rows)
         if isinstance(data, Streamed):
-            seen = data.stream.fetch(0, min(TAUGHT, data.rows)) if data.seen_x is None else None
+            seen = data.stream.fetch(0, count) if data.seen_x is None else None
             x, y = (data.seen_x, data.seen_y) if seen is None else (seen["x"], seen["y"])
             assert y is not None
-            return x[:TAUGHT], y[:TAUGHT], np.arange(min(TAUGHT, len(y)))
-        return self._drawn(data, TAUGHT)
-
-    def _drawn(self, data: Arrays, count: int) -> tuple[Any, Any, np.ndarray]:
-        rows = np.sort(order(self.config.seed, 0, min(count, data.rows), data.rows))
+            return x[:count], y[:count], np.arange(min(count, len(x)))
+        rows = np.sort(order(self.config.seed, 0, count, data.rows))
         return data.x[rows], data.y[rows], rows
 
 
@@ -114,7 +111,7 @@ class Judge:
 
     def __init__(self, case: Case, like: Any, taught: bool = False) -> None:
         self.case, config = case, case.config
-        self.x, self.y, self.rows = case.taught() if taught else case.judged()
+        self.x, self.y, self.rows = case.taught if taught else case.judged
         folds = case.data.folds
         self.of_members = None if folds is None else folds.learned if taught else folds.held_out
         self.evaluate = Evaluator(config.network, None, config.engine, predicting(like), self.x)

@@ -4,7 +4,6 @@ import math
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 
@@ -19,8 +18,7 @@ from preceptor.diagnose.remedy import Remedy
 from preceptor.diagnose.rules import RULES
 from preceptor.graph import flatten
 from preceptor.train.loop import Record, train
-from preceptor.train.step import first_state
-from preceptor.train.training import initial_values
+from preceptor.train.training import beginning
 
 MILESTONES = (0.015, 0.04, 0.1, 0.2, 0.4, 0.7, 1.0)  # shares of the steps after which rules look
 FEWEST = 20  # steps before the first of them: so few tell nothing
@@ -62,7 +60,7 @@ class Doctor:
         self._moments: list[Moment] = [] if start is None else [start]
         self._losses_before = list(losses)
         self._broken: Moment | None = None
-        self._probed = 0
+        self._probed = self._work = 0
         self._verdicts: dict[int, Verdict] = {}
         self._judge: Judge | None = None
         self._prober: Prober | None = None
@@ -105,21 +103,22 @@ class Doctor:
         batches = math.ceil(GLANCE / record.stepper.batch_size)
         if record.is_finite:
             self._keep(now)
-            is_cheap = batches * work(record.stepper, now.carried) < LITTLE
+            self._work = self._work or work(record.stepper, now.carried)
+            is_cheap = batches * self._work < LITTLE
             is_affordable = DEAR * (self._probed + batches) <= SHARE * record.step
             if not (is_cheap or is_affordable or self._is_suspicious(history)):
                 return []
         self._probed += batches
         self._prober = self._prober or Prober(record.stepper, now.carried)
         if history.first is None:
-            history.first = self._prober(self._beginning(), 0, math.ceil(GLANCE / record.stepper.batch_size))
+            history.first = self._prober(beginning(self.case.config, self.case.data), 0, batches)
         if record.is_finite:
             history.probes.append(self._probe(record, GLANCE))
             if history.is_over:
                 history.judged = self._verdict(now)
                 history.taught = Judge(self.case, now.carried, taught=True)(now.carried)
         else:
-            first = self._moments[-1] if self._moments else Moment(0, self._beginning())
+            first = self.latest or Moment(0, beginning(self.case.config, self.case.data))
             history.origin = find_origin(record.stepper, self._prober.forward, first, history.losses)
             self._broken = now
         suspected = list(self._suspected(history))
@@ -165,12 +164,6 @@ class Doctor:
     def _probe(self, record: Record, rows: int) -> Probe:
         assert self._prober is not None
         return self._prober(record.state, record.step, math.ceil(rows / record.stepper.batch_size))
-
-    def _beginning(self) -> dict[str, Any]:
-        """What training carries before the first step."""
-        config = self.case.config
-        first = initial_values(config, self.case.data)
-        return first_state(*first, config.optimiser, config.seed, config.update)
 
     def _proven(self, finding: Finding) -> Finding | None:
         """The finding as a warning, with the remedy that a fork shows to help; as a note where the budget did not
@@ -261,7 +254,7 @@ class Doctor:
         """How well the training predicted at a moment."""
         step = 0 if moment is None else moment.step
         if step not in self._verdicts:
-            carried = self._beginning() if moment is None else moment.carried
+            carried = beginning(self.case.config, self.case.data) if moment is None else moment.carried
             self._judge = self._judge or Judge(self.case, carried)
             self._verdicts[step] = self._judge(carried)
         return self._verdicts[step]
@@ -274,7 +267,7 @@ class Doctor:
     @property
     def verdict(self) -> Verdict | None:
         """How well the training predicted at the latest moment."""
-        return self._verdict(self._moments[-1]) if self._moments else None
+        return None if self.latest is None else self._verdict(self.latest)
 
 
 def examine(case: Case, budget: float = BUDGET) -> Doctor:

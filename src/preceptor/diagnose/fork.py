@@ -13,6 +13,7 @@ import numpy as np
 
 from preceptor.diagnose.case import Case, Judge, Verdict
 from preceptor.diagnose.finding import Proof
+from preceptor.diagnose.paired import in_errors
 from preceptor.train.stepper import Stepper
 
 SURE = 0.01  # p below which a difference is taken for one: conventional
@@ -69,12 +70,9 @@ def compared(before: Verdict, without: Verdict, with_it: Verdict, start: int, st
 
 
 def _paired(a: np.ndarray, b: np.ndarray) -> float:
-    with np.errstate(all="ignore"):
-        difference = np.nan_to_num(a, nan=LARGEST, posinf=LARGEST) - np.nan_to_num(b, nan=LARGEST, posinf=LARGEST)
-        mean, sd = float(np.mean(difference)), float(np.std(difference, ddof=1))
-    if not sd > 0:
-        return 0.0 if mean else 1.0
-    return math.erfc(abs(mean) / (sd / math.sqrt(len(difference))) / math.sqrt(2))
+    """The p of two figures of the same rows; what is no number counts as very large."""
+    before, after = (np.nan_to_num(each, nan=LARGEST, posinf=LARGEST) for each in (a, b))
+    return math.erfc(abs(in_errors(before, after)) / math.sqrt(2))
 
 
 def helps(proof: Proof) -> bool:

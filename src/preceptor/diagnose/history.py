@@ -91,7 +91,7 @@ class History:
     def baseline(self) -> tuple[float, float]:
         """What one constant output for all rows would come to: the lowest mean loss, and the error of the best constant
         prediction: 1 less the share of the commonest class, or 1 of a number."""
-        _, y, _ = self.case.judged()
+        _, y, _ = self.case.judged
         if self.case.classes is None:
             lowest = _best_constant(self.case, np.asarray(y))
             return lowest, lowest

@@ -31,7 +31,7 @@ class Inputs:
         """Those of a case: of the first rows, which are in no order where they come from a stream."""
         data = case.data
         if isinstance(data, Streamed):
-            x = np.asarray(case.judged()[0])
+            x = np.asarray(case.judged[0])
         else:
             x = np.asarray(data.x[:: max(1, -(-len(data.x) // ROWS))])
         x = x.astype(np.float64)

@@ -17,7 +17,6 @@ from preceptor.nn.layer import Layer, leaves, mapped, multiply_adds
 from preceptor.ops import Spec
 from preceptor.train.step import batch_loss, step_key
 from preceptor.train.stepper import Stepper
-from preceptor.train.training import Arrays
 
 DEAR = 3  # forward passes that a step takes: conventional
 LITTLE = 1e8  # multiplications: NumPy makes them in the time that an engine takes to compile
@@ -97,18 +96,16 @@ class Tapped(Layer):
         own = {name: value for name, value in params.items() if name != "tap"}
         y, after = self.layer.apply(own, state, x, train=train, key=key)
         after = after | {"seen": y}
-        if is_unitwise(self.layer):
+        if steepest(self.layer):
             after |= {"slope": grad(lambda z: ops.sum(self.layer(z)))(x)}  # type: ignore[operator]
         return (y + params["tap"] if "tap" in params else y), after
 
 
-def is_unitwise(layer: Layer) -> bool:
-    """Whether a layer is a function of each number by itself, which has a slope."""
-    return isinstance(layer, Activation) and _steepest(layer) > 0
-
-
-def _steepest(layer: Any) -> float:
-    """The largest slope of an activation between -8 and 8; 0 of one without a slope, or in which numbers meet."""
+def steepest(layer: Layer) -> float:
+    """The largest slope of an activation between -8 and 8; 0 of one without a slope, or in which numbers meet, and of
+    any other layer."""
+    if not isinstance(layer, Activation):
+        return 0.0
     z = np.linspace(-8, 8, 162).reshape(-1, 6)
     try:
         whole, single = layer(z), layer(z.reshape(-1, 1))
@@ -135,9 +132,7 @@ class Prober:
     def __init__(self, stepper: Stepper, like: Any) -> None:
         self.stepper, config = stepper, stepper.config
         self.network = mapped(config.network, Tapped)
-        self.tops = {path: _steepest(layer) for path, layer in leaves(config.network) if is_unitwise(layer)}
-        data = stepper.data
-        self.weights = data.folds.weights() if isinstance(data, Arrays) and data.folds is not None else None
+        self.tops = {path: top for path, layer in leaves(config.network) if (top := steepest(layer))}
         dtype = stepper.dtype
         hyper = {name: Spec((), np.dtype(dtype)) for name in ("learning_rate", *stepper.numbers)}
         hyper |= {"step": Spec((), np.dtype(np.int32))}
@@ -167,7 +162,7 @@ class Prober:
         loss, key = self.stepper.config.loss, step_key(state, hyper)
 
         def objective(params: dict, taps: dict) -> tuple:
-            return batch_loss(self.network, loss, params | taps, state["state"], batch, key, self.weights)
+            return batch_loss(self.network, loss, params | taps, state["state"], batch, key, self.stepper.weights)
 
         (_, after), (gradients, slopes) = value_and_grad(objective, (0, 1), has_aux=True)(state["params"], taps)
         moved, _ = call(self.stepper.program, (state, batch, hyper))

@@ -64,8 +64,8 @@ def make_reference(case: Case) -> Reference | None:
     """
     if case.classes is None:
         return None
-    x, y, judges = case.judged()
-    own_x, own_y, numbers = case.taught()
+    x, y, judges = case.judged
+    own_x, own_y, numbers = case.taught
     if not case.data.guides or case.data.folds is not None:
         if isinstance(case.data, Streamed):
             return None

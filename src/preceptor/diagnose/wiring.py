@@ -11,7 +11,7 @@ import numpy as np
 
 from preceptor import ops
 from preceptor.autodiff import value_and_grad
-from preceptor.diagnose.case import Case
+from preceptor.diagnose.case import Case, right_classes
 from preceptor.diagnose.descent import descend
 from preceptor.diagnose.probe import LITTLE, Tapped
 from preceptor.engines import Reference
@@ -33,7 +33,7 @@ class Wiring:
 
     def __init__(self, case: Case) -> None:
         self.case, config = case, case.config
-        x, y, _ = case.judged()
+        x, y, _ = case.judged
         count = min(len(x), ROWS, max(FEWEST, BYTES // max(x[:1].nbytes, 1)))
         self.x = np.ascontiguousarray(x[:count], dtype_of(config))
         self.y = np.asarray(y[:count])
@@ -251,8 +251,7 @@ class Wiring:
         with np.errstate(all="ignore"):
             read = np.asarray(loss.predict(outputs), np.float64)
             if self.case.classes:
-                right = (y if y.ndim == 1 else np.argmax(y, 1)).astype(int)
-                own = read[np.arange(len(y)), np.where(right < 0, 0, right)]
+                own = read[np.arange(len(y)), right_classes(y)]
                 likely = -np.log(own)
                 likely = np.where(own < 1e-5, np.nan, likely)
             else:

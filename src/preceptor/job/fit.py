@@ -56,8 +56,7 @@ from preceptor.train.interval import effective
 from preceptor.train.loop import Record, train
 from preceptor.train.memory import check_parameters, in_words
 from preceptor.train.penalty import check_patterns, zeros
-from preceptor.train.step import first_state
-from preceptor.train.training import Arrays, Config, Streamed, initial_values, parameter_bytes
+from preceptor.train.training import Arrays, Config, Streamed, beginning, initial_values, parameter_bytes
 from preceptor.words import counted, listing, shell_word
 
 CHECKPOINT_SECONDS = 30.0  # what a killed machine costs at most
@@ -316,9 +315,9 @@ class Fitting:
 
     def restore(self, checkpoint: Checkpoint) -> None:
         """Goes back to a checkpoint: `records` continues from there."""
-        params, state = initial_values(self.config, self.data)
-        like = first_state(params, state, self.config.optimiser, self.config.seed, self.config.update)
-        self.progress, self.start = restored(checkpoint, {"params": params, "state": state}, like)
+        like = beginning(self.config, self.data)
+        weights = {"params": like["params"], "state": like["state"]}
+        self.progress, self.start = restored(checkpoint, weights, like)
 
     def entry(self, record: Record, objective: float) -> dict[str, Any]:
         """What the history keeps of an epoch, from its last record and the mean of its batches' losses: JSON types.

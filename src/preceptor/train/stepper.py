@@ -14,8 +14,8 @@ from preceptor.ops import Spec
 from preceptor.train.counts import counts
 from preceptor.train.memory import check_step
 from preceptor.train.schedule import warm_up
-from preceptor.train.step import first_state, hyper_values, make_step
-from preceptor.train.training import Arrays, Config, Streamed, check_rows, dtype_of, initial_values
+from preceptor.train.step import hyper_values, make_step
+from preceptor.train.training import Arrays, Config, Streamed, beginning, check_rows, dtype_of
 
 CAPACITY = 1024  # steps in one call of the engine, at most
 FETCH_BYTES = 32 << 20  # rows of a stream brought to the engine in one call, at most: two such pieces are held
@@ -27,7 +27,7 @@ class Stepper:
 
     What a step does hangs on the state, on its number and on the training alone: copies of one state that make the same
     steps come to the same bits. `prepare` gives the loop that brings states to the engine, `fetch` the rows of the next
-    steps, and a call makes these steps.
+    steps, and a call makes these steps. `weights` is what a row of each fold counts for each member, (fold, member).
 
     Args:
         everything: what training carries; without it the first state, drawn by the seed.
@@ -40,19 +40,19 @@ class Stepper:
         self.batch_size = min(config.batch_size, self.rows)
         self.steps = math.ceil(config.epochs * self.rows / self.batch_size)
         x, y, weight = data.first()
-        params, state = initial_values(config, data)
+        self.everything = everything or beginning(config, data)
         spec = Spec((self.batch_size, *x.shape[1:]), self.dtype)
-        self.units = output_spec(config.network, params, state, spec).shape[-1]
+        given = self.everything["params"], self.everything["state"]
+        self.units = output_spec(config.network, *given, spec).shape[-1]
         folds = data.folds
         first = self.ready(x, y, weight=weight, fold=None if folds is None else folds.fold[:1])
         self.batch = {name: Spec((self.batch_size, *each.shape[1:]), each.dtype) for name, each in first.items()}
-        self.everything = everything or first_state(params, state, config.optimiser, config.seed, config.update)
-        weights = None
+        self.weights = None
         if folds is not None and isinstance(data, Arrays):
-            weights = folds.weights(counts(data.y, data.weight, config.class_weights))
+            self.weights = folds.weights(counts(data.y, data.weight, config.class_weights))
         parts = config.optimiser, config.penalties
         self.program = make_step(
-            config.network, config.loss, *parts, self.everything, self.batch, config.update, weights
+            config.network, config.loss, *parts, self.everything, self.batch, config.update, self.weights
         )
         self.numbers = hyper_values(*parts, config.update, self.steps)
         self.capacity = min(CAPACITY, math.ceil(self.rows / self.batch_size))  # no call reaches beyond an epoch's end

@@ -17,7 +17,7 @@ from preceptor.train.folds import Folds
 from preceptor.train.optim import Adam, Optimiser
 from preceptor.train.penalty import Penalty
 from preceptor.train.schedule import Constant, Schedule
-from preceptor.train.step import Update
+from preceptor.train.step import Update, first_state
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +120,12 @@ def initial_values(config: Config, data: Arrays | Streamed) -> tuple[dict[str, n
     return params, state
 
 
+def beginning(config: Config, data: Arrays | Streamed) -> dict[str, Any]:
+    """All that training carries before its first step."""
+    params, state = initial_values(config, data)
+    return first_state(params, state, config.optimiser, config.seed, config.update)
+
+
 def parameter_bytes(config: Config, params: dict[str, Spec]) -> int:
     """What a training holds of the parameters: those that are trained, with what the optimiser and an average keep of
     them, all this once more while it is saved, and the best so far. Other memory, such as that of a step, comes to it.
@@ -158,4 +164,4 @@ def check_rows(data: Arrays | Streamed) -> int:
     return data.rows
 
 
-__all__ = ["Arrays", "Config", "Streamed", "check_rows", "dtype_of", "initial_values", "parameter_bytes"]
+__all__ = ["Arrays", "Config", "Streamed", "beginning", "check_rows", "dtype_of", "initial_values", "parameter_bytes"]

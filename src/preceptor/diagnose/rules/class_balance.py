@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from preceptor.diagnose.case import right_classes
 from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.history import History
 from preceptor.diagnose.remedy import Weigh
@@ -93,6 +94,5 @@ def _taught(history: History) -> np.ndarray:
     classes = history.case.classes or 0
     known = history.taught.right if y is None and history.taught is not None else np.zeros(0, np.int64)
     if y is not None:
-        known = np.asarray(y) if np.ndim(y) == 1 else np.argmax(y, 1)
-        known = np.where(known < 0, 0, known)
+        known = right_classes(y)
     return np.bincount(known.astype(np.int64), minlength=classes)[:classes]

@@ -38,7 +38,7 @@ class TargetScale(Rule):
         wiring = history.wiring
         if history.case.classes or not wiring.is_plain or wiring.reading != "numbers":
             return
-        y = np.asarray(history.case.judged()[1], np.float64)
+        y = np.asarray(history.case.judged[1], np.float64)
         mean, sd, size = float(y.mean()), float(y.std()), float(np.sqrt(np.mean(y * y)))
         is_far = size > self.far or abs(mean) > self.far * sd
         low, high = wiring.reach

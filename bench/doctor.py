@@ -32,6 +32,7 @@ from rich.table import Table as Lines
 import doctor_figures
 from doctor_figures import NAMES, Outcome
 from zoo_data import Refused
+from zoo_mutations import PROGRAMS, controls, mutants, named_layers
 
 BENCH = Path(__file__).parent
 SPECS = BENCH.parents[1] / "shared" / "zoo" / "specs.jsonl"
@@ -75,12 +76,7 @@ def key_of(spec: dict) -> str:
 
 def places_of(spec: dict) -> tuple[str, ...]:
     """Layers that the faults of a specification lie in, as "op[number]"; none where they have no place."""
-    counts: dict[str, int] = {}
-    named = []
-    for each in spec["model"]:
-        number = counts[each["op"]] = counts.get(each["op"], -1) + 1
-        if each["op"] in ("dense", "conv2d"):
-            named.append(f"{each['op']}[{number}]")
+    named = named_layers(spec)
     found: list[str] = []
     for fault in spec["faults"]:
         where = fault.get("where", "")
@@ -96,7 +92,6 @@ def places_of(spec: dict) -> tuple[str, ...]:
 def subjects(specs: list[dict], with_own: bool) -> tuple[list[Subject], dict[str, str]]:
     """All that can be run, and why what cannot is refused, by id."""
     from zoo_cases import cut, ready, repaired
-    from zoo_mutations import PROGRAMS, controls, mutants
 
     kinds = json.loads((BENCH / "doctor_kinds.json").read_text())
     found: dict[str, Subject] = {}

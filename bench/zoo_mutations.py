@@ -519,14 +519,20 @@ def _one_more_column(spec: dict) -> dict:
     return spec
 
 
-def _places(spec: dict, place: str) -> list[str]:
-    """Layers that a fault lies in, as "op[number]"; none where it has no place."""
+def named_layers(spec: dict) -> list[str]:
+    """The layers with weights, as "op[number]", in order."""
     counts: dict[str, int] = {}
     named = []
     for each in spec["model"]:
         number = counts[each["op"]] = counts.get(each["op"], -1) + 1
         if each["op"] in ("dense", "conv2d"):
             named.append(f"{each['op']}[{number}]")
+    return named
+
+
+def _places(spec: dict, place: str) -> list[str]:
+    """Layers that a fault lies in, as "op[number]"; none where it has no place."""
+    named = named_layers(spec)
     return {"": [], "first": named[:1], "output": named[-1:], "hidden": named[:-1]}[place]
 
 

@@ -14,7 +14,7 @@ from preceptor.diagnose.probe import Parameter, Probe, Signal
 from preceptor.diagnose.reference import Reference, make_reference
 from preceptor.diagnose.wiring import Wiring
 from preceptor.nn.layer import Layer, initial_specs, leaves, output_spec
-from preceptor.nn.member import inner
+from preceptor.nn.member import MemberLoss
 from preceptor.ops import Spec
 from preceptor.train.training import dtype_of
 
@@ -125,7 +125,8 @@ def _best_constant(case: Case, y: np.ndarray) -> float:
     """The lowest mean loss of one output for all rows: of each target once, by how often it occurs; of many numbers by
     as many of them as tell, evenly from the smallest to the largest."""
     loss, shape = case.config.loss, _shape(case)
-    loss, shape = inner(loss), shape[-1:]  # members that all give the same give together what one gives
+    if isinstance(loss, MemberLoss):  # members that all give the same give together what one gives
+        loss, shape = loss.loss, shape[-1:]
     y, found = np.unique(y, axis=0, return_counts=True)
     counts = found.astype(np.float64)
     if len(y) > MANY and y.ndim == 1:

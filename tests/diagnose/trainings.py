@@ -8,7 +8,8 @@ from sklearn.datasets import load_digits
 from preceptor import nn
 from preceptor.diagnose.case import Case, Verdict
 from preceptor.diagnose.doctor import Doctor
-from preceptor.diagnose.history import Epoch, History
+from preceptor.diagnose.figures import Epoch
+from preceptor.diagnose.history import History
 from preceptor.engines import choose_engine
 from preceptor.train import Adam, Arrays, Config, train
 

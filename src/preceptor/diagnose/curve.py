@@ -8,12 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from preceptor.diagnose.history import History
+from preceptor.diagnose.figures import Figures, known_dev
 
 __all__ = ["CASES", "Reading", "bias_and_variance", "case_of", "read"]
 
 CASES = ("not training", "error increasing", "overfitting", "slow start", "not converged", "looks good")
-POINTS = 50  # into which the losses of the steps are averaged
 HIGH = 0.05  # error above what can be had, or of dev above train, that counts as high: between 1 and 10 % of the course
 NOTHING = 0.05  # share of the first loss that must be gone for a training to train
 RISE = 0.05  # share by which the dev loss lies above its lowest when it overfits, or a loss increases
@@ -85,27 +84,23 @@ def bias_and_variance(train_error: float, dev_error: float, reachable: float = 0
     return train_error - reachable > HIGH, dev_error - train_error > HIGH
 
 
-def read(history: History) -> Reading:
+def read(history: Figures) -> Reading:
     """The reading of a training, at its end or so far."""
-    count = min(POINTS, max(1, history.step // 5))
-    parts = np.array_split(np.asarray(history.losses, np.float64), count)
-    curve = [float(np.mean(part)) for part in parts]
-    dev = [each.dev_loss for each in history.epochs if each.dev_loss is not None]
-    case = case_of(curve, dev, history.baseline[0])
+    case = case_of(history.curve, known_dev(history.epochs), history.constant_loss)
     text = f"The learning curve: {case}."
-    taught, judged = history.taught, history.judged
-    if taught is None or judged is None or history.case.classes is None:
+    taught, judged = history.train_error, history.dev_error
+    if taught is None or not history.has_errors:
         return Reading(case, None, None, text)
-    if not history.case.data.guides:
-        bias = bias_and_variance(taught.error, taught.error)[0]
+    if judged is None:
+        bias = bias_and_variance(taught, taught)[0]
         whether = "high bias" if bias else "low bias; variance is not known without a dev part"
-        return Reading(case, bias, None, f"{text} Train error {taught.error:.1%}: {whether}.")
-    bias, variance = bias_and_variance(taught.error, judged.error)
+        return Reading(case, bias, None, f"{text} Train error {taught:.1%}: {whether}.")
+    bias, variance = bias_and_variance(taught, judged)
     words = [f"{'high' if each else 'low'} {name}" for each, name in ((bias, "bias"), (variance, "variance"))]
-    text += f" Train error {taught.error:.1%}, dev error {judged.error:.1%}: {', '.join(words)}."
+    text += f" Train error {taught:.1%}, dev error {judged:.1%}: {', '.join(words)}."
     reference = history.reference if bias else None
     if reference is not None:
-        better = reference.error < judged.error
+        better = reference.error < judged
         text += f" {reference.name.capitalize()} of {reference.rows:,} rows: {reference.error:.1%}"
         text += "." if better else "; so some of the bias may be noise that nothing explains."
     return Reading(case, bias, variance, text)

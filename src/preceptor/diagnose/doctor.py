@@ -9,9 +9,10 @@ import numpy as np
 
 from preceptor.diagnose.case import JUDGED, Case, Judge, Verdict, verdict
 from preceptor.diagnose.curve import Reading, read
+from preceptor.diagnose.figures import Epoch
 from preceptor.diagnose.finding import Finding, Proof
 from preceptor.diagnose.fork import Moment, compared, helps, same_loss, tried
-from preceptor.diagnose.history import Epoch, History
+from preceptor.diagnose.history import History
 from preceptor.diagnose.origin import find_origin
 from preceptor.diagnose.probe import LITTLE, Probe, Prober, work
 from preceptor.diagnose.remedy import Remedy
@@ -149,7 +150,7 @@ class Doctor:
     def _suspected(self, history: History) -> Iterator[Finding]:
         """What the rules suspect and nobody has told before, causes first."""
         for rule in RULES:
-            if rule.looks_at is History:
+            if issubclass(History, rule.looks_at):
                 yield from (each for each in rule.check(history) if each.rule not in self._settled)
 
     def _of_dev(self, record: Record) -> Verdict | None:

@@ -13,8 +13,8 @@ import numpy as np
 from preceptor.data.division.split import Split
 from preceptor.data.tables.table import Table
 from preceptor.diagnose.column import Column
+from preceptor.diagnose.figures import Figures
 from preceptor.diagnose.finding import Finding, gravest_first
-from preceptor.diagnose.history import History
 from preceptor.diagnose.part_hashes import PartHashes
 from preceptor.diagnose.picture_facts import PictureFacts
 from preceptor.diagnose.rules import RULES
@@ -52,7 +52,7 @@ def inspect_table(
     return inspect(*each)
 
 
-def inspect(facts: TableFacts | PictureFacts | PartHashes | History, *more: TableFacts) -> list[Finding]:
+def inspect(facts: TableFacts | PictureFacts | PartHashes | Figures, *more: TableFacts) -> list[Finding]:
     """What the rules find that look at such facts: the gravest first, of one level in the order of the rules.
 
     Args:
@@ -70,4 +70,4 @@ def inspect(facts: TableFacts | PictureFacts | PartHashes | History, *more: Tabl
 
 def checks_made(kind: type) -> list[str]:
     """What is looked for in facts of a kind, in words: so that silence informs."""
-    return [rule.looks_for for rule in RULES if rule.looks_at is kind]
+    return [rule.looks_for for rule in RULES if issubclass(kind, rule.looks_at)]

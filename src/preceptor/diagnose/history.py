@@ -1,4 +1,4 @@
-"""What is known of a training: the table of figures that the rules of training look at."""
+"""What is known of a training of ours: the table of figures, and all that its rows and its network tell."""
 
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -8,46 +8,28 @@ import numpy as np
 from preceptor import ops
 from preceptor.diagnose.case import Case, Verdict, right_classes
 from preceptor.diagnose.descent import descend
+from preceptor.diagnose.figures import Epoch, Figures
 from preceptor.diagnose.inputs import Inputs
 from preceptor.diagnose.origin import Origin
-from preceptor.diagnose.probe import Parameter, Probe, Signal
+from preceptor.diagnose.probe import Probe
 from preceptor.diagnose.reference import Reference, make_reference
 from preceptor.diagnose.wiring import Wiring
 from preceptor.nn.layer import Layer, initial_specs, leaves, output_spec
 from preceptor.nn.member import MemberLoss
 from preceptor.ops import Spec
+from preceptor.train.optim import Optimiser
 from preceptor.train.training import dtype_of
 
 MANY = 400  # different numbers of a target: their mean is then known as well as forks need it
 
 
-@dataclass(frozen=True)
-class Epoch:
-    """The end of a pass over the training rows: mean losses outside training, None where they are not known.
-
-    Args:
-        dev: how well the first rows of the dev part were predicted.
-    """
-
-    step: int
-    train_loss: float | None
-    dev_loss: float | None
-    dev: Verdict | None = None
-
-
 @dataclass(eq=False)
-class History:
-    """A training so far.
+class History(Figures):
+    """A training of ours so far: with its rows and its network, so that all can be computed again.
 
     Args:
         case: the training.
-        steps: that are planned.
-        losses: mean loss of the batch of every step so far, as trained.
-        rates: the learning rate of every step so far.
-        epochs: the ends of the passes so far.
-        probes: figures of the layers, at some of the steps.
-        origin: of the first number that is none, where there was one and it could be found.
-        first: figures of the layers at the first weights.
+        steps, ..., first: as of `Figures`, with a loss and a rate of every step.
         taught, judged: how well rows of the training part and those that judge are predicted at the end; None before.
     """
 
@@ -62,19 +44,20 @@ class History:
     taught: Verdict | None = None
     judged: Verdict | None = None
 
-    @property
-    def step(self) -> int:
-        """Steps made so far."""
-        return len(self.losses)
+    has_forks = True
 
     @property
-    def is_over(self) -> bool:
-        """Whether all planned steps are made."""
-        return self.step >= self.steps
+    def step(self) -> int:
+        return len(self.losses)
+
+    def step_of(self, place: int) -> int:
+        return place + 1
+
+    def losses_between(self, start: int, end: int) -> list[float]:
+        return self.losses[start:end]
 
     @cached_property
     def layers(self) -> dict[str, Layer]:
-        """The layers that hold no others, by their paths, in order."""
         return dict(leaves(self.case.config.network))
 
     @cached_property
@@ -84,7 +67,6 @@ class History:
 
     @cached_property
     def inputs(self) -> Inputs:
-        """Figures of the columns of the training rows."""
         return Inputs.of(self.case)
 
     @cached_property
@@ -102,23 +84,66 @@ class History:
 
     @cached_property
     def reference(self) -> Reference | None:
-        """What cheap models make of the same rows; None where there are too few."""
         return make_reference(self.case)
 
     @property
-    def signals(self) -> dict[str, Signal]:
-        """Those of the latest probe."""
-        return self.probes[-1].signals if self.probes else {}
+    def weighted(self) -> list[str]:
+        return self.wiring.weighted
 
     @property
-    def parameters(self) -> dict[str, Parameter]:
-        """Those of the latest probe."""
-        return self.probes[-1].parameters if self.probes else {}
+    def constant_loss(self) -> float:
+        return self.baseline[0]
 
-    def mean_loss(self, start: float, end: float) -> float:
-        """Mean loss of the steps between two shares of those made so far."""
-        first, last = int(start * self.step), max(int(end * self.step), int(start * self.step) + 1)
-        return float(np.mean(self.losses[first:last]))
+    @property
+    def first_losses(self) -> tuple[float, float]:
+        return self.wiring.first_losses
+
+    @property
+    def takes_logits(self) -> bool:
+        return bool(self.case.classes) and self.wiring.reading == "logits"
+
+    @property
+    def learning_rate(self) -> float:
+        return self.case.config.learning_rate
+
+    @property
+    def optimiser(self) -> Optimiser:
+        return self.case.config.optimiser
+
+    @property
+    def batch_size(self) -> int:
+        return self.case.config.batch_size
+
+    @property
+    def rows(self) -> int:
+        return self.case.data.rows
+
+    @property
+    def planned_epochs(self) -> int:
+        return self.case.config.epochs
+
+    @property
+    def averages_weights(self) -> bool:
+        return self.case.config.update.average is not None
+
+    @property
+    def train_error(self) -> float | None:
+        return None if self.taught is None else self.taught.error
+
+    @property
+    def dev_error(self) -> float | None:
+        return None if self.judged is None or not self.case.data.guides else self.judged.error
+
+    @property
+    def has_errors(self) -> bool:
+        return self.case.classes is not None
+
+    @property
+    def is_plain(self) -> bool:
+        return self.wiring.is_plain
+
+    def is_idle(self, path: str) -> bool:
+        return self.wiring.is_idle(path) and not self.wiring.is_constant
 
 
 def _best_constant(case: Case, y: np.ndarray) -> float:

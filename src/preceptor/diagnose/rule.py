@@ -21,7 +21,8 @@ class Rule(ABC):
     matters, Evidence and threshold, Remedy, Can be wrong when, Source, in this order.
 
     Args:
-        looks_at: the class of the facts that `check` takes: TableFacts, PictureFacts, PartHashes.
+        looks_at: the class of the facts that `check` takes: TableFacts, PictureFacts, PartHashes; Figures of any
+            training, History where the training itself is needed.
         subject: of SUBJECTS.
         looks_for: what it looks for, in words for the user.
         names: the stable names of what it may find.

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from preceptor.diagnose.figures import Figures, known_dev
 from preceptor.diagnose.finding import Finding
-from preceptor.diagnose.history import History
 from preceptor.diagnose.remedy import Longer
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import hyper, settings
@@ -24,7 +24,7 @@ class Converged(Rule):
     Source: course material D, "learning curves": not converged.
     """
 
-    looks_at = History
+    looks_at = Figures
     subject = "end"
     looks_for = "a training that ends too early"
     names = ("not_converged_yet",)
@@ -33,16 +33,16 @@ class Converged(Rule):
     least: float = hyper(default=0.04, low=0, unit="of the best constant output's loss")
     floor: float = hyper(default=0.02, low=0, unit="error")
 
-    def check(self, history: History) -> Iterator[Finding]:
-        if history.judged is None or history.taught is None or history.step < 10:
+    def check(self, history: Figures) -> Iterator[Finding]:
+        if history.train_error is None or len(history.losses) < 10:
             return
-        losses, fifth = np.asarray(history.losses), history.step // 5
+        losses, fifth = np.asarray(history.losses), len(history.losses) // 5
         before, last = losses[-2 * fifth : -fifth], losses[-fifth:]
         error = float(np.sqrt(np.var(before) / fifth + np.var(last) / fifth))
         fell = float(np.mean(before) - np.mean(last))
-        dev = [each.dev_loss for each in history.epochs if each.dev_loss is not None]
-        least = max(self.fall * abs(float(np.mean(before))), self.least * abs(history.baseline[0]), 3 * error)
-        if not fell > 0 or fell < least or history.taught.error < self.floor or (dev and min(dev) < dev[-1]):
+        dev, constant = known_dev(history.epochs), abs(history.constant_loss or 0.0)
+        least = max(self.fall * abs(float(np.mean(before))), self.least * constant, 3 * error)
+        if not fell > 0 or fell < least or history.train_error < self.floor or (dev and min(dev) < dev[-1]):
             return
         if history.rates[-1] < 0.1 * max(history.rates):
             return
@@ -50,6 +50,6 @@ class Converged(Rule):
         text = (
             f"Not converged: over the last fifth of the steps the loss fell from {amount(then, 3)} to {amount(now, 3)}."
         )
-        remedies = (Longer(3 * history.case.config.epochs),)
+        remedies = (Longer(3 * history.planned_epochs),)
         figures = {"before": then, "last": now}
         yield Finding("not_converged_yet", "warn", text, step=history.step, evidence=figures, remedies=remedies)

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from preceptor.diagnose.figures import Figures
 from preceptor.diagnose.finding import Finding
-from preceptor.diagnose.history import History
 from preceptor.diagnose.remedy import Activate, Draw, Rate
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import hyper, settings
@@ -26,7 +26,7 @@ class DeadUnits(Rule):
     Source: Maas et al. 2013; Glorot and Bengio 2010, section 3.2.
     """
 
-    looks_at = History
+    looks_at = Figures
     subject = "signal"
     looks_for = "dead and saturated units"
     names = ("dead_relu", "saturated_units")
@@ -35,8 +35,8 @@ class DeadUnits(Rule):
     dead: float = hyper(default=0.7, low=0, high=1, unit="of a layer's units")
     share: float = hyper(default=0.4, low=0, high=1, unit="of a layer's units")
 
-    def check(self, history: History) -> Iterator[Finding]:
-        rate = history.case.config.learning_rate
+    def check(self, history: Figures) -> Iterator[Finding]:
+        rate = history.learning_rate
         dead, flat = {}, {}
         for path, signal in history.signals.items():
             if len(signal.flat):

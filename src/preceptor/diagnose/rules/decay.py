@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from preceptor.diagnose.figures import Figures
 from preceptor.diagnose.finding import Finding
-from preceptor.diagnose.history import History
 from preceptor.diagnose.remedy import Hold
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import hyper, settings
@@ -22,7 +22,7 @@ class Decay(Rule):
     Source: course material D, "learning rate decay": decay too early; Smith 2017.
     """
 
-    looks_at = History
+    looks_at = Figures
     subject = "course"
     looks_for = "a learning rate that decays too early"
     names = ("decay_too_early",)
@@ -31,18 +31,18 @@ class Decay(Rule):
     low: float = hyper(default=0.1, low=0, high=1, unit="of the largest rate")
     floor: float = hyper(default=0.02, low=0, unit="error")
 
-    def check(self, history: History) -> Iterator[Finding]:
-        taught, rates = history.taught, np.asarray(history.rates)
-        if taught is None or history.judged is None or taught.error < self.floor:
+    def check(self, history: Figures) -> Iterator[Finding]:
+        error, rates = history.train_error, np.asarray(history.rates)
+        if error is None or error < self.floor:
             return
         small = rates < self.low * rates.max()
         at = int(np.argmax(rates))
         if not small[int((1 - self.late) * len(rates)) :].all():
             return
-        since = at + 1 + int(np.argmax(small[at:]))
+        since = history.step_of(at + int(np.argmax(small[at:])))
         text = (
             f"Decay too early: from step {since:,} of {history.steps:,} on the learning rate is below a tenth of its "
-            f"largest, and the error on training rows is still {taught.error:.1%}."
+            f"largest, and the error on training rows is still {error:.1%}."
         )
         for trial in ("onward", "outdo"):
             yield Finding(
@@ -50,7 +50,7 @@ class Decay(Rule):
                 "warn",
                 text,
                 step=since,
-                evidence={"train_error": taught.error, "since": since},
+                evidence={"train_error": error, "since": since},
                 remedies=(Hold(),),
                 is_fact=False,
                 trial=trial,

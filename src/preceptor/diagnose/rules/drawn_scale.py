@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from preceptor.diagnose.figures import Figures
 from preceptor.diagnose.finding import Finding
-from preceptor.diagnose.history import History
 from preceptor.diagnose.remedy import Draw, Remedy
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import hyper, settings
@@ -31,7 +31,7 @@ class DrawnScale(Rule):
     Source: course material D, "Weight initialization": six layers of 4,096 tanh units; Glorot and Bengio 2010.
     """
 
-    looks_at = History
+    looks_at = Figures
     subject = "first weights"
     looks_for = "first weights that make signals grow or fade"
     names = ("bad_init_scale",)
@@ -39,16 +39,16 @@ class DrawnScale(Rule):
     factor: float = hyper(default=10.0, low=1, unit="times")
     flat: float = hyper(default=0.35, low=0, high=1, unit="of the outputs")
 
-    def check(self, history: History) -> Iterator[Finding]:
-        wiring, first = history.wiring, history.first
-        if first is None or not wiring.is_plain:
+    def check(self, history: Figures) -> Iterator[Finding]:
+        first, weighted = history.first, history.weighted
+        if first is None or not history.is_plain:
             return
-        hidden = [path for path in wiring.weighted[:-1] if path in first.signals]
+        hidden = [path for path in weighted[:-1] if path in first.signals]
         own = [each for path, each in first.parameters.items() if path.rpartition("/")[0] in hidden]
         if not hidden or any(each.apart is not None and each.apart <= EQUAL * each.size for each in own):
             return  # what weights that are all equal make is told otherwise
         before = list(history.layers)[: list(history.layers).index(hidden[0])]
-        given = float(np.sqrt(np.mean(history.inputs.sd**2)))
+        given = 0.0 if history.inputs is None else float(np.sqrt(np.mean(history.inputs.sd**2)))
         if before and before[-1] in first.signals:
             given = first.signals[before[-1]].spread
         last = first.signals[hidden[-1]].spread

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from preceptor.diagnose.figures import Figures
 from preceptor.diagnose.finding import Finding
-from preceptor.diagnose.history import History
 from preceptor.diagnose.remedy import Draw
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import hyper, settings
@@ -23,15 +23,15 @@ class EqualWeights(Rule):
     Source: course material D, "Weight initialization"; Goodfellow et al. 2016, section 8.4.
     """
 
-    looks_at = History
+    looks_at = Figures
     subject = "first weights"
     looks_for = "units that are all the same"
     names = ("zero_or_symmetric_weights",)
 
     apart: float = hyper(default=1e-5, low=0, unit="of the size")
 
-    def check(self, history: History) -> Iterator[Finding]:
-        weights = {path: each for path, each in history.parameters.items() if path.endswith("weight")}
+    def check(self, history: Figures) -> Iterator[Finding]:
+        weights = history.weights
         first = history.first.parameters if history.first is not None else weights
         hidden = list(weights)[:-1] if len(weights) > 1 else []
         equal = [

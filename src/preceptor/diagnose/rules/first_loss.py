@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from preceptor.diagnose.figures import Figures
 from preceptor.diagnose.finding import Finding
-from preceptor.diagnose.history import History
 from preceptor.diagnose.remedy import Head
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import hyper, settings
@@ -24,7 +24,7 @@ class FirstLoss(Rule):
     Source: Karpathy 2019, "A recipe for training neural networks"; course material D, "Weight initialization".
     """
 
-    looks_at = History
+    looks_at = Figures
     subject = "first weights"
     looks_for = "a first loss far above that of knowing nothing"
     names = ("slow_start_init_loss",)
@@ -33,17 +33,16 @@ class FirstLoss(Rule):
     late: float = hyper(default=0.05, low=0, high=1, unit="of the steps")
     large: float = hyper(default=10.0, low=0, unit="root mean square")
 
-    def check(self, history: History) -> Iterator[Finding]:
-        wiring = history.wiring
-        if not history.case.classes or not wiring.is_plain or wiring.reading != "logits" or not wiring.weighted:
+    def check(self, history: Figures) -> Iterator[Finding]:
+        if not history.is_plain or not history.takes_logits or not history.weighted or history.first_losses is None:
             return
-        if history.inputs.size > self.large:
+        if history.inputs is not None and history.inputs.size > self.large:
             return
-        first, known = wiring.first_losses
+        first, known = history.first_losses
         first = min(first, history.losses[0])  # which a norm may make smaller in training
         is_slow = history.step >= self.late * history.steps and history.mean_loss(0.8, 1.0) > known
         if is_slow and np.isfinite([first, known]).all() and first > self.times * known > 0:
-            last = wiring.weighted[-1]
+            last = history.weighted[-1]
             text = f"The first loss is {amount(first, 3)}, where knowing nothing costs {amount(known, 3)}: {last} "
             text += "begins too large."
             yield Finding(

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from preceptor.diagnose.figures import Figures
 from preceptor.diagnose.finding import Finding
-from preceptor.diagnose.history import History
 from preceptor.diagnose.remedy import Thaw
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import settings
@@ -23,15 +23,14 @@ class Frozen(Rule):
     Source: Karpathy 2019, "A recipe for training neural networks".
     """
 
-    looks_at = History
+    looks_at = Figures
     subject = "wiring"
     looks_for = "layers that no gradient reaches"
     names = ("frozen_or_disconnected",)
 
-    def check(self, history: History) -> Iterator[Finding]:
-        wiring = history.wiring
+    def check(self, history: Figures) -> Iterator[Finding]:
         probes = [each for each in (history.first, *history.probes) if each is not None]
-        if not wiring.is_plain or not history.probes:
+        if not history.is_plain or not history.probes:
             return
         still = {
             path
@@ -57,7 +56,7 @@ class Frozen(Rule):
                 remedies=(Thaw(tuple(held)),),
                 is_fact=False,
             )
-        idle = [path for path in sorted(still) if path.rpartition("/")[0] not in held and wiring.is_idle(path)]
-        if idle and not wiring.is_constant:
+        idle = [path for path in sorted(still) if path.rpartition("/")[0] not in held and history.is_idle(path)]
+        if idle:
             text = f"No output hangs on {listing(idle)}: {'it is' if len(idle) == 1 else 'they are'} never used."
             yield Finding("frozen_or_disconnected", "warn", text, layer=idle[0].rpartition("/")[0], step=history.step)

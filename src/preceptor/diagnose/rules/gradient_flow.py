@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from preceptor.diagnose.figures import Figures
 from preceptor.diagnose.finding import Finding
-from preceptor.diagnose.history import History
 from preceptor.diagnose.remedy import Activate, Clip, Draw, Insert, Rate, Remedy, Together
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import hyper, settings
@@ -31,7 +31,7 @@ class GradientFlow(Rule):
     Source: course material D; Bengio et al. 1994; Pascanu et al. 2013.
     """
 
-    looks_at = History
+    looks_at = Figures
     subject = "signal"
     looks_for = "vanishing and exploding gradients"
     names = ("vanishing_gradient", "exploding_gradient")
@@ -41,38 +41,39 @@ class GradientFlow(Rule):
     dead: float = hyper(default=0.4, low=0, high=1, unit="of a layer's units")
     leaps: float = hyper(default=0.01, low=0, high=1, unit="of the steps")
 
-    def check(self, history: History) -> Iterator[Finding]:
-        wiring = history.wiring
-        if not wiring.is_plain:
+    def check(self, history: Figures) -> Iterator[Finding]:
+        weighted = history.weighted
+        if not history.is_plain:
             return
         probes = [each for each in (history.first, *history.probes[-1:]) if each is not None]
         ratios = []
         for probe in probes:
-            own = [probe.signals[path].gradient for path in wiring.weighted[:-1] if path in probe.signals]
+            own = [probe.signals[path].gradient for path in weighted[:-1] if path in probe.signals]
             dead = any(len(each.still) and np.mean(each.still >= 1) > self.dead for each in probe.signals.values())
             if len(own) > 2 and own[-1] > 0 and not dead:
                 ratios.append((own[0] / own[-1], len(own)))
         if ratios and min(ratio for ratio, _ in ratios) < self.fades:
             ratio, depth = min(ratios)
             each = ratio ** (1 / (depth - 1))
-            text = f"The gradient fades on its way back (vanishing gradient): at {wiring.weighted[0]} it is "
-            text += f"{amount(ratio, 2)} of what it is at {wiring.weighted[-2]}, a factor of {amount(each, 2)} a layer."
+            text = f"The gradient fades on its way back (vanishing gradient): at {weighted[0]} it is "
+            text += f"{amount(ratio, 2)} of what it is at {weighted[-2]}, a factor of {amount(each, 2)} a layer."
             yield _suspected(
                 "vanishing_gradient", text, history, {"ratio": ratio, "a_layer": each}, self._for_fading(history)
             )
         elif ratios and self.grows < max(ratio for ratio, _ in ratios) < np.inf:
             ratio, depth = max(ratios)
             each = ratio ** (1 / (depth - 1))
-            text = f"The gradient grows on its way back (exploding gradient): at {wiring.weighted[0]} it is "
-            text += f"{amount(ratio, 2)} times what it is at {wiring.weighted[-2]}, a factor of {amount(each, 2)} a "
+            text = f"The gradient grows on its way back (exploding gradient): at {weighted[0]} it is "
+            text += f"{amount(ratio, 2)} times what it is at {weighted[-2]}, a factor of {amount(each, 2)} a "
             text += "layer."
             yield _suspected(
                 "exploding_gradient", text, history, {"ratio": ratio, "a_layer": each}, self._for_growing(history)
             )
         else:
-            late = np.asarray(history.losses[history.step // 2 :])
+            late = np.asarray(history.losses[len(history.losses) // 2 :])
             median = float(np.median(late)) if len(late) else 0.0
-            least = max(10 * median, wiring.first_losses[1])  # what is learned nearly by heart leaps, and nobody minds
+            known = history.first_losses or (0.0, history.losses[0])
+            least = max(10 * median, known[1])  # what is learned nearly by heart leaps, and nobody minds
             share = float(np.mean(late > least)) if median > 0 and len(late) >= 50 else 0.0
             if share > self.leaps:
                 text = f"The loss leaps: in {share:.1%} of the latest steps it is above ten times its median, "
@@ -81,25 +82,25 @@ class GradientFlow(Rule):
                     "exploding_gradient", text, history, {"share": share}, self._for_growing(history)[::-1]
                 )
 
-    def _for_fading(self, history: History) -> tuple[Remedy, ...]:
+    def _for_fading(self, history: Figures) -> tuple[Remedy, ...]:
         kinds = {type(layer) for layer in history.layers.values()}
-        hidden = tuple(history.wiring.weighted[:-1])
+        hidden = tuple(history.weighted[:-1])
         own = tuple(Activate(kind, Relu()) for kind in (Sigmoid, Tanh) if kind in kinds)
         first = (Together((*own, Draw(He()))),) if own else (Draw(He()),)
         return (*first, Insert(BatchNorm(), hidden), *([Draw(Xavier())] if Tanh in kinds else []))
 
-    def _for_growing(self, history: History) -> tuple[Remedy, ...]:
+    def _for_growing(self, history: Figures) -> tuple[Remedy, ...]:
         kinds = {type(layer) for layer in history.layers.values()}
         by = (Draw(He()), Draw(Xavier())) if Relu in kinds else (Draw(Xavier()), Draw(He()))
-        return (*by, Rate(history.case.config.learning_rate / 10), Clip(1.0))
+        return (*by, Rate(history.learning_rate / 10), Clip(1.0))
 
 
-def _suspected(name: str, text: str, history: History, evidence: dict[str, float], remedies: tuple) -> Finding:
+def _suspected(name: str, text: str, history: Figures, evidence: dict[str, float], remedies: tuple) -> Finding:
     return Finding(
         name,
         "warn",
         text,
-        layer=history.wiring.weighted[0],
+        layer=history.weighted[0],
         step=history.step,
         evidence=evidence,
         remedies=remedies,

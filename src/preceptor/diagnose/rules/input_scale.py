@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from preceptor.diagnose.figures import Figures
 from preceptor.diagnose.finding import Finding
-from preceptor.diagnose.history import History
 from preceptor.diagnose.inputs import Inputs
 from preceptor.diagnose.remedy import Rescale, Standardise
 from preceptor.diagnose.rule import Rule
@@ -29,7 +29,7 @@ class InputScale(Rule):
     Source: course material D, "Data preprocessing"; LeCun et al. 1998, "Efficient BackProp", section 4.3.
     """
 
-    looks_at = History
+    looks_at = Figures
     subject = "inputs"
     looks_for = "inputs of an unsuitable scale"
     names = ("unscaled_inputs", "double_scaled_or_constant")
@@ -40,10 +40,12 @@ class InputScale(Rule):
     shifted: float = hyper(default=3.0, low=0, unit="standard deviations")
     share: float = hyper(default=0.1, low=0, high=1, unit="of the columns")
 
-    def check(self, history: History) -> Iterator[Finding]:
+    def check(self, history: Figures) -> Iterator[Finding]:
         first = next(iter(history.layers.values()), None)
         is_scaled = _has_norm(list(history.layers.values()))
         inputs = history.inputs
+        if inputs is None:
+            return
         sd = inputs.sd[inputs.sd > 0]
         if not len(sd):
             text = "All inputs are the same on all rows: nothing can be told by them."
@@ -99,5 +101,5 @@ def _named(columns: np.ndarray) -> str:
     return f"column{'s' * (len(columns) > 1)} {listing([int(each) + 1 for each in columns[:5]])}"
 
 
-def _suspected(name: str, text: str, history: History, evidence: dict[str, float], remedies: tuple) -> Finding:
+def _suspected(name: str, text: str, history: Figures, evidence: dict[str, float], remedies: tuple) -> Finding:
     return Finding(name, "warn", text, step=history.step, evidence=evidence, remedies=remedies, is_fact=False)

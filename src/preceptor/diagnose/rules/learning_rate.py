@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from preceptor.diagnose.figures import Figures
 from preceptor.diagnose.finding import Finding
-from preceptor.diagnose.history import History
 from preceptor.diagnose.remedy import Rate
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import hyper, settings
@@ -26,7 +26,7 @@ class LearningRate(Rule):
     Source: Karpathy 2015, CS231n (updates of 1e-3 of the weights); Smith 2017.
     """
 
-    looks_at = History
+    looks_at = Figures
     subject = "rate"
     looks_for = "steps too large or too small"
     names = ("lr_too_large", "lr_too_small")
@@ -36,16 +36,12 @@ class LearningRate(Rule):
     learned: float = hyper(default=0.8, low=0, unit="of the best constant output's loss")
     early: float = hyper(default=0.2, low=0, unit="of the base rate")
 
-    def check(self, history: History) -> Iterator[Finding]:
-        rate = history.case.config.learning_rate
+    def check(self, history: Figures) -> Iterator[Finding]:
+        rate = history.learning_rate
         now = history.rates[-1] / rate if rate else 0.0
         if now < self.early:
             return
-        ratios = [
-            each.update / each.size / now
-            for path, each in history.parameters.items()
-            if path.endswith("weight") and each.size > 0
-        ]
+        ratios = [each.update / each.size / now for each in history.weights.values() if each.size > 0]
         ratio = float(np.median(ratios)) if ratios else 0.0
         if not 0 < ratio < np.inf:
             return
@@ -73,5 +69,6 @@ class LearningRate(Rule):
                 is_fact=False,
             )
 
-    def _began_learned(self, history: History) -> bool:
-        return float(np.mean(history.losses[:5])) < self.learned * history.baseline[0]
+    def _began_learned(self, history: Figures) -> bool:
+        known = history.constant_loss
+        return known is not None and float(np.mean(history.losses[:5])) < self.learned * known

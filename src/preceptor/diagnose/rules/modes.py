@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from preceptor.diagnose.figures import Figures
 from preceptor.diagnose.finding import Finding
-from preceptor.diagnose.history import History
 from preceptor.diagnose.remedy import Batch, Follow, Remedy
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import hyper, settings
@@ -26,7 +26,7 @@ class Modes(Rule):
     Source: Ioffe and Szegedy 2015, section 3.1; course material D, "batch normalisation at test time".
     """
 
-    looks_at = History
+    looks_at = Figures
     subject = "course"
     looks_for = "batch normalisation that does not fit outside training"
     names = ("train_eval_mode_mismatch",)
@@ -36,10 +36,10 @@ class Modes(Rule):
     epochs: int = hyper(default=3, low=1, unit="epochs")
     times: float = hyper(default=5.0, low=0, unit="times the memory of the averages")
 
-    def check(self, history: History) -> Iterator[Finding]:
+    def check(self, history: Figures) -> Iterator[Finding]:
         norms = {path: each for path, each in history.layers.items() if isinstance(each, BatchNorm)}
-        epochs, config = history.epochs, history.case.config
-        if not norms or not epochs or epochs[-1].train_loss is None or config.update.average is not None:
+        epochs, size, rows = history.epochs, history.batch_size, history.rows
+        if not norms or not epochs or epochs[-1].train_loss is None or history.averages_weights:
             return
         slowest = max(each.decay for each in norms.values())
         if not history.is_over and history.step * (1 - slowest) < self.times:
@@ -49,17 +49,19 @@ class Modes(Rule):
         inside = outside = 0.0
         for number in range(max(0, len(epochs) - self.epochs), len(epochs)):
             end, loss = epochs[number].step, epochs[number].train_loss
-            last = np.asarray(history.losses[epochs[number - 1].step if number else end // 2 : end])
+            last = np.asarray(history.losses_between(epochs[number - 1].step if number else end // 2, end))
+            if not len(last):
+                return
             inside, outside = float(np.mean(last)), np.inf if loss is None else loss
-            least = max(self.least * abs(history.baseline[0]), 3 * float(np.std(last)) / np.sqrt(len(last)))
+            least = max(self.least * abs(history.constant_loss or 0.0), 3 * float(np.std(last)) / np.sqrt(len(last)))
             if not outside - inside > max(self.part * abs(inside), least):
                 return
         text = (
             f"Batch normalisation: the loss of training rows is {amount(inside, 3)} in training and "
             f"{amount(outside, 3)} outside it; the running averages of {listing(norms, 3)} do not fit."
         )
-        batch = Batch(min(4 * config.batch_size, history.case.data.rows))
-        remedies: tuple[Remedy, ...] = (Follow(0.9), batch) if slowest > 0.9 else (batch, Follow(0.5))
+        batches = () if size is None else (Batch(min(4 * size, rows or 4 * size)),)
+        remedies: tuple[Remedy, ...] = (Follow(0.9), *batches) if slowest > 0.9 else (*batches, Follow(0.5))
         yield Finding(
             "train_eval_mode_mismatch",
             "warn",

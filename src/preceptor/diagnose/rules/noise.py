@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from preceptor.diagnose.figures import Figures
 from preceptor.diagnose.finding import Finding
-from preceptor.diagnose.history import History
 from preceptor.diagnose.remedy import Batch, Rate
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import hyper, settings
@@ -23,7 +23,7 @@ class Noise(Rule):
     Source: course material D, "mini-batches"; McCandlish et al. 2018 (gradient noise).
     """
 
-    looks_at = History
+    looks_at = Figures
     subject = "course"
     looks_for = "losses that go to and fro"
     names = ("noisy_or_oscillating",)
@@ -32,10 +32,10 @@ class Noise(Rule):
     varies: float = hyper(default=0.3, low=0, unit="of the mean loss")
     floor: float = hyper(default=0.05, low=0, unit="error")
 
-    def check(self, history: History) -> Iterator[Finding]:
-        taught, config = history.taught, history.case.config
-        last = np.asarray(history.losses[-max(20, int(self.part * history.step)) :])
-        if taught is None or taught.error < self.floor or len(last) < 20:
+    def check(self, history: Figures) -> Iterator[Finding]:
+        taught, rate, size = history.train_error, history.learning_rate, history.batch_size
+        last = np.asarray(history.losses[-max(20, int(self.part * len(history.losses))) :])
+        if taught is None or taught < self.floor or len(last) < 20:
             return
         half = len(last) // 2
         early, late = last[:half], last[half:]
@@ -45,15 +45,15 @@ class Noise(Rule):
             return
         text = (
             f"Noisy: over the last {self.part:.0%} of the steps the loss does not fall and varies by "
-            f"{deviation / abs(mean):.0%} from batch to batch of {config.batch_size:,} rows."
+            f"{deviation / abs(mean):.0%} from batch to batch{'' if size is None else f' of {size:,} rows'}."
         )
         yield Finding(
             "noisy_or_oscillating",
             "warn",
             text,
             step=history.step,
-            evidence={"loss": mean, "deviation": deviation, "train_error": taught.error},
-            remedies=(Rate(config.learning_rate / 10), Rate(config.learning_rate / 3), Batch(4 * config.batch_size)),
+            evidence={"loss": mean, "deviation": deviation, "train_error": taught},
+            remedies=(Rate(rate / 10), Rate(rate / 3), *(() if size is None else (Batch(4 * size),))),
             is_fact=False,
             trial="onward",
         )

@@ -2,8 +2,8 @@
 
 from collections.abc import Iterator
 
+from preceptor.diagnose.figures import Figures
 from preceptor.diagnose.finding import Finding
-from preceptor.diagnose.history import History
 from preceptor.diagnose.remedy import Rate
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import settings
@@ -21,22 +21,23 @@ class NonFinite(Rule):
     Source: IEEE 754; Goodfellow et al. 2016, section 4.1.
     """
 
-    looks_at = History
+    looks_at = Figures
     subject = "rate"
     looks_for = "losses and weights that are no numbers"
     names = ("nan_inf",)
 
-    def check(self, history: History) -> Iterator[Finding]:
+    def check(self, history: Figures) -> Iterator[Finding]:
         origin = history.origin
         if origin is None:
             return
-        rate = history.case.config.learning_rate
+        rate = history.learning_rate
         rows = tuple(row + 1 for row in origin.rows)
-        few = rows and len(rows) < history.case.config.batch_size / 2
+        few = rows and len(rows) < (history.batch_size or 0) / 2
         whose = f" on training row{'s' * (len(rows) > 1)} {listing(rows[:5])}" if few else ""
         where = f"the {origin.part} of {origin.layer}" if origin.layer else f"the {origin.part}"
         text = f"In step {origin.step:,} {where} became infinite or not a number{whose}"
         text += f"; the operation is {origin.operation}." if origin.operation else "."
+        before = history.losses_between(0, origin.step - 1) or history.losses[:1]
         yield Finding(
             "nan_inf",
             "warn",
@@ -44,6 +45,6 @@ class NonFinite(Rule):
             rows=rows[:5] if few else (),
             layer=origin.layer or origin.parameter.rpartition("/")[0],
             step=origin.step,
-            evidence={"loss_before": history.losses[max(origin.step - 2, 0)], "learning_rate": rate},
+            evidence={"loss_before": before[-1], "learning_rate": rate},
             remedies=(Rate(rate / 10),),
         )

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
+from preceptor.diagnose.figures import Figures
 from preceptor.diagnose.finding import Finding
-from preceptor.diagnose.history import History
 from preceptor.diagnose.probe import Probe
 from preceptor.diagnose.remedy import Optimise, Rate
 from preceptor.diagnose.rule import Rule
@@ -26,7 +26,7 @@ class OptimiserWiring(Rule):
     Source: Goodfellow et al. 2016, section 4.3; Kingma and Ba 2015.
     """
 
-    looks_at = History
+    looks_at = Figures
     subject = "wiring"
     looks_for = "steps that go uphill or nowhere"
     names = ("optimizer_wiring",)
@@ -37,20 +37,22 @@ class OptimiserWiring(Rule):
     small: float = hyper(default=0.01, low=0, unit="size of weights that began at 0")
     epsilon: float = hyper(default=1e-3, low=0, scale="log", unit="as the optimiser's")
 
-    def check(self, history: History) -> Iterator[Finding]:
-        config = history.case.config
-        optimiser = config.optimiser
+    def check(self, history: Figures) -> Iterator[Finding]:
+        optimiser = history.optimiser
         usual = Optimise(Adam(), Adam.usual_rate)
         # At the first weights, before there is momentum; a warm-up may not move them yet.
         cosines = next(filter(None, (_cosines(each) for each in (history.first, *history.probes[:1]))), [])
         if cosines and max(cosines) < -self.uphill:
-            text = f"The steps of {type(optimiser).__name__} go uphill: the cosine of change and gradient is at least "
+            by = "the optimiser" if optimiser is None else type(optimiser).__name__
+            text = f"The steps of {by} go uphill: the cosine of change and gradient is at least "
             text += f"{-max(cosines):.2f} in every layer; the sign of the gradient is wrong."
             yield _found(text, history, {"cosine": -max(cosines)}, (usual,), True)
             return
+        if optimiser is None:
+            return
         parameters = history.parameters.values()
         has_slope = any(each.gradient > 0 for each in parameters)
-        is_small = config.learning_rate < self.slow * optimiser.usual_rate
+        is_small = history.learning_rate < self.slow * optimiser.usual_rate
         still = is_small and all(each.update <= self.still * max(each.size, self.small) for each in parameters)
         if has_slope and still and history.step <= history.steps / 2:
             rate = history.rates[-1]
@@ -61,7 +63,7 @@ class OptimiserWiring(Rule):
         if own > self.epsilon and hasattr(optimiser, "beta2"):
             text = f"The epsilon of {type(optimiser).__name__}, {amount(own, 2)}, is larger than most gradients: steps "
             text += "are those of plain gradients, and small."
-            remedy = Optimise(replace(optimiser, epsilon=1e-8), config.learning_rate)  # type: ignore[call-arg]
+            remedy = Optimise(replace(optimiser, epsilon=1e-8), history.learning_rate)  # type: ignore[call-arg]
             yield _found(text, history, {"epsilon": own}, (remedy,), False)
 
 
@@ -72,7 +74,7 @@ def _cosines(probe: Probe | None) -> list[float]:
     return moved if 2 * len(moved) >= len(parameters) else []
 
 
-def _found(text: str, history: History, evidence: dict[str, float], remedies: tuple, is_fact: bool) -> Finding:
+def _found(text: str, history: Figures, evidence: dict[str, float], remedies: tuple, is_fact: bool) -> Finding:
     return Finding(
         "optimizer_wiring", "warn", text, step=history.step, evidence=evidence, remedies=remedies, is_fact=is_fact
     )

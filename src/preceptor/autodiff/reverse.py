@@ -11,15 +11,23 @@ from preceptor.ops import stop_gradient
 from preceptor.ops.primitive import newest_graph
 
 
-def forward_and_back(graph: Graph, args: Sequence[Any], cotangents: Sequence[Any], wrt: Sequence[int]) -> tuple:
+def forward_and_back(
+    graph: Graph,
+    args: Sequence[Any],
+    cotangents: Sequence[Any],
+    wrt: Sequence[int],
+    between: Sequence[Node] = (),
+) -> tuple:
     """Replays a graph on symbols, then walks it backwards and sums the adjoints where paths merge.
 
     Args:
         args: one Symbol for each input of the graph, all of one enclosing graph.
         cotangents: one for each output: the derivative of the final scalar by that output; None for zero.
         wrt: positions of the inputs whose adjoints are wanted.
+        between: nodes of the graph whose adjoints are wanted too.
 
-    Returns: (values of the outputs, adjoints of the wanted inputs); an adjoint is None where no path leads there.
+    Returns: (values of the outputs, adjoints of the wanted inputs, then those of the nodes between); an adjoint is None
+        where no path leads there.
     Raises: NotDifferentiable where a path leads through a primitive that has no derivative.
     """
     target = newest_graph(tuple(args))
@@ -33,7 +41,9 @@ def forward_and_back(graph: Graph, args: Sequence[Any], cotangents: Sequence[Any
             values[node.index] = node.primitive(*(values[each.index] for each in node.inputs), **node.params)
             _attribute(values[node.index], node)
 
-    on_path = _on_path(graph, wrt)
+    wanted = [*(graph.inputs[i] for i in wrt), *between]
+    on_path = _on_path(graph, wanted)
+    kept = {node.index for node in wanted}
     adjoints: dict[int, Any] = {}
     for output, cotangent in zip(graph.outputs, cotangents, strict=True):
         if cotangent is not None and on_path[output.index]:
@@ -47,13 +57,14 @@ def forward_and_back(graph: Graph, args: Sequence[Any], cotangents: Sequence[Any
                 f"{node.primitive.reason}. Wrap its input in pr.stop_gradient to take it as a constant."
             )
         inputs = [values[each.index] for each in node.inputs]
-        parts = node.primitive.vjp(adjoints.pop(node.index), values[node.index], *inputs, **node.params)
+        adjoint = adjoints[node.index] if node.index in kept else adjoints.pop(node.index)
+        parts = node.primitive.vjp(adjoint, values[node.index], *inputs, **node.params)
         for each, part in zip(node.inputs, parts, strict=True):
             if part is not None and on_path[each.index]:
                 _attribute(part, node)
                 _accumulate(adjoints, each, part)
     outputs = [values[output.index] for output in graph.outputs]
-    return outputs, [adjoints.get(graph.inputs[i].index) for i in wrt]
+    return outputs, [adjoints.get(node.index) for node in wanted]
 
 
 def _accumulate(adjoints: dict[int, Any], node: Node, part: Any) -> None:
@@ -67,11 +78,11 @@ def _attribute(value: Any, node: Node) -> None:
         value.source = node.source
 
 
-def _on_path(graph: Graph, wrt: Sequence[int]) -> list[bool]:
-    """For each node whether a float value that depends on a wanted input flows into it."""
+def _on_path(graph: Graph, wanted: Sequence[Node]) -> list[bool]:
+    """For each node whether a float value that depends on a wanted one flows into it."""
     on_path = [False] * len(graph.nodes)
-    for i in wrt:
-        on_path[graph.inputs[i].index] = True
+    for node in wanted:
+        on_path[node.index] = True
     for node in graph.nodes:
         if node.primitive is stop_gradient:
             continue  # what lies behind it may have no derivative

@@ -114,7 +114,7 @@ class Doctor:
         if history.first is None:
             history.first = self._prober(beginning(self.case.config, self.case.data), 0, batches)
         if record.is_finite:
-            history.probes.append(self._probe(record, GLANCE))
+            history.probes.append(self._probe(record, now, GLANCE))
             if history.is_over:
                 history.judged = self._verdict(now)
                 history.taught = Judge(self.case, now.carried, taught=True)(now.carried)
@@ -126,7 +126,7 @@ class Doctor:
         new = {each.rule for each in suspected if not each.is_fact} - self._confirmed
         if record.is_finite and new:
             self._confirmed |= new
-            history.probes[-1] = self._probe(record, LOOK)
+            history.probes[-1] = self._probe(record, now, LOOK)
             suspected = list(self._suspected(history))
         found = []
         for finding in suspected:
@@ -162,9 +162,9 @@ class Doctor:
             self._verdicts[record.step] = found
         return found
 
-    def _probe(self, record: Record, rows: int) -> Probe:
+    def _probe(self, record: Record, now: Moment, rows: int) -> Probe:
         assert self._prober is not None
-        return self._prober(record.state, record.step, math.ceil(rows / record.stepper.batch_size))
+        return self._prober(now.carried, now.step, math.ceil(rows / record.stepper.batch_size))
 
     def _proven(self, finding: Finding) -> Finding | None:
         """The finding as a warning, with the remedy that a fork shows to help; as a note where the budget did not

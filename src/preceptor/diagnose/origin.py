@@ -37,7 +37,7 @@ def find_origin(stepper: Stepper, forward: Any, start: Moment, losses: list[floa
     """Makes the steps after a moment again until one fails, and looks into it. None where none does.
 
     Args:
-        forward: traced `forward(state, batch, hyper) -> {layer path: output}`.
+        forward: traced `forward(state, batch, hyper)`, whose "seen" is the output of each layer by its path.
         losses: of all steps of the training, which tell where to look.
     """
     failed = next((i for i, loss in enumerate(losses) if i >= start.step and not np.isfinite(loss)), len(losses))
@@ -49,7 +49,7 @@ def find_origin(stepper: Stepper, forward: Any, start: Moment, losses: list[floa
     given = flatten((before.carried, batch, hyper))[0]
     with np.errstate(all="ignore"):
         after, values = _evaluated(stepper.program.graph, given)
-        outputs = forward.results.build(iter(_evaluated(forward.graph, given)[0]))
+        outputs = forward.results.build(iter(_evaluated(forward.graph, given)[0]))["seen"]
     guilty = next((node for node in stepper.program.graph.nodes if _is_origin(node, values)), None)
     operation = f"{guilty.primitive.name} ({guilty.line})" if guilty is not None else ""
     step = before.step + 1

@@ -1,25 +1,30 @@
 """What goes on in every layer during a step: figures of signals, gradients and changes, told without touching them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cached_property
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
 
 from preceptor import ops
-from preceptor.autodiff import grad, value_and_grad
-from preceptor.engines import Reference
+from preceptor.autodiff import grad
+from preceptor.autodiff.reverse import forward_and_back, zeros_where_none
+from preceptor.engines import Engine, Native, Reference
+from preceptor.engines.native import unavailable
 from preceptor.errors import NotDifferentiable, ShapeError
 from preceptor.graph import call, flatten, trace
 from preceptor.nn.activation import Activation
-from preceptor.nn.layer import Layer, leaves, mapped, multiply_adds
+from preceptor.nn.layer import Layer, leaves, mapped, multiply_adds, products
 from preceptor.ops import Spec
 from preceptor.train.step import batch_loss, step_key
 from preceptor.train.stepper import Stepper
 
 DEAR = 3  # forward passes that a step takes: conventional
-LITTLE = 1e8  # multiplications: NumPy makes them in the time that an engine takes to compile
+LITTLE = 1e8  # multiplications: NumPy makes them, and what goes with them, in less time than XLA takes to compile
+PLANNED = 1e11  # the same of the native engine
+BLOCK = 1 << 15  # numbers looked at together
+ROWS = 32  # whose signals are compared, where batches are smaller: of one row nothing would tell it apart
 FLAT = 0.05  # of the largest slope of an activation, below which a unit hardly learns: conventional
 
 
@@ -85,7 +90,7 @@ class Probe:
 
 @dataclass(frozen=True)
 class Tapped(Layer):
-    """A layer whose output is kept in the state, as "seen", and has a 0 added to it by which one can differentiate."""
+    """A layer whose output is kept in the state, as "seen", and the slope of an activation, as "slope"."""
 
     layer: Layer
 
@@ -93,19 +98,21 @@ class Tapped(Layer):
         return self.layer.init(rng, spec)
 
     def apply(self, params: dict, state: dict, x: Any, *, train: bool, key: Any) -> tuple[Any, dict]:
-        own = {name: value for name, value in params.items() if name != "tap"}
-        y, after = self.layer.apply(own, state, x, train=train, key=key)
+        y, after = self.layer.apply(params, state, x, train=train, key=key)
         after = after | {"seen": y}
         if steepest(self.layer):
             after |= {"slope": grad(lambda z: ops.sum(self.layer(z)))(x)}  # type: ignore[operator]
-        return (y + params["tap"] if "tap" in params else y), after
+        return y, after
 
 
 def steepest(layer: Layer) -> float:
     """The largest slope of an activation between -8 and 8; 0 of one without a slope, or in which numbers meet, and of
     any other layer."""
-    if not isinstance(layer, Activation):
-        return 0.0
+    return _steepest(layer) if isinstance(layer, Activation) else 0.0
+
+
+@cache  # a network asks for each of its activations, and has few kinds
+def _steepest(layer: Activation) -> float:
     z = np.linspace(-8, 8, 162).reshape(-1, 6)
     try:
         whole, single = layer(z), layer(z.reshape(-1, 1))
@@ -123,10 +130,12 @@ def work(stepper: Stepper, like: Any) -> int:
 
 
 class Prober:
-    """Takes probes of a training: compiled once, beside the step, or left to NumPy where that is sooner done.
+    """Takes probes of a training: planned once, beside the step.
 
     It computes the step of a batch once more with a copy of the network whose layers tell what they give, and keeps
-    only figures: no number of the training is changed, none is drawn otherwise.
+    only figures: no number of the training is changed, none is drawn otherwise. What the step computes itself is
+    computed once. The native engine plans in milliseconds what another compiles in seconds, and NumPy needs no plan:
+    they make probes of little work in its place.
     """
 
     def __init__(self, stepper: Stepper, like: Any) -> None:
@@ -137,81 +146,166 @@ class Prober:
         hyper = {name: Spec((), np.dtype(dtype)) for name in ("learning_rate", *stepper.numbers)}
         hyper |= {"step": Spec((), np.dtype(np.int32))}
         self.forward = trace(self._forward)(like, stepper.batch, hyper)
-        seen = zip(self.forward.results.keys, self.forward.graph.outputs, strict=True)
-        self.outputs = {path: node.spec for path, node in seen}
-        self.order = [path for path, _ in leaves(config.network) if path in self.outputs]
-        self.program = trace(self._figures)(like, stepper.batch, hyper)
-        self.work = work(stepper, like)
+        self.program = trace(self._step)(like, stepper.batch, hyper)
+        self.work = products(self.program.graph)
+        seen = self.forward.results.build(iter(self.forward.graph.outputs))["seen"]
+        self.order = [path for path, _ in leaves(config.network) if path in seen]
 
     @cached_property
-    def _by_numpy(self) -> Callable[[list], list]:
-        return Reference(self.stepper.config.engine.precision).compile(self.program.graph)
+    def _quickly(self) -> Callable[[list], list]:
+        engine = self.stepper.config.engine
+        if isinstance(engine, Native):
+            return self._by_engine
+        quick = Native if _plans(engine) else Reference
+        return quick(engine.precision).compile(self.program.graph)
 
     @cached_property
     def _by_engine(self) -> Callable[[list], list]:
         return self.stepper.config.engine.compile(self.program.graph)
 
     def _forward(self, state: Any, batch: Any, hyper: Any) -> dict[str, Any]:
-        """What each layer gives, by its path."""
-        key = step_key(state, hyper)
-        _, after = self.network.apply(state["params"], state["state"], batch["x"], train=True, key=key)
-        return {path.removesuffix("/seen"): value for path, value in after.items() if path.endswith("/seen")}
+        """The loss, what each layer gives, and the slopes of activations, by their paths."""
+        parts, loss, key = (state["params"], state["state"]), self.stepper.config.loss, step_key(state, hyper)
+        mean, after = batch_loss(self.network, loss, *parts, batch, key, self.stepper.weights)
+        return {"loss": mean, "seen": _ending(after, "/seen"), "slope": _ending(after, "/slope")}
 
-    def _figures(self, state: Any, batch: Any, hyper: Any) -> dict[str, Any]:
-        taps = {f"{path}/tap": np.zeros(spec.shape, spec.dtype) for path, spec in self.outputs.items()}
-        loss, key = self.stepper.config.loss, step_key(state, hyper)
-
-        def objective(params: dict, taps: dict) -> tuple:
-            return batch_loss(self.network, loss, params | taps, state["state"], batch, key, self.stepper.weights)
-
-        (_, after), (gradients, slopes) = value_and_grad(objective, (0, 1), has_aux=True)(state["params"], taps)
+    def _step(self, state: Any, batch: Any, hyper: Any) -> dict[str, Any]:
+        """What `_forward` gives, the derivatives of the loss by what layers give and by parameters, and these after the
+        step."""
+        graph, results = self.forward.graph, self.forward.results
+        given = flatten((state, batch, hyper))[0]
+        places = self.forward.arguments.build(iter(range(len(given))))[0]["params"]
+        nodes = results.build(iter(graph.outputs))["seen"]
+        seeds = [np.ones((), graph.outputs[0].dtype), *[None] * (len(graph.outputs) - 1)]
+        outputs, adjoints = forward_and_back(
+            graph, given + graph.captured, seeds, list(places.values()), list(nodes.values())
+        )
+        found = results.build(iter(outputs))
+        values = [*(state["params"][path] for path in places), *(found["seen"][path] for path in nodes)]
+        slopes = [zeros_where_none(each, value) for each, value in zip(adjoints, values, strict=True)]
         moved, _ = call(self.stepper.program, (state, batch, hyper))
-        found: dict[str, Any] = {"signals": {}, "parameters": {}}
-        rows = batch["x"].shape[0]
-        for path in self.outputs:
-            y, g = after[f"{path}/seen"], slopes[f"{path}/tap"] * rows
-            apart = y - ops.mean(y, 0, keepdims=True)
-            own = {
-                "mean": ops.mean(y),
-                "square": ops.mean(y * y),
-                "variance": ops.mean(apart * apart),
-                "zeros": ops.mean(ops.cast(y == 0, y.dtype)),
-                "gradient": ops.mean(g * g),
-            }
-            if path in self.tops:
-                slope = ops.abs(after[f"{path}/slope"])
-                axes = tuple(range(slope.ndim - 1)) if slope.ndim == 4 else (0,)
-                own["flat"] = ops.mean(ops.cast(slope < FLAT * self.tops[path], y.dtype), axes)
-                own["still"] = ops.mean(ops.cast(slope == 0, y.dtype), axes)
-            found["signals"][path] = own
-        for path, p in state["params"].items():
-            g, change = gradients[path], moved["params"][path] - p
-            own = {"size": ops.mean(p * p), "gradient": ops.mean(g * g), "update": ops.mean(change * change)}
-            own["descent"] = ops.mean(-g * change)
-            if p.ndim > 1:
-                for name, each in (("apart", p), ("gradient_apart", g)):
-                    distance = each - ops.mean(each, -1, keepdims=True)
-                    own[name] = ops.mean(distance * distance)
-            found["parameters"][path] = own
-        return found
+        return found | {
+            "by_params": dict(zip(places, slopes[: len(places)], strict=True)),
+            "by_seen": dict(zip(nodes, slopes[len(places) :], strict=True)),
+            "moved": moved["params"],
+        }
 
     def __call__(self, state: Any, step: int, batches: int) -> Probe:
-        """A probe of a state, as the engine has it, by the rows of the next batches. Nothing is changed."""
-        sums: list[np.ndarray] = []
-        run = self._by_numpy if self.work * batches < LITTLE else self._by_engine
-        for number in range(batches):
-            batch, hyper = self.stepper.inputs(step + number)
-            with np.errstate(all="ignore"):
-                found = run([np.asarray(each) for each in flatten((state, batch, hyper))[0]])
-            arrays = [np.asarray(each, np.float64) for each in found]
-            sums = [a + b for a, b in zip(sums, arrays, strict=True)] if sums else arrays
-        means = self.program.results.build(iter([each / batches for each in sums]))
-        return Probe(
-            step,
-            batches * self.stepper.batch_size,
-            {path: _signal(means["signals"][path]) for path in self.order},
-            {path: _parameter(each, state["params"][path].shape[-1]) for path, each in means["parameters"].items()},
-        )
+        """A probe of a state by the rows of the next batches. Nothing is changed.
+
+        Figures of signals are means over groups of `ROWS` rows, of one batch where it is larger; those of parameters
+        are means over the batches, of `ROWS` at most.
+        """
+        run = self._quickly if self.work * batches < most_work(self.stepper.config.engine) else self._by_engine
+        carried = [np.asarray(each) for each in flatten(state)[0]]
+        own = {path: np.asarray(p) for path, p in state["params"].items()}
+        size = self.stepper.batch_size
+        together, changes = max(1, ROWS // size), min(batches, ROWS)
+        signals: dict[str, Any] = {}
+        parameters: dict[str, Any] = {}
+        group: list[dict[str, Any]] = []
+        with np.errstate(all="ignore"):
+            for number in range(batches):
+                rest = flatten(self.stepper.inputs(step + number))[0]
+                found = self.program.results.build(iter(np.asarray(each) for each in run([*carried, *rest])))
+                group.append({name: found[name] for name in ("seen", "by_seen", "slope")})
+                if number < changes:
+                    for path, p in own.items():
+                        figures = _parameter_figures(p, found["by_params"][path], found["moved"][path])
+                        _add(parameters, path, figures, 1 / changes)
+                if len(group) == together or number == batches - 1:
+                    for path in self.order:
+                        y, g, slope = (_rows(group, name, path) for name in ("seen", "by_seen", "slope"))
+                        figures = _signal_figures(y, g, size, slope, FLAT * self.tops.get(path, 0.0))
+                        _add(signals, path, figures, len(group) / batches)
+                    group = []
+            return Probe(
+                step,
+                batches * size,
+                {path: _signal(signals[path]) for path in self.order},
+                {path: _parameter(parameters[path], p.shape[-1]) for path, p in own.items()},
+            )
+
+
+def _rows(group: list[dict[str, Any]], name: str, path: str) -> Any:
+    """What some batches gave for a layer, one after the other; None where it gives no such thing."""
+    parts = [each[name].get(path) for each in group]
+    return parts[0] if len(parts) == 1 or parts[0] is None else np.concatenate(parts)
+
+
+def _add(sums: dict[str, Any], path: str, figures: dict[str, Any], share: float) -> None:
+    known = sums.setdefault(path, dict.fromkeys(figures, 0.0))
+    for name, value in figures.items():
+        known[name] = known[name] + share * value
+
+
+def _plans(engine: Engine) -> bool:
+    """Whether the native engine can stand in for an engine."""
+    return engine.precision != "f64" and not unavailable()
+
+
+def most_work(engine: Engine) -> float:
+    """Multiplications that probes leave to a quicker engine, at most, to spare another's compilation."""
+    return PLANNED if _plans(engine) else LITTLE
+
+
+def _ending(values: dict[str, Any], end: str) -> dict[str, Any]:
+    return {path.removesuffix(end): value for path, value in values.items() if path.endswith(end)}
+
+
+def _blocks(x: np.ndarray) -> Iterator[slice]:
+    """Slices of rows of so many numbers that what is made of them stays in the cache."""
+    count = max(1, BLOCK // max(1, x.shape[-1]))
+    return (slice(start, start + count) for start in range(0, len(x), count))
+
+
+def _signal_figures(y: np.ndarray, g: np.ndarray, batch: int, slope: np.ndarray | None, flat: float) -> dict[str, Any]:
+    """Means over rows: of the outputs, their squares, variances, zeros, and squared derivatives of a row's loss; of an
+    activation's slopes the shares that are flat and 0, by unit. `g` is of the mean loss of a batch of so many rows.
+
+    Formula: the mean square is that of the units' means and the mean variance together.
+    """
+    rows, size, dtype = len(y), y.size, y.dtype
+    y, g = y.reshape(rows, -1), g.reshape(rows, -1)
+    means = y.mean(0)
+    variance = zeros = square = 0.0
+    for part in _blocks(y):
+        apart = y[part] - means
+        variance += float(np.sum(np.multiply(apart, apart, out=apart)))
+        zeros += np.count_nonzero(y[part] == 0)
+        square += float(np.sum(g[part] * g[part]))
+    found = {
+        "mean": float(np.mean(means)),
+        "square": float(np.mean(means * means)) + variance / size,
+        "variance": variance / size,
+        "zeros": zeros / size,
+        "gradient": square * batch * batch / size,
+    }
+    if slope is None:
+        return found
+    slope = slope.reshape(-1, slope.shape[-1]) if slope.ndim == 4 else slope.reshape(rows, -1)
+    counts = np.zeros((2, slope.shape[1]))
+    for part in _blocks(slope):
+        steep = np.abs(slope[part])
+        for number, mask in enumerate((steep < flat, steep == 0)):
+            counts[number] += np.count_nonzero(mask, 0)
+    return found | {"flat": counts[0] / len(slope), "still": counts[1] / len(slope)}
+
+
+def _parameter_figures(p: np.ndarray, g: np.ndarray, moved: np.ndarray) -> dict[str, Any]:
+    """Means over the numbers of one array: squares of them, of the gradient and of the change, the change times the
+    gradient turned; the squares of what tells units apart."""
+    names = ["size", "gradient", "update", "descent"] + ["apart", "gradient_apart"] * (p.ndim > 1)
+    sums = np.zeros(len(names))
+    p, g, moved = (each.reshape(-1, each.shape[-1]) if each.ndim else each.reshape(1, 1) for each in (p, g, moved))
+    for part in _blocks(p):
+        own, slope = p[part], g[part]
+        change = moved[part] - own
+        sums[:4] += [float(np.sum(a * b)) for a, b in ((own, own), (slope, slope), (change, change), (slope, change))]
+        if len(names) > 4:
+            sums[4:] += [float(np.sum((each - each.mean(1, keepdims=True)) ** 2)) for each in (own, slope)]
+    sums[3] *= -1
+    return dict(zip(names, sums / p.size, strict=True))
 
 
 def _signal(means: dict[str, np.ndarray]) -> Signal:

@@ -81,10 +81,11 @@ def multiply_adds(layer: Layer, params: Arrays, state: Arrays, spec: Spec) -> in
     What a convolution multiplies with the zeros of its padding counts too. Arrays may be specs: nothing is computed.
     """
     program = trace(lambda p, s, x: layer.apply(p, s, x, train=False, key=None)[0])(params, state, spec)
-    return _products(program.graph)
+    return products(program.graph)
 
 
-def _products(graph: Graph) -> int:
+def products(graph: Graph) -> int:
+    """Multiplications, each with its addition, in the products and convolutions of a graph."""
     total = 0
     for node in graph.nodes:
         if node.primitive.name == "matmul":

@@ -265,7 +265,7 @@ def _signal_figures(y: np.ndarray, g: np.ndarray, batch: int, slope: np.ndarray 
 
     Formula: the mean square is that of the units' means and the mean variance together.
     """
-    rows, size, dtype = len(y), y.size, y.dtype
+    rows, size = len(y), y.size
     y, g = y.reshape(rows, -1), g.reshape(rows, -1)
     means = y.mean(0)
     variance = zeros = square = 0.0

@@ -1,5 +1,6 @@
 """A training that is looked at, and how its predictions are judged whatever it is trained by."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -103,22 +104,22 @@ def right_classes(y: np.ndarray) -> np.ndarray:
 
 
 class Judge:
-    """Judges weights of a case; compiled once.
+    """Judges weights of a case, by rows that tell how well it predicts or by rows that taught it; compiled once."""
 
-    Args:
-        taught: whether by rows of the training part, in the place of those that tell how well it predicts.
-    """
-
-    def __init__(self, case: Case, like: Any, taught: bool = False) -> None:
+    def __init__(self, case: Case, like: Any) -> None:
         self.case, config = case, case.config
-        self.x, self.y, self.rows = case.taught if taught else case.judged
-        folds = case.data.folds
-        self.of_members = None if folds is None else folds.learned if taught else folds.held_out
-        self.evaluate = Evaluator(config.network, None, config.engine, predicting(like), self.x)
+        self.evaluate = Evaluator(config.network, None, config.engine, predicting(like), case.judged[0])
 
     def __call__(self, state: Any) -> Verdict:
         """The verdict on what training carries."""
-        outputs = self.evaluate(predicting(state), self.x)[1]
-        if self.of_members is not None:
-            outputs = self.of_members(outputs, self.rows)
-        return verdict(self.case, outputs, self.y)
+        folds = self.case.data.folds
+        return self._verdict(state, *self.case.judged, None if folds is None else folds.held_out)
+
+    def by_taught(self, state: Any) -> Verdict:
+        """The same, by rows of the training part."""
+        folds = self.case.data.folds
+        return self._verdict(state, *self.case.taught, None if folds is None else folds.learned)
+
+    def _verdict(self, state: Any, x: Any, y: Any, rows: np.ndarray, of_members: Callable | None) -> Verdict:
+        outputs = self.evaluate(predicting(state), x)[1]
+        return verdict(self.case, outputs if of_members is None else of_members(outputs, rows), y)

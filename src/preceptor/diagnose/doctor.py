@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
@@ -27,9 +28,10 @@ BUDGET = 0.1  # share of the planned steps that forks may take
 LEAST = 100  # steps that forks may take at least, where they may at all: a short training shows nothing in a tenth
 GLANCE, LOOK = 32, 1024  # rows of a probe: of every one, and of one that is to confirm a suspicion
 SHARE = 0.01  # of the steps so far that probes may cost where they take long and the losses are not suspicious
-DEAR = 3  # steps that a batch of a probe costs as much as: the step again, and the layers' own figures
+DEAR = 6  # steps that a batch of a probe costs as much as: the step again, and the layers' own figures
+PLAN = 2e7  # multiplications that a step makes while a node of it is traced and planned for probes
 FALLEN = 0.05  # of the first loss: what has fallen less, or risen again by as much, is suspicious
-KEPT_BYTES = 512 << 20  # of moments that are kept in memory to fork from
+KEPT_BYTES = 256 << 20  # of moments that are kept in memory to fork from, beside the latest
 
 
 class Doctor:
@@ -101,32 +103,21 @@ class Doctor:
 
     def _examine(self, record: Record, history: History) -> list[Finding]:
         now = Moment(record.step, record.snapshot())
-        batches = math.ceil(GLANCE / record.stepper.batch_size)
+        probes = not record.is_finite or self._may_probe(record, now, history)
         if record.is_finite:
             self._keep(now)
-            self._work = self._work or work(record.stepper, now.carried)
-            is_cheap = batches * self._work < LITTLE
-            is_affordable = DEAR * (self._probed + batches) <= SHARE * record.step
-            if not (is_cheap or is_affordable or self._is_suspicious(history)):
+            if not probes and not history.is_over:
                 return []
-        self._probed += batches
-        self._prober = self._prober or Prober(record.stepper, now.carried)
-        if history.first is None:
-            history.first = self._prober(beginning(self.case.config, self.case.data), 0, batches)
-        if record.is_finite:
-            history.probes.append(self._probe(record, now, GLANCE))
-            if history.is_over:
-                history.judged = self._verdict(now)
-                history.taught = Judge(self.case, now.carried, taught=True)(now.carried)
-        else:
-            first = self.latest or Moment(0, beginning(self.case.config, self.case.data))
-            history.origin = find_origin(record.stepper, self._prober.forward, first, history.losses)
-            self._broken = now
+        if probes:
+            self._probe(record, now, history)
+        if record.is_finite and history.is_over:
+            history.judged = self._verdict(now)
+            history.taught = self._judge_of(now.carried).by_taught(now.carried)
         suspected = list(self._suspected(history))
-        new = {each.rule for each in suspected if not each.is_fact} - self._confirmed
+        new = {each.rule for each in suspected if each.layer and not each.is_fact} - self._confirmed
         if record.is_finite and new:
             self._confirmed |= new
-            history.probes[-1] = self._probe(record, now, LOOK)
+            history.probes = [*history.probes[: -1 if probes else None], self._probe_of(record, now, LOOK)]
             suspected = list(self._suspected(history))
         found = []
         for finding in suspected:
@@ -139,7 +130,7 @@ class Doctor:
 
     def _keep(self, now: Moment) -> None:
         size = sum(leaf.nbytes for leaf in flatten(now.carried)[0])
-        self._moments = [*self._moments[: max(0, KEPT_BYTES // size - 1)], now]
+        self._moments = [*self._moments[: KEPT_BYTES // size], now]
 
     def _is_suspicious(self, history: History) -> bool:
         """Whether the losses alone show that something may be wrong: they have not fallen, or rise again."""
@@ -162,9 +153,31 @@ class Doctor:
             self._verdicts[record.step] = found
         return found
 
-    def _probe(self, record: Record, now: Moment, rows: int) -> Probe:
+    def _may_probe(self, record: Record, now: Moment, history: History) -> bool:
+        """Whether a probe costs little, or little beside the steps so far, or the losses ask for one."""
+        stepper, batches = record.stepper, math.ceil(GLANCE / record.stepper.batch_size)
+        self._work = self._work or work(stepper, now.carried)
+        if batches * self._work < LITTLE:
+            return True
+        plan = 0.0 if self._prober else PLAN * len(stepper.program.graph.nodes) / self._work
+        return plan + DEAR * (self._probed + batches) <= SHARE * record.step or self._is_suspicious(history)
+
+    def _probe(self, record: Record, now: Moment, history: History) -> None:
+        """Looks at all layers; where numbers are none, for the first of them."""
+        if history.first is None:
+            history.first = self._probe_of(record, Moment(0, beginning(self.case.config, self.case.data)), GLANCE)
+        if record.is_finite:
+            self._probed += math.ceil(GLANCE / record.stepper.batch_size)
+            history.probes.append(self._probe_of(record, now, GLANCE))
+            return
         assert self._prober is not None
-        return self._prober(now.carried, now.step, math.ceil(rows / record.stepper.batch_size))
+        first = self.latest or Moment(0, beginning(self.case.config, self.case.data))
+        history.origin = find_origin(record.stepper, self._prober.forward, first, history.losses)
+        self._broken = now
+
+    def _probe_of(self, record: Record, moment: Moment, rows: int) -> Probe:
+        self._prober = self._prober or Prober(record.stepper, moment.carried)
+        return self._prober(moment.carried, moment.step, math.ceil(rows / record.stepper.batch_size))
 
     def _proven(self, finding: Finding) -> Finding | None:
         """The finding as a warning, with the remedy that a fork shows to help; as a note where the budget did not
@@ -256,9 +269,12 @@ class Doctor:
         step = 0 if moment is None else moment.step
         if step not in self._verdicts:
             carried = beginning(self.case.config, self.case.data) if moment is None else moment.carried
-            self._judge = self._judge or Judge(self.case, carried)
-            self._verdicts[step] = self._judge(carried)
+            self._verdicts[step] = self._judge_of(carried)(carried)
         return self._verdicts[step]
+
+    def _judge_of(self, like: Any) -> Judge:
+        self._judge = self._judge or Judge(self.case, like)
+        return self._judge
 
     @property
     def reading(self) -> Reading | None:

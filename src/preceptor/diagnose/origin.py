@@ -65,17 +65,34 @@ def find_origin(stepper: Stepper, forward: Any, start: Moment, losses: list[floa
 
 
 def _last_finite(stepper: Stepper, start: Moment, failed: int) -> Moment:
-    """The last moment whose weights are finite, at most `failed` steps from the first."""
-    loop = stepper.loop
-    carried, step, kept = loop.put(start.carried), start.step, start
+    """The last moment whose weights are finite, at most `failed` steps from the first.
+
+    A weight that is none makes the next loss one, as a rule: the steps before are made again in as few calls as can be.
+    """
+    loop, kept = stepper.loop, start
+    carried, step = loop.put(start.carried), start.step
+    while step < failed - 1:
+        count = min(stepper.capacity, stepper.epoch_end(step) - step, failed - 1 - step)
+        carried, _ = stepper(carried, step, stepper.fetch(step, count), stepper.rates(step, count))
+        step += count
+    near = Moment(step, loop.get(carried))
+    if _is_finite(near):
+        kept = near
+    else:
+        carried, step = loop.put(start.carried), start.step
     while step < failed:
         carried, _ = stepper(carried, step, stepper.fetch(step, 1), stepper.rates(step, 1))
-        state = loop.get(carried)
-        if not all(np.isfinite(leaf).all() for leaf in flatten([state["params"], state["state"]])[0]):
-            return kept
         step += 1
-        kept = Moment(step, state)
+        now = Moment(step, loop.get(carried))
+        if not _is_finite(now):
+            break
+        kept = now
     return kept
+
+
+def _is_finite(moment: Moment) -> bool:
+    leaves = flatten([moment.carried["params"], moment.carried["state"]])[0]
+    return all(np.isfinite(leaf).all() for leaf in leaves)
 
 
 def _evaluated(graph: Graph, given: list) -> tuple[list, list[Any]]:

@@ -11,6 +11,8 @@ from preceptor.autodiff import (
     per_example_grad,
     value_and_grad,
 )
+from preceptor.diagnose.diagnosis import diagnose
+from preceptor.diagnose.watch import watch
 from preceptor.engines import jit
 from preceptor.graph import trace
 from preceptor.job import Run, fit, load, lr_find
@@ -22,6 +24,7 @@ __all__ = [
     "Run",
     "check_gradients",
     "derivative",
+    "diagnose",
     "explain",
     "fit",
     "grad",
@@ -35,5 +38,6 @@ __all__ = [
     "resume",
     "trace",
     "value_and_grad",
+    "watch",
     *ops.__all__,
 ]

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from preceptor.diagnose import LEVELS, RULES
-from preceptor.diagnose.rule import SUBJECTS
+from preceptor.diagnose.rule import NEEDS, SUBJECTS
 from preceptor.hyper import hyper_fields
 
 FOLDER = Path(__file__).parent / "rules"
@@ -63,6 +63,7 @@ def test_every_threshold_is_declared_with_its_unit_and_told(rule):
 @every_rule
 def test_a_rule_is_frozen_and_says_what_it_looks_for(rule):
     assert rule.subject in SUBJECTS
+    assert set(rule.needs) <= set(NEEDS)
     assert re.fullmatch(r"[a-z].*[a-z]", rule.looks_for)
     with pytest.raises((FrozenInstanceError, AttributeError)):
         rule.looks_for = ""

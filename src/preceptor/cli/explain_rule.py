@@ -8,6 +8,7 @@ import click
 from preceptor.cli.sentences import line
 from preceptor.diagnose import RULES
 from preceptor.diagnose.figures import Figures
+from preceptor.diagnose.records import Records
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import hyper_fields, value_text
 from preceptor.words import bare, closest, listing
@@ -31,6 +32,7 @@ def command(name: str | None) -> int:
     if name is None:
         for rule in RULES:
             when = "during training" if issubclass(rule.looks_at, Figures) else "before training"
+            when = "in records" if rule.looks_at is Records else when
             for own in rule.names:
                 print(f"{own:<26} {when}: {rule.looks_for}")
         return 0

@@ -1,6 +1,14 @@
-"""What is wrong, in words: with data before anything trains."""
+"""What is wrong, in words: with data before anything trains, with a training, and with records of any training.
+
+`preceptor.diagnose` is also the function of that name: a call of the package is one of `diagnosis.diagnose`.
+"""
+
+import sys
+from types import ModuleType
+from typing import Any
 
 from preceptor.diagnose.case import Case
+from preceptor.diagnose.diagnosis import Diagnosis, diagnose
 from preceptor.diagnose.doctor import Doctor, examine
 from preceptor.diagnose.finding import LEVELS, Finding, raise_refusals
 from preceptor.diagnose.gate import checks_made, inspect, inspect_table
@@ -13,6 +21,7 @@ __all__ = [
     "LEVELS",
     "RULES",
     "Case",
+    "Diagnosis",
     "Doctor",
     "Finding",
     "PartHashes",
@@ -24,3 +33,14 @@ __all__ = [
     "inspect_table",
     "raise_refusals",
 ]
+
+
+class _Callable(ModuleType):
+    __doc__ = diagnose.__doc__
+
+    def __call__(self, records: Any, **facts: Any) -> Diagnosis:
+        return diagnose(records, **facts)
+
+
+# Whoever imports anything of this package makes `preceptor.diagnose` the module, whatever stood there before.
+sys.modules[__name__].__class__ = _Callable

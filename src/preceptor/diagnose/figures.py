@@ -158,6 +158,10 @@ class Figures(ABC):
     def is_idle(self, path: str) -> bool:
         """Whether no output hangs on a parameter."""
 
+    def lacks(self, needs: Sequence[str]) -> tuple[str, ...]:
+        """What is not known of some of NEEDS, in words."""
+        return ()
+
     @property
     def is_over(self) -> bool:
         """Whether all planned steps are made."""

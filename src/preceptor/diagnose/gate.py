@@ -61,7 +61,7 @@ def inspect(facts: TableFacts | PictureFacts | PartHashes | Figures, *more: Tabl
     found = list[Finding]()
     with np.errstate(all="ignore"):  # what overflows is met by the comparisons
         for rule in RULES:
-            if isinstance(facts, rule.looks_at):
+            if isinstance(facts, rule.looks_at) and not (isinstance(facts, Figures) and facts.lacks(rule.needs)):
                 found += rule.check(facts)
                 found += [one for each in more if rule.is_of_target for one in rule.check(each)]
     told = {each.text: each for each in reversed(found)} if more else {}  # what is the same of each target, once

@@ -12,6 +12,22 @@ SUBJECTS = (
     *("course", "end"),
 )
 
+# What of the table of figures rules may need, as the keys of records and the facts beside them give it.
+NEEDS = {
+    "losses": "20 losses or more",
+    "rates": "learning_rate",
+    "errors": "train_error at the end",
+    "train losses": "train_loss",
+    "dev losses": "dev_loss of 3 epochs or more",
+    "first": "spread of signals in step 1",
+    "gradients": "gradient of signals",
+    "units": "flat and still of signals",
+    "parameters": "parameters",
+    "layers": "layers=",
+    "inputs": "inputs=",
+    "classes": "class_counts=",
+}
+
 
 class Rule(ABC):
     """One thing, or one family of things, that is looked for.
@@ -23,6 +39,7 @@ class Rule(ABC):
     Args:
         looks_at: the class of the facts that `check` takes: TableFacts, PictureFacts, PartHashes; Figures of any
             training, History where the training itself is needed.
+        needs: of NEEDS, what of the figures of a training it cannot do without.
         subject: of SUBJECTS.
         looks_for: what it looks for, in words for the user.
         names: the stable names of what it may find.
@@ -30,6 +47,7 @@ class Rule(ABC):
     """
 
     looks_at: ClassVar[type]
+    needs: ClassVar[tuple[str, ...]] = ()
     subject: ClassVar[str]
     looks_for: ClassVar[str]
     names: ClassVar[tuple[str, ...]]

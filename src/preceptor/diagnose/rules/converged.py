@@ -25,6 +25,7 @@ class Converged(Rule):
     """
 
     looks_at = Figures
+    needs = ("losses", "errors")
     subject = "end"
     looks_for = "a training that ends too early"
     names = ("not_converged_yet",)

@@ -20,13 +20,15 @@ class DeadUnits(Rule):
     Why it matters: no gradient passes, so that they never learn again, nor what lies before them.
     Evidence and threshold: in the latest probe, a ReLU that is 0 on all rows in more than `dead` of a layer's units; a
         sigmoid or tanh whose slope is below a twentieth of its largest on `rows` of them in more than `share`. Half of
-        the units of a wide layer that learns well may be dead: they are not needed.
+        the units of a wide layer that learns well may be dead: they are not needed. A fork must win; where nothing can
+        be tried, a whole layer of dead ReLUs is a fact.
     Remedy: a smaller learning rate, first weights by He or Xavier, a leaky activation.
     Can be wrong when: what is learned needs few units (many zeros on many rows are usual, zeros on all are not).
     Source: Maas et al. 2013; Glorot and Bengio 2010, section 3.2.
     """
 
     looks_at = Figures
+    needs = ("units", "layers")
     subject = "signal"
     looks_for = "dead and saturated units"
     names = ("dead_relu", "saturated_units")
@@ -72,5 +74,5 @@ class DeadUnits(Rule):
                     step=history.step,
                     evidence={path: round(share, 4) for path, share in most.items()},
                     remedies=remedies,
-                    is_fact=False,
+                    is_fact=name == "dead_relu" and max(most.values()) == 1 and not history.has_forks,
                 )

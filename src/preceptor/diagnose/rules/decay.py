@@ -23,6 +23,7 @@ class Decay(Rule):
     """
 
     looks_at = Figures
+    needs = ("losses", "rates", "errors")
     subject = "course"
     looks_for = "a learning rate that decays too early"
     names = ("decay_too_early",)

@@ -26,6 +26,7 @@ class Diverging(Rule):
     """
 
     looks_at = Figures
+    needs = ("losses",)
     subject = "rate"
     looks_for = "a loss that grows"
     names = ("diverging",)

@@ -32,6 +32,7 @@ class DrawnScale(Rule):
     """
 
     looks_at = Figures
+    needs = ("first", "layers")
     subject = "first weights"
     looks_for = "first weights that make signals grow or fade"
     names = ("bad_init_scale",)

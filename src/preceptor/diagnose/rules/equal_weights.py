@@ -17,13 +17,15 @@ class EqualWeights(Rule):
     Why it matters: they see the same and are seen the same, so that they stay equal for ever: a layer of one unit; or
         that they come apart by what lies behind them alone, slowly.
     Evidence and threshold: what tells the units apart is below `apart` of the weights' size, and of the gradient's; or
-        weight and gradient are 0 throughout; or what tells the first weights apart is. A fork must win.
+        weight and gradient are 0 throughout; or what tells the first weights apart is. A fork must win; where nothing
+        can be tried, the first two are facts.
     Remedy: first weights drawn at random.
     Can be wrong when: the layer has one unit, or begins at 0 on purpose (the last one of a residual block).
     Source: course material D, "Weight initialization"; Goodfellow et al. 2016, section 8.4.
     """
 
     looks_at = Figures
+    needs = ("parameters",)
     subject = "first weights"
     looks_for = "units that are all the same"
     names = ("zero_or_symmetric_weights",)
@@ -57,7 +59,7 @@ class EqualWeights(Rule):
                 layer=where[0],
                 step=history.step,
                 remedies=(Draw(He(), drawn),),
-                is_fact=False,
+                is_fact=bool(stuck) and not history.has_forks,
             )
 
     def _is_none(self, apart: float | None, size: float) -> bool:

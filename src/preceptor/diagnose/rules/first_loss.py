@@ -25,6 +25,7 @@ class FirstLoss(Rule):
     """
 
     looks_at = Figures
+    needs = ("losses", "classes")
     subject = "first weights"
     looks_for = "a first loss far above that of knowing nothing"
     names = ("slow_start_init_loss",)

@@ -32,6 +32,7 @@ class GradientFlow(Rule):
     """
 
     looks_at = Figures
+    needs = ("gradients",)
     subject = "signal"
     looks_for = "vanishing and exploding gradients"
     names = ("vanishing_gradient", "exploding_gradient")

@@ -30,6 +30,7 @@ class InputScale(Rule):
     """
 
     looks_at = Figures
+    needs = ("inputs",)
     subject = "inputs"
     looks_for = "inputs of an unsuitable scale"
     names = ("unscaled_inputs", "double_scaled_or_constant")

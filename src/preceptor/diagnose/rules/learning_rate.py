@@ -27,6 +27,7 @@ class LearningRate(Rule):
     """
 
     looks_at = Figures
+    needs = ("losses", "rates", "parameters")
     subject = "rate"
     looks_for = "steps too large or too small"
     names = ("lr_too_large", "lr_too_small")

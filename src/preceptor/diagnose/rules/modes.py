@@ -27,6 +27,7 @@ class Modes(Rule):
     """
 
     looks_at = Figures
+    needs = ("losses", "train losses", "layers")
     subject = "course"
     looks_for = "batch normalisation that does not fit outside training"
     names = ("train_eval_mode_mismatch",)

@@ -24,6 +24,7 @@ class Noise(Rule):
     """
 
     looks_at = Figures
+    needs = ("losses", "errors")
     subject = "course"
     looks_for = "losses that go to and fro"
     names = ("noisy_or_oscillating",)

@@ -4,6 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from preceptor.diagnose.figures import Figures
 from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.history import History
 from preceptor.diagnose.remedy import Activate, Insert
@@ -15,36 +16,28 @@ from preceptor.words import listing
 
 
 @settings
-class Nonlinearity(Rule):
-    """Detects: several layers of weights that together are one linear map; softmax or exponential in a hidden layer.
-    Why it matters: layers without an activation between them can do no more than one; a hidden softmax lets units
-        compete for a sum of 1, so that hardly a signal passes, and an exponential leaves the numbers.
-    Evidence and threshold: f(a + b) = f(a) + f(b) - f(0) on random rows at random weights, for the output of the last
-        layer of weights or of the second; a hidden activation whose outputs sum up to 1, or that makes more than
-        `growth` of 20. A fork with ReLU must win.
-    Remedy: ReLU between the layers, or in the place of that activation.
-    Can be wrong when: what is learned is linear, or a narrow layer is meant to reduce. The fork then does not win.
+class HiddenActivation(Rule):
+    """Detects: softmax or exponential in a hidden layer.
+    Why it matters: a hidden softmax lets units compete for a sum of 1, so that hardly a signal passes, and an
+        exponential leaves the numbers.
+    Evidence and threshold: a hidden activation whose outputs sum up to 1, or that makes more than `growth` of 20. A
+        fork with ReLU must win.
+    Remedy: ReLU in the place of that activation.
+    Can be wrong when: it chooses among others, as in attention. The fork then does not win.
     Source: course material B; Goodfellow et al. 2016, section 6.1.
     """
 
-    looks_at = History
+    looks_at = Figures
+    needs = ("layers",)
     subject = "wiring"
-    looks_for = "missing or unsuitable hidden activations"
-    names = ("linear_network", "wrong_hidden_activation")
+    looks_for = "unsuitable hidden activations"
+    names = ("wrong_hidden_activation",)
 
     growth: float = hyper(default=1e4, low=1, unit="output")
 
-    def check(self, history: History) -> Iterator[Finding]:
-        wiring = history.wiring
-        if not wiring.is_plain:
+    def check(self, history: Figures) -> Iterator[Finding]:
+        if not history.is_plain:
             return
-        weighted = wiring.weighted
-        stacked = [path for path in weighted if path in wiring.linear]
-        whole = len(weighted) > 1 and weighted[-1] in wiring.linear
-        if whole or len(stacked) > 1:
-            what = "The network is linear" if whole else f"{listing(stacked)} are linear together"
-            text = f"{what}: there is no activation between its layers, and they can do no more than one."
-            yield _suspected("linear_network", text, stacked[0], history, (Insert(Relu(), tuple(stacked[:-1])),))
         wrong = {path: layer for path, layer in list(history.layers.items())[:-1] if self._is_wrong(layer)}
         kinds = tuple(dict.fromkeys(type(layer) for layer in wrong.values() if isinstance(layer, Activation)))
         if kinds:
@@ -68,5 +61,34 @@ class Nonlinearity(Rule):
         return bool(shares or far.max() > self.growth)
 
 
-def _suspected(name: str, text: str, layer: str, history: History, remedies: tuple) -> Finding:
+@settings
+class Nonlinearity(Rule):
+    """Detects: several layers of weights that together are one linear map.
+    Why it matters: layers without an activation between them can do no more than one.
+    Evidence and threshold: f(a + b) = f(a) + f(b) - f(0) on random rows at random weights, for the output of the last
+        layer of weights or of the second. A fork with ReLU must win.
+    Remedy: ReLU between the layers.
+    Can be wrong when: what is learned is linear, or a narrow layer is meant to reduce. The fork then does not win.
+    Source: course material B; Goodfellow et al. 2016, section 6.1.
+    """
+
+    looks_at = History
+    subject = "wiring"
+    looks_for = "missing hidden activations"
+    names = ("linear_network",)
+
+    def check(self, history: History) -> Iterator[Finding]:
+        wiring = history.wiring
+        if not wiring.is_plain:
+            return
+        weighted = wiring.weighted
+        stacked = [path for path in weighted if path in wiring.linear]
+        whole = len(weighted) > 1 and weighted[-1] in wiring.linear
+        if whole or len(stacked) > 1:
+            what = "The network is linear" if whole else f"{listing(stacked)} are linear together"
+            text = f"{what}: there is no activation between its layers, and they can do no more than one."
+            yield _suspected("linear_network", text, stacked[0], history, (Insert(Relu(), tuple(stacked[:-1])),))
+
+
+def _suspected(name: str, text: str, layer: str, history: Figures, remedies: tuple) -> Finding:
     return Finding(name, "warn", text, layer=layer, step=history.step, remedies=remedies, is_fact=False)

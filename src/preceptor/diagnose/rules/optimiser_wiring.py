@@ -27,6 +27,7 @@ class OptimiserWiring(Rule):
     """
 
     looks_at = Figures
+    needs = ("parameters",)
     subject = "wiring"
     looks_for = "steps that go uphill or nowhere"
     names = ("optimizer_wiring",)

@@ -96,5 +96,6 @@ def test_several_at_once():
     made = both.mend(case(network=NETWORK))
     assert _names(made) == ["Dense", "Relu", "Dense", "Relu", "Dense"]
     assert made.config.update.clip_norm == 1
-    assert both.settings == {"activation": "relu", "clip_norm": 1.0}
+    assert both.settings == {}  # no setting says the first of them, and the others alone are another remedy
+    assert Together(both.parts[1:]).settings == {"activation": "relu", "clip_norm": 1.0}
     assert both.text == "put no activation at the output and take Relu in the place of Tanh and " + Clip(1.0).text

@@ -528,7 +528,7 @@ def test_a_network_that_cannot_be_written_leaves_all_that_it_takes_to_go_on(tmp_
 
 
 def test_a_folder_that_was_there_stays_where_memory_does_not_suffice_for_a_step(tmp_path, monkeypatch):
-    def train(*args):
+    def train(*args, **named):
         raise MemoryError
         yield
 

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+import msgspec
 import numpy as np
 from click.core import ParameterSource
 
@@ -21,9 +22,11 @@ from preceptor.cli.sentences import (
     how_long,
     line,
     loss_name,
+    said,
     say_figures,
     say_finding,
     say_found,
+    say_mended,
     say_readings,
     say_weights,
     say_zeros,
@@ -32,10 +35,11 @@ from preceptor.cli.sentences import (
 from preceptor.cli.terminal import words_aside
 from preceptor.engines import advice, agreed, is_first_process
 from preceptor.errors import ConfigError
-from preceptor.hyper import value_text
-from preceptor.job import Fitting, Outcome, Run, make_settings, preparing, resuming
+from preceptor.job import Fitting, Outcome, Run, following, interrupted, make_settings, preparing, resuming
+from preceptor.job.command import altered_command, of_training
 from preceptor.job.folder import check_out
 from preceptor.job.measure import metric_of
+from preceptor.job.mending import MOST_TRAININGS
 from preceptor.job.parts import augmentations_text, own_numbers
 from preceptor.job.picture_survey import PictureSurvey
 from preceptor.job.settings import MODELS, Settings
@@ -54,6 +58,12 @@ EXIT_CODES = {Outcome.DIVERGED: 1, Outcome.INTERRUPTED: 130}
 @number_options(own_numbers())
 @click.option("--out", type=Place(), help="Folder for the run; runs/NAME-1, -2, ... if left out.")
 @click.option("--resume", "begun", type=Place(), help="Go on with an unfinished run in this folder.")
+@click.option(
+    "--mend",
+    is_flag=True,
+    help=f"Train anew with the settings that the watch has proved to help, {MOST_TRAININGS} trainings at most; the one "
+    "that is the best on the rows that guide is kept.",
+)
 @click.option("--no-header", is_flag=True, help="The first line of the file is data; columns become column1, ...")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
 @click.pass_context
@@ -63,6 +73,7 @@ def command(
     data: str | None,
     out: Path | None,
     begun: Path | None,
+    mend: bool,
     no_header: bool,
     as_json: bool,
     **given: Any,
@@ -93,24 +104,30 @@ def command(
         settings = make_settings(given)
         if out is not None:
             check_out(out)
-        fitting = watched(preparing(data, settings, header=not no_header))
+        fitting = watched(preparing(data, settings, not no_header, mend))
+        if fitting.mending is not None:
+            fitting.mending = msgspec.structs.replace(fitting.mending, words=of_training(sys.argv[1:]))
     try:
-        run = _trained(fitting, out)
+        after: Fitting | Run = fitting
+        while isinstance(after, Fitting):
+            before, fitting = fitting, after
+            after = watched(following(fitting, _trained(fitting, out, before)))
+        run = after
     except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"interrupted; {fitting.left()}") from None
+        raise KeyboardInterrupt(f"interrupted; {interrupted(fitting)}") from None
     say_result(fitting, run)
     if as_json:
         print(json.dumps(summary(run)))
     return EXIT_CODES.get(fitting.outcome, 0)
 
 
-def _trained(fitting: Fitting, out: Path | None) -> Run:
+def _trained(fitting: Fitting, out: Path | None, before: Fitting) -> Run:
     """Trains to the end, or until a signal comes; then what was trained is brought to the disk before it is judged."""
     with heard() as signals:
         if fitting.out is None:
             with signals.unbroken():
                 fitting.open_folder(out)
-        say_plan(fitting)
+        say_plan(fitting) if before is fitting else say_change(before, fitting)
         with progress_shown(fitting) as (show, clear):
             for number, record in enumerate(fitting.records()):
                 if number == 0 and record.loop.step_bytes is not None:
@@ -119,7 +136,7 @@ def _trained(fitting: Fitting, out: Path | None) -> Run:
                 show(record)
                 for found in (each.to_dict() for each in fitting.news if each.level != "note"):
                     clear()
-                    say_finding(found, remedied(sys.argv[1:], found))
+                    say_finding(found, "" if fitting.mending else remedied(sys.argv[1:], fitting.asked, found))
                 if agreed(bool(signals)):  # by any of the processes that train together
                     break
         with signals.unbroken():
@@ -174,7 +191,12 @@ def say_plan(fitting: Fitting) -> None:
     line("engine", f"{config.engine.name}, {config.engine.precision}")
     if slow := advice(chosen.engine, config.engine):
         line("", slow)
-    metric = metric_of(chosen)
+    say_training(fitting)
+
+
+def say_training(fitting: Fitting) -> None:
+    """How the network is trained."""
+    config, metric = fitting.config, metric_of(fitting.settings)
     chosen_by = "" if metric is None else f"; the best epoch by {metric.spoken}"
     line(
         "training",
@@ -188,7 +210,7 @@ def say_result(fitting: Fitting, run: Run) -> None:
     """The figures with their intervals, and where things are."""
     facts = run.facts
     line("done", how_long(facts))
-    line("", fitting.ending)
+    line("", facts["outcome"])
     untried = [each["rule"] for each in facts["findings"] if each["level"] == "note" and "remedies" in each]
     if untried:
         where = "" if run.path is None else f" More: preceptor diagnose {shell_word(run.path)}"
@@ -198,6 +220,7 @@ def say_result(fitting: Fitting, run: Run) -> None:
     say_zeros(facts)
     say_readings(run)
     say_figures(run)
+    say_mended(facts)
     if run.path is None:
         return
     line("run", f"{run.path}: {listing(sorted(each.name for each in run.path.iterdir()))}")
@@ -210,22 +233,27 @@ def say_result(fitting: Fitting, run: Run) -> None:
         line("next", f"preceptor predict {folder} NEW.csv -o predictions.csv")
 
 
-def remedied(given: Sequence[str], found: Mapping[str, Any]) -> str:
+def say_change(before: Fitting, after: Fitting) -> None:
+    """What a mending changes in its next training, and why."""
+    mending, old, new = after.mending, before.settings.to_dict(), after.settings.to_dict()
+    assert mending is not None
+    changed = [
+        f"{name.replace('_', ' ')} {said(old[name])} → {said(new[name])}"
+        for name in mending.changes
+        if old[name] != new[name]
+    ]
+    why = listing(each["rule"] for each in mending.why)
+    word = "proved" if all("proof" in each for each in mending.why) else "found"
+    line("mending", f"{listing(changed)}, as {why} {'was' if len(mending.why) == 1 else 'were'} {word}")
+    line("", f"training anew from the first weights, {mending.number} of at most {MOST_TRAININGS}")
+    say_training(after)
+
+
+def remedied(given: Sequence[str], asked: Settings, found: Mapping[str, Any]) -> str:
     """The command as it was given, with the settings of the first remedy of a finding in place of its own; nothing
     where the remedy is no matter of settings, or the command does not say all of them."""
     chosen = found["remedies"][0]["settings"] if found.get("remedies") else {}
-    if not chosen or "--resume" in given:
-        return ""
-    options = {f"--{name.replace('_', '-')}": value for name, value in chosen.items()}
-    kept, words = [], iter(given)
-    for word in words:
-        name, is_whole, _ = word.partition("=")
-        if name not in options:
-            kept.append(word)
-        elif not is_whole:
-            next(words, None)
-    added = [text for name, value in options.items() for text in (name, value_text(value))]
-    return " ".join(shell_word(word) for word in ("preceptor", *kept, *added))
+    return "" if not chosen or "--resume" in given else altered_command(given, asked, chosen)
 
 
 @contextmanager

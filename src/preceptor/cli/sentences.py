@@ -58,6 +58,40 @@ def say_finding(found: Mapping[str, Any], command: str = "") -> None:
         line("", f"{first[0].upper()}{first[1:]}{f': {command}' if command else '.'}")
 
 
+def said(value: Any) -> str:
+    """A setting's value in a sentence."""
+    if isinstance(value, float):
+        return amount(value, 4)
+    return "the usual" if value is None else value_text(tuple(value) if isinstance(value, list) else value)
+
+
+def say_mended(facts: Mapping[str, Any]) -> None:
+    """The trainings of a mending: what was changed in each and why, how good it is, which is kept, and by which command
+    that one is made from the start."""
+    mended = facts.get("mended")
+    if not mended:
+        return
+    guides = "out of fold" if facts.get("folds") else "dev"
+    rows = [("", f"judged {guides}", "changed", "because of")] if len(mended["attempts"]) > 1 else []
+    for number, each in enumerate(mended["attempts"], 1):
+        judged = ", ".join(
+            f"{_spoken(name)} {'none' if value is None else amount(value, 4)}" for name, value in each["judged"].items()
+        )
+        changed = listing(f"{name.replace('_', ' ')} {said(value)}" for name, value in each["changes"].items())
+        why = listing(found["rule"] for found in each["why"])
+        kept = " (kept)" if number == mended["kept"] else ""
+        rows.append((f"training {number}{kept}", judged, changed or "as asked", why))
+    if len(mended["attempts"]) > 1:
+        for number, text in enumerate(aligned(rows)):
+            line("" if number else "mended", text)
+    line("" if len(rows) > 1 else "mended", mended["ended"])
+    unsaid = list(dict.fromkeys(rule for each in mended["attempts"] for rule in each["unsaid"]))
+    if unsaid:
+        line("", f"Proved, but by no setting to be mended: {listing(unsaid)}.")
+    if mended["command"] and mended["kept"] > 1:
+        line("", f"From the start: {mended['command']}")
+
+
 def say_weights(facts: Mapping[str, Any]) -> None:
     """By what rows count, where they do not count alike."""
     if "weighed_by" in facts:
@@ -200,5 +234,6 @@ def summary(run: Run) -> dict[str, Any]:
         **({} if run.threshold is None else {"threshold": run.threshold}),
         "dev": figures_as_json(run.dev),
         "test": figures_as_json(run.test),
+        **({"mended": facts["mended"]} if facts.get("mended") else {}),
         "run": str(run.path),
     }

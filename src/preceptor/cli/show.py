@@ -18,6 +18,7 @@ from preceptor.cli.sentences import (
     line,
     loss_name,
     say_figures,
+    say_mended,
     say_readings,
     say_weights,
     say_zeros,
@@ -243,6 +244,7 @@ def show_run(run: Path, as_json: bool) -> None:
             course = f"{said} {amount(values[0], 3)} → {amount(values[-1], 3)}, {word} {amount(best(values), 3)}"
             line(part, f"{curve(values)}  {course}")
     say_figures(trained)
+    say_mended(facts)
     if as_json:
         print(json.dumps(summary(trained)))
 

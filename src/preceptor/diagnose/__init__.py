@@ -9,7 +9,7 @@ from typing import Any
 
 from preceptor.diagnose.case import Case
 from preceptor.diagnose.diagnosis import Diagnosis, diagnose
-from preceptor.diagnose.doctor import Doctor, examine
+from preceptor.diagnose.doctor import Doctor, examine, looks
 from preceptor.diagnose.finding import LEVELS, Finding, raise_refusals
 from preceptor.diagnose.gate import checks_made, inspect, inspect_table
 from preceptor.diagnose.part_hashes import PartHashes
@@ -31,6 +31,7 @@ __all__ = [
     "examine",
     "inspect",
     "inspect_table",
+    "looks",
     "raise_refusals",
 ]
 

@@ -71,7 +71,8 @@ class Verdict:
     @property
     def loss(self) -> float:
         """The mean loss."""
-        return float(np.mean(self.losses))
+        with np.errstate(all="ignore"):  # of weights that run away
+            return float(np.mean(self.losses, dtype=np.float64))
 
     @property
     def error(self) -> float:

@@ -20,7 +20,8 @@ from preceptor.diagnose.remedy import Remedy
 from preceptor.diagnose.rules import RULES
 from preceptor.graph import flatten
 from preceptor.train.loop import Record, train
-from preceptor.train.training import beginning
+from preceptor.train.stepper import planned_steps
+from preceptor.train.training import Config, beginning
 
 MILESTONES = (0.015, 0.04, 0.1, 0.2, 0.4, 0.7, 1.0)  # shares of the steps after which rules look
 FEWEST = 20  # steps before the first of them: so few tell nothing
@@ -85,9 +86,11 @@ class Doctor:
             before = self._losses_before
             rates = record.stepper.rates(0, len(before)).tolist()
             self.history = History(self.case, record.steps, losses=before, rates=rates)
-        history = self.history
-        history.losses += record.losses.tolist()
-        history.rates += [record.learning_rate] * len(record.losses)
+        history, losses = self.history, record.losses.tolist()
+        if not record.is_finite:  # what comes after is nothing, and how much of it there is depends on the machine
+            losses = losses[: next((n for n, loss in enumerate(losses, 1) if not math.isfinite(loss)), len(losses))]
+        history.losses += losses
+        history.rates += [record.learning_rate] * len(losses)
         if record.is_epoch_end:
             dev = self._of_dev(record)
             history.epochs.append(Epoch(record.step, record.train_loss, record.dev_loss, dev))
@@ -102,7 +105,7 @@ class Doctor:
         return found
 
     def _examine(self, record: Record, history: History) -> list[Finding]:
-        now = Moment(record.step, record.snapshot())
+        now = Moment(history.step, record.snapshot())
         probes = not record.is_finite or self._may_probe(record, now, history)
         if record.is_finite:
             self._keep(now)
@@ -287,10 +290,16 @@ class Doctor:
         return None if self.latest is None else self._verdict(self.latest)
 
 
+def looks(config: Config, rows: int) -> list[int]:
+    """The steps of a training on so many rows after which a doctor looks."""
+    steps = planned_steps(config, rows)
+    return sorted({math.ceil(max(each * steps, min(FEWEST, steps))) for each in MILESTONES})
+
+
 def examine(case: Case, budget: float = BUDGET) -> Doctor:
     """Trains a case under watch, to its end or until it holds no numbers any more."""
     doctor = Doctor(case, budget)
-    for record in train(case.config, case.data):
+    for record in train(case.config, case.data, stops=looks(case.config, case.data.rows)):
         doctor.look(record)
         if not record.is_finite:
             break

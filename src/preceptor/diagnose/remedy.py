@@ -10,6 +10,7 @@ import numpy as np
 
 from preceptor.diagnose.case import Case
 from preceptor.graph import CONSTANT, flatten, trace
+from preceptor.hyper import text_of
 from preceptor.nn import BatchNorm, Initialiser, Layer, Loss, Sequential
 from preceptor.nn.activation import Activation
 from preceptor.nn.layer import leaves, mapped
@@ -40,6 +41,11 @@ class Remedy(ABC):
     @abstractmethod
     def mend(self, case: Case) -> Case | None:
         """The case after the change; None where there is nothing to change."""
+
+
+def _word(made: Any) -> str:
+    """A part of a training as settings name it, with the numbers that are not as usual."""
+    return text_of(made, {hyphenated(type(made).__name__): type(made)})
 
 
 def _with(case: Case, **new: Any) -> Case:
@@ -79,6 +85,9 @@ class Rate(Remedy):
 
     rate: float
 
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "rate", float(f"{self.rate:.6g}"))  # 0.3 and not 0.30000000000000004: it is typed
+
     @property
     def text(self) -> str:
         return f"take a learning rate of {amount(self.rate, 2)}"
@@ -105,7 +114,7 @@ class Draw(Remedy):
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {} if self.layers else {"initialiser": hyphenated(type(self.initialiser).__name__)}
+        return {} if self.layers else {"initialiser": _word(self.initialiser)}
 
     def mend(self, case: Case) -> Case | None:
         def drawn(layer: Layer) -> Layer:
@@ -132,7 +141,7 @@ class Activate(Remedy):
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"activation": hyphenated(type(self.new).__name__)}
+        return {"activation": _word(self.new)}
 
     def mend(self, case: Case) -> Case | None:
         network = mapped(case.config.network, lambda each: self.new if type(each) is self.old else each)
@@ -154,7 +163,7 @@ class Optimise(Remedy):
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"optimiser": hyphenated(type(self.optimiser).__name__), "learning_rate": self.rate}
+        return {"optimiser": _word(self.optimiser), "learning_rate": self.rate}
 
     def mend(self, case: Case) -> Case | None:
         return _with(case, optimiser=self.optimiser, learning_rate=self.rate)
@@ -170,7 +179,7 @@ class Standardise(Remedy):
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"preprocess": "standard"}
+        return {"preprocess": "standardise"}
 
     def mend(self, case: Case) -> Case | None:
         if not isinstance(case.data, Arrays):
@@ -226,7 +235,7 @@ class TrainBy(Remedy):
 
     @property
     def settings(self) -> dict[str, Any]:
-        return {"loss": hyphenated(type(self.loss).__name__)}
+        return {"loss": _word(self.loss)}
 
     def mend(self, case: Case) -> Case | None:
         return _with(case, loss=self.loss)
@@ -420,6 +429,8 @@ class Together(Remedy):
 
     @property
     def settings(self) -> dict[str, Any]:
+        if not all(each.settings for each in self.parts):
+            return {}  # a part of what was proved is another remedy
         return {name: value for each in self.parts for name, value in each.settings.items()}
 
     def mend(self, case: Case) -> Case | None:

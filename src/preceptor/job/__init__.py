@@ -1,6 +1,7 @@
 """The main job: from a table or pictures to a trained, judged network in a folder."""
 
-from preceptor.job.fit import Fitting, fit, prepare, preparing
+from preceptor.job.attempts import fit, following, interrupted
+from preceptor.job.fit import Fitting, prepare, preparing
 from preceptor.job.loading import load
 from preceptor.job.lr_find import RateTest, lr_find
 from preceptor.job.progress import Outcome
@@ -15,7 +16,9 @@ __all__ = [
     "Run",
     "Settings",
     "fit",
+    "following",
     "go_on",
+    "interrupted",
     "load",
     "lr_find",
     "make_settings",

@@ -2,7 +2,6 @@
 """The main job: from a table to a trained, judged network."""
 
 import math
-import signal
 import time
 import warnings
 from collections.abc import Iterator
@@ -15,20 +14,20 @@ import numpy as np
 
 from preceptor.data import BUNDLED, PicturePreprocessor, Preprocessor, looks_like_pictures, read
 from preceptor.data.tables.given import are_names, with_target
-from preceptor.diagnose import Case, Doctor, Finding, checks_made, raise_refusals
+from preceptor.diagnose import Case, Doctor, Finding, checks_made, looks, raise_refusals
 from preceptor.diagnose.fork import Moment
 from preceptor.diagnose.history import History
-from preceptor.disk import named, new_folder, taken
+from preceptor.disk import new_folder, taken
 from preceptor.engines import agreed, is_first_process, trains_with_others
 from preceptor.errors import ConfigError
 from preceptor.job.class_weights import class_weights, named_weights
 from preceptor.job.computed import computed_by
 from preceptor.job.folder import (
-    CHECKPOINTS,
     FORMAT,
     PLAN,
     Plan,
     check_out,
+    checkpoints_of,
     clear,
     exists_already,
     free_names,
@@ -39,18 +38,18 @@ from preceptor.job.judging import Judged, headlines
 from preceptor.job.judging import judge as judged_on
 from preceptor.job.lock import Lock
 from preceptor.job.measure import check_metric, check_targets, metric_of
+from preceptor.job.mending import MOST_TRAININGS, Mending, check_mending
 from preceptor.job.picture_survey import PictureSurvey, survey_pictures
 from preceptor.job.progress import Outcome, Progress, restored
 from preceptor.job.recipe import make_config
 from preceptor.job.run import Run
-from preceptor.job.settings import Settings, make_settings
+from preceptor.job.settings import Settings
 from preceptor.job.source_files import where
 from preceptor.job.stages import Encoded, Stages, completed
 from preceptor.job.suitability import check_dropout, check_parts
 from preceptor.job.survey import Survey, survey
 from preceptor.nn import initial_specs
 from preceptor.ops import Spec
-from preceptor.signals import heard
 from preceptor.train.checkpoint import Checkpoint, Checkpoints
 from preceptor.train.interval import effective
 from preceptor.train.loop import Record, train
@@ -78,6 +77,8 @@ class Fitting:
         lock: held on the folder until `finish` has ended.
         saved: when the latest checkpoint was committed, else when training began.
         kept: the step after which `keep` was called.
+        asked: the settings before the data and the recipe completed them.
+        mending: of which this is one training, if it is; `best` is the best run of those that ended.
     """
 
     source: str
@@ -99,6 +100,9 @@ class Fitting:
     doctor: Doctor | None = None
     unwatched: str = field(default_factory=lambda: "several processes train it" if trains_with_others() else "")
     news: list[Finding] = field(default_factory=list)
+    asked: Settings = field(kw_only=True)
+    mending: Mending | None = None
+    best: Run | None = None
 
     @property
     def data(self) -> Arrays | Streamed:
@@ -132,7 +136,7 @@ class Fitting:
         now, self.saved = self.progress, time.monotonic()
         known = [each["dev_loss"] for each in now.history if "dev_loss" in each]
         dev_losses = [math.inf if loss is None else loss for loss in known]  # JSON knows no infinity
-        for record in self._within_memory(train(self.config, self.data, self.start, dev_losses)):
+        for record in self._within_memory(self._train(dev_losses)):
             self.record = record
             now.losses += record.losses.tolist()
             self._watch(record)
@@ -150,11 +154,16 @@ class Fitting:
                 self.outcome = Outcome.CONVERGED
             elif now.waited >= patience:
                 self.outcome = Outcome.STOPPED_EARLY
-            elif self.out is not None and time.monotonic() - self.saved >= CHECKPOINT_SECONDS:
+            elif self.out is not None and self.goes_on and time.monotonic() - self.saved >= CHECKPOINT_SECONDS:
                 self.save_checkpoint()
             yield record
             if self.outcome is not Outcome.INTERRUPTED:
                 return
+
+    def _train(self, dev_losses: list[float]) -> Iterator[Record]:
+        """The records of the training, among them one wherever the doctor looks."""
+        stops = [] if self.unwatched else looks(self.config, self.data.rows)
+        return train(self.config, self.data, self.start, dev_losses, stops=stops)
 
     def _watch(self, record: Record) -> None:
         """Has the doctor look at a record. A fault of the doctor ends the watching, not the training."""
@@ -274,14 +283,7 @@ class Fitting:
         """
         if not is_first_process():
             return
-        plan = Plan(
-            FORMAT,
-            self.source,
-            self.header,
-            self.settings.to_dict(),
-            self.encoded.fingerprint(self.preprocessor),
-            computed_by(self.config.engine),
-        )
+        plan = self.plan()
         for path in free_names(self.seen.table.name) if out is None else [out]:
             if out is not None:
                 check_out(path)
@@ -306,11 +308,27 @@ class Fitting:
                 self.out = path
                 return
 
+    def plan(self) -> Plan:
+        """What it takes to begin this training again."""
+        fingerprint, computed = self.encoded.fingerprint(self.preprocessor), computed_by(self.config.engine)
+        return Plan(FORMAT, self.source, self.header, self.settings.to_dict(), fingerprint, computed, self.mending)
+
+    @property
+    def checkpoints(self) -> Checkpoints:
+        """Those of this training."""
+        assert self.out is not None
+        return checkpoints_of(self.out, self.mending.number if self.mending else 1)
+
+    @property
+    def goes_on(self) -> bool:
+        """Whether a training that is broken off goes on from a checkpoint. What a mending changes hangs on all that the
+        doctor has seen of a training, so one that may be mended begins again; one that has ended is only judged."""
+        return self.mending is None or self.mending.number == MOST_TRAININGS or bool(self.progress.ended)
+
     def save_checkpoint(self) -> None:
         """Commits the training as it stands."""
-        assert self.out is not None
         assert self.record is not None
-        Checkpoints(self.out / CHECKPOINTS).save(self.progress.checkpoint(self.record))
+        self.checkpoints.save(self.progress.checkpoint(self.record))
         self.saved = time.monotonic()
 
     def restore(self, checkpoint: Checkpoint) -> None:
@@ -341,11 +359,27 @@ class Fitting:
             return
         self.kept = self.record.step
         if self.outcome is Outcome.INTERRUPTED:
-            self.save_checkpoint()
-            self._run(Judged(self.config.loss)).complete(self.out)
+            if self.goes_on:
+                self.save_checkpoint()
+            self.keep_best()
         elif time.monotonic() - self.saved >= min(LAST_SECONDS, CHECKPOINT_SECONDS):
             self.progress.ended = self.outcome.name
             self.save_checkpoint()
+
+    def keep_best(self) -> None:
+        """Puts the best so far into the folder of a training that was interrupted: of a mending the best of the
+        trainings that ended, where one has."""
+        assert self.out is not None
+        (self.so_far() or self._run(Judged(self.config.loss))).complete(self.out)
+
+    def so_far(self) -> Run | None:
+        """The best run of the trainings of a mending that ended, as one that is interrupted; None where none has."""
+        if self.mending is None or self.best is None:
+            return None
+        now, best = self.mending.number, self.mending.best
+        ended = f"Interrupted; training {now} of at most {MOST_TRAININGS} was under way, and training {best} is kept."
+        facts = self.best.facts | {"outcome": ended, "mended": self.mending.tells(ended)}
+        return replace(self.best, facts=facts)
 
     def left(self) -> str:
         """What is on the disk should the process end now: the rest of a sentence."""
@@ -353,24 +387,31 @@ class Fitting:
             return "nothing was written."
         if not (self.out / PLAN).exists():
             return f"{self.out} holds the finished run."
-        step = Checkpoints(self.out / CHECKPOINTS).step
+        step = self.checkpoints.step
         what = "what it takes to begin again" if step is None else f"the training as it stood after step {step:,}"
+        if self.best is not None:
+            what = f"the best training so far and {what}"
         return f"{self.out} holds {what}. Go on: preceptor fit --resume {shell_word(self.out)}."
 
     def finish(self, judge: bool = True) -> Run:
         """Judges the best weights on the dev and test parts, and writes the run to its folder if it has one.
 
-        An interrupted run keeps its latest checkpoint, from which `resume` goes on.
+        An interrupted run keeps its latest checkpoint, from which `resume` goes on. A training of a mending that was
+        not interrupted is written by what follows (`job/attempts.py`).
 
         Args:
             judge: False where nobody waits for the figures of an interrupted training.
         """
         best, judged = self._best(), Judged(self.config.loss)
         self.keep()
-        if judge:
+        if judge and (self.best is None or self.outcome is not Outcome.INTERRUPTED):
             test = self.encoded.test_x, self.encoded.test_y, self.encoded.test_weight
             judged = judged_on(self.preprocessor.targets, self.config, best, self.data, *test, metric_of(self.settings))
         run = self._run(judged)
+        if self.outcome is Outcome.INTERRUPTED:
+            run = self.so_far() or run
+        elif self.mending is not None:
+            return run
         if self.out is None:
             return run
         run.complete(self.out)
@@ -438,21 +479,35 @@ class Fitting:
         return {"params": params, "state": state}
 
 
-def prepare(source: Any, settings: Settings, header: bool = True) -> Fitting:
+def prepare(source: Any, settings: Settings, header: bool = True, mend: bool = False) -> Fitting:
     """Reads a table, checks it, splits it and builds the network. Writes nothing that stays.
 
     Raises: DataError, ConfigError, with what was received, what is required and the likely cure.
     """
-    return completed(preparing(source, settings, header))
+    return completed(preparing(source, settings, header, mend))
 
 
-def preparing(source: Any, settings: Settings, header: bool = True) -> Stages[Fitting]:
+def preparing(source: Any, settings: Settings, header: bool = True, mend: bool = False) -> Stages[Fitting]:
     """`prepare`, saying how far it has come."""
     if settings.test is not None:
         settings = replace(settings, test=str(Path(settings.test).resolve()))
     seen = yield from look(source, settings, header)
     raise_refusals(seen.found, seen.table.name)
-    has_dev = len(seen.parts.dev) > 0 or seen.folds > 0
+    if mend:
+        check_mending(_has_dev(seen), trains_with_others())
+    lies = where(source) if isinstance(source, (str, Path)) else ""
+    fitting = yield from building(lies, seen, settings, header)
+    fitting.mending = Mending(settings.to_dict()) if mend else None
+    return fitting
+
+
+def _has_dev(seen: Survey | PictureSurvey) -> bool:
+    return len(seen.parts.dev) > 0 or seen.folds > 0
+
+
+def building(source: str, seen: Survey | PictureSurvey, settings: Settings, header: bool = True) -> Stages[Fitting]:
+    """A training on what was read and divided, prepared. Args: source: where the data lie; "" where given in Python."""
+    asked, has_dev = settings, _has_dev(seen)
     check_parts(settings, has_dev)
     targets = seen.preprocessor.targets
     check_metric(settings, targets[0], has_dev)  # which is refused where there are several
@@ -473,8 +528,7 @@ def preparing(source: Any, settings: Settings, header: bool = True) -> Stages[Fi
     check_targets(settings, targets[0], encoded, seen.parts)
     own = class_weights(settings.class_weight, targets[0], encoded.train_y, seen.weights(seen.parts.train))
     config = replace(config, class_weights=own)
-    lies = where(source) if isinstance(source, (str, Path)) else ""
-    return Fitting(lies, seen, settings, config, encoded, header)
+    return Fitting(source, seen, settings, config, encoded, header, asked=asked)
 
 
 def look(source: Any, settings: Settings, header: bool = True) -> Stages[Survey | PictureSurvey]:
@@ -508,55 +562,3 @@ def put_together(source: Any, target: Any) -> tuple[Any, str | tuple[str, ...] |
             return source, tuple(target)
         source = read(source, labels=[str(target)] if isinstance(target, (int, np.integer)) else [])
     return with_target(source, target)
-
-
-def fit(source: Any, target: Any = None, *, out: str | Path | None = None, **settings: Any) -> Run:
-    """Reads a table, trains a network on it, judges it on rows it never saw.
-
-    Args:
-        source: path, name of a bundled table, NumPy array, mapping of arrays, data frame or Arrow table.
-        target: column to predict, or a list of several; not needed for a bundled table. Or what is to be predicted of
-            each row, as an array, a series or a list: `fit(x, y)`; of several targets (row, target), or a data frame.
-            Of an array also the place of a column in it: `fit(array, 0)`.
-        out: folder to write the run to; without it nothing is written (see Run.save).
-        settings: as of the command `preceptor fit`, with underscores: learning_rate=0.01, epochs=50, hidden=(64, 64).
-
-    Returns: the Run: figures `run.dev`, of rows out of fold or of a dev part, and `run.test`, where there are test
-        rows; `run.predict(table)`, `run.save(path)`.
-    Raises: DataError, ConfigError, with what was received, what is required and the likely cure. KeyboardInterrupt on
-        Ctrl-C; with `out` it says what was written before, and `resume(out)` goes on from there.
-    """
-    source, column = put_together(source, target)
-    chosen = make_settings(settings | {"target": column})
-    place = None if out is None else named(out, "out")
-    if place is not None:
-        check_out(place)
-    return trained(prepare(source, chosen), place)
-
-
-def trained(fitting: Fitting, out: Path | None = None) -> Run:
-    """Trains to the end. With a folder Ctrl-C loses nothing: what was trained is written there first.
-
-    Raises: KeyboardInterrupt, saying what was written.
-    """
-    if fitting.out is None and out is None:
-        for _ in fitting.records():
-            pass
-        return fitting.finish()
-    try:
-        with heard((signal.SIGINT,)) as signals:
-            with signals.unbroken():
-                if fitting.out is None:
-                    fitting.open_folder(out)
-            for _ in fitting.records():
-                if signals:
-                    break
-            with signals.unbroken():
-                fitting.keep()
-        if fitting.outcome is Outcome.INTERRUPTED:
-            raise KeyboardInterrupt
-        return fitting.finish()
-    except KeyboardInterrupt:
-        raise KeyboardInterrupt(f"interrupted; {fitting.left()}") from None
-    finally:
-        fitting.release()

@@ -1,6 +1,7 @@
 """The folder of a run: what lies in it, how it is written so that it is whole at any moment, and read with suspicion.
 
-While a run trains, `plan.json`, `lock` and `checkpoints/`; when it is done, `config.json`, `history.jsonl` and
+While a run trains, `plan.json`, `lock` and `checkpoints/`, of a mending `checkpoints-2/` and so on and the best so far
+as a whole run in `attempt-N/`; when it is done, `config.json`, `history.jsonl` and
 `model.safetensors` instead; of one that was interrupted, both. Every JSON object carries a checksum of itself, and
 `config.json` the checksums of the other two.
 """
@@ -35,11 +36,14 @@ from preceptor.disk import (
 from preceptor.engines import is_first_process
 from preceptor.errors import ConfigError, DataError
 from preceptor.job.lock import LOCK
+from preceptor.job.mending import MOST_TRAININGS, Mending
+from preceptor.train.checkpoint import Checkpoints
 from preceptor.words import shell_word
 
 FORMAT = 1
 CONFIG, HISTORY, MODEL = "config.json", "history.jsonl", "model.safetensors"
 PLAN, CHECKPOINTS = "plan.json", "checkpoints"  # in the folder of a run that is not finished
+ATTEMPT = "attempt"  # of a mending, ATTEMPT-N is the run of a training that ended, CHECKPOINTS-N of one under way
 NEXT = ".next"  # how a file is called between the moment it is written and the moment the older one is gone
 MOST_TEXT_BYTES = 1 << 27  # of a JSON file: the levels of some million categories
 MOST_NAME_BYTES = 100  # of a run's name made from that of its data
@@ -78,6 +82,7 @@ class Facts(msgspec.Struct):
     class_weights: dict[str, float] = {}
     findings: list[dict[str, Any]] = []
     watched: str = ""
+    mended: dict[str, Any] = {}
 
 
 class Config(msgspec.Struct, forbid_unknown_fields=True):
@@ -100,6 +105,7 @@ class Plan(msgspec.Struct, forbid_unknown_fields=True):
         source: where the data lie; empty where they were given in Python.
         fingerprint: of all that training and judging see.
         computed: what the bits of the weights depend on beside that, by name: engine, precision, versions.
+        mending: the trainings before this one, where it is one of a mending.
     """
 
     format: int
@@ -108,6 +114,7 @@ class Plan(msgspec.Struct, forbid_unknown_fields=True):
     settings: dict[str, Any]
     fingerprint: str
     computed: dict[str, str]
+    mending: Mending | None = None
 
 
 class Tensor(msgspec.Struct, forbid_unknown_fields=True):
@@ -244,7 +251,19 @@ def clear(path: Path) -> None:
     """Takes out of the folder of a finished run what only an unfinished one needs; what cannot be removed stays."""
     with suppress(OSError):
         (path / PLAN).unlink(missing_ok=True)
-    remove(path / CHECKPOINTS)
+    for number in range(1, MOST_TRAININGS + 1):
+        remove(attempt_of(path, number))
+        remove(checkpoints_of(path, number).folder)
+
+
+def attempt_of(path: Path, number: int) -> Path:
+    """Where the run of a training of a mending lies until the best is known."""
+    return path / f"{ATTEMPT}-{number}"
+
+
+def checkpoints_of(path: Path, number: int = 1) -> Checkpoints:
+    """The checkpoints of a training; of a mending of that number, counted from 1."""
+    return Checkpoints(path / (CHECKPOINTS if number == 1 else f"{CHECKPOINTS}-{number}"))
 
 
 def packed(config: dict[str, Any], arrays: dict[str, np.ndarray], history: list[Epoch]) -> dict[str, Content]:
@@ -283,7 +302,10 @@ def _unsealed(values: dict[str, Any], name: str) -> dict[str, Any]:
 
 def write_plan(folder: Path, plan: Plan) -> None:
     """Writes plan.json. Raises: OSError, as the system gives it."""
-    replace_file(folder / PLAN, sealed(msgspec.structs.asdict(plan)))
+    found = msgspec.to_builtins(plan)
+    if plan.mending is None:
+        del found["mending"]
+    replace_file(folder / PLAN, sealed(found))
 
 
 def read_plan(path: Path) -> Plan:
@@ -350,7 +372,9 @@ __all__: Sequence[str] = [
     "PLAN",
     "Plan",
     "Saved",
+    "attempt_of",
     "check_out",
+    "checkpoints_of",
     "clear",
     "commit",
     "exists_already",

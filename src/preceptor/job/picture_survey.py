@@ -1,6 +1,6 @@
 """From a set of pictures to what training sees: read, divided, looked at, brought to scale."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, ClassVar
@@ -26,6 +26,7 @@ from preceptor.train.training import Streamed
 from preceptor.words import listing
 
 PARTS = ("train", "dev", "test")
+USUAL_SCALING = "channel"
 
 
 @dataclass(frozen=True, eq=False)
@@ -69,6 +70,10 @@ class PictureSurvey:
         scaling, rows = self.scaling, self.parts.train
         normalise = learn_scaling(self.table, rows, scaling)
         return PicturePreprocessor(self.table.shape, self.table.classes, scaling, normalise, len(rows))
+
+    def under(self, settings: Settings) -> "PictureSurvey":
+        """The same pictures in the same parts, for a training with other settings that divide them alike."""
+        return replace(self, scaling=settings.preprocess or USUAL_SCALING)
 
     def complete(self, settings: Settings) -> Settings:
         """The settings with what they leave open chosen by the recipe for pictures."""
@@ -154,4 +159,4 @@ def survey_pictures(source: str | Path, settings: Settings, header: bool = True)
         parts = split(pictures.rows, dev=dev, test=test, seed=seed, labels=labels, groups=groups)
         how = "stratified by class"
     found = inspect(PictureFacts(pictures.classes, labels, hashes, parts))
-    return PictureSurvey(pictures, parts, how, settings.preprocess or "channel", found)
+    return PictureSurvey(pictures, parts, how, settings.preprocess or USUAL_SCALING, found)

@@ -8,15 +8,16 @@ from typing import Any
 from preceptor.disk import named, sweep
 from preceptor.engines import is_first_process
 from preceptor.errors import DataError
+from preceptor.job.attempts import trained, unfinished
 from preceptor.job.computed import computed_by
-from preceptor.job.fit import Fitting, preparing, put_together, trained
-from preceptor.job.folder import CHECKPOINTS, CONFIG, PLAN, clear, not_written, read_folder, read_plan, settle
+from preceptor.job.fit import Fitting, preparing, put_together
+from preceptor.job.folder import CONFIG, PLAN, checkpoints_of, clear, not_written, read_folder, read_plan, settle
 from preceptor.job.lock import Lock
+from preceptor.job.mending import MOST_TRAININGS
 from preceptor.job.progress import Outcome
 from preceptor.job.run import Run
 from preceptor.job.settings import Settings
 from preceptor.job.stages import Stages, completed
-from preceptor.train.checkpoint import Checkpoints
 
 
 def resume(out: Path, source: Any = None, target: Any = None) -> tuple[Fitting, list[str]]:
@@ -47,7 +48,9 @@ def resuming(out: Path, source: Any = None) -> Stages[tuple[Fitting, list[str]]]
                 f"{out}: the data are not those that the run was begun with; the same rows are needed. "
                 "Give the right file, or train anew."
             )
-        checkpoint, notes = Checkpoints(out / CHECKPOINTS).latest()
+        if plan.mending is not None:
+            unfinished(fitting, plan.mending, out)
+        checkpoint, notes = checkpoints_of(out, plan.mending.number if plan.mending else 1).latest()
         notes += _differences(plan.computed, computed_by(fitting.config.engine))
         if checkpoint is None:
             notes.append("No checkpoint was committed yet: training begins again.")
@@ -60,6 +63,8 @@ def resuming(out: Path, source: Any = None) -> Stages[tuple[Fitting, list[str]]]
         raise
     if lock is not None:
         fitting.out, fitting.lock = out, lock
+    if plan.mending is not None:
+        notes[-1] += f" It is training {plan.mending.number} of at most {MOST_TRAININGS} of a mending."
     return fitting, notes
 
 

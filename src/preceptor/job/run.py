@@ -14,7 +14,7 @@ from preceptor.data.encoding.target import no_target
 from preceptor.data.encoding.weights import no_weight, row_weights
 from preceptor.data.tables.given import with_labels
 from preceptor.data.tables.names import find_column, told_apart
-from preceptor.disk import named, taken, write_folder
+from preceptor.disk import Content, named, taken, write_folder
 from preceptor.engines import Engine, Native, choose_engine
 from preceptor.errors import ConfigError, DataError
 from preceptor.job.conformal import margin, widened
@@ -453,7 +453,7 @@ class Run:
         path = named(path, "save")
         check_out(path)
         try:
-            write_folder(path, packed(*self._parts()))
+            write_folder(path, self.files())
         except OSError as error:
             raise (exists_already(path) if taken(error) else not_written(path, error)) from None
         object.__setattr__(self, "path", path)
@@ -466,6 +466,10 @@ class Run:
         except OSError as error:
             raise not_completed(path, error) from None
         object.__setattr__(self, "path", path)
+
+    def files(self) -> dict[str, Content]:
+        """The files of the run's folder, by name."""
+        return packed(*self._parts())
 
     def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray], list[dict[str, Any]]]:
         """What config.json says, all arrays, and the history."""

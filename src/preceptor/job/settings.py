@@ -6,7 +6,7 @@ import inspect
 import os
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import asdict, field
+from dataclasses import asdict, field, replace
 from typing import Any
 
 from preceptor.data import USUAL_SHARE
@@ -561,6 +561,14 @@ class Settings:
             made = self.make_activations()
             return made if len(made) > 1 else made[0]
         return self.make_initialiser() if name == "initialiser" else getattr(self, name)
+
+    def altered(self, changes: Mapping[str, Any]) -> "Settings":
+        """The settings with some changed. Of a part that is changed the numbers of its own go, as those of the new one
+        stand behind its word."""
+        words = [(family, word) for family in changes if family in FAMILIES for word in self._words(family)]
+        gone = {name for family, word in words for name in numbers_of(FAMILIES[family][word])}
+        own = {name: value for name, value in self.own.items() if name not in gone}
+        return replace(self, **changes, own=own)
 
     def to_dict(self) -> dict[str, Any]:
         """As JSON types: the inverse of `from_dict`."""

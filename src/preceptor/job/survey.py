@@ -157,6 +157,10 @@ class Survey:
         except DataError:
             return False
 
+    def under(self, settings: Settings) -> "Survey":
+        """The same rows in the same parts, for a training with other settings that divide them alike."""
+        return replace(self, settings=_with_found_names(settings, self.table))
+
     def complete(self, settings: Settings) -> Settings:
         """The settings with what they leave open chosen by the recipe for tables."""
         return replace(complete(settings, self.preprocessor, len(self.parts.train)), folds=self.folds)

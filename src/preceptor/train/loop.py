@@ -96,6 +96,7 @@ def train(
     start: tuple[int, Any] | None = None,
     dev_losses: Sequence[float] = (),
     judged: int = JUDGED,
+    stops: Sequence[int] = (),
 ) -> Iterator[Record]:
     """Trains a network, yielding a record at least at the end of every epoch.
 
@@ -105,6 +106,7 @@ def train(
         dev_losses: those of the epochs before `start`, which the schedule may look at.
         judged: training rows, at most, that are judged outside training at the end of each epoch: those of the first
             pass that come first, no more than the dev part has where there is one, so that it costs what dev does.
+        stops: steps after which there is a record as well, however fast the machine is.
 
     Batches are cut from an endless stream of rows, one random permutation of the training part after another; the
     position in it is one integer, step * batch_size. So every batch is full and every row is seen once in each pass.
@@ -142,7 +144,8 @@ def train(
 
     def ahead(start: int) -> tuple[int, Future[Batches]]:
         """How many steps come next, and their batches, being fetched."""
-        count = min(at_once, stepper.epoch_end(start) - start)
+        end = min([stepper.epoch_end(start), *(each for each in stops if each > start)])
+        count = min(at_once, end - start)
         return count, fetcher.submit(stepper.fetch, start, count)
 
     with ThreadPoolExecutor(1, "fetch") as fetcher, _stopped_at_last(data, fetcher):

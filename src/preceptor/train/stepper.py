@@ -38,7 +38,7 @@ class Stepper:
     def __init__(self, config: Config, data: Arrays | Streamed, everything: Any = None) -> None:
         self.config, self.data, self.rows, self.dtype = config, data, check_rows(data), dtype_of(config)
         self.batch_size = min(config.batch_size, self.rows)
-        self.steps = math.ceil(config.epochs * self.rows / self.batch_size)
+        self.steps = planned_steps(config, self.rows)
         x, y, weight = data.first()
         self.everything = everything or beginning(config, data)
         spec = Spec((self.batch_size, *x.shape[1:]), self.dtype)
@@ -134,6 +134,11 @@ class Stepper:
         return carried, kept["loss"]
 
 
+def planned_steps(config: Config, rows: int) -> int:
+    """The steps of a whole training on so many rows."""
+    return math.ceil(config.epochs * rows / min(config.batch_size, rows))
+
+
 def learning_rates(config: Config, start: int, count: int, rows: int, batch_size: int, steps: int) -> np.ndarray:
     """The learning rate of each of `count` steps from `start` on: base rate, schedule and warm-up multiplied."""
     step = np.arange(start, start + count, dtype=np.float64)
@@ -160,4 +165,4 @@ def _inputs(x: np.ndarray, dtype: np.dtype) -> np.ndarray:
     return found
 
 
-__all__ = ["CAPACITY", "Stepper", "learning_rates"]
+__all__ = ["CAPACITY", "Stepper", "learning_rates", "planned_steps"]

@@ -7,7 +7,7 @@ from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.remedy import Draw
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import hyper, settings
-from preceptor.nn.initialiser import He
+from preceptor.nn.initialiser import Constant, He
 from preceptor.words import listing
 
 
@@ -64,3 +64,9 @@ class EqualWeights(Rule):
 
     def _is_none(self, apart: float | None, size: float) -> bool:
         return (apart or 0) <= self.apart * size
+
+
+def _draws_alike(history: History) -> bool:
+    """Whether all layers, the last one too, begin with constants: then one setting says how all of them are drawn."""
+    drawing = [each.initialiser for each in history.layers.values() if hasattr(each, "initialiser")]
+    return all(isinstance(each, Constant) for each in drawing)

@@ -46,5 +46,5 @@ class NonFinite(Rule):
             layer=origin.layer or origin.parameter.rpartition("/")[0],
             step=origin.step,
             evidence={"loss_before": before[-1], "learning_rate": rate},
-            remedies=(Rate(rate / 10),),
+            remedies=(Rate(rate / 10), Rate(rate / 100), Rate(rate / 1000)),
         )

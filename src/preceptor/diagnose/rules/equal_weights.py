@@ -7,7 +7,7 @@ from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.remedy import Draw
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import hyper, settings
-from preceptor.nn.initialiser import Constant, He
+from preceptor.nn.initialiser import He
 from preceptor.words import listing
 
 
@@ -46,6 +46,7 @@ class EqualWeights(Rule):
             and self._is_none(weights[path].apart, weights[path].size)
             and self._is_none(weights[path].gradient_apart, weights[path].gradient)
         ]
+        is_everywhere = all(self._is_none(first[path].apart, first[path].size) for path in weights)  # by a setting
         drawn = tuple(path.rpartition("/")[0] for path in hidden if path in stuck or path in equal)
         where = [path.rpartition("/")[0] for path in stuck or equal]
         if where:
@@ -58,15 +59,9 @@ class EqualWeights(Rule):
                 text,
                 layer=where[0],
                 step=history.step,
-                remedies=(Draw(He(), drawn),),
+                remedies=(Draw(He(), () if is_everywhere else drawn),),
                 is_fact=bool(stuck) and not history.has_forks,
             )
 
     def _is_none(self, apart: float | None, size: float) -> bool:
         return (apart or 0) <= self.apart * size
-
-
-def _draws_alike(history: History) -> bool:
-    """Whether all layers, the last one too, begin with constants: then one setting says how all of them are drawn."""
-    drawing = [each.initialiser for each in history.layers.values() if hasattr(each, "initialiser")]
-    return all(isinstance(each, Constant) for each in drawing)

@@ -40,6 +40,7 @@ RESULTS = BENCH.parent / "runs" / "doctor"
 SEEDS = 3
 WORST = 2.0  # cost that counts at most: an error of classes is at most 1, guessing the mean of a number costs 1
 USUAL_SECONDS = 3.0  # of a run, before any is measured
+OTHERS = ("torchmortem", "skore", "traincheck", "neuraldbg")  # packages that --against knows
 OWN = ("zoo_data.py", "zoo_cases.py", "zoo_faults.py")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
@@ -332,6 +333,8 @@ def outcomes(chosen: list[Subject], lines: dict, seeds: int) -> Iterator[Outcome
                 line.get("repair"),
                 line.get("remedy", ""),
                 line["doctor_seconds"] / training if line["seconds"] else 0.0,
+                each.key,
+                line["seed"],
             )
 
 
@@ -422,11 +425,17 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--results", type=Path, default=RESULTS, help="folder that keeps them; default %(default)s")
     parser.add_argument("--list", action="store_true", help="tell what would be run and what is refused, and end")
     parser.add_argument("--kept", action="store_true", help="measure nothing: figures of what is kept")
+    parser.add_argument(
+        "--against", default="", metavar="TOOLS", help=f"packages given the same runs, of {','.join(OTHERS)}"
+    )
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     given = parser.parse_args(arguments)
     for name, least in (("seeds", 1), ("jobs", 1)):
         if getattr(given, name) < least:
             parser.error(f"--{name}: {getattr(given, name)}; at least {least}")
+    given.against = [each for each in given.against.split(",") if each]
+    if unknown := sorted(set(given.against) - set(OTHERS)):
+        parser.error(f"--against: {unknown[0]}; of {', '.join(OTHERS)}")
     return given
 
 
@@ -461,10 +470,18 @@ def main(arguments: list[str] | None = None) -> int:
     broken = [line for line in lines.values() if "failed" in line and line["key"] in known]
     notes += [f"Failed: {line['id']}, seed {line['seed']}: {line['failed']}" for line in broken]
     notes.append(f"Half: {given.half}. Version {of} of the project's and the bench's files.")
+    if given.against:
+        import doctor_against
+
+        others = doctor_against.run(chosen, given.against, given.jobs, given.results, given.kept, say)
+        compared = doctor_against.concluded(chosen, list(outcomes(chosen, lines, given.seeds)), others)
+        found |= {"against": compared}
     if given.json:
         print(json.dumps(found | {"notes": notes}))
     else:
         show(found, notes, say)
+        if given.against:
+            doctor_against.show(compared, say)
     return 1 if broken else 0
 
 

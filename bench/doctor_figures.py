@@ -43,6 +43,8 @@ class Outcome:
     repair: float | None = None
     remedy: str = ""
     overhead: float = 0.0
+    key: str = ""
+    seed: int = 0
 
 
 def wilson(count: int, of: int) -> dict[str, float | int | None]:

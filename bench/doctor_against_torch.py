@@ -38,7 +38,6 @@ ACTIVATIONS: dict[type, Callable[[ours.Layer], nn.Module]] = {
     ours.Relu: lambda _: nn.ReLU(),
     ours.Tanh: lambda _: nn.Tanh(),
     ours.Sigmoid: lambda _: nn.Sigmoid(),
-    ours.Softmax: lambda _: nn.Softmax(-1),
     ours.Exponential: lambda _: Exponential(),
     ours.HardSigmoid: lambda _: nn.Hardsigmoid(),
     ours.Elu: lambda layer: nn.ELU(layer.alpha),
@@ -186,6 +185,8 @@ def _network(network: ours.Sequential, values: dict[str, np.ndarray], shape: tup
         elif isinstance(layer, ours.BatchNorm):
             kind = nn.BatchNorm2d if len(shape) == 3 else nn.BatchNorm1d
             made = kind(shape[-1], layer.epsilon, 1 - layer.decay)
+        elif type(layer) is ours.Softmax:
+            made = nn.Softmax(1)  # over the channels of pictures, which stand first
         elif type(layer) in ACTIVATIONS:
             made = ACTIVATIONS[type(layer)](layer)
         else:

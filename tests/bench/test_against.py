@@ -52,10 +52,16 @@ CNN = [
     dense(12, "elu", bias=False),
     dense(10),
 ]
+CHANNELS = [
+    {"op": "conv2d", "filters": 4, "kernel": 3, "stride": 2, "pad": "valid", "act": "softmax"},
+    {"op": "flatten"},
+    dense(10),
+]
 LOGITS = "softmax_cross_entropy(logits)"
 SGD = {"name": "sgd", "lr": 0.05}
 CASES = {
     "cnn": spec_of(DIGITS, CNN, LOGITS, {"name": "adam", "lr": 0.01}, clip_norm=0.5),
+    "softmax of channels": spec_of(DIGITS, CHANNELS, LOGITS, {"name": "adam", "lr": 0.01}),
     "nesterov": spec_of(
         ROWS,
         small("hard_sigmoid"),

@@ -36,9 +36,10 @@ __all__ = [
 ]
 
 
-class _Callable(ModuleType):
-    __doc__ = diagnose.__doc__
+__doc__ = f"{__doc__}\n{diagnose.__doc__}"
 
+
+class _Callable(ModuleType):
     def __call__(self, records: Any, **facts: Any) -> Diagnosis:
         return diagnose(records, **facts)
 

@@ -33,7 +33,12 @@ LISTS = ("flat", "still")  # of a signal, one number for each unit
 
 @dataclass(frozen=True, eq=False)
 class Entry:
-    """One record: what is known after a step, None where it is not. As `diagnose` documents them."""
+    """One record: what is known after a step, None where it is not. As `diagnose` documents them.
+
+    Args:
+        unreached: paths of the parameters to which no gradient came.
+        unread: keys that mean nothing here.
+    """
 
     step: int
     loss: float | None = None
@@ -45,6 +50,7 @@ class Entry:
     rows: int = 0
     signals: dict[str, Signal] = field(default_factory=dict)
     parameters: dict[str, Parameter] = field(default_factory=dict)
+    unreached: frozenset[str] = frozenset()
     unread: tuple[str, ...] = ()
 
     @property
@@ -64,15 +70,18 @@ class Records(Figures):
     def __init__(self, entries: Sequence[Entry], facts: Facts) -> None:
         self.entries, self.facts = entries, facts
         self.steps = facts.steps or self.step
-        with_loss = [each for each in entries if each.loss is not None]
+        probed = _filled([each for each in entries if each.signals or each.parameters])
+        self.origin = _origin(entries, probed)
+        end = math.inf if self.origin is None else self.origin.step  # what comes after it holds no numbers either
+        with_loss = [each for each in entries if each.loss is not None and each.step <= end]
         self.places = [each.step for each in with_loss]
         self.losses = [each.loss for each in with_loss if each.loss is not None]
         self.rates = _carried(entries, with_loss)
-        self.epochs = [Epoch(each.step, each.train_loss, each.dev_loss) for each in entries if each.is_epoch]
-        probes = _filled([each for each in entries if each.signals or each.parameters])
-        self.first = next((each for each in probes if each.step <= 1), None)
-        self.probes = [each for each in probes if each.step > 1]
-        self.origin = self._find_origin(probes)
+        self.epochs = [
+            Epoch(each.step, each.train_loss, each.dev_loss) for each in entries if each.is_epoch and each.step <= end
+        ]
+        self.first = next((each for each in probed if each.step <= 1 and each.step < end), None)
+        self.probes = [each for each in probed if 1 < each.step < end]
 
     @property
     def step(self) -> int:
@@ -148,13 +157,16 @@ class Records(Figures):
 
     @property
     def train_error(self) -> float | None:
-        return self._last("train_error") if self.is_over else None
+        return self._last("train_error")
 
     @property
     def dev_error(self) -> float | None:
-        return self._last("dev_error") if self.is_over else None
+        return self._last("dev_error")
 
     def _last(self, name: str) -> float | None:
+        """The latest of a figure of the end, where there is one."""
+        if not self.is_over or self.origin is not None:
+            return None
         return next((value for each in reversed(self.entries) if (value := getattr(each, name)) is not None), None)
 
     @property
@@ -170,7 +182,7 @@ class Records(Figures):
         return True
 
     def is_idle(self, path: str) -> bool:
-        return False
+        return all(path in each.unreached for each in self.entries if path in each.parameters)
 
     @property
     def are_means(self) -> bool:
@@ -186,22 +198,6 @@ class Records(Figures):
             parts = np.array_split(np.asarray(known, np.float64), min(POINTS, len(known)) or 1)
             return [float(np.mean(part)) for part in parts if len(part)]
         return super().curve
-
-    def _find_origin(self, probes: list[Probe]) -> Origin | None:
-        """The first step with a loss, an output or a weight that is no number."""
-        found = []
-        for probe in probes:
-            layer = next((path for path, each in probe.signals.items() if _is_broken(each.size)), None)
-            weights = next((path for path, each in probe.parameters.items() if _is_broken(each.size)), None)
-            if layer is not None or weights is not None:
-                part = "weights" if layer is None else "output"
-                found.append(Origin(max(probe.step, 1), "", layer or "", part, (), weights or ""))
-                break
-        for each in self.entries:
-            if any(loss is not None and not math.isfinite(loss) for loss in (each.loss, each.train_loss)):
-                found.append(Origin(max(each.step, 1), "", "", "loss", ()))
-                break
-        return min(found, key=lambda each: each.step, default=None)
 
     def lacks(self, needs: Sequence[str]) -> tuple[str, ...]:
         return tuple(NEEDS[need] for need in needs if not self._has[need])
@@ -226,6 +222,22 @@ class Records(Figures):
             "inputs": self.facts.inputs is not None,
             "classes": self.facts.class_counts is not None,
         }
+
+
+def _origin(entries: Sequence[Entry], probes: Sequence[Probe]) -> Origin | None:
+    """The first step with a loss, an output or a weight that is no number."""
+    found = []
+    for each in entries:
+        if any(loss is not None and not math.isfinite(loss) for loss in (each.loss, each.train_loss)):
+            found.append(Origin(max(each.step, 1), "", "", "loss", ()))
+            break
+    for probe in probes:
+        layer = next((path for path, each in probe.signals.items() if _is_broken(each.size)), "")
+        weights = next((path for path, each in probe.parameters.items() if _is_broken(each.size)), "")
+        if layer or weights:
+            found.append(Origin(max(probe.step, 1), "", layer, "output" if layer else "weights", (), weights))
+            break
+    return min(found, key=lambda each: (each.step, not each.layer), default=None)
 
 
 def _is_broken(size: float) -> bool:
@@ -315,13 +327,14 @@ def _entry(given: Any, where: str, before: int) -> Entry:
         numbers["loss"] = objective
     if numbers["dev_error"] is None and accuracy is not None:
         numbers["dev_error"] = 1 - accuracy
-    rows = given.get("rows")
+    rows, parameters = given.get("rows"), given.get("parameters")
     return Entry(
         step,
         **numbers,
         rows=0 if rows is None else _whole(rows, f"{where}: rows"),
         signals=_each(given.get("signals"), f"{where}: signals", _signal),
-        parameters=_each(given.get("parameters"), f"{where}: parameters", _parameter),
+        parameters=_each(parameters, f"{where}: parameters", _parameter),
+        unreached=frozenset(path for path, each in (parameters or {}).items() if _is_unreached(each)),
         unread=tuple(key for key in given if key not in KEYS),
     )
 
@@ -352,10 +365,15 @@ def _parameter(given: Any, where: str) -> Parameter:
     known = _figures(given, where, Parameter)
     units = known.pop("units", 0)
     numbers: dict[str, Any] = dict.fromkeys(("size", "gradient", "update"), math.nan)
-    numbers |= known
+    numbers |= known | ({"gradient": 0.0} if _is_unreached(given) else {})
     for name in ("apart", "gradient_apart"):
         numbers.setdefault(name, None if name in given else math.nan)
     return Parameter(units=_whole(units, f"{where}: units"), **numbers)
+
+
+def _is_unreached(given: Mapping[str, Any]) -> bool:
+    """Whether it is said of a parameter that no gradient came."""
+    return "gradient" in given and given["gradient"] is None
 
 
 def _figures(given: Any, where: str, kind: type) -> dict[str, float]:

@@ -127,15 +127,15 @@ class Gathering:
             for layer, module in self.layers.items():
                 for name, p in module.named_parameters(recurse=False):
                     if p.requires_grad and p.is_floating_point() and p.numel():
-                        gradient = torch.zeros_like(p) if p.grad is None else p.grad
-                        kept = gradient.to_dense() if gradient.is_sparse else gradient.clone()
+                        g = p.grad
+                        kept = None if g is None else g.to_dense() if g.is_sparse else g.clone()
                         self._before[f"{layer}/{name}"] = p, p.detach().clone(), kept
 
     def _after_step(self, optimizer: Any, *_: Any) -> None:
         with torch.no_grad():
             for path, (p, before, gradient) in self._before.items():
                 axis = _unit_axis(self.layers[path.rpartition("/")[0]])
-                found = _parameter(_wide(before), _wide(gradient), _wide(p), axis)
+                found = _parameter(_wide(before), None if gradient is None else _wide(gradient), _wide(p), axis)
                 self._parameters.setdefault(path, []).append(found)
         self._before = {}
 
@@ -180,14 +180,16 @@ def _signal(y: Any, module: Any, unit_axis: int) -> dict[str, Any]:
 
 
 def _parameter(before: Any, gradient: Any, after: Any, unit_axis: int) -> dict[str, Any]:
-    """Mean squares of an array, its gradient and its change, as `diagnose.probe.Parameter` has their roots."""
+    """Mean squares of an array, its gradient (None where none came) and its change, as `diagnose.probe.Parameter` has
+    their roots."""
     change = after - before
-    found: dict[str, Any] = {"size": (before * before).mean(), "gradient": (gradient * gradient).mean()}
-    found |= {"update": (change * change).mean(), "descent": -(gradient * change).mean()}
+    found: dict[str, Any] = {"size": (before * before).mean(), "gradient": None, "update": (change * change).mean()}
+    if gradient is not None:
+        found |= {"gradient": (gradient * gradient).mean(), "descent": -(gradient * change).mean()}
     found["units"] = before.shape[unit_axis] if before.ndim else 1
-    found |= {"apart": None, "gradient_apart": None}
-    if before.ndim > 1:
-        for name, each in (("apart", before), ("gradient_apart", gradient)):
+    for name, each in (("apart", before), ("gradient_apart", gradient)):
+        found[name] = None
+        if before.ndim > 1 and each is not None:
             distance = each - each.mean(unit_axis, keepdim=True)
             found[name] = (distance * distance).mean()
     return found

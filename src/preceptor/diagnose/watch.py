@@ -70,7 +70,7 @@ class Watcher:
         self.facts = {"steps": steps, "optimiser": self._figures.described_optimiser(optimizer)} | dict(facts)
         self._made = 0
         self._starts = _starts(steps)
-        self._next: float = next(self._starts)
+        self._next = next(self._starts, math.inf)
         self._pending: list[tuple[dict[str, Any], str, Any]] = []  # tensors that are to become numbers
         self._rate: Any = None
         self._hook = optimizer.register_step_pre_hook(self._before_step)
@@ -150,7 +150,10 @@ class Watcher:
         assert self._first is not None
         self._first |= gathering.figures()
         self._first = None
+        size = self.facts.get("batch_size")  # of the first step; the last batch of an epoch may be smaller
         self.facts |= gathering.facts()
+        if size is not None:
+            self.facts["batch_size"] = size
 
     def _keep(self, record: dict[str, Any], given: Mapping[str, Any]) -> None:
         for name, value in given.items():
@@ -167,5 +170,9 @@ def _starts(steps: int | None) -> Iterator[int]:
         while True:
             yield math.ceil(at)
             at *= GROWTH
-    ends = [max(min(FEWEST, steps), math.ceil(share * steps)) for share in MILESTONES]
-    yield from sorted({max(2, end - LONGEST + 1) for end in ends})
+    last = 1
+    for share in MILESTONES:
+        start = max(min(FEWEST, steps), math.ceil(share * steps)) - LONGEST + 1
+        if start > last:
+            last = start + LONGEST - 1
+            yield start

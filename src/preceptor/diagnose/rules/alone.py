@@ -6,9 +6,10 @@ import numpy as np
 
 from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.records import Records
-from preceptor.diagnose.remedy import Optimise, Penalise, Rate, Stop
+from preceptor.diagnose.remedy import Ending, Optimise, Penalise, Rate, Stop
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import hyper, settings
+from preceptor.nn.activation import Softmax
 from preceptor.train.optim import Adam
 from preceptor.words import amount
 
@@ -49,7 +50,9 @@ class IdleLosses(Rule):
         what = "it began at" if known is None else "that of one constant output is"
         text = f"It is not training: the loss is {amount(now, 3)}, {what} {amount(level, 3)}."
         rate = history.learning_rate
-        remedies = (Rate(rate / 10), Optimise(Adam(), 1e-3), Rate(rate * 10))
+        smaller, larger, other = Rate(rate / 10), Rate(rate * 10), Optimise(Adam(), 1e-3)
+        is_still = abs(now - float(np.mean(first))) <= self.part * abs(level)
+        remedies = (larger, other, smaller) if is_still else (smaller, other, larger)
         figures = {"loss": now, "level": level}
         yield Finding(
             "not_training", "warn", text, step=history.step, evidence=figures, remedies=remedies, is_fact=False
@@ -111,3 +114,49 @@ class RisingDevLosses(Rule):
         text = f"Overfitting, high variance: {said}, while the training loss goes on falling."
         remedies = (Stop(number + 1), Penalise(1e-3))
         yield Finding("overfitting", "warn", text, step=best.step, evidence=figures, remedies=remedies, is_fact=False)
+
+
+@settings
+class SoftmaxTwice(Rule):
+    """Detects: records of a classifier that ends in a softmax, and whose losses end where a second one ends
+        them.
+    Why it matters: a cross-entropy that takes logits has a softmax of its own; of probabilities it can make the right
+        class e times as likely as another at most, so that the loss never falls far, and its slopes are small.
+    Evidence and threshold: with K classes such a loss is ln(K - 1 + e) - 1 or more, 1.461 of 10. No mean of `window`
+        losses is lower than that; and the error on training rows is below `error`, which a loss so large would not
+        have.
+    Remedy: no activation at the output; or a loss that takes probabilities.
+    Can be wrong when: labels are smoothed or rows weighed, which raises a loss as well.
+    Source: course material E, "Output units"; arithmetic.
+    """
+
+    looks_at = Records
+    needs = ("losses", "layers", "classes", "errors")
+    subject = "wiring"
+    looks_for = "losses that end where a softmax comes twice"
+    names = ("double_softmax",)
+
+    window: int = hyper(default=10, low=1, unit="losses")
+    error: float = hyper(default=0.5, low=0, high=1, unit="error")
+
+    def check(self, history: Records) -> Iterator[Finding]:
+        last, layer = list(history.layers.items())[-1]
+        counts, error = history.facts.class_counts, history.train_error
+        if not isinstance(layer, Softmax) or counts is None or error is None or error > self.error:
+            return
+        floor = float(np.log(len(counts) - 1 + np.e) - 1)
+        least = float(np.convolve(history.losses, np.ones(self.window) / self.window, "valid").min())
+        if not least >= floor:
+            return
+        text = f"The output of {last} is probabilities, and the loss never falls below {floor:.3f}, though only "
+        text += f"{error:.1%} of the training rows are wrong: a cross-entropy that takes logits applies softmax again."
+        yield Finding(
+            "double_softmax",
+            "warn",
+            text,
+            layer=last,
+            step=history.step,
+            evidence={"floor": floor, "loss": least, "train_error": error},
+            remedies=(Ending(),),
+            is_fact=False,
+        )

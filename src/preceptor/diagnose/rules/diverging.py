@@ -36,8 +36,8 @@ class Diverging(Rule):
     late: float = hyper(default=0.6, low=0, high=1, unit="of the steps")
 
     def check(self, history: Figures) -> Iterator[Finding]:
-        width = max(20, round(0.02 * history.steps))
         losses = np.asarray(history.losses)
+        width = max(20, round(0.02 * history.steps * len(losses) / history.step))
         count = len(losses) // width
         if count <= self.windows or not np.isfinite(losses).all():
             return

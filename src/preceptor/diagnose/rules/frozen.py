@@ -66,6 +66,8 @@ class Frozen(Rule):
         idle = [path for path in sorted(still) if path.rpartition("/")[0] not in held and history.is_idle(path)]
         if idle:
             text = f"No output hangs on {listing(idle)}: {'it is' if len(idle) == 1 else 'they are'} never used."
+            if not history.has_forks:
+                text = f"No gradient ever comes to {listing(idle)}: not used, or behind stop_gradient (detach)."
             yield Finding("frozen_or_disconnected", "warn", text, layer=idle[0].rpartition("/")[0], step=history.step)
         unmoved = [] if history.has_forks else self._unmoved(history, probes)
         if unmoved:

@@ -5,6 +5,8 @@ import json
 from preceptor import fit, load
 from preceptor.cli.diagnose import known_of
 from preceptor.diagnose import RULES
+from preceptor.job.command import altered_command, of_training
+from preceptor.job.settings import make_settings
 from preceptor.train.checkpoint import Checkpoints
 
 SICK = ("fit", "digits", "--hidden", "64,64", "--learning-rate", "0.3", "--schedule", "constant", "--epochs", "30")
@@ -80,3 +82,50 @@ def test_a_run_that_ends_while_it_is_looked_at_is_a_finished_one(here, monkeypat
 
     monkeypatch.setattr(Checkpoints, "latest", ends)
     assert known_of(run)[1].startswith("All epochs done")
+
+
+def test_a_mending_is_told_as_it_goes_on_and_at_the_end(preceptor, here):
+    sick = (*SICK[:3], "64,64", "--learning-rate", "1", "--schedule", "constant", "--epochs", "10")
+    answer = preceptor(*sick, "--mend", "--json", "--out", "run")
+    lines = answer.out.splitlines()
+    at = lines.index("mending   learning rate 1 → 0.1, as lr_too_large was proved")
+    assert lines[at + 1] == "          training anew from the first weights, 2 of at most 3"
+    assert lines[at + 2].startswith("training  adam, rate 0.1 constant")
+    assert "Take a learning rate of 0.1." in answer.out  # no command: it is done
+    table = lines[next(n for n, each in enumerate(lines) if each.startswith("mended ")) :][:6]
+    assert [" ".join(each.split()[:2]) for each in table[1:4]] == ["training 1", "training 2", "training 3"]
+    assert ["(kept)" in each for each in table[1:4]] == [False, False, True]
+    command = "preceptor fit digits --hidden 64,64 --schedule constant --epochs 10 --learning-rate 0.01"
+    assert table[5] == f"          From the start: {command}"
+    told = json.loads(lines[-1])["mended"]
+    assert (told["kept"], told["changes"], told["command"]) == (3, {"learning_rate": 0.01}, command)
+    assert [each["rule"] for each in told["why"]] == ["lr_too_large", "lr_too_large"]
+    for again in ("show", "diagnose"):
+        assert "\n".join(table) in preceptor(again, "run").out
+    assert json.loads(preceptor("diagnose", "run", "--json").out.splitlines()[-1])["mended"] == told
+    preceptor(*command.split()[1:], "--out", "plain")
+    assert (here / "plain/model.safetensors").read_bytes() == (here / "run/model.safetensors").read_bytes()
+
+
+def test_where_nothing_is_to_be_mended_one_line_says_so(preceptor, here):
+    answer = preceptor("fit", "iris", "--hidden", "8", "--epochs", "30", "--mend")
+    assert "\nmended    Nothing to mend: no finding was proved whose remedy is a matter of settings.\n" in answer.out
+    assert answer.code == 0
+    assert "mended" not in preceptor("fit", "iris", "--hidden", "8", "--epochs", "30").out
+
+
+def test_a_mending_that_cannot_be_is_refused_before_training(preceptor, here):
+    answer = preceptor("fit", "iris", "--hidden", "8", "--dev-share", "0", "--mend")
+    assert answer.code == 2
+    assert "received mend without rows that judge" in answer.err
+    assert not list(here.iterdir())
+    answer = preceptor("fit", "--resume", "run", "--mend")
+    assert "--mend beside --resume" in answer.err
+
+
+def test_a_command_that_settings_cannot_say_is_not_printed():
+    asked = make_settings({"optimiser": "momentum", "momentum": 0.8})
+    words = ["fit", "iris", "--optimiser=momentum", "--momentum", "0.8", "--mend", "--out", "a b"]
+    assert of_training(words) == words[:5]
+    assert altered_command(words[:5], asked, {"optimiser": "adam"}) == "preceptor fit iris --optimiser adam"
+    assert altered_command(words[:5], asked, {"optimiser": "nothing"}) == ""

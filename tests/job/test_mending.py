@@ -199,11 +199,12 @@ def test_only_what_is_proved_and_can_be_set_is_changed():
             finding("b", level="note", epochs=9),
             finding("c", proof=False, epochs=8),
             finding("d"),
-            finding("e", learning_rate=0.01),
+            finding("e", learning_rate=0.01, optimiser="adam"),  # contradicts the first, which is nearer to the cause
+            finding("f", learning_rate=0.1, clip_norm=1.0),
         ]
     )
-    assert changes == {"learning_rate": 0.01}
-    assert [each["rule"] for each in why] == ["a", "e"]
+    assert changes == {"learning_rate": 0.1, "clip_norm": 1.0}
+    assert [each["rule"] for each in why] == ["a", "f"]
     assert unsaid == ["d"]
     alone = [finding("nan_inf", proof=False, learning_rate=0.1)]
     assert proposed(alone)[0] == {}

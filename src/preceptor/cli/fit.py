@@ -130,11 +130,11 @@ def _trained(fitting: Fitting, out: Path | None, before: Fitting) -> Run:
         say_plan(fitting) if before is fitting else say_change(before, fitting)
         with progress_shown(fitting) as (show, clear):
             for number, record in enumerate(fitting.records()):
-                if number == 0 and record.loop.step_bytes is not None:
+                if number == 0 and before is fitting and record.loop.step_bytes is not None:
                     mebibytes = record.loop.step_bytes / 2**20
                     line("memory", f"{mebibytes:,.1f} MiB for a step, beside the network and the data")
                 show(record)
-                for found in (each.to_dict() for each in fitting.news if each.level != "note"):
+                for found in fitting.told:
                     clear()
                     say_finding(found, "" if fitting.mending else remedied(sys.argv[1:], fitting.asked, found))
                 if agreed(bool(signals)):  # by any of the processes that train together

@@ -71,25 +71,29 @@ def say_mended(facts: Mapping[str, Any]) -> None:
     mended = facts.get("mended")
     if not mended:
         return
-    guides = "out of fold" if facts.get("folds") else "dev"
-    rows = [("", f"judged {guides}", "changed", "because of")] if len(mended["attempts"]) > 1 else []
-    for number, each in enumerate(mended["attempts"], 1):
-        judged = ", ".join(
-            f"{_spoken(name)} {'none' if value is None else amount(value, 4)}" for name, value in each["judged"].items()
-        )
-        changed = listing(f"{name.replace('_', ' ')} {said(value)}" for name, value in each["changes"].items())
-        why = listing(found["rule"] for found in each["why"])
-        kept = " (kept)" if number == mended["kept"] else ""
-        rows.append((f"training {number}{kept}", judged, changed or "as asked", why))
+    lines = list[str]()
     if len(mended["attempts"]) > 1:
-        for number, text in enumerate(aligned(rows)):
-            line("" if number else "mended", text)
-    line("" if len(rows) > 1 else "mended", mended["ended"])
-    unsaid = list(dict.fromkeys(rule for each in mended["attempts"] for rule in each["unsaid"]))
-    if unsaid:
-        line("", f"Proved, but by no setting to be mended: {listing(unsaid)}.")
+        guides = "out of fold" if facts.get("folds") else "dev"
+        rows = [("", f"judged {guides}", "changed", "because of")]
+        for number, each in enumerate(mended["attempts"], 1):
+            judged = [f"{_spoken(name)} {_judged(value)}" for name, value in each["judged"].items()]
+            changed = [f"{name.replace('_', ' ')} {said(value)}" for name, value in each["changes"].items()]
+            kept = " (kept)" if number == mended["kept"] else ""
+            why = listing(found["rule"] for found in each["why"])
+            rows.append((f"training {number}{kept}", ", ".join(judged), listing(changed) or "as asked", why))
+        lines = aligned(rows)
+    if mended["ended"] != facts["outcome"]:
+        lines.append(mended["ended"])
+    if unsaid := dict.fromkeys(rule for each in mended["attempts"] for rule in each["unsaid"]):
+        lines.append(f"Proved, but mended by no setting: {listing(unsaid)}.")
     if mended["command"] and mended["kept"] > 1:
-        line("", f"From the start: {mended['command']}")
+        lines.append(f"From the start: {mended['command']}")
+    for number, text in enumerate(lines):
+        line("" if number else "mended", text)
+
+
+def _judged(value: float | None) -> str:
+    return "none" if value is None else amount(value, 4)
 
 
 def say_weights(facts: Mapping[str, Any]) -> None:

@@ -114,6 +114,7 @@ def following(fitting: Fitting, run: Run) -> Stages[Fitting | Run]:
         why=before.why,
         judged=deciding(dev, metric_of(fitting.settings)),
         settings=fitting.settings.to_dict(),
+        fingerprint=fitting.encoded.fingerprint(fitting.preprocessor),
         unsaid=unsaid,
         outcome=fitting.outcome.name,
         ending=fitting.ending,
@@ -135,7 +136,8 @@ def following(fitting: Fitting, run: Run) -> Stages[Fitting | Run]:
         except (ConfigError, DataError) as error:
             ended = f"What was proved to help cannot be set here: {error}"
         else:
-            if after.settings.to_dict() in [each.settings for each in now.attempts]:
+            plan = after.plan()
+            if (plan.settings, plan.fingerprint) in [(each.settings, each.fingerprint) for each in now.attempts]:
                 after, ended = None, "What was proved to help was tried already."
     if after is None:
         return _concluded(fitting, now, best, ended)

@@ -176,7 +176,15 @@ class Fitting:
         except Exception as error:
             self.doctor, self.unwatched = None, f"the doctor failed ({type(error).__name__}: {error})"
             warnings.warn(f"fit: {self.unwatched}; the training goes on without.", stacklevel=2)
-        self.progress.findings += [each.to_dict() for each in self.news if each.level != "note"]
+        self.progress.findings += self.told
+
+    def _told(self, found: Finding) -> dict[str, Any]:
+        """A finding of the doctor, JSON types, its remedies by settings where these would change something."""
+        told = found.to_dict()
+        for remedy in told.get("remedies", ()):
+            if remedy["settings"].get("preprocess") == self.seen.scaling:
+                remedy["settings"] = {}
+        return told
 
     def _doctor_at(self, record: Record) -> Doctor:
         """Who watches from a record on; of a training that goes on, with what is known of the steps before."""
@@ -466,7 +474,12 @@ class Fitting:
 
     def _notes(self) -> list[dict[str, Any]]:
         """What the doctor could not prove, JSON types."""
-        return [each.to_dict() for each in self.doctor.findings if each.level == "note"] if self.doctor else []
+        return [self._told(each) for each in self.doctor.findings if each.level == "note"] if self.doctor else []
+
+    @property
+    def told(self) -> list[dict[str, Any]]:
+        """What the doctor found at the latest record and is sure of, JSON types."""
+        return [self._told(each) for each in self.news if each.level != "note"]
 
     def _best(self) -> dict[str, Any]:
         """The weights with the lowest dev loss; where no epoch was completed the latest if they are good, else the

@@ -14,7 +14,6 @@ from preceptor.train.choice import METRICS, Metric
 
 RISING = {each.figure for each in METRICS.values() if each.is_high_better}
 MOST_TRAININGS = 3  # of one mending, the one that was asked for among them: a finding, and what it had hidden
-
 Figures = Mapping[str, Any]
 
 
@@ -25,7 +24,7 @@ class Attempt(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         changes: settings in which it differs from the training that was asked for.
         why: the findings that led to it, JSON types; none of the first.
         judged: the figures that decide which is the best, the first before the others.
-        settings: all that it was trained with, completed.
+        settings: all that it was trained with, completed; `fingerprint`, of the rows as it saw them.
         unsaid: rules of proven findings whose remedy is none of settings.
         outcome: name of how it ended; `ending` says it in a sentence.
     """
@@ -34,6 +33,7 @@ class Attempt(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     why: list[dict[str, Any]]
     judged: dict[str, float | None]
     settings: dict[str, Any]
+    fingerprint: str
     unsaid: list[str]
     outcome: str
     ending: str
@@ -73,7 +73,7 @@ class Mending(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
         """What a run keeps of how it was mended, JSON types. Args: ended: why no training more was made, a sentence."""
         attempts = [msgspec.structs.asdict(each) for each in self.attempts]
         for each in attempts:
-            del each["settings"]
+            del each["settings"], each["fingerprint"]
         own, asked = self.attempts[self.best - 1], Settings.from_dict(self.asked)
         return {
             "kept": self.best,
@@ -130,16 +130,22 @@ def proposed(
     """What the findings of a training say to change: settings, the findings that say so, and the rules of those whose
     remedy is none of settings.
 
-    A finding counts where a fork proved its remedy. Of two remedies of one setting the later counts, which was tried
-    beside the first. Of a training that diverged, where none was proved, the facts count as well: nothing is lost.
+    A finding counts where a fork proved its remedy. What contradicts a finding before it, which is nearer to the cause,
+    is left to the next training. Of a training that diverged, where none was proved, the facts count as well: nothing
+    is lost.
     """
     warned = [each for each in findings if each["level"] == "warn" and each.get("remedies")]
     proved = [each for each in warned if "proof" in each]
     can = [each for each in proved if each["remedies"][0]["settings"]]
     if diverged and not can:
         can = [each for each in warned if each["remedies"][0]["settings"]]
-    changes = {name: value for each in can for name, value in each["remedies"][0]["settings"].items()}
-    return changes, [dict(each) for each in can], [each["rule"] for each in proved if each not in can]
+    changes, why = dict[str, Any](), list[dict[str, Any]]()
+    for each in can:
+        own = each["remedies"][0]["settings"]
+        if all(changes.get(name, value) == value for name, value in own.items()):
+            changes |= own
+            why.append(dict(each))
+    return changes, why, [each["rule"] for each in proved if not each["remedies"][0]["settings"]]
 
 
 def check_mending(has_dev: bool, together: bool) -> None:

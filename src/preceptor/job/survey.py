@@ -102,6 +102,11 @@ class Survey:
         return drawn if asked.time is None else f"the latest by {asked.time}"
 
     @property
+    def scaling(self) -> str:
+        """How numbers are brought to scale."""
+        return self.settings.preprocess or "standardise"
+
+    @property
     def stratifying(self) -> str | None:
         """The target by whose classes rows are shared out: the first that has some."""
         return first_of_classes(self.targets)
@@ -139,7 +144,7 @@ class Survey:
             kind=self.settings.asked_kind,
             aside=_aside(self.settings),
             number_levels=_takes_levels(self.settings),
-            scaling=self.settings.preprocess or "standardise",
+            scaling=self.scaling,
             degree=self.settings.polynomial,
             order=self.settings.ordered,
         )

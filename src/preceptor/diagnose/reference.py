@@ -144,18 +144,27 @@ def _nearest(asked: np.ndarray, learned: np.ndarray, itself: int) -> np.ndarray:
 
 
 def _ridge(x: np.ndarray, y: np.ndarray, asked: np.ndarray) -> tuple:
-    """What rows left out are predicted by the best ridge, and a function that predicts those that are asked for."""
+    """What rows left out are predicted by the best ridge, and a function that predicts those that are asked for.
+
+    Formula: the smaller of X'X and XX' is inverted. A row left out is y - r / (1 - h), r what is missed with it and h
+        its own share in its prediction; by XX', y - a / d, a the inverse times y and d its diagonal.
+    """
     mean, best = y.mean(0), None
-    y = y - mean
+    y, is_wide = y - mean, x.shape[1] >= len(x)
     square = float(np.mean(x * x)) or 1.0
-    products = (x @ x.T).astype(np.float64)
+    products = (x @ x.T if is_wide else x.T @ x).astype(np.float64)
     for strength in STRENGTHS:
-        inverse = np.linalg.inv(products + strength * square * len(x) * np.eye(len(x)))
-        dual = inverse @ y
-        left_out = y - dual / np.diag(inverse)[:, None]
+        inverse = np.linalg.inv(products + strength * square * len(x) * np.eye(len(products)))
+        if is_wide:
+            dual = inverse @ y
+            left_out, weights = y - dual / np.diag(inverse)[:, None], x.T @ dual
+        else:
+            each = x @ inverse
+            weights = each.T @ y
+            left_out = y - (y - x @ weights) / (1 - (each * x).sum(1))[:, None]
         error = float(np.mean((left_out - y) ** 2))
         if best is None or error < best[0]:
-            best = (error, left_out, dual)
+            best = (error, left_out, weights)
     assert best is not None
-    _, left_out, dual = best
-    return left_out + mean, lambda: asked @ (x.T @ dual) + mean
+    _, left_out, weights = best
+    return left_out + mean, lambda: asked @ weights + mean

@@ -1,8 +1,11 @@
 """The project itself, with the interface of the peers: the training loop that `preceptor fit` runs."""
 
+import time
+
 import numpy as np
 
 from preceptor import nn
+from preceptor.diagnose import Case, Doctor
 from preceptor.engines import choose_engine
 from preceptor.nn.layer import initial_specs
 from preceptor.ops import Spec
@@ -17,18 +20,8 @@ ENDLESS = 10**6  # epochs; the runner stops reading
 
 def build(task: Task, variant: str):
     """Builds `(train, loss)` on `task.engine`, as the modules in peers/ do."""
-    workload = task.workload
     x, y = task.data
-    config = Config(
-        _network(workload),
-        nn.SoftmaxCrossEntropy(),
-        Adam(BETA1, BETA2, EPSILON),
-        learning_rate=LEARNING_RATE,
-        batch_size=workload.batch,
-        epochs=ENDLESS,
-        engine=choose_engine(task.engine, task.precision),
-    )
-    arrays = Arrays(x, y)
+    config, arrays = _config(task, ENDLESS), Arrays(x, y)
     carried = first_values(task, config, arrays)
     evaluate = Evaluator(config.network, config.loss, config.engine, carried, x)
     records = train(config, arrays, (0, carried), judged=0)  # steps alone, as the peers are timed
@@ -40,6 +33,39 @@ def build(task: Task, variant: str):
             # The record's losses are in host memory, so the epoch's work is done when it comes.
 
     return run, lambda: evaluate(carried, x, y)[0]
+
+
+def whole(task: Task, watched: bool) -> dict:
+    """Trains from the first step to the last, with the doctor beside it or alone. Compilation of the step does not
+    count; what the doctor traces, plans, probes, judges and tries does.
+
+    Returns: seconds per step; the doctor's seconds by its own clock, those of its forks, and what it found.
+    """
+    config, arrays = _config(task, task.workload.whole), Arrays(*task.data)
+    doctor = Doctor(Case(config, arrays, task.workload.classes)) if watched else None
+    began = steps = 0
+    for record in train(config, arrays, (0, first_values(task, config, arrays)), judged=0):
+        if not began:  # the first call compiles
+            began, steps = time.perf_counter(), record.steps - record.step
+        if doctor is not None:
+            doctor.look(record)
+    found = {"seconds_per_step": [(time.perf_counter() - began) / steps], "steps": steps}
+    if doctor is not None:
+        rules = [each.rule for each in doctor.findings]
+        found |= {"doctor_s": doctor.seconds, "forks_s": doctor.proving, "found": rules}
+    return found
+
+
+def _config(task: Task, epochs: int) -> Config:
+    return Config(
+        _network(task.workload),
+        nn.SoftmaxCrossEntropy(),
+        Adam(BETA1, BETA2, EPSILON),
+        learning_rate=LEARNING_RATE,
+        batch_size=task.workload.batch,
+        epochs=epochs,
+        engine=choose_engine(task.engine, task.precision),
+    )
 
 
 def first_values(task: Task, config: Config, arrays: Arrays) -> dict:

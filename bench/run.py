@@ -3,6 +3,8 @@
 Every measurement runs in a process of its own; the contestants take turns within each repeat, so that a slow minute
 of the machine falls on all of them. Seconds are per training step; a ratio is peer / project: above 1, the project
 is faster.
+
+With --watched the project's whole trainings are measured instead, alone and with the doctor beside them.
 """
 
 import argparse
@@ -22,7 +24,7 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from preceptor.engines import ENGINES
-from worker import CONTESTANTS
+from worker import CONTESTANTS, WHOLE
 from workloads import WORKLOADS
 
 PEERS = [name for name in CONTESTANTS if name != "project"]
@@ -83,6 +85,37 @@ def summary(precision: str, seconds: dict[str, list[float]], left_out: dict[str,
         "ratio_best_peer": min((peer["ratio"] for peer in figures.values()), default=None) if project else None,
         "left_out": left_out,
     }
+
+
+def watching(workloads: list[str], precision: str, engine: str, repeats: int, console: Console) -> dict:
+    """Measures whole trainings, alone and watched in turns, and says each. Returns by workload what each round gave,
+    and the median of the rounds' ratios: 1.01 is one percent."""
+    found = {}
+    for workload in workloads:
+        rounds = []
+        for number in range(1, repeats + 1):
+            alone, watched = (measure(each, workload, precision, engine) for each in WHOLE)
+            if bad := alone.get("left_out") or watched.get("left_out"):
+                console.print(f"Left out: {workload}: {bad}", markup=False, highlight=False)
+                break
+            own, beside = alone["seconds_per_step"][0], watched["seconds_per_step"][0]
+            kept = {each: watched[each] for each in ("steps", "doctor_s", "forks_s", "found")}
+            kept |= {"alone_s": own * alone["steps"], "ratio": beside / own}
+            kept["share"] = kept["doctor_s"] / kept["alone_s"]
+            rounds.append(kept)
+            console.print(
+                f"{workload}  {number} of {repeats}: {kept['steps']:,} steps in {readable(kept['alone_s'])}; "
+                f"watched x {kept['ratio']:.3f}, the doctor {readable(kept['doctor_s'])} ({kept['share']:.1%}), "
+                f"of it forks {readable(kept['forks_s'])}; found: {', '.join(kept['found']) or 'nothing'}",
+                markup=False,
+                highlight=False,
+            )
+        if rounds:
+            medians = {
+                name: statistics.median(each[name] for each in rounds) for name in ("ratio", "share", "doctor_s")
+            }
+            found[workload] = medians | {"rounds": rounds}
+    return found
 
 
 class Rounds:
@@ -183,6 +216,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--precision", default="f32", choices=("f32", "bf16"))
     parser.add_argument("--engine", default="auto", choices=ENGINES, help="the project's engine")
     parser.add_argument("--repeats", type=int, default=3, help="rounds of all contestants, at least 3; default 3")
+    parser.add_argument("--watched", action="store_true", help="whole trainings of the project, alone and watched")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     given = parser.parse_args(arguments)
     given.against = list(dict.fromkeys(name for name in given.against.split(",") if name))
@@ -199,6 +233,13 @@ def main() -> int:
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     machine = environment()
     console = Console(stderr=given.json)
+    if given.watched:
+        workloads = list(dict.fromkeys(given.workload or WORKLOADS))
+        show_machine(machine, console)
+        found = watching(workloads, given.precision, given.engine, given.repeats, console)
+        if given.json:
+            print(json.dumps(found | {"_environment": machine}))
+        return 0 if len(found) == len(workloads) else 1
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     with Progress(*columns, TextColumn("{task.fields[left]}"), console=console, disable=given.json) as progress:
         workloads = list(dict.fromkeys(given.workload or WORKLOADS))

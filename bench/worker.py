@@ -19,6 +19,7 @@ CONTESTANTS = {
     "keras": ("peers.keras_peer", "keras"),
     "sklearn": ("peers.sklearn_peer", "scikit-learn"),
 }
+WHOLE = ("alone", "watched")  # the project's whole training, without the doctor and with it
 MEASUREMENTS = 3
 
 
@@ -45,13 +46,17 @@ def measure(contestant: str, task: Task) -> dict:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--contestant", required=True, choices=CONTESTANTS)
+    parser.add_argument("--contestant", required=True, choices=[*CONTESTANTS, *WHOLE])
     parser.add_argument("--workload", required=True, choices=WORKLOADS)
     parser.add_argument("--precision", default="f32", choices=("f32", "bf16"))
     parser.add_argument("--engine", default="auto", help="the project's engine; peers ignore it")
     given = parser.parse_args()
     try:
-        result = measure(given.contestant, Task(WORKLOADS[given.workload], given.precision, given.engine))
+        task = Task(WORKLOADS[given.workload], given.precision, given.engine)
+        if given.contestant in WHOLE:
+            result = importlib.import_module("project").whole(task, given.contestant == "watched")
+        else:
+            result = measure(given.contestant, task)
     except Unavailable as reason:
         result = {"left_out": str(reason)}
     except ModuleNotFoundError as error:

@@ -5,7 +5,8 @@ import pytest
 from numpy.testing import assert_allclose
 
 from preceptor import nn
-from preceptor.diagnose.probe import Prober
+from preceptor.diagnose import probe as probes
+from preceptor.diagnose.probe import Prober, soonest
 from preceptor.engines import choose_engine
 from preceptor.graph import flatten
 from preceptor.train import SGD, Arrays, Config
@@ -23,8 +24,9 @@ def prober_of(network, engine="reference", loss=nn.SoftmaxCrossEntropy(), rows=2
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_figures_are_those_of_pytorchs_hooks(engine):
+def test_figures_are_those_of_pytorchs_hooks(engine, monkeypatch):
     torch = pytest.importorskip("torch")
+    monkeypatch.setattr(probes, "soonest", lambda engine, work: engine)
     network = nn.Sequential((nn.Dense(6), nn.Relu(), nn.Dense(4), nn.Tanh(), nn.Dense(3)))
     stepper, prober = prober_of(network, engine)
     probe = prober(stepper.everything, 0, 1)
@@ -82,7 +84,8 @@ def test_units_of_a_convolution_are_channels_and_of_members_each_their_own():
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_a_probe_changes_nothing(engine):
+def test_a_probe_changes_nothing(engine, monkeypatch):
+    monkeypatch.setattr(probes, "soonest", lambda engine, work: engine)
     stepper, prober = prober_of(
         nn.Sequential((nn.Dense(6), nn.BatchNorm(), nn.Relu(), nn.Dropout(0.3), nn.Dense(3))), engine
     )
@@ -101,3 +104,22 @@ def test_several_batches_are_averaged():
     assert_allclose(whole.mean, np.mean([each.mean for each in parts]))
     assert_allclose(whole.size, np.sqrt(np.mean([each.size**2 for each in parts])))
     assert_allclose(whole.still, np.mean([each.still for each in parts], 0))
+
+
+def test_signals_of_batches_of_one_row_are_compared_with_one_another():
+    network = nn.Sequential((nn.Dense(6), nn.Relu(), nn.Dense(3)))
+    stepper, prober = prober_of(network, batch=1)
+    alone = prober(stepper.everything, 0, 24).signals["dense1"]
+    outputs = np.concatenate([stepper.inputs(step)[0]["x"] for step in range(24)])
+    outputs = outputs @ stepper.everything["params"]["dense1/weight"]
+    assert_allclose(alone.spread, np.sqrt(outputs.var(0).mean()), rtol=1e-5)
+    whole, at_once = prober_of(network, batch=24)
+    assert_allclose(alone.gradient, at_once(whole.everything, 0, 1).signals["dense1"].gradient, rtol=1e-5)
+
+
+def test_where_an_engine_compiles_for_long_another_makes_probes_of_little_work(monkeypatch):
+    xla, native = choose_engine("xla"), choose_engine("native")
+    assert soonest(native, 1e15) == native
+    assert (soonest(xla, 1e9), soonest(xla, 1e15)) == (native, xla)
+    monkeypatch.setattr(probes, "unavailable", lambda: "not built")
+    assert [soonest(xla, work).name for work in (1e3, 1e9)] == ["reference (NumPy)", xla.name]

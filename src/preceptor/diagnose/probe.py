@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from functools import cache, cached_property
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -134,8 +134,7 @@ class Prober:
 
     It computes the step of a batch once more with a copy of the network whose layers tell what they give, and keeps
     only figures: no number of the training is changed, none is drawn otherwise. What the step computes itself is
-    computed once. The native engine plans in milliseconds what another compiles in seconds, and NumPy needs no plan:
-    they make probes of little work in its place.
+    computed once. Where the training's engine compiles for seconds another makes probes of little work.
     """
 
     def __init__(self, stepper: Stepper, like: Any) -> None:
@@ -150,18 +149,13 @@ class Prober:
         self.work = products(self.program.graph)
         seen = self.forward.results.build(iter(self.forward.graph.outputs))["seen"]
         self.order = [path for path, _ in leaves(config.network) if path in seen]
+        self._compiled: dict[Engine, Callable[[list], list]] = {}
 
-    @cached_property
-    def _quickly(self) -> Callable[[list], list]:
-        engine = self.stepper.config.engine
-        if isinstance(engine, Native):
-            return self._by_engine
-        quick = Native if _plans(engine) else Reference
-        return quick(engine.precision).compile(self.program.graph)
-
-    @cached_property
-    def _by_engine(self) -> Callable[[list], list]:
-        return self.stepper.config.engine.compile(self.program.graph)
+    def _run(self, batches: int) -> Callable[[list], list]:
+        engine = soonest(self.stepper.config.engine, self.work * batches)
+        if engine not in self._compiled:
+            self._compiled[engine] = engine.compile(self.program.graph)
+        return self._compiled[engine]
 
     def _forward(self, state: Any, batch: Any, hyper: Any) -> dict[str, Any]:
         """The loss, what each layer gives, and the slopes of activations, by their paths."""
@@ -196,7 +190,7 @@ class Prober:
         Figures of signals are means over groups of `ROWS` rows, of one batch where it is larger; those of parameters
         are means over the batches, of `ROWS` at most.
         """
-        run = self._quickly if self.work * batches < most_work(self.stepper.config.engine) else self._by_engine
+        run = self._run(batches)
         carried = [np.asarray(each) for each in flatten(state)[0]]
         own = {path: np.asarray(p) for path, p in state["params"].items()}
         size = self.stepper.batch_size
@@ -239,14 +233,14 @@ def _add(sums: dict[str, Any], path: str, figures: dict[str, Any], share: float)
         known[name] = known[name] + share * value
 
 
-def _plans(engine: Engine) -> bool:
-    """Whether the native engine can stand in for an engine."""
-    return engine.precision != "f64" and not unavailable()
-
-
-def most_work(engine: Engine) -> float:
-    """Multiplications that probes leave to a quicker engine, at most, to spare another's compilation."""
-    return PLANNED if _plans(engine) else LITTLE
+def soonest(engine: Engine, work: float) -> Engine:
+    """The engine that comes soonest to the results of so many multiplications, compilation included: the native one
+    plans within milliseconds, and NumPy needs no plan."""
+    if isinstance(engine, Native):
+        return engine
+    if engine.precision != "f64" and not unavailable():
+        return Native(engine.precision) if work < PLANNED else engine
+    return Reference(engine.precision) if work < LITTLE else engine
 
 
 def _ending(values: dict[str, Any], end: str) -> dict[str, Any]:

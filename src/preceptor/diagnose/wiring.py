@@ -13,7 +13,7 @@ from preceptor import ops
 from preceptor.autodiff import value_and_grad
 from preceptor.diagnose.case import Case, right_classes
 from preceptor.diagnose.descent import descend
-from preceptor.diagnose.probe import LITTLE, Tapped
+from preceptor.diagnose.probe import LITTLE, Tapped, soonest
 from preceptor.engines import Reference
 from preceptor.errors import DataError
 from preceptor.graph import flatten, trace
@@ -26,6 +26,7 @@ ROWS, BYTES = 64, 1 << 20  # rows that are tried, and bytes of them, at most: la
 FEWEST = 4
 FAR, FARTHER = 1e3, 1e6  # factors of the last weights: an output that is the same at both has come to its limit
 SLACK = 1e-3  # of a number's size, by which float32 may be off
+FEW = 40  # steps of Adam after which the outputs of the least loss show which class they mean
 
 
 class Wiring:
@@ -64,7 +65,7 @@ class Wiring:
 
         program, engine = trace(forward)(*self.first, self.x), self.case.config.engine
         work = multiply_adds(network, *self.first, spec_of(self.x))
-        return program, (Reference(engine.precision) if work < LITTLE else engine).compile(program.graph)
+        return program, (Reference(engine.precision) if work < LITTLE else soonest(engine, work)).compile(program.graph)
 
     def of(self, params: dict[str, np.ndarray], x: np.ndarray) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """The outputs, and those of each layer by its path, outside training. Shapes: x as `self.x`."""
@@ -276,7 +277,7 @@ class Wiring:
             return {}
         loss, units, classes = self.case.config.loss, self.outputs.shape[1], self.case.classes
         target = loss.prepared(np.arange(classes), units, np.float64)
-        z, _ = descend(lambda z: ops.sum(loss(z, target)), np.full((classes, units), 0.4))
+        z, _ = descend(lambda z: ops.sum(loss(z, target)), np.full((classes, units), 0.4), FEW)
         if not np.isfinite(z).all():
             return {}
         read = np.argmax(np.asarray(loss.predict(z)), 1)

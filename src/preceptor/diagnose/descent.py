@@ -11,7 +11,7 @@ from preceptor.graph import trace
 
 __all__ = ["descend"]
 
-STEPS, RATE = 200, 0.3  # of Adam, the rate falling to 0
+STEPS, RATE = 100, 0.3  # of Adam, the rate falling to 0
 
 
 def descend(cost: Callable[[Any], Any], start: np.ndarray, steps: int = STEPS) -> tuple[np.ndarray, float]:

@@ -39,17 +39,19 @@ def whole(task: Task, watched: bool) -> dict:
     """Trains from the first step to the last, with the doctor beside it or alone. Compilation of the step does not
     count; what the doctor traces, plans, probes, judges and tries does.
 
-    Returns: seconds per step; the doctor's seconds by its own clock, those of its forks, and what it found.
+    Returns: seconds per step; those of the processor, of all threads; the doctor's by its own clock, those of its
+    forks, and what it found.
     """
     config, arrays = _config(task, task.workload.whole), Arrays(*task.data)
     doctor = Doctor(Case(config, arrays, task.workload.classes)) if watched else None
-    began = steps = 0
+    began = worked = steps = 0
     for record in train(config, arrays, (0, first_values(task, config, arrays)), judged=0):
         if not began:  # the first call compiles
-            began, steps = time.perf_counter(), record.steps - record.step
+            began, worked, steps = time.perf_counter(), time.process_time(), record.steps - record.step
         if doctor is not None:
             doctor.look(record)
     found = {"seconds_per_step": [(time.perf_counter() - began) / steps], "steps": steps}
+    found |= {"processor_s": time.process_time() - worked}
     if doctor is not None:
         rules = [each.rule for each in doctor.findings]
         found |= {"doctor_s": doctor.seconds, "forks_s": doctor.proving, "found": rules}

@@ -101,11 +101,13 @@ def watching(workloads: list[str], precision: str, engine: str, repeats: int, co
             own, beside = alone["seconds_per_step"][0], watched["seconds_per_step"][0]
             kept = {each: watched[each] for each in ("steps", "doctor_s", "forks_s", "found")}
             kept |= {"alone_s": own * alone["steps"], "ratio": beside / own}
+            kept |= {"processor_ratio": watched["processor_s"] / alone["processor_s"]}
             kept["share"] = kept["doctor_s"] / kept["alone_s"]
             rounds.append(kept)
             console.print(
                 f"{workload}  {number} of {repeats}: {kept['steps']:,} steps in {readable(kept['alone_s'])}; "
-                f"watched x {kept['ratio']:.3f}, the doctor {readable(kept['doctor_s'])} ({kept['share']:.1%}), "
+                f"watched x {kept['ratio']:.3f}, by the processor's time x {kept['processor_ratio']:.3f}; "
+                f"the doctor {readable(kept['doctor_s'])} ({kept['share']:.1%}), "
                 f"of it forks {readable(kept['forks_s'])}; found: {', '.join(kept['found']) or 'nothing'}",
                 markup=False,
                 highlight=False,

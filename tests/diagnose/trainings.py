@@ -36,6 +36,7 @@ def case(rows=1300, epochs=8, engine="native", scaled=lambda x: x, **changed):
     return Case(Config(**(given | changed), epochs=epochs, engine=choose_engine(engine)), data, 10)
 
 
+@cache
 def history(*args, first=False, **changed):
     """The history of such a training without forks, up to its end or to the first milestone."""
     return watched(case(*args, **changed), first)

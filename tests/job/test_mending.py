@@ -165,6 +165,23 @@ def test_what_is_mended_is_better_than_what_was_asked_for(changes):
     assert run.dev["accuracy"].value > told["attempts"][0]["judged"]["accuracy"] + 0.2
 
 
+def test_inputs_out_of_scale_are_mended_to_the_bits_of_a_training_that_scales_them(tmp_path, digest):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(600, 5))
+    y = (x @ [1, -1, 0.5, 2, -0.5] + 0.3 * rng.normal(size=600) > 0).astype(int)
+    x[:, 0] *= 1000
+    sick = {"hidden": (16,), "epochs": 10, "optimiser": "sgd", "learning_rate": 0.03, "engine": "native"}
+    sick |= {"metric": "auc", "preprocess": "zero-centre"}
+    run = fit(x, y, out=tmp_path / "run", mend=True, **sick)
+    first, second = run.facts["mended"]["attempts"]
+    assert (first["outcome"], second["changes"]) == ("DIVERGED", {"preprocess": "standardise"})
+    assert list(second["judged"]) == ["auc", "accuracy", "log_loss"]
+    assert run.facts["mended"]["kept"] == 2
+    plain = fit(x, y, out=tmp_path / "plain", **sick | {"preprocess": "standardise"})
+    assert digest(plain.path) == digest(run.path)
+    assert fit(x, y, **sick | {"preprocess": "standardise"}).findings == run.findings
+
+
 def test_a_mending_without_rows_that_judge_is_refused():
     with pytest.raises(ConfigError, match=r"received mend without rows that judge: .* Give a dev part"):
         fit("iris", mend=True, dev_share=0, hidden=(8,))

@@ -108,29 +108,30 @@ def command(
         if fitting.mending is not None:
             fitting.mending = msgspec.structs.replace(fitting.mending, words=of_training(sys.argv[1:]))
     try:
-        after: Fitting | Run = fitting
+        after = watched(following(fitting, _trained(fitting, out)))
         while isinstance(after, Fitting):
-            before, fitting = fitting, after
-            after = watched(following(fitting, _trained(fitting, out, before)))
-        run = after
+            say_change(fitting, after)
+            fitting = after
+            after = watched(following(fitting, _trained(fitting, out, is_first=False)))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"interrupted; {interrupted(fitting)}") from None
-    say_result(fitting, run)
+    say_result(fitting, after)
     if as_json:
-        print(json.dumps(summary(run)))
+        print(json.dumps(summary(after)))
     return EXIT_CODES.get(fitting.outcome, 0)
 
 
-def _trained(fitting: Fitting, out: Path | None, before: Fitting) -> Run:
+def _trained(fitting: Fitting, out: Path | None, is_first: bool = True) -> Run:
     """Trains to the end, or until a signal comes; then what was trained is brought to the disk before it is judged."""
     with heard() as signals:
         if fitting.out is None:
             with signals.unbroken():
                 fitting.open_folder(out)
-        say_plan(fitting) if before is fitting else say_change(before, fitting)
+        if is_first:
+            say_plan(fitting)
         with progress_shown(fitting) as (show, clear):
             for number, record in enumerate(fitting.records()):
-                if number == 0 and before is fitting and record.loop.step_bytes is not None:
+                if number == 0 and is_first and record.loop.step_bytes is not None:
                     mebibytes = record.loop.step_bytes / 2**20
                     line("memory", f"{mebibytes:,.1f} MiB for a step, beside the network and the data")
                 show(record)

@@ -20,6 +20,7 @@ from preceptor.job.stages import Stages, completed
 from preceptor.signals import heard
 from preceptor.words import listing
 
+ENCODING = {"preprocess", "loss"}  # settings, of those that remedies change, on which hangs what a network takes
 NOTHING = "Nothing to mend: no finding was proved whose remedy is a matter of settings."
 NO_MORE = "Nothing more was proved whose remedy is a matter of settings."
 
@@ -132,7 +133,8 @@ def following(fitting: Fitting, run: Run) -> Stages[Fitting | Run]:
     else:
         try:
             altered = fitting.asked.altered(now.changes)
-            after = yield from building(fitting.source, fitting.seen.under(altered), altered, fitting.header)
+            seen, encoded = fitting.seen, None if ENCODING & set(changes) else fitting.encoded
+            after = yield from building(fitting.source, seen.under(altered), altered, fitting.header, encoded)
         except (ConfigError, DataError) as error:
             ended = f"What was proved to help cannot be set here: {error}"
         else:

@@ -518,8 +518,19 @@ def _has_dev(seen: Survey | PictureSurvey) -> bool:
     return len(seen.parts.dev) > 0 or seen.folds > 0
 
 
-def building(source: str, seen: Survey | PictureSurvey, settings: Settings, header: bool = True) -> Stages[Fitting]:
-    """A training on what was read and divided, prepared. Args: source: where the data lie; "" where given in Python."""
+def building(
+    source: str,
+    seen: Survey | PictureSurvey,
+    settings: Settings,
+    header: bool = True,
+    encoded: Encoded | None = None,
+) -> Stages[Fitting]:
+    """A training on what was read and divided, prepared.
+
+    Args:
+        source: where the data lie; "" where they were given in Python.
+        encoded: what the network takes of them, where it is known.
+    """
     asked, has_dev = settings, _has_dev(seen)
     check_parts(settings, has_dev)
     targets = seen.preprocessor.targets
@@ -537,7 +548,7 @@ def building(source: str, seen: Survey | PictureSurvey, settings: Settings, head
     check_patterns(config.penalties, params)
     if settings.class_weight is not None:
         named_weights(settings.class_weight, targets[0])  # a wrong name is told before all rows are read
-    encoded = yield from seen.encode(settings)
+    encoded = encoded or (yield from seen.encode(settings))
     check_targets(settings, targets[0], encoded, seen.parts)
     own = class_weights(settings.class_weight, targets[0], encoded.train_y, seen.weights(seen.parts.train))
     config = replace(config, class_weights=own)

@@ -23,7 +23,7 @@ class Attempt(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
     Args:
         changes: settings in which it differs from the training that was asked for.
         why: the findings that led to it, JSON types; none of the first.
-        judged: the figures that decide which is the best, the first before the others.
+        judged: the figures that decide which is the best, the first before the others; None where there is none.
         settings: all that it was trained with, completed; `fingerprint`, of the rows as it saw them.
         unsaid: rules of proven findings whose remedy is none of settings.
         outcome: name of how it ended; `ending` says it in a sentence.
@@ -91,12 +91,9 @@ class Mending(msgspec.Struct, forbid_unknown_fields=True, frozen=True):
 
 
 def cost(judged: Mapping[str, float | None]) -> tuple[float, ...]:
-    """The figures that decide as numbers of which less is better; what is no number is the worst."""
-    found = []
-    for name, value in judged.items():
-        known = math.inf if value is None or math.isnan(value) else value
-        found.append(-known if name in RISING and math.isfinite(known) else known)
-    return tuple(found)
+    """The figures that decide as numbers of which less is better; where there is none, the worst."""
+    pairs = judged.items()
+    return tuple(math.inf if value is None else -value if name in RISING else value for name, value in pairs)
 
 
 def deciding(dev: Figures, metric: Metric | None) -> dict[str, float | None]:
@@ -110,12 +107,14 @@ def deciding(dev: Figures, metric: Metric | None) -> dict[str, float | None]:
         dev: figures of the rows that guide, as JSON types; of several targets by the name of each.
     """
     if any(isinstance(each, dict) for each in dev.values()):
-        return {"mean_error": float(np.mean([_error(each) for each in dev.values()]))}
+        mean = float(np.mean([_error(each) for each in dev.values()]))
+        return {"mean_error": mean if math.isfinite(mean) else None}
     first = [] if metric is None else [metric.figure]
     pairs = {"accuracy": "log_loss", "rmse": "mae", "pinball_loss": ""}
     usual = next((each for each in pairs.items() if each[0] in dev), ())
     names = dict.fromkeys(name for name in (*first, *usual) if name)
-    return {name: dev.get(name) for name in names}
+    found = {name: dev.get(name) for name in names}
+    return {name: None if value is None or not math.isfinite(value) else value for name, value in found.items()}
 
 
 def _error(dev: Figures) -> float:

@@ -137,7 +137,7 @@ def _trained(fitting: Fitting, out: Path | None, is_first: bool = True) -> Run:
                 show(record)
                 for found in fitting.told:
                     clear()
-                    say_finding(found, "" if fitting.mending else remedied(sys.argv[1:], fitting.asked, found))
+                    say_finding(found, remedied(sys.argv[1:], fitting, found))
                 if agreed(bool(signals)):  # by any of the processes that train together
                     break
         with signals.unbroken():
@@ -250,11 +250,15 @@ def say_change(before: Fitting, after: Fitting) -> None:
     say_training(after)
 
 
-def remedied(given: Sequence[str], asked: Settings, found: Mapping[str, Any]) -> str:
+def remedied(given: Sequence[str], fitting: Fitting, found: Mapping[str, Any]) -> str:
     """The command as it was given, with the settings of the first remedy of a finding in place of its own; nothing
-    where the remedy is no matter of settings, or the command does not say all of them."""
+    where the remedy is no matter of settings, the command does not say all of them, or mending will do it."""
     chosen = found["remedies"][0]["settings"] if found.get("remedies") else {}
-    return "" if not chosen or "--resume" in given else altered_command(given, asked, chosen)
+    mending = fitting.mending
+    if mending is not None:
+        is_done = "proof" in found or fitting.outcome is Outcome.DIVERGED
+        given, chosen = mending.words, {} if is_done or not chosen else mending.changes | chosen
+    return "" if not chosen or not given or "--resume" in given else altered_command(given, fitting.asked, chosen)
 
 
 @contextmanager

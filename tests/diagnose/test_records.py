@@ -14,6 +14,7 @@ from preceptor.diagnose import Diagnosis
 from preceptor.diagnose.records import KEYS
 from preceptor.errors import DataError
 
+EXPLAIN = "What each looks for: preceptor explain-rule."
 SIGNAL = {"mean": 0.0, "size": 1.0, "spread": 1.0, "zeros": 0.5, "gradient": 0.1}
 PARAMETER = {"size": 0.1, "gradient": 1.0, "update": 1e-3, "units": 4, "apart": 0.1, "gradient_apart": 1.0}
 
@@ -152,9 +153,10 @@ def test_a_diagnosis_is_json_and_prints_what_was_looked_for_and_what_not():
     assert isinstance(found, Diagnosis)
     assert json.loads(json.dumps(found.to_dict())) == found.to_dict()
     lines = str(found).splitlines()
-    assert [line[:10].strip() for line in lines] == ["steps", "found", "curve", "looked", "not", ""]
+    assert [line[:10].strip() for line in lines] == ["steps", "found", "curve", "watched", "not"]
     assert lines[0] == "steps     300 of 300"
-    assert "rules for want of " in lines[4]
+    assert lines[3].endswith(" rules looked on; 11 more need rows, network and steps to try. " + EXPLAIN)
+    assert " rules, for want of " in lines[4]
     assert "class_counts=" in lines[4]
     assert found.not_looked_for["steps too large or too small"] == ("learning_rate", "parameters")
     assert found.not_looked_for["labels that contradict the rows like them"] == ()

@@ -67,13 +67,13 @@ class Diagnosis:
             lines.append(("found", "nothing"))
         if self.reading is not None:
             lines.append(("curve", self.reading.text))
-        lines.append(("looked", f"{counted(len(self.looked_for), 'rule')}: {listing(self.looked_for, 40)}."))
         lacks = [why for why in self.not_looked_for.values() if why]
+        rest = len(self.not_looked_for) - len(lacks)
+        text = f"{counted(len(self.looked_for), 'rule')} looked on; {rest} more need rows, network and steps to try. "
+        lines.append(("watched", f"{text}What each looks for: preceptor explain-rule."))
         if lacks:
             wanted = listing(dict.fromkeys(each for why in lacks for each in why), 40)
-            lines.append(("not", f"{counted(len(lacks), 'rule')} for want of {wanted}."))
-        rest = len(self.not_looked_for) - len(lacks)
-        lines.append(("" if lacks else "not", f"{counted(rest, 'rule')} that need rows, network and steps to try."))
+            lines.append(("not", f"{counted(len(lacks), 'rule')}, for want of {wanted}."))
         if self.unread:
             lines.append(("not read", f"{listing(self.unread)}."))
         return "\n".join(f"{word:<9} {one_line(text)}".rstrip() for word, text in lines)

@@ -45,8 +45,8 @@ class Facts:
     optimiser: Optimiser | None = None
 
     def layer(self, path: str) -> Layer:
-        """The layer of a path, also of "PATH (call 2)"."""
-        return self.layers.get(path) or self.layers.get(path.partition(" (call ")[0]) or Unknown()
+        """The layer of a path."""
+        return self.layers.get(path, Unknown())
 
     @classmethod
     def read(

@@ -100,7 +100,9 @@ class Records(Figures):
     @cached_property
     def layers(self) -> Mapping[str, Layer]:
         paths = dict.fromkeys(path for each in self._probed for path in each.signals)
-        return {path: self.facts.layer(path) for path in (*paths, *(p for p in self.facts.layers if p not in paths))}
+        known = self.facts.layers
+        order = known if paths.keys() <= known.keys() else paths | dict.fromkeys(known)
+        return {path: self.facts.layer(path) for path in order}
 
     @cached_property
     def weighted(self) -> list[str]:

@@ -59,14 +59,15 @@ class Gathering:
 
     def facts(self) -> dict[str, Any]:
         """What is known beside records: layers, rows of a batch, columns of the inputs. JSON types."""
-        found: dict[str, Any] = {"layers": {path: _described(each) for path, each in self.layers.items()}}
+        called = {path: self.layers[path.partition(" (call ")[0]] for path in self._signals}
+        found: dict[str, Any] = {"layers": {path: _described(module) for path, module in called.items()}}
         if self.rows:
             found["batch_size"] = max(1, self.rows // max(self.steps, 1))
         if self.rows >= FEWEST and self._columns:
-            mean, square, whole = (torch.stack([each[at] for each in self._columns]).mean(0) for at in range(3))
-            sd = (square - mean * mean).clamp(min=0).sqrt()
-            found["inputs"] = {"mean": mean.tolist(), "sd": sd.tolist(), "rows": self.rows}
-            found["inputs"] |= {"size": float(square.mean().sqrt()), "is_whole": float(whole) == 1}
+            means, variances, whole = (_stacked([each[at] for each in self._columns]) for at in range(3))
+            mean, variance = means.mean(0), variances.mean(0) + means.var(0, unbiased=False)
+            found["inputs"] = {"mean": mean.tolist(), "sd": variance.sqrt().tolist(), "rows": self.rows}
+            found["inputs"] |= {"size": float((mean * mean + variance).mean().sqrt()), "is_whole": bool(whole.all())}
         return found
 
     def _is_read(self) -> bool:
@@ -84,10 +85,10 @@ class Gathering:
         self.rows += x.shape[0]
         if x.is_floating_point() and x.ndim > 1 and x.numel():
             with torch.no_grad():
-                z = x.detach().double()
+                z = _wide(x)
                 axes = [0, *range(2, z.ndim)] if z.ndim > 3 else list(range(z.ndim - 1))  # of pictures, channels
-                is_whole = ((z >= 0) & (z == z.round())).all().double()
-                found = z.mean(axes), (z * z).mean(axes), is_whole
+                is_whole = ((z >= 0) & (z == z.round())).all()
+                found = z.mean(axes), z.var(axes, unbiased=False), is_whole
             if not self._columns or self._columns[0][0].shape == found[0].shape:
                 self._columns.append(found)
 
@@ -156,6 +157,11 @@ def _wide(y: Any) -> Any:
     return y if y.dtype in (torch.float32, torch.float64) else y.float()
 
 
+def _stacked(each: list[Any]) -> Any:
+    """Figures of several steps, on the host, in float64, which not every accelerator has."""
+    return torch.stack(each).cpu().double()
+
+
 def _signal(y: Any, module: Any, unit_axis: int) -> dict[str, Any]:
     """Mean squares of what a layer gives, and the flat units of an activation. Shapes: y (row, ...)."""
     apart = y - y.mean(0, keepdim=True)
@@ -163,7 +169,7 @@ def _signal(y: Any, module: Any, unit_axis: int) -> dict[str, Any]:
         "mean": y.mean(),
         "size": (y * y).mean(),
         "spread": (apart * apart).mean(),
-        "zeros": (y == 0).double().mean(),
+        "zeros": (y == 0).to(y.dtype).mean(),
     }
     slope = None
     if isinstance(module, torch.nn.ReLU):
@@ -175,7 +181,7 @@ def _signal(y: Any, module: Any, unit_axis: int) -> dict[str, Any]:
     if slope is not None:
         units = slope.movedim(unit_axis, -1) if y.ndim > 1 else slope[:, None]
         units = units.reshape(-1, units.shape[-1])
-        found |= {"flat": (units < FLAT).double().mean(0), "still": (units == 0).double().mean(0)}
+        found |= {"flat": (units < FLAT).to(y.dtype).mean(0), "still": (units == 0).to(y.dtype).mean(0)}
     return found
 
 
@@ -210,7 +216,7 @@ def _means(each: list[dict[str, Any]]) -> dict[str, Any]:
         if name == "units" or not values:
             found[name] = values[0] if values else None
             continue
-        mean = torch.stack([value.double() for value in values]).mean(0)
+        mean = _stacked(values).mean(0)
         found[name] = (mean if name in ("mean", "zeros", "flat", "still", "descent") else mean.sqrt()).tolist()
     if "descent" in found:
         length = found["gradient"] * found["update"]

@@ -150,10 +150,11 @@ class Watcher:
         assert self._first is not None
         self._first |= gathering.figures()
         self._first = None
-        size = self.facts.get("batch_size")  # of the first step; the last batch of an epoch may be smaller
-        self.facts |= gathering.facts()
-        if size is not None:
-            self.facts["batch_size"] = size
+        before = self.facts
+        self.facts = before | gathering.facts()
+        self.facts["layers"] = before.get("layers", {}) | self.facts["layers"]
+        if "batch_size" in before:  # of the first step; the last batch of an epoch may be smaller
+            self.facts["batch_size"] = before["batch_size"]
 
     def _keep(self, record: dict[str, Any], given: Mapping[str, Any]) -> None:
         for name, value in given.items():

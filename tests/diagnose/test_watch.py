@@ -327,3 +327,26 @@ def test_without_pytorch_it_says_so(monkeypatch):
     monkeypatch.setitem(sys.modules, "torch", None)
     with pytest.raises(NotSupported, match="PyTorch is not installed"):
         pr.watch(None, None)
+
+
+def test_losses_of_an_accelerator_are_asked_for_only_when_somebody_wants_to_know(torch):
+    class Elsewhere:
+        device, asked = torch.device("cuda"), 0
+
+        def detach(self):
+            return Elsewhere()
+
+        def clone(self):
+            return Elsewhere()
+
+        def __float__(self):
+            Elsewhere.asked += 1
+            return 0.25
+
+    model = plain(torch)
+    watcher = pr.watch(model, torch.optim.SGD(model.parameters(), 0.1), steps=100)
+    for _ in range(9):
+        watcher.step(Elsewhere())
+    assert Elsewhere.asked == 0
+    watcher.settle()
+    assert [each["loss"] for each in watcher.records] == [0.25] * 9

@@ -158,10 +158,13 @@ class Watcher:
 
     def _keep(self, record: dict[str, Any], given: Mapping[str, Any]) -> None:
         for name, value in given.items():
-            if hasattr(value, "detach"):  # a copy, not its number: an accelerator would have to be waited for
-                self._pending.append((record, name, value.detach().clone()))
-            elif value is not None:
-                record[name] = float(value)
+            if value is None:
+                continue
+            own = value.detach() if hasattr(value, "detach") else value
+            if own is value or value.device.type == "cpu":
+                record[name] = float(own)
+            else:  # a copy, not its number: an accelerator would have to be waited for
+                self._pending.append((record, name, own.clone()))
 
 
 def _starts(steps: int | None) -> Iterator[int]:

@@ -48,6 +48,7 @@ def whole(task: Task, watched: bool) -> dict:
     for record in train(config, arrays, (0, first_values(task, config, arrays)), judged=0):
         if not began:  # the first call compiles
             began, worked, steps = time.perf_counter(), time.process_time(), record.steps - record.step
+        assert record.is_finite  # which `preceptor fit` asks as well, watched or not
         if doctor is not None:
             doctor.look(record)
     found = {"seconds_per_step": [(time.perf_counter() - began) / steps], "steps": steps}

@@ -58,7 +58,8 @@ class Doctor:
         losses: Sequence[float] = (),
     ) -> None:
         self.case, self.budget = case, budget
-        self.history: History | None = None
+        self._history: History | None = None
+        self._unread: list[tuple[np.ndarray, float]] = []  # losses of steps, and their rate
         self.findings: list[Finding] = []
         self.spent, self.seconds, self.proving = 0, 0.0, 0.0
         self._moments: list[Moment] = [] if start is None else [start]
@@ -75,6 +76,16 @@ class Doctor:
         self._ahead = list(MILESTONES)
 
     @property
+    def history(self) -> History | None:
+        """What is known of the training; None before its first record."""
+        if self._history is not None:
+            for losses, rate in self._unread:  # put off until somebody asks: steps may take microseconds
+                self._history.losses += losses.tolist()
+                self._history.rates += [rate] * len(losses)
+            self._unread = []
+        return self._history
+
+    @property
     def latest(self) -> Moment | None:
         """The training when it was looked at last and held numbers; None before."""
         return self._moments[-1] if self._moments else None
@@ -82,23 +93,23 @@ class Doctor:
     def look(self, record: Record) -> list[Finding]:
         """What is found new at a record."""
         began = time.perf_counter()
-        if self.history is None:
+        if self._history is None:
             before = self._losses_before
             rates = record.stepper.rates(0, len(before)).tolist()
-            self.history = History(self.case, record.steps, losses=before, rates=rates)
-        history, losses = self.history, record.losses.tolist()
+            self._history = History(self.case, record.steps, losses=before, rates=rates)
+        losses = record.losses
         if not record.is_finite:  # what comes after is nothing, and how much of it there is depends on the machine
             losses = losses[: next((n for n, loss in enumerate(losses, 1) if not math.isfinite(loss)), len(losses))]
-        history.losses += losses
-        history.rates += [record.learning_rate] * len(losses)
+        self._unread.append((losses, record.learning_rate))
         if record.is_epoch_end:
             dev = self._of_dev(record)
-            history.epochs.append(Epoch(record.step, record.train_loss, record.dev_loss, dev))
+            self._history.epochs.append(Epoch(record.step, record.train_loss, record.dev_loss, dev))
         found: list[Finding] = []
         if not record.is_finite or record.step >= max(self._ahead[0] * record.steps, min(FEWEST, record.steps)):
             while self._ahead[1:] and record.step >= self._ahead[0] * record.steps:
                 self._ahead.pop(0)
-            found = self._examine(record, history)
+            assert self.history is not None
+            found = self._examine(record, self.history)
             new = {each.rule for each in found}
             self.findings = [each for each in self.findings if each.level != "note" or each.rule not in new] + found
         self.seconds += time.perf_counter() - began

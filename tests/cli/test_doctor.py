@@ -50,6 +50,8 @@ def test_a_good_training_says_what_was_looked_for(preceptor, here):
     answer = preceptor("fit", "iris")
     assert "warning" not in answer.out
     assert "rules looked on; nothing found. What each looks for: preceptor explain-rule." in answer.out
+    assert "\ncurve     Looks good. Train error " in answer.out
+    assert "\ncurve     Looks good. Train error " in preceptor("diagnose", "runs/iris-1").out
 
 
 def test_every_rule_is_explained(preceptor):

@@ -46,7 +46,7 @@ def test_a_training_is_read_at_its_end():
     found = read(history())
     assert found.case in ("looks good", "not converged")
     assert found.bias is False
-    assert found.text.startswith(f"The learning curve: {found.case}. Train error ")
+    assert found.text.startswith(f"{found.case.capitalize()}. Train error ")
     assert found.text.endswith("low bias, low variance.")
 
 
@@ -58,7 +58,7 @@ def test_the_reading_names_what_cheap_models_do():
 def test_without_its_end_only_the_curve_is_read():
     found = read(told(FALL))
     assert (found.bias, found.variance) == (None, None)
-    assert found.text == f"The learning curve: {found.case}."
+    assert found.text == f"{found.case.capitalize()}."
 
 
 def test_the_constant_of_an_ensemble_is_each_members():

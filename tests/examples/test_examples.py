@@ -18,7 +18,7 @@ def test_a_loop_of_pytorchs_under_watch(torch):
     assert done.returncode == 0, done.stderr
     assert "\nwarning   dead_relu: " in done.stdout
     assert "of the units of 3 (ReLU) are 0 on every row.\n          Take a learning rate of 0.1.\n" in done.stdout
-    assert "\ncurve     The learning curve: " in done.stdout
+    assert "\ncurve     " in done.stdout
 
 
 def test_every_example_is_tested():

@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 from preceptor.cli.options import Place
-from preceptor.cli.sentences import line, say_finding, say_mended
+from preceptor.cli.sentences import line, say_curve, say_finding, say_mended
 from preceptor.errors import DataError
 from preceptor.job.folder import CONFIG, PLAN, checkpoints_of, read_folder, read_plan
 from preceptor.job.mending import MOST_TRAININGS
@@ -30,10 +30,12 @@ def command(run: Path, as_json: bool) -> int:
         line("found", "nothing")
     if watched:
         line("watched", watched)
+    say_curve(facts)
     say_mended(facts)
     if as_json:
+        curve = {"curve": facts["curve"]} if facts.get("curve") else {}
         mended = {"mended": facts["mended"]} if facts.get("mended") else {}
-        print(json.dumps({"run": str(run), "state": state, "findings": findings, "watched": watched} | mended))
+        print(json.dumps({"run": str(run), "state": state, "findings": findings, "watched": watched} | curve | mended))
     return 0
 
 

@@ -23,6 +23,7 @@ from preceptor.cli.sentences import (
     line,
     loss_name,
     said,
+    say_curve,
     say_figures,
     say_finding,
     say_found,
@@ -218,6 +219,7 @@ def say_result(fitting: Fitting, run: Run) -> None:
         line("note", f"Suspected, but not tried for want of steps: {listing(untried)}.{where}")
     if facts["watched"]:
         line("watched", facts["watched"])
+    say_curve(facts)
     say_zeros(facts)
     say_readings(run)
     say_figures(run)

@@ -96,6 +96,12 @@ def _judged(value: float | None) -> str:
     return "none" if value is None else amount(value, 4)
 
 
+def say_curve(facts: Mapping[str, Any]) -> None:
+    """What the curves of a training say, where it was watched."""
+    if facts.get("curve"):
+        line("curve", facts["curve"])
+
+
 def say_weights(facts: Mapping[str, Any]) -> None:
     """By what rows count, where they do not count alike."""
     if "weighed_by" in facts:

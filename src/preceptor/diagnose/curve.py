@@ -87,7 +87,7 @@ def bias_and_variance(train_error: float, dev_error: float, reachable: float = 0
 def read(history: Figures) -> Reading:
     """The reading of a training, at its end or so far."""
     case = case_of(history.curve, known_dev(history.epochs), history.constant_loss)
-    text = f"The learning curve: {case}."
+    text = f"{case.capitalize()}."
     taught, judged = history.train_error, history.dev_error
     if taught is None or not history.has_errors:
         return Reading(case, None, None, text)

@@ -290,10 +290,15 @@ class Doctor:
         self._judge = self._judge or Judge(self.case, like)
         return self._judge
 
-    @property
-    def reading(self) -> Reading | None:
-        """What the curves say, at the end or so far."""
-        return None if self.history is None else read(self.history)
+    def read(self, record: Record) -> Reading | None:
+        """What the curves say, to a record after which the training goes no further; None before anything was seen."""
+        if self.history is None:
+            return None
+        if self.history.judged is None and record.is_finite:
+            carried = record.snapshot()
+            judge = self._judge_of(carried)
+            return read(replace(self.history, judged=judge(carried), taught=judge.by_taught(carried)))
+        return read(self.history)
 
     @property
     def verdict(self) -> Verdict | None:

@@ -70,7 +70,8 @@ def make_reference(case: Case) -> Reference | None:
         if isinstance(case.data, Streamed):
             return None
         judges = judges[: len(judges) // 2]
-        numbers = np.setdiff1d(np.arange(case.data.rows), judges)[:TAUGHT]
+        others = np.setdiff1d(np.arange(case.data.rows), judges)
+        numbers = np.random.default_rng(0).permutation(others)[:TAUGHT]  # files are often sorted by the target
         x, y = case.data.x[judges], case.data.y[judges]
         own_x, own_y = case.data.x[numbers], case.data.y[numbers]
     count = min(len(x), JUDGED)

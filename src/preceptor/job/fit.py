@@ -220,6 +220,16 @@ class Fitting:
             parts.append(f"not looked at: {listing(self.settings.ignore)}")
         return f"{'; '.join(parts)}. What each looks for: preceptor explain-rule."
 
+    @property
+    def curve(self) -> str:
+        """What the curves say: which case of a learning curve it is, whether bias and variance are high."""
+        if self.doctor is None or self.record is None:
+            return ""
+        with suppress(Exception):  # a fault of the doctor costs the reading, not the run
+            found = self.doctor.read(self.record)
+            return "" if found is None else found.text
+        return ""
+
     def _within_memory(self, records: Iterator[Record]) -> Iterator[Record]:
         """The records. Raises: ConfigError where the memory does not suffice; if for not even a step, no folder is
         left."""
@@ -456,6 +466,7 @@ class Fitting:
             **self.weighting,
             "findings": [each.to_dict() for each in self.found] + self.progress.findings + self._notes(),
             "watched": self.watched,
+            "curve": self.curve,
             **({} if judged.threshold is None else {"threshold": judged.threshold}),
             **zeros(self.config.penalties, best["params"]),
         }

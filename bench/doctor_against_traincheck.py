@@ -15,6 +15,7 @@ import json
 import os
 import re
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -44,7 +45,7 @@ def checked(ready: Ready, twin: Ready, cache: Path) -> dict[str, Any]:
 
     Args:
         cache: a file that keeps the invariants of this twin.
-    Raises: Refused where one of them cannot be translated; CalledProcessError where TrainCheck ends in an error.
+    Raises: Refused where one of them cannot be translated; RuntimeError where TrainCheck ends in an error.
     """
     if not cache.is_file():
         _script(twin, "reference")
@@ -85,7 +86,16 @@ def _violations(name: str) -> list[dict]:
 
 def _call(program: str, *arguments: str) -> None:
     command = shutil.which(f"traincheck-{program}", path=f"{Path(sys.executable).parent}:{os.environ['PATH']}")
-    subprocess.run([command or f"traincheck-{program}", *arguments], check=True, capture_output=True)
+    started = [command or f"traincheck-{program}", *arguments]
+    process = subprocess.Popen(started, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, start_new_session=True)
+    try:
+        output = process.communicate()[0]
+    except BaseException:
+        os.killpg(process.pid, signal.SIGKILL)  # with the script that it runs
+        process.wait()
+        raise
+    if process.returncode:
+        raise RuntimeError(f"traincheck-{program}: {output.decode(errors='replace')[-250:]}")
 
 
 def _script(ready: Ready, name: str) -> None:

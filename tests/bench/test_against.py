@@ -2,6 +2,8 @@
 
 import importlib
 import json
+import runpy
+import sys
 from copy import deepcopy
 from dataclasses import replace
 from pathlib import Path
@@ -127,6 +129,22 @@ def test_what_is_not_written_for_pytorch_is_refused(parts):
         parts["doctor_against_torch"].translated(
             replace(case, config=replace(case.config, schedule=schedule.Plateau()))
         )
+
+
+@pytest.mark.parametrize("name", ["cnn", "weights", "nesterov"])
+def test_the_script_that_is_traced_makes_the_same_steps(parts, name, tmp_path, monkeypatch):
+    tracer = importlib.import_module("doctor_against_traincheck")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("sys.path", list(sys.path))
+    made = parts["zoo_cases"].ready(CASES[name], 3)
+    tracer._script(made, "target")
+    model = runpy.run_path("target.py")["model"]
+    training = parts["doctor_against_torch"].translated(made.case)
+    for step in range(tracer.STEPS):
+        training.backward(step)
+        training.update()
+    for theirs, ours in zip(model.parameters(), training.model.parameters(), strict=True):
+        torch.testing.assert_close(theirs, ours)
 
 
 def test_names_of_others_are_told_by_rules_of_ours(parts):

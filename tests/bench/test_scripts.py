@@ -26,7 +26,8 @@ def test_every_script_is_tried_here_or_beside():
     steps = {"project", "worker", "workloads", "run"}
     tables = {"made_tables", "table_data", "table_figures", "table_worker", "tables"}
     doctor = {"doctor", "doctor_figures", "zoo_cases", "zoo_data", "zoo_faults", "zoo_mutations"}
-    assert found == {"attack", "coverage", "learn", "pictures"} | steps | tables | doctor
+    against = {"doctor_against", "doctor_against_tools", "doctor_against_torch", "doctor_against_traincheck"}
+    assert found == {"attack", "coverage", "learn", "pictures"} | steps | tables | doctor | against
 
 
 def test_made_tables(script):

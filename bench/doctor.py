@@ -41,7 +41,7 @@ SEEDS = 3
 WORST = 2.0  # cost that counts at most: an error of classes is at most 1, guessing the mean of a number costs 1
 USUAL_SECONDS = 3.0  # of a run, before any is measured
 OTHERS = ("torchmortem", "skore", "traincheck", "neuraldbg")  # packages that --against knows
-OWN = ("zoo_data.py", "zoo_cases.py", "zoo_faults.py")
+OWN = ("zoo_data.py", "zoo_cases.py", "zoo_faults.py", "zoo_reference.py")
 THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
 
 
@@ -161,12 +161,14 @@ def asked(all_subjects: list[Subject], half: str, only: list[str]) -> list[Subje
 
 
 def measure(spec: dict, seed: int) -> dict:
-    """One training under watch, and one more with the first remedy of the first alarm, as a line of results."""
+    """One training under watch, and how it is mended where there is an alarm, as a line of results."""
     from preceptor.diagnose.case import Judge
     from preceptor.diagnose.doctor import examine
-    from preceptor.errors import ConfigError, DataError, ShapeError
-    from preceptor.train import Arrays, train
+    from preceptor.diagnose.remedy import DropBroken
+    from preceptor.diagnose.treatment import treat
+    from preceptor.errors import DataError
     from zoo_cases import ready
+    from zoo_reference import reference
 
     for name in THREADS:
         os.environ.setdefault(name, "1")
@@ -176,15 +178,20 @@ def measure(spec: dict, seed: int) -> dict:
 
     made = ready(spec, seed)
     case = made.case
+    beside = {} if spec["faults"] or seed else {"reference": cost(reference(made))}  # all seeds see the same rows
     seen = replace(case, data=replace(case.data, dev_x=made.test[0], dev_y=made.test[1]))  # rows that judge are its dev
     paths = [path for each in places_of(spec) for path in made.layers.get(each, ())]
-    line = {"classes": case.classes, "test_rows": len(made.test[0]), "paths": paths, "notes": made.notes}
+    line = {"classes": case.classes, "test_rows": len(made.test[0]), "paths": paths, "notes": made.notes} | beside
     worst = 1.0 if case.classes else WORST
     began = time.perf_counter()
     try:
         doctor = examine(case)
     except DataError as error:
         alarm = {"rule": "refused", "level": "refuse", "layer": "", "text": str(error), "remedies": []}
+        whole = DropBroken().mend(seen)
+        if whole is not None:  # of the remedies of nan_inf the one that can be tried before the first step
+            line["remedy"], weights = DropBroken().text, examine(DropBroken().mend(case) or case).latest
+            line["repair"] = worst if weights is None else cost(Judge(whole, weights.carried)(weights.carried).error)
         return line | {"cost": worst, "baseline": 1.0, "findings": [alarm], "seconds": 0.0, "doctor_seconds": 0.0}
     seconds = time.perf_counter() - began
     assert doctor.history is not None
@@ -205,22 +212,14 @@ def measure(spec: dict, seed: int) -> dict:
         "doctor_seconds": doctor.seconds,
         "spent": doctor.spent,
     }
-    first = next((each for each in doctor.findings if each.level in ("warn", "refuse")), None)
-    remedy = first.remedies[0] if first is not None and first.remedies else None
-    mended = remedy.mend(seen) if remedy is not None else None
-    if remedy is not None and mended is not None:
-        line["remedy"] = remedy.text
-        try:
-            data = mended.data
-            assert isinstance(data, Arrays)
-            for record in train(mended.config, Arrays(data.x, data.y, weight=data.weight), judged=0):
-                if not record.is_finite or record.step == record.steps:
-                    weights = record.weights()
-                    good = record.is_finite
-                    line["repair"] = cost(Judge(mended, weights)(weights).error) if good else worst
-                    break
-        except (ConfigError, DataError, ShapeError):
-            line["repair"] = worst
+    if any(each.level != "note" for each in doctor.findings):
+        mended = treat(case, doctor)
+        line["repair"], line["remedy"] = line["cost"], "; ".join(remedy.text for remedy in mended.remedies)
+        if mended.remedies and mended.doctor.latest is not None:
+            for remedy in mended.remedies:  # the rows of the test are scaled as the others are
+                seen = remedy.mend(seen) or seen
+            carried = mended.doctor.latest.carried
+            line["repair"] = cost(Judge(seen, carried)(carried).error)
     return line
 
 
@@ -310,11 +309,12 @@ def outcomes(chosen: list[Subject], lines: dict, seeds: int) -> Iterator[Outcome
             continue
         twins = min(fixes, key=np.mean)  # the best known fix
         mean = float(np.mean(twins))
+        reference = min((lines.get((key, 0), {}).get("reference", np.inf) for key in each.twins), default=np.inf)
         least = doctor_figures.noise(mean, own[0]["test_rows"], own[0]["classes"] > 0)
         for line in own:
             label = doctor_figures.label(line["cost"], [each["cost"] for each in own], twins, least)
-            if label == "healthy" and line["cost"] > 0.95 * line["baseline"]:
-                label = "unclear"  # its twin learned nothing either: nobody knows whether it is at fault
+            if label == "healthy" and doctor_figures.is_weak(line["cost"], line["baseline"], reference, least):
+                label = "unclear"  # its twin learned little either: nobody knows whether it is at fault
             alarms = tuple((f["rule"], f["layer"]) for f in line["findings"] if f["level"] in ("warn", "refuse"))
             training = max(line["seconds"] - line["doctor_seconds"], 1e-9)
             yield Outcome(

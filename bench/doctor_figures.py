@@ -9,6 +9,7 @@ from scipy import stats
 
 SURE, UNSURE, EFFECT = 0.05, 0.2, 0.5  # p below which a run is faulty, is not called healthy; the least effect
 WORTH = 0.95  # share of what the best known fix achieves that a repair must achieve
+QUARTER = 0.25  # of its cost that a run is worse than another model, to be called poor
 Z = 1.959963984540054
 NAMES = ("recall", "false_alarms", "precision", "top1", "top3", "suspected", "localised", "repaired", "worse")
 
@@ -23,7 +24,7 @@ class Outcome:
         alarms: of each warning or refusal, in the order of the doctor, its rule and layer.
         noted: rules of all findings, notes among them.
         places: layers that the fault lies in; none where it has no place.
-        repair: cost after the first remedy; None where there was none.
+        repair: cost as it was mended; None where there was nothing to mend.
         twin: mean cost of the best known fix.
         spread: how far costs of the run's own kind differ by chance.
     """
@@ -85,6 +86,13 @@ def label(cost: float, own: Sequence[float], twins: Sequence[float], least: floa
     return "unclear" if alone < UNSURE or (both < UNSURE and cost > twins.max()) else "healthy"
 
 
+def is_weak(cost: float, baseline: float, reference: float, least: float) -> bool:
+    """Whether a run is as good as its twin and both are poor: no better than a constant prediction, or clearly worse
+    than a model of scikit-learn that anybody has in a second (by a quarter of its cost, and by 2 deviations of chance).
+    """
+    return cost > 0.95 * baseline or (reference < (1 - QUARTER) * cost and reference + 2 * least < cost)
+
+
 def _welch(own: np.ndarray, twins: np.ndarray, least: float) -> tuple[float, float]:
     """p that two means do not differ, two-sided, and how many deviations the first is larger."""
     if min(len(own), len(twins)) < 2:
@@ -104,8 +112,8 @@ def figures(outcomes: Iterable[Outcome]) -> dict[str, dict]:
     alarm that are faulty; it hangs on how many of each there are. top1, top3: share of the faulty runs whose first, one
     of whose first three alarms tells the kind rightly; suspected: one of whose findings does, notes among them.
     localised: of the faulty runs whose fault has a place, the share with an alarm among the first three at one of its
-    layers. repaired: share of the faulty runs that the first remedy brings within 95 % of the best known fix. worse:
-    share of all remedies after which it is worse than after nothing.
+    layers. repaired: share of the faulty runs that mending brings within 95 % of the best known fix. worse: share of
+    all runs that were mended that end worse than after nothing.
     """
     known = [each for each in outcomes if each.label != "unclear"]
     faulty = [each for each in known if each.label == "faulty"]

@@ -155,6 +155,7 @@ def network(spec: dict) -> tuple[nn.Sequential, dict[str, tuple[str, ...]]]:
     layers: list[tuple[str, nn.Layer]] = []
     places: dict[str, tuple[str, ...]] = {}
     counts: dict[str, int] = {}
+    latest = ""  # layer with weights, whose activation may be a layer of its own
     if spec["model"][0]["op"] == "dense" and len(spec["dataset"]["shape"]) == 3:
         layers.append(("rows", nn.Flatten()))
     for each in spec["model"]:
@@ -185,7 +186,12 @@ def network(spec: dict) -> tuple[nn.Sequential, dict[str, tuple[str, ...]]]:
                 raise Refused(f"the activation {act!r} is not known")
             own.append((f"{name}_{act}", ACTIVATIONS[act]))
         layers += own
-        places[f"{op}[{number}]"] = tuple(path for path, _ in own)
+        paths = tuple(path for path, _ in own)
+        places[f"{op}[{number}]"] = paths
+        if op in ("dense", "conv2d"):
+            latest = f"{op}[{number}]"
+        elif op == "act" and latest:
+            places[latest] += paths
     return nn.Sequential(tuple(layer for _, layer in layers), tuple(path for path, _ in layers)), places
 
 

@@ -2,19 +2,26 @@
 
 import importlib
 import json
+import math
 from copy import deepcopy
 from pathlib import Path
 
 import numpy as np
 import pytest
 from scipy import stats
+from sklearn.ensemble import HistGradientBoostingClassifier
+from sklearn.linear_model import LogisticRegression
+from sklearn.neighbors import KNeighborsClassifier
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from preceptor import nn
+from preceptor.diagnose.case import right_classes
 from preceptor.train import Nesterov
 
 BENCH = Path(__file__).parents[2] / "bench"
 SPECS = BENCH.parents[1] / "shared" / "zoo" / "specs.jsonl"
-PARTS = ("doctor", "doctor_figures", "zoo_cases", "zoo_data", "zoo_mutations")
+PARTS = ("doctor", "doctor_figures", "zoo_cases", "zoo_data", "zoo_mutations", "zoo_reference")
 
 SPEC = {
     "id": "two_moons",
@@ -222,3 +229,21 @@ def test_a_run_is_measured_kept_and_not_measured_again(parts, tmp_path, capsys):
 def test_what_is_not_there_is_told_in_a_line(parts, tmp_path, capsys):
     assert parts["doctor"].main(["--specs", str(tmp_path / "none.jsonl")]) == 2
     assert "is no file" in capsys.readouterr().err
+
+
+def test_a_run_is_poor_beside_a_constant_or_a_cheap_model(parts):
+    is_weak = parts["doctor_figures"].is_weak
+    assert is_weak(0.49, 0.5, math.inf, 0.01)
+    assert is_weak(0.3, 0.9, 0.2, 0.02)
+    assert not is_weak(0.3, 0.9, 0.2, 0.06)  # chance
+    assert not is_weak(0.3, 0.9, 0.25, 0.01)  # not by a quarter
+
+
+def test_cheap_models_are_scikit_learns(parts):
+    made = parts["zoo_cases"].ready(SPEC, 0)
+    found = parts["zoo_reference"].reference(made)
+    peers = (KNeighborsClassifier(10), LogisticRegression(), HistGradientBoostingClassifier(max_iter=50))
+    x, y = (np.asarray(each).reshape(len(each), -1) for each in (made.case.data.x, made.test[0]))
+    own = right_classes(made.case.data.y)
+    costs = [1 - make_pipeline(StandardScaler(), p).fit(x, own).score(y, right_classes(made.test[1])) for p in peers]
+    assert min(abs(found - cost) for cost in costs) < 1e-9

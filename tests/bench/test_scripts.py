@@ -25,7 +25,7 @@ def test_every_script_is_tried_here_or_beside():
     found = {each.stem for each in BENCH.glob("*.py")}
     steps = {"project", "worker", "workloads", "run"}
     tables = {"made_tables", "table_data", "table_figures", "table_worker", "tables"}
-    doctor = {"doctor", "doctor_figures", "zoo_cases", "zoo_data", "zoo_faults", "zoo_mutations"}
+    doctor = {"doctor", "doctor_figures", "zoo_cases", "zoo_data", "zoo_faults", "zoo_mutations", "zoo_reference"}
     against = {"doctor_against", "doctor_against_tools", "doctor_against_torch", "doctor_against_traincheck"}
     assert found == {"attack", "coverage", "learn", "pictures"} | steps | tables | doctor | against
 

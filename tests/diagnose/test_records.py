@@ -155,7 +155,7 @@ def test_a_diagnosis_is_json_and_prints_what_was_looked_for_and_what_not():
     lines = str(found).splitlines()
     assert [line[:10].strip() for line in lines] == ["steps", "found", "curve", "watched", "not"]
     assert lines[0] == "steps     300 of 300"
-    assert lines[3].endswith(" rules looked on; 11 more need rows, network and steps to try. " + EXPLAIN)
+    assert lines[3].endswith(" rules looked on; 13 more need rows, network and steps to try. " + EXPLAIN)
     assert " rules, for want of " in lines[4]
     assert "class_counts=" in lines[4]
     assert found.not_looked_for["steps too large or too small"] == ("learning_rate", "parameters")

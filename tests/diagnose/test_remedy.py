@@ -1,5 +1,7 @@
 """What remedies make of a training."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from trainings import case, layers, number
@@ -10,9 +12,11 @@ from preceptor.diagnose.remedy import (
     Activate,
     Clip,
     Draw,
+    DropBroken,
     Ending,
     Head,
     Insert,
+    Relabel,
     Rescale,
     ScaleTargets,
     Standardise,
@@ -79,6 +83,28 @@ def test_first_weights_are_drawn_smaller_or_anew():
     found = initial_values(drawn.config, drawn.data)[0]
     assert (found["dense2/weight"] == 0.5).all()
     np.testing.assert_array_equal(found["dense1/weight"], first["dense1/weight"])
+
+
+def test_rows_that_contradict_their_neighbours_take_their_label():
+    made, rng = case(rows=1000), np.random.default_rng(0)
+    right = made.data.y
+    spoilt = np.where(rng.random(1000) < 0.3, (right + rng.integers(1, 10, 1000)) % 10, right)
+    mended = Relabel().mend(replace(made, data=replace(made.data, y=spoilt)))
+    assert np.mean(spoilt != right) > 0.25
+    assert np.mean(mended.data.y != right) < 0.06
+    assert mended.data.dev_y is made.data.dev_y
+    assert Relabel().mend(number()) is None
+
+
+def test_rows_that_hold_no_numbers_are_left_out():
+    made = case(rows=100)
+    x = made.data.x.copy()
+    x[[3, 50], [0, 60]] = np.nan, np.inf
+    mended = DropBroken().mend(replace(made, data=replace(made.data, x=x)))
+    kept = np.delete(np.arange(100), [3, 50])
+    np.testing.assert_array_equal(mended.data.x, made.data.x[kept])
+    np.testing.assert_array_equal(mended.data.y, made.data.y[kept])
+    assert DropBroken().mend(made) is None
 
 
 def test_rows_are_scaled():

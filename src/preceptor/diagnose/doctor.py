@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -29,10 +29,27 @@ BUDGET = 0.1  # share of the planned steps that forks may take
 LEAST = 100  # steps that forks may take at least, where they may at all: a short training shows nothing in a tenth
 GLANCE, LOOK = 32, 1024  # rows of a probe: of every one, and of one that is to confirm a suspicion
 SHARE = 0.01  # of the steps so far that probes may cost where they take long and the losses are not suspicious
+SUSPECTED = "Suspected as the cause of what is told below; no fork showed it in the steps that there were."
+SUSPECTS = 3  # causes that are named where harm is certain and no fork showed what does it
 DEAR = 6  # steps that a batch of a probe costs as much as: the step again, and the layers' own figures
 PLAN = 2e7  # multiplications that a step makes while a node of it is traced and planned for probes
 FALLEN = 0.05  # of the first loss: what has fallen less, or risen again by as much, is suspicious
 KEPT_BYTES = 256 << 20  # of moments that are kept in memory to fork from, beside the latest
+
+
+@dataclass(frozen=True, eq=False)
+class Fork:
+    """A remedy that was tried, and how well the training would predict with it."""
+
+    proof: Proof
+    before: Verdict
+    with_it: Verdict
+    same_loss: bool
+
+    def outdoes(self, now: Verdict) -> bool:
+        """Whether the training, as far as it has come by itself since, is still worse than what the fork came to."""
+        proof = self.proof
+        return helps(compared(self.before, now, self.with_it, proof.start, proof.steps, self.same_loss))
 
 
 class Doctor:
@@ -72,6 +89,8 @@ class Doctor:
         self._settled: set[str] = set(ignored)
         self._confirmed: set[str] = set()
         self._forks: dict[tuple[str, int, int], Verdict] = {}
+        self._pending: list[tuple[Finding, Fork]] = []
+        self._unproven: dict[str, Finding] = {}
         self.mending: tuple[Remedy, ...] = ()
         self._ahead = list(MILESTONES)
 
@@ -133,14 +152,41 @@ class Doctor:
             self._confirmed |= new
             history.probes = [*history.probes[: -1 if probes else None], self._probe_of(record, now, LOOK)]
             suspected = list(self._suspected(history))
-        found = []
+        found = self._still_true(now if record.is_finite else None)
         for finding in suspected:
             is_plain = finding.is_fact and finding.trial == "within"
             proven = finding if is_plain else self._proven(finding)
             if proven is not None:
                 found.append(proven)
+        if history.is_over or not record.is_finite:
+            found = [*self._causes(found), *found]
         self._settled |= {each.rule for each in found if each.level != "note"}
         return found
+
+    def _still_true(self, now: Moment | None) -> list[Finding]:
+        """What was proved when the training was looked at last and holds still: it has not caught up by itself. All of
+        it where the training has broken."""
+        pending, self._pending = self._pending, []
+        found = []
+        for finding, fork in pending:
+            if now is None or fork.outdoes(self._verdict(now)):
+                found.append(finding)
+            else:
+                self.mending = tuple(each for each in self.mending if each is not finding.remedies[0])
+                self._unproven[finding.rule] = finding
+        return found
+
+    def _causes(self, found: list[Finding]) -> list[Finding]:
+        """Where it is certain that something is wrong and no cause was shown: what was suspected, causes first."""
+        told = [*self.findings, *found]
+        harmed = [each for each in told if each.level != "note" and each.certainty == "effect"]
+        if not harmed or any(each.level != "note" and each.certainty != "effect" for each in told):
+            return []
+        suspects = self._unproven | {each.rule: each for each in told if each.level == "note" and each.remedies}
+        places = {name: place for place, rule in enumerate(RULES) for name in rule.names}
+        ranked = sorted(suspects.values(), key=lambda each: places[each.rule])[:SUSPECTS]
+        found[:] = [each for each in found if each.rule not in {suspect.rule for suspect in ranked}]
+        return [replace(each, level="warn", proof=None, text=f"{each.text} {SUSPECTED}") for each in ranked]
 
     def _keep(self, now: Moment) -> None:
         size = sum(leaf.nbytes for leaf in flatten(now.carried)[0])
@@ -154,9 +200,10 @@ class Doctor:
 
     def _suspected(self, history: History) -> Iterator[Finding]:
         """What the rules suspect and nobody has told before, causes first."""
+        known = self._settled | {each.rule for each, _ in self._pending}
         for rule in RULES:
             if issubclass(History, rule.looks_at):
-                yield from (each for each in rule.check(history) if each.rule not in self._settled)
+                yield from (each for each in rule.check(history) if each.rule not in known)
 
     def _of_dev(self, record: Record) -> Verdict | None:
         """How well the first rows of the dev part are predicted at the end of an epoch: outputs are there already."""
@@ -195,10 +242,12 @@ class Doctor:
 
     def _proven(self, finding: Finding) -> Finding | None:
         """The finding as a warning, with the remedy that a fork shows to help; as a note where the budget did not
-        suffice to try one; None where none of them helps.
+        suffice to try one; None where none of them helps, and of a guess that was not tried.
 
-        What was proved before is taken as mended: what only follows from it is not a cause of its own.
+        What was proved before is taken as mended: what only follows from it is not a cause of its own. What a fork
+        shows that ends where the training stands is told when it is looked at next, if it then holds still.
         """
+        assert self.history is not None
         base, keeps_state, was_tried = self.case, True, False
         for known in self.mending:
             base, keeps_state = known.mend(base) or base, keeps_state and known.keeps_state
@@ -206,17 +255,31 @@ class Doctor:
             mended = remedy.mend(base)
             if mended is None:
                 continue
-            proof = self._trial(finding.trial, base, mended, remedy, keeps_state and remedy.keeps_state)
-            was_tried = was_tried or proof is not None
-            if proof is not None and helps(proof):
-                self.mending = (*self.mending, remedy)
-                others = tuple(each for each in finding.remedies if each is not remedy)
-                return replace(finding, level="warn", remedies=(remedy, *others), proof=proof)
+            fork = self._trial(finding.trial, base, mended, remedy, keeps_state and remedy.keeps_state)
+            was_tried = was_tried or fork is not None
+            if fork is None or not helps(fork.proof, finding.worth):
+                continue
+            is_new = finding.trial == "within" and not self.mending and self._broken is None
+            end = fork.proof.start + fork.proof.steps
+            if is_new and end < self._moments[-1].step and not fork.outdoes(self._verdict(self._moments[-1])):
+                continue
+            self.mending = (*self.mending, remedy)
+            others = tuple(each for each in finding.remedies if each is not remedy)
+            found = replace(finding, level="warn", remedies=(remedy, *others), proof=fork.proof)
+            if is_new and end == self._moments[-1].step and not self.history.is_over:
+                self._pending.append((found, fork))
+                return None
+            return found
         if finding.is_fact:
             return finding
-        return None if was_tried else replace(finding, level="note")
+        if finding.certainty == "guess":
+            return None
+        if was_tried:
+            self._unproven[finding.rule] = finding
+            return None
+        return replace(finding, level="note")
 
-    def _trial(self, kind: str, base: Case, mended: Case, remedy: Remedy, keeps_state: bool) -> Proof | None:
+    def _trial(self, kind: str, base: Case, mended: Case, remedy: Remedy, keeps_state: bool) -> Fork | None:
         """What a remedy does beside those that were shown to help before; None where the budget does not suffice."""
         assert self.history is not None
         arms = 1 + (kind == "onward" or (bool(self.mending) and kind == "within"))
@@ -225,28 +288,29 @@ class Doctor:
             interval = self._interval(keeps_state, arms)
             return None if interval is None else self._fork(base, mended, remedies, *interval)
         now = self._moments[-1]
-        left = (self.budget * self.history.steps - self.spent) / 2 / arms
-        steps = int(left * min(1.0, self.case.config.batch_size / mended.config.batch_size))
-        if steps < FEWEST or (kind == "onward" and not keeps_state):
+        steps = int(self._left / arms * min(1.0, self.case.config.batch_size / mended.config.batch_size))
+        goes_on = kind in ("onward", "further")
+        if steps < min(FEWEST, self.history.steps // 2) or (goes_on and not keeps_state):
             return None
         began = time.perf_counter()
-        start = now if kind == "onward" else None
+        start = now if goes_on else None
         first = 0 if start is None else start.step
-        without = self._verdict(now) if start is None else self._tried(base, self.mending, start, first + steps)
+        without = self._tried(base, self.mending, start, first + steps) if kind == "onward" else self._verdict(now)
         with_it = self._tried(mended, remedies, start, first + steps)
         # Going on, a loss falls a little by itself: only errors tell.
         same = start is None and same_loss(base, mended)
         self.proving += time.perf_counter() - began
-        return compared(self._verdict(start), without, with_it, first, steps, same)
+        before = self._verdict(start)
+        return Fork(compared(before, without, with_it, first, steps, same), before, with_it, same)
 
-    def _fork(self, base: Case, mended: Case, remedies: tuple[Remedy, ...], start: Moment | None, end: Moment) -> Proof:
+    def _fork(self, base: Case, mended: Case, remedies: tuple[Remedy, ...], start: Moment | None, end: Moment) -> Fork:
         """What the last of the remedies does beside the others."""
         began, first = time.perf_counter(), 0 if start is None else start.step
         without = self._tried(base, remedies[:-1], start, end.step) if len(remedies) > 1 else self._verdict(end)
         with_it = self._tried(mended, remedies, start, end.step)
         before, same = self._verdict(start), same_loss(base, mended)
         self.proving += time.perf_counter() - began
-        return compared(before, without, with_it, first, end.step - first, same)
+        return Fork(compared(before, without, with_it, first, end.step - first, same), before, with_it, same)
 
     def _tried(self, mended: Case, remedies: tuple[Remedy, ...], start: Moment | None, until: int) -> Verdict:
         first = 0 if start is None else start.step

@@ -8,10 +8,15 @@ from preceptor.diagnose.remedy import Remedy
 from preceptor.errors import DataError
 from preceptor.words import amount, counted
 
+WORTH = 0.05  # share of the error that a remedy must take away to be worth naming: below it seeds differ as much
 LEVELS = ("refuse", "warn", "note")
 # A fork lies within the training, or goes on from its end with the remedy and without; or a training with the remedy,
-# from the first weights on, has to outdo in a few steps what the whole training came to.
-TRIALS = ("within", "onward", "outdo")
+# from the first weights on, has to outdo in a few steps what the whole training came to; or that has to be outdone by
+# going on from its end.
+TRIALS = ("within", "onward", "outdo", "further")
+# What a finding is as it stands, before any fork: certain; certain, but what came of a fault, not the fault; figures
+# that a fault has, whose harm is to be shown; figures that many have, of which only a fork can tell.
+CERTAINTIES = ("fact", "effect", "symptom", "guess")
 
 
 @dataclass(frozen=True)
@@ -78,7 +83,8 @@ class Finding:
         evidence: the figures by which it was found, named.
         remedies: what may mend it, the likeliest first.
         proof: the fork that the first of the remedies won; None of a fact, or of what was not tried.
-        is_fact: whether it is certain as it stands.
+        certainty: of CERTAINTIES.
+        worth: share of the error that a remedy must take away to be worth naming.
         trial: of TRIALS, how its remedies are tried.
     """
 
@@ -93,8 +99,14 @@ class Finding:
     evidence: dict[str, float] = field(default_factory=dict)
     remedies: tuple[Remedy, ...] = ()
     proof: Proof | None = None
-    is_fact: bool = True
+    certainty: str = "fact"
     trial: str = "within"
+    worth: float = WORTH
+
+    @property
+    def is_fact(self) -> bool:
+        """Whether it is certain as it stands."""
+        return self.certainty in ("fact", "effect")
 
     def to_dict(self) -> dict[str, Any]:
         """Everything as JSON types; what does not apply is left out."""

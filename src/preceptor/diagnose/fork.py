@@ -12,14 +12,13 @@ from typing import Any
 import numpy as np
 
 from preceptor.diagnose.case import Case, Judge, Verdict
-from preceptor.diagnose.finding import Proof
+from preceptor.diagnose.finding import WORTH, Proof
 from preceptor.diagnose.paired import in_errors
 from preceptor.train.stepper import Stepper
 
-SURE = 0.01  # p below which a difference is taken for one: conventional
+SURE = 0.001  # p below which a difference is taken for one: .01, and some ten forks of a training are looked at
 FARTHER = 3.0  # times as far as without must a loss fall with a remedy, where errors do not tell yet
 LARGEST = 1e6  # what counts for an error or a loss that is no number
-WORTH = 0.05  # share of the error that a remedy must take away to be worth naming: below it seeds differ as much
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,9 +74,9 @@ def _paired(a: np.ndarray, b: np.ndarray) -> float:
     return math.erfc(abs(in_errors(before, after)) / math.sqrt(2))
 
 
-def helps(proof: Proof) -> bool:
+def helps(proof: Proof, worth: float = WORTH) -> bool:
     """Whether a fork shows that its remedy is worth naming: fewer errors, or a loss that falls several times as far."""
-    if proof.p < SURE and (proof.gain >= WORTH or not math.isfinite(proof.without)):
+    if proof.p < SURE and (proof.gain >= worth or not math.isfinite(proof.without)):
         return True
     is_worse = proof.p < SURE and proof.gain < 0
     return not is_worse and proof.loss_p < SURE and proof.progress >= FARTHER

@@ -6,12 +6,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from preceptor.diagnose.case import TAUGHT, Case, right_classes
+from preceptor.diagnose.neighbours import nearest, scaled
 from preceptor.diagnose.paired import in_errors
 from preceptor.train.training import Streamed
 
 __all__ = ["Reference", "make_reference"]
 
-NEIGHBOURS = 10
 FEWEST = 20  # rows to learn from
 STRENGTHS = (0.01, 0.1, 1.0)  # of the ridge, by the mean square of a feature times the rows
 JUDGED = 1000  # rows that are judged, at most
@@ -104,22 +104,15 @@ def make_reference(case: Case) -> Reference | None:
 def _models(learned: np.ndarray, asked: np.ndarray, targets: np.ndarray) -> Iterator[tuple]:
     """Name, what is predicted for the rows learned from when each is left out, a function that predicts those that are
     asked for, and the neighbours of the former."""
-    with np.errstate(all="ignore"):
-        mean, sd = learned.mean(0), learned.std(0)
-        whole = float(np.sqrt(np.mean(sd * sd))) or 1.0
-        each = np.where(sd > 1e-6 * whole, sd, whole)
-    scaled = [
-        [np.nan_to_num(np.clip((x - mean) / by, -10, 10)).astype(np.float32) for x in (learned, asked)]
-        for by in (each, np.full_like(sd, whole))
-    ]
-    for own, others in scaled:
-        near = _nearest(own, own, 1)
+    both = scaled(learned, asked)
+    for own, others in both:
+        near = nearest(own, own, np.arange(len(own)))
 
         def voted(own: np.ndarray = own, others: np.ndarray = others) -> np.ndarray:
-            return targets[_nearest(others, own, 0)].mean(1)
+            return targets[nearest(others, own)].mean(1)
 
         yield "nearest neighbours", targets[near].mean(1), voted, near
-    yield "a linear model", *_ridge(scaled[0][0], targets, scaled[0][1]), None
+    yield "a linear model", *_ridge(both[0][0], targets, both[0][1]), None
 
 
 def _signal(guess: np.ndarray, targets: np.ndarray) -> float:
@@ -133,15 +126,6 @@ def _errors(guess: np.ndarray, right: np.ndarray, classes: int) -> tuple[np.ndar
         best = np.argmax(guess, 1)
         return best, (best != right).astype(np.float64)
     return guess, ((guess - right) ** 2 / np.maximum(np.var(right, 0), 1e-30)).mean(1)
-
-
-def _nearest(asked: np.ndarray, learned: np.ndarray, itself: int) -> np.ndarray:
-    """(asked row, neighbour): the numbers of the nearest rows, the first `itself` left out."""
-    distance = (learned * learned).sum(1) - 2 * asked @ learned.T
-    if itself:
-        np.fill_diagonal(distance, np.inf)
-    count = min(NEIGHBOURS, len(learned) - itself)
-    return np.argpartition(distance, count - 1, axis=1)[:, :count]
 
 
 def _ridge(x: np.ndarray, y: np.ndarray, asked: np.ndarray) -> tuple:

@@ -8,7 +8,8 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from preceptor.diagnose.case import Case
+from preceptor.diagnose.case import Case, right_classes
+from preceptor.diagnose.neighbours import agreed
 from preceptor.graph import CONSTANT, flatten, trace
 from preceptor.hyper import text_of
 from preceptor.nn import BatchNorm, Initialiser, Layer, Loss, Sequential
@@ -20,6 +21,8 @@ from preceptor.train.penalty import L2
 from preceptor.train.schedule import Constant
 from preceptor.train.training import Arrays
 from preceptor.words import amount, hyphenated
+
+COMPARED = 20_000  # rows that are compared with each other, at most: some seconds
 
 
 @dataclass(frozen=True)
@@ -379,6 +382,44 @@ class ScaleTargets(Remedy):
 
 
 @dataclass(frozen=True)
+class Relabel(Remedy):
+    """Training rows whose nearest neighbours agree on another class take that one."""
+
+    @property
+    def text(self) -> str:
+        return "look at the training rows that are labelled otherwise than those like them, or give them their label"
+
+    def mend(self, case: Case) -> Case | None:
+        data = case.data
+        if not isinstance(data, Arrays) or not case.classes or data.rows > COMPARED or np.ndim(data.y) != 1:
+            return None
+        old = right_classes(data.y)
+        new = agreed(data.x, old, case.classes)
+        y = np.where(new == old, data.y, new if case.classes > 2 else np.unique(data.y)[new]).astype(data.y.dtype)
+        return None if (new == old).all() else replace(case, data=replace(data, y=y))
+
+
+@dataclass(frozen=True)
+class DropBroken(Remedy):
+    """Training rows that hold what is no number are left out."""
+
+    @property
+    def text(self) -> str:
+        return "leave out the training rows that hold what is no number"
+
+    def mend(self, case: Case) -> Case | None:
+        data = case.data
+        if not isinstance(data, Arrays) or data.folds is not None:
+            return None
+        kept = np.flatnonzero(np.isfinite(data.x.reshape(data.rows, -1)).all(1))
+        if len(kept) in (0, data.rows):
+            return None
+        weight = None if data.weight is None else data.weight[kept]
+        made = replace(case, data=replace(data, x=data.x[kept], y=data.y[kept], weight=weight))
+        return _with(made, batch_size=min(case.config.batch_size, len(kept)))
+
+
+@dataclass(frozen=True)
 class Thaw(Remedy):
     """Layers that were held learn."""
 
@@ -623,6 +664,7 @@ __all__ = [
     "Batch",
     "Clip",
     "Draw",
+    "DropBroken",
     "Ending",
     "Follow",
     "Head",
@@ -633,6 +675,7 @@ __all__ = [
     "Optimise",
     "Penalise",
     "Rate",
+    "Relabel",
     "Remedy",
     "Rescale",
     "ScaleTargets",

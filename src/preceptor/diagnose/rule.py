@@ -8,7 +8,7 @@ from preceptor.diagnose.finding import Finding
 
 # The order in which rules look, and so in which they speak: of the data, then of the training, causes first.
 SUBJECTS = (
-    *("target", "leaks", "rows", "columns", "size", "inputs", "wiring", "first weights", "rate", "signal"),
+    *("target", "leaks", "rows", "columns", "size", "labels", "inputs", "wiring", "first weights", "rate", "signal"),
     *("course", "end"),
 )
 

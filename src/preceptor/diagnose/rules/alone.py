@@ -55,7 +55,7 @@ class IdleLosses(Rule):
         remedies = (larger, other, smaller) if is_still else (smaller, other, larger)
         figures = {"loss": now, "level": level}
         yield Finding(
-            "not_training", "warn", text, step=history.step, evidence=figures, remedies=remedies, is_fact=False
+            "not_training", "warn", text, step=history.step, evidence=figures, remedies=remedies, certainty="symptom"
         )
 
 
@@ -113,7 +113,9 @@ class RisingDevLosses(Rule):
                 return
         text = f"Overfitting, high variance: {said}, while the training loss goes on falling."
         remedies = (Stop(number + 1), Penalise(1e-3))
-        yield Finding("overfitting", "warn", text, step=best.step, evidence=figures, remedies=remedies, is_fact=False)
+        yield Finding(
+            "overfitting", "warn", text, step=best.step, evidence=figures, remedies=remedies, certainty="symptom"
+        )
 
 
 @settings
@@ -158,5 +160,5 @@ class SoftmaxTwice(Rule):
             step=history.step,
             evidence={"floor": floor, "loss": least, "train_error": error},
             remedies=(Ending(),),
-            is_fact=False,
+            certainty="symptom",
         )

@@ -54,6 +54,7 @@ class ClassBalance(Rule):
                     text,
                     step=history.step,
                     evidence={"predicted": float(said[most] / said.sum()), "share": float(there[most] / there.sum())},
+                    certainty="effect",
                 )
         if history.case.config.class_weights:
             return

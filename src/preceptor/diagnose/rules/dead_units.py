@@ -53,7 +53,7 @@ class DeadUnits(Rule):
                 dead,
                 self.dead,
                 "are 0 on every row",
-                (Rate(rate / 10), Draw(He()), Activate(Relu, LeakyRelu())),
+                (Draw(He()), Activate(Relu, LeakyRelu()), Rate(rate / 10)),
             ),
             (
                 "saturated_units",
@@ -74,5 +74,7 @@ class DeadUnits(Rule):
                     step=history.step,
                     evidence={path: round(share, 4) for path, share in most.items()},
                     remedies=remedies,
-                    is_fact=name == "dead_relu" and max(most.values()) == 1 and not history.has_forks,
+                    certainty="fact"
+                    if name == "dead_relu" and max(most.values()) == 1 and not history.has_forks
+                    else "symptom",
                 )

@@ -53,6 +53,6 @@ class Decay(Rule):
                 step=since,
                 evidence={"train_error": error, "since": since},
                 remedies=(Hold(),),
-                is_fact=False,
+                certainty="symptom",
                 trial=trial,
             )

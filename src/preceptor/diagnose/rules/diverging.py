@@ -65,5 +65,5 @@ class Diverging(Rule):
             step=history.step,
             evidence=evidence,
             remedies=(Rate(rate / 10), Rate(rate / 100)),
-            is_fact=history.step >= self.late * history.steps,
+            certainty="fact" if history.step >= self.late * history.steps else "symptom",
         )

@@ -84,5 +84,5 @@ class DrawnScale(Rule):
             step=history.step,
             evidence={"a_layer": float(each), "spread": last, "inputs": given, "saturated": flat.get(most, 0.0)},
             remedies=remedies,
-            is_fact=False,
+            certainty="symptom",
         )

@@ -60,7 +60,7 @@ class EqualWeights(Rule):
                 layer=where[0],
                 step=history.step,
                 remedies=(Draw(He(), () if is_everywhere else drawn),),
-                is_fact=bool(stuck) and not history.has_forks,
+                certainty="fact" if stuck and not history.has_forks else "symptom",
             )
 
     def _is_none(self, apart: float | None, size: float) -> bool:

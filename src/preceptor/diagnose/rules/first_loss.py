@@ -54,5 +54,5 @@ class FirstLoss(Rule):
                 step=history.step,
                 evidence={"first": first, "constant": known},
                 remedies=(Head(last, 0.1), Head(last, 0.01)),
-                is_fact=False,
+                certainty="symptom",
             )

@@ -61,7 +61,7 @@ class Frozen(Rule):
                 layer=held[0],
                 step=history.step,
                 remedies=(Thaw(tuple(held)),),
-                is_fact=not history.has_forks,
+                certainty="symptom" if history.has_forks else "fact",
             )
         idle = [path for path in sorted(still) if path.rpartition("/")[0] not in held and history.is_idle(path)]
         if idle:

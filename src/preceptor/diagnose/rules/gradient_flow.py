@@ -105,5 +105,5 @@ def _suspected(name: str, text: str, history: Figures, evidence: dict[str, float
         step=history.step,
         evidence=evidence,
         remedies=remedies,
-        is_fact=False,
+        certainty="symptom",
     )

@@ -103,4 +103,4 @@ def _named(columns: np.ndarray) -> str:
 
 
 def _suspected(name: str, text: str, history: Figures, evidence: dict[str, float], remedies: tuple) -> Finding:
-    return Finding(name, "warn", text, step=history.step, evidence=evidence, remedies=remedies, is_fact=False)
+    return Finding(name, "warn", text, step=history.step, evidence=evidence, remedies=remedies, certainty="symptom")

@@ -7,6 +7,7 @@ import numpy as np
 from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.history import History
 from preceptor.diagnose.reference import Reference
+from preceptor.diagnose.remedy import Relabel
 from preceptor.diagnose.rule import Rule
 from preceptor.diagnose.wording import lower
 from preceptor.hyper import hyper, settings
@@ -19,6 +20,7 @@ class Labels(Rule):
     Why it matters: what is learned from them is wrong, and learned by heart.
     Evidence and threshold: each of 1,000 training rows is predicted by the others, dev rows by all. Of training rows
         more are predicted otherwise than they are labelled than of dev rows, by `more` and by `sure` standard errors;
+        or of dev rows more than of training rows, by twice `more`, where there are `each`;
         or what is like one class in training is another one in dev, by `moved` standard errors, while the one is
         commoner in training by half of what the other is rarer: its rows are labelled so. Without such a difference: of
         the rows whose neighbours agree clearly, by `clear` of their votes, more than `share` have another label (the
@@ -31,7 +33,7 @@ class Labels(Rule):
     """
 
     looks_at = History
-    subject = "end"
+    subject = "labels"
     looks_for = "labels that contradict the rows like them"
     names = ("label_problem",)
 
@@ -41,6 +43,7 @@ class Labels(Rule):
     clear: float = hyper(default=0.3, low=0, high=1, unit="of the votes, first before second")
     floor: float = hyper(default=0.05, low=0, high=1, unit="error")
     share: float = hyper(default=0.2, low=0, high=1, unit="of the rows")
+    each: int = hyper(default=30, low=1, unit="training rows a class")
     classes: int = hyper(default=5, low=2, unit="classes")
 
     def check(self, history: History) -> Iterator[Finding]:
@@ -56,7 +59,15 @@ class Labels(Rule):
         if text:
             rows = tuple(int(row) + 1 for row in reference.numbers[wrong][:5])
             text += f", training rows {listing(rows)} among them."
-            yield Finding("label_problem", "warn", text, rows=rows, step=history.step, evidence=figures)
+            yield Finding(
+                "label_problem",
+                "warn",
+                text,
+                rows=rows,
+                step=history.step,
+                evidence=figures,
+                remedies=(Relabel(),),
+            )
 
     def _beside_dev(self, history: History, of: Reference) -> tuple[np.ndarray, dict[str, float], str]:
         """Where training labels contradict their neighbours more often than dev's do."""
@@ -70,6 +81,12 @@ class Labels(Rule):
             text = (
                 f"Labels: {ours:.0%} of the training rows are not labelled as the rows like them, of dev rows "
                 f"{theirs:.0%}: wrong labels, or rows spoiled"
+            )
+            return off, figures, text
+        if theirs - ours > max(2 * self.more, self.sure * error) and of.rows >= self.each * (history.case.classes or 0):
+            text = (
+                f"Labels: {theirs:.0%} of the dev rows are not labelled as the training rows like them, of training "
+                f"rows {ours:.0%}: one of the parts is labelled wrongly"
             )
             return off, figures, text
         classes = history.case.classes or 0

@@ -9,6 +9,7 @@ from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.remedy import Rate
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import hyper, settings
+from preceptor.nn.activation import Relu
 from preceptor.words import amount
 
 
@@ -16,11 +17,13 @@ from preceptor.words import amount
 class LearningRate(Rule):
     """Detects: a learning rate far too large, or far too small.
     Why it matters: too large steps leap over every valley, too small ones never come to one in the time there is.
-    Evidence and threshold: a step changes the weights by more than `leap` or less than `creep` of their size, in the
-        median over the layers, as it would at the base rate of the schedule; not asked while the schedule is below
-        `early` of that. Small steps are no fault where the first steps' loss is below `learned` of the best constant
-        output's: fine-tuning. A fork with another rate must win.
-    Remedy: a rate divided by 10, or multiplied by 10 or 100.
+    Evidence and threshold: a step changes the weights by more than `leap` of their size, in the median over the
+        layers, or by less than `creep`, in three of four, as it would at the base rate of the schedule; not asked while
+        the schedule is below `early` of that. Or more than `dead` of the units of a ReLU are 0 on every row. Small
+        steps are no fault of the rate where gradients are below `faded` in the first of three hidden layers or more, or
+        units are dead; nor where the first steps' loss is below `learned` of the best constant output's: fine-tuning. A
+        fork with another rate must win.
+    Remedy: a rate divided by 10, or multiplied by the power of 10 that brings a step nearest to `usual`.
     Can be wrong when: the weights are scaled by a norm behind them; the first steps of Adam are larger; then the fork
         does not win.
     Source: Karpathy 2015, CS231n (updates of 1e-3 of the weights); Smith 2017.
@@ -35,6 +38,9 @@ class LearningRate(Rule):
     leap: float = hyper(default=0.02, low=0, unit="of the weights' size")
     creep: float = hyper(default=2e-4, low=0, unit="of the weights' size")
     learned: float = hyper(default=0.8, low=0, unit="of the best constant output's loss")
+    usual: float = hyper(default=1e-3, low=0, unit="of the weights' size")
+    dead: float = hyper(default=0.7, low=0, high=1, unit="of a layer's units")
+    faded: float = hyper(default=0.01, low=0, high=1, unit="of the last hidden layer's gradient")
     early: float = hyper(default=0.2, low=0, unit="of the base rate")
 
     def check(self, history: Figures) -> Iterator[Finding]:
@@ -46,6 +52,7 @@ class LearningRate(Rule):
         ratio = float(np.median(ratios)) if ratios else 0.0
         if not 0 < ratio < np.inf:
             return
+        yield from self._deadly(history, rate)
         share = f"At a learning rate of {amount(rate, 2)} a step changes the weights by {amount(100 * ratio, 2)} %"
         if ratio > self.leap:
             text = f"{share}: too much to settle."
@@ -56,9 +63,9 @@ class LearningRate(Rule):
                 step=history.step,
                 evidence={"update_ratio": ratio},
                 remedies=(Rate(rate / 10), Rate(rate / 100)),
-                is_fact=False,
+                certainty="symptom",
             )
-        elif ratio < self.creep and not self._began_learned(history):
+        elif float(np.quantile(ratios, 0.75)) < self.creep and not self._fades(history) | self._began_learned(history):
             text = f"{share}: too little to get anywhere in {history.steps:,} steps."
             yield Finding(
                 "lr_too_small",
@@ -66,9 +73,41 @@ class LearningRate(Rule):
                 text,
                 step=history.step,
                 evidence={"update_ratio": ratio},
-                remedies=(Rate(rate * 100), Rate(rate * 10)),
-                is_fact=False,
+                remedies=tuple(Rate(rate * factor) for factor in self._faster(ratio)),
+                certainty="symptom",
             )
+
+    def _deadly(self, history: Figures, rate: float) -> Iterator[Finding]:
+        """A rate that may be what silences units."""
+        dead = {path: float(np.mean(each.still >= 1)) for path, each in history.signals.items() if len(each.still)}
+        path = max(dead, key=lambda each: dead[each], default="")
+        if path and isinstance(history.layers[path], Relu) and dead[path] > self.dead:
+            text = (
+                f"A learning rate of {amount(rate, 2)} kills units: {dead[path]:.0%} of those of {path} are 0 on every "
+            )
+            text += "row, and would live at a smaller rate."
+            figures, remedies = {"dead": dead[path]}, (Rate(rate / 10),)
+            yield Finding(
+                "lr_too_large",
+                "warn",
+                text,
+                layer=path,
+                step=history.step,
+                evidence=figures,
+                remedies=remedies,
+                certainty="guess",
+            )
+
+    def _faster(self, ratio: float) -> tuple[int, int]:
+        """By what the rate is multiplied: first what brings a step nearest to a thousandth of the weights."""
+        first = 10 ** int(np.clip(round(np.log10(self.usual / ratio)), 1, 3))
+        return first, 100 if first == 10 else 10
+
+    def _fades(self, history: Figures) -> bool:
+        """Whether gradients fade on their way back, or units are dead: small steps then come of that."""
+        own = [history.signals[path].gradient for path in history.weighted[:-1] if path in history.signals]
+        dead = any(len(each.still) and np.mean(each.still >= 1) > self.dead for each in history.signals.values())
+        return dead or (len(own) > 2 and own[0] < self.faded * own[-1])
 
     def _began_learned(self, history: Figures) -> bool:
         known = history.constant_loss

@@ -71,5 +71,5 @@ class LossReduction(Rule):
                 step=history.step,
                 evidence={"factor": factor},
                 remedies=remedies,
-                is_fact=False,
+                certainty="symptom",
             )

@@ -55,6 +55,6 @@ class Noise(Rule):
             step=history.step,
             evidence={"loss": mean, "deviation": deviation, "train_error": taught},
             remedies=(Rate(rate / 10), Rate(rate / 3), *(() if size is None else (Batch(4 * size),))),
-            is_fact=False,
+            certainty="symptom",
             trial="onward",
         )

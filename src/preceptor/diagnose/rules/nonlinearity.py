@@ -91,4 +91,4 @@ class Nonlinearity(Rule):
 
 
 def _suspected(name: str, text: str, layer: str, history: Figures, remedies: tuple) -> Finding:
-    return Finding(name, "warn", text, layer=layer, step=history.step, remedies=remedies, is_fact=False)
+    return Finding(name, "warn", text, layer=layer, step=history.step, remedies=remedies, certainty="symptom")

@@ -45,7 +45,7 @@ class OptimiserChoice(Rule):
                 step=history.step,
                 evidence=own,
                 remedies=(Batch(32),),
-                is_fact=False,
+                certainty="symptom",
                 trial="outdo",
             )
         if not isinstance(config.optimiser, (Adam, AdamW)):
@@ -58,6 +58,6 @@ class OptimiserChoice(Rule):
                 step=history.step,
                 evidence=own,
                 remedies=(Optimise(Adam(), 1e-3), Optimise(Adam(), 1e-2)),
-                is_fact=False,
+                certainty="guess",
                 trial="outdo",
             )

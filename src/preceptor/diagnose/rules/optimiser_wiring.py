@@ -47,7 +47,7 @@ class OptimiserWiring(Rule):
             by = "the optimiser" if optimiser is None else type(optimiser).__name__
             text = f"The steps of {by} go uphill: the cosine of change and gradient is at least "
             text += f"{-max(cosines):.2f} in every layer; the sign of the gradient is wrong."
-            yield _found(text, history, {"cosine": -max(cosines)}, (usual,), True)
+            yield _found(text, history, {"cosine": -max(cosines)}, (usual,))
             return
         if optimiser is None:
             return
@@ -59,13 +59,13 @@ class OptimiserWiring(Rule):
             rate = history.rates[-1]
             text = "A step changes hardly a digit of any weight, though there are gradients: the learning rate is "
             text += f"{amount(rate, 2)}."
-            yield _found(text, history, {"learning_rate": rate}, (Rate(optimiser.usual_rate), usual), True)
+            yield _found(text, history, {"learning_rate": rate}, (Rate(optimiser.usual_rate), usual))
         own = getattr(optimiser, "epsilon", 0.0)
         if own > self.epsilon and hasattr(optimiser, "beta2"):
             text = f"The epsilon of {type(optimiser).__name__}, {amount(own, 2)}, is larger than most gradients: steps "
             text += "are those of plain gradients, and small."
             remedy = Optimise(replace(optimiser, epsilon=1e-8), history.learning_rate)  # type: ignore[call-arg]
-            yield _found(text, history, {"epsilon": own}, (remedy,), False)
+            yield _found(text, history, {"epsilon": own}, (remedy,), "symptom")
 
 
 def _cosines(probe: Probe | None) -> list[float]:
@@ -75,7 +75,9 @@ def _cosines(probe: Probe | None) -> list[float]:
     return moved if 2 * len(moved) >= len(parameters) else []
 
 
-def _found(text: str, history: Figures, evidence: dict[str, float], remedies: tuple, is_fact: bool) -> Finding:
+def _found(
+    text: str, history: Figures, evidence: dict[str, float], remedies: tuple, certainty: str = "fact"
+) -> Finding:
     return Finding(
-        "optimizer_wiring", "warn", text, step=history.step, evidence=evidence, remedies=remedies, is_fact=is_fact
+        "optimizer_wiring", "warn", text, step=history.step, evidence=evidence, remedies=remedies, certainty=certainty
     )

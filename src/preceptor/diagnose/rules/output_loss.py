@@ -47,15 +47,15 @@ class OutputLoss(Rule):
         by = type(case.config.loss).__name__
         low, high = wiring.reach
 
-        def told(name: str, text: str, loss: Loss | None, is_fact: bool, **evidence: float) -> Finding:
+        def told(name: str, text: str, loss: Loss | None, **evidence: float) -> Finding:
             remedies = (Ending(None, loss),)
             found = {"layer": last, "step": history.step, "evidence": evidence, "remedies": remedies}
-            return Finding(name, "warn", text, is_fact=is_fact, **found)  # type: ignore[arg-type]
+            return Finding(name, "warn", text, **found)  # type: ignore[arg-type]
 
         if wiring.is_constant:
             text = f"The output is {amount(low, 3)} on every row, whatever the weights: {what} of "
             text += f"{counted(units, 'unit')}."
-            yield told("output_loss_mismatch", text, fitting, True, output=low)
+            yield told("output_loss_mismatch", text, fitting, output=low)
         elif wiring.is_drawn_elsewhere:
             text = f"{by} is not least where a number is predicted rightly: it does not teach to predict this number."
             yield Finding(
@@ -65,13 +65,13 @@ class OutputLoss(Rule):
             text = (
                 f"What {by} reads from the outputs of a row hangs on the other rows of the batch: a softmax along the "
             )
-            yield told("output_loss_mismatch", f"{text}wrong axis, perhaps.", fitting, True)
+            yield told("output_loss_mismatch", f"{text}wrong axis, perhaps.", fitting)
         elif wiring.reading == "probabilities" and not (low >= 0 and high <= 1) and wiring.blind > self.blind:
             text = (
                 f"{by} takes probabilities, and gets numbers outside of 0 to 1 from {last}: {wiring.blind:.0%} of the "
             )
             text += "rows then have no slope, or a loss that is no number."
-            yield told("output_loss_mismatch", text, fitting, True, blind=wiring.blind)
+            yield told("output_loss_mismatch", text, fitting, blind=wiring.blind)
         elif wiring.reading in ("logits", "margins") and np.isfinite([low, high]).any():
             yield self._bounded(history, last, what, low, high)
 
@@ -100,5 +100,5 @@ class OutputLoss(Rule):
             step=history.step,
             evidence={"floor": floor, "loss": now},
             remedies=(Ending(),),
-            is_fact=not is_slow,
+            certainty="symptom" if is_slow else "fact",
         )

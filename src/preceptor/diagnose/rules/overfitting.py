@@ -20,7 +20,8 @@ class Overfitting(Rule):
     Evidence and threshold: the loss of at least `rows` dev rows lies above that of the best epoch by `rise` and by
         `sure` standard errors, paired row by row; and their errors have become more, by a fifth
         and by `errors` standard errors, or the loss is above the best constant output's now. Else it is only too
-        confident: a note.
+        confident: a note. Or there are fewer than `few` training rows a class, of which hardly one is wrong, and the
+        dev error is larger by `gap`.
     Remedy: stop at the best epoch, weight decay, dropout, more rows.
     Can be wrong when: the loss is not what counts.
     Source: course material D, "learning curves": overfitting; Goodfellow et al. 2016, section 7.8.
@@ -31,12 +32,18 @@ class Overfitting(Rule):
     looks_for = "a dev loss that rises while the training loss falls"
     names = ("overfitting", "over_confident")
 
+    few: int = hyper(default=20, low=1, unit="training rows a class")
+    gap: float = hyper(default=0.15, low=0, high=1, unit="error")
     rows: int = hyper(default=200, low=2, unit="dev rows")
     rise: float = hyper(default=0.1, low=0, unit="of the lowest dev loss")
     sure: float = hyper(default=3.0, low=0, unit="standard errors")
     errors: float = hyper(default=4.0, low=0, unit="standard errors")
 
     def check(self, history: History) -> Iterator[Finding]:
+        by_heart = list(self._by_heart(history))
+        if by_heart:
+            yield from by_heart
+            return
         known = [(number, each) for number, each in enumerate(history.epochs, 1) if each.dev is not None]
         if history.judged is None or len(known) < 3 or not history.case.data.guides:
             return
@@ -63,3 +70,19 @@ class Overfitting(Rule):
         text = f"Overfitting, high variance: {said}, while the training loss goes on falling."
         remedies = (Stop(number), Penalise(1e-3))
         yield Finding("overfitting", "warn", text, step=best.step, evidence=figures, remedies=remedies)
+
+    def _by_heart(self, history: History) -> Iterator[Finding]:
+        """Few rows that are known by heart."""
+        taught, judged, classes = history.taught, history.judged, history.case.classes
+        rows = history.case.data.rows
+        if not classes or taught is None or judged is None or not history.case.data.guides:
+            return
+        if taught.error > 0.02 or judged.error - taught.error < self.gap or rows >= self.few * classes:
+            return
+        text = (
+            f"High variance: the error on training rows is {taught.error:.1%}, on dev rows {judged.error:.1%}: "
+            f"{rows:,} training rows of {classes:,} classes are learned by heart, and more would help most."
+        )
+        figures = {"train_error": taught.error, "dev_error": judged.error, "rows": rows}
+        remedies = (Penalise(1e-3),)
+        yield Finding("overfitting", "warn", text, step=history.step, evidence=figures, remedies=remedies)

@@ -58,6 +58,6 @@ class Regularisation(Rule):
                 step=history.step,
                 evidence={"train_error": taught.error, "dev_error": judged.error},
                 remedies=(Loosen(0.01), Loosen(0.1)),
-                is_fact=False,
+                certainty="symptom",
                 trial=trial,
             )

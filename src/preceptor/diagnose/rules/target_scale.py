@@ -75,5 +75,5 @@ class TargetScale(Rule):
                 step=history.step,
                 evidence={"mean": mean, "sd": sd},
                 remedies=(ScaleTargets(),),
-                is_fact=False,
+                certainty="symptom",
             )

@@ -18,7 +18,7 @@ class Underfitting(Rule):
     Evidence and threshold: nearest neighbours or a linear model of 1,000 training rows make fewer errors on the same
         rows, by `gain` of the network's and by `sure` standard errors, paired; and the network's error on its own
         training rows is no smaller than theirs on rows that they have not seen.
-    Remedy: another optimiser, more units, more epochs; less regularisation.
+    Remedy: more epochs, another optimiser, more units; less regularisation.
     Can be wrong when: the task needs what cannot be compared (a loss that weighs errors otherwise).
     Source: course material D, "bias / variance"; Goodfellow et al. 2016, section 11.2.
     """
@@ -46,10 +46,16 @@ class Underfitting(Rule):
             f"High bias: the error on training rows is {taught.error:.1%}, on rows that judge {float(own.mean()):.1%}; "
             f"{reference.name} of {reference.rows:,} rows make {reference.error:.1%}."
         )
-        remedies = (
-            *(() if isinstance(config.optimiser, Adam) else (Optimise(Adam(), 1e-3),)),
-            Longer(4 * config.epochs),
-            Widen(4),
-        )
+        other = () if isinstance(config.optimiser, Adam) else (Optimise(Adam(), 1e-3),)
+        remedies = (Longer(4 * config.epochs), *other, Widen(4))
         figures = {"train_error": taught.error, "dev_error": float(own.mean()), "reference_error": reference.error}
-        yield Finding("high_bias", "warn", text, step=history.step, evidence=figures, remedies=remedies, trial="outdo")
+        yield Finding(
+            "high_bias",
+            "warn",
+            text,
+            step=history.step,
+            evidence=figures,
+            remedies=remedies,
+            certainty="effect",
+            trial="outdo",
+        )

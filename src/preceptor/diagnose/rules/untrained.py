@@ -84,4 +84,13 @@ class Untrained(Rule):
         name = "inputs_ignored" if flat else "not_training"
         what = "The outputs hardly depend on the inputs" if flat else "It is not training"
         text = f"{what}: {said}, and {reference.name} of {reference.rows:,} rows would tell more."
-        yield Finding(name, "warn", text, step=history.step, evidence=figures, remedies=remedies, trial="outdo")
+        yield Finding(
+            name,
+            "warn",
+            text,
+            step=history.step,
+            evidence=figures,
+            remedies=remedies,
+            certainty="effect",
+            trial="outdo",
+        )

@@ -5,7 +5,9 @@ A group is a set of nodes of one size, computed tile by tile. Its values are ful
 """
 
 import math
+from collections.abc import Generator
 from dataclasses import dataclass, field
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -190,6 +192,11 @@ class Facts:
                 self.kept[node.index] = True
 
 
+# A question to a group, whether a node can be a member at a level, and the way to an answer, which may ask others.
+Question: TypeAlias = tuple[Node, str]
+Answering: TypeAlias = Generator[Question, bool | None, bool]
+
+
 @dataclass
 class Group:
     """Nodes that are computed in one pass; `members` in an order in which each comes after what it needs."""
@@ -204,15 +211,17 @@ class Group:
     missing: list[Node] = field(default_factory=list)  # what must be in memory before
     has_rows: bool = False
 
-    def copy(self) -> "Group":
-        return Group(
-            self.facts, self.available, self.size, self.columns, self.pool, dict(self.members), list(self.reductions),
-            list(self.missing), self.has_rows,
-        )  # fmt: skip
+    def mark(self) -> tuple[Any, ...]:
+        """How the group is now, for `back_to`."""
+        counts = len(self.members), len(self.reductions), len(self.missing)
+        return (*counts, self.columns, self.pool, self.has_rows)
 
-    def take(self, other: "Group") -> None:
-        self.columns, self.pool, self.members = other.columns, other.pool, other.members
-        self.reductions, self.missing, self.has_rows = other.reductions, other.missing, other.has_rows
+    def back_to(self, mark: tuple[Any, ...]) -> None:
+        """Undoes everything since a mark."""
+        members, reductions, missing, self.columns, self.pool, self.has_rows = mark
+        while len(self.members) > members:
+            self.members.popitem()  # the last that was added
+        del self.reductions[reductions:], self.missing[missing:]
 
     @property
     def row_length(self) -> int:
@@ -233,15 +242,27 @@ class Group:
                 return False
             if kind == "column" and not self._narrow({math.prod(node.shape)}):
                 return False
-            if not self._operand(each, level):
+            if not self._answer(self._operand(each, level)):
                 return False
             self.reductions.append(node)
             return True
-        if kind == "row":
-            return self._visit(node, "row")
-        if kind == "pool":
-            return self._visit(node, "pool")
-        return self._visit(node, self._level(node))
+        level = kind if kind in ("row", "pool") else self._level(node)
+        return self._answer(self._visit(node, level))
+
+    def _answer(self, first: Answering) -> bool:
+        """Finds an answer, and those that it needs first: on a list, for a graph may be deeper than Python can call."""
+        waiting = [first]
+        answer: bool | None = None
+        while waiting:
+            try:
+                asked = waiting[-1].send(answer)
+            except StopIteration as end:
+                waiting.pop()
+                answer = end.value
+            else:
+                waiting.append(self._visit(*asked))
+                answer = None
+        return bool(answer)
 
     def _level(self, node: Node) -> str:
         """Full, or that of the member of which an elementwise node of another size is made."""
@@ -256,33 +277,31 @@ class Group:
         self.columns = frozenset(fitting) if self.columns is None else self.columns & frozenset(fitting)
         return bool(self.columns) and (self.pool is None or self.pool.channels in self.columns)
 
-    def _visit(self, node: Node, level: str) -> bool:
+    def _visit(self, node: Node, level: str) -> Answering:
+        """Makes a node a member, with what it needs; False where it cannot be one, and then the group is spoilt."""
         if node.index in self.members:
             return self.members[node.index] == level
         kind = self.facts.kind[node.index]
         found = self.facts.operands[node.index]
+        levels: tuple[str, ...] = (level,) * len(found)
         if kind == "row":
-            x = found[0]
             if level != "row" or node.inputs[0].size != self.size:
                 return False
             columns = self.size // max(node.size, 1)
-            if not self._narrow({columns}) or self.pool is not None or not self._operand(x, "full"):
+            if not self._narrow({columns}) or self.pool is not None:
                 return False
-            self.has_rows = True
+            levels = ("full",)
         elif kind in ("pool", "spread"):
             full = node if kind == "spread" else node.inputs[0]
             if kind not in MADE_AT[level] or full.size != self.size or not self._pooled(pooling(node)):
                 return False
             levels = WINDOW_LEVELS[node.primitive.name]
-            if not all(self._operand(x, each) for x, each in zip(found, levels, strict=True)):
-                return False
-        elif kind == "tile":
-            if level == "full" and node.size != self.size:
-                return False
-            if not all(self._operand(x, level) for x in found):
-                return False
-        else:
+        elif kind != "tile" or (level == "full" and node.size != self.size):
             return False
+        for x, each in zip(found, levels, strict=True):
+            if not (yield from self._operand(x, each)):
+                return False
+        self.has_rows = self.has_rows or kind == "row"
         self.members[node.index] = level
         return True
 
@@ -292,7 +311,7 @@ class Group:
         self.pool = pool
         return self._narrow({pool.channels})
 
-    def _operand(self, x: Operand, level: str) -> bool:
+    def _operand(self, x: Operand, level: str) -> Answering:
         """Whether an operand can be had at a level: from memory, or as a member."""
         if x.varies is not None and constant_of(x.source) is not None:
             return True
@@ -304,7 +323,7 @@ class Group:
             return True
         if x.varies is None:
             inside = base.size == x.source.size and self.facts.kind[base.index] in MADE_AT[level]
-            if not ready and not (inside and self._take_in(base, level)):
+            if not ready and not (inside and (yield from self._take_in(base, level))):
                 self.missing.append(base)
             return True
         if level == "pool":
@@ -316,21 +335,21 @@ class Group:
             if not ready:
                 self.missing.append(base)
             return runs(x.varies) <= 1
-        if not ready and self._as_row(x, base):
+        if not ready and (yield from self._as_row(x, base)):
             return True
         if not ready:
             self.missing.append(base)
         return fitting is None or self._narrow(fitting)
 
-    def _take_in(self, base: Node, level: str) -> bool:
+    def _take_in(self, base: Node, level: str) -> Answering:
         """Makes a node a member, or leaves the group as it was."""
-        trial = self.copy()
-        if not trial._visit(base, level):
-            return False
-        self.take(trial)
-        return True
+        before = self.mark()
+        if (yield base, level):
+            return True
+        self.back_to(before)
+        return False
 
-    def _as_row(self, x: Operand, base: Node) -> bool:
+    def _as_row(self, x: Operand, base: Node) -> Answering:
         """Takes in a value of one number a row, where it comes from a reduction over this group's own rows."""
         assert x.varies is not None
         count = sum(x.varies)
@@ -340,14 +359,12 @@ class Group:
             return self._narrow({math.prod(x.lengths[count:])})
         if self.facts.kind[base.index] not in ("tile", "row"):
             return False
-        trial = self.copy()
-        before = len(trial.missing)
-        if not trial._narrow({math.prod(x.lengths[count:])}) or not trial._visit(base, "row"):
-            return False
-        if len(trial.missing) > before or not trial.has_rows:
-            return False
-        self.take(trial)
-        return True
+        before, missing = self.mark(), len(self.missing)
+        fits = self._narrow({math.prod(x.lengths[count:])}) and (yield base, "row")
+        if fits and len(self.missing) == missing and self.has_rows:
+            return True
+        self.back_to(before)
+        return False
 
 
 def neighbours(facts: Facts, group: Group) -> list[Node]:

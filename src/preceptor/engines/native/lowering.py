@@ -2,7 +2,7 @@
 
 import itertools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any, Protocol
 
 import numpy as np
@@ -40,6 +40,9 @@ class Planner(Protocol):
     def place(self, node: Node) -> Place:
         """Where a node's numbers lie; they are computed now where they are not yet."""
 
+    def number(self, value: float) -> Place:
+        """The place of a constant number."""
+
     def make(self, node: Node) -> Place:
         """New memory for the result of a node."""
 
@@ -47,8 +50,16 @@ class Planner(Protocol):
         """Adds a step."""
 
 
+def reads(planner: Planner, node: Node) -> Iterator[Node]:
+    """The nodes whose numbers `lower` reads; each is told when those before it are in memory."""
+    if node.size == 0:
+        return
+    for x in node.inputs:
+        yield _looked_through(planner, x)[1] if _is_product(node) else x
+
+
 def lower(planner: Planner, node: Node) -> None:
-    """Emits the step that computes a node, and those that it needs first."""
+    """Emits the step that computes a node, of what is in memory."""
     name = node.primitive.name
     rule = RULES.get(name)
     if node.size == 0:
@@ -174,28 +185,49 @@ def _matrix(planner: Planner, node: Node) -> tuple[Place, int, int, int]:
 
 def _strided(planner: Planner, node: Node) -> tuple[Place, list[int]]:
     """Where a node's numbers lie, and how far apart along each axis, without writing transpositions and repetitions."""
-    if node.index not in planner.available:
-        if node.primitive.name == "transpose":
-            place, strides = _strided(planner, node.inputs[0])
-            return place, [strides[a] for a in node.params["axes"]]
-        if node.primitive.name == "broadcast":
-            (x,) = node.inputs
-            place, strides = _strided(planner, x)
-            pairs = zip((1,) * (node.ndim - x.ndim) + x.shape, [0] * (node.ndim - x.ndim) + strides, strict=True)
-            return place, [0 if n == 1 else stride for n, stride in pairs]
-        if node.primitive.name == "reshape":
-            (x,) = node.inputs
-            if [n for n in node.shape if n != 1] == [n for n in x.shape if n != 1]:
-                place, strides = _strided(planner, x)
-                rest = iter([stride for n, stride in zip(x.shape, strides, strict=True) if n != 1])
-                return place, [0 if n == 1 else next(rest) for n in node.shape]
-    return planner.place(node), _strides(node.shape, 1)
+    moved, source = _looked_through(planner, node)
+    place, strides = planner.place(source), _strides(source.shape, 1)
+    for each in reversed(moved):
+        (x,) = each.inputs
+        if each.primitive.name == "transpose":
+            strides = [strides[a] for a in each.params["axes"]]
+        elif each.primitive.name == "broadcast":
+            pairs = zip((1,) * (each.ndim - x.ndim) + x.shape, [0] * (each.ndim - x.ndim) + strides, strict=True)
+            strides = [0 if n == 1 else stride for n, stride in pairs]
+        else:
+            rest = iter([stride for n, stride in zip(x.shape, strides, strict=True) if n != 1])
+            strides = [0 if n == 1 else next(rest) for n in each.shape]
+    return place, strides
+
+
+def _looked_through(planner: Planner, node: Node) -> tuple[list[Node], Node]:
+    """The movements of numbers that a product need not have written, the last first, and what they move."""
+    moved = []
+    while node.index not in planner.available and _only_moves(node):
+        moved.append(node)
+        (node,) = node.inputs
+    return moved, node
+
+
+def _only_moves(node: Node) -> bool:
+    """Whether a node transposes or repeats, or puts in or leaves out axes of length 1."""
+    if node.primitive.name == "reshape":
+        return [n for n in node.shape if n != 1] == [n for n in node.inputs[0].shape if n != 1]
+    return node.primitive.name in ("transpose", "broadcast")
+
+
+def _is_product(node: Node) -> bool:
+    """Whether a node is a matrix product for which there is a kernel."""
+    if node.primitive.name != "matmul" or node.params["precision"] != "f32":
+        return False
+    x, y = node.inputs
+    return x.spec.dtype in (np.float32, BF16) and x.spec.dtype == y.spec.dtype
 
 
 def _matmul(planner: Planner, node: Node) -> bool:
-    x, y = node.inputs
-    if x.spec.dtype not in (np.float32, BF16) or x.spec.dtype != y.spec.dtype or node.params["precision"] != "f32":
+    if not _is_product(node):
         return False
+    x, y = node.inputs
     *lead, m, k = x.shape
     n, batch = y.shape[-1], math.prod(lead)
     a, b = _matrix(planner, x), _matrix(planner, y)

@@ -1,5 +1,7 @@
 """Where the arrays of a plan lie: one arena, in which memory is used again as soon as nothing needs what it held."""
 
+from bisect import insort
+
 from preceptor.engines.native.program import Buffer, Step
 
 ALIGNED = 64  # bytes of a cache line
@@ -36,24 +38,20 @@ def lay_out(steps: list[Step]) -> int:
     return _pack(sorted(live.values(), key=lambda buffer: (-buffer.nbytes, buffer.first)))
 
 
-def _pack(buffers: "list[Buffer]") -> int:
+def _pack(buffers: list[Buffer]) -> int:
     """Places buffers, the largest first, each into the lowest gap between those that live at the same time."""
-    placed: list[Buffer] = []
+    placed: list[tuple[int, int, int, int]] = []  # start, end, first and last of each, in this order
     end = 0
     for buffer in buffers:
-        size = _rounded(buffer.nbytes)
-        neighbours = sorted(
-            (other.start, other.start + _rounded(other.nbytes))
-            for other in placed
-            if other.first <= buffer.last and buffer.first <= other.last
-        )
+        size, born, gone = _rounded(buffer.nbytes), buffer.first, buffer.last
         at = 0
-        for start, stop in neighbours:
+        for start, stop, first, last in placed:
             if at + size <= start:
                 break
-            at = max(at, stop)
+            if first <= gone and born <= last and at < stop:
+                at = stop
         buffer.start = at
-        placed.append(buffer)
+        insort(placed, (at, at + size, born, gone))
         end = max(end, at + size)
     return end
 

@@ -51,6 +51,7 @@ class Rewriting:
         self.new: dict[int, Node] = {}
         self.source: tuple[str, int] = ("", 0)
         self.rectified: dict[int, Node] = {}  # x -> relu(x)
+        self.summed: dict[tuple[int, tuple[int, ...]], Node] = {}  # (x, axes) -> sums out of which something was taken
         self.factors: set[int] = set()  # what is in memory because a product, or windows that overlap, read it
 
     def take(self, node: Node) -> None:
@@ -130,9 +131,14 @@ class Rewriting:
     def halved(self, x: Node) -> Node:
         """A factor rounded, its movements outermost so that all views of it share one rounding."""
         assert self.half is not None
-        if x.primitive.name in ("transpose", *VIEWS):
-            return self.make(x.primitive, [self.halved(x.inputs[0])], x.params)
-        return self.make(self.half, [x])
+        movements = []
+        while x.primitive.name in ("transpose", *VIEWS):
+            movements.append(x)
+            (x,) = x.inputs
+        x = self.make(self.half, [x])
+        for each in reversed(movements):
+            x = self.make(each.primitive, [x], each.params)
+        return x
 
     # Short words for what the rules build.
 

@@ -6,9 +6,10 @@ import numpy as np
 
 from preceptor.engines.native.rewriting import Rewriting, Rule, constant_of, is_a, lie_apart
 from preceptor.graph import Node
-from preceptor.ops import elementwise, movement, pooling
+from preceptor.ops import Primitive, elementwise, movement, pooling
 
 ONE_PASS_FROM = 4096  # arrays from this size on are read once, not twice, for their mean and variance
+TERMS = (elementwise.add, elementwise.subtract)
 SAMPLED = 32  # rows whose mean is subtracted before squares are summed
 
 
@@ -47,7 +48,13 @@ def _window_max(p: Rewriting, inputs: tuple, params: dict) -> Node | None:
     (x,) = inputs
     if not is_a(x, "relu") or x.spec.dtype != np.float32:
         return None
-    return p.make(elementwise.relu, [p.make(pooling._window_max, [x.inputs[0]], params)])
+    count = 0
+    while is_a(x, "relu"):
+        count, x = count + 1, x.inputs[0]
+    x = p.make(pooling._window_max, [x], params)
+    for _ in range(count):
+        x = p.make(elementwise.relu, [x])
+    return x
 
 
 def along(p: Rewriting, x: Node, axes: tuple[int, ...]) -> Node | None:
@@ -74,25 +81,47 @@ def _sum(p: Rewriting, inputs: tuple, params: dict) -> Node | None:
     same = along(p, x, axes)
     if same is not None:
         return p.apply(elementwise.multiply, same, p.number(count, x.spec.dtype))
+    # What is done with the inner sum, the last first: a list, for a graph may be deeper than Python can call.
+    outside: list[tuple[Node, Primitive, list[Node], list[Node]]] = []
+    inner = x
+    while (inner.index, axes) not in p.summed and along(p, inner, axes) is None:
+        taken = _taken_out(p, inner, axes)
+        if taken is None:
+            break
+        outside.append((inner, *taken[1:]))
+        inner = taken[0]
+    known = p.summed.get((inner.index, axes))
+    if known is None and not outside:
+        shares = _sum_of_shares(p, x, axes)
+        return shares if shares is not None else _sum_of_squares(p, x, axes)
+    total = p.sum(inner, axes) if known is None else known
+    for whole, primitive, before, behind in reversed(outside):
+        others = [p.sum(each, axes) for each in behind] if primitive in TERMS else behind
+        total = p.summed[whole.index, axes] = p.make(primitive, [*before, total, *others])
+    return total
+
+
+def _taken_out(p: Rewriting, x: Node, axes: tuple[int, ...]) -> tuple[Node, Primitive, list[Node], list[Node]] | None:
+    """What is left to be summed of x, and what is then done with the sum: the primitive, and the other nodes that it is
+    given before and behind the sum. Those behind are themselves to be summed where the primitive is of `TERMS`."""
     if is_a(x, "negative"):
-        return p.make(elementwise.negative, [p.sum(x.inputs[0], axes)])
+        return x.inputs[0], x.primitive, [], []
     if is_a(x, "multiply"):
         for one, other in (x.inputs, x.inputs[::-1]):
             factor = along(p, one, axes)
             if factor is not None:
-                return p.make(elementwise.multiply, [p.sum(other, axes), factor])
+                return other, x.primitive, [], [factor]
     if is_a(x, "divide"):
         factor = along(p, x.inputs[1], axes)
         if factor is not None:
-            return p.make(elementwise.divide, [p.sum(x.inputs[0], axes), factor])
-    if x.primitive.name in ("add", "subtract"):
-        for position in (0, 1):
-            term = along(p, x.inputs[position], axes)
-            if term is not None:
-                parts = [p.sum(each, axes) for each in x.inputs]
-                return p.make(x.primitive, parts)
-    shares = _sum_of_shares(p, x, axes)
-    return shares if shares is not None else _sum_of_squares(p, x, axes)
+            return x.inputs[0], x.primitive, [], [factor]
+    if x.primitive in TERMS:
+        one, other = x.inputs
+        if along(p, one, axes) is not None:
+            return other, x.primitive, [p.sum(one, axes)], []
+        if along(p, other, axes) is not None:
+            return one, x.primitive, [], [other]
+    return None
 
 
 def _sum_of_shares(p: Rewriting, x: Node, axes: tuple[int, ...]) -> Node | None:

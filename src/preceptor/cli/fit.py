@@ -258,7 +258,7 @@ def remedied(given: Sequence[str], fitting: Fitting, found: Mapping[str, Any]) -
     chosen = found["remedies"][0]["settings"] if found.get("remedies") else {}
     mending = fitting.mending
     if mending is not None:
-        is_done = "proof" in found or fitting.outcome is Outcome.DIVERGED
+        is_done = "proof" in found
         given, chosen = mending.words, {} if is_done or not chosen else mending.changes | chosen
     return "" if not chosen or not given or "--resume" in given else altered_command(given, fitting.asked, chosen)
 

@@ -22,11 +22,17 @@ class Case:
 
     Args:
         classes: how many the target has; 0 of a number; None where errors are told by the loss alone.
+        names: of the classes, in their order, where they have any.
     """
 
     config: Config
     data: Arrays | Streamed
     classes: int | None
+    names: tuple[str, ...] = ()
+
+    def named(self, number: int) -> str:
+        """A class as its user calls it: by its name, else by its number."""
+        return self.names[number] if self.names else str(number)
 
     @cached_property
     def judged(self) -> tuple[Any, Any, np.ndarray]:

@@ -127,11 +127,26 @@ class Doctor:
         if not record.is_finite or record.step >= max(self._ahead[0] * record.steps, min(FEWEST, record.steps)):
             while self._ahead[1:] and record.step >= self._ahead[0] * record.steps:
                 self._ahead.pop(0)
-            assert self.history is not None
-            found = self._examine(record, self.history)
-            new = {each.rule for each in found}
-            self.findings = [each for each in self.findings if each.level != "note" or each.rule not in new] + found
+            found = self._found_at(record)
         self.seconds += time.perf_counter() - began
+        return found
+
+    def conclude(self, record: Record) -> list[Finding]:
+        """What is found where a training ends before all its planned steps: at a record that was looked at."""
+        history = self.history
+        if history is None or history.is_over or not record.is_finite:
+            return []
+        began = time.perf_counter()
+        history.was_ended = True
+        found = self._found_at(record)
+        self.seconds += time.perf_counter() - began
+        return found
+
+    def _found_at(self, record: Record) -> list[Finding]:
+        assert self.history is not None
+        found = self._examine(record, self.history)
+        new = {each.rule for each in found}
+        self.findings = [each for each in self.findings if each.level != "note" or each.rule not in new] + found
         return found
 
     def _examine(self, record: Record, history: History) -> list[Finding]:
@@ -190,6 +205,8 @@ class Doctor:
 
     def _keep(self, now: Moment) -> None:
         size = sum(leaf.nbytes for leaf in flatten(now.carried)[0])
+        if self._moments and self._moments[-1].step == now.step:
+            return
         self._moments = [*self._moments[: KEPT_BYTES // size], now]
 
     def _is_suspicious(self, history: History) -> bool:
@@ -282,7 +299,7 @@ class Doctor:
     def _trial(self, kind: str, base: Case, mended: Case, remedy: Remedy, keeps_state: bool) -> Fork | None:
         """What a remedy does beside those that were shown to help before; None where the budget does not suffice."""
         assert self.history is not None
-        arms = 1 + (kind == "onward" or (bool(self.mending) and kind == "within"))
+        arms = 1 + (kind == "onward" or bool(self.mending))
         remedies = (*self.mending, remedy)
         if kind == "within":
             interval = self._interval(keeps_state, arms)
@@ -295,7 +312,12 @@ class Doctor:
         began = time.perf_counter()
         start = now if goes_on else None
         first = 0 if start is None else start.step
-        without = self._tried(base, self.mending, start, first + steps) if kind == "onward" else self._verdict(now)
+        beside = [self._tried(base, self.mending, start, first + steps)] if arms > 1 else []
+        if kind == "outdo":  # what the training came to at its best: it may have lost since what anybody learns early
+            beside += self._verdicts.values()
+        elif not beside:
+            beside = [self._verdict(now)]
+        without = min(beside, key=lambda each: each.error)
         with_it = self._tried(mended, remedies, start, first + steps)
         # Going on, a loss falls a little by itself: only errors tell.
         same = start is None and same_loss(base, mended)

@@ -30,6 +30,7 @@ class History(Figures):
     Args:
         case: the training.
         steps, ..., first: as of `Figures`, with a loss and a rate of every step.
+        was_ended: whether it was ended before all its steps, because the rows that guide no longer gained.
         taught, judged: how well rows of the training part and those that judge are predicted at the end; None before.
     """
 
@@ -41,6 +42,7 @@ class History(Figures):
     probes: list[Probe] = field(default_factory=list)
     origin: Origin | None = None
     first: Probe | None = None
+    was_ended: bool = False
     taught: Verdict | None = None
     judged: Verdict | None = None
 
@@ -125,6 +127,10 @@ class History(Figures):
     @property
     def averages_weights(self) -> bool:
         return self.case.config.update.average is not None
+
+    @property
+    def is_over(self) -> bool:
+        return self.was_ended or super().is_over
 
     @property
     def train_error(self) -> float | None:

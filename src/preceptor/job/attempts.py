@@ -21,8 +21,8 @@ from preceptor.signals import heard
 from preceptor.words import listing
 
 ENCODING = {"preprocess", "loss"}  # settings, of those that remedies change, on which hangs what a network takes
-NOTHING = "Nothing to mend: no finding was proved whose remedy is a matter of settings."
-NO_MORE = "Nothing more was proved whose remedy is a matter of settings."
+NOTHING = "Nothing to mend: nothing was found whose remedy is a matter of settings."
+NO_MORE = "Nothing more was found whose remedy is a matter of settings."
 
 
 def fit(source: Any, target: Any = None, *, out: str | Path | None = None, mend: bool = False, **settings: Any) -> Run:
@@ -108,7 +108,7 @@ def following(fitting: Fitting, run: Run) -> Stages[Fitting | Run]:
     before = fitting.mending
     if before is None or fitting.outcome is Outcome.INTERRUPTED:
         return run
-    changes, why, unsaid = proposed(fitting.progress.findings, fitting.outcome is Outcome.DIVERGED)
+    changes, why, unsaid = proposed(fitting.progress.findings)
     dev = figures_as_json(run.dev)
     attempt = Attempt(
         changes=before.changes,
@@ -136,11 +136,11 @@ def following(fitting: Fitting, run: Run) -> Stages[Fitting | Run]:
             seen, encoded = fitting.seen, None if ENCODING & set(changes) else fitting.encoded
             after = yield from building(fitting.source, seen.under(altered), altered, fitting.header, encoded)
         except (ConfigError, DataError) as error:
-            ended = f"What was proved to help cannot be set here: {error}"
+            ended = f"What was found cannot be set here: {error}"
         else:
             plan = after.plan()
             if (plan.settings, plan.fingerprint) in [(each.settings, each.fingerprint) for each in now.attempts]:
-                after, ended = None, "What was proved to help was tried already."
+                after, ended = None, "What was found was tried already."
     if after is None:
         return _concluded(fitting, now, best, ended)
     after.asked, after.mending, after.best = fitting.asked, now, best

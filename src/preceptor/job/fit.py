@@ -156,6 +156,8 @@ class Fitting:
                 self.outcome = Outcome.STOPPED_EARLY
             elif self.out is not None and self.goes_on and time.monotonic() - self.saved >= CHECKPOINT_SECONDS:
                 self.save_checkpoint()
+            if self.outcome in (Outcome.CONVERGED, Outcome.STOPPED_EARLY):
+                self._watch(record, is_last=True)
             yield record
             if self.outcome is not Outcome.INTERRUPTED:
                 return
@@ -165,18 +167,20 @@ class Fitting:
         stops = [] if self.unwatched else looks(self.config, self.data.rows)
         return train(self.config, self.data, self.start, dev_losses, stops=stops)
 
-    def _watch(self, record: Record) -> None:
-        """Has the doctor look at a record. A fault of the doctor ends the watching, not the training."""
-        self.news = []
+    def _watch(self, record: Record, is_last: bool = False) -> None:
+        """Has the doctor look at a record, or at the one at which the training ends before all its steps, after it has
+        looked at it. A fault of the doctor ends the watching, not the training."""
+        before, self.news = self.news if is_last else [], []
         if self.unwatched:
             return
         try:
             self.doctor = self.doctor or self._doctor_at(record)
-            self.news = self.doctor.look(record)
+            self.news = self.doctor.conclude(record) if is_last else self.doctor.look(record)
         except Exception as error:
             self.doctor, self.unwatched = None, f"the doctor failed ({type(error).__name__}: {error})"
             warnings.warn(f"fit: {self.unwatched}; the training goes on without.", stacklevel=2)
         self.progress.findings += self.told
+        self.news = [*before, *self.news]
 
     def _told(self, found: Finding) -> dict[str, Any]:
         """A finding of the doctor, JSON types, its remedies by settings where these would change something."""
@@ -191,9 +195,10 @@ class Fitting:
         told = [each["rule"] for each in self.progress.findings]
         targets = self.preprocessor.targets
         classes = len(targets[0].classes or ()) if len(targets) == 1 else None
+        names = tuple(targets[0].written) if classes else ()
         start = None if self.start is None else Moment(*self.start)
         return Doctor(
-            Case(self.config, self.data, classes),
+            Case(self.config, self.data, classes, names),
             ignored=(*(self.settings.ignore or ()), *told),
             start=start,
             losses=self._losses_before(record.step - len(record.losses)),

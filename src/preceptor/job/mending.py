@@ -124,20 +124,20 @@ def _error(dev: Figures) -> float:
 
 
 def proposed(
-    findings: Iterable[Mapping[str, Any]], diverged: bool = False
+    findings: Iterable[Mapping[str, Any]],
 ) -> tuple[dict[str, Any], list[dict[str, Any]], list[str]]:
     """What the findings of a training say to change: settings, the findings that say so, and the rules of those whose
     remedy is none of settings.
 
     A finding counts where a fork proved its remedy. What contradicts a finding before it, which is nearer to the cause,
-    is left to the next training. Of a training that diverged, where none was proved, the facts count as well: nothing
-    is lost.
+    is left to the next training. Where nothing was proved the first warning counts as well, which is the nearest to the
+    cause: the training itself shows whether it helps.
     """
     warned = [each for each in findings if each["level"] == "warn" and each.get("remedies")]
     proved = [each for each in warned if "proof" in each]
     can = [each for each in proved if each["remedies"][0]["settings"]]
-    if diverged and not can:
-        can = [each for each in warned if each["remedies"][0]["settings"]]
+    if not can:
+        can = [each for each in warned if each["remedies"][0]["settings"]][:1]
     changes, why = dict[str, Any](), list[dict[str, Any]]()
     for each in can:
         own = each["remedies"][0]["settings"]

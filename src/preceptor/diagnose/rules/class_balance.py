@@ -45,7 +45,8 @@ class ClassBalance(Rule):
             reference = history.reference
             if reference is not None and reference.signal >= 4:
                 text = (
-                    f"All one class: {said[most] / said.sum():.1%} of the rows are predicted to be of class {most}, "
+                    f"All one class: {said[most] / said.sum():.1%} of the rows are predicted to be of class "
+                    f"{history.case.named(most)}, "
                     f"which {there[most] / there.sum():.1%} are."
                 )
                 yield Finding(
@@ -68,9 +69,10 @@ class ClassBalance(Rule):
             half = found[common] / 2
             error = np.sqrt(max(half * (1 - half), 1 / there[each]) / there[each])
             if found[each] < half - self.sure * error:
+                name, other = history.case.named(each), history.case.named(common)
                 text = (
-                    f"Class {each} is rare, {counts[each]:,} of {counts.sum():,} training rows, and passed over: "
-                    f"{found[each]:.0%} of its rows are found, of class {common} {found[common]:.0%}."
+                    f"Class {name} is rare, {counts[each]:,} of {counts.sum():,} training rows, and passed over: "
+                    f"{found[each]:.0%} of its rows are found, of class {other} {found[common]:.0%}."
                 )
                 shares = np.where(counts > 0, counts.sum() / np.maximum(counts, 1) / classes, 1.0)
                 yield Finding(

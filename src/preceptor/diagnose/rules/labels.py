@@ -105,9 +105,10 @@ class Labels(Rule):
                 error = np.sqrt(seen * (1 - seen) / there.sum() + max(own * (1 - own), 1 / here.sum()) / here.sum())
                 is_moved = more[other] > -more[true] / 2 > 0
                 if is_moved and seen - own > max(2 * self.more, self.moved * error):
+                    wrong, right = history.case.named(other), history.case.named(true)
                     text = (
-                        f"Labels: {seen:.0%} of the dev rows that are like training rows of class {other} are of class "
-                        f"{true}, of such training rows {own:.0%}: rows of class {true} are labelled {other}"
+                        f"Labels: {seen:.0%} of the dev rows that are like training rows of class {wrong} are of class "
+                        f"{right}, of such training rows {own:.0%}: rows of class {right} are labelled {wrong}"
                     )
                     return of.own == other, {"dev": seen, "train": own}, text
         return off, figures, ""

@@ -23,7 +23,8 @@ class Overfitting(Rule):
         confident: a note. Or there are fewer than `few` training rows a class, of which hardly one is wrong, and the
         dev error is larger by `gap`.
     Remedy: stop at the best epoch, weight decay, dropout, more rows.
-    Can be wrong when: the loss is not what counts.
+    Can be wrong when: the loss is not what counts. It is not asked where a training was stopped because dev no longer
+        gained: its best weights are kept.
     Source: course material D, "learning curves": overfitting; Goodfellow et al. 2016, section 7.8.
     """
 
@@ -45,7 +46,7 @@ class Overfitting(Rule):
             yield from by_heart
             return
         known = [(number, each) for number, each in enumerate(history.epochs, 1) if each.dev is not None]
-        if history.judged is None or len(known) < 3 or not history.case.data.guides:
+        if history.was_ended or history.judged is None or len(known) < 3 or not history.case.data.guides:
             return
         losses = [float(each.dev_loss) if each.dev_loss is not None else np.inf for _, each in known]
         number, best = known[int(np.nanargmin(np.where(np.isfinite(losses), losses, np.inf)))]

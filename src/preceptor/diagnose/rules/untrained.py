@@ -21,8 +21,10 @@ class Untrained(Rule):
     Why it matters: nothing is learned that a single number would not tell.
     Evidence and threshold: over the last tenth of the steps, `fewest` at least, the loss is not below the best constant
         output's by `part` of it and by 3 standard errors, while nearest neighbours or a linear model of 1,000 training
-        rows predict rows left out better than their mean by `signal` standard errors. Where they cannot either, nor is
-        the loss of `rows` dev rows below the constant's by `late` standard errors after any epoch, there is no signal.
+        rows predict rows left out better than their mean by `signal` standard errors. While the
+        loss of `rows` dev rows is below the constant's by `late` standard errors after any epoch, it does train; where
+        they cannot either, and it is not by `nothing`, there is no signal; of classes, where
+        the dev loss is known to `power`.
         Predicted numbers whose spread is below `spread` of the targets' ignore the inputs. At the end only: before, it
         may come yet.
     Remedy: what stands above it; else another optimiser or rate.
@@ -39,6 +41,8 @@ class Untrained(Rule):
     part: float = hyper(default=0.02, low=0, unit="of the loss")
     signal: float = hyper(default=4.0, low=0, unit="standard errors")
     rows: int = hyper(default=50, low=2, unit="rows")
+    power: float = hyper(default=0.03, low=0, unit="of the best constant output's loss")
+    nothing: float = hyper(default=2.0, low=0, unit="standard errors")
     late: float = hyper(default=5.0, low=0, unit="standard errors")
     spread: float = hyper(default=0.02, low=0, unit="of the targets' deviation")
 
@@ -70,7 +74,9 @@ class Untrained(Rule):
         figures = {"loss": float(np.mean(last)), "constant_output": level, "signal": reference.signal}
         said = f"the loss is {amount(figures['loss'], 3)}, that of one constant output {amount(level, 3)}"
         if reference.signal < 2:
-            if best < self.late and len(judged.losses) >= self.rows:
+            error = float(np.std(judged.losses)) / np.sqrt(len(judged.losses))
+            can_tell = not history.case.classes or error < self.power * abs(level)  # of rare classes few rows tell
+            if can_tell and best < self.nothing and len(judged.losses) >= self.rows:
                 heart = "; what it learned, it learned by heart" if not idle else ""
                 text = (
                     f"Nothing tells the target from the inputs: neither the network nor {reference.name} does{heart}."

@@ -19,7 +19,7 @@ def test_a_sick_training_is_told_in_three_lines_and_kept_in_the_run(preceptor, h
     assert "lr_too_large: " in lines[first] or "dead_relu: " in lines[first]
     assert "Tried from the first weights on" in lines[first + 1]
     assert "in place of" in lines[first + 1]
-    command = "preceptor fit digits --hidden 64,64 --schedule constant --epochs 30 --out sick --learning-rate 0.03"
+    command = "preceptor fit digits --hidden 64,64 --schedule constant --epochs 30 --learning-rate 0.03"
     assert lines[first + 2].endswith(f"Take a learning rate of 0.03: {command}")
     assert any(each.startswith("watched") and "rules looked on" in each for each in lines)
 

@@ -65,3 +65,15 @@ def test_the_constant_of_an_ensemble_is_each_members():
     made = case(network=nn.mlp((8,), 10, members=3), loss=nn.MemberLoss())
     alone = case(network=nn.mlp((8,), 10))
     assert History(made, 1).baseline == pytest.approx(History(alone, 1).baseline, rel=1e-3)
+
+
+def test_a_curve_is_not_called_good_or_bad_where_the_errors_are_not():
+    text = read(told(FALL.repeat(4), verdict(0.4), verdict(0.42), [verdict(0.42, 0.5)] * 3)).text
+    assert text.startswith("The curve looks good, the errors do not. Train error 40.2%, dev error 42.3%: high bias")
+    rising = [verdict(0.0, loss) for loss in CURVES["overfitting"][1]]
+    found = read(told(FALL.repeat(4), verdict(0.0), verdict(0.0), rising))
+    assert found.case == "overfitting"
+    assert (
+        found.text
+        == "Overfitting by the loss, not by the errors. Train error 0.0%, dev error 0.0%: low bias, low variance."
+    )

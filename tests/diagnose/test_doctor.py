@@ -1,5 +1,7 @@
 """Watching: weights stay the same bits, what is sick is named and proved by a fork, what is healthy is left alone."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from trainings import case, network
@@ -7,6 +9,7 @@ from trainings import case, network
 from preceptor import nn
 from preceptor.diagnose.case import Verdict
 from preceptor.diagnose.doctor import Doctor, examine
+from preceptor.diagnose.finding import Proof
 from preceptor.diagnose.fork import Moment, advance, compared, helps
 from preceptor.graph import flatten
 from preceptor.train import SGD, train
@@ -98,3 +101,10 @@ def test_the_paired_test_is_scipys():
     assert proof.p == pytest.approx(stats.ttest_rel(before, after).pvalue, rel=0.02)
     assert proof.loss_p == proof.p
     assert proof.progress == pytest.approx((before.mean() - after.mean()) / (1e-3 * before.mean()))
+
+
+def test_a_proof_tells_the_figure_that_proved_it():
+    both = Proof(0, 59, 270, 0.9, 0.874, 0.4, (2.3, 2.3, 1.9), 1e-9)
+    assert both.text.endswith("270 rows: the loss is 1.9 in place of 2.3 (p = 1e-09).")
+    by_errors = replace(both, p=1e-6)
+    assert by_errors.text.endswith("270 rows: the error is 0.874 in place of 0.9 (p = 1e-06).")

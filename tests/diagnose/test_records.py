@@ -244,3 +244,16 @@ def test_every_key_is_documented():
     told = pr.diagnose.__doc__
     for key in KEYS:
         assert key in told, key
+
+
+def test_a_diagnosis_of_broken_numbers_is_json_too():
+    for records in ([{"loss": 1.0}, {"loss": math.nan}], [{"loss": math.inf}]):
+        found = pr.diagnose(records).to_dict()
+        assert found["findings"][0]["rule"] == "nan_inf"
+        assert found["findings"][0]["evidence"]["learning_rate"] is None
+        json.dumps(found, allow_nan=False)
+
+
+def test_an_accuracy_in_percent_is_refused():
+    with pytest.raises(DataError, match=r"record 1: dev_accuracy is 97; a share from 0 to 1 is required"):
+        pr.diagnose([{"loss": 1.0, "dev_accuracy": 97}])

@@ -13,6 +13,8 @@ from preceptor.errors import DataError
 from preceptor.job.folder import CONFIG, PLAN, checkpoints_of, read_folder, read_plan
 from preceptor.job.mending import MOST_TRAININGS
 
+UNKNOWN = "no checkpoint was committed yet, so nothing is known of it."
+
 
 @click.command()
 @click.argument("run", type=Place())
@@ -26,7 +28,7 @@ def command(run: Path, as_json: bool) -> int:
     line("run", f"{run}: {state}")
     for each in findings:
         say_finding(each)
-    if not findings:
+    if not findings and not state.endswith(UNKNOWN):
         line("found", "nothing")
     if watched:
         line("watched", watched)
@@ -58,7 +60,6 @@ def known_of(run: Path) -> tuple[list[dict[str, Any]], str, dict[str, Any]]:
     before = [each for attempt in mending.attempts for each in attempt.why] + mending.why if mending else []
     under_way = f"; training {mending.number} of at most {MOST_TRAININGS} of a mending" if mending else ""
     if checkpoint is None:
-        unknown = f"not finished{under_way}; no checkpoint was committed yet, so nothing is known of it."
-        return before, unknown, {}
+        return before, f"not finished{under_way}; {UNKNOWN}", {}
     state = f"not finished{under_way}; as it stood after step {checkpoint.step:,}"
     return before + checkpoint.facts.get("findings", []), state, {}

@@ -138,7 +138,7 @@ def _trained(fitting: Fitting, out: Path | None, is_first: bool = True) -> Run:
                 show(record)
                 for found in fitting.told:
                     clear()
-                    say_finding(found, remedied(sys.argv[1:], fitting, found))
+                    say_finding(found, remedied(of_training(sys.argv[1:]), fitting, found))
                 if agreed(bool(signals)):  # by any of the processes that train together
                     break
         with signals.unbroken():

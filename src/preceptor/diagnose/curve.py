@@ -84,6 +84,15 @@ def bias_and_variance(train_error: float, dev_error: float, reachable: float = 0
     return train_error - reachable > HIGH, dev_error - train_error > HIGH
 
 
+def _weighed(case: str, bias: bool, variance: bool) -> str:
+    """The case of a curve in words; where the errors say otherwise, so that both can be true."""
+    if case == "looks good" and (bias or variance):
+        return "The curve looks good, the errors do not."
+    if case == "overfitting" and not variance:
+        return "Overfitting by the loss, not by the errors."
+    return f"{case.capitalize()}."
+
+
 def read(history: Figures) -> Reading:
     """The reading of a training, at its end or so far."""
     case = case_of(history.curve, known_dev(history.epochs), history.constant_loss)
@@ -96,6 +105,7 @@ def read(history: Figures) -> Reading:
         whether = "high bias" if bias else "low bias; variance is not known without a dev part"
         return Reading(case, bias, None, f"{text} Train error {taught:.1%}: {whether}.")
     bias, variance = bias_and_variance(taught, judged)
+    text = _weighed(case, bias, variance)
     words = [f"{'high' if each else 'low'} {name}" for each, name in ((bias, "bias"), (variance, "variance"))]
     text += f" Train error {taught:.1%}, dev error {judged:.1%}: {', '.join(words)}."
     reference = history.reference if bias else None

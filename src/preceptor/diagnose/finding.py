@@ -1,6 +1,7 @@
 """What was found: one record, whichever rule found it and whatever it looked at."""
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
@@ -9,6 +10,7 @@ from preceptor.errors import DataError
 from preceptor.words import amount, counted
 
 WORTH = 0.05  # share of the error that a remedy must take away to be worth naming: below it seeds differ as much
+SURE = 0.001  # p below which a difference is taken for one: .01, and some ten forks of a training are looked at
 LEVELS = ("refuse", "warn", "note")
 # A fork lies within the training, or goes on from its end with the remedy and without; or a training with the remedy,
 # from the first weights on, has to outdo in a few steps what the whole training came to; or that has to be outdone by
@@ -47,7 +49,8 @@ class Proof:
         """What the fork showed, in a sentence."""
         begin = f"from step {self.start:,} on" if self.start else "from the first weights on"
         made = f"Tried {begin}, {counted(self.steps, 'step')}, judged on {counted(self.rows, 'row')}"
-        if self.with_it < self.without or self.losses is None:
+        is_told_by_errors = self.with_it < self.without and (self.p < SURE or self.loss_p >= SURE)
+        if is_told_by_errors or self.losses is None:
             what, without, with_it, p = "error", self.without, self.with_it, self.p
         else:
             what, without, with_it, p = "loss", *self.losses[1:], self.loss_p
@@ -109,14 +112,26 @@ class Finding:
         return self.certainty in ("fact", "effect")
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything as JSON types; what does not apply is left out."""
+        """Everything as JSON types; what does not apply is left out, and None stands for a figure that is no number."""
         kept: dict[str, Any] = {"rule": self.rule, "level": self.level, "text": self.text}
         kept |= {"columns": list(self.columns), "rows": list(self.rows)}
-        where = {"layer": self.layer, "units": list(self.units), "step": self.step, "evidence": self.evidence}
+        where = {"layer": self.layer, "units": list(self.units), "step": self.step, "evidence": _finite(self.evidence)}
         kept |= {name: value for name, value in where.items() if value or value == 0}
         if self.remedies:
             kept["remedies"] = [{"text": each.text, "settings": each.settings} for each in self.remedies]
-        return kept if self.proof is None else kept | {"proof": asdict(self.proof) | {"text": self.proof.text}}
+        return kept if self.proof is None else kept | {"proof": _finite(asdict(self.proof)) | {"text": self.proof.text}}
+
+
+def _finite(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """Figures, and lists of them, with None for each that JSON has no number for."""
+    return {
+        name: [_known(each) for each in value] if isinstance(value, (tuple, list)) else _known(value)
+        for name, value in figures.items()
+    }
+
+
+def _known(value: Any) -> Any:
+    return None if isinstance(value, float) and not math.isfinite(value) else value
 
 
 def gravest_first(findings: Iterable[Finding]) -> list[Finding]:

@@ -12,11 +12,10 @@ from typing import Any
 import numpy as np
 
 from preceptor.diagnose.case import Case, Judge, Verdict
-from preceptor.diagnose.finding import WORTH, Proof
+from preceptor.diagnose.finding import SURE, WORTH, Proof
 from preceptor.diagnose.paired import in_errors
 from preceptor.train.stepper import Stepper
 
-SURE = 0.001  # p below which a difference is taken for one: .01, and some ten forks of a training are looked at
 FARTHER = 3.0  # times as far as without must a loss fall with a remedy, where errors do not tell yet
 LARGEST = 1e6  # what counts for an error or a loss that is no number
 

@@ -18,7 +18,7 @@ class Origin:
 
     Args:
         step: in which it happened, counted from 1.
-        operation: the primitive that made it of finite numbers, and the line that called for it.
+        operation: the primitive that made it of finite numbers, and the line of a program that called for it.
         layer: path of the first layer whose output holds such numbers; "" where all outputs are finite.
         part: "output" of the layer, "loss", "gradient" or "weights" after the step.
         rows: numbers, from 0, of the training rows of the batch on which it happened, where they can be told.
@@ -51,7 +51,7 @@ def find_origin(stepper: Stepper, forward: Any, start: Moment, losses: list[floa
         after, values = _evaluated(stepper.program.graph, given)
         outputs = forward.results.build(iter(_evaluated(forward.graph, given)[0]))["seen"]
     guilty = next((node for node in stepper.program.graph.nodes if _is_origin(node, values)), None)
-    operation = f"{guilty.primitive.name} ({guilty.line})" if guilty is not None else ""
+    operation = "" if guilty is None else f"{guilty.primitive.name}{_place(guilty)}"
     step = before.step + 1
     for path, output in outputs.items():
         if not np.isfinite(output).all():
@@ -105,6 +105,11 @@ def _evaluated(graph: Graph, given: list) -> tuple[list, list[Any]]:
         return value
 
     return graph.evaluate([np.asarray(each) for each in given], apply), finite
+
+
+def _place(node: Node) -> str:
+    """The line that called for it, in brackets; nothing where it is none of a program's, but the command itself."""
+    return f" ({node.line})" if node.source[0].endswith(".py") else ""
 
 
 def _is_origin(node: Node, finite: list[Any]) -> bool:

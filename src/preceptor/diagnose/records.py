@@ -327,6 +327,10 @@ def _entry(given: Any, where: str, before: int) -> Entry:
     accuracy, objective = numbers.pop("dev_accuracy"), numbers.pop("objective")
     if numbers["loss"] is None:
         numbers["loss"] = objective
+    if accuracy is not None and not 0 <= accuracy <= 1:
+        raise DataError(
+            f"{where}: dev_accuracy is {accuracy:g}; a share from 0 to 1 is required. Divide percents by 100."
+        )
     if numbers["dev_error"] is None and accuracy is not None:
         numbers["dev_error"] = 1 - accuracy
     rows, parameters = given.get("rows"), given.get("parameters")

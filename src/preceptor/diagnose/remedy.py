@@ -544,15 +544,24 @@ class Hold(Remedy):
 
 @dataclass(frozen=True)
 class Loosen(Remedy):
-    """Penalties and the shares that are dropped, multiplied by a factor below 1."""
+    """Penalties and the shares that are dropped, multiplied by a factor below 1.
+
+    Args:
+        given: what they are now, by the settings that say so; nothing where settings cannot.
+    """
 
     keeps_state: ClassVar[bool] = True
 
     factor: float
+    given: tuple[tuple[str, float], ...] = ()
 
     @property
     def text(self) -> str:
         return f"multiply penalties and dropout by {amount(self.factor, 2)}"
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        return {name: float(f"{self.factor * value:.6g}") for name, value in self.given}
 
     def mend(self, case: Case) -> Case | None:
         config = case.config

@@ -4,6 +4,7 @@ import numpy as np
 from trainings import case, history, network, watched
 
 from preceptor import nn
+from preceptor.diagnose.rules.untrained import Untrained
 from preceptor.train import SGD
 
 
@@ -36,3 +37,11 @@ SILENT = [
     ("a number as it should be", None, lambda rng: _number()),
     ("before the end nothing is said", None, lambda rng: history(epochs=8, first=True, learning_rate=1e-7)),
 ]
+
+
+def test_where_hardly_a_weight_moved_a_smaller_rate_is_not_advised():
+    slow = next(Untrained().check(history(epochs=2, learning_rate=1e-7, optimiser=SGD()))).remedies
+    assert [each.settings["learning_rate"] for each in slow] == [1e-6, 1e-3, 1e-8]
+    never = next(Untrained().check(history(epochs=2, learning_rate=0.0, optimiser=SGD()))).remedies
+    assert [each.settings["learning_rate"] for each in never] == [1e-3]
+    assert next(Untrained().check(_number(3.0))).remedies[0].settings == {"learning_rate": 0.3}

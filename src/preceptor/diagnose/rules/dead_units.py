@@ -22,7 +22,8 @@ class DeadUnits(Rule):
         sigmoid or tanh whose slope is below a twentieth of its largest on `rows` of them in more than `share`. Half of
         the units of a wide layer that learns well may be dead: they are not needed. A fork must win; where nothing can
         be tried, a whole layer of dead ReLUs is a fact.
-    Remedy: a smaller learning rate, first weights by He or Xavier, a leaky activation.
+    Remedy: a smaller learning rate where the units lived at the first weights; else first weights by He or Xavier, a
+        leaky activation.
     Can be wrong when: what is learned needs few units (many zeros on many rows are usual, zeros on all are not).
     Source: Maas et al. 2013; Glorot and Bengio 2010, section 3.2.
     """
@@ -40,6 +41,7 @@ class DeadUnits(Rule):
     def check(self, history: Figures) -> Iterator[Finding]:
         rate = history.learning_rate
         dead, flat = {}, {}
+        slower, drawn = Rate(rate / 10), Draw(He())
         for path, signal in history.signals.items():
             if len(signal.flat):
                 kind = type(history.layers[path])
@@ -53,7 +55,9 @@ class DeadUnits(Rule):
                 dead,
                 self.dead,
                 "are 0 on every row",
-                (Draw(He()), Activate(Relu, LeakyRelu()), Rate(rate / 10)),
+                (slower, drawn, Activate(Relu, LeakyRelu()))
+                if self._lived(history, dead)
+                else (drawn, Activate(Relu, LeakyRelu()), slower),
             ),
             (
                 "saturated_units",
@@ -78,3 +82,12 @@ class DeadUnits(Rule):
                     if name == "dead_relu" and max(most.values()) == 1 and not history.has_forks
                     else "symptom",
                 )
+
+    def _lived(self, history: Figures, dead: dict[str, float]) -> bool:
+        """Whether none of the layers that are dead now was so at the first weights; not where nobody looked."""
+        first = {} if history.first is None else history.first.signals
+        return all(
+            path in first and len(first[path].still) > 0 and float(np.mean(first[path].still >= 1)) <= self.dead
+            for path, share in dead.items()
+            if share > self.dead
+        )

@@ -16,7 +16,8 @@ class NonFinite(Rule):
     Why it matters: nothing is learned from there on: every number that meets such a one becomes one.
     Evidence and threshold: the failing step is made again, operation by operation; the first that makes such a number
         of finite ones is named, with layer, step and training rows. A fact.
-    Remedy: rows that alone make it are looked at or left out; else a learning rate divided by 10.
+    Remedy: rows that alone make it are looked at or left out; else a learning rate divided by 10, or the optimiser's
+        usual one where that is smaller still.
     Can be wrong when: the numbers of another engine are rounded otherwise and overflow a step earlier or later.
     Source: IEEE 754; Goodfellow et al. 2016, section 4.1.
     """
@@ -30,7 +31,8 @@ class NonFinite(Rule):
         origin = history.origin
         if origin is None:
             return
-        rate = history.learning_rate
+        rate, optimiser = history.learning_rate, history.optimiser
+        smaller = rate / 10 if optimiser is None else min(rate / 10, optimiser.usual_rate)
         rows = tuple(row + 1 for row in origin.rows)
         few = rows and len(rows) < (history.batch_size or 0) / 2
         whose = f" on training row{'s' * (len(rows) > 1)} {listing(rows[:5])}" if few else ""
@@ -46,5 +48,5 @@ class NonFinite(Rule):
             layer=origin.layer or origin.parameter.rpartition("/")[0],
             step=origin.step,
             evidence={"loss_before": before[-1], "learning_rate": rate},
-            remedies=(Rate(rate / 10), Rate(rate / 100), Rate(rate / 1000)),
+            remedies=(Rate(smaller), Rate(smaller / 10), Rate(smaller / 100)),
         )

@@ -10,6 +10,7 @@ from preceptor.diagnose.paired import in_errors
 from preceptor.diagnose.remedy import Penalise, Stop
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import hyper, settings
+from preceptor.train.penalty import L2
 from preceptor.words import amount
 
 
@@ -85,5 +86,6 @@ class Overfitting(Rule):
             f"{rows:,} training rows of {classes:,} classes are learned by heart, and more would help most."
         )
         figures = {"train_error": taught.error, "dev_error": judged.error, "rows": rows}
-        remedies = (Penalise(1e-3),)
+        is_held = any(isinstance(each, L2) for each in history.case.config.penalties)
+        remedies = () if is_held else (Penalise(1e-3),)
         yield Finding("overfitting", "warn", text, step=history.step, evidence=figures, remedies=remedies)

@@ -1,12 +1,13 @@
 """Too much regularisation."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.history import History
 from preceptor.diagnose.remedy import Loosen
 from preceptor.diagnose.rule import Rule
 from preceptor.hyper import hyper, settings
+from preceptor.train.penalty import Penalty
 
 
 @settings
@@ -38,6 +39,7 @@ class Regularisation(Rule):
             return
         if taught.error < self.bias * judged.error:
             return
+        given = _given(config.penalties, drops)
         what = " and ".join(
             (
                 ["penalties of " + ", ".join(f"{type(p).__name__} {p.weight:g}" for p in config.penalties)]
@@ -57,7 +59,17 @@ class Regularisation(Rule):
                 text,
                 step=history.step,
                 evidence={"train_error": taught.error, "dev_error": judged.error},
-                remedies=(Loosen(0.01), Loosen(0.1)),
+                remedies=(Loosen(0.01, given), Loosen(0.1, given)),
                 certainty="symptom",
                 trial=trial,
             )
+
+
+def _given(penalties: Sequence[Penalty], drops: Sequence[float]) -> tuple[tuple[str, float], ...]:
+    """Penalties and dropout by the settings that say them; nothing where one number for each kind does not."""
+    kinds, shares = [type(each).__name__.lower() for each in penalties], {each for each in drops if each}
+    usual = all(each.pattern == type(each).pattern for each in penalties)
+    if not usual or len(set(kinds)) < len(kinds) or len(shares) > 1:
+        return ()
+    given = tuple(zip(kinds, (each.weight for each in penalties), strict=True))
+    return (*given, *(("drop_rate", each) for each in shares))

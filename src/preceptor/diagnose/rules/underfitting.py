@@ -44,7 +44,7 @@ class Underfitting(Rule):
         config = history.case.config
         text = (
             f"High bias: the error on training rows is {taught.error:.1%}, on rows that judge {float(own.mean()):.1%}; "
-            f"{reference.name} of {reference.rows:,} rows make {reference.error:.1%}."
+            f"{reference.name} of {reference.rows:,} rows: {reference.error:.1%}."
         )
         other = () if isinstance(config.optimiser, Adam) else (Optimise(Adam(), 1e-3),)
         remedies = (Longer(4 * config.epochs), *other, Widen(4))

@@ -27,7 +27,8 @@ class Untrained(Rule):
         the dev loss is known to `power`.
         Predicted numbers whose spread is below `spread` of the targets' ignore the inputs. At the end only: before, it
         may come yet.
-    Remedy: what stands above it; else another optimiser or rate.
+    Remedy: what stands above it; else another optimiser or rate, a larger one first where no step that was looked at
+        changed the weights by `still`.
     Can be wrong when: the task has a long plateau (parity), or a signal that neither of the two models sees.
     Source: course material D, "learning curves": not training.
     """
@@ -44,6 +45,7 @@ class Untrained(Rule):
     power: float = hyper(default=0.03, low=0, unit="of the best constant output's loss")
     nothing: float = hyper(default=2.0, low=0, unit="standard errors")
     late: float = hyper(default=5.0, low=0, unit="standard errors")
+    still: float = hyper(default=1e-4, low=0, unit="of the weights' size")
     spread: float = hyper(default=0.02, low=0, unit="of the targets' deviation")
 
     def check(self, history: History) -> Iterator[Finding]:
@@ -86,7 +88,11 @@ class Untrained(Rule):
         if reference.signal < self.signal or not (idle or flat):
             return
         config = history.case.config
-        remedies = (Rate(config.learning_rate / 10), Optimise(Adam(), 1e-3), Rate(config.learning_rate * 10))
+        slower, faster = Rate(config.learning_rate / 10), Rate(config.learning_rate * 10)
+        rates = (slower, faster) if self._moved(history) else (faster, slower)
+        remedies = tuple(
+            each for each in (rates[0], Optimise(Adam(), 1e-3), rates[1]) if not isinstance(each, Rate) or each.rate > 0
+        )
         name = "inputs_ignored" if flat else "not_training"
         what = "The outputs hardly depend on the inputs" if flat else "It is not training"
         text = f"{what}: {said}, and {reference.name} of {reference.rows:,} rows would tell more."
@@ -100,3 +106,11 @@ class Untrained(Rule):
             certainty="effect",
             trial="outdo",
         )
+
+    def _moved(self, history: History) -> bool:
+        """Whether some step that was looked at changed the weights noticeably, or none was looked at."""
+        own = history.weights
+        seen = [each for each in (history.first, *history.probes) if each is not None]
+        known = [[each.parameters[path] for path in own if each.parameters[path].size > 0] for each in seen]
+        ratios = [np.median([each.update / each.size for each in weights]) for weights in known if weights]
+        return not ratios or float(np.max(ratios)) >= self.still

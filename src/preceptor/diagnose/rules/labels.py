@@ -20,13 +20,12 @@ class Labels(Rule):
     Why it matters: what is learned from them is wrong, and learned by heart.
     Evidence and threshold: each of 1,000 training rows is predicted by the others, dev rows by all. Of training rows
         more are predicted otherwise than they are labelled than of dev rows, by `more` and by `sure` standard errors;
-        or of dev rows more than of training rows, by twice `more`, where there are `each`;
-        or what is like one class in training is another one in dev, by `moved` standard errors, while the one is
-        commoner in training by half of what the other is rarer: its rows are labelled so. Without such a difference: of
-        the rows whose neighbours agree clearly, by `clear` of their votes, more than `share` have another label (the
-        lower end of the 95 % interval), spread over all classes as by chance, while classes that are hard to tell apart
-        are mixed up in pairs; at least `classes` of them are needed to tell. It looks where the dev error is above
-        `floor`.
+        or of dev rows more than of training rows, by twice `more`, where there are `each`; or what is like one class in
+        training is another one in dev, by `moved` standard errors, while the one is commoner in training by half of
+        what the other is rarer: its rows are labelled so. Without such a difference: of the rows whose neighbours agree
+        clearly, by `clear` of their votes, `agree` of all or more, over `share` have another label (the lower end of
+        the 95 % interval), spread over all classes as by chance, while classes that are hard to tell apart are mixed up
+        in pairs; at least `classes` of them are needed to tell. It looks where the dev error is above `floor`.
     Remedy: the rows named are looked at, relabelled or left out; rows and labels that were shuffled apart are joined.
     Can be wrong when: the training rows themselves are spoiled (noise that dev does not have).
     Source: Northcutt et al. 2021 (confident learning); Wilson 1972 (edited nearest neighbours).
@@ -43,6 +42,7 @@ class Labels(Rule):
     clear: float = hyper(default=0.3, low=0, high=1, unit="of the votes, first before second")
     floor: float = hyper(default=0.05, low=0, high=1, unit="error")
     share: float = hyper(default=0.2, low=0, high=1, unit="of the rows")
+    agree: float = hyper(default=0.3, low=0, high=1, unit="of the rows")
     each: int = hyper(default=30, low=1, unit="training rows a class")
     classes: int = hyper(default=5, low=2, unit="classes")
 
@@ -121,6 +121,8 @@ class Labels(Rule):
         sure = ranked[:, -1] - ranked[:, -2] >= self.clear if classes > 1 else np.ones(of.rows, bool)
         wrong = sure & (top != of.own)
         figures = {"contradict": float(wrong.sum()), "of": float(sure.sum())}
+        if sure.mean() < self.agree:  # some agree by chance alone
+            return wrong, figures, ""
         if classes < self.classes or lower(int(wrong.sum()), int(sure.sum())) < self.share or wrong.sum() < 30:
             return wrong, figures, ""
         pairs = np.zeros((classes, classes))

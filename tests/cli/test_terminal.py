@@ -298,6 +298,7 @@ def test_fit_on_a_terminal(here, environment, width):
         "logits",
         "figures",
         "watched",
+        "curve",
     ]
     margins += ["run", "next", "warning"]  # so few epochs are too few, and that is said
     assert [line for line in lines if line[:10].strip() not in ("", *margins)] == []

@@ -20,9 +20,9 @@ class Labels(Rule):
     Why it matters: what is learned from them is wrong, and learned by heart.
     Evidence and threshold: each of 1,000 training rows is predicted by the others, dev rows by all. Of training rows
         more are predicted otherwise than they are labelled than of dev rows, by `more` and by `sure` standard errors;
-        or of dev rows more than of training rows, by twice `more`, where there are `each`; or what is like one class in
-        training is another one in dev, by `moved` standard errors, while the one is commoner in training by half of
-        what the other is rarer: its rows are labelled so. Without such a difference: of the rows whose neighbours agree
+        or of dev rows more than of training rows, by twice `more`, where there are `each` and they tell the class by
+        `sure`; or what is like one class in training is another one in dev, by `moved` standard errors, while the one
+        is commoner in training by half of what the other is rarer: its rows are labelled so. Without such a difference: of the rows whose neighbours agree
         clearly, by `clear` of their votes, `agree` of all or more, over `share` have another label (the lower end of
         the 95 % interval), spread over all classes as by chance, while classes that are hard to tell apart are mixed up
         in pairs; at least `classes` of them are needed to tell. It looks where the dev error is above `floor`.
@@ -58,7 +58,7 @@ class Labels(Rule):
             wrong, figures, text = self._at_random(classes, reference)
         if text:
             rows = tuple(int(row) + 1 for row in reference.numbers[wrong][:5])
-            text += f", training rows {listing(rows)} among them."
+            text += f", training rows {listing(rows)} among them." if rows else "."
             yield Finding(
                 "label_problem",
                 "warn",
@@ -83,7 +83,8 @@ class Labels(Rule):
                 f"{theirs:.0%}: wrong labels, or rows spoiled"
             )
             return off, figures, text
-        if theirs - ours > max(2 * self.more, self.sure * error) and of.rows >= self.each * (history.case.classes or 0):
+        can_tell = of.rows >= self.each * (history.case.classes or 0) and of.signal >= self.sure
+        if can_tell and theirs - ours > max(2 * self.more, self.sure * error):
             text = (
                 f"Labels: {theirs:.0%} of the dev rows are not labelled as the training rows like them, of training "
                 f"rows {ours:.0%}: one of the parts is labelled wrongly"

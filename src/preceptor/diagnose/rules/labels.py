@@ -18,14 +18,15 @@ from preceptor.words import listing
 class Labels(Rule):
     """Detects: training labels that contradict the rows like them, more often than labels do elsewhere.
     Why it matters: what is learned from them is wrong, and learned by heart.
-    Evidence and threshold: each of 1,000 training rows is predicted by the others, dev rows by all. Of training rows
-        more are predicted otherwise than they are labelled than of dev rows, by `more` and by `sure` standard errors;
-        or of dev rows more than of training rows, by twice `more`, where there are `each` and they tell the class by
-        `sure`; or what is like one class in training is another one in dev, by `moved` standard errors, while the one
-        is commoner in training by half of what the other is rarer: its rows are labelled so. Without such a difference: of the rows whose neighbours agree
-        clearly, by `clear` of their votes, `agree` of all or more, over `share` have another label (the lower end of
-        the 95 % interval), spread over all classes as by chance, while classes that are hard to tell apart are mixed up
-        in pairs; at least `classes` of them are needed to tell. It looks where the dev error is above `floor`.
+    Evidence and threshold: each of 1,000 training rows is predicted by the others, dev rows by all. Of training
+        rows more are predicted otherwise than they are labelled than of dev rows, by `more` and by `sure` standard
+        errors; or of dev rows more than of training rows, by twice `more`, where there are `each` and they tell the
+        class by `sure`; or what is like one class in training is another one in dev, by `moved` standard errors,
+        while the one is commoner in training by half of what the other is rarer: its rows are labelled so. Without
+        such a difference: of the rows whose neighbours agree clearly, by `clear` of their votes, `agree` of all or
+        more, over `share` have another label (the lower end of the 95 % interval), spread over all classes as by
+        chance, while classes that are hard to tell apart are mixed up in pairs; at least `classes` of them are
+        needed to tell. It looks where the dev error is above `floor`.
     Remedy: the rows named are looked at, relabelled or left out; rows and labels that were shuffled apart are joined.
     Can be wrong when: the training rows themselves are spoiled (noise that dev does not have).
     Source: Northcutt et al. 2021 (confident learning); Wilson 1972 (edited nearest neighbours).

@@ -1,6 +1,6 @@
 """A training that is looked at, and how its predictions are judged whatever it is trained by."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -23,16 +23,22 @@ class Case:
     Args:
         classes: how many the target has; 0 of a number; None where errors are told by the loss alone.
         names: of the classes, in their order, where they have any.
+        numbers: (row,) of each training row, from 0, where it lies in what the user gave; as they are if left out.
     """
 
     config: Config
     data: Arrays | Streamed
     classes: int | None
     names: tuple[str, ...] = ()
+    numbers: np.ndarray | None = None
 
     def named(self, number: int) -> str:
         """A class as its user calls it: by its name, else by its number."""
         return self.names[number] if self.names else str(number)
+
+    def given(self, rows: Sequence[int] | np.ndarray) -> tuple[int, ...]:
+        """Numbers, from 0, of training rows in what the user gave."""
+        return tuple(int(row if self.numbers is None else self.numbers[row]) for row in rows)
 
     @cached_property
     def judged(self) -> tuple[Any, Any, np.ndarray]:

@@ -250,7 +250,8 @@ class Doctor:
             return
         assert self._prober is not None
         first = self.latest or Moment(0, beginning(self.case.config, self.case.data))
-        history.origin = find_origin(record.stepper, self._prober.forward, first, history.losses)
+        origin = find_origin(record.stepper, self._prober.forward, first, history.losses)
+        history.origin = None if origin is None else replace(origin, rows=self.case.given(origin.rows))
         self._broken = now
 
     def _probe_of(self, record: Record, moment: Moment, rows: int) -> Probe:

@@ -196,9 +196,10 @@ class Fitting:
         targets = self.preprocessor.targets
         classes = len(targets[0].classes or ()) if len(targets) == 1 else None
         names = tuple(targets[0].written) if classes else ()
+        rows = None if isinstance(self.seen, PictureSurvey) else self.seen.parts.train
         start = None if self.start is None else Moment(*self.start)
         return Doctor(
-            Case(self.config, self.data, classes, names),
+            Case(self.config, self.data, classes, names, rows),
             ignored=(*(self.settings.ignore or ()), *told),
             start=start,
             losses=self._losses_before(record.step - len(record.losses)),

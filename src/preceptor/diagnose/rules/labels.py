@@ -58,7 +58,7 @@ class Labels(Rule):
         if not text:
             wrong, figures, text = self._at_random(classes, reference)
         if text:
-            rows = tuple(int(row) + 1 for row in reference.numbers[wrong][:5])
+            rows = tuple(row + 1 for row in history.case.given(reference.numbers[wrong][:5]))
             text += f", training rows {listing(rows)} among them." if rows else "."
             yield Finding(
                 "label_problem",

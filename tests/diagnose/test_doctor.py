@@ -78,6 +78,13 @@ def test_what_is_sick_is_named_and_proved(sick):
     assert after.verdict.error < 0.5 * doctor.verdict.error
 
 
+def test_where_steps_are_heavy_forks_keep_to_the_budget(monkeypatch):
+    made = case(rows=640, epochs=5, learning_rate=0.1)
+    assert examine(made).spent > 0.1 * 100
+    monkeypatch.setattr("preceptor.diagnose.doctor.HEAVY", 0)
+    assert examine(made).spent <= 0.1 * 100
+
+
 @pytest.mark.parametrize("engine", ["reference", "native", "xla"])
 def test_a_copy_that_makes_the_same_steps_comes_to_the_same_bits(engine):
     made = case(rows=300, epochs=2, engine=engine)

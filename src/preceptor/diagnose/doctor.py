@@ -27,6 +27,7 @@ MILESTONES = (0.015, 0.04, 0.1, 0.2, 0.4, 0.7, 1.0)  # shares of the steps after
 FEWEST = 20  # steps before the first of them: so few tell nothing
 BUDGET = 0.1  # share of the planned steps that forks may take
 LEAST = 100  # steps that forks may take at least, where they may at all: a short training shows nothing in a tenth
+HEAVY = 1e9  # multiplications of a step, about a tenth of a second, from which on that least is not granted
 GLANCE, LOOK = 32, 1024  # rows of a probe: of every one, and of one that is to confirm a suspicion
 SHARE = 0.01  # of the steps so far that probes may cost where they take long and the losses are not suspicious
 SUSPECTED = "Suspected as the cause of what is told below; no fork showed it in the steps that there were."
@@ -347,7 +348,8 @@ class Doctor:
     def _left(self) -> float:
         """Steps that the next fork may take: half of what is left of the budget."""
         assert self.history is not None
-        allowed = max(self.budget * self.history.steps, min(LEAST, self.history.steps)) if self.budget else 0
+        least = min(LEAST, self.history.steps) if self._work < HEAVY and self.budget else 0
+        allowed = max(self.budget * self.history.steps, least)
         return (allowed - self.spent) / 2
 
     def _interval(self, keeps_state: bool, arms: int) -> tuple[Moment | None, Moment] | None:

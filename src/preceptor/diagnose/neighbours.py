@@ -53,7 +53,14 @@ def agreed(x: np.ndarray, y: np.ndarray, classes: int) -> np.ndarray:
 
 
 def _voted(y: np.ndarray, near: np.ndarray, classes: int) -> np.ndarray:
-    votes = np.stack([(y[near] == each).mean(1) for each in range(classes)], 1)
+    top, is_clear = voted(y[near], classes)
+    return np.where(is_clear, top, y)
+
+
+def voted(near: np.ndarray, classes: int, clear: float = CLEAR) -> tuple[np.ndarray, np.ndarray]:
+    """What the neighbours of a row say, from their classes (row, neighbour). -> the commonest class (row,), and whether
+    it has so many more of the votes than the second, (row,)."""
+    votes = np.stack([(near == each).mean(1) for each in range(classes)], 1)
     ranked = np.sort(votes, 1)
-    clear = ranked[:, -1] - ranked[:, -2] >= CLEAR if classes > 1 else np.zeros(len(y), bool)
-    return np.where(clear, np.argmax(votes, 1), y)
+    is_clear = ranked[:, -1] - ranked[:, -2] >= clear if classes > 1 else np.ones(len(near), bool)
+    return np.argmax(votes, 1), is_clear

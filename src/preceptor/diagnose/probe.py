@@ -49,6 +49,11 @@ class Signal:
     flat: np.ndarray = field(default_factory=lambda: np.zeros(0))
     still: np.ndarray = field(default_factory=lambda: np.zeros(0))
 
+    @property
+    def dead(self) -> float:
+        """The share of the units whose slope is 0 on every row; 0 of what is no activation."""
+        return float(np.mean(self.still >= 1)) if len(self.still) else 0.0
+
 
 @dataclass(frozen=True)
 class Parameter:

@@ -1,13 +1,14 @@
 """Mending a case: trained anew with what its watch advises, and the best training kept."""
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from preceptor.diagnose.case import Case
-from preceptor.diagnose.doctor import BUDGET, Doctor, examine
+from preceptor.diagnose.doctor import Doctor, examine
 from preceptor.diagnose.remedy import Remedy
 
-TRAININGS = 3  # at most, the one that was asked for among them
+MOST_TRAININGS = 3  # of one mending, the one that was asked for among them: a finding, and what it had hidden
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,21 +30,21 @@ def advised(doctor: Doctor) -> Iterator[tuple[Remedy, ...]]:
         yield from ((remedy,) for remedy in finding.remedies)
 
 
-def treat(case: Case, doctor: Doctor | None = None, trainings: int = TRAININGS, budget: float = BUDGET) -> Treatment:
+def treat(case: Case, doctor: Doctor | None = None) -> Treatment:
     """Trains a case under watch, then anew with what its doctor advises, and so on from the best of them: to do nothing
     is always among them. The best is that with the smallest error on the rows that judge, then the smallest loss.
 
     Args:
         doctor: who has watched the case itself, where it is trained already.
     """
-    best = Treatment(case, doctor or examine(case, budget), ())
+    best = Treatment(case, doctor or examine(case), ())
     tried: set[str] = set()
-    for _ in range(trainings - 1):
+    for _ in range(MOST_TRAININGS - 1):
         new = _next(best, tried)
         if new is None:
             break
         remedies, mended = new
-        watched = examine(mended, budget)
+        watched = examine(mended)
         if _cost(watched) < _cost(best.doctor):
             best = Treatment(mended, watched, (*best.remedies, *remedies))
     return best
@@ -66,9 +67,8 @@ def _next(best: Treatment, tried: set[str]) -> tuple[Sequence[Remedy], Case] | N
 
 def _cost(doctor: Doctor) -> tuple[float, float]:
     """The error and the loss of the training's end; infinite where it came to none."""
-    history, verdict = doctor.history, doctor.verdict
+    history, end, verdict = doctor.history, doctor.latest, doctor.verdict
     assert history is not None
-    assert doctor.latest is not None or verdict is None
-    if verdict is None or doctor.latest is None or doctor.latest.step != history.step:
-        return float("inf"), float("inf")
+    if end is None or verdict is None or end.step != history.step:
+        return math.inf, math.inf
     return verdict.error, verdict.loss

@@ -7,13 +7,13 @@ from typing import Any
 import msgspec
 import numpy as np
 
+from preceptor.diagnose.treatment import MOST_TRAININGS
 from preceptor.errors import ConfigError
 from preceptor.job.command import altered_command
 from preceptor.job.settings import Settings
 from preceptor.train.choice import METRICS, Metric
 
 RISING = {each.figure for each in METRICS.values() if each.is_high_better}
-MOST_TRAININGS = 3  # of one mending, the one that was asked for among them: a finding, and what it had hidden
 Figures = Mapping[str, Any]
 
 

@@ -46,7 +46,7 @@ class DeadUnits(Rule):
             if len(signal.flat):
                 kind = type(history.layers[path])
                 if kind is Relu:
-                    dead[path] = float(np.mean(signal.still >= 1))
+                    dead[path] = signal.dead
                 elif kind in (Sigmoid, Tanh):
                     flat[path] = float(np.mean(signal.flat >= self.rows))
         for name, shares, least, what, remedies in (
@@ -87,7 +87,7 @@ class DeadUnits(Rule):
         """Whether none of the layers that are dead now was so at the first weights; not where nobody looked."""
         first = {} if history.first is None else history.first.signals
         return all(
-            path in first and len(first[path].still) > 0 and float(np.mean(first[path].still >= 1)) <= self.dead
+            path in first and len(first[path].still) > 0 and first[path].dead <= self.dead
             for path, share in dead.items()
             if share > self.dead
         )

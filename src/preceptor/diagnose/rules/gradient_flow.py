@@ -50,7 +50,7 @@ class GradientFlow(Rule):
         ratios = []
         for probe in probes:
             own = [probe.signals[path].gradient for path in weighted[:-1] if path in probe.signals]
-            dead = any(len(each.still) and np.mean(each.still >= 1) > self.dead for each in probe.signals.values())
+            dead = any(each.dead > self.dead for each in probe.signals.values())
             if len(own) > 2 and own[-1] > 0 and not dead:
                 ratios.append((own[0] / own[-1], len(own)))
         if ratios and min(ratio for ratio, _ in ratios) < self.fades:

@@ -6,6 +6,7 @@ import numpy as np
 
 from preceptor.diagnose.finding import Finding
 from preceptor.diagnose.history import History
+from preceptor.diagnose.neighbours import voted
 from preceptor.diagnose.reference import Reference
 from preceptor.diagnose.remedy import Relabel
 from preceptor.diagnose.rule import Rule
@@ -117,10 +118,7 @@ class Labels(Rule):
 
     def _at_random(self, classes: int, of: Reference) -> tuple[np.ndarray, dict[str, float], str]:
         """Where labels contradict neighbours that agree, as by chance."""
-        votes = np.stack([(of.near == each).mean(1) for each in range(classes)], 1)
-        ranked = np.sort(votes, 1)
-        top = np.argmax(votes, 1)
-        sure = ranked[:, -1] - ranked[:, -2] >= self.clear if classes > 1 else np.ones(of.rows, bool)
+        top, sure = voted(of.near, classes, self.clear)
         wrong = sure & (top != of.own)
         figures = {"contradict": float(wrong.sum()), "of": float(sure.sum())}
         if sure.mean() < self.agree:  # some agree by chance alone

@@ -79,7 +79,7 @@ class LearningRate(Rule):
 
     def _deadly(self, history: Figures, rate: float) -> Iterator[Finding]:
         """A rate that may be what silences units."""
-        dead = {path: float(np.mean(each.still >= 1)) for path, each in history.signals.items() if len(each.still)}
+        dead = {path: each.dead for path, each in history.signals.items()}
         path = max(dead, key=lambda each: dead[each], default="")
         if path and isinstance(history.layers[path], Relu) and dead[path] > self.dead:
             text = (
@@ -106,7 +106,7 @@ class LearningRate(Rule):
     def _fades(self, history: Figures) -> bool:
         """Whether gradients fade on their way back, or units are dead: small steps then come of that."""
         own = [history.signals[path].gradient for path in history.weighted[:-1] if path in history.signals]
-        dead = any(len(each.still) and np.mean(each.still >= 1) > self.dead for each in history.signals.values())
+        dead = any(each.dead > self.dead for each in history.signals.values())
         return dead or (len(own) > 2 and own[0] < self.faded * own[-1])
 
     def _began_learned(self, history: Figures) -> bool:

@@ -1,0 +1,5 @@
+"""Pages for people: one design, charts, and the report of a run. Knows nothing of networks."""
+
+from preceptor.page.story import Story, Told
+
+__all__ = ["Story", "Told"]

@@ -11,6 +11,7 @@ import time
 import pytest
 
 import preceptor as pr
+from preceptor.job.folder import KEPT
 from preceptor.job import make_settings, prepare
 from preceptor.signals import as_interrupts, deaf, heard
 
@@ -145,5 +146,4 @@ def test_a_command_that_is_asked_to_end_says_what_it_kept(tmp_path, numbers):
     assert b"nothing was written" not in err
     if len(numbers) == 1:
         assert pr.load(tmp_path / "run").facts["outcome"].startswith("Interrupted")
-    assert sorted({each.name for each in (tmp_path / "run").iterdir()} - {"config.json", "history.jsonl",
-           "model.safetensors", "checkpoints"}) == ["plan.json"]  # fmt: skip
+    assert sorted({each.name for each in (tmp_path / "run").iterdir()} - {*KEPT, "checkpoints"}) == ["plan.json"]

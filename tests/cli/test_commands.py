@@ -54,7 +54,10 @@ def test_fit_prints_the_plan_and_the_figures(preceptor, here):
 
 def test_fit_without_out_takes_the_first_free_name(preceptor, here):
     for number in (1, 2):
-        assert f"run       runs/iris-{number}: config.json, history.jsonl" in preceptor("fit", "iris", *QUICK).out
+        assert (
+            f"run       runs/iris-{number}: config.json, evidence.json, history.jsonl"
+            in preceptor("fit", "iris", *QUICK).out
+        )
     shutil.copy(Path(pr.data.__file__).parent / "bundled" / "iris.csv", "my irises.csv")
     assert preceptor("fit", "my irises.csv", "--target", "species", *QUICK).code == 0
     assert sorted(each.name for each in (here / "runs").iterdir()) == ["iris-1", "iris-2", "my-irises-1"]

@@ -19,6 +19,7 @@ import pytest
 import preceptor as pr
 from preceptor.errors import ConfigError, DataError
 from preceptor.job import Outcome, folder, load, make_settings, prepare, resume
+from preceptor.job.folder import KEPT
 from preceptor.job.judging import Judged
 from preceptor.job.lock import Lock
 
@@ -155,7 +156,7 @@ def test_four_that_begin_at_once(tmp_path, words):
         assert trained == [f"runs/iris-{number}" for number in (1, 2, 3, 4)]
     for path in trained:
         files = sorted(each.name for each in (tmp_path / path).iterdir())
-        assert files == ["config.json", "history.jsonl", "model.safetensors"]
+        assert files == sorted(KEPT)
 
 
 def test_what_others_call_part_is_left_alone(tmp_path):
@@ -297,7 +298,7 @@ def resealed(run, change):
     values = msgspec.json.decode((run / "config.json").read_bytes())
     del values["checksum"]
     change(values)
-    for name in ("model.safetensors", "history.jsonl"):
+    for name in ("model.safetensors", "history.jsonl", "evidence.json"):
         if (run / name).is_file() and (run / name).stat().st_size < 1 << 24:
             values["files"][name] = folder.sums((run / name).read_bytes())
     (run / "config.json").write_bytes(folder.sealed(values))
@@ -368,7 +369,7 @@ def refused_quickly(run):
     assert len(str(error.value)) < 500
 
 
-@pytest.mark.parametrize("name", ["config.json", "history.jsonl", "model.safetensors"])
+@pytest.mark.parametrize("name", ["config.json", "evidence.json", "history.jsonl", "model.safetensors"])
 @pytest.mark.parametrize("what", ["zeros", "a link elsewhere", "a pipe", "a folder", "sparse", "empty", "none"])
 def test_only_regular_files_of_their_own_size_are_read(run, name, what):
     path = run / name
@@ -489,9 +490,9 @@ def test_a_thread_that_trains_is_not_disturbed_by_another(tmp_path):
     may_end.set()
     thread.join()
     assert "lock" in said[0]
-    names = ("config.json", "history.jsonl", "model.safetensors")
-    assert sorted(each.name for each in (tmp_path / "run").iterdir()) == sorted(names)
-    assert (tmp_path / "run" / names[2]).read_bytes() == (tmp_path / "whole" / names[2]).read_bytes()
+    assert sorted(each.name for each in (tmp_path / "run").iterdir()) == sorted(KEPT)
+    weights = [(tmp_path / name / "model.safetensors").read_bytes() for name in ("run", "whole")]
+    assert weights[0] == weights[1]
 
 
 def test_what_a_thread_that_ended_left_behind_is_gone_on_with(tmp_path):
@@ -504,7 +505,9 @@ def test_what_a_thread_that_ended_left_behind_is_gone_on_with(tmp_path):
     fitting.release()
 
 
-@pytest.mark.parametrize("failing", ["history.jsonl.next", "model.safetensors.next", "config.json"])
+@pytest.mark.parametrize(
+    "failing", ["history.jsonl.next", "model.safetensors.next", "evidence.json.next", "config.json"]
+)
 def test_a_network_that_cannot_be_written_leaves_all_that_it_takes_to_go_on(tmp_path, monkeypatch, failing):
     pr.fit("iris", out=tmp_path / "whole", **SETTINGS)
     fitting = begun(tmp_path / "run")

@@ -10,7 +10,7 @@ import pytest
 from preceptor import fit, load
 from preceptor.errors import ConfigError, DataError
 from preceptor.job import following, make_settings, prepare, resume
-from preceptor.job.folder import read_plan
+from preceptor.job.folder import KEPT, read_plan
 from preceptor.job.mending import MOST_TRAININGS, cost, deciding, proposed
 from preceptor.job.run import Run
 from preceptor.train.choice import METRICS
@@ -43,7 +43,7 @@ def test_the_best_training_is_kept_and_each_is_told(mended):
     accuracies = [each["judged"]["accuracy"] for each in told["attempts"]]
     assert accuracies == sorted(accuracies)
     assert accuracies[-1] == mended.dev["accuracy"].value > 0.9
-    assert sorted(each.name for each in mended.path.iterdir()) == ["config.json", "history.jsonl", "model.safetensors"]
+    assert sorted(each.name for each in mended.path.iterdir()) == sorted(KEPT)
     assert load(mended.path).facts["mended"] == json.loads(json.dumps(told))
 
 
@@ -94,7 +94,7 @@ def test_a_mending_that_ends_anywhere_goes_on_to_the_same_bits(mended, tmp_path,
         assert f"training {fitting.mending.number} of at most {MOST_TRAININGS} of a mending" in notes[-1]
     assert stopped
     assert digest(out) == digest(mended.path)
-    assert sorted(each.name for each in out.iterdir()) == ["config.json", "history.jsonl", "model.safetensors"]
+    assert sorted(each.name for each in out.iterdir()) == sorted(KEPT)
     told, whole = (json.loads(json.dumps(load(each).facts["mended"])) for each in (out, mended.path))
     for each in (*told["attempts"], *whole["attempts"]):
         del each["seconds"]

@@ -16,6 +16,7 @@ import pytest
 
 from preceptor.errors import ConfigError, DataError
 from preceptor.job import load, make_settings, prepare, resume
+from preceptor.job.folder import KEPT
 from preceptor.train.checkpoint import Checkpoint, Checkpoints
 
 checkpoint_module = sys.modules["preceptor.train.checkpoint"]
@@ -84,11 +85,7 @@ def test_stopped_after_every_record_and_resumed_each_time(tmp_path, often, chang
     assert digest(tmp_path / "broken") == digest(tmp_path / "whole")
     plain = [{k: v for k, v in entry.items() if k != "seconds"} for entry in broken.history]
     assert plain == [{k: v for k, v in entry.items() if k != "seconds"} for entry in whole.history]
-    assert sorted(each.name for each in (tmp_path / "broken").iterdir()) == [
-        "config.json",
-        "history.jsonl",
-        "model.safetensors",
-    ]
+    assert sorted(each.name for each in (tmp_path / "broken").iterdir()) == sorted(KEPT)
 
 
 def kills(tmp_path: Path, count: int, epochs: int) -> None:

@@ -15,6 +15,7 @@ import preceptor as pr
 from preceptor.data import read
 from preceptor.errors import ConfigError, DataError
 from preceptor.job import Run, fit, load
+from preceptor.job.folder import KEPT
 
 GIVEN = {"engine": "reference", "hidden": (8, 4), "epochs": 4, "batch_norm": True, "drop_rate": 0.1}
 
@@ -61,8 +62,8 @@ def test_saved_and_loaded_predicts_the_same_bits(iris_run, price_run, tmp_path):
             assert (again.params | again.state)[name].tobytes() == value.tobytes()
 
 
-def test_the_folder_holds_three_files_that_others_can_read(saved, iris_run):
-    assert sorted(each.name for each in saved.iterdir()) == ["config.json", "history.jsonl", "model.safetensors"]
+def test_the_folder_holds_files_that_others_can_read(saved, iris_run):
+    assert sorted(each.name for each in saved.iterdir()) == sorted(KEPT)
     config = json.loads((saved / "config.json").read_text())
     assert config["format"] == 1
     assert config["facts"]["settings"]["epochs"] == 4
@@ -172,6 +173,8 @@ DAMAGES = {
     "weights are no such file": damage("model.safetensors", b"these are not weights at all"),
     "weights of another network": of_another_network,
     "history cut": cut("history.jsonl", 9),
+    "no evidence": damage("evidence.json", None),
+    "evidence cut": cut("evidence.json", 9),
     "a newer format": put("format", value=2),
     "no format": drop("format"),
     "no preprocessor": drop("preprocessor"),

@@ -35,7 +35,7 @@ class Record(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
     """A record of plain values."""
 
 
-class Curve(Record):
+class Curve(Record, frozen=True):
     """A line through points. Of many points each stands for a block of them, from the lowest value to the highest.
 
     Args:
@@ -51,7 +51,7 @@ class Curve(Record):
     area: float | None = None
 
 
-class Share(Record):
+class Share(Record, frozen=True):
     """A share of rows with its 95 % interval."""
 
     value: float
@@ -60,7 +60,7 @@ class Share(Record):
     rows: float
 
 
-class Bin(Record):
+class Bin(Record, frozen=True):
     """Rows whose predicted probability lies near each other: its mean, and the share of them that were right."""
 
     predicted: float
@@ -70,14 +70,14 @@ class Bin(Record):
     rows: float
 
 
-class Calibration(Record):
+class Calibration(Record, frozen=True):
     """How predicted probabilities agree with what happened. Args: error: the expected calibration error."""
 
     bins: list[Bin]
     error: float
 
 
-class Threshold(Record):
+class Threshold(Record, frozen=True):
     """What comes of deciding for the second of two classes from a probability on."""
 
     threshold: float
@@ -88,7 +88,7 @@ class Threshold(Record):
     f1: float
 
 
-class Decile(Record):
+class Decile(Record, frozen=True):
     """A tenth of the rows, by their true number. Args: bias: mean of predicted less true."""
 
     low: float
@@ -98,14 +98,14 @@ class Decile(Record):
     bias: float
 
 
-class Baseline(Record):
+class Baseline(Record, frozen=True):
     """What a simple guess comes to on the rows that judge: figures by name, as those of the run."""
 
     name: str
     figures: dict[str, float]
 
 
-class Judgement(Record):
+class Judgement(Record, frozen=True):
     """What the rows that judge say of one target, beside its figures.
 
     Args:
@@ -137,7 +137,7 @@ class Judgement(Record):
     deciles: list[Decile] = []
 
 
-class Picture(Record):
+class Picture(Record, frozen=True):
     """A small picture as the bytes of a PNG file."""
 
     png: bytes
@@ -145,7 +145,7 @@ class Picture(Record):
     width: int
 
 
-class Example(Record):
+class Example(Record, frozen=True):
     """A row that was judged.
 
     Args:
@@ -168,7 +168,7 @@ class Example(Record):
     saliency: Picture | None = None
 
 
-class Importance(Record):
+class Importance(Record, frozen=True):
     """By how much a figure gets worse where a column is shuffled: mean and 95 % interval over the rows."""
 
     column: str
@@ -177,7 +177,7 @@ class Importance(Record):
     high: float
 
 
-class Response(Record):
+class Response(Record, frozen=True):
     """What is predicted where a column is set to a value in all rows: partial dependence.
 
     Args:
@@ -196,7 +196,7 @@ class Response(Record):
     counts: list[float] = []
 
 
-class Column(Record):
+class Column(Record, frozen=True):
     """A column of the data as the training rows have it.
 
     Args:
@@ -217,7 +217,7 @@ class Column(Record):
     others: float = 0.0
 
 
-class LayerShape(Record):
+class LayerShape(Record, frozen=True):
     """A layer of the network: its path, class with its numbers, shape of what it gives, parameters."""
 
     path: str
@@ -226,7 +226,7 @@ class LayerShape(Record):
     parameters: int
 
 
-class Signals(Record):
+class Signals(Record, frozen=True):
     """What comes out of a layer at some steps. All lists are as long as `steps` of the `Look`."""
 
     path: str
@@ -237,7 +237,7 @@ class Signals(Record):
     saturated: list[float | None]
 
 
-class Parameters(Record):
+class Parameters(Record, frozen=True):
     """What an array of parameters is and how steps change it. `ratio`: of the change of a step and the size."""
 
     path: str
@@ -246,7 +246,7 @@ class Parameters(Record):
     ratio: list[float | None]
 
 
-class Look(Record):
+class Look(Record, frozen=True):
     """What the doctor saw in the layers, at most 12 times."""
 
     steps: list[int] = []
@@ -254,7 +254,7 @@ class Look(Record):
     parameters: list[Parameters] = []
 
 
-class Fork(Record):
+class Fork(Record, frozen=True):
     """The losses of a fork with the remedy and without, from the step on at which they part."""
 
     rule: str
@@ -262,7 +262,7 @@ class Fork(Record):
     with_it: Curve
 
 
-class Evidence(Record):
+class Evidence(Record, frozen=True):
     """All of it.
 
     Args:

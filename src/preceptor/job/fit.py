@@ -20,6 +20,7 @@ from preceptor.diagnose.history import History
 from preceptor.disk import new_folder, taken
 from preceptor.engines import agreed, is_first_process, trains_with_others
 from preceptor.errors import ConfigError
+from preceptor.evidence import Evidence
 from preceptor.job.class_weights import class_weights, named_weights
 from preceptor.job.computed import computed_by
 from preceptor.job.folder import (
@@ -34,6 +35,7 @@ from preceptor.job.folder import (
     not_written,
     write_plan,
 )
+from preceptor.job.gathering import gather
 from preceptor.job.judging import Judged, headlines
 from preceptor.job.judging import judge as judged_on
 from preceptor.job.lock import Lock
@@ -79,6 +81,7 @@ class Fitting:
         kept: the step after which `keep` was called.
         asked: the settings before the data and the recipe completed them.
         mending: of which this is one training, if it is; `best` is the best run of those that ended.
+        gathers: whether the run keeps evidence for its report.
     """
 
     source: str
@@ -103,6 +106,7 @@ class Fitting:
     asked: Settings = field(kw_only=True)
     mending: Mending | None = None
     best: Run | None = None
+    gathers: bool = True
 
     @property
     def data(self) -> Arrays | Streamed:
@@ -426,12 +430,13 @@ class Fitting:
         Args:
             judge: False where nobody waits for the figures of an interrupted training.
         """
-        best, judged = self._best(), Judged(self.config.loss)
+        best, judged, evidence = self._best(), Judged(self.config.loss), None
         self.keep()
         if judge and (self.best is None or self.outcome is not Outcome.INTERRUPTED):
             test = self.encoded.test_x, self.encoded.test_y, self.encoded.test_weight
             judged = judged_on(self.preprocessor.targets, self.config, best, self.data, *test, metric_of(self.settings))
-        run = self._run(judged)
+            evidence = self._gathered(best, judged) if self.gathers else None
+        run = replace(self._run(judged), evidence=evidence)
         if self.outcome is Outcome.INTERRUPTED:
             run = self.so_far() or run
         elif self.mending is not None:
@@ -443,6 +448,16 @@ class Fitting:
             clear(self.out)
         self.release()
         return run
+
+    def _gathered(self, best: dict[str, Any], judged: Judged) -> Evidence | None:
+        """What the run's page shows. A fault here costs the page, not the run."""
+        try:
+            seen = self.seen, self.settings, self.config, self.encoded
+            return gather(*seen, best, judged, self.progress, self.doctor)
+        except Exception as error:
+            what = f"{type(error).__name__}: {error}"
+            warnings.warn(f"fit: the report is without evidence, which could not be gathered ({what}).", stacklevel=2)
+            return None
 
     def release(self) -> None:
         """Lets others go on with the run's folder."""

@@ -1,9 +1,10 @@
 """The folder of a run: what lies in it, how it is written so that it is whole at any moment, and read with suspicion.
 
 While a run trains, `plan.json`, `lock` and `checkpoints/`, of a mending `checkpoints-2/` and so on and the best so far
-as a whole run in `attempt-N/`; when it is done, `config.json`, `history.jsonl` and
-`model.safetensors` instead; of one that was interrupted, both. Every JSON object carries a checksum of itself, and
-`config.json` the checksums of the other two.
+as a whole run in `attempt-N/`; when it is done, `config.json`, `history.jsonl`, `model.safetensors` and, where it was
+judged, `evidence.json` instead; of one that was interrupted, both. Every JSON object but the evidence carries a
+checksum of itself, and `config.json` the checksums of the others. `report.html` is made of all these for people, and
+nobody vouches for it.
 """
 
 import errno
@@ -35,6 +36,7 @@ from preceptor.disk import (
 )
 from preceptor.engines import is_first_process
 from preceptor.errors import ConfigError, DataError
+from preceptor.evidence import Evidence
 from preceptor.job.lock import LOCK
 from preceptor.job.mending import MOST_TRAININGS, Mending
 from preceptor.train.checkpoint import Checkpoints
@@ -42,6 +44,8 @@ from preceptor.words import shell_word
 
 FORMAT = 1
 CONFIG, HISTORY, MODEL = "config.json", "history.jsonl", "model.safetensors"
+EVIDENCE, REPORT = "evidence.json", "report.html"
+KEPT = (CONFIG, EVIDENCE, HISTORY, MODEL)  # of a run that is done and was judged
 PLAN, CHECKPOINTS = "plan.json", "checkpoints"  # in the folder of a run that is not finished
 ATTEMPT = "attempt"  # of a mending, ATTEMPT-N is the run of a training that ended, CHECKPOINTS-N of one under way
 NEXT = ".next"  # how a file is called between the moment it is written and the moment the older one is gone
@@ -137,6 +141,7 @@ class Saved:
     config: Config
     history: list[Epoch]
     shapes: dict[str, tuple[int, ...]]
+    evidence: Evidence | None
 
     def arrays(self) -> dict[str, np.ndarray]:
         """The arrays, checked against their checksum."""
@@ -161,12 +166,16 @@ def read_folder(path: Path) -> Saved:
         raise DataError(f"{path}: format {found.get('format')!r} is not known to this version. Install a newer one.")
     config = msgspec.convert(_unsealed(found, CONFIG), Config)
     msgspec.convert(config.facts, Facts)
-    if set(config.files) != {MODEL, HISTORY}:
+    if set(config.files) - {EVIDENCE} != {MODEL, HISTORY}:
         raise Damaged(f"{CONFIG} must have the checksums of {MODEL} and {HISTORY}")
     lines = read_file(_whole(path, HISTORY, config.files), MOST_TEXT_BYTES).splitlines()
     history = [msgspec.json.decode(line, type=Epoch) for line in lines]
     model = next((each for each in _places(path, MODEL) if _size(each) == config.files[MODEL].bytes), path / MODEL)
-    return Saved(path, config, history, read_shapes(model))
+    evidence = None
+    if EVIDENCE in config.files:
+        content = read_file(_whole(path, EVIDENCE, config.files), MOST_TEXT_BYTES)
+        evidence = msgspec.json.decode(content, type=Evidence)
+    return Saved(path, config, history, read_shapes(model), evidence)
 
 
 def read_shapes(path: Path) -> dict[str, tuple[int, ...]]:
@@ -209,13 +218,19 @@ def _whole(path: Path, name: str, files: Mapping[str, Sums]) -> Path:
     raise Damaged(f"{name} is not as it was written")
 
 
-def commit(path: Path, config: dict[str, Any], arrays: dict[str, np.ndarray], history: list[Epoch]) -> None:
+def commit(
+    path: Path,
+    config: dict[str, Any],
+    arrays: dict[str, np.ndarray],
+    history: list[Epoch],
+    evidence: Evidence | None = None,
+) -> None:
     """Puts a run into a folder, in place of an earlier state of it, in one moment: when config.json is renamed.
 
     Raises: OSError, as the system gives it; what was there before then still holds.
     """
     settle(path)
-    *others, (_, last) = packed(config, arrays, history).items()
+    *others, (_, last) = packed(config, arrays, history, evidence).items()
     try:
         for name, content in others:
             replace_file(path / (name + NEXT), content)
@@ -231,7 +246,7 @@ def commit(path: Path, config: dict[str, Any], arrays: dict[str, np.ndarray], hi
 
 def settle(path: Path) -> None:
     """Ends a commit that was broken off: forwards where config.json already tells of it, else back."""
-    spares = [name for name in (MODEL, HISTORY) if (path / (name + NEXT)).exists()]
+    spares = [name for name in (MODEL, HISTORY, EVIDENCE) if (path / (name + NEXT)).exists()]
     files: dict[str, Sums] = {}
     if spares:
         with suppress(FileNotFoundError, ValueError):  # damaged: it vouches for nothing
@@ -266,12 +281,19 @@ def checkpoints_of(path: Path, number: int = 1) -> Checkpoints:
     return Checkpoints(path / (CHECKPOINTS if number == 1 else f"{CHECKPOINTS}-{number}"))
 
 
-def packed(config: dict[str, Any], arrays: dict[str, np.ndarray], history: list[Epoch]) -> dict[str, Content]:
+def packed(
+    config: dict[str, Any],
+    arrays: dict[str, np.ndarray],
+    history: list[Epoch],
+    evidence: Evidence | None = None,
+) -> dict[str, Content]:
     """The files of a run by name; config.json, which vouches for the others, last."""
     files: dict[str, Content] = {
         MODEL: tensors(arrays),
         HISTORY: b"".join(msgspec.json.encode(entry) + b"\n" for entry in history),
     }
+    if evidence is not None:
+        files[EVIDENCE] = msgspec.json.encode(evidence)
     known = {"format": FORMAT, **config, "files": {name: sums(content) for name, content in files.items()}}
     return files | {CONFIG: sealed(known)}
 
@@ -369,7 +391,9 @@ __all__: Sequence[str] = [
     "CHECKPOINTS",
     "CONFIG",
     "FORMAT",
+    "KEPT",
     "PLAN",
+    "REPORT",
     "Plan",
     "Saved",
     "attempt_of",

@@ -103,6 +103,7 @@ def _loaded(saved: Saved) -> Run:
         facts=config.facts,
         scores=_scores(within(arrays, "interval"), preprocessor.targets),
         path=saved.path,
+        evidence=saved.evidence,
     )
     _check_decision(run)
     width = output_spec(network, run.params, run.state, spec).shape[-1]

@@ -1,3 +1,4 @@
+# Over 500 lines: all that one asks of a trained network, each with what it gives and what it refuses.
 """A finished training: the network with what it needs to read a table, its figures, its folder."""
 
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +18,7 @@ from preceptor.data.tables.names import find_column, told_apart
 from preceptor.disk import Content, named, taken, write_folder
 from preceptor.engines import Engine, Native, choose_engine
 from preceptor.errors import ConfigError, DataError
+from preceptor.evidence import Evidence
 from preceptor.job.conformal import margin, widened
 from preceptor.job.folder import (
     check_out,
@@ -65,6 +67,7 @@ class Run:
         scores: of a number, how far it was off for rows that it did not learn from, as `conformal.kept_scores` has
             them; None where there were none.
         path: the run's folder; None until it is saved.
+        evidence: why it is as good as it is, which its report shows; None of a run that was not judged.
 
     Of several targets dev, test, scores, and what the methods tell of a table, hold by the name of each target what
     they are of one: `run.dev["price"]["r2"]`, `run.predict(table)["price"]`.
@@ -81,6 +84,7 @@ class Run:
     facts: dict[str, Any]
     scores: Any = None
     path: Path | None = None
+    evidence: Evidence | None = None
 
     def __repr__(self) -> str:
         """What it is and how good, in one line, without the arrays."""
@@ -471,8 +475,8 @@ class Run:
         """The files of the run's folder, by name."""
         return packed(*self._parts())
 
-    def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray], list[dict[str, Any]]]:
-        """What config.json says, all arrays, and the history."""
+    def _parts(self) -> tuple[dict[str, Any], dict[str, np.ndarray], list[dict[str, Any]], Evidence | None]:
+        """What config.json says, all arrays, the history, and the evidence."""
         arrays = {f"params/{name}": value for name, value in self.params.items()}
         arrays |= {f"state/{name}": value for name, value in self.state.items()}
         if isinstance(self.scores, dict):
@@ -489,7 +493,7 @@ class Run:
             "dev": figures_as_json(self.dev),
             "test": figures_as_json(self.test),
         }
-        return config, arrays, self.history
+        return config, arrays, self.history, self.evidence
 
 
 def _check_rows(table: Any) -> None:

@@ -39,7 +39,7 @@ class Story:
         history: an entry an epoch, as history.jsonl has them; `curve`: what the curves say, "" where nobody read them.
         figures: for each target its name ("" of the only one) and a table of cells as the terminal prints it, its
             first row the heads.
-        data_lines: how columns were read and prepared; `split`: how the rows were divided; each as the terminal says it.
+        data_lines: how columns were read and prepared; `split`: how the rows were divided; as the terminal says both.
         network: how many parameters, which loss; sentences.
         card: words and what stands behind them: settings, versions, fingerprint, seed, engine.
         commands: what each does, and the command.

@@ -150,6 +150,7 @@ class AbstractNetwork(CallbackSupportMixin, BaseEstimator):
             names.append(name)
         given["target"] = names[0] if len(names) == 1 else tuple(names)
         fitting = prepare(table, make_settings(given | {"kind": self.kind}))
+        fitting.gathers = False  # nobody looks at a report of each of the many that a search makes
         seen = {"estimator": self, "X": X, "y": y, "metadata": metadata}
         context = self._init_callback_context(max_subtasks=fitting.config.epochs)
         context.call_on_fit_task_begin(**seen)

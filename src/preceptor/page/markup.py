@@ -1,0 +1,78 @@
+"""Markup that is safe by construction: text is text, whatever stands in it.
+
+`tag("td", name)` escapes the name; only what `tag` made goes in as markup. Attributes are quoted and escaped, data for
+a script can neither end the script nor begin a comment. Characters that a page must not hold, or that would turn the
+direction of writing, become visible escapes, as in the terminal.
+"""
+
+import json
+from collections.abc import Iterable
+from functools import cache
+from html import escape
+from typing import Any
+
+from preceptor.words import one_line
+
+VOID = frozenset({"meta", "link", "img", "br", "hr", "col", "input"})
+_IN_SCRIPT = str.maketrans({each: f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"})
+
+
+class Markup(str):
+    """A piece of HTML or SVG that is well-formed as it stands."""
+
+    __slots__ = ()
+
+
+Content = str | int | float | None | Iterable["Content"]
+
+
+def text(words: object) -> Markup:
+    """Any text as markup that shows it: one line, every character visible."""
+    if isinstance(words, Markup):
+        return words
+    plain = str(words)
+    return Markup(escape(plain if plain.isascii() and plain.isprintable() else one_line(plain)))
+
+
+def joined(*content: Content) -> Markup:
+    """Pieces one after the other; text is escaped, None is nothing, lists are opened."""
+    return Markup("".join(_pieces(content)))
+
+
+def tag(name: str, *content: Content, **attributes: object) -> Markup:
+    """An element.
+
+    Args:
+        name: of the element, a word of ours.
+        content: markup as it is, text escaped, None as nothing, lists opened.
+        attributes: `_` stands for `-`, one at the end for none (`class_`); None and False leave it out, True gives it
+            without a value.
+    """
+    opened = name
+    for key, value in attributes.items():
+        if value is None or value is False:
+            continue
+        opened += f" {_attribute(key)}" if value is True else f' {_attribute(key)}="{text(value)}"'
+    if name in VOID:
+        return Markup(f"<{opened}>")
+    return Markup(f"<{opened}>{''.join(_pieces(content))}</{name}>")
+
+
+def script_data(value: Any) -> Markup:
+    """A value as JSON that can stand inside a script element. Raises: ValueError for numbers that are not finite."""
+    return Markup(json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=True).translate(_IN_SCRIPT))
+
+
+def _pieces(content: Iterable[Content]) -> Iterable[str]:
+    for each in content:
+        if isinstance(each, str):
+            yield text(each)
+        elif isinstance(each, int | float):
+            yield str(each)
+        elif each is not None:
+            yield from _pieces(each)
+
+
+@cache
+def _attribute(key: str) -> str:
+    return key.rstrip("_").replace("_", "-")

@@ -11,8 +11,8 @@ import time
 import pytest
 
 import preceptor as pr
-from preceptor.job.folder import KEPT
 from preceptor.job import make_settings, prepare
+from preceptor.job.folder import KEPT
 from preceptor.signals import as_interrupts, deaf, heard
 
 ENDLESS = {"epochs": 1_000_000, "patience": 1_000_000, "hidden": (8,), "engine": "reference"}

@@ -9,13 +9,14 @@ import click
 from preceptor.cli import USER_MISTAKE
 from preceptor.cli.options import settings_options
 from preceptor.cli.progress import watched
-from preceptor.cli.sentences import LEVELS, division, line, say_found
+from preceptor.cli.sentences import LEVELS, line, say_found
 from preceptor.data import Pictures
 from preceptor.diagnose import Finding
 from preceptor.errors import DataError
 from preceptor.hyper import hyper_fields
 from preceptor.job.fit import heeded, look
 from preceptor.job.settings import Settings, make_settings
+from preceptor.job.telling import division
 from preceptor.words import listing
 
 TAKEN = (

@@ -6,9 +6,10 @@ from pathlib import Path
 import click
 
 from preceptor.cli.options import Place
-from preceptor.cli.sentences import line, rows_of, say_table
+from preceptor.cli.sentences import line, say_table
 from preceptor.job import load
 from preceptor.job.judging import figures_as_json, is_of_several
+from preceptor.job.telling import rows_of
 from preceptor.words import counted
 
 

@@ -17,11 +17,7 @@ from click.core import ParameterSource
 from preceptor.cli.options import Place, number_options, settings_options
 from preceptor.cli.progress import progress_shown, watched
 from preceptor.cli.sentences import (
-    division,
-    examples,
-    how_long,
     line,
-    loss_name,
     said,
     say_curve,
     say_figures,
@@ -44,6 +40,7 @@ from preceptor.job.mending import MOST_TRAININGS
 from preceptor.job.parts import augmentations_text, own_numbers
 from preceptor.job.picture_survey import PictureSurvey
 from preceptor.job.settings import MODELS, Settings
+from preceptor.job.telling import division, examples, how_long, loss_name, unproved
 from preceptor.nn import Sequential, count_parameters, initial_specs
 from preceptor.nn.ensemble import first_alone
 from preceptor.ops import Spec
@@ -213,8 +210,7 @@ def say_result(fitting: Fitting, run: Run) -> None:
     facts = run.facts
     line("done", how_long(facts))
     line("", facts["outcome"])
-    untried = [each["rule"] for each in facts["findings"] if each["level"] == "note" and "remedies" in each]
-    if untried:
+    if untried := unproved(facts):
         where = "" if run.path is None else f" More: preceptor diagnose {shell_word(run.path)}"
         line("note", f"Suspected, but not tried for want of steps: {listing(untried)}.{where}")
     if facts["watched"]:

@@ -6,16 +6,23 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from preceptor.diagnose import Finding
-from preceptor.hyper import numbers_of, value_text
+from preceptor.hyper import value_text
 from preceptor.job import Run
-from preceptor.job.conformal import margin
-from preceptor.job.judging import by_name, figures_as_json, is_of_several
-from preceptor.nn import Joint, Loss, Tempered
-from preceptor.nn.calibration import temperature_of, untempered
+from preceptor.job.judging import by_name, figures_as_json
+from preceptor.job.telling import (
+    BRACKETS,
+    OUT_OF_FOLD,
+    Block,
+    blocks_of,
+    figure_cells,
+    parts_of,
+    readings,
+    spoken,
+    weighings,
+)
+from preceptor.nn.calibration import temperature_of
 from preceptor.nn.joint import heads
-from preceptor.nn.member import inner
-from preceptor.train import Figure
-from preceptor.words import amount, broken, columns, counted, duration, listing, one_line
+from preceptor.words import amount, broken, columns, listing, one_line
 
 LEVELS = {"refuse": "refused", "warn": "warning", "note": "note"}
 NARROWEST = 30  # columns of text, however narrow the terminal
@@ -33,13 +40,6 @@ def line(word: str, text: str) -> None:
 def room() -> int:
     """Columns of text beside the margin: those of the terminal, or any number."""
     return max(shutil.get_terminal_size().columns - 10, NARROWEST) if sys.stdout.isatty() else sys.maxsize
-
-
-def examples(count: int, shape: Sequence[int]) -> str:
-    """How many examples of what: rows with so many features, or pictures of a size."""
-    if len(shape) == 1:
-        return f"{counted(count, 'row')}, {counted(shape[0], 'feature')}"
-    return f"{counted(count, 'picture')} of {' × '.join(f'{length:,}' for length in shape)}"
 
 
 def say_found(found: list[Finding]) -> None:
@@ -76,7 +76,7 @@ def say_mended(facts: Mapping[str, Any]) -> None:
         guides = "out of fold" if facts.get("folds") else "dev"
         rows = [("", f"judged {guides}", "changed", "because of")]
         for number, each in enumerate(mended["attempts"], 1):
-            judged = [f"{_spoken(name)} {_judged(value)}" for name, value in each["judged"].items()]
+            judged = [f"{spoken(name)} {_judged(value)}" for name, value in each["judged"].items()]
             changed = [f"{name.replace('_', ' ')} {said(value)}" for name, value in each["changes"].items()]
             kept = " (kept)" if number == mended["kept"] else ""
             why = listing(found["rule"] for found in each["why"])
@@ -104,12 +104,8 @@ def say_curve(facts: Mapping[str, Any]) -> None:
 
 def say_weights(facts: Mapping[str, Any]) -> None:
     """By what rows count, where they do not count alike."""
-    if "weighed_by" in facts:
-        rows = counted(round(facts["effective_rows"]), "row")
-        line("weights", f"of the rows by {facts['weighed_by']}; those to train tell as much as {rows} of equal weight")
-    if "class_weights" in facts:
-        each = listing(f"{name} {amount(weight, 3)}" for name, weight in facts["class_weights"].items())
-        line("" if "weighed_by" in facts else "weights", f"of the classes in the loss: {each}")
+    for number, text in enumerate(weighings(facts)):
+        line("" if number else "weights", text)
 
 
 def say_zeros(facts: dict[str, Any]) -> None:
@@ -121,72 +117,32 @@ def say_zeros(facts: dict[str, Any]) -> None:
 
 def say_readings(run: Run) -> None:
     """How raw outputs are read, where it was learned from the rows that guided the training."""
-    has_folds = bool(run.facts.get("folds"))
-    rows = "out of fold" if has_folds else "of the dev rows"
-    is_one = len(run.targets) == 1
-    for target, (loss, _) in zip(run.targets, heads(run.loss), strict=True):
-        of = "" if is_one else f"of {target.name} "
-        if isinstance(inner(loss), Tempered):
-            temperature = amount(temperature_of(loss), 3)
-            line("logits", f"{of}divided by {temperature} (temperature), for the lowest log loss {rows}")
-    if run.threshold is not None and run.metric is not None:
-        second, least = run.targets[0].written[1], amount(run.threshold, 3)
-        line("threshold", f"{second} from a probability of {least} on, for the highest {run.metric.spoken} {rows}")
-    told = "of new rows" if has_folds else rows
-    for target in run.targets:
-        of = "" if is_one else f"of {target.name} "
-        scores = run.scores if is_one else (run.scores or {}).get(target.name)
-        if scores is not None and len(scores) >= 9 and not run.quantiles:  # fewer cannot tell
-            line("interval", f"predictions {of}± {amount(margin(scores, 0.9), 3)} hold 90 % of the targets {told}")
+    for word, text in readings(run):
+        line(word, text)
 
 
 def say_figures(run: Run) -> None:
     """A table of the figures of the dev and test parts with their 95 % intervals."""
-    guides = "out of fold" if run.facts.get("folds") else "dev"
-    parts = [(name, found) for name, found in ((guides, run.dev), ("test", run.test)) if found]
-    if parts:
+    if parts := parts_of(run):
         say_table(parts)
     if run.dev and run.facts.get("folds"):
-        line("", "Out of fold few members judge a row; the intervals reach as far as all together may do better.")
+        line("", OUT_OF_FOLD)
 
 
 def say_table(parts: Sequence[tuple[str, dict[str, Any]]]) -> None:
     """The figures of parts, each by its name, side by side where the terminal is wide enough; of several targets one
     target below the other."""
-    several = is_of_several(parts[0][1])
-    blocks = (
-        [(name, [(part, found[name]) for part, found in parts]) for name in parts[0][1]] if several else [("", parts)]
-    )
+    blocks = blocks_of(parts)
     lines = _figure_lines(blocks)
     if max(map(columns, lines)) > room():  # the parts one below the other
         lines = [text for name, each in blocks for part in each for text in _figure_lines([(name, [part])])]
     for number, text in enumerate(lines):
         line("" if number else "figures", text)
-    line("", "In brackets: 95 % intervals.")
+    line("", BRACKETS)
 
 
-def _figure_lines(blocks: Sequence[tuple[str, Sequence[tuple[str, dict[str, Figure]]]]]) -> list[str]:
-    """Lines of figures, target by target. Args: blocks: the name of each target, and the figures of its parts."""
-    rows = list[tuple[str, ...]]()
-    for target, parts in blocks:
-        names = list(dict.fromkeys(name for _, found in parts for name in found))
-        table = [[target, *map(_spoken, names)]]
-        for part, found in parts:
-            cells = [str(found[name]).removeprefix(f"{name} ") if name in found else "" for name in names]
-            table.append([f"{part}, {counted(rows_of(found), 'row')}", *cells])
-        rows += zip(*table, strict=True)
-    return aligned(rows, gap=4)
-
-
-def _spoken(name: str) -> str:
-    """A figure's name as one says it."""
-    return name.replace("top5_error", "top-5 error").replace("_", " ")
-
-
-def rows_of(found: dict[str, Any]) -> int:
-    """The rows that figures are of."""
-    first = next(iter(found.values()))
-    return rows_of(first) if isinstance(first, dict) else int(first.rows)
+def _figure_lines(blocks: Sequence[Block]) -> list[str]:
+    return aligned([row for _, rows in figure_cells(blocks) for row in rows], gap=4)
 
 
 def aligned(rows: Sequence[Sequence[str]], gap: int = 2, right: int | None = None) -> list[str]:
@@ -200,34 +156,6 @@ def aligned(rows: Sequence[Sequence[str]], gap: int = 2, right: int | None = Non
             cells.append(space + text if right is not None and number >= right else text + space)
         lines.append((" " * gap).join(cells).rstrip())
     return lines
-
-
-def loss_name(loss: Loss) -> str:
-    """The class of a loss with its numbers that are not as usual; of an ensemble's, that of each member; of several
-    targets each kind once."""
-    if isinstance(loss, Joint):
-        return f"the mean over the targets of {listing(dict.fromkeys(map(loss_name, loss.parts)))}"
-    loss = untempered(inner(loss))
-    own = [
-        f"{name.replace('_', ' ')} {value_text(value)}"
-        for name, number in numbers_of(type(loss)).items()
-        if (value := getattr(loss, name)) != number.default
-    ]
-    return type(loss).__name__ + (f" ({', '.join(own)})" if own else "")
-
-
-def division(train: int, dev: int, test: int, folds: int) -> str:
-    """How many rows there are of each part; with folds each network learns from all but one of them."""
-    if not folds:
-        return f"{train:,} to train, {dev:,} dev, {test:,} test"
-    tested = f", {test:,} test" * (test > 0)
-    return f"{train:,} to train in {folds} folds, each judged by the networks that leave it out{tested}"
-
-
-def how_long(facts: Mapping[str, Any]) -> str:
-    """How long a training took, from the facts of its run; which epoch was the best, only a dev part can tell."""
-    best = f", best after {facts['best_epoch']:,}" if facts["split"]["dev"] or facts.get("folds") else ""
-    return f"{counted(facts['epochs'], 'epoch')} in {duration(facts['seconds'])}{best}"
 
 
 def summary(run: Run) -> dict[str, Any]:

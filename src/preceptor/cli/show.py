@@ -12,11 +12,7 @@ import numpy as np
 from preceptor.cli.options import FilePlace, Place, Several, Whole
 from preceptor.cli.sentences import (
     aligned,
-    division,
-    examples,
-    how_long,
     line,
-    loss_name,
     say_figures,
     say_mended,
     say_readings,
@@ -33,6 +29,7 @@ from preceptor.job import Run, load
 from preceptor.job.parts import augmentations_text
 from preceptor.job.settings import HIDDEN, Settings
 from preceptor.job.source_files import files_of
+from preceptor.job.telling import division, examples, how_long, loss_name
 from preceptor.nn import (
     Committee,
     Dropout,

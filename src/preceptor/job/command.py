@@ -1,19 +1,55 @@
-"""The command that makes a training, with some of its settings changed."""
+"""The command that makes a training, as it was and with some of its settings changed."""
 
+import csv
+import io
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from preceptor.errors import ConfigError
-from preceptor.hyper import value_text
+from preceptor.hyper import hyper_fields, value_text
 from preceptor.job.settings import Settings
 from preceptor.words import shell_word
 
-__all__ = ["altered_command", "of_training"]
+__all__ = ["altered_command", "command_of", "of_training", "words_of"]
 
 
 def of_training(words: Sequence[str]) -> list[str]:
     """The words of a command that say what is trained: without the folder, the form of the answer, and mending."""
     return _without(words, {"--out"}, {"--mend", "--json"})
+
+
+def command_of(source: str, asked: Settings, header: bool = True) -> str:
+    """The command that makes a training from the start; "" where the data were given in Python. Args: as `words_of`."""
+    return " ".join(map(shell_word, ("preceptor", *words_of(source, asked, header)))) if source else ""
+
+
+def words_of(source: str, asked: Settings, header: bool = True) -> list[str]:
+    """The words of the command that makes a training, behind its own name.
+
+    Args:
+        asked: the settings as they were asked for, before data and recipe completed them.
+    """
+    words, usual = ["fit", source], Settings()
+    for each, _ in hyper_fields(Settings):
+        if (value := getattr(asked, each.name)) != getattr(usual, each.name):
+            words += _said(each.name, value)
+    words += [word for name, value in asked.own.items() for word in _said(name, value)]
+    return words if header else [*words, "--no-header"]
+
+
+def _said(name: str, value: Any) -> list[str]:
+    """A setting as words of a command; names as a list with commas between."""
+    option = _option(name)
+    if isinstance(value, bool):
+        return [option if value else f"--no-{option[2:]}"]
+    text = "" if (name, value) == ("ordered", ()) else value_text(value)
+    if isinstance(value, tuple) and value and all(isinstance(each, str) for each in value):
+        line = io.StringIO()
+        is_option = value[0].startswith("-")  # for which the command would take it
+        writer = csv.writer(line, lineterminator="", quoting=csv.QUOTE_ALL if is_option else csv.QUOTE_MINIMAL)
+        writer.writerow(value)
+        text = line.getvalue()
+    return [f"{option}={text}"] if not text or text.startswith("-") else [option, text]
 
 
 def altered_command(words: Sequence[str], asked: Settings, changes: Mapping[str, Any]) -> str:

@@ -86,6 +86,8 @@ class Facts(msgspec.Struct):
     class_weights: dict[str, float] = {}
     findings: list[dict[str, Any]] = []
     watched: str = ""
+    asked: dict[str, Any] = {}
+    header: bool = True
     mended: dict[str, Any] = {}
 
 

@@ -574,6 +574,11 @@ class Settings:
         """As JSON types: the inverse of `from_dict`."""
         return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
 
+    def given(self) -> dict[str, Any]:
+        """Those of `to_dict` that are not as usual."""
+        usual = Settings().to_dict()
+        return {name: value for name, value in self.to_dict().items() if value != usual[name]}
+
     @classmethod
     def from_dict(cls, saved: Any, where: str = "Settings") -> "Settings":
         """The settings of `to_dict`, each of its own type; those left out are as usual.

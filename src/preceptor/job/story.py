@@ -1,0 +1,251 @@
+"""What the page of a run tells: the words of the terminal, put in the order in which a page has them."""
+
+from collections.abc import Iterator, Mapping
+from functools import cache
+from typing import Any
+
+from preceptor.data import PicturePreprocessor
+from preceptor.diagnose.curve import CASES
+from preceptor.diagnose.history import History
+from preceptor.diagnose.rules import RULES
+from preceptor.errors import ConfigError
+from preceptor.evidence.record import Baseline, Judgement
+from preceptor.hyper import hyper_fields, value_text
+from preceptor.job.command import altered_command, command_of, words_of
+from preceptor.job.progress import Outcome
+from preceptor.job.settings import Settings
+from preceptor.job.telling import (
+    BRACKETS,
+    OUT_OF_FOLD,
+    blocks_of,
+    division,
+    examples,
+    figure_cells,
+    how_long,
+    loss_name,
+    parts_of,
+    readings,
+    rows_of,
+    said,
+    spoken,
+    weighings,
+)
+from preceptor.page import Story, Told
+from preceptor.train import Figure
+from preceptor.words import amount, counted, listing, shell_word
+
+__all__ = ["story_of"]
+
+# Of each kind of target the figure that the verdict tells, and how; the first that a run has.
+SHARES = {"accuracy": "right for", "exact_accuracy": "right for"}
+DISTANCES = {"mae": "off by", "rmse": "off by", "pinball_loss": "off by"}
+GRAVE = ("refuse", "warn")
+NOT_CONVERGED = CASES[4].capitalize()
+
+
+def story_of(run: Any) -> Story:
+    """What is told of a `Run`."""
+    facts, parts = run.facts, parts_of(run)
+    split, shape = facts["split"], run.preprocessor.input_shape
+    findings = sorted((_told(each, facts) for each in run.findings), key=lambda each: each.level != "warn")
+    worse, verdict = _verdict(run)
+    level = "warn" if worse or any(each.level in GRAVE for each in findings) else "good"
+    if _is_broken(facts):
+        level = "bad"
+    notes = [*([BRACKETS] if parts else []), *([OUT_OF_FOLD] if run.dev and facts.get("folds") else [])]
+    return Story(
+        name=facts["data"] if run.path is None else run.path.name,
+        data=f"{facts['data']}: {examples(facts['rows'], shape)}",
+        target=listing(target.name for target in run.targets),
+        verdict=[*verdict, _wrong(findings), _next(run, findings)],
+        level=level,
+        findings=findings,
+        checked=[facts["watched"]] if facts.get("watched") else [],
+        history=run.history,
+        curve=facts.get("curve", ""),
+        figures=figure_cells(blocks_of(parts)) if parts else (),
+        figures_note=" ".join(notes),
+        data_lines=run.preprocessor.lines(),
+        split="; ".join(
+            each
+            for each in (
+                division(split["train"], split["dev"], split["test"], facts.get("folds", 0)),
+                facts.get("how", ""),
+                *weighings(facts),
+            )
+            if each
+        ),
+        network=[
+            f"{counted(run.parameters, 'parameter')}; {loss_name(run.loss)}.",
+            *(f"{word[0].upper()}{word[1:]}: {text}." for word, text in readings(run)),
+        ],
+        card=list(_card(run)),
+        commands=list(_commands(run)),
+        evidence=run.evidence,
+        is_of_pictures=isinstance(run.preprocessor, PicturePreprocessor),
+    )
+
+
+def _is_broken(facts: Mapping[str, Any]) -> bool:
+    return Outcome.DIVERGED.is_told_by(facts["outcome"])
+
+
+def _verdict(run: Any) -> tuple[bool, list[str]]:
+    """How good it is, target by target, beside simple guesses on the same rows; whether one of these is better."""
+    parts = parts_of(run)
+    if not parts:
+        return False, ["It was not judged: no rows were kept apart from those that it learned from."]
+    part, found = parts[-1]
+    worse, sentences = False, list[str]()
+    known = {} if run.evidence is None else {each.target: each for each in run.evidence.judgements}
+    for target, [(_, figures)] in blocks_of([(part, found)]):
+        name = target or run.targets[0].name
+        is_worse, text = _judged(name, part, figures, known.get(name))
+        worse, sentences = worse or is_worse, [*sentences, text]
+    if len(sentences) > 3:  # of many targets the first stand for all; the table of figures has each
+        sentences = [*sentences[:3], f"The table of figures has the other {len(sentences) - 3} targets."]
+    return worse, sentences
+
+
+def _judged(target: str, part: str, figures: Mapping[str, Figure], judgement: Judgement | None) -> tuple[bool, str]:
+    """How well one target is predicted, in a sentence."""
+    name = next((each for each in (*SHARES, *DISTANCES) if each in figures), next(iter(figures)))
+    figure, where = figures[name], {"test": "test rows", "dev": "dev rows"}.get(part, "rows, each judged out of fold")
+    rows = f"{rows_of(dict(figures)):,} {where}"
+    baselines = [] if judgement is None else [each for each in judgement.baselines if name in each.figures]
+    high = name in SHARES
+    if high:
+        text = f"It predicts {target} rightly for {_percent(figure.value)} of {rows} (95 % interval {_percent(figure.low)} to {_percent(figure.high)})"
+    elif name in DISTANCES:
+        text = f"Its predictions of {target} have a {spoken(name)} of {said(figure)} on {rows}"
+    else:
+        text = f"For {target} it has {spoken(name)} {said(figure)} on {rows}"
+    beside = [_beside(each, name, high) for each in baselines]
+    better = [each.name for each in baselines if _outdoes(each.figures[name], figure, high)]
+    if beside:
+        text += f"; {listing(beside)}"
+    text += "."
+    if better:
+        text += f" {listing(better).capitalize()} does better: the network has not learned what there is to learn."
+    return bool(better), text
+
+
+def _beside(baseline: Baseline, name: str, is_share: bool) -> str:
+    value = baseline.figures[name]
+    return f"{baseline.name} comes to {_percent(value) if is_share else amount(value, 3)}"
+
+
+def _outdoes(value: float, figure: Figure, is_high_better: bool) -> bool:
+    """Whether a guess is better by more than chance."""
+    return value > figure.high if is_high_better else value < figure.low
+
+
+def _percent(share: float) -> str:
+    return f"{amount(100 * share, 3)} %"
+
+
+def _wrong(findings: list[Told]) -> str:
+    grave = [each.rule for each in findings if each.level in GRAVE]
+    if not grave:
+        return "Nothing was found wrong with data or training."
+    return f"Found: {listing(dict.fromkeys(grave))}."
+
+
+def _next(run: Any, findings: list[Told]) -> str:
+    """What to do now."""
+    place = "RUN" if run.path is None else shell_word(run.path)
+    if Outcome.INTERRUPTED.is_told_by(run.facts["outcome"]):
+        return f"Next: go on with preceptor fit --resume {place}."
+    for each in findings:
+        if each.level in GRAVE and each.remedy:
+            return f"Next: {each.remedy[0].lower()}{each.remedy[1:].rstrip('.')}."
+    if _is_broken(run.facts):
+        return "Next: train anew with a lower learning rate."
+    if run.facts.get("curve", "").startswith(f"{NOT_CONVERGED}."):
+        longer = _altered(run.facts, {"epochs": 2 * run.facts["settings"]["epochs"]})
+        return f"It was still getting better when it ended. Next: train longer{f': {longer}' if longer else ''}."
+    return f"Next: preceptor predict {place} {_new(run)} -o predictions.csv."
+
+
+def _new(run: Any) -> str:
+    return "NEW_PICTURES" if isinstance(run.preprocessor, PicturePreprocessor) else "NEW.csv"
+
+
+@cache
+def _training_rules() -> frozenset[str]:
+    return frozenset(name for rule in RULES if issubclass(History, rule.looks_at) for name in rule.names)
+
+
+def _told(found: Mapping[str, Any], facts: Mapping[str, Any]) -> Told:
+    """A finding as a page has it. Args: found: JSON types, as a run keeps it."""
+    first = next(iter(found.get("remedies", ())), None)
+    return Told(
+        rule=found["rule"],
+        level=found["level"],
+        text=found["text"],
+        proof=found.get("proof", {}).get("text", ""),
+        remedy=f"{first['text'][:1].upper()}{first['text'][1:]}." if first else "",
+        command=_altered(facts, first["settings"]) if first and first["settings"] else "",
+        step=found.get("step"),
+        when="training" if found["rule"] in _training_rules() else "gate",
+    )
+
+
+def _asked(facts: Mapping[str, Any]) -> Settings | None:
+    """The settings that were asked for, where the run knows them and this version still does."""
+    try:
+        return Settings.from_dict(facts["asked"]) if "asked" in facts else None
+    except ConfigError:
+        return None
+
+
+def _command(facts: Mapping[str, Any]) -> str:
+    asked = _asked(facts)
+    return "" if asked is None else command_of(facts.get("source", ""), asked, facts.get("header", True))
+
+
+def _altered(facts: Mapping[str, Any], changes: dict[str, Any]) -> str:
+    """The command that trains anew with a remedy."""
+    asked, source = _asked(facts), facts.get("source", "")
+    if asked is None or not source:
+        return ""
+    return altered_command(words_of(source, asked, facts.get("header", True)), asked, changes)
+
+
+def _commands(run: Any) -> Iterator[tuple[str, str]]:
+    """What can be done with the run, and by which command."""
+    facts, place = run.facts, "RUN" if run.path is None else shell_word(run.path)
+    again = facts.get("mended", {}).get("command") or _command(facts)
+    if again:
+        yield "Train it again, to the same bits", again
+    if Outcome.INTERRUPTED.is_told_by(facts["outcome"]):
+        yield "Go on with the training", f"preceptor fit --resume {place}"
+    yield "Predict", f"preceptor predict {place} {_new(run)} -o predictions.csv"
+    yield "Judge it on other rows", f"preceptor evaluate {place} OTHER{'' if _new(run) == 'NEW_PICTURES' else '.csv'}"
+    yield "All findings", f"preceptor diagnose {place}"
+    yield "This page again", f"preceptor report {place}"
+
+
+def _card(run: Any) -> Iterator[tuple[str, str]]:
+    """What it takes to know which training this was: words and values."""
+    facts = run.facts
+    yield "data", facts["data"]
+    if run.evidence is not None and run.evidence.fingerprint:
+        yield "fingerprint of the data", run.evidence.fingerprint
+    yield "target", listing(target.name for target in run.targets)
+    yield "ended", facts["outcome"]
+    yield "trained", how_long(facts)
+    yield "engine", facts["engine"]
+    yield "learning rate", amount(facts["learning_rate"])
+    yield "batch size", f"{facts['batch_size']:,}"
+    usual, chosen = Settings(), facts["settings"]
+    for each, _ in hyper_fields(Settings):
+        value = chosen.get(each.name)
+        value = tuple(value) if isinstance(value, list) else value
+        is_told = each.name in ("target", "learning_rate", "batch_size", "engine")
+        if value is not None and not is_told and (value != getattr(usual, each.name) or each.name == "seed"):
+            yield each.name.replace("_", " "), value_text(value)
+    for name, value in chosen.get("own", {}).items():
+        yield name.replace("_", " "), value_text(value)
+    versions = {} if run.evidence is None else run.evidence.versions
+    yield from ((name.replace("_", " "), value) for name, value in versions.items() if name not in ("engine",))

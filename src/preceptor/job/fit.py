@@ -44,6 +44,7 @@ from preceptor.job.mending import MOST_TRAININGS, Mending, check_mending
 from preceptor.job.picture_survey import PictureSurvey, survey_pictures
 from preceptor.job.progress import Outcome, Progress, restored
 from preceptor.job.recipe import make_config
+from preceptor.job.rows import Rows
 from preceptor.job.run import Run
 from preceptor.job.settings import Settings
 from preceptor.job.source_files import where
@@ -502,7 +503,7 @@ class Fitting:
             preprocessor=self.preprocessor,
             dev=judged.dev,
             test=judged.test,
-            history=self.history,
+            history=Rows(self.history),
             facts=facts,
             scores=judged.scores,
         )

@@ -14,6 +14,7 @@ from preceptor.errors import ConfigError, DataError, ShapeError
 from preceptor.job.conformal import MOST_SCORES
 from preceptor.job.folder import CONFIG, Saved, read_folder
 from preceptor.job.judging import by_name, figures_from_json
+from preceptor.job.rows import Rows
 from preceptor.job.run import Run
 from preceptor.nn import from_config, initial_specs, output_spec
 from preceptor.nn.joint import heads
@@ -99,7 +100,7 @@ def _loaded(saved: Saved) -> Run:
         preprocessor=preprocessor,
         dev=figures_from_json(config.dev),
         test=figures_from_json(config.test),
-        history=saved.history,
+        history=Rows(saved.history),
         facts=config.facts,
         scores=_scores(within(arrays, "interval"), preprocessor.targets),
         path=saved.path,

@@ -30,6 +30,7 @@ from preceptor.job.folder import (
 )
 from preceptor.job.head import Head, lines, write_lines
 from preceptor.job.judging import all_figures, by_name, figures_as_json, is_of_several
+from preceptor.job.rows import Rows
 from preceptor.job.source_files import files_of, where
 from preceptor.job.uncertainty import Sampler, Spread
 from preceptor.nn import (
@@ -61,7 +62,7 @@ class Run:
         network, loss, params, state: what predicts.
         preprocessor: how a table becomes features, learned from the training rows.
         dev, test: figures of the two parts, by name; empty where there was none.
-        history: one entry for each epoch.
+        history: one entry for each epoch: a list of dictionaries that shows itself as a table; `history.to_pandas()`.
         facts: what was asked for and what came out, as JSON types: rows, features, parameters, engine, epochs,
             seconds, outcome, settings.
         scores: of a number, how far it was off for rows that it did not learn from, as `conformal.kept_scores` has
@@ -80,7 +81,7 @@ class Run:
     preprocessor: Preprocessor | PicturePreprocessor
     dev: dict[str, Any]
     test: dict[str, Any]
-    history: list[dict[str, Any]]
+    history: Rows
     facts: dict[str, Any]
     scores: Any = None
     path: Path | None = None

@@ -141,9 +141,12 @@ class Fitting:
         now, self.saved = self.progress, time.monotonic()
         known = [each["dev_loss"] for each in now.history if "dev_loss" in each]
         dev_losses = [math.inf if loss is None else loss for loss in known]  # JSON knows no infinity
+        if self.start is not None and not now.course.steps:  # another version kept none
+            now.course.add(np.array(self._losses_before(self.start[0])))
         for record in self._within_memory(self._train(dev_losses)):
             self.record = record
             now.losses += record.losses.tolist()
+            now.course.add(record.losses)
             self._watch(record)
             if not record.is_finite:
                 self.outcome = Outcome.DIVERGED

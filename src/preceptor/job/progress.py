@@ -10,6 +10,7 @@ import numpy as np
 
 from preceptor.errors import DataError
 from preceptor.train.checkpoint import Checkpoint
+from preceptor.train.course import Course
 from preceptor.train.loop import Record
 
 TREES = ("best", "calmest")
@@ -43,6 +44,7 @@ class Progress:
         seconds: trained before this process.
         findings: of the doctor, JSON types.
         ended: the name of the outcome, once training is over and only judging is left.
+        course: the losses of all steps, thinned.
     """
 
     history: list[dict[str, Any]] = field(default_factory=list)
@@ -58,6 +60,7 @@ class Progress:
     ended: str = ""
     best_cost: float = math.inf
     findings: list[dict[str, Any]] = field(default_factory=list)
+    course: Course = field(default_factory=Course)
 
     def close(self, record: Record, entry: dict[str, Any], cost: float | None) -> None:
         """Ends an epoch: keeps what the history says of it, and its weights where they are the best so far.
@@ -83,7 +86,7 @@ class Progress:
         trees = {"all": record.snapshot(), **{name: getattr(self, name) for name in TREES}}
         arrays = {name: array for tree in trees for name, array in _named(tree, trees[tree])}
         facts = {each.name: getattr(self, each.name) for each in fields(self) if each.name not in TREES}
-        facts["seconds"] = self.seconds + record.seconds
+        facts |= {"seconds": self.seconds + record.seconds, "course": self.course.kept}
         return Checkpoint(record.step, arrays, facts)
 
 
@@ -97,6 +100,7 @@ def restored(
     Raises: DataError where the checkpoint is that of another network.
     """
     facts: dict[str, Any] = {name: math.inf if v is None else v for name, v in checkpoint.facts.items()}
+    facts["course"] = Course(kept=facts.get("course"))
     kept = {name.partition(":")[0] for name in checkpoint.arrays}
     for name in TREES:
         facts[name] = _unnamed(name, weights, checkpoint.arrays) if name in kept else None

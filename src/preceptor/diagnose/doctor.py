@@ -12,7 +12,7 @@ from preceptor.diagnose.case import JUDGED, Case, Judge, Verdict, verdict
 from preceptor.diagnose.curve import Reading, read
 from preceptor.diagnose.figures import Epoch
 from preceptor.diagnose.finding import Finding, Proof
-from preceptor.diagnose.fork import Moment, compared, helps, same_loss, tried
+from preceptor.diagnose.fork import Arm, Moment, compared, helps, same_loss, tried
 from preceptor.diagnose.history import History
 from preceptor.diagnose.origin import find_origin
 from preceptor.diagnose.probe import LITTLE, Probe, Prober, work
@@ -40,12 +40,13 @@ KEPT_BYTES = 256 << 20  # of moments that are kept in memory to fork from, besid
 
 @dataclass(frozen=True, eq=False)
 class Fork:
-    """A remedy that was tried, and how well the training would predict with it."""
+    """A remedy that was tried, and how well the training would predict with it. Args: arms: without and with it."""
 
     proof: Proof
     before: Verdict
     with_it: Verdict
     same_loss: bool
+    arms: tuple[Arm, Arm]
 
     def outdoes(self, now: Verdict) -> bool:
         """Whether the training, as far as it has come by itself since, is still worse than what the fork came to."""
@@ -58,7 +59,8 @@ class Doctor:
 
     It copies the state and changes nothing: weights and losses are the same bits with and without it. What it finds is
     a function of the training alone, not of the clock. `spent` counts the steps of forks, `seconds` the time that
-    watching and proving took, `proving` that of forks alone; `mending` are the remedies that were shown to help.
+    watching and proving took, `proving` that of forks alone; `mending` are the remedies that were shown to help, `arms`
+    the losses of the forks that showed it, by rule.
 
     Args:
         budget: steps that forks may take, as a share of those planned.
@@ -89,7 +91,8 @@ class Doctor:
         self._prober: Prober | None = None
         self._settled: set[str] = set(ignored)
         self._confirmed: set[str] = set()
-        self._forks: dict[tuple[str, int, int], Verdict] = {}
+        self._forks: dict[tuple[str, int, int], tuple[Verdict, Arm]] = {}
+        self.arms: dict[str, tuple[Arm, Arm]] = {}
         self._pending: list[tuple[Finding, Fork]] = []
         self._unproven: dict[str, Finding] = {}
         self.mending: tuple[Remedy, ...] = ()
@@ -282,7 +285,7 @@ class Doctor:
             end = fork.proof.start + fork.proof.steps
             if is_new and end < self._moments[-1].step and not fork.outdoes(self._verdict(self._moments[-1])):
                 continue
-            self.mending = (*self.mending, remedy)
+            self.mending, self.arms[finding.rule] = (*self.mending, remedy), fork.arms
             others = tuple(each for each in finding.remedies if each is not remedy)
             found = replace(finding, level="warn", remedies=(remedy, *others), proof=fork.proof)
             if is_new and end == self._moments[-1].step and not self.history.is_over:
@@ -315,28 +318,41 @@ class Doctor:
         start = now if goes_on else None
         first = 0 if start is None else start.step
         beside = [self._tried(base, self.mending, start, first + steps)] if arms > 1 else []
+        arm = beside[0][1] if beside else self._made(max(0, now.step - steps) if goes_on else 0, now.step)
+        verdicts = [each for each, _ in beside]
         if kind == "outdo":  # what the training came to at its best: it may have lost since what anybody learns early
-            beside += self._verdicts.values()
-        elif not beside:
-            beside = [self._verdict(now)]
-        without = min(beside, key=lambda each: each.error)
-        with_it = self._tried(mended, remedies, start, first + steps)
+            verdicts += self._verdicts.values()
+        elif not verdicts:
+            verdicts = [self._verdict(now)]
+        without = min(verdicts, key=lambda each: each.error)
+        with_it, other = self._tried(mended, remedies, start, first + steps)
         # Going on, a loss falls a little by itself: only errors tell.
         same = start is None and same_loss(base, mended)
         self.proving += time.perf_counter() - began
         before = self._verdict(start)
-        return Fork(compared(before, without, with_it, first, steps, same), before, with_it, same)
+        return Fork(compared(before, without, with_it, first, steps, same), before, with_it, same, (arm, other))
 
     def _fork(self, base: Case, mended: Case, remedies: tuple[Remedy, ...], start: Moment | None, end: Moment) -> Fork:
         """What the last of the remedies does beside the others."""
         began, first = time.perf_counter(), 0 if start is None else start.step
-        without = self._tried(base, remedies[:-1], start, end.step) if len(remedies) > 1 else self._verdict(end)
-        with_it = self._tried(mended, remedies, start, end.step)
+        if len(remedies) > 1:
+            without, arm = self._tried(base, remedies[:-1], start, end.step)
+        else:
+            without, arm = self._verdict(end), self._made(first, end.step)
+        with_it, other = self._tried(mended, remedies, start, end.step)
         before, same = self._verdict(start), same_loss(base, mended)
         self.proving += time.perf_counter() - began
-        return Fork(compared(before, without, with_it, first, end.step - first, same), before, with_it, same)
+        proof = compared(before, without, with_it, first, end.step - first, same)
+        return Fork(proof, before, with_it, same, (arm, other))
 
-    def _tried(self, mended: Case, remedies: tuple[Remedy, ...], start: Moment | None, until: int) -> Verdict:
+    def _made(self, start: int, end: int) -> Arm:
+        """The steps that the training itself made."""
+        assert self.history is not None
+        return Arm.of(start, self.history.losses_between(start, end))
+
+    def _tried(
+        self, mended: Case, remedies: tuple[Remedy, ...], start: Moment | None, until: int
+    ) -> tuple[Verdict, Arm]:
         first = 0 if start is None else start.step
         key = (repr(remedies), first, until)
         if key not in self._forks:

@@ -6,6 +6,7 @@ differs.
 """
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,10 +15,12 @@ import numpy as np
 from preceptor.diagnose.case import Case, Judge, Verdict
 from preceptor.diagnose.finding import SURE, WORTH, Proof
 from preceptor.diagnose.paired import in_errors
+from preceptor.train.course import Course
 from preceptor.train.stepper import Stepper
 
 FARTHER = 3.0  # times as far as without must a loss fall with a remedy, where errors do not tell yet
 LARGEST = 1e6  # what counts for an error or a loss that is no number
+POINTS = 100  # of a curve of losses, at most: it is drawn small
 
 
 @dataclass(frozen=True, eq=False)
@@ -28,9 +31,28 @@ class Moment:
     carried: Any
 
 
-def advance(case: Case, start: Moment | None, steps: int) -> Moment:
+@dataclass(frozen=True, eq=False)
+class Arm:
+    """What the steps of one arm of a fork cost: their losses, from a step on."""
+
+    start: int
+    losses: Course
+
+    @classmethod
+    def of(cls, start: int, losses: Sequence[float]) -> "Arm":
+        """The losses of steps that were made."""
+        course = Course(POINTS)
+        course.add(np.array(losses, np.float64))
+        return cls(start, course)
+
+
+def advance(case: Case, start: Moment | None, steps: int, course: Course | None = None) -> Moment:
     """The moment `steps` steps later, from the first weights where there is no start. A training that has come to its
-    end goes on with the rate of its last step."""
+    end goes on with the rate of its last step.
+
+    Args:
+        course: takes the losses of these steps.
+    """
     stepper = Stepper(case.config, case.data, None if start is None else start.carried)
     loop = stepper.prepare()
     carried, step = loop.put(stepper.everything), 0 if start is None else start.step
@@ -39,16 +61,19 @@ def advance(case: Case, start: Moment | None, steps: int) -> Moment:
         count = min(stepper.capacity, stepper.epoch_end(step) - step, end - step)
         carried, losses = stepper(carried, step, stepper.fetch(step, count), stepper.rates(step, count))
         step += count
+        if course is not None:
+            course.add(losses)
         if not np.isfinite(losses).all():
             break
     return Moment(step, loop.get(carried))
 
 
-def tried(mended: Case, start: Moment | None, until: int) -> Verdict:
+def tried(mended: Case, start: Moment | None, until: int) -> tuple[Verdict, Arm]:
     """How well a mended training would predict after step `until`, if it were mended from a moment on, or from the
-    beginning."""
-    end = advance(mended, start, until - (0 if start is None else start.step))
-    return Judge(mended, end.carried)(end.carried)
+    beginning, and the losses on the way."""
+    first, course = 0 if start is None else start.step, Course(POINTS)
+    end = advance(mended, start, until - first, course)
+    return Judge(mended, end.carried)(end.carried), Arm(first, course)
 
 
 def compared(before: Verdict, without: Verdict, with_it: Verdict, start: int, steps: int, same_loss: bool) -> Proof:

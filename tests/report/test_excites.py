@@ -10,7 +10,7 @@ from preceptor.data.pictures import preprocessor as picture_preprocess
 from preceptor.job import fit
 from preceptor.job.stages import completed
 from preceptor.report import excites
-from preceptor.report.look import inside, unit_layers
+from preceptor.report.look import looked_at, unit_layers
 
 image = pytest.importorskip("PIL.Image", reason="needs Pillow")
 QUICK = {"engine": "reference", "epochs": 1, "batch_size": 8}
@@ -19,7 +19,7 @@ QUICK = {"engine": "reference", "epochs": 1, "batch_size": 8}
 def answers(run, data):
     """Name of each layer -> how strongly each unit answers each example, by a search through all."""
     x = np.concatenate([x for _, x in run.preprocessor.pieces(data)])
-    found = inside(run)
+    found = looked_at(run)
     outputs = {name: y for name, _, y in nn.layer_outputs(found.network, found.params, found.state, x)}
     result = {}
     for name, last in unit_layers(found.network):

@@ -25,6 +25,7 @@ from preceptor.cli.terminal import words_aside
 from preceptor.data.pictures.augment import Augmentation, choose_augmentation
 from preceptor.data.pictures.pictures import read_pictures
 from preceptor.errors import ConfigError, ShapeError
+from preceptor.evidence.layers import kind_of
 from preceptor.job import Run, load
 from preceptor.job.parts import augmentations_text
 from preceptor.job.settings import HIDDEN, Settings
@@ -32,7 +33,6 @@ from preceptor.job.source_files import files_of
 from preceptor.job.telling import division, examples, how_long, loss_name
 from preceptor.nn import (
     Committee,
-    Dropout,
     Ensemble,
     Layer,
     Loss,
@@ -280,8 +280,7 @@ def _say_layers_of(run: Run, network: Layer, params: Arrays, state: Arrays) -> N
     table = [("", "", "output", "parameters")]
     for name, layer, out in network.walk(params, state, spec):
         own = sum(p.size for p in within(params, name).values())
-        kind = f"Dropout {amount(layer.drop_rate)}" if isinstance(layer, Dropout) else type(layer).__name__
-        table.append((name, kind, times(list(out.shape[1:])), f"{own:,}"))
+        table.append((name, kind_of(layer), times(list(out.shape[1:])), f"{own:,}"))
     for text in aligned(table, right=2):
         line("", text)
 

@@ -24,7 +24,7 @@ from preceptor.nn.joint import heads
 from preceptor.nn.layer import Arrays
 from preceptor.ops import Spec
 from preceptor.output import Output
-from preceptor.report.look import inside, opened, unit_layers
+from preceptor.report.look import looked_at, opened, unit_layers
 from preceptor.report.sheet import Row, Tile, shown_size, write_sheet
 from preceptor.train.evaluator import Evaluator
 from preceptor.words import amount
@@ -86,7 +86,7 @@ def strongest(run: Run, data: Any) -> Stages[tuple[list[Group], dict[int, tuple[
 
     Returns: the layers, the output last; and of a table the records of all rows that are in them, by row.
     """
-    found, layers = inside(run), unit_layers(inside(run).network)
+    found, layers = looked_at(run), unit_layers(looked_at(run).network)
     probe = Strengths(found.network, tuple(last for _, last in layers))
     settings = run.facts["settings"]
     engine = choose_engine("reference" if settings["engine"] == "reference" else "auto", settings["precision"])
@@ -129,7 +129,7 @@ def _named(table: Table) -> list[str]:
 def _groups(
     run: Run, layers: list[tuple[str, str]], first: np.ndarray, rows: np.ndarray, values: np.ndarray
 ) -> Iterator[Group]:
-    found, start = inside(run), 0
+    found, start = looked_at(run), 0
     outputs = {name: y for name, _, y in layer_outputs(found.network, found.params, found.state, first)}
     for number, (name, last) in enumerate(layers):
         are_maps, units = outputs[last].ndim == 4, outputs[last].shape[-1]

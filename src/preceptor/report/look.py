@@ -4,22 +4,20 @@ Of an ensemble the first network is looked at.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from preceptor.data import PicturePreprocessor, Pictures, Preprocessor
 from preceptor.errors import ConfigError
+from preceptor.evidence.filters import Inside, each_of, filter_pixels, first_weights, inside, longest_first
 from preceptor.job import Run
 from preceptor.nn import (
     Convolution,
     Dense,
-    EachMember,
     Layer,
     Levels,
     MemberDense,
-    Members,
     PiecewiseLinear,
     Residual,
     Sequential,
@@ -30,7 +28,6 @@ from preceptor.nn import (
     norm,
 )
 from preceptor.nn.ensemble import first_alone
-from preceptor.nn.layer import Arrays, within
 from preceptor.report.sheet import Row, Tile, rows_of, shown_size, write_sheet
 from preceptor.words import amount
 
@@ -40,67 +37,30 @@ MOST_FEATURES = 40  # of a table
 AFTER = tuple(getattr(module, name) for module in (activation, dropout, norm) for name in module.__all__)
 
 
-@dataclass(frozen=True, eq=False)
-class Inside:
-    """One network of a run, with its parameters and state."""
-
-    network: Sequential
-    params: Arrays
-    state: Arrays
-
-
-def inside(run: Run) -> Inside:
+def looked_at(run: Run) -> Inside:
     """The network that is looked at: that of the run, or the first of its ensemble or committee."""
-    network, params, state = first_alone(run.network, run.params, run.state)
-    if not isinstance(network, Sequential):
+    found = inside(run.network, run.params, run.state)
+    if found is None:
+        network = first_alone(run.network, run.params, run.state)[0]
         raise ConfigError(f"look: the network is a {type(network).__name__}; layers one after the other are needed.")
-    return Inside(network, params, state)
+    return found
 
 
-def _each(layer: Layer) -> Layer:
-    """What each member has one of, else the layer itself."""
-    return layer.layer if isinstance(layer, EachMember) else layer
-
-
-def first_weights(found: Inside) -> tuple[str, Layer, np.ndarray]:
-    """Name, layer and weight of the first layer that has weights: a convolution's as it is, (*window, channel, filter),
-    a dense one's (feature, unit), of several members that of the first as it sees the features."""
-    scale = None
-    for name, layer in zip(found.network.names, found.network.layers, strict=True):
-        params = within(found.params, name)
-        if isinstance(layer, Members):
-            scale = np.array(params["scale"][0])
-            scale[list(layer.untouched)] = 1
-        elif scale is not None and isinstance(inner := _each(layer), Levels):
-            scale = np.concatenate([np.delete(scale, inner.places), np.ones(len(inner.places) * inner.width)])
-        elif scale is not None and isinstance(inner, Waves):
-            scale = np.concatenate([scale, np.ones(len(inner.numbers) * inner.width)])
-        if isinstance(layer, Convolution | Dense):
-            return name, layer, params["weight"]
-        if isinstance(layer, MemberDense):
-            weight = params["weight"][0]
-            return name, layer, weight if scale is None else weight * scale[:, None]
-    raise ConfigError("look: no layer of the network has weights; there is nothing to look at.")
-
-
-def filter_pixels(weight: np.ndarray) -> np.ndarray:
-    """Filters as pictures, each to its own scale: grey is 0, the largest weight white or, if it is negative, black.
-
-    Shapes: (height, width, channel, filter) -> (filter, height, width, channel), uint8.
-    """
-    weight = np.moveaxis(weight, -1, 0)
-    largest = np.abs(weight).max(axis=(1, 2, 3), keepdims=True)
-    return np.round(127.5 + 127.5 * weight / np.where(largest > 0, largest, 1)).astype(np.uint8)
+def _first_weights(found: Inside) -> tuple[str, Layer, np.ndarray]:
+    first = first_weights(found)
+    if first is None:
+        raise ConfigError("look: no layer of the network has weights; there is nothing to look at.")
+    return first
 
 
 def write_filters(run: Run, path: Path) -> str:
     """Draws the filters of the first layer of a network for pictures. Returns: a sentence about them."""
-    found, shape = inside(run), run.preprocessor.input_shape
-    name, layer, weight = first_weights(found)
+    found, shape = looked_at(run), run.preprocessor.input_shape
+    name, layer, weight = _first_weights(found)
     if not isinstance(layer, Convolution):
         weight = weight.reshape(*shape, -1)
-    strength = np.sqrt((weight**2).sum(axis=(0, 1, 2)))
-    order = np.argsort(-strength, kind="stable")[:MOST_UNITS]
+    order, strength = longest_first(weight)
+    order = order[:MOST_UNITS]
     pixels = filter_pixels(weight)
     size = shown_size(pixels.shape[1], pixels.shape[2], smallest=56, largest=112)
     tiles = [Tile(pixels[unit], f"{unit + 1}:  {amount(strength[unit], 2)}") for unit in order]
@@ -122,8 +82,8 @@ def feature_weights(run: Run) -> tuple[str, list[str], np.ndarray]:
     units. Shapes: (feature, unit)."""
     assert isinstance(run.preprocessor, Preprocessor)
     names = list(run.preprocessor.feature_names)
-    found = inside(run)
-    for layer in map(_each, found.network.layers):
+    found = looked_at(run)
+    for layer in map(each_of, found.network.layers):
         if isinstance(layer, Levels):
             kept = [name for place, name in enumerate(names) if place not in layer.places]
             names = kept + [f"{names[place]}, vector {i + 1}" for place in layer.places for i in range(layer.width)]
@@ -132,7 +92,7 @@ def feature_weights(run: Run) -> tuple[str, list[str], np.ndarray]:
             names += [f"{names[place]}, bin {i + 1}" for place, edges in pairs for i in range(len(edges) - 1)]
         if isinstance(layer, Waves):
             names += [f"{names[place]}, waves {i + 1}" for place in layer.numbers for i in range(layer.width)]
-    name, _, weight = first_weights(found)
+    name, _, weight = _first_weights(found)
     return name, names, weight
 
 
@@ -185,7 +145,7 @@ def map_layers(network: Sequential) -> list[tuple[str, str]]:
 
 def write_maps(run: Run, picture: Path, folder: Path) -> Iterator[tuple[Path, str]]:
     """Draws the maps that each convolution makes of a picture. Yields: each sheet, and a sentence about it."""
-    found, pictures = inside(run), opened(run, picture)
+    found, pictures = looked_at(run), opened(run, picture)
     assert isinstance(run.preprocessor, PicturePreprocessor)
     x = next(run.preprocessor.pieces(pictures))[1][:1]
     outputs = {name: y for name, _, y in layer_outputs(found.network, found.params, found.state, x)}

@@ -85,6 +85,7 @@ def test_stopped_after_every_record_and_resumed_each_time(tmp_path, often, chang
     assert digest(tmp_path / "broken") == digest(tmp_path / "whole")
     plain = [{k: v for k, v in entry.items() if k != "seconds"} for entry in broken.history]
     assert plain == [{k: v for k, v in entry.items() if k != "seconds"} for entry in whole.history]
+    assert broken.evidence.losses == whole.evidence.losses
     assert sorted(each.name for each in (tmp_path / "broken").iterdir()) == sorted(KEPT)
 
 

@@ -200,10 +200,12 @@ class Column(Record, frozen=True):
     """A column of the data as the training rows have it.
 
     Args:
-        kind: in a word: number, category, text, date, truth, block, target, set aside.
-        done: what was done to it, a sentence.
+        kind: in a word: number, category, text, date, truth, block, target, set aside; of pictures channel.
+        done: what was done to it, a sentence or two.
         missing: share of the rows.
-        edges, counts: of numbers and dates. `levels`, `counts`: the most frequent, at most 12; the rest is `others`.
+        edges, counts: of numbers, and of dates in seconds since 1970. Where tails are heavy the outer two bins hold
+            what lies beyond the edges; `lowest` and `highest` say how far that is.
+        levels, counts: the most frequent, at most 12; the rest is `others`.
     """
 
     name: str
@@ -215,6 +217,8 @@ class Column(Record, frozen=True):
     levels: list[str] = []
     counts: list[float] = []
     others: float = 0.0
+    lowest: float | None = None
+    highest: float | None = None
 
 
 class LayerShape(Record, frozen=True):

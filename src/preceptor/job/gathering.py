@@ -4,6 +4,13 @@ from typing import Any
 
 from preceptor.diagnose import Doctor
 from preceptor.evidence import Evidence
+from preceptor.evidence.columns import columns_of
+from preceptor.evidence.filters import filters_of
+from preceptor.evidence.layers import layers_of, told_of
+from preceptor.evidence.look import look_of
+from preceptor.evidence.losses import curve_of, forks_of
+from preceptor.evidence.record import Column, Look
+from preceptor.evidence.shades import shades_of
 from preceptor.job.computed import computed_by
 from preceptor.job.judging import Judged
 from preceptor.job.picture_survey import PictureSurvey
@@ -34,7 +41,27 @@ def gather(
         judged: what rows that the network did not learn from say of it.
         progress: of the training; `doctor`: who watched it, None where nobody did.
     """
+    network, shape = config.network, seen.preprocessor.input_shape
+    weighing = weights["params"], weights["state"]
+    columns, column_count = _columns(seen)
+    history = None if doctor is None else doctor.history
     return Evidence(
+        columns=columns,
+        column_count=column_count,
+        layers=layers_of(network, *weighing, shape),
+        network=told_of(network, weights["params"]),
+        look=Look() if history is None else look_of(history),
+        filters=filters_of(network, *weighing, shape),
+        losses=curve_of(progress.course) if progress.course.steps else None,
+        forks=[] if doctor is None else forks_of(doctor),
         fingerprint=encoded.fingerprint(seen.preprocessor),
         versions=computed_by(config.engine),
     )
+
+
+def _columns(seen: Survey | PictureSurvey) -> tuple[list[Column], int]:
+    """The columns of a table as its training rows have them, or the channels of pictures; and how many there are."""
+    if isinstance(seen, PictureSurvey):
+        found = shades_of(seen.table, seen.parts.train, seen.preprocessor)
+        return found, len(found)
+    return columns_of(seen.seen, seen.seen_parts.train, seen.preprocessor)

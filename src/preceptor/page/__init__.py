@@ -1,5 +1,7 @@
 """Pages for people: one design, charts, and the report of a run. Knows nothing of networks."""
 
+from preceptor.page.document import render
+from preceptor.page.small import small, table
 from preceptor.page.story import Story, Told
 
-__all__ = ["Story", "Told"]
+__all__ = ["Story", "Told", "render", "small", "table"]

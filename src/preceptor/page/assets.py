@@ -20,7 +20,7 @@ def asset(name: str) -> str:
 @cache
 def base_css() -> str:
     """Colours, type, tables and charts: what every page begins with."""
-    return palette_css() + _packed(asset("base.css"))
+    return palette_css() + packed(asset("base.css"))
 
 
 @cache
@@ -35,7 +35,7 @@ def uplot_css() -> str:
     return asset("uPlot.min.css").strip()
 
 
-def _packed(css: str) -> str:
+def packed(css: str) -> str:
     """The style sheet without its comments and line ends."""
     while (start := css.find("/*")) >= 0:
         css = css[:start] + css[css.index("*/", start) + 2 :]

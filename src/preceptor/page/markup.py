@@ -39,23 +39,23 @@ def joined(*content: Content) -> Markup:
     return Markup("".join(_pieces(content)))
 
 
-def tag(name: str, *content: Content, **attributes: object) -> Markup:
+def tag(element: str, /, *content: Content, **attributes: object) -> Markup:
     """An element.
 
     Args:
-        name: of the element, a word of ours.
+        element: its name, a word of ours.
         content: markup as it is, text escaped, None as nothing, lists opened.
         attributes: `_` stands for `-`, one at the end for none (`class_`); None and False leave it out, True gives it
             without a value.
     """
-    opened = name
+    opened = element
     for key, value in attributes.items():
         if value is None or value is False:
             continue
         opened += f" {_attribute(key)}" if value is True else f' {_attribute(key)}="{text(value)}"'
-    if name in VOID:
+    if element in VOID:
         return Markup(f"<{opened}>")
-    return Markup(f"<{opened}>{''.join(_pieces(content))}</{name}>")
+    return Markup(f"<{opened}>{''.join(_pieces(content))}</{element}>")
 
 
 def script_data(value: Any) -> Markup:

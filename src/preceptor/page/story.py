@@ -16,6 +16,7 @@ class Told:
         proof: what a fork showed; `remedy` what mends it; `command` the command that applies it. Each "" where there is
             none.
         step: where in the training, if it has a place; `when` is "gate" before training, else "training".
+        columns, layer: of the data, of the network, that it concerns; their pictures stand beside it.
     """
 
     rule: str
@@ -26,6 +27,8 @@ class Told:
     command: str = ""
     step: int | None = None
     when: str = "training"
+    columns: Sequence[str] = ()
+    layer: str = ""
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,77 @@
+"""Takes pictures of report pages: on a phone and a desk, light and dark, and printed.
+
+    python docs/screenshots.py [PAGE.html ...] [-o FOLDER]
+
+Without pages it lays out the stories of tests/page/stories.py. Needs the packages playwright and pillow and a Chromium,
+and for print pdftoppm; the README's pictures are docs/report.png and docs/report-dark.png, made of `fit digits`.
+"""
+
+import argparse
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+SIZES = {"phone": (390, 844), "desk": (1440, 900)}
+
+
+def pages_of_stories(folder: Path) -> list[Path]:
+    """The stories of the tests as pages."""
+    sys.path[:0] = [str(ROOT / "tests" / "page")]
+    from stories import STORIES
+
+    from preceptor.page import render
+
+    made = []
+    for name, story in STORIES.items():
+        path = folder / f"{name}.html"
+        path.write_text(render(story()), encoding="utf-8")
+        made.append(path)
+    return made
+
+
+def shoot(browser: Any, page_path: Path, folder: Path) -> None:
+    """All pictures of one page, whole pages of the two sizes and the two schemes, and the print."""
+    for size, (width, height) in SIZES.items():
+        for scheme in ("light", "dark"):
+            context = browser.new_context(
+                viewport={"width": width, "height": height}, color_scheme=scheme, offline=True, reduced_motion="reduce"
+            )
+            page = context.new_page()
+            page.goto(page_path.as_uri())
+            page.wait_for_timeout(200)
+            page.screenshot(path=folder / f"{page_path.stem}-{size}-{scheme}.png", full_page=True)
+            page.screenshot(path=folder / f"{page_path.stem}-{size}-{scheme}-top.png")
+            context.close()
+    page = browser.new_page()
+    page.goto(page_path.as_uri())
+    printed = folder / f"{page_path.stem}-print.pdf"
+    page.pdf(path=printed, format="A4", margin=dict.fromkeys(("top", "bottom", "left", "right"), "15mm"))
+    page.close()
+    if shutil.which("pdftoppm"):
+        subprocess.run(["pdftoppm", "-r", "60", "-png", printed, folder / f"{page_path.stem}-print"], check=True)
+
+
+def main() -> None:
+    """Reads the words of the command and takes the pictures."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("pages", nargs="*", type=Path)
+    parser.add_argument("-o", "--out", type=Path, default=Path("build/screenshots"))
+    parser.add_argument("--chromium", default=shutil.which("chromium") or shutil.which("google-chrome"))
+    chosen = parser.parse_args()
+    from playwright.sync_api import sync_playwright
+
+    chosen.out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
+        browser = play.chromium.launch(executable_path=chosen.chromium, args=["--no-sandbox"])
+        for each in [path.resolve() for path in chosen.pages] or pages_of_stories(Path(folder)):
+            shoot(browser, each, chosen.out)
+            print(each.stem)
+        browser.close()
+
+
+if __name__ == "__main__":
+    main()

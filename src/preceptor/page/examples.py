@@ -1,0 +1,88 @@
+"""Rows that were judged: the worst, and the most typical."""
+
+from base64 import b64encode
+from collections.abc import Sequence
+
+from preceptor.evidence.record import Example, Picture
+from preceptor.page.grid import grid, name
+from preceptor.page.markup import Content, Markup, joined, tag
+from preceptor.page.story import Story
+from preceptor.words import amount, counted
+
+MOST_COLUMNS = 40  # of a row
+KINDS = (("worst", "Judged worst"), ("typical", "Most typical"))
+SMALL = 64  # pixels: pictures up to this side show their pixels as squares
+
+
+def examples_of(story: Story, target: str, level: str) -> Markup | None:
+    """The examples of a target, worst first."""
+    found = [each for each in story.evidence.examples if each.target == target] if story.evidence else []
+    groups = [(title, [each for each in found if each.kind == kind]) for kind, title in KINDS]
+    shown = [joined(tag(level, title), _group(title, group)) for title, group in groups if group]
+    has_saliency = any(each.saliency for each in found)
+    note = tag(
+        "p",
+        "The second picture says where the evidence for the prediction lies (integrated gradients): bright where much.",
+        class_="small quiet",
+    )
+    return joined(shown, note if has_saliency else None) if shown else None
+
+
+def _group(title: str, found: Sequence[Example]) -> Markup:
+    if any(each.picture for each in found):
+        return tag("ul", (tag("li", _pictured(each)) for each in found), class_="examples")
+    return _table(title, found)
+
+
+def _table(title: str, found: Sequence[Example]) -> Markup:
+    """Rows of a table, with their columns beside what was predicted."""
+    columns = list(dict.fromkeys(column for each in found for column, _ in each.values))
+    shown = columns[:MOST_COLUMNS]
+    has_odds = any(each.probability is not None for each in found)
+    heads = ["row", "true", "predicted", *(["sure"] if has_odds else []), "loss", *(name(each, 24) for each in shown)]
+    lines = []
+    for each in found:
+        values = dict(each.values)
+        sure = [] if not has_odds else ["" if each.probability is None else f"{each.probability:.0%}"]
+        lines.append(
+            [
+                f"{each.row:,}",
+                tag("b", name(each.true, 24)),
+                tag("b", name(each.predicted, 24)),
+                *sure,
+                amount(each.loss, 3),
+                *(name(values.get(column, ""), 24) for column in shown),
+            ]
+        )
+    rest = len(columns) - len(shown)
+    note = tag("p", f"{counted(rest, 'column')} more are not shown.", class_="small quiet") if rest > 0 else None
+    return joined(grid(title, heads, lines, (0, 3, 4) if has_odds else (0, 3), class_="rows"), note)
+
+
+def _pictured(each: Example) -> Markup:
+    sure = "" if each.probability is None else f", {each.probability:.0%} sure"
+    drawn: list[Content] = []
+    if each.picture:
+        drawn.append(image(each.picture, f"Row {each.row}: true {each.true}, predicted {each.predicted}"))
+    if each.saliency:
+        drawn.append(image(each.saliency, f"Row {each.row}: where the evidence for {each.predicted} lies"))
+    return joined(
+        tag("div", drawn, class_="pictures"),
+        tag("p", "true ", tag("b", name(each.true, 60)), class_="pair"),
+        tag("p", "predicted ", tag("b", name(each.predicted, 60)), tag("span", sure, class_="quiet"), class_="pair"),
+        tag("p", f"row {each.row:,} · loss {amount(each.loss, 3)}", class_="small quiet"),
+    )
+
+
+def image(found: Picture, says: str) -> Markup:
+    """A picture within the page."""
+    is_small = max(found.height, found.width) <= SMALL
+    source = f"data:image/png;base64,{b64encode(found.png).decode()}"
+    return tag(
+        "img",
+        src=source,
+        alt=says,
+        width=found.width,
+        height=found.height,
+        class_="pixels" if is_small else None,
+    )

@@ -39,6 +39,7 @@ from preceptor.job.gathering import gather
 from preceptor.job.judging import Judged, headlines
 from preceptor.job.judging import judge as judged_on
 from preceptor.job.lock import Lock
+from preceptor.job.log import Log, log_of
 from preceptor.job.measure import check_metric, check_targets, metric_of
 from preceptor.job.mending import MOST_TRAININGS, Mending, check_mending
 from preceptor.job.picture_survey import PictureSurvey, survey_pictures
@@ -58,6 +59,7 @@ from preceptor.train.interval import effective
 from preceptor.train.loop import Record, train
 from preceptor.train.memory import check_parameters, in_words
 from preceptor.train.penalty import check_patterns, zeros
+from preceptor.train.stepper import planned_steps
 from preceptor.train.training import Arrays, Config, Streamed, beginning, initial_values, parameter_bytes
 from preceptor.words import counted, listing, shell_word
 
@@ -83,6 +85,7 @@ class Fitting:
         asked: the settings before the data and the recipe completed them.
         mending: of which this is one training, if it is; `best` is the best run of those that ended.
         gathers: whether the run keeps evidence for its report.
+        opened: `log`, once it was opened.
     """
 
     source: str
@@ -108,6 +111,7 @@ class Fitting:
     mending: Mending | None = None
     best: Run | None = None
     gathers: bool = True
+    opened: Log | None = None
 
     @property
     def data(self) -> Arrays | Streamed:
@@ -147,6 +151,7 @@ class Fitting:
             self.record = record
             now.losses += record.losses.tolist()
             now.course.add(record.losses)
+            self.log.steps(record.losses)
             self._watch(record)
             if not record.is_finite:
                 self.outcome = Outcome.DIVERGED
@@ -188,6 +193,7 @@ class Fitting:
             self.doctor, self.unwatched = None, f"the doctor failed ({type(error).__name__}: {error})"
             warnings.warn(f"fit: {self.unwatched}; the training goes on without.", stacklevel=2)
         self.progress.findings += self.told
+        self.log.add("finding", *self.told)
         self.news = [*before, *self.news]
 
     def _told(self, found: Finding) -> dict[str, Any]:
@@ -266,6 +272,7 @@ class Fitting:
         entry = self.entry(record, objective)
         cost = None if metric is None or record.dev_loss is None else metric.cost(entry[f"dev_{metric.figure}"])
         now.close(record, entry, None if cost is None else agreed(cost))
+        self.log.add("epoch", entry)
 
     def _has_converged(self, record: Record) -> bool:
         """Whether the last two epochs differ in train loss by no more than the tolerance, if there is one."""
@@ -346,6 +353,27 @@ class Fitting:
         return Plan(FORMAT, self.source, self.header, self.settings.to_dict(), fingerprint, computed, self.mending)
 
     @property
+    def log(self) -> Log:
+        """What others can follow of this training; without a folder a log that is nowhere."""
+        if self.opened is None:
+            number = self.mending.number if self.mending else 1
+            begun = {
+                "data": self.seen.table.name,
+                "targets": [target.name for target in self.preprocessor.targets],
+                "rows": self.data.rows,
+                "steps": planned_steps(self.config, self.data.rows),
+                "epochs": self.config.epochs,
+                "engine": self.config.engine.name,
+                "settings": self.settings.to_dict(),
+                "training": number,
+                "changes": self.mending.changes if self.mending else {},
+                "why": [each["rule"] for each in self.mending.why] if self.mending else [],
+            }
+            folder = None if self.out is None else log_of(self.out, number)
+            self.opened = Log(folder, self.start[0] if self.start else 0, begun)
+        return self.opened
+
+    @property
     def checkpoints(self) -> Checkpoints:
         """Those of this training."""
         assert self.out is not None
@@ -360,6 +388,7 @@ class Fitting:
     def save_checkpoint(self) -> None:
         """Commits the training as it stands."""
         assert self.record is not None
+        self.log.commit()  # before: what a checkpoint goes on from is then in it
         self.checkpoints.save(self.progress.checkpoint(self.record))
         self.saved = time.monotonic()
 
@@ -435,6 +464,7 @@ class Fitting:
             judge: False where nobody waits for the figures of an interrupted training.
         """
         best, judged, evidence = self._best(), Judged(self.config.loss), None
+        self.log.end(self.outcome.name, self.ending)
         self.keep()
         if judge and (self.best is None or self.outcome is not Outcome.INTERRUPTED):
             test = self.encoded.test_x, self.encoded.test_y, self.encoded.test_weight

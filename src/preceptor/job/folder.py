@@ -4,7 +4,7 @@ While a run trains, `plan.json`, `lock` and `checkpoints/`, of a mending `checkp
 as a whole run in `attempt-N/`; when it is done, `config.json`, `history.jsonl`, `model.safetensors` and, where it was
 judged, `evidence.json` instead; of one that was interrupted, both. Every JSON object but the evidence carries a
 checksum of itself, and `config.json` the checksums of the others. `report.html` is made of all these for people, and
-nobody vouches for it.
+`log/` is what others can follow of a training; nobody vouches for these.
 """
 
 import errno
@@ -38,6 +38,7 @@ from preceptor.engines import is_first_process
 from preceptor.errors import ConfigError, DataError
 from preceptor.evidence import Evidence
 from preceptor.job.lock import LOCK
+from preceptor.job.log import LOG
 from preceptor.job.mending import MOST_TRAININGS, Mending
 from preceptor.train.checkpoint import Checkpoints
 from preceptor.words import shell_word
@@ -45,7 +46,7 @@ from preceptor.words import shell_word
 FORMAT = 1
 CONFIG, HISTORY, MODEL = "config.json", "history.jsonl", "model.safetensors"
 EVIDENCE, REPORT = "evidence.json", "report.html"
-KEPT = (CONFIG, EVIDENCE, HISTORY, MODEL)  # of a run that is done and was judged
+KEPT = (CONFIG, EVIDENCE, HISTORY, LOG, MODEL)  # of a run that was trained here, is done and was judged
 PLAN, CHECKPOINTS = "plan.json", "checkpoints"  # in the folder of a run that is not finished
 ATTEMPT = "attempt"  # of a mending, ATTEMPT-N is the run of a training that ended, CHECKPOINTS-N of one under way
 NEXT = ".next"  # how a file is called between the moment it is written and the moment the older one is gone

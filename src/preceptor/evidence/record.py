@@ -151,8 +151,9 @@ class Example(Record, frozen=True):
     Args:
         kind: "worst" or "typical".
         row: its number in the data, counted from 1.
-        values: column and what stands there, as text; of a table.
-        loss: of the row; by it worst and typical are told.
+        values: column and what stands there, as text; of a table. Of a picture its file, if it has one.
+        loss: -ln of the probability of the row's class, or the distance of its number from the prediction, in the
+            target's unit; by it worst and typical are told.
         picture, saliency: of pictures; the second says by how much each place speaks for what was predicted.
     """
 
@@ -272,6 +273,7 @@ class Evidence(Record, frozen=True):
     Args:
         part: whose rows judge: "test", "dev" or "out of fold"; empty where none do.
         rows: that judged.
+        saliency: what the maps of the examples are, a sentence; "" where there are none.
         importance: of columns, the largest first, at most 200; `measure` is the figure, `cost` says how it was taken.
         losses: the objective, step by step.
         filters: what the first layer looks for, as pictures; at most 64.
@@ -282,6 +284,7 @@ class Evidence(Record, frozen=True):
     rows: int = 0
     judgements: list[Judgement] = []
     examples: list[Example] = []
+    saliency: str = ""
     importance: list[Importance] = []
     measure: str = ""
     cost: str = ""

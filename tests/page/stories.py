@@ -294,7 +294,7 @@ def digits():
     )
     return Story(
         name="digits-1",
-        data="digits",
+        data="digits: 1,797 rows, 64 features",
         target="digit",
         verdict=[
             "99.0 % of 1,797 rows are told right (98.4 to 99.4 %), where the most frequent class would be right in "
@@ -422,7 +422,7 @@ def adult():
     return replace(
         digits(),
         name="adult-3",
-        data="adult.csv",
+        data="adult.csv: 32,561 rows, 8 columns",
         target="income",
         level="warn",
         verdict=[

@@ -30,9 +30,11 @@ def section(story: Story) -> Markup:
     lines += [[word, value] for word, value in versions if word.lower() not in told]
     if story.evidence and story.evidence.fingerprint and "fingerprint" not in " ".join(told):
         lines.append(["data fingerprint", tag("code", story.evidence.fingerprint)])
-    shown = grid("Made of", ["what", "value"], lines[:OPEN], class_="card") if lines else None
+    shown = grid("Made of", ["what", "value"], lines[:OPEN], class_="card bare") if lines else None
     more = (
-        folded("All settings and versions", grid("Made of, continued", ["what", "value"], lines[OPEN:], class_="card"))
+        folded(
+            "All settings and versions", grid("Made of, continued", ["what", "value"], lines[OPEN:], class_="card bare")
+        )
         if lines[OPEN:]
         else None
     )

@@ -51,7 +51,7 @@ def round_numbers(low: float, high: float, is_log: bool = False, count: int = TI
         return [each for each in found if low * 0.999 <= each <= high * 1.001]
     raw = (high - low) / count
     power = 10.0 ** math.floor(math.log10(raw))
-    step = next(each * power for each in (1, 2, 5, 10) if each * power >= raw * 0.999)
+    step = next(each * power for each, most in ((1, 1.4), (2, 3.5), (5, 7), (10, 11)) if raw <= most * power)
     return [
         round(at * step, 12 - math.floor(math.log10(step)))
         for at in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)

@@ -1,5 +1,7 @@
 """The data: how rows were divided, what each column is and what was done to it, and what was found before training."""
 
+from datetime import UTC, datetime
+
 from preceptor.evidence.record import Column
 from preceptor.page.chart import histogram
 from preceptor.page.grid import folded, grid, name
@@ -61,7 +63,9 @@ def _distribution(each: Column) -> Content:
     if not each.counts:
         return ""
     if each.edges:
-        words = f"{amount(each.edges[0], 3)} to {amount(each.edges[-1], 3)}"
+        low = each.edges[0] if each.lowest is None else each.lowest
+        high = each.edges[-1] if each.highest is None else each.highest
+        words = f"{_place(low, each.kind)} to {_place(high, each.kind)}"
         title = f"Histogram from {words}"
     else:
         words = listing(each.levels, 3)
@@ -69,3 +73,13 @@ def _distribution(each: Column) -> Content:
     counts = [*each.counts, each.others] if each.others and not each.edges else each.counts
     style = 1 if each.edges else 3
     return joined(histogram(title, counts, style), tag("div", tag("bdi", cut(words, 24)), class_="small quiet"))
+
+
+def _place(value: float, kind: str) -> str:
+    """A number, or the day of one of a date, which is in seconds since 1970."""
+    if kind != "date":
+        return amount(value, 3)
+    try:
+        return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d}"
+    except (OverflowError, ValueError, OSError):
+        return amount(value, 3)  # beyond the years that there are

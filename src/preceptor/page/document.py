@@ -45,7 +45,7 @@ def _head(story: Story, script: str) -> Markup:
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", name="generator", content="Preceptor"),
-        tag("title", f"{story.name}: {story.target} from {story.data}"),
+        tag("title", f"{story.name}: {story.target}"),
         tag("link", rel="icon", href="data:,"),
         tag("style", style),
     )

@@ -56,7 +56,7 @@ def _table(title: str, found: Sequence[Example]) -> Markup:
         )
     rest = len(columns) - len(shown)
     note = tag("p", f"{counted(rest, 'column')} more are not shown.", class_="small quiet") if rest > 0 else None
-    return joined(grid(title, heads, lines, (0, 3, 4) if has_odds else (0, 3), class_="rows"), note)
+    return joined(grid(title, heads, lines, (0, 3, 4) if has_odds else (0, 3), class_="rows bare"), note)
 
 
 def _pictured(each: Example) -> Markup:

@@ -65,4 +65,4 @@ def _figures(cells: list[list[str]], target: str, judged: Judgement | None) -> M
         if line
     ]
     heads = [heads[0] or "figure", *heads[1:], *[""] * (width - len(heads)), *(each.name for each in baselines)]
-    return grid(f"Figures of {target}" if target else "Figures", heads, rows, range(1, len(heads)))
+    return grid(f"Figures of {target}" if target else "Figures", heads, rows, range(1, len(heads)), class_="bare")

@@ -79,7 +79,7 @@ def _importance(found: Evidence) -> Markup:
 
 
 def _response(found: Response, several: bool) -> Markup:
-    title = joined("Answer to ", name(found.column, 40), joined(" of ", name(found.target, 40)) if several else None)
+    title = joined("Response to ", name(found.column, 40), joined(" of ", name(found.target, 40)) if several else None)
     drawn = _of_levels(found) if found.levels else _of_numbers(found)
     legend = [(label, place + 1) for place, label in enumerate(found.names[:MOST_LINES])]
     note = tag("p", "Mean prediction; grey: how many rows there are.", class_="small quiet")

@@ -62,7 +62,14 @@ def _deciles(judged: Judgement) -> Markup | None:
     if not found:
         return None
     bars = [Bar(f"{short(each.low)} to {short(each.high)}", each.mae, words=amount(each.mae, 3)) for each in found]
-    biases = [Bar(f"{short(each.low)} to {short(each.high)}", each.bias, words=f"{each.bias:+.3g}") for each in found]
+    biases = [
+        Bar(
+            f"{short(each.low)} to {short(each.high)}",
+            each.bias,
+            words=("+" if each.bias > 0 else "") + amount(each.bias, 3),
+        )
+        for each in found
+    ]
     top = max(each.mae for each in found) or 1.0
     worst = max(found, key=lambda each: each.mae)
     low, high = min(0.0, *(each.bias for each in found)), max(0.0, *(each.bias for each in found))

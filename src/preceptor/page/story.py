@@ -36,7 +36,7 @@ class Story:
     """A run in words and figures.
 
     Args:
-        name: of the run; `data`, `target`: of what it learned and what it predicts.
+        name: of the run; `data`: what it learned from, and after ": " how many rows; `target`: what it predicts.
         verdict: two or three sentences, the first the most telling; `level`: "good", "warn" or "bad".
         findings: gravest first; `checked`: what was looked at and found well, sentences.
         history: an entry an epoch, as history.jsonl has them; `curve`: what the curves say, "" where nobody read them.

@@ -14,11 +14,15 @@ MOST = 4  # headline figures
 def head(story: Story) -> Markup:
     """Name, title and verdict."""
     sign, word = WORDS[story.level]
+    source, _, rows = story.data.rpartition(": ")
+    if not source:
+        source, rows = rows, ""
     first, *rest = list(story.verdict) or ["Nothing was judged."]
     return tag(
         "section",
         tag("p", "Report of the run ", name(story.name), class_="eyebrow"),
-        tag("h1", "Predicting ", name(story.target, 80), " from ", name(story.data, 80)),
+        tag("h1", "Predicting ", name(story.target, 80), " from ", name(source, 80)),
+        tag("p", rows, class_="subtitle") if rows else None,
         tag("h2", "Verdict", class_="hidden"),
         tag(
             "div",

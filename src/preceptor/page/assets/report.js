@@ -15,13 +15,29 @@
     return String(+value.toPrecision(digits));
   }
 
+  function alone(values) {  // a point beside which there is none would be no line
+    return values.filter(function (each) { return each !== null; }).length < 2;
+  }
+
+  function decades(u, axis, low, high) {  // where a logarithmic axis has its lines
+    var first = Math.floor(Math.log10(low)), last = Math.ceil(Math.log10(high)), found = [];
+    var every = Math.max(1, Math.round((last - first) / 5));
+    var digits = last - first > 2 ? [1] : last - first > 1 ? [1, 2, 5] : [1, 1.5, 2, 3, 5, 7];
+    for (var power = first; power <= last; power += every)
+      digits.forEach(function (digit) {
+        var value = +(digit * Math.pow(10, power)).toPrecision(3);
+        if (value >= low * 0.999 && value <= high * 1.001) found.push(value);
+      });
+    return found;
+  }
+
   function options(chart, width, readout, axis) {
     var ink = colour("quiet"), rule = colour("rule");
     var font = "11px " + getComputedStyle(document.body).fontFamily;
     var series = [{}];
     chart.series.forEach(function (each) {
       var stroke = colour(SERIES[each[1] - 1]);
-      series.push({ label: each[0], stroke: stroke, width: 1.8, dash: DASHES[each[1] - 1], points: { show: chart.x.length < 2 } });
+      series.push({ label: each[0], stroke: stroke, width: 1.8, dash: DASHES[each[1] - 1], points: { show: alone(each[2]) } });
     });
     var bands;
     if (chart.band) {
@@ -34,11 +50,12 @@
       return 14 + 6.5 * Math.max.apply(null, [1].concat((values || []).map(function (each) { return each.length; })));
     }
     return {
-      width: width, height: Math.round(width * 230 / 380), series: series, bands: bands, legend: { show: false }, padding: [18, 8, 0, 0],
+      width: width, height: Math.round(width * 230 / 380), series: series, bands: bands, legend: { show: false }, padding: [22, 8, 0, 0],
       scales: { x: { time: false }, y: { distr: chart.log ? 3 : 1 } },
       axes: [
         Object.assign({}, shown, { values: labels, grid: { show: false }, size: 28, space: 60 }),
-        Object.assign({}, shown, { values: labels, size: widest, space: 36 })
+        Object.assign({}, shown, { values: labels, size: widest, space: 36, splits: chart.log ? decades : undefined,
+          filter: chart.log ? function (u, splits) { return splits; } : undefined })
       ],
       cursor: { sync: { key: "curves" }, points: { size: 7 }, y: false },
       hooks: {

@@ -1,9 +1,11 @@
 """Takes pictures of report pages: on a phone and a desk, light and dark, and printed.
 
     python docs/screenshots.py [PAGE.html ...] [-o FOLDER]
+    python docs/screenshots.py --readme runs/digits-1/report.html
 
-Without pages it lays out the stories of tests/page/stories.py. Needs the packages playwright and pillow and a Chromium,
-and for print pdftoppm; the README's pictures are docs/report.png and docs/report-dark.png, made of `fit digits`.
+Without pages it lays out the stories of tests/page/stories.py. With --readme it takes the two pictures of the README of
+one page: docs/report.png and docs/report-dark.png. Needs the package playwright and a Chromium; printed pages become
+pictures where pdftoppm is installed.
 """
 
 import argparse
@@ -55,18 +57,35 @@ def shoot(browser: Any, page_path: Path, folder: Path) -> None:
         subprocess.run(["pdftoppm", "-r", "60", "-png", printed, folder / f"{page_path.stem}-print"], check=True)
 
 
+def shoot_for_readme(browser: Any, page_path: Path) -> None:
+    """The beginning of a page, light and dark, at twice the pixels."""
+    for scheme, ending in (("light", ""), ("dark", "-dark")):
+        context = browser.new_context(
+            viewport={"width": 1280, "height": 1500}, color_scheme=scheme, offline=True, device_scale_factor=1.5
+        )
+        page = context.new_page()
+        page.goto(page_path.as_uri())
+        page.wait_for_timeout(200)
+        page.screenshot(path=ROOT / "docs" / f"report{ending}.png")
+        context.close()
+
+
 def main() -> None:
     """Reads the words of the command and takes the pictures."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pages", nargs="*", type=Path)
+    parser.add_argument("--readme", action="store_true")
     parser.add_argument("-o", "--out", type=Path, default=Path("build/screenshots"))
     parser.add_argument("--chromium", default=shutil.which("chromium") or shutil.which("google-chrome"))
     chosen = parser.parse_args()
     from playwright.sync_api import sync_playwright
 
-    chosen.out.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chosen.chromium, args=["--no-sandbox"])
+        if chosen.readme:
+            shoot_for_readme(browser, chosen.pages[0].resolve())
+            return
+        chosen.out.mkdir(parents=True, exist_ok=True)
         for each in [path.resolve() for path in chosen.pages] or pages_of_stories(Path(folder)):
             shoot(browser, each, chosen.out)
             print(each.stem)

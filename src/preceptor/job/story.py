@@ -188,6 +188,8 @@ def _told(found: Mapping[str, Any], facts: Mapping[str, Any]) -> Told:
         command=_altered(facts, first["settings"]) if first and first["settings"] else "",
         step=found.get("step"),
         when="training" if found["rule"] in _training_rules() else "gate",
+        columns=found.get("columns", ()),
+        layer=found.get("layer", ""),
     )
 
 

@@ -51,7 +51,7 @@ def round_numbers(low: float, high: float, is_log: bool = False, count: int = TI
         return [each for each in found if low * 0.999 <= each <= high * 1.001]
     raw = (high - low) / count
     power = 10.0 ** math.floor(math.log10(raw))
-    step = next(each * power for each, most in ((1, 1.4), (2, 3.5), (5, 7), (10, 11)) if raw <= most * power)
+    step = next(each * power for each, most in ((1, 1.4), (2, 3), (5, 7), (10, 11)) if raw <= most * power)
     return [
         round(at * step, 12 - math.floor(math.log10(step)))
         for at in range(math.ceil(low / step - 1e-9), math.floor(high / step + 1e-9) + 1)
@@ -68,14 +68,18 @@ def short(value: float, digits: int = 3) -> str:
 
 
 def within(
-    series: Iterable[Numbers], *also: float, room: float = 0.05, can_be_log: bool = False
+    series: Iterable[Numbers], *also: float, room: float = 0.05, can_be_log: bool = False, with_zeros: bool = False
 ) -> tuple[float, float, bool]:
-    """An axis that holds all the numbers: low, high, whether logarithmic. With some room, but never across zero."""
+    """An axis that holds all the numbers: low, high, whether logarithmic. With some room, but never across zero.
+
+    Args: with_zeros: zeros do not keep an axis from being logarithmic; they lie at its foot.
+    """
     known = [each for values in series for each in values if each is not None]
     known += also
     low, high = (min(known), max(known)) if known else (0.0, 1.0)
-    if can_be_log and low > 0 and high > LOG_FROM * low:
-        return low / 1.1, high * 1.1, True
+    least = min((each for each in known if each > 0), default=0.0) if low == 0 and with_zeros else low
+    if can_be_log and least > 0 and high > LOG_FROM * least:
+        return least / 1.1, high * 1.1, True
     if high - low <= 1e-9 * max(abs(low), abs(high)):
         away = abs(low) * 0.1 or 1.0
         return low - away, high + away, False

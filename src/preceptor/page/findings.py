@@ -1,10 +1,12 @@
 """What was found: each with its picture, remedy and command; and what was looked at and found well."""
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from preceptor.evidence.record import Column, Evidence, Fork, Signals
 from preceptor.page.chart import figure, frame, histogram, keys, within
+from preceptor.page.curves import number, thinned
 from preceptor.page.grid import folded, name
 from preceptor.page.markup import Content, Markup, joined, tag
 from preceptor.page.story import Story, Told
@@ -65,9 +67,10 @@ def _when(told: Told) -> str:
 
 def _pictures(story: Story) -> Iterator[Markup | None]:
     """For each finding the picture that shows it best: of a fork both curves, of a layer what it gave, of columns their
-    histograms."""
+    histograms, else where in the training it was found, once for each step."""
     seen: Counter[str] = Counter()
     found = story.evidence or Evidence()
+    placed: set[int] = set()
     columns = {each.name: each for each in found.columns}
     for told in story.findings:
         forks = [each for each in found.forks if each.rule == told.rule]
@@ -77,7 +80,11 @@ def _pictures(story: Story) -> Iterator[Markup | None]:
             yield fork_curves(forks[at])
         else:
             drawn = _layer(told.layer, found) if told.layer else None
-            yield drawn or _columns([columns[each] for each in told.columns if each in columns])
+            drawn = drawn or _columns([columns[each] for each in told.columns if each in columns])
+            if drawn is None and told.step is not None and told.step not in placed:
+                placed.add(told.step)
+                drawn = _place(story.history, told.step)
+            yield drawn
 
 
 def fork_curves(fork: Fork) -> Markup:
@@ -103,7 +110,7 @@ def fork_curves(fork: Fork) -> Markup:
     )
 
 
-def _last(values: list[float | None]) -> str:
+def _last(values: Sequence[float | None]) -> str:
     known = [each for each in values if each is not None]
     return amount(known[-1], 3) if known else "no number"
 
@@ -125,6 +132,35 @@ def layer_lines(signals: Signals, steps: list[int]) -> Markup | None:
     return figure(
         f"Shares in {signals.path}",
         drawn.draw(f"What {signals.path} gives", says, *lines, x_label="step", y_label="share"),
+        keys(*((label, style) for label, _, style in known)),
+    )
+
+
+def _place(history: Sequence[Mapping[str, Any]], step: int) -> Markup | None:
+    """The losses up to the end, and where the finding was made."""
+    kept = [each for each in thinned(history) if each.get("step")]
+    steps = [float(each["step"]) for each in kept]
+    lines = [
+        (label, [number(each.get(key)) for each in kept], style)
+        for label, key, style in (("train loss", "train_loss", 1), ("dev loss", "dev_loss", 2))
+    ]
+    known = [each for each in lines if any(value is not None for value in each[1])]
+    if len(steps) < 2 or not known or step > steps[-1]:
+        return None
+    drawn = frame(
+        (min(steps[0], step), steps[-1], False), within([each for _, each, _ in known], can_be_log=True), height=190
+    )
+    says = "; ".join(f"{label} {_last(values)} at the end" for label, values, _ in known) + "."
+    return figure(
+        "Where it was found",
+        drawn.draw(
+            f"Losses, and step {step:,}",
+            says,
+            drawn.upright(float(step), f"step {step:,}"),
+            *(drawn.line(steps, values, style) for _, values, style in known),
+            x_label="step",
+            y_label="loss",
+        ),
         keys(*((label, style) for label, _, style in known)),
     )
 

@@ -132,7 +132,7 @@ def _panel(caption: str, paths: Sequence[str], measures: Sequence[tuple[str, Seq
     known = [each for each in measures if any(value is not None for line in each[1] for value in line)]
     shown = range(min(len(paths), MOST_LINES))
     axes = {
-        label: within(series, can_be_log=True) if can_be_log else (0.0, 1.0, False)
+        label: within(series, can_be_log=True, with_zeros=True) if can_be_log else (0.0, 1.0, False)
         for label, series, can_be_log in known
     }
     lines: list[list[Content]] = []

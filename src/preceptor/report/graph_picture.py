@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from html import escape
 
 from preceptor.errors import NotSupported
+from preceptor.page.palette import LIGHT
 from preceptor.report.step import Edge, Step, contributions, shown
 from preceptor.words import printable
 
@@ -30,7 +31,7 @@ BEND = 64  # between layers, where arrows change lanes
 MARGIN = 28
 LONGEST = 44  # letters of a text; the rest is cut
 
-RED, BLUE, INK, GREY, PAPER = "#b3261e", "#1a56b0", "#1d1d1f", "#6b7078", "#ffffff"
+RED, BLUE, INK, GREY, PAPER = LIGHT.bad, LIGHT.blue, LIGHT.ink, LIGHT.quiet, LIGHT.paper
 FONT = "'DejaVu Sans Mono', Menlo, Consolas, 'Liberation Mono', monospace"
 LEGEND = "red: derivative of a box by what enters it · blue: derivative of the result by a box"
 
@@ -192,7 +193,7 @@ class Drawing:
         else:
             left, top = start, place.across - place.height / 2
         middle = left + place.width / 2
-        fill, corner = ("#eef4ea", 14) if not place.step.formula else ("#f7f6f2", 4)
+        fill, corner = (PAPER, 14) if not place.step.formula else (LIGHT.sheet, 4)
         parts = [
             f'<rect class="box" x="{left:.1f}" y="{top:.1f}" width="{place.width:.1f}" height="{place.height:.1f}" '
             f'rx="{corner}" fill="{fill}" stroke="{INK}" stroke-width="1.2"/>'

@@ -28,6 +28,7 @@ from preceptor.nn import (
     norm,
 )
 from preceptor.nn.ensemble import first_alone
+from preceptor.page.palette import LIGHT
 from preceptor.report.sheet import Row, Tile, rows_of, shown_size, write_sheet
 from preceptor.words import amount
 
@@ -107,7 +108,7 @@ def write_features(run: Run, path: Path) -> str:
     for feature in shown:
         share = (weight[feature, units] / largest)[:, None]
         pale = 1 - np.abs(share)
-        colours = np.where(share > 0, [179, 38, 30], [26, 86, 176]) * (1 - pale) + 255 * pale
+        colours = np.where(share > 0, _rgb(LIGHT.bad), _rgb(LIGHT.blue)) * (1 - pale) + 255 * pale
         tile = Tile(np.round(colours).astype(np.uint8)[None])
         rows.append(Row(f"{names[feature]}   {amount(strength[feature], 2)}", [tile]))
     notes = [
@@ -120,6 +121,10 @@ def write_features(run: Run, path: Path) -> str:
     size = 16, max(4, 640 // weight.shape[1]) * weight.shape[1]
     write_sheet(path, f"{name}: weights by feature", notes, rows, size)
     return f"heaviest in {name}: {', '.join(f'{names[i]} {amount(strength[i], 2)}' for i in order[:5])}"
+
+
+def _rgb(colour: str) -> list[int]:
+    return list(bytes.fromhex(colour[1:]))
 
 
 def unit_layers(

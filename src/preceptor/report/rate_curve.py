@@ -5,11 +5,12 @@ import math
 import numpy as np
 
 from preceptor.job.lr_find import RateTest
+from preceptor.page.palette import LIGHT
 from preceptor.words import amount
 
 WIDTH, HEIGHT = 760, 440
 LEFT, RIGHT, TOP, BOTTOM = 70, 20, 50, 60  # margins, in pixels
-RED, BLUE, INK, GREY, PALE, PAPER = "#b3261e", "#1a56b0", "#1d1d1f", "#6b7078", "#c9cdd3", "#ffffff"
+RED, BLUE, INK, GREY, PALE, PAPER = LIGHT.vermilion, LIGHT.blue, LIGHT.ink, LIGHT.quiet, LIGHT.rule, LIGHT.paper
 TICKS = 5  # on the axis of the loss
 
 

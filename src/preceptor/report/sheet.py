@@ -11,9 +11,10 @@ import numpy as np
 
 from preceptor.errors import DataError
 from preceptor.output import Output
+from preceptor.page.palette import LIGHT
 from preceptor.words import one_line
 
-INK, GREY, PAPER, MARK = (29, 29, 31), (107, 112, 120), (255, 255, 255), (179, 38, 30)
+INK, GREY, PAPER, MARK = LIGHT.ink, LIGHT.quiet, LIGHT.paper, LIGHT.bad
 GAP, MARGIN, FRAME = 8, 16, 2  # pixels: between tiles, around the sheet, of a marked tile's frame
 TITLE, WORDS, CAPTIONS = 20, 13, 11  # heights of letters
 SHAPE = 1.3  # height to width of a sheet at most, as long as its rows can stand in more columns

@@ -9,6 +9,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 import html5lib
+import msgspec
 import pytest
 from PIL import Image
 from stories import NASTY, STORIES, digits
@@ -212,3 +213,15 @@ def test_pictures_in_a_page_are_the_ones_that_were_kept():
     content = base64.b64decode(shown.get("src").split(",")[1])
     assert content == kept.png
     assert Image.open(io.BytesIO(content)).size == (32, 32)
+
+
+def test_networks_of_a_committee_stand_beside_each_other():
+    story = digits()
+    layers = [
+        msgspec.structs.replace(each, path=f"network{i}/{each.path}") for i in (1, 2) for each in story.evidence.layers
+    ]
+    page = tree_of(render(replace(story, evidence=msgspec.structs.replace(story.evidence, layers=layers))))
+    titles = [words(each) for each in page.iter("figcaption")]
+    assert "network1: 144,544 parameters" in titles
+    assert "network2: 144,544 parameters" in titles
+    assert "The network: 144,544 parameters" in [words(each) for each in TREES["digits"].iter("figcaption")]

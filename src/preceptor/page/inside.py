@@ -1,7 +1,10 @@
 """Inside the network: its layers with shapes and parameters, what the doctor saw in them, the first filters."""
 
 import math
+import re
 from collections.abc import Sequence
+
+from msgspec.structs import replace
 
 from preceptor.evidence.record import LayerShape, Look
 from preceptor.page.chart import WIDTH, Numbers, figure, label_at, path, picture, pixel, spark, within
@@ -12,6 +15,8 @@ from preceptor.page.story import Story
 from preceptor.words import amount, counted, cut
 
 FIRST, LAST = 22, 6  # layers of a deep network that are drawn
+MOST_MEMBERS = 4  # of a committee are drawn
+MEMBER = re.compile(r"network\d+")
 MOST_LINES = 60  # layers with panels
 BOX, GAP = 40.0, 14.0  # pixels: height of a layer, from one to the next
 
@@ -22,7 +27,7 @@ def section(story: Story) -> Markup:
     words = [tag("p", each) for each in story.network]
     if found is None:
         return joined(words or tag("p", "This run kept nothing of what its layers gave.", class_="quiet"))
-    drawn = _network(found.layers) if found.layers else None
+    drawn = [_network(title, layers) for title, layers in _networks(found.layers)]
     filters = None
     if found.filters:
         tiles = [image(each, f"Filter {place + 1}") for place, each in enumerate(found.filters)]
@@ -34,7 +39,18 @@ def section(story: Story) -> Markup:
     return joined(words, tag("div", drawn, class_="figures") if drawn else None, _panels(found.look), filters)
 
 
-def _network(layers: list[LayerShape]) -> Markup:
+def _networks(layers: list[LayerShape]) -> list[tuple[str, list[LayerShape]]]:
+    """The members of a committee, which stand beside each other, each by itself; else the one network."""
+    members: dict[str, list[LayerShape]] = {}
+    for each in layers:
+        head, slash, tail = each.path.partition("/")
+        if not (slash and MEMBER.fullmatch(head)):
+            return [("The network", layers)] if layers else []
+        members.setdefault(head, []).append(replace(each, path=tail))
+    return list(members.items())[:MOST_MEMBERS]
+
+
+def _network(title: str, layers: list[LayerShape]) -> Markup:
     """Boxes one below the other, as wide as the logarithm of what a layer gives; parameters at their right."""
     shown: list[LayerShape | None] = list(layers)
     if len(layers) > FIRST + LAST + 1:
@@ -65,17 +81,17 @@ def _network(layers: list[LayerShape]) -> Markup:
             drawn.append(path(f"M{middle} {pixel(y + BOX)}v{pixel(GAP - 2)}m-3 -4l3 4l3 -4", "a"))
         y += BOX + GAP
     table = grid(
-        "Layers",
+        f"Layers of {title[:1].lower()}{title[1:]}",
         ["layer", "kind", "gives", "parameters"],
         [[name(each.path), each.kind, " × ".join(map(str, each.shape)), f"{each.parameters:,}"] for each in layers],
         (2, 3),
     )
     return figure(
-        f"The network: {whole:,} parameters",
+        f"{title}: {whole:,} parameters",
         picture(
             WIDTH,
             y - GAP + 4,
-            "The network",
+            title,
             f"{len(layers)} layers with {whole:,} parameters: "
             + "; ".join(f"{each.path} {each.kind} gives {' × '.join(map(str, each.shape))}" for each in layers[:FIRST]),
             drawn,

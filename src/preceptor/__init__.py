@@ -25,6 +25,7 @@ PACKAGES = (
     "report",
     "sklearn",
     "train",
+    "writers",
 )
 
 

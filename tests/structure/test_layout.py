@@ -34,6 +34,7 @@ ORDER = (
     "page",
     "job",
     "live",
+    "writers",
     "sklearn",
     "search",
     "report",

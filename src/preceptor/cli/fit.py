@@ -4,7 +4,7 @@ import json
 import os
 import signal
 import sys
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from pathlib import Path
 from typing import Any
@@ -46,6 +46,7 @@ from preceptor.nn.ensemble import first_alone
 from preceptor.ops import Spec
 from preceptor.signals import heard
 from preceptor.words import amount, counted, listing, shell_word
+from preceptor.writers.log import WRITERS, Log
 
 EXIT_CODES = {Outcome.DIVERGED: 1, Outcome.INTERRUPTED: 130}
 
@@ -62,6 +63,14 @@ EXIT_CODES = {Outcome.DIVERGED: 1, Outcome.INTERRUPTED: 130}
     help=f"Train anew with the settings that the watch has proved to help, {MOST_TRAININGS} trainings at most; the one "
     "that is the best on the rows that guide is kept.",
 )
+@click.option(
+    "--log",
+    "log_to",
+    multiple=True,
+    type=click.Choice(tuple(WRITERS)),
+    help="Write the training down for TensorBoard, in the run's folder, or for MLflow, where MLFLOW_TRACKING_URI says, "
+    "while it goes on. May be given for both.",
+)
 @click.option("--no-header", is_flag=True, help="The first line of the file is data; columns become column1, ...")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
 @click.pass_context
@@ -72,6 +81,7 @@ def command(
     out: Path | None,
     begun: Path | None,
     mend: bool,
+    log_to: tuple[str, ...],
     no_header: bool,
     as_json: bool,
     **given: Any,
@@ -94,6 +104,7 @@ def command(
         words_aside()
     if not is_first_process():
         context.with_resource(quiet())
+    log = context.with_resource(Log(log_to))
     if begun is not None:
         fitting = _resumed(context, begun, data)
     elif data is None:
@@ -106,20 +117,22 @@ def command(
         if fitting.mending is not None:
             fitting.mending = msgspec.structs.replace(fitting.mending, words=of_training(sys.argv[1:]))
     try:
-        after = watched(following(fitting, _trained(fitting, out)))
+        after = watched(following(fitting, _trained(fitting, out, log)))
         while isinstance(after, Fitting):
             say_change(fitting, after)
             fitting = after
-            after = watched(following(fitting, _trained(fitting, out, is_first=False)))
+            after = watched(following(fitting, _trained(fitting, out, log, is_first=False)))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"interrupted; {interrupted(fitting)}") from None
     say_result(fitting, after)
+    watched(log.finishing(after, fitting.outcome))
+    say_log(log)
     if as_json:
         print(json.dumps(summary(after)))
     return EXIT_CODES.get(fitting.outcome, 0)
 
 
-def _trained(fitting: Fitting, out: Path | None, is_first: bool = True) -> Run:
+def _trained(fitting: Fitting, out: Path | None, log: Log, is_first: bool = True) -> Run:
     """Trains to the end, or until a signal comes; then what was trained is brought to the disk before it is judged."""
     with heard() as signals:
         if fitting.out is None:
@@ -128,7 +141,7 @@ def _trained(fitting: Fitting, out: Path | None, is_first: bool = True) -> Run:
         if is_first:
             say_plan(fitting)
         with progress_shown(fitting) as (show, clear):
-            for number, record in enumerate(fitting.records()):
+            for number, record in enumerate(log.records(fitting)):
                 if number == 0 and is_first and record.loop.step_bytes is not None:
                     mebibytes = record.loop.step_bytes / 2**20
                     line("memory", f"{mebibytes:,.1f} MiB for a step, beside the network and the data")
@@ -136,12 +149,15 @@ def _trained(fitting: Fitting, out: Path | None, is_first: bool = True) -> Run:
                 for found in fitting.told:
                     clear()
                     say_finding(found, remedied(of_training(sys.argv[1:]), fitting, found))
+                say_log(log, clear)
                 if agreed(bool(signals)):  # by any of the processes that train together
                     break
         with signals.unbroken():
             fitting.keep()
     # Who presses Ctrl-C waits for the figures, or presses it again; a machine that shuts down does not wait.
-    return fitting.finish(judge=all(number == signal.SIGINT for number in signals.numbers))
+    run = fitting.finish(judge=all(number == signal.SIGINT for number in signals.numbers))
+    log.end(fitting, run)
+    return run
 
 
 def _resumed(context: click.Context, begun: Path, data: str | None) -> Fitting:
@@ -149,7 +165,7 @@ def _resumed(context: click.Context, begun: Path, data: str | None) -> Fitting:
     chosen = [
         parameter.opts[0]
         for parameter in context.command.params
-        if parameter.name not in ("data", "begun", "as_json")
+        if parameter.name not in ("data", "begun", "log_to", "as_json")
         and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
     ]
     if chosen:
@@ -160,6 +176,13 @@ def _resumed(context: click.Context, begun: Path, data: str | None) -> Fitting:
     for note in notes:
         line("resumed", note)
     return fitting
+
+
+def say_log(log: Log, clear: Callable[[], None] = lambda: None) -> None:
+    """What is to be known of the writing elsewhere. Args: clear: makes room for words."""
+    for number, sentence in enumerate(log.told()):
+        clear()
+        line("" if number else "log", sentence)
 
 
 def say_plan(fitting: Fitting) -> None:

@@ -14,8 +14,8 @@ __all__ = ["altered_command", "command_of", "of_training", "words_of"]
 
 
 def of_training(words: Sequence[str]) -> list[str]:
-    """The words of a command that say what is trained: without the folder, the form of the answer, and mending."""
-    return _without(words, {"--out"}, {"--mend", "--json"})
+    """The words of a command that say what is trained: without the folder, the answer's form, the log, and mending."""
+    return _without(words, {"--out", "--log"}, {"--mend", "--json"})
 
 
 def command_of(source: str, asked: Settings, header: bool = True) -> str:

@@ -18,6 +18,7 @@ from preceptor.job.progress import Progress
 from preceptor.job.settings import Settings
 from preceptor.job.stages import Encoded
 from preceptor.job.survey import Survey
+from preceptor.job.told_by_judges import told_by_judges
 from preceptor.train.training import Config
 
 __all__ = ["gather"]
@@ -56,6 +57,7 @@ def gather(
         forks=[] if doctor is None else forks_of(doctor),
         fingerprint=encoded.fingerprint(seen.preprocessor),
         versions=computed_by(config.engine),
+        **told_by_judges(judged.judges, seen, settings, config, encoded, progress),
     )
 
 

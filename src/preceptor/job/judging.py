@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from preceptor.data import Target, draw_folds, order
+from preceptor.evidence.judges import JudgedTarget, Judges, make_judges
 from preceptor.job.conformal import drawn_in, ends, kept_scores
 from preceptor.nn import Committee, EnsembleLoss, Loss, MemberLoss, Pinball
 from preceptor.nn.calibration import reads_logits, tempered
@@ -44,6 +45,7 @@ class Judged:
         threshold: of two classes, from which probability on the second is decided for: the best one for the metric on
             the rows that guide. None where the most probable class is. Their own figures are at thresholds that other
             such rows chose.
+        judges: the test rows, else those that guide, or MOST_JUDGES of them, with what is predicted; None of neither.
 
     Of several targets dev, test and scores hold by the name of each target what they are of one.
     """
@@ -53,6 +55,7 @@ class Judged:
     test: dict[str, Any] = field(default_factory=dict)
     scores: Any = None
     threshold: float | None = None
+    judges: Judges | None = None
 
 
 def by_name(targets: Sequence[Target], each: Sequence[T]) -> Any:
@@ -86,24 +89,31 @@ def judge(
     """
     guiding = _guiding(config, weights, data) if data.guides else None
     tested = None if test_x is None or test_y is None else _outputs(config, weights, test_x)
-    guided_y = [] if guiding is None else apart(targets, guiding[1])
+    guided_y = [] if guiding is None else apart(targets, guiding.y)
     tested_y = [] if test_y is None else apart(targets, test_y)
-    each, units = [], []
+    each, units, judged = [], [], list[JudgedTarget]()
     for place, (target, (loss, own)) in enumerate(zip(targets, heads(config.loss), strict=True)):
         guides = None
         if guiding is not None:
-            outputs, _, weight, part, everyone = guiding
-            every = None if everyone is None else everyone[..., own]
-            guides = _Guides(outputs[..., own], guided_y[place], weight, part, every)
+            every = None if guiding.everyone is None else guiding.everyone[..., own]
+            guides = _Guides(guiding.outputs[..., own], guided_y[place], guiding.weight, guiding.part, every)
         tests = None if tested is None else _Rows(tested[..., own], tested_y[place], test_weight)
-        each.append(_judged(target, config, loss, data.folds, guides, tests, metric))
+        found, told = _judged(target, config, loss, data.folds, guides, tests, metric)
+        each.append(found)
+        judged += [] if told is None else [told]
         units.append(0 if own.stop is None else own.stop - own.start)
+    judges = None
+    if tested is not None:
+        judges = make_judges(config, weights, "test", test_x, test_weight, judged, MOST_JUDGES)
+    elif guiding is not None:
+        part, rows = ("dev" if data.folds is None else "out of fold"), (guiding.x, guiding.weight)
+        judges = make_judges(config, weights, part, *rows, judged, MOST_JUDGES, guiding.rows, data.folds)
     if len(each) == 1:
-        return each[0]
+        return replace(each[0], judges=judges)
     dev = by_name(targets, [one.dev for one in each]) if guiding is not None else {}
     test = by_name(targets, [one.test for one in each]) if tested is not None else {}
     scores = by_name(targets, [one.scores for one in each]) if guiding is not None else None
-    return Judged(joint_loss([one.loss for one in each], units), dev, test, scores)
+    return Judged(joint_loss([one.loss for one in each], units), dev, test, scores, judges=judges)
 
 
 @dataclass(frozen=True, eq=False)
@@ -131,10 +141,10 @@ def _judged(
     guides: _Guides | None,
     tested: _Rows | None,
     metric: Metric | None,
-) -> Judged:
-    """What the rows say of one target, of which `loss` reads the outputs."""
+) -> tuple[Judged, JudgedTarget | None]:
+    """What the rows say of one target, of which `loss` reads the outputs; and what is predicted for `Judges`."""
     trained, dev, test = loss, dict[str, Figure](), dict[str, Figure]()
-    scores = threshold = None
+    scores = threshold = told = None
     if guides is not None:
         outputs, y, weight, part, everyone = guides.outputs, guides.y, guides.weight, guides.part, guides.everyone
         loss = _shared(config, loss, folds, outputs, y, weight)
@@ -146,6 +156,7 @@ def _judged(
             threshold = best_threshold(metric.figure, p, y, weight)[0]
             thresholds = thresholds_apart(metric.figure, p, y, weight, part)
         dev = figures(target, reads, outputs, y, weight, metric, thresholds)
+        told = JudgedTarget(target, reads, y, np.asarray(reads.predict(outputs)), thresholds)
         compared = None if everyone is None or folds is None else _compared(trained, reads, folds, everyone, part)
         if target.classes is None:
             predicted, truth = target.decode(np.asarray(reads.predict(outputs))), target.decode(y)
@@ -162,31 +173,40 @@ def _judged(
             dev = reaching(dev, *ways, folds.count - 1)
     if tested is not None:
         test = figures(target, loss, tested.outputs, tested.y, tested.weight, metric, threshold)
-    return Judged(loss, dev, test, scores, threshold)
+        told = JudgedTarget(target, loss, tested.y, np.asarray(loss.predict(tested.outputs)), threshold)
+    return Judged(loss, dev, test, scores, threshold), told
 
 
 def _outputs(config: Config, weights: dict[str, Any], x: Any) -> np.ndarray:
     return Evaluator(config.network, None, config.engine, weights, x)(weights, x)[1]
 
 
-def _guiding(
-    config: Config, weights: dict[str, Any], data: Arrays | Streamed
-) -> tuple[np.ndarray, np.ndarray, np.ndarray | None, np.ndarray, np.ndarray | None]:
-    """Raw outputs, targets and weights of the dev rows, and parts of them; with folds of the training rows, or
-    MOST_JUDGES of them, by the members that left them out, their folds, and the outputs of all members."""
+@dataclass(frozen=True, eq=False)
+class _Guiding(_Guides):
+    """Those of all targets, with what the network takes of them and their numbers in their part."""
+
+    x: Any
+    rows: np.ndarray
+
+
+def _guiding(config: Config, weights: dict[str, Any], data: Arrays | Streamed) -> _Guiding:
+    """The dev rows, each told by all, and parts of them; with folds the training rows, or MOST_JUDGES of them, told by
+    the members that left them out, and their folds."""
     if not isinstance(data, Arrays) or data.folds is None:
         assert data.dev_y is not None
         judges = len(data.dev_y)
         labels = data.dev_y if data.dev_y.ndim == 1 else None  # which a threshold asks for, of one target alone
         part = draw_folds(judges, min(PARTS, judges), seed=config.seed, labels=labels)
-        return _outputs(config, weights, data.dev_x), data.dev_y, data.dev_weight, part, None
+        outputs = _outputs(config, weights, data.dev_x)
+        return _Guiding(outputs, data.dev_y, data.dev_weight, part, None, data.dev_x, np.arange(judges))
     rows = np.arange(data.rows)
     if data.rows > MOST_JUDGES:
         rows = np.sort(order(config.seed, 0, MOST_JUDGES, data.rows))
     x = data.x if len(rows) == data.rows else data.x[rows]
     everyone = _outputs(config, weights, x)
     counts = None if data.weight is None else data.weight[rows]
-    return data.folds.held_out(everyone, rows), data.y[rows], counts, data.folds.fold[rows], everyone
+    held_out = data.folds.held_out(everyone, rows)
+    return _Guiding(held_out, data.y[rows], counts, data.folds.fold[rows], everyone, x, rows)
 
 
 def _shared(

@@ -36,7 +36,7 @@ BATCH_NUMBERS = 1 << 22  # of shuffled copies that are held at once: 16 MiB
 SCREENED = 512  # rows by which columns are chosen where there are too many
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Measured:
     """By which figure columns are told apart, and how far it is off for each row. The mean of these over rows is the
     figure, or 1 less it.
@@ -176,8 +176,8 @@ def shuffled(
         some = jobs[start : start + size]
         copies = np.repeat(z[None], len(some), 0)
         for copy, (place, repeat) in zip(copies, some, strict=True):
-            own = z[:, chosen[place].places]
-            sources.put(copy, chosen[place], own[orders[place][repeat]])
+            places = chosen[place].places
+            copy[:, places] = z[orders[place][repeat]][:, places]
         flat, own = copies.reshape(-1, z.shape[1]), np.tile(rows, len(some))
         losses = measured.losses(predict(sources.features(flat), own), own).reshape(len(some), -1)
         for found, (place, repeat) in zip(losses, some, strict=True):

@@ -59,7 +59,7 @@ def responses(
             some = encoded[start : start + size]
             copies = np.repeat(z[None], len(some), 0)
             for copy, own in zip(copies, some, strict=True):
-                sources.put(copy, source, own)
+                copy[:, source.places] = own
             flat = sources.features(copies.reshape(-1, z.shape[1]))
             told = predict(flat, np.tile(rows, len(some)))
             each = [_lines(target, p) for target, p in zip(targets[:MOST_TARGETS], told, strict=False)]

@@ -117,7 +117,10 @@ class Source:
 
 @dataclass(frozen=True, eq=False)
 class Sources:
-    """All columns behind what a preprocessor makes. The days between two dates are none: they follow these.
+    """All columns behind what a preprocessor makes, and the days between each two columns of dates.
+
+    Were these to follow one date that is changed alone, they would be what no row has, and tell more of that than of
+    the date.
 
     "What the columns make" is `z`, the features before numbers are mixed; `x` is what a network takes.
     """
@@ -134,8 +137,9 @@ class Sources:
                 for number, name in enumerate(column.numbers):
                     places = np.array([start + number, *([flags[number]] if number in flags else [])])
                     found.append(Source(name, column, places, number))
-            elif not isinstance(column, Span):
-                found.append(Source(column.name, column, np.arange(start, start + column.features)))
+            else:
+                own = _as_numbers(column) if isinstance(column, Span) else column
+                found.append(Source(column.name, own, np.arange(start, start + column.features)))
             start += column.features
         return tuple(found)
 
@@ -173,30 +177,10 @@ class Sources:
         out[:, made.other_places], out[:, made.number_places] = slope[:, :others], own[:, :numbers]
         return out
 
-    def put(self, z: np.ndarray, source: Source, own: np.ndarray) -> None:
-        """Gives a column other features in all rows, and the days between it and other dates with it.
 
-        Shapes: z (row, feature), changed; own (row, feature of the column), or one row for all.
-        """
-        z[:, source.places] = own
-        if not isinstance(source.column, Dates):
-            return
-        dates = {each.name: each for each in self.each if isinstance(each.column, Dates)}
-        start = 0
-        for column in self.preprocessor.columns:
-            if isinstance(column, Span) and source.name in (column.first, column.second):
-                first, second = (_days(dates[name], z) for name in (column.first, column.second))
-                out = np.zeros((len(z), column.features), np.float32)
-                column.fill(out, column.prepare(HERE, second - first))
-                z[:, start : start + column.features] = out
-            start += column.features
-
-
-def _days(source: Source, z: np.ndarray) -> np.ndarray:
-    """Days since 1970, NaN where missing: also where no training row was, then all features are 0."""
-    days = source.values(z)
-    unflagged = isinstance(source.column, Dates) and not source.column.missing and len(source.places) > 1
-    return np.where(~z[:, source.places].any(axis=1), np.nan, days) if unflagged else days
+def _as_numbers(span: Span) -> Numbers:
+    """The days between two dates as a column of numbers, which they are but for where they come from."""
+    return Numbers(span.name, None, (span.mean,), (span.sd,), (0,) if span.missing else (), span.bend)
 
 
 def rounded(values: np.ndarray, scale: float) -> np.ndarray:

@@ -26,6 +26,7 @@ __all__ = ["judgements"]
 
 Floats = NDArray[np.float64]
 
+MOST_CLASSES = 1_000
 MOST_CONFUSED = 100  # classes of which all pairs are kept
 PAIRS, CURVES, SAMPLE, RESIDUAL_BINS = 20, 20, 500, 40
 THRESHOLDS = 101
@@ -67,34 +68,47 @@ def _of_classes(head: Judgement, told: JudgedTarget, weight: Floats) -> Judgemen
     p, y, names = told.predicted, told.y.astype(np.int64), head.classes
     width = len(names)
     guess = decided(p, told.threshold)
-    pairs = np.bincount(y * width + guess, weight, minlength=width * width).reshape(width, width)
     sizes: Floats = np.bincount(y, weight, minlength=width).astype(np.float64)
-    squares = np.bincount(y, weight * weight, minlength=width)
+    squares, hits = (np.bincount(y, each, minlength=width) for each in (weight * weight, weight * (guess == y)))
+    kept = np.sort(np.argsort(-sizes, kind="stable")[:MOST_CLASSES]).tolist()
     recall: list[Share | None] = []
-    for each in range(width):
+    for each in kept:
         if not sizes[each]:
             recall.append(None)
             continue
-        share = float(pairs[each, each] / sizes[each])
+        share = min(float(hits[each] / sizes[each]), 1.0)
         low, high = wilson(share, float(sizes[each] ** 2 / squares[each]))
         recall.append(Share(value=share, low=low, high=high, rows=float(sizes[each])))
-    wrong = pairs.copy()
-    np.fill_diagonal(wrong, 0)
-    worst = np.argsort(-wrong, axis=None, kind="stable")[:PAIRS]
-    confused = [(int(at) // width, int(at) % width) for at in worst if wrong.flat[at] > 0]
+    pairs: list[list[float]] = []
+    if width <= MOST_CONFUSED:
+        counts = np.bincount(y * width + guess, weight, minlength=width * width).reshape(width, width)
+        pairs = [_plain(row) for row in counts]
     is_sure = not ((p != 0) & (p != 1)).any()
     shown = [1] if width == 2 else np.argsort(-sizes, kind="stable")[:CURVES].tolist()
     roc, precision = _curves(p, y, weight, shown, sizes, names)
     return replace(
         head,
-        confusion=[_plain(row) for row in pairs] if width <= MOST_CONFUSED else [],
+        classes=[names[each] for each in kept],
+        confusion=pairs,
         recall=recall,
-        confused=[(names[true], names[taken], float(wrong[true, taken])) for true, taken in confused],
+        confused=_confused(y, guess, weight, names),
         roc=roc,
         precision_recall=precision,
         calibration=None if is_sure else _calibration(p.max(axis=1), p.argmax(axis=1) == y, weight),
         thresholds=_thresholds(p[:, 1].astype(np.float64), y == 1, weight) if width == 2 and not is_sure else [],
     )
+
+
+def _confused(
+    y: NDArray[np.int64], guess: NDArray[np.int64], weight: Floats, names: Sequence[str]
+) -> list[tuple[str, str, float]]:
+    """The pairs of classes that are confused most: the true one, what it is taken for, and the weight of such rows."""
+    wrong = y != guess
+    codes, which = np.unique(y[wrong] * len(names) + guess[wrong], return_inverse=True)
+    sums = np.bincount(which, weight[wrong], minlength=len(codes))
+    most = np.argsort(-sums, kind="stable")[:PAIRS]
+    pairs = zip(codes[most].tolist(), _plain(sums[most]), strict=True)
+    return [(names[code // len(names)], names[code % len(names)], count) for code, count in pairs]
 
 
 def _curves(

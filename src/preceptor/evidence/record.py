@@ -109,14 +109,18 @@ class Judgement(Record, frozen=True):
     """What the rows that judge say of one target, beside its figures.
 
     Args:
+        baselines: always the same for all rows, then a linear model.
+        classes: all, or of more than 1,000 those that most rows have.
         confusion: [true][predicted], rows or their weights; empty of more than 100 classes.
-        recall: of each class; None of a class without rows.
+        recall: of each of `classes`; None of one without rows.
         roc, precision_recall: of two classes those of the second; of more one of each class, at most 20, the most
-            frequent first.
+            frequent first. x is the share of false alarms, or recall; precision falls and rises in stairs, below which
+            the area is the average precision. `area` is exact.
         confused: true class, predicted class, rows: the pairs that are confused most, at most 20.
         thresholds: of two classes, at most 101.
         true, predicted: of numbers, in the target's unit, a sample of at most 500 rows.
-        edges, counts: of a number, the histogram of predicted less true.
+        edges, counts: of a number, the histogram of predicted less true, for the middle 99 % of the rows.
+        deciles: tenths of the rows by their true number; fewer where many are equal.
     """
 
     target: str
@@ -170,7 +174,11 @@ class Example(Record, frozen=True):
 
 
 class Importance(Record, frozen=True):
-    """By how much a figure gets worse where a column is shuffled: mean and 95 % interval over the rows."""
+    """By how much a figure gets worse where a column is shuffled: mean and 95 % interval over rows and shuffles.
+
+    Args:
+        column: its name; of a block "name[3]", of the days between two dates "days from a to b".
+    """
 
     column: str
     value: float
@@ -274,7 +282,9 @@ class Evidence(Record, frozen=True):
         part: whose rows judge: "test", "dev" or "out of fold"; empty where none do.
         rows: that judged.
         saliency: what the maps of the examples are, a sentence; "" where there are none.
-        importance: of columns, the largest first, at most 200; `measure` is the figure, `cost` says how it was taken.
+        importance: of columns, the largest first, at most 200; `cost` says how it was taken, or why it was not.
+        measure: the figure that gets worse: log_loss, accuracy, r2 or pinball_loss; "loss" where several targets differ
+            in it, whose mean it is.
         losses: the objective, step by step.
         filters: what the first layer looks for, as pictures; at most 64.
         versions: of what computed, by name.

@@ -18,7 +18,7 @@ from preceptor import fit, writers
 from preceptor.errors import ConfigError
 from preceptor.job import load, make_settings, prepare, resume
 from preceptor.writers.event_files import as_markdown
-from preceptor.writers.log import Log
+from preceptor.writers.writing import Writing
 
 pytest.importorskip("tensorboard", reason="needs TensorBoard: pip install 'preceptor[tensorboard]'")
 fit_module = sys.modules["preceptor.job.fit"]  # the function of the same name hides the module
@@ -40,12 +40,12 @@ def read(folder: Path):
     return scalars, tensors
 
 
-def logged(fitting, log):
-    for _ in log.records(fitting):
+def logged(fitting, writing):
+    for _ in writing.records(fitting):
         pass
     run = fitting.finish()
-    log.end(fitting, run)
-    for _ in log.finishing(run, fitting.outcome):
+    writing.end(fitting, run)
+    for _ in writing.finishing(run, fitting.outcome):
         pass
     return run
 
@@ -66,9 +66,9 @@ def often(monkeypatch):
 
 
 def test_tensorboard_reads_the_history_the_figures_and_every_step(tmp_path):
-    with Log(["tensorboard"]) as log:
-        run = logged(begun(tmp_path / "run"), log)
-        assert log.told() == [f"tensorboard: look at it: tensorboard --logdir {os.path.relpath(tmp_path)}"]
+    with Writing(["tensorboard"]) as writing:
+        run = logged(begun(tmp_path / "run"), writing)
+        assert writing.told() == [f"tensorboard: look at it: tensorboard --logdir {os.path.relpath(tmp_path)}"]
     scalars, texts = read(tmp_path / "run" / "tensorboard")
     for tag, name in {"loss/train": "train_loss", "loss/dev": "dev_loss", "dev/accuracy": "dev_accuracy"}.items():
         assert scalars[tag] == [(each["step"], np.float32(each[name])) for each in run.history]
@@ -89,8 +89,8 @@ def test_the_page_of_hyperparameters_knows_settings_and_how_it_ended(tmp_path):
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
     from tensorboard.plugins.hparams import api_pb2, metadata
 
-    with Log(["tensorboard"]) as log:
-        logged(begun(tmp_path / "run"), log)
+    with Writing(["tensorboard"]) as writing:
+        logged(begun(tmp_path / "run"), writing)
     found = EventAccumulator(str(tmp_path / "run" / "tensorboard")).Reload()
     content = {tag: found.SummaryMetadata(tag).plugin_data.content for tag in found.PluginTagToContent("hparams")}
     start = metadata.parse_session_start_info_plugin_data(content["_hparams_/session_start_info"])
@@ -106,10 +106,10 @@ def test_the_page_of_hyperparameters_knows_settings_and_how_it_ended(tmp_path):
 def test_the_same_bits_and_the_same_plan_with_it_and_without(tmp_path):
     plain, written = begun(tmp_path / "a"), begun(tmp_path / "b")
     assert (tmp_path / "a" / "plan.json").read_bytes() == (tmp_path / "b" / "plan.json").read_bytes()
-    with Log([]) as log:
-        one = logged(plain, log)
-    with Log(["tensorboard"]) as log:
-        other = logged(written, log)
+    with Writing([]) as writing:
+        one = logged(plain, writing)
+    with Writing(["tensorboard"]) as writing:
+        other = logged(written, writing)
     assert digest(tmp_path / "a") == digest(tmp_path / "b")
     for name in ("findings", "watched", "settings", "outcome", "curve"):
         assert one.facts[name] == other.facts[name]
@@ -118,16 +118,16 @@ def test_the_same_bits_and_the_same_plan_with_it_and_without(tmp_path):
 
 
 def test_stopped_after_every_record_and_resumed_it_has_each_point_once(tmp_path, often):
-    with Log(["tensorboard"]) as log:
-        logged(begun(tmp_path / "whole"), log)
+    with Writing(["tensorboard"]) as writing:
+        logged(begun(tmp_path / "whole"), writing)
     fitting = begun(tmp_path / "broken")
     stops = 0
     while True:
-        with Log(["tensorboard"]) as log:
-            for _ in log.records(fitting):
+        with Writing(["tensorboard"]) as writing:
+            for _ in writing.records(fitting):
                 break
             run = fitting.finish()
-            log.end(fitting, run)
+            writing.end(fitting, run)
         if fitting.outcome is not fit_module.Outcome.INTERRUPTED:
             break
         stops += 1
@@ -140,11 +140,11 @@ def test_stopped_after_every_record_and_resumed_it_has_each_point_once(tmp_path,
 
 
 def test_what_was_told_after_the_last_checkpoint_is_told_once(tmp_path, often, monkeypatch):
-    with Log(["tensorboard"]) as log:
-        logged(begun(tmp_path / "whole"), log)
+    with Writing(["tensorboard"]) as writing:
+        logged(begun(tmp_path / "whole"), writing)
     fitting = begun(tmp_path / "killed")
-    with Log(["tensorboard"]) as log:
-        for number, _ in enumerate(log.records(fitting)):
+    with Writing(["tensorboard"]) as writing:
+        for number, _ in enumerate(writing.records(fitting)):
             if number == 1:
                 monkeypatch.setattr(fit_module, "CHECKPOINT_SECONDS", 1e9)
             if number == 4:
@@ -154,8 +154,8 @@ def test_what_was_told_after_the_last_checkpoint_is_told_once(tmp_path, often, m
     file.write_bytes(file.read_bytes()[:-7])  # the kill cut off what was being written
     fitting, _ = resume(tmp_path / "killed")
     assert 0 < fitting.start[0] < max(step for step, _ in read(file.parent)[0]["loss/objective"])
-    with Log(["tensorboard"]) as log:
-        logged(fitting, log)
+    with Writing(["tensorboard"]) as writing:
+        logged(fitting, writing)
     assert read(file.parent)[0] == read(tmp_path / "whole" / "tensorboard")[0]
 
 
@@ -166,8 +166,8 @@ def test_given_only_to_resume_it_tells_the_epochs_before(tmp_path, often):
             break
     fitting.finish()
     fitting, _ = resume(tmp_path / "run")
-    with Log(["tensorboard"]) as log:
-        run = logged(fitting, log)
+    with Writing(["tensorboard"]) as writing:
+        run = logged(fitting, writing)
     scalars, _ = read(tmp_path / "run" / "tensorboard")
     assert scalars["loss/dev"] == [(each["step"], np.float32(each["dev_loss"])) for each in run.history]
     first = run.history[0]
@@ -229,8 +229,8 @@ def test_tensorboard_shows_words_as_they_stand(text):
 def test_findings_are_texts(tmp_path):
     fitting = prepare("iris", make_settings(SETTINGS | {"optimiser": "sgd", "learning_rate": 1000.0, "epochs": 6}))
     fitting.open_folder(tmp_path / "run")
-    with Log(["tensorboard"]) as log:
-        run = logged(fitting, log)
+    with Writing(["tensorboard"]) as writing:
+        run = logged(fitting, writing)
     _, texts = read(tmp_path / "run" / "tensorboard")
     told = {f"findings/{each['rule']}" for each in run.findings if each["level"] != "note" or "columns" in each}
     assert {tag for tag in texts if tag.startswith("findings/")} <= told
@@ -258,9 +258,9 @@ def test_a_run_that_is_done_is_written_whole(tmp_path):
 def test_a_disk_that_is_full_ends_the_writing_not_the_training(tmp_path):
     fitting = begun(tmp_path / "run")
     (tmp_path / "run" / "tensorboard").write_text("a file where a folder should be")
-    with Log(["tensorboard"]) as log:
-        run = logged(fitting, log)
-        (told,) = log.told()
+    with Writing(["tensorboard"]) as writing:
+        run = logged(fitting, writing)
+        (told,) = writing.told()
     assert "tensorboard: nothing more is written (" in told
     assert "the training goes on" in told
     assert len(run.history) == 3
@@ -270,19 +270,19 @@ def test_a_disk_that_is_full_ends_the_writing_not_the_training(tmp_path):
 def test_a_missing_library_is_said_before_anything_is_read(monkeypatch):
     monkeypatch.setitem(sys.modules, "tensorboard.summary.writer.record_writer", None)
     with pytest.raises(ConfigError, match=r"pip install 'preceptor\[tensorboard\]'") as told:
-        Log(["tensorboard"])
+        Writing(["tensorboard"])
     assert "\n" not in str(told.value)
 
 
 def test_of_processes_that_train_together_one_without_a_folder_writes_nothing(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     fitting = prepare("iris", make_settings(SETTINGS))
-    with Log(["tensorboard", "mlflow"]) as log:
-        for _ in log.records(fitting):
+    with Writing(["tensorboard", "mlflow"]) as writing:
+        for _ in writing.records(fitting):
             pass
         run = fitting.finish()
-        log.end(fitting, run)
-        for _ in log.finishing(run, fitting.outcome):
+        writing.end(fitting, run)
+        for _ in writing.finishing(run, fitting.outcome):
             pass
-        assert log.told() == []
+        assert writing.told() == []
     assert list(tmp_path.iterdir()) == []

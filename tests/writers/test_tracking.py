@@ -19,7 +19,7 @@ from preceptor import fit, load, writers
 from preceptor.errors import ConfigError
 from preceptor.job import make_settings, prepare, resume
 from preceptor.writers import tracking
-from preceptor.writers.log import Log
+from preceptor.writers.writing import Writing
 
 pytest.importorskip("mlflow", reason="needs MLflow's client: pip install 'preceptor[mlflow]'")
 fit_module = sys.modules["preceptor.job.fit"]  # the function of the same name hides the module
@@ -89,13 +89,13 @@ def tables(uri: str):
         return found
 
 
-def logged(fitting, log, most=None):
-    for number, _ in enumerate(log.records(fitting), 1):
+def logged(fitting, writing, most=None):
+    for number, _ in enumerate(writing.records(fitting), 1):
         if number == most:
             break
     run = fitting.finish()
-    log.end(fitting, run)
-    for _ in log.finishing(run, fitting.outcome):
+    writing.end(fitting, run)
+    for _ in writing.finishing(run, fitting.outcome):
         pass
     return run
 
@@ -127,9 +127,9 @@ def test_a_run_is_tracked_and_its_model_predicts_what_the_run_does(store, tmp_pa
     table.write_text("\n".join(["whole,real,word,day,flag,y", *rows]) + "\n")
     fitting = prepare(str(table), make_settings({"epochs": 3, "hidden": (8,), "engine": "reference", "target": "y"}))
     fitting.open_folder(tmp_path / "runs" / "t-1")
-    with Log(["mlflow"]) as log:
-        run = logged(fitting, log)
-        said = log.told()
+    with Writing(["mlflow"]) as writing:
+        run = logged(fitting, writing)
+        said = writing.told()
     assert len(said) == 2, said
     (found,) = ask(store)
     model = said[0].rpartition(" ")[2]
@@ -159,10 +159,10 @@ def test_a_run_is_tracked_and_its_model_predicts_what_the_run_does(store, tmp_pa
 def test_the_same_bits_and_the_same_plan_with_it_and_without(store, tmp_path):
     plain, written = begun(tmp_path / "a"), begun(tmp_path / "b")
     assert (tmp_path / "a" / "plan.json").read_bytes() == (tmp_path / "b" / "plan.json").read_bytes()
-    with Log([]) as log:
-        logged(plain, log)
-    with Log(["mlflow"]) as log:
-        logged(written, log)
+    with Writing([]) as writing:
+        logged(plain, writing)
+    with Writing(["mlflow"]) as writing:
+        logged(written, writing)
     one, other = (hashlib.sha256((tmp_path / n / "model.safetensors").read_bytes()).digest() for n in ("a", "b"))
     assert one == other
 
@@ -170,23 +170,23 @@ def test_the_same_bits_and_the_same_plan_with_it_and_without(store, tmp_path):
 @pytest.mark.slow
 def test_a_training_that_goes_on_is_the_same_run_and_tells_each_point_once(store, tmp_path, monkeypatch):
     monkeypatch.setattr(fit_module, "CHECKPOINT_SECONDS", 0.0)
-    with Log(["mlflow"]) as log:
-        whole = logged(begun(tmp_path / "whole"), log)
+    with Writing(["mlflow"]) as writing:
+        whole = logged(begun(tmp_path / "whole"), writing)
     fitting = begun(tmp_path / "broken")
-    with Log(["mlflow"]) as log:
-        for number, _ in enumerate(log.records(fitting)):
+    with Writing(["mlflow"]) as writing:
+        for number, _ in enumerate(writing.records(fitting)):
             if number == 2:
                 monkeypatch.setattr(fit_module, "CHECKPOINT_SECONDS", 1e9)
             if number == 5:
                 break
-        (writer,) = log.writers.values()
+        (writer,) = writing.writers.values()
         writer.finish()  # what was told is there, then the process is gone
     fitting.release()
     assert [each["status"] for each in tables(store)] == ["FINISHED", "KILLED"]
     fitting, _ = resume(tmp_path / "broken")
     assert fitting.start[0] < tables(store)[1]["lines"]["loss/objective"][-1][0]
-    with Log(["mlflow"]) as log:
-        logged(fitting, log)
+    with Writing(["mlflow"]) as writing:
+        logged(fitting, writing)
     one, other = tables(store)
     assert other["lines"] == one["lines"]
     assert other["status"] == "FINISHED"
@@ -243,9 +243,9 @@ def test_a_server_that_does_not_answer_ends_nothing(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_HTTP_REQUEST_TIMEOUT", "1")
     with Deaf() as uri:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-        with Log(["mlflow"]) as log:
-            run = logged(begun(tmp_path / "run"), log)
-            trouble, lost = log.told()
+        with Writing(["mlflow"]) as writing:
+            run = logged(begun(tmp_path / "run"), writing)
+            trouble, lost = writing.told()
     assert trouble.startswith("mlflow: not reached (")
     assert trouble.endswith("it is tried again, and the training goes on.")
     assert lost.startswith("mlflow: not sent: ")
@@ -258,10 +258,10 @@ def test_waiting_for_one_that_never_ends_is_bounded(tmp_path, monkeypatch):
     monkeypatch.setattr(tracking, "LONGEST_SECONDS", 0.5)
     with Deaf() as uri:
         monkeypatch.setenv("MLFLOW_TRACKING_URI", uri)
-        with Log(["mlflow"]) as log:
-            logged(begun(tmp_path / "run"), log)
-            (lost,) = log.told()
-            (writer,) = log.writers.values()
+        with Writing(["mlflow"]) as writing:
+            logged(begun(tmp_path / "run"), writing)
+            (lost,) = writing.told()
+            (writer,) = writing.writers.values()
             assert writer.process.poll() is not None
     assert lost.startswith("mlflow: no answer for ")
 
@@ -284,17 +284,19 @@ def test_a_server_that_is_gone_is_told_once_and_names_no_password(tmp_path, monk
 
 def test_a_place_that_mlflow_refuses_is_told(tmp_path, monkeypatch):
     monkeypatch.setenv("MLFLOW_TRACKING_URI", f"nowhere://{tmp_path}")
-    with Log(["mlflow"]) as log:
-        logged(begun(tmp_path / "run"), log)
-        said = log.told()
+    with Writing(["mlflow"]) as writing:
+        logged(begun(tmp_path / "run"), writing)
+        said = writing.told()
     assert said[0].startswith("mlflow: ")
     assert "nowhere" in said[0]
 
 
 def test_a_missing_library_is_said_before_anything_is_read(monkeypatch):
     monkeypatch.setattr(tracking, "find_spec", lambda name: None)
-    with pytest.raises(ConfigError, match=r"mlflow and pandas are not installed; .*'preceptor\[mlflow\]'") as told:
-        Log(["mlflow"])
+    with pytest.raises(
+        ConfigError, match=r"mlflow and pandas are not installed; MLflow's client .*'preceptor\[mlflow\]'"
+    ) as told:
+        Writing(["mlflow"])
     assert "\n" not in str(told.value)
 
 

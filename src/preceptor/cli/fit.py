@@ -46,7 +46,7 @@ from preceptor.nn.ensemble import first_alone
 from preceptor.ops import Spec
 from preceptor.signals import heard
 from preceptor.words import amount, counted, listing, shell_word
-from preceptor.writers.log import WRITERS, Log
+from preceptor.writers.writing import WRITERS, Writing
 
 EXIT_CODES = {Outcome.DIVERGED: 1, Outcome.INTERRUPTED: 130}
 
@@ -104,7 +104,7 @@ def command(
         words_aside()
     if not is_first_process():
         context.with_resource(quiet())
-    log = context.with_resource(Log(log_to))
+    writing = context.with_resource(Writing(log_to))
     if begun is not None:
         fitting = _resumed(context, begun, data)
     elif data is None:
@@ -117,22 +117,22 @@ def command(
         if fitting.mending is not None:
             fitting.mending = msgspec.structs.replace(fitting.mending, words=of_training(sys.argv[1:]))
     try:
-        after = watched(following(fitting, _trained(fitting, out, log)))
+        after = watched(following(fitting, _trained(fitting, out, writing)))
         while isinstance(after, Fitting):
             say_change(fitting, after)
             fitting = after
-            after = watched(following(fitting, _trained(fitting, out, log, is_first=False)))
+            after = watched(following(fitting, _trained(fitting, out, writing, is_first=False)))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"interrupted; {interrupted(fitting)}") from None
     say_result(fitting, after)
-    watched(log.finishing(after, fitting.outcome))
-    say_log(log)
+    watched(writing.finishing(after, fitting.outcome))
+    say_writing(writing)
     if as_json:
         print(json.dumps(summary(after)))
     return EXIT_CODES.get(fitting.outcome, 0)
 
 
-def _trained(fitting: Fitting, out: Path | None, log: Log, is_first: bool = True) -> Run:
+def _trained(fitting: Fitting, out: Path | None, writing: Writing, is_first: bool = True) -> Run:
     """Trains to the end, or until a signal comes; then what was trained is brought to the disk before it is judged."""
     with heard() as signals:
         if fitting.out is None:
@@ -141,7 +141,7 @@ def _trained(fitting: Fitting, out: Path | None, log: Log, is_first: bool = True
         if is_first:
             say_plan(fitting)
         with progress_shown(fitting) as (show, clear):
-            for number, record in enumerate(log.records(fitting)):
+            for number, record in enumerate(writing.records(fitting)):
                 if number == 0 and is_first and record.loop.step_bytes is not None:
                     mebibytes = record.loop.step_bytes / 2**20
                     line("memory", f"{mebibytes:,.1f} MiB for a step, beside the network and the data")
@@ -149,14 +149,14 @@ def _trained(fitting: Fitting, out: Path | None, log: Log, is_first: bool = True
                 for found in fitting.told:
                     clear()
                     say_finding(found, remedied(of_training(sys.argv[1:]), fitting, found))
-                say_log(log, clear)
+                say_writing(writing, clear)
                 if agreed(bool(signals)):  # by any of the processes that train together
                     break
         with signals.unbroken():
             fitting.keep()
     # Who presses Ctrl-C waits for the figures, or presses it again; a machine that shuts down does not wait.
     run = fitting.finish(judge=all(number == signal.SIGINT for number in signals.numbers))
-    log.end(fitting, run)
+    writing.end(fitting, run)
     return run
 
 
@@ -178,9 +178,9 @@ def _resumed(context: click.Context, begun: Path, data: str | None) -> Fitting:
     return fitting
 
 
-def say_log(log: Log, clear: Callable[[], None] = lambda: None) -> None:
+def say_writing(writing: Writing, clear: Callable[[], None] = lambda: None) -> None:
     """What is to be known of the writing elsewhere. Args: clear: makes room for words."""
-    for number, sentence in enumerate(log.told()):
+    for number, sentence in enumerate(writing.told()):
         clear()
         line("" if number else "log", sentence)
 

@@ -5,10 +5,10 @@ from numbers import Integral, Real
 from typing import Any, SupportsIndex, overload
 
 from preceptor.errors import ConfigError
-from preceptor.page.markup import Markup, tag
+from preceptor.page import table
 from preceptor.words import amount, one_line
 
-SHOWN = 20  # rows: the first half and the last half of them
+SHOWN = 20  # rows on a terminal: the first half and the last half of them
 MOST_WIDTH = 40  # characters of a cell on a terminal
 
 Row = dict[str, Any]
@@ -17,7 +17,8 @@ Row = dict[str, Any]
 class Rows(list[Row]):
     """A table: a list with a dictionary for each row, which prints as a table and shows itself as one in a notebook.
 
-    Where a row has no such column, or None in it, its cell is empty. Of many rows the first and the last are shown.
+    Where a row has no such column, or None in it, its cell is empty. Of many rows a terminal shows the first and the
+    last, a notebook the first.
     `pandas.DataFrame(rows)` takes it as the list that it is.
     """
 
@@ -65,20 +66,7 @@ class Rows(list[Row]):
 
     def _repr_html_(self) -> str:
         """The table as a notebook shows it."""
-        if not self:
-            return tag("p", "no rows")
-        first, last = self._shown()
-        names = self.columns
-        align: list[str | None] = ["text-align:right" if self._is_number(name) else "text-align:left" for name in names]
-        head = tag("tr", [tag("th", name, scope="col", style=how) for name, how in zip(names, align, strict=True)])
-        body = [
-            [tag("tr", [tag("td", cell, style=how) for cell, how in zip(self._cells(row), align, strict=True)])]
-            for row in (*first, *last)
-        ]
-        if self._left_out:
-            more = tag("tr", tag("td", f"... {self._left_out:,} more", colspan=len(names), style="text-align:left"))
-            body.insert(len(first), [more])
-        return str(Markup(tag("table", tag("thead", head), tag("tbody", body))))
+        return table(self)
 
     @property
     def _left_out(self) -> int:

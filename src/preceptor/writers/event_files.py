@@ -34,7 +34,7 @@ class EventFiles:
             from tensorboard.summary.writer.record_writer import RecordWriter  # noqa: F401
         except ImportError:
             raise ConfigError(
-                "log: tensorboard is not installed; its event files are written through it. "
+                "tensorboard: it is not installed; its library is needed to write event files. "
                 "Install it: python -m pip install 'preceptor[tensorboard]'"
             ) from None
         self.file: Any = None

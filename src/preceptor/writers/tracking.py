@@ -57,8 +57,8 @@ class Tracking:
         missing = [name for name in NEEDED if find_spec(name) is None]
         if missing:
             raise ConfigError(
-                f"log: {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed; runs are tracked "
-                "through MLflow's client. Install it: python -m pip install 'preceptor[mlflow]'"
+                f"mlflow: {' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not installed; MLflow's "
+                "client and data frames are needed. Install: python -m pip install 'preceptor[mlflow]'"
             )
         self.process: subprocess.Popen[bytes] | None = None
         self.threads: list[threading.Thread] = []

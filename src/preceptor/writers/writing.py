@@ -17,7 +17,7 @@ from preceptor.writers.message import Beginning, Message, Points
 from preceptor.writers.telling import beginning_of, ending_of, files_of, noted
 from preceptor.writers.tracking import Tracking
 
-__all__ = ["WRITERS", "Log", "Writer"]
+__all__ = ["WRITERS", "Writer", "Writing"]
 
 
 class Writer(Protocol):
@@ -39,7 +39,7 @@ class Writer(Protocol):
 WRITERS: dict[str, type[Writer]] = {"tensorboard": EventFiles, "mlflow": Tracking}
 
 
-class Log:
+class Writing:
     """Writes trainings down with some writers; none of them changes what is trained, or ends it.
 
     Raises: ConfigError where the library of a writer is missing.
@@ -50,7 +50,7 @@ class Log:
         self.lines: Lines | None = None
         self.untold: list[str] = []
 
-    def __enter__(self) -> "Log":
+    def __enter__(self) -> "Writing":
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:

@@ -23,7 +23,9 @@ from preceptor.engines.native import unavailable
 
 GOLDEN = Path(__file__).parent.parent / "golden"
 QUICK = ("--engine", "reference", "--hidden", "8", "--epochs", "3")
-KEYS = {"rows", "features", "parameters", "engine", "epochs", "seconds", "temperature", "dev", "test", "run"}
+KEYS = {
+    *("rows", "features", "parameters", "engine", "epochs", "seconds", "temperature", "dev", "test", "baselines", "run")
+}
 
 
 @pytest.fixture(scope="module")

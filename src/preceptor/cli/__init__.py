@@ -19,6 +19,7 @@ COMMANDS = {
     "fit": "Trains a network on a table or on pictures, judges it, saves it.",
     "check": "Says what is wrong or remarkable with data, and trains nothing.",
     "diagnose": "Says what was found of a run, before and during its training.",
+    "report": "Makes the report of a run: one page with how good it is, why, and what to do next.",
     "explain-rule": "Tells of a rule of the doctor: what it looks for, why, by which evidence, what to do.",
     "lr-find": "Looks for a good learning rate.",
     "predict": "Predicts every row or picture with a trained network.",

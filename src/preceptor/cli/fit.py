@@ -25,6 +25,7 @@ from preceptor.cli.sentences import (
     say_found,
     say_mended,
     say_readings,
+    say_verdict,
     say_weights,
     say_zeros,
     summary,
@@ -34,7 +35,7 @@ from preceptor.engines import advice, agreed, is_first_process
 from preceptor.errors import ConfigError
 from preceptor.job import Fitting, Outcome, Run, following, interrupted, make_settings, preparing, resuming
 from preceptor.job.command import altered_command, of_training
-from preceptor.job.folder import check_out
+from preceptor.job.folder import REPORT, check_out
 from preceptor.job.measure import metric_of
 from preceptor.job.mending import MOST_TRAININGS
 from preceptor.job.parts import augmentations_text, own_numbers
@@ -242,11 +243,14 @@ def say_result(fitting: Fitting, run: Run) -> None:
     say_zeros(facts)
     say_readings(run)
     say_figures(run)
+    say_verdict(run)
     say_mended(facts)
     if run.path is None:
         return
     line("run", f"{run.path}: {listing(sorted(each.name for each in run.path.iterdir()))}")
     folder = shell_word(run.path)
+    if (run.path / REPORT).exists():
+        line("report", f"{run.path / REPORT}: open it in a browser")
     if fitting.outcome is Outcome.INTERRUPTED:
         line("next", f"preceptor fit --resume {folder}")
     elif isinstance(fitting.seen, PictureSurvey):

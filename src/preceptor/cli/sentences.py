@@ -9,6 +9,7 @@ from preceptor.diagnose import Finding
 from preceptor.hyper import value_text
 from preceptor.job import Run
 from preceptor.job.judging import by_name, figures_as_json
+from preceptor.job.story import verdict_of
 from preceptor.job.telling import (
     BRACKETS,
     OUT_OF_FOLD,
@@ -129,6 +130,13 @@ def say_figures(run: Run) -> None:
         line("", OUT_OF_FOLD)
 
 
+def say_verdict(run: Run) -> None:
+    """How good a run is beside simple guesses on the same rows, where it was judged."""
+    if parts_of(run):
+        for number, text in enumerate(verdict_of(run)[1]):
+            line("" if number else "verdict", text)
+
+
 def say_table(parts: Sequence[tuple[str, dict[str, Any]]]) -> None:
     """The figures of parts, each by its name, side by side where the terminal is wide enough; of several targets one
     target below the other."""
@@ -172,6 +180,14 @@ def summary(run: Run) -> dict[str, Any]:
         **({} if run.threshold is None else {"threshold": run.threshold}),
         "dev": figures_as_json(run.dev),
         "test": figures_as_json(run.test),
+        **_baselines(run),
         **({"mended": facts["mended"]} if facts.get("mended") else {}),
         "run": str(run.path),
     }
+
+
+def _baselines(run: Run) -> dict[str, Any]:
+    """What simple guesses come to on the rows that judge; of several targets by the name of each."""
+    judgements = [] if run.evidence is None else run.evidence.judgements
+    each = {one.target: {guess.name: guess.figures for guess in one.baselines} for one in judgements if one.baselines}
+    return {"baselines": by_name(run.targets, [each.get(target.name, {}) for target in run.targets])} if each else {}

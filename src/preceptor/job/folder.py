@@ -46,7 +46,7 @@ from preceptor.words import shell_word
 FORMAT = 1
 CONFIG, HISTORY, MODEL = "config.json", "history.jsonl", "model.safetensors"
 EVIDENCE, REPORT = "evidence.json", "report.html"
-KEPT = (CONFIG, EVIDENCE, HISTORY, LOG, MODEL)  # of a run that was trained here, is done and was judged
+KEPT = (CONFIG, EVIDENCE, HISTORY, LOG, MODEL, REPORT)  # of a run that was trained here, is done and was judged
 PLAN, CHECKPOINTS = "plan.json", "checkpoints"  # in the folder of a run that is not finished
 ATTEMPT = "attempt"  # of a mending, ATTEMPT-N is the run of a training that ended, CHECKPOINTS-N of one under way
 NEXT = ".next"  # how a file is called between the moment it is written and the moment the older one is gone

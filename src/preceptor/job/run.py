@@ -1,6 +1,7 @@
 # Over 500 lines: all that one asks of a trained network, each with what it gives and what it refuses.
 """A finished training: the network with what it needs to read a table, its figures, its folder."""
 
+import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -15,12 +16,14 @@ from preceptor.data.encoding.target import no_target
 from preceptor.data.encoding.weights import no_weight, row_weights
 from preceptor.data.tables.given import with_labels
 from preceptor.data.tables.names import find_column, told_apart
-from preceptor.disk import Content, named, taken, write_folder
+from preceptor.disk import Content, named, replace_file, taken, write_folder
 from preceptor.engines import Engine, Native, choose_engine
 from preceptor.errors import ConfigError, DataError
 from preceptor.evidence import Evidence
 from preceptor.job.conformal import margin, widened
 from preceptor.job.folder import (
+    KEPT,
+    REPORT,
     check_out,
     commit,
     exists_already,
@@ -32,6 +35,7 @@ from preceptor.job.head import Head, lines, write_lines
 from preceptor.job.judging import all_figures, by_name, figures_as_json, is_of_several
 from preceptor.job.rows import Rows
 from preceptor.job.source_files import files_of, where
+from preceptor.job.story import story_of
 from preceptor.job.uncertainty import Sampler, Spread
 from preceptor.nn import (
     Layer,
@@ -46,9 +50,10 @@ from preceptor.nn.lookup import looked_up
 from preceptor.nn.member import quantiles_of
 from preceptor.ops import Spec
 from preceptor.output import Output
+from preceptor.page import Page, Story, render, small
 from preceptor.train.choice import METRICS, Metric
 from preceptor.train.evaluator import Evaluator
-from preceptor.words import counted, listing, one_line
+from preceptor.words import counted, listing, one_line, shell_word
 
 SOME_WORK = 2e8  # multiplications of a prediction: about 0.1 s of NumPy, as long as a plan of the native engine takes
 MUCH_WORK = 5e9  # multiplications of a prediction: about three seconds of NumPy, as long as XLA takes to start
@@ -462,15 +467,58 @@ class Run:
         except OSError as error:
             raise (exists_already(path) if taken(error) else not_written(path, error)) from None
         object.__setattr__(self, "path", path)
+        self._write_report()
         return self
 
     def complete(self, path: Path) -> None:
-        """Puts the run into the folder that its training opened, in one moment."""
+        """Puts the run into the folder that its training opened, in one moment, and its report beside it."""
         try:
             commit(path, *self._parts())
         except OSError as error:
             raise not_completed(path, error) from None
         object.__setattr__(self, "path", path)
+        self._write_report()
+
+    def _write_report(self) -> None:
+        """Puts the report into the run's folder. A fault here costs the report, not the run."""
+        assert self.path is not None
+        try:
+            replace_file(self.path / REPORT, self.report().encode())
+        except Exception as error:
+            why = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
+            again = f"preceptor report {shell_word(self.path)}"
+            warnings.warn(f"{self.path}: the report cannot be written ({why}). Make it again: {again}.", stacklevel=3)
+
+    def report(self, path: str | Path | None = None) -> Page:
+        """The page that shows how good the run is, why, and what to do next: one file that needs no network.
+
+        In a notebook the page shows itself.
+
+        Args:
+            path: file to write it to as well; in place of an older one, links are followed.
+        Returns: its HTML, a text.
+        Raises: DataError where `path` cannot be written, or the parts of a run that was read do not fit together;
+            ConfigError where it is a file of the run that is read.
+        """
+        page = Page(self._laid_out(render))
+        if path is not None:
+            read = [] if self.path is None else [self.path / name for name in KEPT if name != REPORT]
+            with Output(named(path, "path"), read).text() as file:
+                file.write(page)
+        return page
+
+    def _repr_html_(self) -> str:
+        """The run in a notebook."""
+        return self._laid_out(small)
+
+    def _laid_out(self, lay_out: Callable[[Story], str]) -> str:
+        """What is told of the run, laid out. The checksums of a folder may fit although what they are of does not."""
+        try:
+            return lay_out(story_of(self))
+        except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError) as error:
+            where = self.facts.get("data", "run") if self.path is None else self.path
+            what = f"{type(error).__name__}: {error}"
+            raise DataError(f"{where}: its facts and evidence do not fit together ({what}). Train again.") from error
 
     def files(self) -> dict[str, Content]:
         """The files of the run's folder, by name."""

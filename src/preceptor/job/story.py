@@ -5,6 +5,7 @@ from functools import cache
 from typing import Any
 
 from preceptor.data import PicturePreprocessor
+from preceptor.diagnose import PictureFacts, TableFacts
 from preceptor.diagnose.curve import CASES
 from preceptor.diagnose.history import History
 from preceptor.diagnose.rules import RULES
@@ -34,12 +35,13 @@ from preceptor.page import Story, Told
 from preceptor.train import Figure
 from preceptor.words import amount, counted, listing, shell_word
 
-__all__ = ["story_of"]
+__all__ = ["story_of", "verdict_of"]
 
 # Of each kind of target the figure that the verdict tells, and how; the first that a run has.
 SHARES = {"accuracy": "right for", "exact_accuracy": "right for"}
 DISTANCES = {"mae": "off by", "rmse": "off by", "pinball_loss": "off by"}
 GRAVE = ("refuse", "warn")
+UNWATCHED = "Not watched"  # how what is said of a training begins that nobody watched
 NOT_CONVERGED = CASES[4].capitalize()
 
 
@@ -48,7 +50,7 @@ def story_of(run: Any) -> Story:
     facts, parts = run.facts, parts_of(run)
     split, shape = facts["split"], run.preprocessor.input_shape
     findings = sorted((_told(each, facts) for each in run.findings), key=lambda each: each.level != "warn")
-    worse, verdict = _verdict(run)
+    worse, verdict = verdict_of(run)
     level = "warn" if worse or any(each.level in GRAVE for each in findings) else "good"
     if _is_broken(facts):
         level = "bad"
@@ -57,10 +59,10 @@ def story_of(run: Any) -> Story:
         name=facts["data"] if run.path is None else run.path.name,
         data=f"{facts['data']}: {examples(facts['rows'], shape)}",
         target=listing(target.name for target in run.targets),
-        verdict=[*verdict, _wrong(findings), _next(run, findings)],
+        verdict=[*verdict, _wrong(facts, findings), _next(run, findings)],
         level=level,
         findings=findings,
-        checked=[facts["watched"]] if facts.get("watched") else [],
+        checked=list(_checked(run)),
         history=run.history,
         curve=facts.get("curve", ""),
         figures=figure_cells(blocks_of(parts)) if parts else (),
@@ -90,7 +92,7 @@ def _is_broken(facts: Mapping[str, Any]) -> bool:
     return Outcome.DIVERGED.is_told_by(facts["outcome"])
 
 
-def _verdict(run: Any) -> tuple[bool, list[str]]:
+def verdict_of(run: Any) -> tuple[bool, list[str]]:
     """How good it is, target by target, beside simple guesses on the same rows; whether one of these is better."""
     parts = parts_of(run)
     if not parts:
@@ -115,15 +117,16 @@ def _judged(target: str, part: str, figures: Mapping[str, Figure], judgement: Ju
     baselines = [] if judgement is None else [each for each in judgement.baselines if name in each.figures]
     high = name in SHARES
     if high:
-        text = f"It predicts {target} rightly for {_percent(figure.value)} of {rows} (95 % interval {_percent(figure.low)} to {_percent(figure.high)})"
+        value, *ends = map(_percent, (figure.value, figure.low, figure.high))
+        text = f"It predicts {target} rightly for {value} of {rows} (95 % interval {' to '.join(ends)})"
     elif name in DISTANCES:
         text = f"Its predictions of {target} have a {spoken(name)} of {said(figure)} on {rows}"
     else:
         text = f"For {target} it has {spoken(name)} {said(figure)} on {rows}"
-    beside = [_beside(each, name, high) for each in baselines]
+    beside = " and ".join(_beside(each, name, high) for each in baselines).replace(" to ", " comes to ", 1)
     better = [each.name for each in baselines if _outdoes(each.figures[name], figure, high)]
     if beside:
-        text += f"; {listing(beside)}"
+        text += f", where {beside}"
     text += "."
     if better:
         text += f" {listing(better).capitalize()} does better: the network has not learned what there is to learn."
@@ -132,7 +135,7 @@ def _judged(target: str, part: str, figures: Mapping[str, Figure], judgement: Ju
 
 def _beside(baseline: Baseline, name: str, is_share: bool) -> str:
     value = baseline.figures[name]
-    return f"{baseline.name} comes to {_percent(value) if is_share else amount(value, 3)}"
+    return f"{baseline.name} to {_percent(value) if is_share else amount(value, 3)}"
 
 
 def _outdoes(value: float, figure: Figure, is_high_better: bool) -> bool:
@@ -141,14 +144,19 @@ def _outdoes(value: float, figure: Figure, is_high_better: bool) -> bool:
 
 
 def _percent(share: float) -> str:
-    return f"{amount(100 * share, 3)} %"
+    return f"{100 * share:.1f} %"
 
 
-def _wrong(findings: list[Told]) -> str:
-    grave = [each.rule for each in findings if each.level in GRAVE]
+def _wrong(facts: Mapping[str, Any], findings: list[Told]) -> str:
+    """What was found to be wrong, and which weights that leaves."""
+    grave = [each for each in findings if each.level in GRAVE]
     if not grave:
         return "Nothing was found wrong with data or training."
-    return f"Found: {listing(dict.fromkeys(grave))}."
+    found = f"Found: {listing(dict.fromkeys(each.rule for each in grave))}."
+    guides = facts["split"]["dev"] or facts.get("folds")
+    if guides and facts["best_epoch"] < facts["epochs"] and any(each.when == "training" for each in grave):
+        return f"{found} Kept is what was best on the rows that guide, after epoch {facts['best_epoch']:,}."
+    return found
 
 
 def _next(run: Any, findings: list[Told]) -> str:
@@ -174,6 +182,16 @@ def _new(run: Any) -> str:
 @cache
 def _training_rules() -> frozenset[str]:
     return frozenset(name for rule in RULES if issubclass(History, rule.looks_at) for name in rule.names)
+
+
+def _checked(run: Any) -> Iterator[str]:
+    """What was looked for and not found, so that silence informs."""
+    told = {each["rule"] for each in run.findings}
+    facts = PictureFacts if isinstance(run.preprocessor, PicturePreprocessor) else TableFacts
+    is_watched = not run.facts.get("watched", UNWATCHED).startswith(UNWATCHED)
+    for what, kind in (("in the data", facts), *([("in the training", History)] if is_watched else [])):
+        rules = [rule for rule in RULES if issubclass(kind, rule.looks_at) and not told & set(rule.names)]
+        yield f"Looked for {what} and not found: {'; '.join(rule.looks_for for rule in rules)}."
 
 
 def _told(found: Mapping[str, Any], facts: Mapping[str, Any]) -> Told:
@@ -237,6 +255,8 @@ def _card(run: Any) -> Iterator[tuple[str, str]]:
     yield "target", listing(target.name for target in run.targets)
     yield "ended", facts["outcome"]
     yield "trained", how_long(facts)
+    if facts.get("watched"):
+        yield "watched", facts["watched"]
     yield "engine", facts["engine"]
     yield "learning rate", amount(facts["learning_rate"])
     yield "batch size", f"{facts['batch_size']:,}"

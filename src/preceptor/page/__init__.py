@@ -3,5 +3,6 @@
 from preceptor.page.document import render
 from preceptor.page.small import small, table
 from preceptor.page.story import Story, Told
+from preceptor.page.whole import Page
 
-__all__ = ["Story", "Told", "render", "small", "table"]
+__all__ = ["Page", "Story", "Told", "render", "small", "table"]

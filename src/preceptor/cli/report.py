@@ -1,0 +1,26 @@
+"""`preceptor report`."""
+
+from pathlib import Path
+
+import click
+
+from preceptor.cli.options import FilePlace, Place
+from preceptor.cli.sentences import line
+from preceptor.job import load
+from preceptor.job.folder import REPORT
+from preceptor.job.story import story_of
+
+
+@click.command()
+@click.argument("run", type=Place())
+@click.option("-o", "--output", type=FilePlace(), help=f"File for the page; RUN/{REPORT} if left out.")
+def command(run: Path, output: Path | None) -> None:
+    """Makes the report of RUN again: one page, a file that needs no network, with how good the run is, why, and what to
+    do next. The data are not needed.
+    """
+    trained = load(run)
+    for number, sentence in enumerate(story_of(trained).verdict):
+        line("" if number else "verdict", sentence)
+    place = run / REPORT if output is None else output
+    page = trained.report(place)
+    line("report", f"{place}: {len(page.encode()) / 1000:,.0f} KB")

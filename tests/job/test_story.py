@@ -1,0 +1,114 @@
+"""What is told of a run: the figures are those of the run, the commands do what they say."""
+
+import shlex
+from dataclasses import replace
+
+import click
+import numpy as np
+import pytest
+
+import preceptor as pr
+from preceptor.cli.fit import command
+from preceptor.evidence import Evidence
+from preceptor.evidence.record import Baseline, Judgement
+from preceptor.job import make_settings
+from preceptor.job.story import story_of
+
+QUICK = {"hidden": (8,), "epochs": 4, "engine": "reference"}
+
+
+@pytest.fixture(scope="module")
+def run():
+    return pr.fit("iris", **QUICK)
+
+
+def judged_by(run, *baselines):
+    """The run with what simple guesses come to in place of what it has found itself."""
+    own = Judgement(target="species", rows=22, baselines=[Baseline(name=n, figures=f) for n, f in baselines])
+    return replace(run, evidence=Evidence(part="test", rows=22, judgements=[own]))
+
+
+def test_the_verdict_tells_the_accuracy_of_the_test_rows_with_its_interval(run):
+    figure = run.test["accuracy"]
+    shares = [f"{100 * each:.1f} %" for each in (figure.value, figure.low, figure.high)]
+    first = story_of(run).verdict[0]
+    assert first.startswith(f"It predicts species rightly for {shares[0]} of {figure.rows} test rows (95 % interval ")
+    assert all(each in first for each in shares)
+
+
+def test_a_guess_that_does_better_by_more_than_chance_is_named(run):
+    figure = run.test["accuracy"]
+    low, high = {"accuracy": figure.low - 0.01}, {"accuracy": figure.high + 0.01}
+    story = story_of(judged_by(run, ("a naive guess", low), ("a linear model", high)))
+    assert "a naive guess comes to" in story.verdict[0]
+    assert "A linear model does better" in story.verdict[0]
+    assert story.level == "warn"
+    assert "does better" not in story_of(judged_by(run, ("a naive guess", low))).verdict[0]
+
+
+def test_of_numbers_less_is_better():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 2))
+    run = pr.fit({"a": x[:, 0], "b": x[:, 1], "y": x[:, 0]}, "y", **QUICK)
+    figure = run.test["mae"]
+    run = replace(run, evidence=None)
+    assert f"have a mae of {str(figure).removeprefix('mae ')} on" in story_of(run).verdict[0]
+    own = Judgement(target="y", rows=18, baselines=[Baseline(name="a linear model", figures={"mae": figure.low / 2})])
+    run = replace(run, evidence=Evidence(part="test", rows=18, judgements=[own]))
+    assert "A linear model does better" in story_of(run).verdict[0]
+
+
+def test_what_was_not_judged_is_said():
+    run = pr.fit("iris", **QUICK, dev_share=0, test_share=0)
+    story = story_of(run)
+    assert story.verdict[0].startswith("It was not judged")
+    assert list(story.figures) == []
+
+
+def test_of_several_targets_each_is_told():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 2))
+    data = {"a": x[:, 0], "b": x[:, 1], "y": x[:, 0], "z": np.where(x[:, 1] > 0, "up", "down")}
+    story = story_of(pr.fit(data, ["y", "z"], **QUICK))
+    assert story.target == "y, z"
+    assert "of y have a mae of" in story.verdict[0]
+    assert "predicts z rightly" in story.verdict[1]
+    assert [name for name, _ in story.figures] == ["y", "z"]
+
+
+def read(line):
+    """The settings that a command asks for."""
+    first, second, *words = shlex.split(line)
+    assert (first, second) == ("preceptor", "fit")
+    found = click.Command("fit", params=command.params).make_context("fit", words).params
+    others = ("data", "out", "begun", "mend", "no_header", "as_json", "log_to")
+    return make_settings({name: value for name, value in found.items() if name not in others})
+
+
+def test_the_commands_make_it_again_and_with_the_remedy():
+    run = pr.fit("digits", hidden=(32, 32), learning_rate=1.0, epochs=12, engine="native")
+    story = story_of(run)
+    again = {what.partition(",")[0]: line for what, line in story.commands}["Train it again"]
+    assert read(again) == make_settings({"hidden": (32, 32), "learning_rate": 1.0, "epochs": 12, "engine": "native"})
+    told = next(each for each in story.findings if each.rule == "lr_too_large")
+    kept = next(each for each in run.findings if each["rule"] == "lr_too_large")
+    assert read(told.command).learning_rate == kept["remedies"][0]["settings"]["learning_rate"]
+    assert told.level == "warn"
+    assert told.when == "training"
+    assert story.level == "warn"
+    assert "lr_too_large" in story.verdict[1]
+    assert story.findings[0].level == "warn"
+
+
+def test_what_the_gate_found_is_told_apart():
+    x = np.arange(60.0)
+    run = pr.fit({"a": x % 7, "same": np.ones(60), "y": x % 7 > 3}, "y", **QUICK)
+    told = {each.rule: each.when for each in story_of(run).findings}
+    assert told["constant"] == "gate"
+
+
+def test_settings_of_another_version_cost_the_commands_alone(run):
+    facts = run.facts | {"asked": {"unheard_of": 1}}
+    story = story_of(replace(run, facts=facts))
+    assert "Train it again, to the same bits" not in dict(story.commands)
+    assert story.verdict == story_of(run).verdict

@@ -1,6 +1,7 @@
 """Layers, first filters and small pictures: against PyTorch, Pillow and closed forms."""
 
 import io
+import zlib
 
 import numpy as np
 import pytest
@@ -72,6 +73,16 @@ def test_a_png_is_read_by_pillow_as_it_was(channels):
         pixels = pixels.astype(np.uint8)
         found = read(png(pixels))
         np.testing.assert_array_equal(found.reshape(pixels.shape), pixels)
+
+
+def test_smooth_pictures_take_less_than_their_pixels_do():
+    x, y = np.meshgrid(np.linspace(0, 6, 96), np.linspace(0, 4, 96))
+    smooth = np.stack([127 + 60 * np.sin(x + y), 127 + 60 * np.cos(x - y), 127 + 90 * np.sin(x) * np.cos(y)], -1)
+    noise = np.random.default_rng(0).integers(0, 3, smooth.shape)
+    pixels = (smooth + noise).astype(np.uint8)
+    found = png(pixels)
+    np.testing.assert_array_equal(read(found), pixels)
+    assert len(found) < 0.7 * len(zlib.compress(pixels.tobytes(), 9))
 
 
 def test_large_pictures_are_scaled_down_and_small_ones_are_as_they_are():

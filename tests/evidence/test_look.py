@@ -5,6 +5,7 @@ import pytest
 from trainings import case
 
 from preceptor.diagnose.doctor import examine
+from preceptor.diagnose.remedy import Rate
 from preceptor.evidence.look import look_of
 from preceptor.evidence.losses import curve_of, forks_of
 from preceptor.train import train
@@ -102,3 +103,23 @@ def test_a_loss_that_is_no_number_is_none():
     course = Course()
     course.add(np.array([1.0, np.nan]))
     assert curve_of(course).y == [1.0, None]
+
+
+@pytest.mark.parametrize("kind", ["onward", "further", "outdo"])
+def test_the_arms_of_every_kind_of_fork_are_kept(kind):
+    made = case(rows=320, epochs=4)
+    doctor = examine(made, budget=0)
+    doctor.budget, remedy = 3.0, Rate(5e-4)
+    fork = doctor._trial(kind, made, remedy.mend(made), remedy, keeps_state=True)
+    now, steps = doctor.latest.step, fork.proof.steps
+    one, other = fork.arms
+    if kind == "outdo":  # from the first weights on, against the whole training
+        assert (one.start, one.losses.steps) == (0, now)
+        assert (other.start, other.losses.steps) == (0, steps)
+    else:
+        before = min(now, steps)  # of the training that goes no further
+        assert (one.start, one.losses.steps) == ((now, steps) if kind == "onward" else (now - before, before))
+        assert (other.start, other.losses.steps) == (now, steps)
+    if kind != "onward":
+        made_losses = np.array(doctor.history.losses)[one.start :]
+        assert curve_of(one.losses, one.start) == mean_curve(made_losses, one.start)

@@ -29,11 +29,30 @@ def png(pixels: np.ndarray) -> bytes:
     Source: Portable Network Graphics Specification, third edition, W3C 2025, section 11.
     """
     height, width, channels = pixels.shape
-    lines = np.zeros((height, 1 + width * channels), np.uint8)  # before each line stands its filter: none
-    lines[:, 1:] = np.ascontiguousarray(pixels).reshape(height, -1)
     head = struct.pack(">IIBBBBB", width, height, 8, 0 if channels == 1 else 2, 0, 0, 0)
-    parts = _chunk(b"IHDR", head) + _chunk(b"IDAT", zlib.compress(lines.tobytes(), 9)) + _chunk(b"IEND", b"")
+    content = min((zlib.compress(each, 9) for each in (_lines(pixels, 0), _lines(_apart(pixels), 4))), key=len)
+    parts = _chunk(b"IHDR", head) + _chunk(b"IDAT", content) + _chunk(b"IEND", b"")
     return b"\x89PNG\r\n\x1a\n" + parts
+
+
+def _lines(pixels: np.ndarray, kind: int) -> bytes:
+    """The pixels line by line, before each how they are written: 0 as they are, 4 as what sets them apart."""
+    lines = np.full((len(pixels), 1 + pixels[0].size), kind, np.uint8)
+    lines[:, 1:] = pixels.reshape(len(pixels), -1)
+    return lines.tobytes()
+
+
+def _apart(pixels: np.ndarray) -> np.ndarray:
+    """What sets each pixel apart from the one of its neighbours, left, above or between, that is nearest to the plane
+    through them (Paeth's filter, section 9.4), modulo 256. Of photos it takes less."""
+    before = np.zeros((pixels.shape[0] + 1, pixels.shape[1] + 1, pixels.shape[2]), np.int16)
+    before[1:, 1:] = pixels
+    left, above, between = before[1:, :-1], before[:-1, 1:], before[:-1, :-1]
+    plane = left + above - between
+    off = [np.abs(plane - each) for each in (left, above, between)]
+    nearest = np.where(off[1] <= off[2], above, between)
+    nearest = np.where((off[0] <= off[1]) & (off[0] <= off[2]), left, nearest)
+    return ((pixels - nearest) % 256).astype(np.uint8)
 
 
 def _chunk(kind: bytes, content: bytes) -> bytes:

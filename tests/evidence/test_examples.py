@@ -1,10 +1,17 @@
 """Single examples: which rows are shown, what stands in them, and pictures of pictures."""
 
+import csv
+import io
+
 import numpy as np
 import pytest
+from PIL import Image
 
-from preceptor.data import fit_preprocessor, read
+import preceptor as pr
+from preceptor.data import LongTable, fit_preprocessor, open_table, read
 from preceptor.data.encoding.target import Target
+from preceptor.data.pictures import pictures as picture_sets
+from preceptor.data.tables import long_table
 from preceptor.evidence.examples import cells, choose
 
 CLASSES = Target("y", "classes", classes=("a", "b", "c"))
@@ -115,3 +122,102 @@ def test_of_many_columns_those_that_are_used_are_told():
     table = read({**columns, "y": rng.normal(size=50)})
     ((found),) = cells(table, [3], fit_preprocessor(table, "y", np.arange(50)))
     assert [name for name, _ in found] == [f"c{n}" for n in range(20, 50)]
+
+
+def written(path, rows=300):
+    rng = np.random.default_rng(1)
+    with path.open("w", newline="") as file:
+        lines = csv.writer(file)
+        lines.writerow(["mark", "x", "word", "y"])
+        for n in range(rows):
+            x = rng.normal()
+            lines.writerow(
+                [f"m{n + 1}", round(x, 3), "up" if x > 0 else "down", "yes" if x + rng.normal() > 0 else "no"]
+            )
+    return path
+
+
+QUICK = {"epochs": 2, "engine": "reference"}
+
+
+@pytest.mark.parametrize("cells_held", [10**9, 100])
+def test_a_row_is_the_one_of_the_file_that_has_its_number(tmp_path, monkeypatch, cells_held):
+    path = written(tmp_path / "data.csv")
+    monkeypatch.setattr(long_table, "MOST_CELLS", cells_held)
+    assert isinstance(open_table(path), LongTable) == (cells_held == 100)
+    run = pr.fit(path, target="y", **QUICK)
+    with path.open() as file:
+        lines = list(csv.DictReader(file))
+    assert len(run.evidence.examples) == 16
+    for each in run.evidence.examples:
+        line = lines[each.row - 1]
+        assert each.true == line["y"]
+        told = dict(each.values)
+        assert (told["mark"], told["word"], float(told["x"])) == (line["mark"], line["word"], float(line["x"]))
+        if not run.facts["folds"]:
+            given = {"mark": [line["mark"]], "x": [float(line["x"])], "word": [line["word"]]}
+            assert run.predict_probabilities(given).max() == pytest.approx(each.probability, rel=1e-3)
+
+
+def test_digits_are_shown_as_pictures_with_maps():
+    run = pr.fit("digits", epochs=2, engine="native")
+    pixels = read("digits").columns["pixels"].astype(float)
+    evidence = run.evidence
+    assert len(evidence.filters) == 64
+    assert "mean of training pictures" in evidence.saliency
+    for each in evidence.examples:
+        found = np.asarray(Image.open(io.BytesIO(each.picture.png)))
+        np.testing.assert_allclose(found, pixels[each.row - 1].reshape(8, 8) * 255 / 16, atol=0.51)
+        assert (each.saliency.height, each.saliency.width) == (8, 8)
+        assert each.values == []
+
+
+@pytest.fixture
+def folder(tmp_path):
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(("red", "green")):
+        (tmp_path / "data" / name).mkdir(parents=True)
+        for each in range(30):
+            pixels = rng.integers(0, 120, (10, 12, 3))
+            pixels[..., number] += 60
+            Image.fromarray(pixels.astype(np.uint8)).save(tmp_path / "data" / name / f"{each}.png")
+    return tmp_path / "data"
+
+
+@pytest.mark.parametrize("is_held", [True, False])
+@pytest.mark.parametrize("more", [{"model": "mlp", "hidden": (4,)}, {"model": "convnet"}])
+def test_pictures_are_shown_with_their_files_and_maps(folder, monkeypatch, is_held, more):
+    monkeypatch.setattr(picture_sets, "KEPT_BYTES", 1 << 30 if is_held else 0)
+    run = pr.fit(folder, epochs=1, engine="native", batch_size=8, **more)
+    examples = run.evidence.examples
+    assert {each.kind for each in examples} == {"worst", "typical"}
+    for each in examples:
+        ((what, name),) = each.values
+        assert what == "file"
+        assert name.split("/")[0] == each.true
+        theirs = np.asarray(Image.open(folder / name))
+        np.testing.assert_array_equal(np.asarray(Image.open(io.BytesIO(each.picture.png))), theirs)
+        assert (each.saliency.height, each.saliency.width) == (10, 12)
+    assert [each.name for each in run.evidence.columns] == ["class", "red", "green", "blue"]
+    assert sum(run.evidence.columns[0].counts) == run.facts["split"]["train"]
+
+
+def test_where_pictures_are_turned_into_numbers_there_are_no_maps(folder):
+    run = pr.fit(folder, epochs=1, engine="native", batch_size=8, model="mlp", hidden=(4,), preprocess="pca")
+    assert run.evidence.saliency == ""
+    assert all(each.picture and each.saliency is None for each in run.evidence.examples)
+    assert run.evidence.filters == []
+
+
+def test_maps_keep_to_their_share_of_the_training(folder, monkeypatch):
+    monkeypatch.setattr("preceptor.evidence.shown.LITTLE", 0)
+    run = pr.fit(folder, epochs=100, engine="native", batch_size=8, model="mlp", hidden=(4,), patience=1000)
+    rows = run.history[-1]["step"] * 8
+    assert sum(each.saliency is not None for each in run.evidence.examples) == int(0.02 * rows / 24) == 3
+
+
+def test_evidence_is_the_same_twice_and_survives_its_file(tmp_path):
+    first = pr.fit("iris", epochs=3, engine="reference", out=tmp_path / "run")
+    second = pr.fit("iris", epochs=3, engine="reference")
+    assert first.evidence == second.evidence
+    assert pr.load(tmp_path / "run").evidence == first.evidence

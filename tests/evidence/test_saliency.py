@@ -10,6 +10,7 @@ from preceptor import nn
 from preceptor.engines import choose_engine
 from preceptor.evidence.saliency import AGAINST, FOR, integrated_gradients, saliency_picture, score
 from preceptor.ops import Spec
+from preceptor.page.palette import LIGHT
 
 SHAPE = (6, 6, 2)
 NETWORK = nn.Sequential(
@@ -94,7 +95,7 @@ def test_the_score_of_members_is_their_mean_and_of_one_unit_its_own_or_its_oppos
     np.testing.assert_array_equal(score(np.array([[3.0], [3.0]]), np.array([0, 1])), [-3, 3])
 
 
-def test_a_map_is_red_where_it_speaks_for_and_blue_where_against():
+def test_a_map_is_vermilion_where_it_speaks_for_and_blue_where_against():
     attributions = np.zeros((4, 4, 2))
     attributions[0, 0], attributions[1, 1], attributions[2, 2] = (1, 1), (-1, -1), (1, -1)
     pixels = np.asarray(Image.open(io.BytesIO(saliency_picture(attributions).png)))
@@ -103,3 +104,8 @@ def test_a_map_is_red_where_it_speaks_for_and_blue_where_against():
     assert pixels[2, 2].tolist() == pixels[3, 3].tolist() == [255, 255, 255]
     flat = saliency_picture(np.zeros((4, 4, 1)))
     assert (np.asarray(Image.open(io.BytesIO(flat.png))) == 255).all()
+
+
+def test_its_colours_are_those_of_pages():
+    for colour, name in ((FOR, LIGHT.vermilion), (AGAINST, LIGHT.blue)):
+        assert "#" + bytes(colour.tolist()).hex() == name

@@ -17,8 +17,9 @@ from preceptor.evidence.record import (
     Judgement,
     Share,
     Threshold,
+    plain,
 )
-from preceptor.train.interval import wilson
+from preceptor.train.interval import mean, wilson
 from preceptor.train.metric import BINS
 from preceptor.train.threshold import decided
 
@@ -82,7 +83,7 @@ def _of_classes(head: Judgement, told: JudgedTarget, weight: Floats) -> Judgemen
     pairs: list[list[float]] = []
     if width <= MOST_CONFUSED:
         counts = np.bincount(y * width + guess, weight, minlength=width * width).reshape(width, width)
-        pairs = [_plain(row) for row in counts]
+        pairs = [plain(row) for row in counts]
     is_sure = not ((p != 0) & (p != 1)).any()
     shown = [1] if width == 2 else np.argsort(-sizes, kind="stable")[:CURVES].tolist()
     roc, precision = _curves(p, y, weight, shown, sizes, names)
@@ -107,7 +108,7 @@ def _confused(
     codes, which = np.unique(y[wrong] * len(names) + guess[wrong], return_inverse=True)
     sums = np.bincount(which, weight[wrong], minlength=len(codes))
     most = np.argsort(-sums, kind="stable")[:PAIRS]
-    pairs = zip(codes[most].tolist(), _plain(sums[most]), strict=True)
+    pairs = zip(codes[most].tolist(), plain(sums[most]), strict=True)
     return [(names[code // len(names)], names[code % len(names)], count) for code, count in pairs]
 
 
@@ -149,16 +150,12 @@ def _thresholds(probability: Floats, positive: NDArray[np.bool_], weight: Floats
     found = []
     for cut, hit, wrong in zip(cuts.tolist(), hits.tolist(), false.tolist(), strict=True):
         told, either = hit + wrong, hit + wrong + ours[-1]
-        found.append(
-            Threshold(
-                threshold=round(cut, 2),
-                precision=hit / told if told > 0 else None,
-                recall=hit / float(ours[-1]) if ours[-1] > 0 else 0.0,
-                false_alarms=wrong / float(others[-1]) if others[-1] > 0 else 0.0,
-                accuracy=(hit + float(others[-1]) - wrong) / float(ours[-1] + others[-1]),
-                f1=2 * hit / float(either) if either > 0 else 0.0,
-            )
-        )
+        recall, alarms, f1 = hit / (ours[-1] or 1), wrong / (others[-1] or 1), 2 * hit / (either or 1)
+        accuracy = (hit + others[-1] - wrong) / (ours[-1] + others[-1])
+        recall, alarms, accuracy, f1 = plain((recall, alarms, accuracy, f1))
+        precision = plain((hit / told,))[0] if told > 0 else None
+        own = {"recall": recall, "false_alarms": alarms, "accuracy": accuracy, "f1": f1}
+        found.append(Threshold(threshold=round(cut, 2), precision=precision, **own))
     return found
 
 
@@ -174,10 +171,10 @@ def _of_numbers(head: Judgement, told: JudgedTarget, weight: Floats, seed: int) 
     counts, edges = np.histogram(residual[inside], RESIDUAL_BINS, weights=weight[inside])
     return replace(
         head,
-        true=_plain(true[some]),
-        predicted=_plain(predicted[some]),
-        edges=_plain(edges),
-        counts=_plain(counts),
+        true=plain(true[some]),
+        predicted=plain(predicted[some]),
+        edges=plain(edges),
+        counts=plain(counts),
         deciles=_deciles(true, residual, weight),
     )
 
@@ -194,18 +191,7 @@ def _deciles(true: Floats, residual: Floats, weight: Floats) -> list[Decile]:
     for each in np.unique(tenth).tolist():
         own = order[tenth == each]
         w = weight[own]
-        found.append(
-            Decile(
-                low=float(true[own].min()),
-                high=float(true[own].max()),
-                rows=len(own),
-                mae=float(np.average(np.abs(residual[own]), weights=w)),
-                bias=float(np.average(residual[own], weights=w)),
-            )
-        )
+        sizes_off = np.abs(residual[own])
+        low, high, mae, bias = plain((true[own].min(), true[own].max(), mean(sizes_off, w), mean(residual[own], w)))
+        found.append(Decile(low=low, high=high, rows=len(own), mae=mae, bias=bias))
     return found
-
-
-def _plain(values: np.ndarray) -> list[float]:
-    """Numbers as they are kept: to six digits."""
-    return [float(f"{value:.6g}") for value in values.tolist()]

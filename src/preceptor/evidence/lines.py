@@ -3,7 +3,7 @@
 import numpy as np
 from numpy.typing import NDArray
 
-from preceptor.evidence.record import Curve
+from preceptor.evidence.record import Curve, plain
 
 __all__ = ["precision_recall_line", "roc_line", "thinned"]
 
@@ -55,11 +55,7 @@ def _counted(score: np.ndarray, positive: NDArray[np.bool_], weight: Floats) -> 
 
 def _line(x: Floats, y: Floats, name: str, area: float) -> Curve:
     x, y = thinned(x, y)
-    return Curve(x=_plain(x), y=[*_plain(y)], name=name, area=area)
-
-
-def _plain(values: Floats) -> list[float]:
-    return [float(f"{value:.6g}") for value in values.tolist()]
+    return Curve(x=plain(x), y=[*plain(y)], name=name, area=area)
 
 
 def _without_straight(x: Floats, y: Floats) -> tuple[Floats, Floats]:

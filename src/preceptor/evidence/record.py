@@ -4,7 +4,7 @@ Names from the data are text as it was written. Numbers are finite; what has non
 however large the data are: lists say how long they may be.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import msgspec
 
@@ -314,3 +314,8 @@ class Evidence(Record, frozen=True):
 def finite(values: Sequence[float]) -> list[float | None]:
     """Numbers as JSON has them: rounded to six digits, None for what is none."""
     return [None if value != value or abs(value) == float("inf") else float(f"{value:.6g}") for value in values]
+
+
+def plain(values: Iterable[float]) -> list[float]:
+    """Finite numbers, to six digits."""
+    return [float(f"{value:.6g}") for value in values]

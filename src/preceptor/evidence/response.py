@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from preceptor.data.encoding.dates import Dates
 from preceptor.data.encoding.texts import Text
 from preceptor.evidence.judges import JudgedTarget, Predict
-from preceptor.evidence.record import Response
+from preceptor.evidence.record import Response, plain
 from preceptor.evidence.sources import Source, Sources
 
 __all__ = ["GRID", "MOST_RESPONSES", "can_respond", "responses"]
@@ -72,7 +72,7 @@ def responses(
                     column=source.name,
                     target=target.target.name,
                     names=names,
-                    y=[_plain(y[at]) for at in drawn],
+                    y=[plain(y[at]) for at in drawn],
                     **about,
                 )
             )
@@ -94,7 +94,7 @@ def _numbers(source: Source, z: np.ndarray) -> tuple[np.ndarray, dict[str, list[
         grid = distinct[np.unique(np.linspace(0, len(distinct) - 1, GRID).astype(np.int64))]
     ends = (grid[0], grid[-1]) if grid[-1] > grid[0] else (grid[0] - 0.5, grid[0] + 0.5)
     counts, edges = np.histogram(known[(known >= ends[0]) & (known <= ends[1])], BINS, range=ends)
-    about = {"x": _plain(grid, 12), "edges": _plain(edges, 12), "counts": _plain(counts)}
+    about = {"x": grid.tolist(), "edges": [float(f"{edge:.12g}") for edge in edges], "counts": plain(counts)}
     return source.encoded(grid), about
 
 
@@ -106,7 +106,7 @@ def _levels(source: Source, z: np.ndarray) -> tuple[np.ndarray, dict[str, list]]
     top = top[counts[top] > 0]
     if not len(top):
         return None
-    about = {"levels": [source.levels[at] for at in top.tolist()], "counts": _plain(counts[top])}
+    about = {"levels": [source.levels[at] for at in top.tolist()], "counts": plain(counts[top])}
     return source.encoded_levels()[top], about
 
 
@@ -136,7 +136,3 @@ def _drawn(told: JudgedTarget, weight: Floats) -> tuple[list[int], list[str]]:
     sizes = np.bincount(told.y.astype(np.int64), weight, minlength=len(names))
     top = np.sort(np.argsort(-sizes, kind="stable")[:MOST_CLASSES]).tolist()
     return top, [names[at] for at in top]
-
-
-def _plain(values: np.ndarray, digits: int = 6) -> list[float]:
-    return [float(f"{value:.{digits}g}") for value in values.tolist()]

@@ -19,7 +19,7 @@ __all__ = ["STEPS", "integrated_gradients", "saliency_picture", "score"]
 
 STEPS = 24  # from the baseline to the picture: 20 to 300 suffice, by section 5 of the source
 PIECE_ROWS, PIECE_BYTES = 64, 4 << 20  # computed at once: what layers make of them stays small
-FOR, AGAINST = np.array([179, 38, 30]), np.array([26, 86, 176])  # colours of what speaks for it and against it
+FOR, AGAINST = np.array([194, 82, 15]), np.array([29, 87, 184])  # vermilion and blue of the palette of pages
 SHADES = 16  # of each colour: a file of few shades is small
 LARGEST = 0.99  # quantile of the sizes that has the full colour, so that one pixel does not leave the others pale
 
@@ -85,13 +85,14 @@ def score(outputs: Any, classes: Any) -> Any:
 
 
 def saliency_picture(attributions: np.ndarray) -> Picture:
-    """Attributions as a picture: red speaks for it, blue against it, white says nothing.
+    """Attributions as a picture: vermilion speaks for it, blue against it, white says nothing.
 
     Shapes: (height, width, channel), of which the channels are added up.
     """
     places = attributions.sum(2)
     sizes = np.abs(places)
-    largest = float(np.quantile(sizes, LARGEST)) or float(sizes.max())
+    ranked = np.sort(sizes, None)
+    largest = float(ranked[round(LARGEST * (len(ranked) - 1))]) or float(ranked[-1])
     share = np.clip(places / largest if largest > 0 else places, -1, 1)
     share = np.round(share * SHADES)[..., None] / SHADES
     colour = np.where(share > 0, FOR, AGAINST)

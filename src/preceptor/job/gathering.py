@@ -9,8 +9,9 @@ from preceptor.evidence.filters import filters_of
 from preceptor.evidence.layers import layers_of, told_of
 from preceptor.evidence.look import look_of
 from preceptor.evidence.losses import curve_of, forks_of
-from preceptor.evidence.record import Column, Look
+from preceptor.evidence.record import Column, Example, Look
 from preceptor.evidence.shades import shades_of
+from preceptor.evidence.shown import Saliency, block_of_pixels, pictures_shown, rows_shown
 from preceptor.job.computed import computed_by
 from preceptor.job.judging import Judged
 from preceptor.job.picture_survey import PictureSurvey
@@ -46,13 +47,19 @@ def gather(
     weighing = weights["params"], weights["state"]
     columns, column_count = _columns(seen)
     history = None if doctor is None else doctor.history
+    pictures = _picture_shape(seen)
+    taught = progress.course.steps * config.batch_size
+    saliency = Saliency.of(network, weights, encoded.data, config.engine, taught) if len(pictures) == 3 else None
+    examples = _examples(seen, judged, saliency)
     return Evidence(
+        examples=examples,
+        saliency=saliency.told if saliency and any(each.saliency for each in examples) else "",
         columns=columns,
         column_count=column_count,
         layers=layers_of(network, *weighing, shape),
         network=told_of(network, weights["params"]),
         look=Look() if history is None else look_of(history),
-        filters=filters_of(network, *weighing, shape),
+        filters=filters_of(network, *weighing, pictures),
         losses=curve_of(progress.course) if progress.course.steps else None,
         forks=[] if doctor is None else forks_of(doctor),
         fingerprint=encoded.fingerprint(seen.preprocessor),
@@ -67,3 +74,20 @@ def _columns(seen: Survey | PictureSurvey) -> tuple[list[Column], int]:
         found = shades_of(seen.table, seen.parts.train, seen.preprocessor)
         return found, len(found)
     return columns_of(seen.seen, seen.seen_parts.train, seen.preprocessor)
+
+
+def _examples(seen: Survey | PictureSurvey, judged: Judged, saliency: Saliency | None) -> list[Example]:
+    """Single rows that judge, or pictures."""
+    if judged.judges is None:
+        return []
+    if isinstance(seen, PictureSurvey):
+        return pictures_shown(judged.judges, seen.parts, seen.table, saliency)
+    return rows_shown(judged.judges, seen.parts, seen.table, seen.preprocessor, saliency)
+
+
+def _picture_shape(seen: Survey | PictureSurvey) -> tuple[int, ...]:
+    """Height, width and channels of what the network takes, where that is a picture."""
+    if isinstance(seen, PictureSurvey):
+        return seen.preprocessor.input_shape
+    side = block_of_pixels(seen.table, seen.preprocessor)
+    return seen.preprocessor.input_shape if side is None else (side, side, 1)

@@ -22,7 +22,8 @@ def examples_of(story: Story, target: str, level: str) -> Markup | None:
     has_saliency = any(each.saliency for each in found)
     note = tag(
         "p",
-        "The second picture says where the evidence for the prediction lies (integrated gradients): bright where much.",
+        "The second picture says where the evidence for the prediction lies. ",
+        story.evidence.saliency if story.evidence else None,
         class_="small quiet",
     )
     return joined(shown, note if has_saliency else None) if shown else None

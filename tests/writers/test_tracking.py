@@ -246,11 +246,12 @@ def test_a_server_that_does_not_answer_ends_nothing(tmp_path, monkeypatch):
         with Writing(["mlflow"]) as writing:
             run = logged(begun(tmp_path / "run"), writing)
             trouble, lost = writing.told()
-    assert trouble.startswith("mlflow: not reached (")
-    assert trouble.endswith("it is tried again, and the training goes on.")
+    what = f"{uri}: no answer in time"
+    assert trouble == f"mlflow: not reached ({what}); it is tried again, and the training goes on."
     assert lost.startswith("mlflow: not sent: ")
     for each in ("points", "settings", "final figures", "model and files"):
         assert each in lost
+    assert lost.endswith(f"Later, in Python: preceptor.writers.mlflow(preceptor.load({str(run.path)!r}))")
     assert load(run.path).history == run.history
 
 
@@ -278,6 +279,7 @@ def test_a_server_that_is_gone_is_told_once_and_names_no_password(tmp_path, monk
     )
     assert done.returncode == 0
     assert done.stdout.count("not reached") == 1
+    assert f"not reached (http://127.0.0.1:{port}: no connection)" in done.stdout
     assert "secret" not in done.stdout + done.stderr
     assert load(tmp_path / "run").history
 
@@ -314,6 +316,21 @@ def test_a_run_that_is_done_is_sent_whole(store, tmp_path):
     assert (columns, gives) == (names, ["DataType.string"])
     (found,) = tables(store)
     assert found["lines"]["loss/dev"] == [[each["step"], each["dev_loss"]] for each in run.history]
+    assert writers.mlflow(run) != model  # sent once more it has a model more, and no point
+    (again,) = tables(store)
+    assert again["lines"] == found["lines"]
+
+
+@pytest.mark.slow
+def test_of_several_targets_the_model_gives_a_frame(store, tmp_path):
+    rng = np.random.default_rng(1)
+    rows = [f"{x:.3f},{'red' if x > 0 else 'blue'},{3 * x:.3f}" for x in rng.normal(size=90)]
+    table = tmp_path / "t.csv"
+    table.write_text("\n".join(["x,word,y", *rows]) + "\n")
+    run = fit(str(table), ("y", "word"), out=tmp_path / "run", epochs=2, hidden=(4,), engine="reference")
+    predicted, columns, gives = json.loads(mlflow_says(PREDICT, store, writers.mlflow(run), table).splitlines()[-1])
+    assert predicted == {name: each.tolist() for name, each in run.predict(table).items()}
+    assert (columns, gives) == (["x"], ["DataType.double", "DataType.string"])
 
 
 def test_one_that_cannot_be_sent_is_an_error(tmp_path, monkeypatch):

@@ -4,8 +4,9 @@ import html
 import os
 import re
 import socket
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import suppress
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -52,10 +53,13 @@ class EventFiles:
         def add(time: float, step: int, summary: Any) -> None:
             self._add(event_pb2.Event(wall_time=time, step=step, summary=summary))
 
+        def add_values(time: float, step: int, values: Iterable[tuple[str, float]]) -> None:
+            made = [summary_pb2.Summary.Value(tag=line, simple_value=value) for line, value in values]
+            add(time, step, summary_pb2.Summary(value=made))
+
         def add_points(points: Points) -> None:
-            for line, step, value in ((each.line, each.step, each.value) for each in points.points):
-                one = summary_pb2.Summary.Value(tag=line, simple_value=value)
-                add(points.time, step, summary_pb2.Summary(value=[one]))
+            for step, some in groupby(points.points, lambda each: each.step):
+                add_values(points.time, step, ((each.line, each.value) for each in some))
 
         match message:
             case Beginning():
@@ -76,9 +80,7 @@ class EventFiles:
             case Ending(outcome="interrupted"):
                 pass  # there is more to come
             case Ending():
-                for line, value in message.figures.items():
-                    one = summary_pb2.Summary.Value(tag=line, simple_value=value)
-                    add(message.time, message.step, summary_pb2.Summary(value=[one]))
+                add_values(message.time, message.step, message.figures.items())
                 for name, text in message.facts.items():
                     add(message.time, message.step, text_pb(f"run/{name}", as_markdown(text)))
                 add(message.time, message.step, _session_end(STATUS[message.outcome], message.time))

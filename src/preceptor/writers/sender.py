@@ -30,6 +30,11 @@ MOST_AT_ONCE = 1_000  # metrics in a request: MLflow's own limit
 MOST_WORDS = 5_000  # characters of a tag, 500 of a parameter, 250 of a name: what servers of all versions take
 MOST_PARAMETER, MOST_NAME = 500, 250
 STATUS = {"finished": "FINISHED", "diverged": "FAILED", "interrupted": "KILLED"}
+SIGNS = {  # in what the library of requests says
+    "timed out": "no answer in time",
+    "NameResolution|Name or service|getaddrinfo": "no machine of this name is known",
+    "refused|NewConnection": "no connection",
+}
 
 
 class Sender:
@@ -119,7 +124,8 @@ class Sender:
                 client.set_tag(self.run, _name(message.name), message.text[:MOST_WORDS])
             case Ending():
                 now = int(message.time * 1000)
-                figures = [Metric(_name(name), value, now, message.step) for name, value in message.figures.items()]
+                left = {k: v for k, v in message.figures.items() if message.step > self._last(client, k)}
+                figures = [Metric(_name(name), value, now, message.step) for name, value in left.items()]
                 tags = [RunTag(_name(name), text[:MOST_WORDS]) for name, text in message.facts.items()]
                 client.log_batch(self.run, metrics=figures, tags=tags)
                 self._end(STATUS[message.outcome])
@@ -260,8 +266,11 @@ def _is_refused(error: Exception) -> bool:
 
 
 def _words(error: Exception) -> str:
-    """The first line of what went wrong."""
+    """What went wrong, in a few words."""
     text = without_password(str(error).strip().split("\n")[0] or type(error).__name__)
+    if found := re.match(r"API request to (\w+://[^/\s]+)\S* failed with exception (.*)", text):
+        why = next((said for sign, said in SIGNS.items() if re.search(sign, found[2])), found[2])
+        text = f"{found[1]}: {why}"
     return text if len(text) <= 300 else f"{text[:297]}..."
 
 

@@ -67,6 +67,7 @@ class Tracking:
         self.answers: list[Answer] = []
         self.patience = LONGEST_SECONDS
         self.told: set[str] = set()
+        self.later = ""  # how what was not sent may be
 
     def write(self, message: Message) -> None:
         """Puts what comes next into a queue."""
@@ -74,6 +75,7 @@ class Tracking:
             self._start()
         if isinstance(message, Files):
             self.patience += sum((Path(message.folder) / each).stat().st_size for each in message.run) / SLOWEST
+            self.later = f" Later, in Python: preceptor.writers.mlflow(preceptor.load({message.folder!r}))"
         if isinstance(message, Ending):
             is_broken_off = message.outcome == "interrupted"
             self.patience = AFTER_CTRL_C_SECONDS if is_broken_off else LONGEST_SECONDS
@@ -119,7 +121,7 @@ class Tracking:
                     found.append(f"look at it: {shown} (with all of MLflow: python -m pip install mlflow)")
             lost = [counted(answer.points, "point")] * bool(answer.points) + answer.others
             if lost:
-                found.append(f"not sent: {listing(lost)}.")
+                found.append(f"not sent: {listing(lost)}.{self.later}")
 
     def _start(self) -> None:
         """Starts the process that sends, deaf to this one's Ctrl-C, and two threads that wait for it."""

@@ -5,17 +5,23 @@ import pytest
 from numpy.testing import assert_allclose
 from trained import table, trained
 
+from preceptor import nn
+from preceptor.data import Target
 from preceptor.evidence.baseline import (
     LINEAR,
     MOST_FEATURES,
     NAIVE_CLASS,
     NAIVE_NUMBER,
+    PENALTIES,
     PENALTY,
+    Taught,
+    _Guesses,
     _prepared,
     baselines,
     compact,
     taught_rows,
 )
+from preceptor.evidence.judges import JudgedTarget
 from preceptor.evidence.linear import logistic, ridge
 from preceptor.train.choice import METRICS
 from preceptor.train.training import Arrays
@@ -149,9 +155,10 @@ def test_the_runs_metric_comes_first_and_decides():
 def test_pictures_are_averaged_down():
     rng = np.random.default_rng(0)
     x = rng.normal(size=(5, 40, 17, 3)).astype(np.float32)
-    found = compact(x).reshape(5, 16, 16, 3)
-    assert_allclose(found[:, 0, 0], x[:, :2, :1].mean((1, 2)), rtol=1e-4, atol=1e-5)
-    assert_allclose(found[:, 15, 15], x[:, 37:, 15:].mean((1, 2)), rtol=1e-4, atol=1e-5)
+    found = compact(x).reshape(5, 13, 13, 3)
+    assert_allclose(found[:, 0, 0], x[:, :3, :1].mean((1, 2)), rtol=1e-4, atol=1e-5)
+    assert_allclose(found[:, 12, 12], x[:, 36:, 15:].mean((1, 2)), rtol=1e-4, atol=1e-5)
+    assert compact(x[..., :1]).shape == (5, 256)
     small = rng.normal(size=(2, 8, 8, 1)).astype(np.float32)
     assert_allclose(compact(small), small.reshape(2, 64))
 
@@ -168,6 +175,27 @@ def test_very_many_features_become_random_sums():
     assert ((asked @ weights[0] + bias[0]).argmax(1) == y[150:]).mean() > 0.9
     again = _prepared(x[:150], x[150:], None, 3)
     assert (again[0] == learned).all()
+
+
+def test_of_many_features_the_penalty_is_the_one_that_foretells():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(200, 150)).astype(np.float32)
+    number = (x @ rng.normal(size=150) + 20 * rng.normal(size=200)).astype(np.float32)
+    for kind, y in (("number", number), ("classes", (number > 0).astype(np.int32))):
+        classes = ("a", "b") if kind == "classes" else None
+        told = JudgedTarget(Target("y", kind, classes=classes), nn.Quadratic(), y, y)
+        guesses = _Guesses(told, y, Taught(x, y), None, None, None, None)
+        # Each penalty beside scikit-learn's, on the rows that were left out.
+        left, costs = np.arange(200) % 4 == 0, {}
+        for penalty in PENALTIES:
+            if kind == "number":
+                theirs = linear_model.Ridge(alpha=penalty * 150).fit(x[~left], y[~left])
+                costs[penalty] = np.mean((theirs.predict(x[left]) - y[left]) ** 2)
+            else:
+                theirs = linear_model.LogisticRegression(C=1 / (penalty * 150), max_iter=5000).fit(x[~left], y[~left])
+                costs[penalty] = metrics.log_loss(y[left], theirs.predict_proba(x[left]))
+        assert guesses._penalty(x, y) == min(costs, key=costs.get) > PENALTY
+        assert guesses._penalty(x[:, :15], y) == PENALTY
 
 
 def test_rows_that_teach_are_bounded():

@@ -1,5 +1,6 @@
 """What simple guesses come to on the rows that judge: always the same, and a linear model of the same features."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -15,7 +16,7 @@ from preceptor.evidence.record import Baseline
 from preceptor.nn.member import quantiles_of
 from preceptor.train.choice import Metric
 from preceptor.train.folds import Folds
-from preceptor.train.metric import class_figures, number_figures, quantile_figures
+from preceptor.train.metric import class_figures, log_of, number_figures, quantile_figures
 from preceptor.train.threshold import best_threshold
 from preceptor.train.training import Arrays, Streamed
 
@@ -27,11 +28,13 @@ NAIVE_QUANTILES = "the quantiles of the training rows"
 LEARNED = 4_000  # training rows, at most; a linear model of a hundred features hardly gains by more
 FEWEST = 500  # however wide they are
 WORK = 6e7  # multiplications of a step of the linear model of classes: about 2 ms; there are some 30 steps
-MOST_FEATURES = 1_024
-SIDE = 16  # of pictures, averaged down
+MOST_FEATURES = 512
+SIDE = 16  # of pictures, averaged down; less where they have channels
 MOST_NUMBERS = 1 << 26  # of pictures that are judged, before they are averaged down
 TOP_LEVELS = 30  # of a column of numbered levels that get a feature
-PENALTY = 0.001  # of the squared weights of standardised features, by row: see tests/evidence/test_baseline.py
+PENALTY = 0.001  # of the squared weights of standardised features; the best of powers of 10 on small tables
+PENALTIES = (0.001, 0.01, 0.1, 1.0, 10.0)  # one of these where there are so many features:
+ROWS_PER_FEATURE, LEFT_OUT = 10, 4  # fewer rows than that for each; chosen by every fourth row
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +58,8 @@ def taught_rows(data: Arrays | Streamed, seed: int, width: int) -> Taught:
 
     Args: width: features times outputs of a linear model; of more there are fewer rows.
     """
-    count = int(np.clip(WORK / max(width, 1) / (data.folds.count if data.folds is not None else 1), FEWEST, LEARNED))
+    trainings = data.folds.count if data.folds is not None else 1
+    count = int(np.clip(WORK / max(width * trainings, 1), FEWEST, LEARNED))
     count = min(count, data.rows)
     if isinstance(data, Streamed):
         if data.seen_x is not None and data.seen_y is not None:
@@ -105,13 +109,14 @@ def baselines(
 
 
 def compact(x: np.ndarray) -> np.ndarray:
-    """Rows for a linear model: pictures averaged down to SIDE by SIDE at most.
+    """Rows for a linear model: pictures averaged down to SIDE by SIDE at most, or to MOST_FEATURES numbers.
 
     Shapes: (row, height, width, channel) or (row, feature) -> (row, feature), float32.
     """
     if x.ndim == 4:
+        side = min(SIDE, max(1, math.isqrt(MOST_FEATURES // x.shape[3])))
         for axis in (1, 2):
-            edges = np.linspace(0, x.shape[axis], min(SIDE, x.shape[axis]) + 1).astype(np.int64)
+            edges = np.linspace(0, x.shape[axis], min(side, x.shape[axis]) + 1).astype(np.int64)
             sizes = np.diff(edges).astype(np.float32)
             shape = [1, 1, 1, 1]
             shape[axis] = len(sizes)
@@ -218,7 +223,8 @@ class _Guesses:
         """A linear model. Shapes: (row, feature) each."""
         counts, classes = self.counts, self.target.classes
         if classes is not None:
-            weights, bias = logistic(learned, self.y.astype(np.int64), len(classes), counts, PENALTY)
+            labels = self.y.astype(np.int64)
+            weights, bias = logistic(learned, labels, len(classes), counts, self._penalty(learned, labels))
             p = _softmax(self._asked(asked, weights, bias))
             threshold: Any = None
             if self.metric is not None and self.metric.decides and len(classes) == 2:
@@ -229,7 +235,7 @@ class _Guesses:
                 threshold = self._of_own(np.array(each))
             return self._judged(LINEAR, p, threshold)
         y = self.target.decode(self.y).reshape(-1)
-        weights, bias = ridge(learned, y, counts, PENALTY)
+        weights, bias = ridge(learned, y, counts, self._penalty(learned, y))
         found = self._asked(asked, weights[..., None], bias[..., None])[:, 0].astype(np.float64)
         if shares := quantiles_of(self.told.loss):
             left = [
@@ -238,6 +244,29 @@ class _Guesses:
             ]
             return self._judged(LINEAR, found[:, None] + self._of_own(np.stack(left)))
         return self._judged(LINEAR, found)
+
+    def _penalty(self, learned: np.ndarray, y: np.ndarray) -> float:
+        """PENALTY; of many features that of PENALTIES with which a part of the rows foretells the others best. It is
+        one for all folds. Shapes: learned (row, feature); y (row,)."""
+        if learned.shape[1] * ROWS_PER_FEATURE <= len(learned):
+            return PENALTY
+        weight = np.ones(len(y)) if self.taught.weight is None else np.asarray(self.taught.weight, np.float64)
+        left = np.arange(len(y)) % LEFT_OUT == 0
+        if not weight[left].any() or not weight[~left].any():
+            return PENALTY
+        counts = np.tile(np.where(left, 0, weight), (len(PENALTIES), 1))
+        if self.target.classes is None:
+            each = ridge(learned, y, counts, np.array(PENALTIES))
+            costs = [
+                np.average((learned[left] @ w + b - y[left]) ** 2, weights=weight[left])
+                for w, b in zip(*each, strict=True)
+            ]
+        else:
+            each = logistic(learned, y, len(self.target.classes), counts, np.array(PENALTIES))
+            own = np.arange(int(left.sum())), y[left]
+            losses = [-log_of(_softmax(learned[left] @ w + b)[own]) for w, b in zip(*each, strict=True)]
+            costs = [np.average(loss, weights=weight[left]) for loss in losses]
+        return PENALTIES[int(np.argmin(costs))]
 
     def _asked(self, x: np.ndarray, weights: np.ndarray, bias: np.ndarray) -> np.ndarray:
         """What each row's own training says.

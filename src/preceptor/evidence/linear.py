@@ -4,6 +4,8 @@ Shapes: x (row, feature); y (row,); counts (training, row), what each row counts
 left out 0. Weights of all trainings are found side by side, so that one product serves all.
 """
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -17,40 +19,44 @@ SHRINK, DESCENT, TRIES = 0.5, 1e-4, 12  # of the line search: conventional
 
 
 def ridge(
-    x: np.ndarray, y: NDArray[np.float64], counts: NDArray[np.float64], penalty: float
+    x: np.ndarray, y: NDArray[np.float64], counts: NDArray[np.float64], penalty: float | NDArray[np.float64]
 ) -> tuple[np.ndarray, np.ndarray]:
     """Least squares with a penalty on the squared weights, the bias left free.
 
     Formula: min over w, b of sum of c (x w + b - y)² / sum of c + penalty |w|²; so scikit-learn's Ridge with
-        alpha = penalty * sum of c.
-    Shapes: -> weights (training, feature), bias (training,), float64.
+        alpha = penalty * sum of c. The sums of squares are those of all rows less what a training counts otherwise.
+    Shapes: penalty one, or (training,) -> weights (training, feature), bias (training,), float64.
     Source: Hoerl and Kennard 1970, equation 2.1.
     """
-    weights, bias = [], []
-    for each in counts:
-        own = each > 0
-        rows, w = x[own].astype(np.float64), each[own] / each[own].sum()
-        middle, mean = w @ rows, float(w @ y[own])
-        rows -= middle
-        square = (rows * w[:, None]).T @ rows
-        square[np.diag_indices_from(square)] += penalty
-        found = np.linalg.solve(square, rows.T @ (w * (y[own] - mean)))
-        weights.append(found)
-        bias.append(mean - middle @ found)
+    rows = np.concatenate([x, np.ones((len(x), 1)), y[:, None]], 1).astype(np.float64)
+    most = counts.max(axis=0)
+    whole, weights, bias = (rows * most[:, None]).T @ rows, [], []
+    for each, own in zip(counts, np.broadcast_to(penalty, len(counts)), strict=True):
+        less = np.flatnonzero(each != most)
+        sums = (whole - (rows[less] * (most - each)[less, None]).T @ rows[less]) / each.sum()
+        middle, mean = sums[-2, :-2], sums[-2, -1]
+        square = sums[:-2, :-2] - np.outer(middle, middle)
+        square[np.diag_indices_from(square)] += own
+        weights.append(np.linalg.solve(square, sums[:-2, -1] - middle * mean))
+        bias.append(mean - middle @ weights[-1])
     return np.stack(weights), np.array(bias)
 
 
 def logistic(
-    x: np.ndarray, y: NDArray[np.int64], classes: int, counts: NDArray[np.float64], penalty: float
+    x: np.ndarray,
+    y: NDArray[np.int64],
+    classes: int,
+    counts: NDArray[np.float64],
+    penalty: float | NDArray[np.float64],
 ) -> tuple[np.ndarray, np.ndarray]:
     """Multinomial logistic regression with a penalty on the squared weights, the biases left free; of two classes one
     logit, so that the penalty is that of two-class logistic regression.
 
     Formula: min over W, b of sum of c * -log softmax(x W + b)[y] / sum of c + penalty / 2 * |W|²; so scikit-learn's
         LogisticRegression with C = 1 / (penalty * sum of c).
-    Shapes: -> weights (training, feature, class), bias (training, class).
+    Shapes: penalty one, or (training,) -> weights (training, feature, class), bias (training, class), float32.
     Source: limited-memory BFGS, Nocedal and Wright 2006, algorithms 7.4 and 7.5, with a line search by halving (3.1);
-        the first steps are scaled by the inverse of the features' second moments, which bound the curvature (Böhning
+        steps are scaled by the inverse of the features' second moments, to which the curvature is bounded (Böhning
         1992).
     """
     w = _Logistic(x, y, classes, counts, penalty).minimised().transpose(1, 2, 0)  # (training, feature + 1, unit)
@@ -66,18 +72,18 @@ class _Logistic:
     that what is done over the units is done for many rows at once.
     """
 
-    def __init__(self, x: np.ndarray, y: np.ndarray, classes: int, counts: np.ndarray, penalty: float) -> None:
+    def __init__(self, x: np.ndarray, y: np.ndarray, classes: int, counts: np.ndarray, penalty: Any) -> None:
         self.x = np.concatenate([x, np.ones((len(x), 1), x.dtype)], 1).astype(np.float32)
         self.columns = np.ascontiguousarray(self.x.T)
         self.units, self.trainings = (1 if classes == 2 else classes), len(counts)
         self.share = (counts / counts.sum(axis=1, keepdims=True)).astype(np.float32)  # (training, row)
-        self.penalty = np.full(self.x.shape[1], penalty, np.float32)
-        self.penalty[-1] = 0
+        self.penalty = np.zeros((self.trainings, self.x.shape[1]), np.float32)  # none of the bias
+        self.penalty[:, :-1] = np.broadcast_to(penalty, self.trainings)[:, None]
         self.sign = np.where(y == 1, 1, -1).astype(np.float32)
         self.own = (y == np.arange(self.units)[:, None]).astype(np.float32)[:, None]  # (unit, 1, row)
         # Multinomial curvature is at most half the second moments of the features, that of two classes a quarter.
         moments = ((self.x * self.share.mean(axis=0)[:, None]).T @ self.x).astype(np.float64)
-        moments = moments * (0.25 if classes == 2 else 0.5) + np.diag(np.maximum(self.penalty, 1e-6))
+        moments = moments * (0.25 if classes == 2 else 0.5) + np.diag(np.maximum(self.penalty.min(axis=0), 1e-6))
         self.inverse = np.linalg.inv(moments).astype(np.float32)
 
     def __call__(self, w: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

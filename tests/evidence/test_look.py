@@ -31,7 +31,9 @@ def test_each_layer_and_parameter_is_told_at_each_probe(watched):
             assert own.zeros[place] == pytest.approx(seen.zeros, rel=1e-5)
             is_unit = own.path.startswith("relu")
             assert own.dead[place] == (pytest.approx(np.mean(seen.still >= 1), rel=1e-5) if is_unit else None)
-            assert own.saturated[place] == (pytest.approx(seen.flat.mean(), rel=1e-5) if is_unit else None)
+            assert own.saturated[place] == (
+                pytest.approx((seen.flat - seen.still).mean(), rel=1e-5) if is_unit else None
+            )
         for parameter in look.parameters:
             seen = probe.parameters[parameter.path]
             ratio = seen.update / seen.size if seen.size else None

@@ -42,7 +42,7 @@ def _signals(path: str, probes: Sequence[Probe]) -> Signals:
         gradient=figures(lambda seen: seen.gradient),
         zeros=figures(lambda seen: seen.zeros),
         dead=figures(lambda seen: seen.dead if len(seen.still) else np.nan),
-        saturated=figures(lambda seen: float(np.mean(seen.flat)) if len(seen.flat) else np.nan),
+        saturated=figures(lambda seen: float(np.mean(seen.flat - seen.still)) if len(seen.flat) else np.nan),
     )
 
 

@@ -240,7 +240,11 @@ class LayerShape(Record, frozen=True):
 
 
 class Signals(Record, frozen=True):
-    """What comes out of a layer at some steps. All lists are as long as `steps` of the `Look`."""
+    """What comes out of a layer at some steps. All lists are as long as `steps` of the `Look`.
+
+    Args: dead: share of the units whose slope is 0 on all rows; saturated: share of rows and units on which the slope
+        is small and not 0.
+    """
 
     path: str
     spread: list[float | None]

@@ -20,6 +20,9 @@ from preceptor.disk import Content, named, replace_file, taken, write_folder
 from preceptor.engines import Engine, Native, choose_engine
 from preceptor.errors import ConfigError, DataError
 from preceptor.evidence import Evidence
+from preceptor.evidence.importance import REPEATS
+from preceptor.evidence.matters import importance_on
+from preceptor.evidence.record import Importance
 from preceptor.job.conformal import margin, widened
 from preceptor.job.folder import (
     KEPT,
@@ -488,6 +491,70 @@ class Run:
             why = getattr(error, "strerror", None) or f"{type(error).__name__}: {error}"
             again = f"preceptor report {shell_word(self.path)}"
             warnings.warn(f"{self.path}: the report cannot be written ({why}). Make it again: {again}.", stacklevel=3)
+
+    @property
+    def confusion(self) -> Any:
+        """What the rows that judge were taken for: a row for each true class, with how many rows, or what they count,
+        were predicted as each; of several targets a dictionary of such by the names of those that are classes.
+
+        These are the test rows, else those that guided the training, as in the report.
+        Raises: ConfigError where nothing judged, the target is a number, or there are more than 100 classes.
+        """
+        judged = [] if self.evidence is None else [each for each in self.evidence.judgements if each.confusion]
+        if not judged:
+            raise ConfigError(
+                "confusion: this run has none; a target of at most 100 classes, judged, is needed. Use evaluate."
+            )
+        each = {
+            one.target: Rows(
+                {"true": true, **dict(zip(one.classes, counts, strict=True))}
+                for true, counts in zip(one.classes, one.confusion, strict=True)
+            )
+            for one in judged
+        }
+        return each if len(self.targets) > 1 else next(iter(each.values()))
+
+    def importance(self, source: Any = None, target: Any = None, *, repeats: int | None = None) -> Rows:
+        """By how much the figure that `measure` names gets worse where a column is shuffled: its mean and the ends of
+        its 95 % interval, the most important column first.
+
+        Args:
+            source: as of `predict`, with the target: rows that the run did not learn from tell most. Without it what
+                was found when the run was judged, on the rows that judge.
+            target: as of `evaluate`.
+            repeats: how often each column of `source` is shuffled.
+        Raises: ConfigError where the run has none, or is of pictures; DataError as `evaluate`.
+        Source: permutation importance, Breiman 2001, section 10; on rows not learned from as Fisher et al. 2019.
+        """
+        if source is None:
+            if self.evidence is None or not self.evidence.importance:
+                raise ConfigError("importance: the run has none; rows are needed. Use run.importance(table).")
+            found, measure = self.evidence.importance, self.evidence.measure
+        else:
+            found, measure = self._importance_on(source, target, repeats or REPEATS)
+        return Rows(
+            {"column": each.column, "measure": measure, "value": each.value, "low": each.low, "high": each.high}
+            for each in found
+        )
+
+    def _importance_on(self, source: Any, target: Any, repeats: int) -> tuple[list[Importance], str]:
+        if not isinstance(self.preprocessor, Preprocessor):
+            raise ConfigError(
+                "importance: the run is of pictures, which have no columns. Its report has saliency maps."
+            )
+        names = [own.name for own in self.targets]
+        table = self.preprocessor.open(source)
+        if target is not None:
+            table = with_labels(table, names, target)
+        if not isinstance(table, Table):
+            raise ConfigError("importance: the table is too large to be held; a sample of its rows is needed.")
+        for name in names:
+            find_column(table.name, name, table.columns)
+        known = np.flatnonzero(~np.any([missing_rows(table.column(name)) for name in names], axis=0))
+        if not len(known):
+            raise no_target(table.name, names, table.rows)
+        learned = self.network, self.loss, self.params, self.state
+        return importance_on(self.preprocessor, *learned, self._engine(table.rows), table.select(known), repeats)
 
     def report(self, path: str | Path | None = None) -> Page:
         """The page that shows how good the run is, why, and what to do next: one file that needs no network.

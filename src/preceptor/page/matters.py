@@ -21,6 +21,7 @@ from preceptor.page.chart import (
 from preceptor.page.grid import folded, grid, name
 from preceptor.page.markup import Markup, joined, tag
 from preceptor.page.story import Story
+from preceptor.page.verdict import spoken
 from preceptor.words import amount, cut
 
 MOST_BARS = 20
@@ -63,7 +64,7 @@ def _importance(found: Evidence) -> Markup:
         ],
         (1, 2),
     )
-    measure = found.measure or "the figure"
+    measure = spoken(found.measure) or "the figure"
     return figure(
         title,
         rows(

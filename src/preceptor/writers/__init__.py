@@ -51,11 +51,11 @@ def mlflow(run: "Run") -> str:
         writer.finish()
     finally:
         writer.drop()
-    said = writer.news()
+    writer.news()
     model = next((each.model for each in writer.answers if each.model), "")
     if not model:
-        what = " ".join(each.rstrip(".") for each in said) or "MLflow does not answer"
-        raise ConfigError(f"mlflow: {what}. Look at MLFLOW_TRACKING_URI.")
+        what = next((each.trouble.partition(";")[0] for each in writer.answers if each.trouble), "no answer")
+        raise ConfigError(f"mlflow: {what}; a place that takes runs is needed. Look at MLFLOW_TRACKING_URI.")
     return model
 
 

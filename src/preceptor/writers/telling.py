@@ -12,7 +12,7 @@ from preceptor.data.encoding.numbers import Numbers
 from preceptor.data.encoding.spans import Span
 from preceptor.hyper import value_text
 from preceptor.job.fit import Fitting
-from preceptor.job.folder import KEPT, REPORT
+from preceptor.job.folder import CONFIG, EVIDENCE, HISTORY, MODEL, REPORT
 from preceptor.job.judging import is_of_several
 from preceptor.job.progress import Outcome
 from preceptor.job.run import Run
@@ -96,7 +96,7 @@ def ending_of_run(run: Run) -> Ending:
 def files_of(run: Run) -> Files:
     """The files of a run that is complete, and what its model takes and gives."""
     assert run.path is not None
-    there = [name for name in (*KEPT, REPORT) if (run.path / name).is_file()]
+    told = [name for name in (CONFIG, EVIDENCE, HISTORY) if (run.path / name).is_file()]
     own, columns = run.preprocessor, None
     if isinstance(own, Preprocessor) and not any(isinstance(c, Numbers) and c.width for c in own.columns):
         columns = [column.name for column in own.columns if not isinstance(column, Span)]
@@ -104,8 +104,8 @@ def files_of(run: Run) -> Files:
     return Files(
         folder=str(run.path.resolve()),
         training=run.facts.get("mended", {}).get("kept", 0),
-        run=[name for name in there if name in KEPT],
-        shown=[name for name in there if not name.endswith(".safetensors")],
+        run=[*told, MODEL],
+        shown=[*told, *([REPORT] if (run.path / REPORT).is_file() else [])],
         columns=columns,
         is_of_pictures=not isinstance(own, Preprocessor),
         targets=[(target.name, _kind(target.classes)) for target in run.targets],

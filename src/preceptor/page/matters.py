@@ -100,7 +100,7 @@ def _of_numbers(found: Response) -> Markup:
         _said(found, [short(each) for each in found.x]),
         tag("g", counts.bars(found.edges, found.counts, 0), class_="feet"),
         *(above.line(found.x, values, place + 1) for place, values in enumerate(found.y[:MOST_LINES])),
-        y_label=f"mean prediction of {cut(found.target, 30)}" if len(found.y) == 1 else "mean probability",
+        y_label=_predicted(found),
         x_foot=foot,
     )
 
@@ -151,3 +151,11 @@ def _said(found: Response, places: list[str]) -> str:
             (low, at_low), (high, at_high) = min(pairs), max(pairs)
             said.append(f"{label}: lowest {amount(low, 3)} at {at_low}, highest {amount(high, 3)} at {at_high}")
     return "; ".join(said)
+
+
+def _predicted(found: Response) -> str:
+    """What the response is of: a number, the second of two classes, or several classes that are told apart by lines."""
+    if len(found.y) > 1:
+        return "mean probability"
+    is_number = found.names == [found.target]
+    return f"mean {'prediction' if is_number else 'probability'} of {cut(found.names[0], 30)}"

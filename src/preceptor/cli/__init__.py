@@ -21,6 +21,7 @@ COMMANDS = {
     "diagnose": "Says what was found of a run, before and during its training.",
     "report": "Makes the report of a run: one page with how good it is, why, and what to do next.",
     "explain-rule": "Tells of a rule of the doctor: what it looks for, why, by which evidence, what to do.",
+    "watch": "Shows the runs of a folder as a live page while they train.",
     "lr-find": "Looks for a good learning rate.",
     "predict": "Predicts every row or picture with a trained network.",
     "evaluate": "Judges a trained network on a table that has the target.",

@@ -6,6 +6,7 @@ import inspect
 import pickle
 import pkgutil
 from importlib import import_module
+from importlib.util import find_spec
 
 import preceptor
 from preceptor.job import make_settings, prepare
@@ -19,6 +20,8 @@ def records():
             continue  # compiled
         if module.name.endswith("__main__"):
             continue
+        if module.name == "preceptor.live.server" and find_spec("starlette") is None:
+            continue  # of an extra
         for name, each in vars(import_module(module.name)).items():
             if inspect.isclass(each) and dataclasses.is_dataclass(each) and each.__module__ == module.name:
                 found[f"{module.name}.{name}"] = each

@@ -8,13 +8,15 @@ those of the numbers in them; NaN where there are none.
 """
 
 import os
+import stat
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
 
-from preceptor.disk import open_regular
+from preceptor.disk import Damaged, open_regular
 
 __all__ = ["Blocks", "Levels", "append", "extremes", "length", "window"]
 
@@ -43,6 +45,7 @@ class Blocks:
     high: np.ndarray
 
 
+@lru_cache(10_000)  # a page looks at thousands of files every second
 def path_of(folder: Path, level: int) -> Path:
     """Where the blocks of a level lie; level 0 are the values."""
     return folder / (f"{NAME}-{FOLD**level}.f32" if level else f"{NAME}.f32")
@@ -141,11 +144,14 @@ def extremes(folder: Path, start: int, stop: int) -> tuple[float, float]:
     """Lowest and highest of the values behind `start` up to `stop`; of many as whole blocks have them, which may begin
     a little before. Raises: as `window`."""
     if stop - start <= RAW:
-        pairs = folded(_stored(folder, 0, start, stop), max(1, stop - start))
-        return (float(pairs[0, 0]), float(pairs[0, 1])) if len(pairs) else (np.nan, np.nan)
-    found = window(folder, start, stop, 64)
-    pairs = folded(np.stack((found.low, found.high), 1), len(found.low))
-    return float(pairs[0, 0]), float(pairs[0, 1])
+        low = high = _numbers(path_of(folder, 0), start, stop)
+    else:
+        found = window(folder, start, stop, 64)
+        low, high = found.low, found.high
+    if not len(low):
+        return np.nan, np.nan
+    with np.errstate(all="ignore"):
+        return float(np.fmin.reduce(low)), float(np.fmax.reduce(high))
 
 
 def folded(pairs: np.ndarray, count: int) -> np.ndarray:
@@ -173,14 +179,27 @@ def _blocks(folder: Path, level: int, start: int, stop: int, known: int) -> np.n
 
 def _stored(folder: Path, level: int, start: int, stop: int) -> np.ndarray:
     """What stands in a level's file, as (block, 2); of values both are the same."""
-    width = 2 if level else 1
+    if not level:
+        return np.repeat(_numbers(path_of(folder, 0), start, stop)[:, None], 2, 1)
+    found = _numbers(path_of(folder, level), 2 * start, 2 * stop)
+    return found[: len(found) // 2 * 2].reshape(-1, 2)
+
+
+def _numbers(path: Path, start: int, stop: int) -> np.ndarray:
+    """The numbers of a file between two places, as far as it has them; of a file that is missing, none."""
     content = b""
     if start < stop:
-        with suppress(FileNotFoundError), open_regular(path_of(folder, level)) as file:
-            content = os.pread(file.fileno(), (stop - start) * width * VALUE.itemsize, start * width * VALUE.itemsize)
-    whole = len(content) // (width * VALUE.itemsize)
-    found = np.frombuffer(content, VALUE, whole * width).reshape(whole, width)
-    return found if level else np.repeat(found, 2, 1)
+        try:
+            handle = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK)
+        except FileNotFoundError:
+            return np.empty(0, VALUE)
+        try:
+            if not stat.S_ISREG(os.fstat(handle).st_mode):
+                raise Damaged(f"{path.name} is no regular file")
+            content = os.pread(handle, (stop - start) * VALUE.itemsize, start * VALUE.itemsize)
+        finally:
+            os.close(handle)
+    return np.frombuffer(content, VALUE, len(content) // VALUE.itemsize)
 
 
 def _entries(folder: Path, level: int) -> int:

@@ -2,12 +2,15 @@
 
 import os
 import stat
+import time
 from contextlib import suppress
 from pathlib import Path
 
 from preceptor.job.lock import LOCK
 
-__all__ = ["Holders"]
+__all__ = ["LIST_SECONDS", "Holders"]
+
+LIST_SECONDS = 2.0
 
 LOCKS, MOUNTS = Path("/proc/locks"), Path("/proc/self/mountinfo")
 ELSEWHERE = (
@@ -34,13 +37,14 @@ class Holders:
     """
 
     def __init__(self) -> None:
+        self._read = -LIST_SECONDS
         self._held: set[tuple[int, int]] = set()
         self._pids: set[tuple[int, int]] = set()
         self._mounted: dict[int, bool] = {}
 
-    def refresh(self) -> None:
+    def _refresh(self) -> None:
         """Reads the list anew: lines such as `1: FLOCK ADVISORY WRITE 4711 08:01:1234 0 EOF`."""
-        self._held, self._pids = set(), set()
+        self._read, self._held, self._pids = time.monotonic(), set(), set()
         with suppress(OSError, ValueError):
             for line in LOCKS.read_text().splitlines():
                 words = line.split()
@@ -49,9 +53,15 @@ class Holders:
                     self._held.add((os.makedev(int(major, 16), int(minor, 16)), int(inode)))
                     self._pids.add((int(words[4]), int(inode)))
 
-    def holds(self, folder: Path) -> bool:
+    def holds(self, folder: Path, age: float) -> bool:
         """Whether a process of this machine holds the lock of a folder. Where the file system gives devices of its own
-        (overlay, btrfs), the process that the lock names must be the one in the list."""
+        (overlay, btrfs), the process that the lock names must be the one in the list.
+
+        Args:
+            age: of the list, at most, in seconds: with many locks the system takes long to write it.
+        """
+        if time.monotonic() - self._read > age:
+            self._refresh()
         path = folder / LOCK
         try:
             found = os.lstat(path)

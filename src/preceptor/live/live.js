@@ -135,6 +135,7 @@ function grow(run, step, low, high) {
 function value(run, name) {
   if (name === "name" || name === "state" || name === "data" || name === "step" || name === "began") return run[name];
   if (name === "findings") return run.findings.length;
+  if (name === "result") return Object.values(run.figures.values || {})[0] ?? null;
   if (name === "epoch") return run.last ? run.last[1] : null;
   if (name === "progress") return run.steps ? run.step / run.steps : progress(run);
   if (name === "left") return left(run);
@@ -222,6 +223,7 @@ function columns() {
   for (const name of metrics()) found.push([name, spoken(name)]);
   if (!metrics().length) found.push(["train_loss", "train loss"]);
   found.push(["spark", "Course"]);
+  if (all.some(run => run.figures.part)) found.push(["result", "Result"]);
   for (const name of differing(all).slice(0, MOST_SETTINGS)) found.push([`set:${name}`, spoken(name)]);
   found.push(["findings", "Findings"]);
   return found;
@@ -319,6 +321,10 @@ function fillRow(row, run, shown) {
     } else if (name === "left") {
       const seconds = left(run);
       write(cell, seconds === null ? "" : duration(seconds));
+    } else if (name === "result") {
+      const figures = Object.entries(run.figures.values || {}).map(([word, each]) => `${spoken(word)} ${amount(each)}`);
+      write(cell, figures[0] || "");
+      cell.title = figures.length ? `${run.figures.part}: ${figures.join(", ")}` : "";
     } else if (name === "epoch") {
       write(cell, run.last && run.last[1] !== null ? `${amount(Math.floor(run.last[1]))}${run.epochs ? ` of ${amount(run.epochs)}` : ""}` : "");
     } else {
@@ -381,7 +387,8 @@ function give(id) {
 }
 
 function chooseFirst() {
-  for (const run of visible()) if (!hasChosen && styles.size < DEFAULT_SHOWN && !styles.has(run.id)) give(run.id);
+  const isFit = run => run.state !== "diverged" && run.state !== "unreadable" && !styles.has(run.id);
+  for (const run of visible()) if (!hasChosen && styles.size < DEFAULT_SHOWN && isFit(run)) give(run.id);
 }
 
 const strokeOf = style => colour(COLOURS[style % COLOURS.length]);
@@ -472,7 +479,7 @@ function options(chosen) {
     scales: {x: {time: false}, y: $("log").checked ? {distr: 3} : {}},
     axes: [{...axis, label: $("axis").value === "step" ? "step" : "epoch", labelSize: 20, labelFont: axis.font},
       {...axis, size: 62, values: (_, ticks) => ticks.map(each => each === null ? ""
-        : Math.abs(each) >= 1e5 ? each.toExponential() : amount(each))}],
+        : Math.abs(each) >= 1e5 ? Number(each.toPrecision(6)).toExponential() : amount(each))}],
     series: [{}, ...series], bands,
     cursor: {y: false, drag: {x: true, y: false, setScale: true}, points: {show: false}},
     hooks: {setScale: [scaled], setCursor: [() => showValues()]},

@@ -12,7 +12,7 @@ from preceptor.job.log import EVENTS, LOG, log_of
 from preceptor.job.mending import MOST_TRAININGS
 from preceptor.job.progress import Outcome
 from preceptor.live.files import figures, fill, planned, saved
-from preceptor.live.holders import Holders
+from preceptor.live.holders import LIST_SECONDS, Holders
 from preceptor.live.training import Fresh, Training
 
 __all__ = ["Place", "is_folder"]
@@ -105,12 +105,17 @@ class Place:
         if not self._has_plan:
             return False
         now, before = time.monotonic(), self._was_listed
-        self._was_listed = holders.holds(self.path)
-        if before is None and not self._was_listed and holders.may_be_elsewhere(self.path):
+        if has_grown and before:
+            return True  # as before: only who holds it writes
+        if not (has_grown and now < self._until):
+            self._was_listed = holders.holds(self.path, 0.0 if before is None or has_grown else LIST_SECONDS)
+        if self._was_listed:
+            return True
+        if before is None and holders.may_be_elsewhere(self.path):
             self._until = now + PATIENCE_SECONDS - self._quiet_seconds()
         elif before is False and has_grown:
             self._until = now + PATIENCE_SECONDS
-        return self._was_listed or now < self._until
+        return now < self._until
 
     def _quiet_seconds(self) -> float:
         """For how long nothing was written, by the clock of the files."""

@@ -30,6 +30,7 @@ MOST_SETTINGS = 150
 MOST_ENTRIES = 1_000_000
 MOST_CHARACTERS = 600  # of a text
 READ_BYTES = 1 << 22  # of events that are read at once
+MOST_EVENT_BYTES = 1 << 27  # of all events of a training
 UNSHOWN = ("step", "epoch", "seconds")
 
 
@@ -74,6 +75,7 @@ class Training:
             "epoch" among them.
         ended: (name of the outcome, sentence); each "" where it is not known.
         figures: of the run, where it is that which is kept.
+        events: the file of them.
         filled: what of the run's own files it was told by, where there is no log.
         offset, inode: of the events, up to where they were read and in which file.
     """
@@ -92,6 +94,7 @@ class Training:
     figures: dict[str, Any] = field(default_factory=dict)
     is_kept: bool = False
     filled: object = None
+    events: Path | None = None
     offset: int = 0
     inode: int = 0
 
@@ -189,12 +192,12 @@ class Training:
         return {"x": [int(each) for each in ends.tolist()], "low": numbers(low), "high": numbers(high)}
 
     def _read_events(self, log: Path, fresh: Fresh) -> None:
-        path = log / EVENTS
-        found = os.lstat(path)
+        path = self.events or log / EVENTS
+        self.events, found = path, os.lstat(path)
         if found.st_ino != self.inode or found.st_size < self.offset:  # it was cut, or is new
             self._forget()
             self.inode, fresh.is_new = found.st_ino, True
-        while self.offset < found.st_size:
+        while self.offset < min(found.st_size, MOST_EVENT_BYTES):
             events, offset = events_behind(path, self.offset, READ_BYTES)
             for each in events:
                 with suppress(msgspec.ValidationError):

@@ -94,7 +94,6 @@ class Watcher:
         fully = self._ticks % FULLY_TICKS == 0
         before = {each.id for place in self._places.values() for each in place.trainings.values()}
         self._find(fully)
-        self._holders.refresh()
         news: list[tuple[Training, Fresh]] = []
         for name, place in list(self._places.items()):
             try:

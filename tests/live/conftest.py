@@ -55,8 +55,16 @@ class Made:
 
 @pytest.fixture
 def made():
-    """Makes a run that a test lets grow."""
-    return Made
+    """Makes a run that a test lets grow; it is held until the test ends."""
+    held = []
+
+    def make(*args, **settings):
+        held.append(Made(*args, **settings))
+        return held[-1]
+
+    yield make
+    for each in held:
+        each.lock.release()
 
 
 @dataclass

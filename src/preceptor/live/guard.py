@@ -6,7 +6,7 @@ from http.cookies import CookieError, SimpleCookie
 from typing import Any
 from urllib.parse import parse_qsl
 
-__all__ = ["Guard"]
+__all__ = ["MOST_HEADER_BYTES", "Guard"]
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -28,6 +28,7 @@ HEADERS = (
     (b"cache-control", b"no-store"),
 )
 MOST_QUERY_BYTES = 2000
+MOST_HEADER_BYTES = 1 << 14
 
 
 class Guard:
@@ -80,6 +81,8 @@ class Guard:
             return 405, "Nothing can be changed here; only GET and HEAD are answered.", [(b"allow", b"GET, HEAD")]
         if len(scope["query_string"]) > MOST_QUERY_BYTES:
             return 414, "The address is too long."
+        if sum(len(name) + len(value) for name, value in headers) > MOST_HEADER_BYTES:
+            return 431, "The headers are too long."
         query = parse_qsl(scope["query_string"].decode("latin-1"))
         given = [value for name, value in query if name == "token"] or list(self._in_cookies(cookies))
         if not any(secrets.compare_digest(each.encode(), self.token.encode()) for each in given[:4]):

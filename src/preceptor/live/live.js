@@ -68,7 +68,7 @@ const counted = (count, word) => `${count.toLocaleString("en")} ${word}${count =
 
 function take(head) {
   const before = runs.get(head.id);
-  if (before && head.step < before.step || before && head.count < before.count) curves.delete(head.id);
+  if (before && (head.step !== before.step || head.count !== before.count)) curves.delete(head.id);  // it has more, or less
   runs.set(head.id, {...head, marks: before ? before.marks : []});
   findings = findings.filter(([run]) => run !== head.id);
   for (const each of head.findings) findings.unshift([head.id, each]);

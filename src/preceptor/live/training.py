@@ -77,7 +77,7 @@ class Training:
         figures: of the run, where it is that which is kept.
         events: the file of them.
         filled: what of the run's own files it was told by, where there is no log.
-        offset, inode: of the events, up to where they were read and in which file.
+        offset, size, inode: of the events, up to where they were read, and of their file.
     """
 
     id: int
@@ -96,6 +96,7 @@ class Training:
     filled: object = None
     events: Path | None = None
     offset: int = 0
+    size: int = 0
     inode: int = 0
 
     def read(self) -> Fresh:
@@ -194,9 +195,10 @@ class Training:
     def _read_events(self, log: Path, fresh: Fresh) -> None:
         path = self.events or log / EVENTS
         self.events, found = path, os.lstat(path)
-        if found.st_ino != self.inode or found.st_size < self.offset:  # it was cut, or is new
+        if found.st_ino != self.inode or found.st_size < min(self.offset, self.size):  # it was cut, or is new
             self._forget()
             self.inode, fresh.is_new = found.st_ino, True
+        self.size = found.st_size
         while self.offset < min(found.st_size, MOST_EVENT_BYTES):
             events, offset = events_behind(path, self.offset, READ_BYTES)
             for each in events:
@@ -204,7 +206,8 @@ class Training:
                     self._take(each, fresh)
             if offset == self.offset:
                 return
-            self.offset = offset
+            is_garbage = not events and offset - self.offset == READ_BYTES
+            self.offset = MOST_EVENT_BYTES if is_garbage else offset
 
     def _forget(self) -> None:
         self.begun, self.ended = Begun(), ("", "")

@@ -22,7 +22,7 @@ from preceptor.job.levels import Levels, append
 __all__ = ["EVENTS", "LOG", "Event", "Log", "events_behind", "log_of"]
 
 LOG, EVENTS = "log", "events.jsonl"
-FLUSH_SECONDS = 0.25  # between two writes: a page shows no more, and a fast training makes thousands of records
+FLUSH_SECONDS = 0.5  # between two writes: a page asks no oftener, and a fast training makes thousands of records
 MOST_LINE_BYTES = 1 << 20  # of an event
 MOST_EVENT_BYTES = 1 << 27  # of all events that a training that goes on keeps
 

@@ -27,8 +27,8 @@ from preceptor.train.training import Streamed
 
 __all__ = ["Saliency", "block_of_pixels", "pictures_shown", "rows_shown"]
 
-SHARE = 0.02  # of the multiplications of the training that saliency maps may cost
-LITTLE = 1e9  # multiplications that they may cost in any case: some hundredths of a second
+SHARE = 0.08  # of the multiplications of the training that saliency maps may cost
+LITTLE = 3e9  # multiplications that they may cost in any case: less than a tenth of a second
 STEP = 3  # forward passes that a step takes: conventional
 SAMPLED = 256  # training pictures of which the mean one is the baseline
 

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from preceptor.data import Preprocessor, Table
 from preceptor.evidence.baseline import baselines
@@ -33,7 +34,8 @@ def told_by_judges(
     if judges is None:
         return {}
     preprocessor, metric = seen.preprocessor, metric_of(settings)
-    guesses = baselines(judges, encoded.data, preprocessor, config.seed, metric)
+    with threadpool_limits(1, user_api="blas"):  # products so small; its threads would spin where the engine's compute
+        guesses = baselines(judges, encoded.data, preprocessor, config.seed, metric)
     found: dict[str, Any] = {
         "part": judges.part,
         "rows": len(judges),

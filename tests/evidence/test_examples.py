@@ -211,6 +211,7 @@ def test_where_pictures_are_turned_into_numbers_there_are_no_maps(folder):
 
 def test_maps_keep_to_their_share_of_the_training(folder, monkeypatch):
     monkeypatch.setattr("preceptor.evidence.shown.LITTLE", 0)
+    monkeypatch.setattr("preceptor.evidence.shown.SHARE", 0.02)
     run = pr.fit(folder, epochs=100, engine="native", batch_size=8, model="mlp", hidden=(4,), patience=1000)
     rows = run.history[-1]["step"] * 8
     assert sum(each.saliency is not None for each in run.evidence.examples) == int(0.02 * rows / 24) == 3

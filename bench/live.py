@@ -19,7 +19,6 @@ from preceptor.job import make_settings
 from preceptor.job.levels import Levels
 from preceptor.job.lock import Lock
 from preceptor.job.log import Log, log_of
-from preceptor.live.training import POINTS
 from preceptor.live.watcher import Watcher
 
 
@@ -90,7 +89,7 @@ def main() -> None:
                 f"{word:12} {statistics.mean(sizes):,.0f} bytes a tick (at most {max(sizes):,}), "
                 f"{statistics.median(took):.2f} ms (at most {max(took):.2f})"
             )
-        for points in (1_000, 100_000, asked.points):
+        for points in dict.fromkeys((1_000, 100_000, asked.points)):
             out = Path(place, f"curve-{points}", "run")
             out.parent.mkdir()
             log = Log(log_of(out.parent), 0, {})
@@ -107,9 +106,7 @@ def main() -> None:
                     content = one.curve(1, "objective", start, stop) or b""
                     took.append(1e3 * (time.process_time() - began))
                 what = f"{points:,} points, steps {start:,} to {stop:,}"
-                print(
-                    f"curve        {what}: {len(content):,} bytes, {statistics.median(took):.2f} ms, {POINTS:,} asked"
-                )
+                print(f"curve        {what}: {len(content):,} bytes, {statistics.median(took):.2f} ms")
 
 
 if __name__ == "__main__":

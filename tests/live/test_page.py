@@ -61,12 +61,12 @@ def test_runs_appear_grow_and_find(opened, made, tmp_path):
     one = made(tmp_path / "first", learning_rate=0.01)
     one.grow(10)
     until(page, f"{NAMES}.includes('first')")
-    until(page, "document.querySelector('#keys li') && plot && plot.data[0].length === 10")
+    until(page, "document.querySelector('#keys li') && plot && plot?.data[0].length === 10")
     assert page.locator("#runs tbody .state").text_content() == "running"
     assert "10 of 1,000" in page.locator("#runs tbody tr").text_content()
     one.grow(50)
-    until(page, "plot.data[0].at(-1) === 60")  # the curve has grown
-    assert page.evaluate("plot.data[1].at(-1)") == pytest.approx(1 / 60, rel=1e-3)
+    until(page, "plot?.data[0].at(-1) === 60")  # the curve has grown
+    assert page.evaluate("plot?.data[1].at(-1)") == pytest.approx(1 / 60, rel=1e-3)
     until(page, "document.querySelector('#runs tbody tr').textContent.includes('1 of 20')")
     one.find("Half of the units are dead.", proof={"text": "Tried from step 5 on."})
     until(page, "document.querySelectorAll('#findings li').length === 1")
@@ -97,35 +97,35 @@ def test_runs_are_sorted_filtered_and_compared(opened, made, tmp_path):
     page.select_option("#value", "sgd")
     assert page.evaluate(NAMES) == ["c"]
     page.select_option("#setting", "")
-    until(page, "plot.series.length === 7")  # three runs, each the lowest and the highest
+    until(page, "plot?.series.length === 7")  # three runs, each the lowest and the highest
     page.locator("#runs tbody tr", has_text="b").locator("input").uncheck()
-    until(page, "plot.series.length === 5")
+    until(page, "plot?.series.length === 5")
     page.select_option("#figure", "dev_loss")
-    until(page, "plot.data[0].length === 2 && plot.data[1].at(-1) === 0.2 || plot.data[1].at(-1) === 0.3")
+    until(page, "plot?.data[0].length === 2 && plot?.data[1].at(-1) === 0.2 || plot?.data[1].at(-1) === 0.3")
     page.select_option("#axis", "epoch")
-    until(page, "plot.data[0].at(-1) === 2")
+    until(page, "plot?.data[0].at(-1) === 2")
     page.check("#log")
-    until(page, "plot.scales.y.distr === 3")
+    until(page, "plot?.scales.y.distr === 3")
 
 
 def test_a_part_is_seen_closer_by_pointer_and_by_keys(opened, made, tmp_path):
     one = made(tmp_path / "one", steps=100_000, epoch=10_000)
     one.grow(30_000)
     page = opened()
-    until(page, "plot && plot.data[0].at(-1) === 30000")
-    assert page.evaluate("plot.data[0].length") <= 1001
+    until(page, "plot && plot?.data[0].at(-1) === 30000")
+    assert page.evaluate("plot?.data[0].length") <= 1001
     box = page.locator("#chart .u-over").bounding_box()
     page.mouse.move(box["x"] + box["width"] * 0.5, box["y"] + 50)
     page.mouse.down()
     page.mouse.move(box["x"] + box["width"] * 0.52, box["y"] + 60, steps=5)
     page.mouse.up()
-    until(page, "closer.size === 1 && plot.data[0].length > 500 && plot.data[0][1] - plot.data[0][0] === 1")
-    assert 14_500 < page.evaluate("plot.data[0][0]") < 15_500
+    until(page, "closer.size === 1 && plot?.data[0].length > 500 && plot?.data[0][1] - plot?.data[0][0] === 1")
+    assert 14_500 < page.evaluate("plot?.data[0][0]") < 15_500
     page.locator("#whole").click()
-    until(page, "zoom === null && plot.scales.x.max === 30000")
+    until(page, "zoom === null && plot?.scales.x.max === 30000")
     page.locator("#chart").focus()
     page.keyboard.press("+")
-    until(page, "zoom !== null && Math.abs(plot.scales.x.max - plot.scales.x.min - 15000) < 50")
+    until(page, "zoom !== null && Math.abs(plot?.scales.x.max - plot?.scales.x.min - 15000) < 50")
     page.keyboard.press("0")
     until(page, "zoom === null")
 
@@ -158,8 +158,8 @@ def test_it_connects_again_and_goes_on(opened, made, serve, tmp_path):
     one = made(tmp_path / "one")
     one.grow(20)
     page = opened()
-    until(page, "plot && plot.data[0].at(-1) === 20")
+    until(page, "plot && plot?.data[0].at(-1) === 20")
     page.context.set_offline(True)
     one.grow(20)
     page.context.set_offline(False)
-    until(page, "plot.data[0].at(-1) === 40")
+    until(page, "plot?.data[0].at(-1) === 40")

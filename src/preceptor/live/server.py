@@ -141,6 +141,7 @@ def listening(port: int) -> socket.socket:
     try:
         found.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         found.bind(("127.0.0.1", port))
+        found.listen(MOST_CLIENTS)  # who comes before the server has begun is answered when it has
     except BaseException:
         found.close()
         raise

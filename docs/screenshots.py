@@ -1,7 +1,8 @@
 """Takes pictures of report pages: on a phone and a desk, light and dark, and printed.
 
     python docs/screenshots.py [PAGE.html ...] [-o FOLDER]
-    python docs/screenshots.py --readme runs/digits-1/report.html
+    preceptor fit digits --hidden 64,64 --learning-rate 1 --out runs/reckless
+    python docs/screenshots.py --readme runs/reckless/report.html
 
 Without pages it lays out the stories of tests/page/stories.py. With --readme it takes the two pictures of the README of
 one page: docs/report.png and docs/report-dark.png. Needs the package playwright and a Chromium; printed pages become
@@ -15,6 +16,8 @@ import sys
 import tempfile
 from pathlib import Path
 from typing import Any
+
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
 SIZES = {"phone": (390, 844), "desk": (1440, 900)}
@@ -61,13 +64,15 @@ def shoot_for_readme(browser: Any, page_path: Path) -> None:
     """The beginning of a page, light and dark, at twice the pixels."""
     for scheme, ending in (("light", ""), ("dark", "-dark")):
         context = browser.new_context(
-            viewport={"width": 1280, "height": 1500}, color_scheme=scheme, offline=True, device_scale_factor=1.5
+            viewport={"width": 1280, "height": 1330}, color_scheme=scheme, offline=True, device_scale_factor=1.5
         )
         page = context.new_page()
         page.goto(page_path.as_uri())
         page.wait_for_timeout(200)
-        page.screenshot(path=ROOT / "docs" / f"report{ending}.png")
+        path = ROOT / "docs" / f"report{ending}.png"
+        page.screenshot(path=path)
         context.close()
+        Image.open(path).convert("RGB").quantize(128).save(path, optimize=True)  # few colours, a quarter of the bytes
 
 
 def main() -> None:

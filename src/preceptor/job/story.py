@@ -166,7 +166,8 @@ def _next(run: Any, findings: list[Told]) -> str:
         return f"Next: go on with preceptor fit --resume {place}."
     for each in findings:
         if each.level in GRAVE and each.remedy:
-            return f"Next: {each.remedy[0].lower()}{each.remedy[1:].rstrip('.')}."
+            remedy = f"{each.remedy[0].lower()}{each.remedy[1:].rstrip('.')}"
+            return f"Next: {remedy}{f': {each.command}' if each.command else ''}."
     if _is_broken(run.facts):
         return "Next: train anew with a lower learning rate."
     if run.facts.get("curve", "").startswith(f"{NOT_CONVERGED}."):
@@ -189,9 +190,10 @@ def _checked(run: Any) -> Iterator[str]:
     told = {each["rule"] for each in run.findings}
     facts = PictureFacts if isinstance(run.preprocessor, PicturePreprocessor) else TableFacts
     is_watched = not run.facts.get("watched", UNWATCHED).startswith(UNWATCHED)
-    for what, kind in (("in the data", facts), *([("in the training", History)] if is_watched else [])):
-        rules = [rule for rule in RULES if issubclass(kind, rule.looks_at) and not told & set(rule.names)]
-        yield f"Looked for {what} and not found: {'; '.join(rule.looks_for for rule in rules)}."
+    for kind in (facts, *([History] if is_watched else [])):
+        for rule in RULES:
+            if issubclass(kind, rule.looks_at) and not told & set(rule.names):
+                yield f"{rule.looks_for[0].upper()}{rule.looks_for[1:]}"
 
 
 def _told(found: Mapping[str, Any], facts: Mapping[str, Any]) -> Told:

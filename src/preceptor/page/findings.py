@@ -29,8 +29,9 @@ def section(story: Story) -> Markup:
         )
     checked = None
     if story.checked:
-        lines = [tag("li", each) for each in story.checked]
-        checked = joined(tag("h3", "Checked and found well"), tag("ul", lines, class_="checked"))
+        lines = tag("ul", (tag("li", each) for each in story.checked), class_="checked")
+        listed = folded(f"{counted(len(story.checked), 'check')} found nothing", lines)
+        checked = joined(tag("h3", "Checked and found well"), listed)
     return joined(shown, more, checked)
 
 

@@ -38,7 +38,7 @@ class Story:
     Args:
         name: of the run; `data`: what it learned from, and after ": " how many rows; `target`: what it predicts.
         verdict: two or three sentences, the first the most telling; `level`: "good", "warn" or "bad".
-        findings: gravest first; `checked`: what was looked at and found well, sentences.
+        findings: gravest first; `checked`: what was looked for and not found, each in words.
         history: an entry an epoch, as history.jsonl has them; `curve`: what the curves say, "" where nobody read them.
         figures: for each target its name ("" of the only one) and a table of cells as the terminal prints it, its
             first row the heads.

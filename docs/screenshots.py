@@ -4,12 +4,16 @@
     preceptor fit digits --hidden 64,64 --learning-rate 1 --out runs/reckless
     python docs/screenshots.py --readme runs/reckless/report.html
 
+    python docs/screenshots.py --live runs
+
 Without pages it lays out the stories of tests/page/stories.py. With --readme it takes the two pictures of the README of
-one page: docs/report.png and docs/report-dark.png. Needs the package playwright and a Chromium; printed pages become
+one page: docs/report.png and docs/report-dark.png. With --live those of the live page of a folder: docs/live.png and
+docs/live-dark.png. Needs the package playwright and a Chromium; printed pages become
 pictures where pdftoppm is installed.
 """
 
 import argparse
+import os
 import shutil
 import subprocess
 import sys
@@ -60,19 +64,31 @@ def shoot(browser: Any, page_path: Path, folder: Path) -> None:
         subprocess.run(["pdftoppm", "-r", "60", "-png", printed, folder / f"{page_path.stem}-print"], check=True)
 
 
-def shoot_for_readme(browser: Any, page_path: Path) -> None:
-    """The beginning of a page, light and dark, at twice the pixels."""
+def shoot_for_readme(browser: Any, address: str, name: str, height: int, wait: int = 200) -> None:
+    """The beginning of a page, light and dark, at one and a half times the pixels."""
     for scheme, ending in (("light", ""), ("dark", "-dark")):
-        context = browser.new_context(
-            viewport={"width": 1280, "height": 1330}, color_scheme=scheme, offline=True, device_scale_factor=1.5
-        )
+        size = {"width": 1280, "height": height}
+        context = browser.new_context(viewport=size, color_scheme=scheme, device_scale_factor=1.5)
         page = context.new_page()
-        page.goto(page_path.as_uri())
-        page.wait_for_timeout(200)
-        path = ROOT / "docs" / f"report{ending}.png"
+        page.goto(address)
+        page.wait_for_timeout(wait)
+        path = ROOT / "docs" / f"{name}{ending}.png"
         page.screenshot(path=path)
         context.close()
         Image.open(path).convert("RGB").quantize(128).save(path, optimize=True)  # few colours, a quarter of the bytes
+
+
+def shoot_live(browser: Any, runs: Path) -> None:
+    """The live page of a folder, served for the moment."""
+    words, own = [sys.executable, "-m", "preceptor.cli", "watch", str(runs)], os.environ | {"PYTHONUNBUFFERED": "1"}
+    with subprocess.Popen(
+        words, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"}
+    ) as server:
+        try:
+            assert server.stdout is not None
+            shoot_for_readme(browser, server.stdout.readline().split()[-1], "live", 1000, 2500)
+        finally:
+            server.terminate()
 
 
 def main() -> None:
@@ -80,6 +96,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("pages", nargs="*", type=Path)
     parser.add_argument("--readme", action="store_true")
+    parser.add_argument("--live", type=Path)
     parser.add_argument("-o", "--out", type=Path, default=Path("build/screenshots"))
     parser.add_argument("--chromium", default=shutil.which("chromium") or shutil.which("google-chrome"))
     chosen = parser.parse_args()
@@ -88,7 +105,10 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder, sync_playwright() as play:
         browser = play.chromium.launch(executable_path=chosen.chromium, args=["--no-sandbox"])
         if chosen.readme:
-            shoot_for_readme(browser, chosen.pages[0].resolve())
+            shoot_for_readme(browser, chosen.pages[0].resolve().as_uri(), "report", 1330)
+            return
+        if chosen.live:
+            shoot_live(browser, chosen.live)
             return
         chosen.out.mkdir(parents=True, exist_ok=True)
         for each in [path.resolve() for path in chosen.pages] or pages_of_stories(Path(folder)):

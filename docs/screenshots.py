@@ -13,7 +13,6 @@ pictures where pdftoppm is installed.
 """
 
 import argparse
-import os
 import shutil
 import subprocess
 import sys
@@ -80,10 +79,8 @@ def shoot_for_readme(browser: Any, address: str, name: str, height: int, wait: i
 
 def shoot_live(browser: Any, runs: Path) -> None:
     """The live page of a folder, served for the moment."""
-    words, own = [sys.executable, "-m", "preceptor.cli", "watch", str(runs)], os.environ | {"PYTHONUNBUFFERED": "1"}
-    with subprocess.Popen(
-        words, stdout=subprocess.PIPE, text=True, env=os.environ | {"PYTHONUNBUFFERED": "1"}
-    ) as server:
+    words = [sys.executable, "-u", "-m", "preceptor.cli", "watch", str(runs)]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, text=True) as server:
         try:
             assert server.stdout is not None
             shoot_for_readme(browser, server.stdout.readline().split()[-1], "live", 1000, 2500)

@@ -104,6 +104,11 @@ def test_cut():
     assert [cut("漢字漢字", width) for width in (8, 7, 6, 1, 0)] == ["漢字漢字", "漢字漢…", "漢字…", "…", ""]
 
 
+def test_a_text_of_any_length_is_cut_in_one_pass():
+    assert cut("é" * 1_000_000, 80) == "é" * 79 + "…"
+    assert cut("e\u0301" * 500_000, 80) == "e\u0301" * 79 + "…"
+
+
 def test_broken_between_words():
     assert broken("a table  of  figures", 9) == ["a table", "of", "figures"]
     assert broken("averylongword and", 5) == ["avery", "longw", "ord", "and"]

@@ -186,21 +186,23 @@ def _has(encoding: str, sign: str) -> bool:
 
 def columns(text: str) -> int:
     """How many columns of a terminal a text takes: two for a Chinese letter, none for an accent of its own."""
-    if text.isascii():
-        return len(text)
-    return sum(
-        0 if unicodedata.category(each) in ("Mn", "Me", "Cf") else 1 + (unicodedata.east_asian_width(each) in "WF")
-        for each in text
-    )
+    return len(text) if text.isascii() else sum(map(_columns_of_one, text))
+
+
+def _columns_of_one(sign: str) -> int:
+    return 0 if unicodedata.category(sign) in ("Mn", "Me", "Cf") else 1 + (unicodedata.east_asian_width(sign) in "WF")
 
 
 def cut(text: str, width: int) -> str:
     """The text, or as much of it as fits so many columns, with … at its end."""
-    if columns(text) <= width:
-        return text
-    while text and columns(text) > width - 1:
-        text = text[:-1]
-    return text.rstrip() + "…" if width else ""
+    end = taken = 0  # of the text: how much leaves room for the sign
+    for place, sign in enumerate(text, 1):
+        taken += 1 if sign.isascii() else _columns_of_one(sign)
+        if taken < width:
+            end = place
+        elif taken > width:
+            return text[:end].rstrip() + "…" if width else ""
+    return text
 
 
 def broken(text: str, width: int) -> list[str]:

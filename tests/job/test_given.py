@@ -282,3 +282,17 @@ def test_times_with_a_zone_are_not_taken_for_those_without(table, tmp_path):
         run.predict(other)
     with pytest.raises(DataError, match=r"column 'at' holds '2024-01-01 10:00\+02:00' in data row 1; .* 2024-01-31 is"):
         fit(other, "open", **QUICK).predict(table)
+
+
+@pytest.mark.parametrize(
+    "table, text",
+    [
+        ({"\ud800": X[:, 0], "y": Y}, "dictionary: the name holds half a character "),
+        ({"a": np.where(Y, "\ud800b", "c").astype(object), "y": Y}, "dictionary: the text in column 'a' holds half a "),
+        ({"a": X[:, 0], "y": np.where(Y, "x\udfff", "c").astype(object)}, "dictionary: the text in column 'y' holds "),
+    ],
+)
+def test_text_that_no_file_can_hold_is_refused_before_it_trains(table, text):
+    with pytest.raises(DataError) as error:
+        fit(table, "y", **QUICK)
+    assert str(error.value).startswith(text)

@@ -4,12 +4,14 @@ import json
 import random
 import re
 import shutil
+from importlib import import_module
 
 import msgspec
 import pytest
 
 import preceptor as pr
 from preceptor.errors import DataError
+from preceptor.evidence.record import Curve, Evidence, as_read
 from preceptor.job.folder import EVIDENCE, REPORT, sealed, sums
 
 QUICK = {"hidden": (8,), "epochs": 3, "engine": "reference"}
@@ -129,3 +131,18 @@ def test_spoiled_folders_give_a_line_or_a_page_and_never_markup(saved, tmp_path)
     assert pages > SPOILED // 20
     assert len(lines) > SPOILED // 20
     assert [each for each in lines if "\n" in each] == []
+
+
+def test_evidence_that_could_not_be_read_again_costs_the_page_alone(tmp_path, monkeypatch):
+    def spoiled(*_):
+        return Evidence(losses=Curve(x=[float("nan")], y=[None]))
+
+    monkeypatch.setattr(import_module("preceptor.job.fit"), "gather", spoiled)
+    with pytest.warns(UserWarning, match="the report is without evidence"):
+        run = pr.fit("iris", out=tmp_path / "run", **QUICK)
+    assert pr.load(run.path).evidence is None
+
+
+def test_evidence_is_bounded_whatever_names_the_data_have():
+    with pytest.raises(ValueError, match="at most 33,554,432 are kept"):
+        as_read(Evidence(network="x" * (1 << 25)))

@@ -112,3 +112,11 @@ def test_settings_of_another_version_cost_the_commands_alone(run):
     story = story_of(replace(run, facts=facts))
     assert "Train it again, to the same bits" not in dict(story.commands)
     assert story.verdict == story_of(run).verdict
+
+
+def test_the_card_of_a_run_that_is_read_is_that_of_the_run(tmp_path):
+    x = np.random.default_rng(0).normal(size=80)
+    run = pr.fit({"x": x, "y": 2 * x}, "y", quantiles=(0.1, 0.9), out=tmp_path / "run", **QUICK)
+    card = story_of(run).card
+    assert dict(card)["quantiles"] == "0.1,0.9"
+    assert story_of(pr.load(run.path)).card == card

@@ -7,8 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preceptor.page.markup import Markup, joined, script_data, tag, text
-from preceptor.words import one_line
+from preceptor.page.grid import name
+from preceptor.page.markup import Markup, clipped, joined, script_data, tag, text
+from preceptor.words import columns, one_line
 
 ATTACKS = (
     "<script>alert(1)</script>",
@@ -65,3 +66,12 @@ def test_how_elements_are_written():
     assert tag("ul", (tag("li", word) for word in ("x", "<y>")), None, 2) == "<ul><li>x</li><li>&lt;y&gt;</li>2</ul>"
     assert joined("<", Markup("<b></b>")) == "&lt;<b></b>"
     assert text(Markup("<i></i>")) == "<i></i>"
+
+
+@pytest.mark.parametrize("sign", ["x", "é", "漢", "\u200b", "\u0301", "<", "\ud800"])
+def test_a_long_name_takes_little_room_whatever_it_is_made_of(sign):
+    shown = clipped(sign * 100_000, 24)
+    assert 0 < columns(shown) <= 24
+    assert len(shown) <= 8 * 24 + 1
+    assert shown.endswith("…")
+    assert len(name(sign * 100_000, 24)) < 50_000

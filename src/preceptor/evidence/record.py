@@ -8,6 +8,7 @@ from collections.abc import Iterable, Sequence
 
 import msgspec
 
+MOST_BYTES = 1 << 25  # of all evidence of a run: some hundred times what is usual, a quarter of what is read
 __all__ = [
     "Baseline",
     "Bin",
@@ -28,6 +29,7 @@ __all__ = [
     "Share",
     "Signals",
     "Threshold",
+    "as_read",
 ]
 
 
@@ -323,3 +325,15 @@ def finite(values: Sequence[float]) -> list[float | None]:
 def plain(values: Iterable[float]) -> list[float]:
     """Finite numbers, to six digits."""
     return [float(f"{value:.6g}") for value in values]
+
+
+def as_read(evidence: Evidence) -> Evidence:
+    """Evidence as it is read from what is written of it: a run that holds it can be loaded.
+
+    Raises: ValueError where it has other values than the records say, a number that is none in a list of numbers for
+        one, or takes more than MOST_BYTES, as names of any length may.
+    """
+    content = msgspec.json.encode(evidence)
+    if len(content) > MOST_BYTES:
+        raise ValueError(f"it takes {len(content):,} bytes, and at most {MOST_BYTES:,} are kept")
+    return msgspec.json.decode(content, type=Evidence)

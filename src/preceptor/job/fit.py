@@ -21,6 +21,7 @@ from preceptor.disk import new_folder, taken
 from preceptor.engines import agreed, is_first_process, trains_with_others
 from preceptor.errors import ConfigError
 from preceptor.evidence import Evidence
+from preceptor.evidence.record import as_read
 from preceptor.job.class_weights import class_weights, named_weights
 from preceptor.job.computed import computed_by
 from preceptor.job.folder import (
@@ -487,7 +488,7 @@ class Fitting:
         """What the run's page shows. A fault here costs the page, not the run."""
         try:
             seen = self.seen, self.settings, self.config, self.encoded
-            return gather(*seen, best, judged, self.progress, self.doctor)
+            return as_read(gather(*seen, best, judged, self.progress, self.doctor))
         except Exception as error:
             what = f"{type(error).__name__}: {error}"
             warnings.warn(f"fit: the report is without evidence, which could not be gathered ({what}).", stacklevel=2)

@@ -264,12 +264,16 @@ def _card(run: Any) -> Iterator[tuple[str, str]]:
     yield "batch size", f"{facts['batch_size']:,}"
     usual, chosen = Settings(), facts["settings"]
     for each, _ in hyper_fields(Settings):
-        value = chosen.get(each.name)
-        value = tuple(value) if isinstance(value, list) else value
+        value = _as_chosen(chosen.get(each.name))
         is_told = each.name in ("target", "learning_rate", "batch_size", "engine")
         if value is not None and not is_told and (value != getattr(usual, each.name) or each.name == "seed"):
             yield each.name.replace("_", " "), value_text(value)
     for name, value in chosen.get("own", {}).items():
-        yield name.replace("_", " "), value_text(value)
+        yield name.replace("_", " "), value_text(_as_chosen(value))
     versions = {} if run.evidence is None else run.evidence.versions
     yield from ((name.replace("_", " "), value) for name, value in versions.items() if name not in ("engine",))
+
+
+def _as_chosen(value: Any) -> Any:
+    """A setting as it was chosen: several values come from JSON as a list."""
+    return tuple(value) if isinstance(value, list) else value

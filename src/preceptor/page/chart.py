@@ -8,10 +8,11 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from preceptor.page.markup import Markup, joined, tag, text
-from preceptor.words import amount, columns, cut
+from preceptor.page.markup import Markup, clipped, joined, tag, text
+from preceptor.words import amount, columns
 
 WIDTH, HEIGHT = 380.0, 230.0
+LONGEST = 1000  # columns of what is said of a chart
 LETTER = 6.3  # width of a letter of 11 pixels
 TICKS = 5  # about so many on an axis
 LOG_FROM = 50  # an axis of positive numbers is logarithmic from this ratio on; chosen by eye
@@ -213,8 +214,8 @@ def picture(width: float, height: float, title: str, says: str, *content: object
     """An SVG picture with a name and a description for those who do not see it."""
     return tag(
         "svg",
-        tag("title", title),
-        tag("desc", says) if says else None,
+        tag("title", clipped(title, LONGEST)),
+        tag("desc", clipped(says, LONGEST)) if says else None,
         content,  # type: ignore[arg-type]
         viewBox=f"0 0 {pixel(width)} {pixel(height)}",
         width=pixel(width),
@@ -255,7 +256,7 @@ def rows(
 ) -> Markup:
     """Rows one below the other: label, a bar from zero or a dot, its interval, its words at the end."""
     pitch, top = 20.0, 4.0
-    labels = [cut(bar.label, 24) for bar in bars]
+    labels = [clipped(bar.label, 24) for bar in bars]
     left = room_for(labels)
     tail = max((columns(bar.words) for bar in bars), default=0) * LETTER + 8
     scale = Scale(*axis, left, WIDTH - tail)
@@ -326,7 +327,7 @@ def keys(*entries: tuple[str, int | str]) -> Markup:
             tag(
                 "li",
                 tag("svg", _swatch(style), viewBox="0 0 28 12", width=28, height=12, aria_hidden="true"),
-                tag("bdi", cut(words, 60)),
+                tag("bdi", clipped(words, 60)),
             )
             for words, style in entries
         ),

@@ -5,8 +5,8 @@ import math
 from preceptor.evidence.record import Calibration, Curve, Judgement, Threshold
 from preceptor.page.chart import WIDTH, Bar, Scale, figure, frame, keys, label_at, path, picture, pixel, rows
 from preceptor.page.grid import folded, grid, name
-from preceptor.page.markup import Markup, joined, tag
-from preceptor.words import amount, columns, cut
+from preceptor.page.markup import Markup, clipped, joined, tag
+from preceptor.words import amount, columns
 
 UNIT = (0.0, 1.0, False)
 MOST_COUNTS = 20  # classes: of more the counts do not fit their cells
@@ -48,7 +48,7 @@ def _confusion(judged: Judgement) -> Markup | None:
         return None
     side = min(84.0, max(11.0, SQUARE / count))
     letters = 11 if side >= 11 else 9
-    labels = [cut(each, 14 if count <= MOST_COUNTS else 8) for each in classes]
+    labels = [clipped(each, 14 if count <= MOST_COUNTS else 8) for each in classes]
     across = max(map(columns, labels)) * 6.3 + 10
     is_turned = max(map(columns, labels)) * 6.3 > side - 2
     above = (across if is_turned else 18) + 16
@@ -189,7 +189,7 @@ def _curves(title: str, curves: list[Curve], x_label: str, y_label: str, *, diag
 
 def _named(curve: Curve) -> str:
     area = "" if curve.area is None else f"area {amount(curve.area, 4)}"
-    return ", ".join(each for each in (cut(curve.name, 24), area) if each) or "curve"
+    return ", ".join(each for each in (clipped(curve.name, 24), area) if each) or "curve"
 
 
 def _calibration(found: Calibration) -> Markup:

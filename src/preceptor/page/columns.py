@@ -5,11 +5,12 @@ from datetime import UTC, datetime
 from preceptor.evidence.record import Column
 from preceptor.page.chart import histogram
 from preceptor.page.grid import folded, grid, name
-from preceptor.page.markup import Content, Markup, joined, tag
+from preceptor.page.markup import Content, Markup, clipped, joined, tag
 from preceptor.page.story import Story, Told
-from preceptor.words import amount, counted, cut, listing
+from preceptor.words import amount, counted, listing
 
 OPEN = 30  # columns that are shown at once
+LONGEST = 2000  # columns of a sentence
 MOST = 300  # that are shown at all
 HEADS = ("column", "kind", "distribution", "missing", "distinct", "what was done")
 
@@ -19,7 +20,9 @@ def section(story: Story) -> Markup:
     found = story.evidence
     gate = [(place + 1, told) for place, told in enumerate(story.findings) if told.when == "gate"]
     return joined(
-        tag("ul", (tag("li", each) for each in story.data_lines), class_="plain") if story.data_lines else None,
+        tag("ul", (tag("li", clipped(each, LONGEST)) for each in story.data_lines), class_="plain")
+        if story.data_lines
+        else None,
         tag("p", tag("b", "Split. "), story.split) if story.split else None,
         _gate(gate) if gate else None,
         _columns(found.columns, max(found.column_count, len(found.columns))) if found and found.columns else None,
@@ -72,7 +75,7 @@ def _distribution(each: Column) -> Content:
         title = f"Most frequent: {words}"
     counts = [*each.counts, each.others] if each.others and not each.edges else each.counts
     style = 1 if each.edges else 3
-    return joined(histogram(title, counts, style), tag("div", tag("bdi", cut(words, 24)), class_="small quiet"))
+    return joined(histogram(title, counts, style), tag("div", tag("bdi", clipped(words, 24)), class_="small quiet"))
 
 
 def _place(value: float, kind: str) -> str:

@@ -9,10 +9,10 @@ from typing import Any
 
 from preceptor.page.chart import Numbers, figure, frame, keys, within
 from preceptor.page.grid import folded, grid
-from preceptor.page.markup import Markup, joined, script_data, tag
+from preceptor.page.markup import Markup, clipped, joined, script_data, tag
 from preceptor.page.story import Story
 from preceptor.page.verdict import spoken
-from preceptor.words import amount, cut, printable
+from preceptor.words import amount, printable
 
 MOST_POINTS = 800  # of a curve; more than a screen has columns
 MOST_DRAWN = 320  # of a picture that cannot be zoomed
@@ -223,7 +223,7 @@ def _data(chart: Chart, marks: Sequence[tuple[int, float, str]]) -> dict[str, An
     y_axis = within([values for _, values, _ in chart.series], can_be_log=chart.can_be_log)
     return {
         "x": _rounded(chart.x),
-        "series": [[cut(label, 40), style, _rounded(values)] for label, values, style in chart.series],
+        "series": [[clipped(label, 40), style, _rounded(values)] for label, values, style in chart.series],
         "band": [_rounded(each) for each in chart.band] if chart.band else None,
         "label": chart.label,
         "lowest": chart.lowest,

@@ -5,7 +5,7 @@ from hashlib import sha256
 
 from preceptor.page import card, columns, curves, findings, inside, judgement, matters, verdict
 from preceptor.page.assets import asset, base_css, packed, uplot_css, uplot_js
-from preceptor.page.markup import Markup, joined, tag
+from preceptor.page.markup import Markup, clipped, joined, tag
 from preceptor.page.story import Story
 
 SECTIONS = (
@@ -45,7 +45,7 @@ def _head(story: Story, script: str) -> Markup:
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", name="generator", content="Preceptor"),
-        tag("title", f"{story.name}: {story.target}"),
+        tag("title", clipped(f"{story.name}: {story.target}", 200)),
         tag("link", rel="icon", href="data:,"),
         tag("style", style),
     )

@@ -2,16 +2,16 @@
 
 from collections.abc import Iterable, Sequence
 
-from preceptor.page.markup import Content, Markup, tag
-from preceptor.words import columns, cut
+from preceptor.page.markup import Content, Markup, clipped, tag
 
-LONGEST = 80  # columns of a name in a table; all of it is its title
+LONGEST = 80  # columns of a name in a table; more of it is its title
+LONGEST_TITLE = 1000
 
 
 def name(words: str, longest: int = LONGEST) -> Markup:
     """A name from the data: set apart from the direction of writing around it, cut where it is very long."""
-    short = cut(words, longest)
-    return tag("bdi", short, title=words if columns(words) > longest else None)
+    short = clipped(words, longest)
+    return tag("bdi", short, title=clipped(words, LONGEST_TITLE) if short.endswith("…") else None)
 
 
 def grid(

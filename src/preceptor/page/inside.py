@@ -10,9 +10,9 @@ from preceptor.evidence.record import LayerShape, Look
 from preceptor.page.chart import WIDTH, Numbers, figure, label_at, path, picture, pixel, spark, within
 from preceptor.page.examples import image
 from preceptor.page.grid import folded, grid, name
-from preceptor.page.markup import Content, Markup, joined, tag
+from preceptor.page.markup import Content, Markup, clipped, joined, tag
 from preceptor.page.story import Story
-from preceptor.words import amount, counted, cut
+from preceptor.words import amount, counted
 
 FIRST, LAST = 22, 6  # layers of a deep network that are drawn
 MOST_MEMBERS = 4  # of a committee are drawn
@@ -71,9 +71,9 @@ def _network(title: str, layers: list[LayerShape]) -> Markup:
         drawn.append(
             tag("rect", x=pixel(left), y=pixel(y), width=pixel(width), height=pixel(BOX), rx=5, class_=weighty)
         )
-        drawn.append(label_at(room / 2, y + 17, cut(each.path or each.kind, 34), "m t strong"))
+        drawn.append(label_at(room / 2, y + 17, clipped(each.path or each.kind, 34), "m t strong"))
         shape = " × ".join(f"{side:,}" for side in each.shape)
-        drawn.append(label_at(room / 2, y + 32, cut(f"{each.kind} → {shape}" if each.path else shape, 40), "m"))
+        drawn.append(label_at(room / 2, y + 32, clipped(f"{each.kind} → {shape}" if each.path else shape, 40), "m"))
         if each.parameters:
             drawn.append(label_at(WIDTH, y + BOX / 2 + 4, f"{each.parameters:,}", "e t"))
         if each is not shown[-1]:

@@ -11,7 +11,7 @@ from functools import cache
 from html import escape
 from typing import Any
 
-from preceptor.words import one_line
+from preceptor.words import cut, one_line
 
 VOID = frozenset({"meta", "link", "img", "br", "hr", "col", "input"})
 _IN_SCRIPT = str.maketrans({each: f"\\u{ord(each):04x}" for each in "<>&\u2028\u2029"})
@@ -32,6 +32,12 @@ def text(words: object) -> Markup:
         return words
     plain = str(words)
     return Markup(escape(plain if plain.isascii() and plain.isprintable() else one_line(plain)))
+
+
+def clipped(words: str, width: int) -> str:
+    """As much of a text from the data as fits so many columns, every character visible: what hides takes room too."""
+    shown = one_line(words)
+    return cut(shown if len(shown) <= 8 * width else f"{shown[: 8 * width]}…", width)  # accents take no columns
 
 
 def joined(*content: Content) -> Markup:

@@ -19,10 +19,10 @@ from preceptor.page.chart import (
     within,
 )
 from preceptor.page.grid import folded, grid, name
-from preceptor.page.markup import Markup, joined, tag
+from preceptor.page.markup import Markup, clipped, joined, tag
 from preceptor.page.story import Story
 from preceptor.page.verdict import spoken
-from preceptor.words import amount, cut
+from preceptor.words import amount
 
 MOST_BARS = 20
 MOST_LINES = 5  # styles that there are
@@ -108,7 +108,7 @@ def _of_numbers(found: Response) -> Markup:
 def _of_levels(found: Response) -> Markup:
     """A row for each level: its dots, and behind them how frequent it is."""
     pitch, top = 22.0, 4.0
-    labels = [cut(each, 22) for each in found.levels]
+    labels = [clipped(each, 22) for each in found.levels]
     left = room_for(labels)
     axis = within(found.y[:MOST_LINES])
     scale = Scale(axis[0], axis[1], left, WIDTH - 10)
@@ -158,4 +158,4 @@ def _predicted(found: Response) -> str:
     if len(found.y) > 1:
         return "mean probability"
     is_number = found.names == [found.target]
-    return f"mean {'prediction' if is_number else 'probability'} of {cut(found.names[0], 30)}"
+    return f"mean {'prediction' if is_number else 'probability'} of {clipped(found.names[0], 30)}"

@@ -50,9 +50,12 @@ def table_of(
     """
     listed = [each for column in columns for each in _fields(*column)]
     names, notes = told_apart(name for name, _, _ in listed)
+    _check_whole(where, "name", names)
     said, made, kept = Said(), dict[str, Column](), {}
     for name, (_, values, missing) in zip(names, listed, strict=True):
         made[name] = as_column(where, name, values, missing, said)
+        if made[name].values.dtype == object:
+            _check_whole(where, f"text in column {name!r}", made[name].values)
         if name in texts and made[name].values.ndim == 1:
             kept[name] = _as_stood(values, missing)
     table = Table.of(where, made, (*notes, *said.sentences()), kept)
@@ -60,6 +63,20 @@ def table_of(
         what = "no rows" if made else "no columns"
         raise DataError(f"{where}: it has {what}; at least one row is needed. Check how it was made.")
     return table
+
+
+def _check_whole(where: str, what: str, texts: Iterable[str | None]) -> None:
+    """Raises DataError where a text cannot be written down as UTF-8: no run could keep it as a name or a level."""
+    for each in texts:
+        if each is None or each.isascii():
+            continue
+        try:
+            each.encode()
+        except UnicodeEncodeError:
+            raise DataError(
+                f"{where}: the {what} holds half a character (\\ud800 to \\udfff alone); whole ones are needed. "
+                "Mend it: text.encode('utf-8', 'replace').decode()."
+            ) from None
 
 
 def with_target(source: Any, target: Any) -> tuple[Any, str | tuple[str, ...]]:

@@ -4,6 +4,7 @@ import json
 import random
 import re
 import shutil
+from html import unescape
 from importlib import import_module
 
 import msgspec
@@ -70,6 +71,7 @@ def test_a_notebook_shows_the_run_and_its_report(saved):
     assert "<script" not in small
     assert frame.startswith("<iframe srcdoc=")
     assert "<script" not in frame  # it is escaped, within an attribute
+    assert unescape(re.search('srcdoc="([^"]*)"', frame)[1]) == run.report()
 
 
 def test_a_finding_that_no_page_can_show_is_told_in_one_line(saved, tmp_path):

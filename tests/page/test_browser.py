@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from stories import STORIES
 
-from preceptor.page import render
+from preceptor.page import Page, render
 
 CHROMIUM = next(
     (each for each in ("/usr/bin/chromium", shutil.which("chromium")) if each and Path(each).exists()), None
@@ -123,6 +123,17 @@ def test_curves_tell_exact_values_under_the_pointer_and_can_be_zoomed(browser, f
         page.mouse.up()
         page.mouse.move(box["x"] + 1, box["y"] + 50)
         assert int(page.locator("figure.curve .readout").first.inner_text().split()[1]) >= 20
+        assert visit.said == []
+
+
+def test_in_the_frame_of_a_notebook_the_curves_can_be_zoomed_too(browser, tmp_path):
+    page = Page(render(STORIES["adult"]()))
+    frame = page._repr_html_()
+    path = tmp_path / "notebook.html"
+    path.write_text(f'<!DOCTYPE html><html lang="en"><meta charset="utf-8"><title>Notebook</title>{frame}')
+    with Visit(browser, path) as visit:
+        within = visit.page.frame_locator("iframe")
+        assert within.locator("figure.curve .u-over").count() > 0
         assert visit.said == []
 
 

@@ -1,5 +1,7 @@
 """What the doctor saw, and the forks that proved a remedy: against the doctor's own probes and plain trainings."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from trainings import case
@@ -40,15 +42,24 @@ def test_each_layer_and_parameter_is_told_at_each_probe(watched):
             assert parameter.ratio[place] == (None if ratio is None else pytest.approx(ratio, rel=1e-5))
 
 
+def test_of_a_step_that_was_looked_at_again_the_later_look_stands(watched):
+    history = watched.history
+    *others, last = history.probes
+    again = replace(last, parameters={})
+    look = look_of(replace(history, probes=[*others, last, again]))
+    assert look.steps == look_of(history).steps
+    assert look.parameters == []
+
+
 def test_of_more_probes_than_are_shown_the_ends_are_kept(watched):
     history = watched.history
     before = history.probes
-    history.probes = before * 5
+    history.probes = [replace(each, step=100 * time + each.step) for time in range(5) for each in before]
     look = look_of(history)
     history.probes = before
     assert len(look.steps) == 12
     assert look.steps[0] == history.first.step
-    assert look.steps[-1] == before[-1].step
+    assert look.steps[-1] == 400 + before[-1].step
 
 
 def losses_of(made, steps):

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 import preceptor as pr
+from preceptor.job.folder import EVIDENCE
 from preceptor.job.levels import path_of
 from preceptor.job.log import EVENTS, log_of
 from preceptor.live import holders as holders_module
@@ -56,6 +57,15 @@ def test_a_finished_run_is_told_as_its_files_have_it(finished):
         part, figures = found["figures"]["part"], found["figures"]["values"]
         assert part == ("test" if run.test else "out of fold")
         assert figures["accuracy"] == pytest.approx((run.test or run.dev)["accuracy"].value, rel=1e-4)
+
+
+def test_what_only_a_report_shows_is_not_read(finished, tmp_path):
+    shutil.copytree(finished / "a", tmp_path / "a")
+    (tmp_path / "a" / EVIDENCE).write_bytes(b"spoiled")
+    expected = told(Watcher(finished))["a"]
+    found = told(Watcher(tmp_path))["a"]
+    assert found["state"] == "finished"
+    assert found["figures"] == expected["figures"]
 
 
 def test_trainings_of_a_mending_are_told_apart(finished):

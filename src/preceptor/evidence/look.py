@@ -22,7 +22,9 @@ def look_of(history: History) -> Look:
 
     Of more moments, layers or arrays than a page shows those that are evenly spaced are kept, ends included.
     """
-    probes = _spaced([each for each in (history.first, *history.probes) if each is not None], MOST_PROBES)
+    # Of a step that was looked at again, such as where the rows that guide ended it, the later look stands.
+    each_step = {each.step: each for each in (history.first, *history.probes) if each is not None}
+    probes = _spaced(list(each_step.values()), MOST_PROBES)
     if not probes:
         return Look()
     return Look(

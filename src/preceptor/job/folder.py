@@ -153,9 +153,11 @@ class Saved:
         return load_file(_whole(self.path, MODEL, self.config.files))
 
 
-def read_folder(path: Path) -> Saved:
+def read_folder(path: Path, *, with_evidence: bool = True) -> Saved:
     """The files of a finished or interrupted run, each a regular file, checked against its checksum.
 
+    Args:
+        with_evidence: whether to read what its report shows, which is most of the texts.
     Raises: DataError where it is no run folder; OSError, ValueError and the like where it is damaged.
     """
     if not (path / CONFIG).is_file():
@@ -175,7 +177,7 @@ def read_folder(path: Path) -> Saved:
     history = [msgspec.json.decode(line, type=Epoch) for line in lines]
     model = next((each for each in _places(path, MODEL) if _size(each) == config.files[MODEL].bytes), path / MODEL)
     evidence = None
-    if EVIDENCE in config.files:
+    if with_evidence and EVIDENCE in config.files:
         content = read_file(_whole(path, EVIDENCE, config.files), MOST_TEXT_BYTES)
         evidence = msgspec.json.decode(content, type=Evidence)
     return Saved(path, config, history, read_shapes(model), evidence)

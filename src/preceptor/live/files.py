@@ -24,7 +24,7 @@ def saved(folder: Path) -> tuple[Saved | None, str]:
     try:
         if os.lstat(folder / CONFIG).st_size > MOST_BYTES:
             return None, f"{CONFIG} is too large to be shown here."
-        return read_folder(folder), ""
+        return read_folder(folder, with_evidence=False), ""
     except (DataError, OSError, ValueError, RecursionError, KeyError, TypeError, MemoryError) as error:
         return None, plain(getattr(error, "strerror", None) or error)
 

@@ -13,6 +13,7 @@ from preceptor.evidence import Evidence
 from preceptor.evidence.record import Baseline, Judgement
 from preceptor.job import make_settings
 from preceptor.job.story import story_of
+from preceptor.train import Figure
 
 QUICK = {"hidden": (8,), "epochs": 4, "engine": "reference"}
 
@@ -43,7 +44,69 @@ def test_a_guess_that_does_better_by_more_than_chance_is_named(run):
     assert "a naive guess comes to" in story.verdict[0]
     assert "A linear model does better" in story.verdict[0]
     assert story.level == "warn"
-    assert "does better" not in story_of(judged_by(run, ("a naive guess", low))).verdict[0]
+    assert "better" not in story_of(judged_by(run, ("a naive guess", low))).verdict[0]
+
+
+def test_a_linear_model_that_is_better_by_a_row_may_be_so_by_chance(run):
+    one = Figure("accuracy", 67 / 68, 0.921, 0.997, 68)
+    run = replace(run, test={"accuracy": one}, facts=run.facts | {"findings": []})
+    story = story_of(judged_by(run, ("a linear model", {"accuracy": 1.0})))
+    assert story.verdict[0].endswith("A linear model does as well on these rows.")
+    assert story.level == "good"
+
+
+def test_what_is_no_better_than_a_naive_guess_is_not_sound(run):
+    accuracy, auc = Figure("accuracy", 0.95, 0.93, 0.97, 400), Figure("auc", 0.8, 0.75, 0.85, 400)
+    run = replace(run, facts=run.facts | {"findings": []})
+    judged = judged_by(run, ("a naive guess", {"accuracy": 0.94, "auc": 0.5}))
+    alone = story_of(replace(judged, test={"accuracy": accuracy}))
+    assert alone.verdict[0].endswith("It is not surely better than a naive guess.")
+    assert alone.level == "warn"
+    both = story_of(replace(judged, test={"accuracy": accuracy, "auc": auc}))
+    assert "In this it is not surely better than a naive guess, but in auc it is" in both.verdict[0]
+    assert both.level == "good"
+
+
+def test_what_was_stopped_for_it_no_longer_got_better_is_not_to_be_trained_longer(run):
+    facts = {**run.facts, "curve": "Not converged. Train error 8.1%.", "epochs": 4, "best_epoch": 4, "findings": []}
+    ended = {"outcome": "All epochs done; the weights with the lowest dev loss are kept."}
+    longer = story_of(replace(run, facts=facts | ended))
+    assert longer.verdict[-1].endswith("Next: train longer.")
+    assert read(longer.command).epochs == 8
+    stopped = {"outcome": "Stopped early, for the dev loss no longer fell; the last weights are kept."}
+    for changed in (ended | {"best_epoch": 1}, stopped):
+        assert story_of(replace(run, facts=facts | changed)).verdict[-1] == "Next: predict new rows."
+
+
+def test_a_leak_is_to_be_decided_on_before_the_run_is_used():
+    x = np.random.default_rng(0).normal(size=(300, 2))
+    story = story_of(pr.fit({"a": x[:, 0], "told": np.exp(x[:, 1]), "y": x[:, 1]}, "y", **QUICK))
+    assert "leak (columns that give the target away)" in story.verdict[1]
+    assert story.verdict[2] == "Next: decide what to do about finding 1, leak, before this is used."
+
+
+def test_the_trainings_of_a_mending_are_told(run):
+    attempts = [
+        {"judged": {"accuracy": 0.9}, "changes": {}, "why": [], "unsaid": []},
+        {
+            "judged": {"accuracy": 0.95},
+            "changes": {"learning_rate": 0.01},
+            "why": [{"rule": "dead_relu"}],
+            "unsaid": [],
+        },
+    ]
+    facts = run.facts | {"mended": {"attempts": attempts, "kept": 2, "command": "", "ended": ""}}
+    assert story_of(replace(run, facts=facts)).mended[1:] == [
+        ("training 1", "accuracy 0.9", "as asked", ""),
+        ("training 2 (kept)", "accuracy 0.95", "learning rate 0.01", "dead_relu"),
+    ]
+    assert story_of(run).mended == []
+
+
+def test_what_no_fork_tried_is_told_as_a_suspicion(run):
+    found = {"rule": "lr_too_small", "level": "note", "text": "Too small.", "remedies": [{"text": "x", "settings": {}}]}
+    told = story_of(replace(run, facts=run.facts | {"findings": [found]})).findings[0]
+    assert told.proof.startswith("Suspected only")
 
 
 def test_of_numbers_less_is_better():
@@ -52,7 +115,8 @@ def test_of_numbers_less_is_better():
     run = pr.fit({"a": x[:, 0], "b": x[:, 1], "y": x[:, 0]}, "y", **QUICK)
     figure = run.test["mae"]
     run = replace(run, evidence=None)
-    assert f"have a mae of {str(figure).removeprefix('mae ')} on" in story_of(run).verdict[0]
+    value, _, interval = str(figure).removeprefix("mae ").partition(" ")
+    assert f"are off by {value} on average {interval} on 18 test rows." in story_of(run).verdict[0]
     own = Judgement(target="y", rows=18, baselines=[Baseline(name="a linear model", figures={"mae": figure.low / 2})])
     run = replace(run, evidence=Evidence(part="test", rows=18, judgements=[own]))
     assert "A linear model does better" in story_of(run).verdict[0]
@@ -71,7 +135,7 @@ def test_of_several_targets_each_is_told():
     data = {"a": x[:, 0], "b": x[:, 1], "y": x[:, 0], "z": np.where(x[:, 1] > 0, "up", "down")}
     story = story_of(pr.fit(data, ["y", "z"], **QUICK))
     assert story.target == "y, z"
-    assert "of y have a mae of" in story.verdict[0]
+    assert "of y are off by" in story.verdict[0]
     assert "predicts z rightly" in story.verdict[1]
     assert [name for name, _ in story.figures] == ["y", "z"]
 

@@ -18,7 +18,6 @@ from preceptor.cli.options import Place, number_options, settings_options
 from preceptor.cli.progress import progress_shown, watched
 from preceptor.cli.sentences import (
     line,
-    said,
     say_curve,
     say_figures,
     say_finding,
@@ -41,7 +40,7 @@ from preceptor.job.mending import MOST_TRAININGS
 from preceptor.job.parts import augmentations_text, own_numbers
 from preceptor.job.picture_survey import PictureSurvey
 from preceptor.job.settings import MODELS, Settings
-from preceptor.job.telling import division, examples, how_long, loss_name, unproved
+from preceptor.job.telling import division, examples, how_long, loss_name, setting_words, unproved
 from preceptor.nn import Sequential, count_parameters, initial_specs
 from preceptor.nn.ensemble import first_alone
 from preceptor.ops import Spec
@@ -264,7 +263,7 @@ def say_change(before: Fitting, after: Fitting) -> None:
     mending, old, new = after.mending, before.settings.to_dict(), after.settings.to_dict()
     assert mending is not None
     changed = [
-        f"{name.replace('_', ' ')} {said(old[name])} → {said(new[name])}"
+        f"{name.replace('_', ' ')} {setting_words(old[name])} → {setting_words(new[name])}"
         for name in mending.changes
         if old[name] != new[name]
     ]

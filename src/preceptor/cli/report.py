@@ -19,7 +19,8 @@ def command(run: Path, output: Path | None) -> None:
     do next. The data are not needed.
     """
     trained = load(run)
-    for number, sentence in enumerate(story_of(trained).verdict):
+    story = story_of(trained)
+    for number, sentence in enumerate([*story.verdict, *([story.command] if story.command else [])]):
         line("" if number else "verdict", sentence)
     place = run / REPORT if output is None else output
     page = trained.report(place)

@@ -6,10 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from preceptor.diagnose import Finding
-from preceptor.hyper import value_text
 from preceptor.job import Run
 from preceptor.job.judging import by_name, figures_as_json
-from preceptor.job.story import verdict_of
 from preceptor.job.telling import (
     BRACKETS,
     OUT_OF_FOLD,
@@ -18,12 +16,13 @@ from preceptor.job.telling import (
     figure_cells,
     parts_of,
     readings,
-    spoken,
+    trainings,
     weighings,
 )
+from preceptor.job.verdict import verdict_of
 from preceptor.nn.calibration import temperature_of
 from preceptor.nn.joint import heads
-from preceptor.words import amount, broken, columns, listing, one_line
+from preceptor.words import broken, columns, listing, one_line
 
 LEVELS = {"refuse": "refused", "warn": "warning", "note": "note"}
 NARROWEST = 30  # columns of text, however narrow the terminal
@@ -59,30 +58,14 @@ def say_finding(found: Mapping[str, Any], command: str = "") -> None:
         line("", f"{first[0].upper()}{first[1:]}{f': {command}' if command else '.'}")
 
 
-def said(value: Any) -> str:
-    """A setting's value in a sentence."""
-    if isinstance(value, float):
-        return amount(value, 4)
-    return "the usual" if value is None else value_text(tuple(value) if isinstance(value, list) else value)
-
-
 def say_mended(facts: Mapping[str, Any]) -> None:
     """The trainings of a mending: what was changed in each and why, how good it is, which is kept, and by which command
     that one is made from the start."""
     mended = facts.get("mended")
     if not mended:
         return
-    lines = list[str]()
-    if len(mended["attempts"]) > 1:
-        guides = "out of fold" if facts.get("folds") else "dev"
-        rows = [("", f"judged {guides}", "changed", "because of")]
-        for number, each in enumerate(mended["attempts"], 1):
-            judged = [f"{spoken(name)} {_judged(value)}" for name, value in each["judged"].items()]
-            changed = [f"{name.replace('_', ' ')} {said(value)}" for name, value in each["changes"].items()]
-            kept = " (kept)" if number == mended["kept"] else ""
-            why = listing(found["rule"] for found in each["why"])
-            rows.append((f"training {number}{kept}", ", ".join(judged), listing(changed) or "as asked", why))
-        lines = aligned(rows)
+    rows = trainings(facts)
+    lines = aligned(rows) if rows else []
     if mended["ended"] != facts["outcome"]:
         lines.append(mended["ended"])
     if unsaid := dict.fromkeys(rule for each in mended["attempts"] for rule in each["unsaid"]):
@@ -91,10 +74,6 @@ def say_mended(facts: Mapping[str, Any]) -> None:
         lines.append(f"From the start: {mended['command']}")
     for number, text in enumerate(lines):
         line("" if number else "mended", text)
-
-
-def _judged(value: float | None) -> str:
-    return "none" if value is None else amount(value, 4)
 
 
 def say_curve(facts: Mapping[str, Any]) -> None:

@@ -10,7 +10,6 @@ from preceptor.diagnose.curve import CASES
 from preceptor.diagnose.history import History
 from preceptor.diagnose.rules import RULES
 from preceptor.errors import ConfigError
-from preceptor.evidence.record import Baseline, Judgement
 from preceptor.hyper import hyper_fields, value_text
 from preceptor.job.command import altered_command, command_of, words_of
 from preceptor.job.progress import Outcome
@@ -26,23 +25,20 @@ from preceptor.job.telling import (
     loss_name,
     parts_of,
     readings,
-    rows_of,
-    said,
-    spoken,
+    trainings,
     weighings,
 )
+from preceptor.job.verdict import verdict_of
 from preceptor.page import Story, Told
-from preceptor.train import Figure
 from preceptor.words import amount, counted, listing, shell_word
 
-__all__ = ["story_of", "verdict_of"]
+__all__ = ["story_of"]
 
-# Of each kind of target the figure that the verdict tells, and how; the first that a run has.
-SHARES = {"accuracy": "right for", "exact_accuracy": "right for"}
-DISTANCES = {"mae": "off by", "rmse": "off by", "pinball_loss": "off by"}
 GRAVE = ("refuse", "warn")
 UNWATCHED = "Not watched"  # how what is said of a training begins that nobody watched
 NOT_CONVERGED = CASES[4].capitalize()
+LATE = 0.9  # share of the epochs after which the best one counts as the end
+SUSPECTED = "Suspected only: the training left no steps to try the remedy in."
 
 
 def story_of(run: Any) -> Story:
@@ -54,15 +50,18 @@ def story_of(run: Any) -> Story:
     level = "warn" if worse or any(each.level in GRAVE for each in findings) else "good"
     if _is_broken(facts):
         level = "bad"
+    next_step, command = _next(run, findings)
     notes = [*([BRACKETS] if parts else []), *([OUT_OF_FOLD] if run.dev and facts.get("folds") else [])]
     return Story(
         name=facts["data"] if run.path is None else run.path.name,
         data=f"{facts['data']}: {examples(facts['rows'], shape)}",
         target=listing(target.name for target in run.targets),
-        verdict=[*verdict, _wrong(facts, findings), _next(run, findings)],
+        verdict=[*verdict, _wrong(facts, findings), next_step],
+        command=command,
         level=level,
         findings=findings,
         checked=list(_checked(run)),
+        mended=trainings(facts),
         history=run.history,
         curve=facts.get("curve", ""),
         figures=figure_cells(blocks_of(parts)) if parts else (),
@@ -92,88 +91,46 @@ def _is_broken(facts: Mapping[str, Any]) -> bool:
     return Outcome.DIVERGED.is_told_by(facts["outcome"])
 
 
-def verdict_of(run: Any) -> tuple[bool, list[str]]:
-    """How good it is, target by target, beside simple guesses on the same rows; whether one of these is better."""
-    parts = parts_of(run)
-    if not parts:
-        return False, ["It was not judged: no rows were kept apart from those that it learned from."]
-    part, found = parts[-1]
-    worse, sentences = False, list[str]()
-    known = {} if run.evidence is None else {each.target: each for each in run.evidence.judgements}
-    for target, [(_, figures)] in blocks_of([(part, found)]):
-        name = target or run.targets[0].name
-        is_worse, text = _judged(name, part, figures, known.get(name))
-        worse, sentences = worse or is_worse, [*sentences, text]
-    if len(sentences) > 3:  # of many targets the first stand for all; the table of figures has each
-        sentences = [*sentences[:3], f"The table of figures has the other {len(sentences) - 3} targets."]
-    return worse, sentences
-
-
-def _judged(target: str, part: str, figures: Mapping[str, Figure], judgement: Judgement | None) -> tuple[bool, str]:
-    """How well one target is predicted, in a sentence."""
-    name = next((each for each in (*SHARES, *DISTANCES) if each in figures), next(iter(figures)))
-    figure, where = figures[name], {"test": "test rows", "dev": "dev rows"}.get(part, "rows, each judged out of fold")
-    rows = f"{rows_of(dict(figures)):,} {where}"
-    baselines = [] if judgement is None else [each for each in judgement.baselines if name in each.figures]
-    high = name in SHARES
-    if high:
-        value, *ends = map(_percent, (figure.value, figure.low, figure.high))
-        text = f"It predicts {target} rightly for {value} of {rows} (95 % interval {' to '.join(ends)})"
-    elif name in DISTANCES:
-        text = f"Its predictions of {target} have a {spoken(name)} of {said(figure)} on {rows}"
-    else:
-        text = f"For {target} it has {spoken(name)} {said(figure)} on {rows}"
-    beside = " and ".join(_beside(each, name, high) for each in baselines).replace(" to ", " comes to ", 1)
-    better = [each.name for each in baselines if _outdoes(each.figures[name], figure, high)]
-    if beside:
-        text += f", where {beside}"
-    text += "."
-    if better:
-        text += f" {listing(better).capitalize()} does better: the network has not learned what there is to learn."
-    return bool(better), text
-
-
-def _beside(baseline: Baseline, name: str, is_share: bool) -> str:
-    value = baseline.figures[name]
-    return f"{baseline.name} to {_percent(value) if is_share else amount(value, 3)}"
-
-
-def _outdoes(value: float, figure: Figure, is_high_better: bool) -> bool:
-    """Whether a guess is better by more than chance."""
-    return value > figure.high if is_high_better else value < figure.low
-
-
-def _percent(share: float) -> str:
-    return f"{100 * share:.1f} %"
-
-
 def _wrong(facts: Mapping[str, Any], findings: list[Told]) -> str:
     """What was found to be wrong, and which weights that leaves."""
     grave = [each for each in findings if each.level in GRAVE]
     if not grave:
         return "Nothing was found wrong with data or training."
-    found = f"Found: {listing(dict.fromkeys(each.rule for each in grave))}."
+    words = {name: rule.looks_for for rule in RULES for name in rule.names}
+    rules = dict.fromkeys(each.rule for each in grave)
+    found = f"Found: {listing(f'{each} ({words[each]})' if each in words else each for each in rules)}."
     guides = facts["split"]["dev"] or facts.get("folds")
     if guides and facts["best_epoch"] < facts["epochs"] and any(each.when == "training" for each in grave):
         return f"{found} Kept is what was best on the rows that guide, after epoch {facts['best_epoch']:,}."
     return found
 
 
-def _next(run: Any, findings: list[Told]) -> str:
-    """What to do now."""
-    place = "RUN" if run.path is None else shell_word(run.path)
-    if Outcome.INTERRUPTED.is_told_by(run.facts["outcome"]):
-        return f"Next: go on with preceptor fit --resume {place}."
-    for each in findings:
-        if each.level in GRAVE and each.remedy:
-            remedy = f"{each.remedy[0].lower()}{each.remedy[1:].rstrip('.')}"
-            return f"Next: {remedy}{f': {each.command}' if each.command else ''}."
-    if _is_broken(run.facts):
-        return "Next: train anew with a lower learning rate."
-    if run.facts.get("curve", "").startswith(f"{NOT_CONVERGED}."):
-        longer = _altered(run.facts, {"epochs": 2 * run.facts["settings"]["epochs"]})
-        return f"It was still getting better when it ended. Next: train longer{f': {longer}' if longer else ''}."
-    return f"Next: preceptor predict {place} {_new(run)} -o predictions.csv."
+def _next(run: Any, findings: list[Told]) -> tuple[str, str]:
+    """What to do now, and the command that does it, "" where there is none."""
+    facts, place = run.facts, "RUN" if run.path is None else shell_word(run.path)
+    if Outcome.INTERRUPTED.is_told_by(facts["outcome"]):
+        return "Next: go on with the training.", f"preceptor fit --resume {place}"
+    grave = next((each for each in findings if each.level in GRAVE), None)
+    if grave is not None and grave.remedy:
+        return f"Next: {grave.remedy[0].lower()}{grave.remedy[1:].rstrip('.')}.", grave.command
+    if grave is not None and grave.when == "gate":
+        return f"Next: decide what to do about finding 1, {grave.rule}, before this is used.", ""
+    if _is_broken(facts):
+        return "Next: train anew with a lower learning rate.", ""
+    if _was_getting_better(facts):
+        longer = _altered(facts, {"epochs": 2 * facts["settings"]["epochs"]})
+        return "It was still getting better when it ended. Next: train longer.", longer
+    return "Next: predict new rows.", f"preceptor predict {place} {_new(run)} -o predictions.csv"
+
+
+def _was_getting_better(facts: Mapping[str, Any]) -> bool:
+    """Whether the last epochs were the best, and the losses still fell; not where it was stopped for it did not."""
+    is_late = facts["best_epoch"] >= LATE * facts["epochs"]
+    return (
+        is_late
+        and Outcome.FINISHED.is_told_by(facts["outcome"])
+        and facts.get("curve", "").startswith(f"{NOT_CONVERGED}.")
+    )
 
 
 def _new(run: Any) -> str:
@@ -199,11 +156,12 @@ def _checked(run: Any) -> Iterator[str]:
 def _told(found: Mapping[str, Any], facts: Mapping[str, Any]) -> Told:
     """A finding as a page has it. Args: found: JSON types, as a run keeps it."""
     first = next(iter(found.get("remedies", ())), None)
+    is_untried = found["level"] == "note" and "remedies" in found
     return Told(
         rule=found["rule"],
         level=found["level"],
         text=found["text"],
-        proof=found.get("proof", {}).get("text", ""),
+        proof=SUSPECTED if is_untried else found.get("proof", {}).get("text", ""),
         remedy=f"{first['text'][:1].upper()}{first['text'][1:]}." if first else "",
         command=_altered(facts, first["settings"]) if first and first["settings"] else "",
         step=found.get("step"),

@@ -29,7 +29,9 @@ __all__ = [
     "parts_of",
     "readings",
     "rows_of",
+    "setting_words",
     "spoken",
+    "trainings",
     "unproved",
     "weighings",
 ]
@@ -146,6 +148,32 @@ def rows_of(found: dict[str, Any]) -> int:
     """The rows that figures are of."""
     first = next(iter(found.values()))
     return rows_of(first) if isinstance(first, dict) else int(first.rows)
+
+
+def setting_words(value: Any) -> str:
+    """A setting's value in a sentence."""
+    if isinstance(value, float):
+        return amount(value, 4)
+    return "the usual" if value is None else value_text(tuple(value) if isinstance(value, list) else value)
+
+
+def trainings(facts: Mapping[str, Any]) -> list[tuple[str, ...]]:
+    """The trainings of a mending as cells, heads first: how good each is, what was changed in it and why. Empty where
+    there was only one."""
+    mended = facts.get("mended")
+    if not mended or len(mended["attempts"]) < 2:
+        return []
+    rows: list[tuple[str, ...]] = [
+        ("", f"judged {'out of fold' if facts.get('folds') else 'dev'}", "changed", "because of")
+    ]
+    for number, each in enumerate(mended["attempts"], 1):
+        values = each["judged"].items()
+        judged = [f"{spoken(name)} {'none' if value is None else amount(value, 4)}" for name, value in values]
+        changed = [f"{name.replace('_', ' ')} {setting_words(value)}" for name, value in each["changes"].items()]
+        kept = " (kept)" if number == mended["kept"] else ""
+        why = listing(found["rule"] for found in each["why"])
+        rows.append((f"training {number}{kept}", ", ".join(judged), listing(changed) or "as asked", why))
+    return rows
 
 
 def unproved(facts: Mapping[str, Any]) -> list[str]:

@@ -1,7 +1,6 @@
 """The model card, and how to make the run again."""
 
-from preceptor.page.findings import command_line
-from preceptor.page.grid import folded, grid
+from preceptor.page.grid import command_line, folded, grid
 from preceptor.page.markup import Markup, joined, tag
 from preceptor.page.story import Story
 

@@ -7,6 +7,7 @@ that are none are None, and leave a gap.
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from preceptor.page.markup import Markup, clipped, joined, tag, text
 from preceptor.words import amount, columns
@@ -66,6 +67,15 @@ def short(value: float, digits: int = 3) -> str:
         if least <= size < 1e15:
             return amount(value / unit, digits) + letter
     return amount(value, digits)
+
+
+def tick_words(ticks: Sequence[float]) -> list[str]:
+    """Numbers as they stand at an axis, with as many digits as it takes to tell them apart where they lie."""
+    step = min((abs(high - low) for low, high in pairwise(ticks)), default=0.0)
+    for digits in range(3, 8):
+        if all(abs(float(f"{each:.{digits - 1}e}") - each) <= step / 100 for each in ticks):
+            break
+    return [short(each, digits) for each in ticks]
 
 
 def within(
@@ -171,7 +181,7 @@ class Frame:
         left, right = self.x.start, self.x.end
         floor = self.y.start if x_foot is None else x_foot
         grid = "".join(f"M{pixel(left)} {pixel(self.y(at))}H{pixel(right)}" for at in self.y.ticks())
-        below = [(at, short(at)) for at in self.x.ticks()]
+        below = list(zip(self.x.ticks(), tick_words(self.x.ticks()), strict=True))
         feet = "".join(f"M{pixel(self.x(at))} {pixel(floor)}v4" for at, _ in below)
         return picture(
             self.width,
@@ -179,7 +189,10 @@ class Frame:
             title,
             says,
             path(grid, "g"),
-            [label_at(left - 6, self.y(at) + 4, short(at), "e") for at in self.y.ticks()],
+            [
+                label_at(left - 6, self.y(at) + 4, words, "e")
+                for at, words in zip(self.y.ticks(), tick_words(self.y.ticks()), strict=True)
+            ],
             path(f"M{pixel(left)} {pixel(floor)}H{pixel(right)}{feet}", "a"),
             [label_at(self.x(at), floor + 16, words, "m") for at, words in below],
             marks,
@@ -198,9 +211,9 @@ def frame(
     y_label: bool = True,
 ) -> Frame:
     """A frame for two axes (low, high, whether logarithmic), with the room that its labels take."""
-    widest = max((len(short(at)) for at in round_numbers(*y)), default=1)
+    widest = max(map(len, tick_words(round_numbers(*y))), default=1)
     left = 10 + widest * LETTER
-    last = max((len(short(at)) for at in round_numbers(*x)[-1:]), default=0) * LETTER / 2
+    last = max(map(len, tick_words(round_numbers(*x))[-1:]), default=0) * LETTER / 2
     floor = height - (36 if x_label else 22)
     return Frame(
         Scale(x[0], x[1], left, width - max(8, last), x[2]),
@@ -251,6 +264,12 @@ class Bar:
     words: str = ""
 
 
+def under(scale: Scale, y: float) -> list[Markup]:
+    """The numbers of a horizontal axis."""
+    ticks = scale.ticks()
+    return [label_at(scale(at), y, words, "m") for at, words in zip(ticks, tick_words(ticks), strict=True)]
+
+
 def rows(
     title: str, says: str, bars: Sequence[Bar], axis: tuple[float, float], style: int = 1, *, are_dots: bool = False
 ) -> Markup:
@@ -263,7 +282,7 @@ def rows(
     height = top + pitch * len(bars) + 20
     floor = height - 18
     grid = "".join(f"M{pixel(scale(at))} {pixel(top)}V{pixel(floor)}" for at in scale.ticks())
-    drawn: list[object] = [path(grid, "g"), [label_at(scale(at), height - 4, short(at), "m") for at in scale.ticks()]]
+    drawn: list[object] = [path(grid, "g"), under(scale, height - 4)]
     dots, boxes, whiskers = [], [], []
     zero = scale(min(max(0.0, axis[0]), axis[1]))
     for number, (bar, words) in enumerate(zip(bars, labels, strict=True)):

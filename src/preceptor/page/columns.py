@@ -12,6 +12,7 @@ from preceptor.words import amount, counted, listing
 OPEN = 30  # columns that are shown at once
 LONGEST = 2000  # columns of a sentence
 MOST = 300  # that are shown at all
+WHOLE = 1e7  # whole numbers below are written with all their digits
 HEADS = ("column", "kind", "distribution", "missing", "distinct", "what was done")
 
 
@@ -32,7 +33,7 @@ def section(story: Story) -> Markup:
 def _gate(gate: list[tuple[int, Told]]) -> Markup:
     links: list[Content] = []
     for number, told in gate:
-        links += [", " if links else None, tag("a", f"{number} {told.rule}", href=f"#finding-{number}")]
+        links += ["; " if links else None, tag("a", f"finding {number}, {told.rule}", href=f"#finding-{number}")]
     return tag("p", tag("b", "Found before training. "), links, ".")
 
 
@@ -81,7 +82,8 @@ def _distribution(each: Column) -> Content:
 def _place(value: float, kind: str) -> str:
     """A number, or the day of one of a date, which is in seconds since 1970."""
     if kind != "date":
-        return amount(value, 3)
+        is_whole = abs(value) < WHOLE and float(value).is_integer()
+        return f"{value:,.0f}" if is_whole else amount(value, 3)
     try:
         return f"{datetime.fromtimestamp(value, UTC):%Y-%m-%d}"
     except (OverflowError, ValueError, OSError):

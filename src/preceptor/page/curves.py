@@ -12,7 +12,7 @@ from preceptor.page.grid import folded, grid
 from preceptor.page.markup import Markup, clipped, joined, script_data, tag
 from preceptor.page.story import Story
 from preceptor.page.verdict import spoken
-from preceptor.words import amount, printable
+from preceptor.words import amount, listing, printable
 
 MOST_POINTS = 800  # of a curve; more than a screen has columns
 MOST_DRAWN = 320  # of a picture that cannot be zoomed
@@ -177,6 +177,14 @@ def _marks(story: Story, steps: StepsToEpochs) -> list[tuple[int, float, str]]:
     ][:MOST_MARKS]
 
 
+def _together(marks: Sequence[tuple[int, float, str]]) -> list[tuple[float, str]]:
+    """Marks at one place as one, with all their numbers."""
+    found: dict[float, list[int]] = {}
+    for place, at, _ in marks:
+        found.setdefault(at, []).append(place)
+    return [(at, listing(places)) for at, places in found.items()]
+
+
 def _marked(marks: Sequence[tuple[int, float, str]]) -> Markup | None:
     if not marks:
         return None
@@ -196,7 +204,7 @@ def _figure(chart: Chart, steps: StepsToEpochs, marks: Sequence[tuple[int, float
     lines = [drawn.line(fewer.x, values, style) for _, values, style in fewer.series]
     area = drawn.band(fewer.x, fewer.band[0], fewer.band[1], 1) if fewer.band else None
     lowest = None if chart.lowest is None else drawn.upright(chart.lowest, "lowest dev loss", "g")
-    flags = [drawn.upright(at, str(place)) for place, at, _ in marks if x_axis[0] <= at <= x_axis[1]]
+    flags = [drawn.upright(at, words) for at, words in _together(marks) if x_axis[0] <= at <= x_axis[1]]
     says = "; ".join(_said(label, values) for label, values, _ in chart.series) + "."
     return figure(
         chart.title,
@@ -205,7 +213,7 @@ def _figure(chart: Chart, steps: StepsToEpochs, marks: Sequence[tuple[int, float
             *((label, style) for label, _, style in chart.series),
             *([("lowest to highest of neighbouring steps", "band")] if chart.band else []),
         )
-        if len(chart.series) > 1 or chart.band
+        if len(chart.series) > 1 or chart.band or chart.series[0][0].lower() not in (chart.label, chart.title.lower())
         else None,
         class_="curve",
     )
@@ -228,7 +236,7 @@ def _data(chart: Chart, marks: Sequence[tuple[int, float, str]]) -> dict[str, An
         "label": chart.label,
         "lowest": chart.lowest,
         "log": y_axis[2],
-        "marks": [[float(f"{at:.6g}"), str(place)] for place, at, _ in marks],
+        "marks": [[float(f"{at:.6g}"), words] for at, words in _together(marks)],
     }
 
 

@@ -11,6 +11,15 @@ from preceptor.words import amount, counted
 
 MOST_COLUMNS = 40  # of a row
 KINDS = (("worst", "Judged worst"), ("typical", "Most typical"))
+KINDS_OF_CLASSES = {
+    "worst": "The lowest probability of the true class.",
+    "typical": "Of each class in turn those with the highest probability of it.",
+}
+KINDS_OF_NUMBERS = {
+    "worst": "The largest distance of the prediction from the true number.",
+    "typical": "True numbers near the middle of all, and predictions near them.",
+}
+TINY = 0.001  # losses below this one are all the same to a reader
 SMALL = 64  # pixels: pictures up to this side show their pixels as squares
 
 
@@ -18,7 +27,11 @@ def examples_of(story: Story, target: str, level: str) -> Markup | None:
     """The examples of a target, worst first."""
     found = [each for each in story.evidence.examples if each.target == target] if story.evidence else []
     groups = [(title, [each for each in found if each.kind == kind]) for kind, title in KINDS]
-    shown = [joined(tag(level, title), _group(title, group)) for title, group in groups if group]
+    shown = [
+        joined(tag(level, title), tag("p", _which(group), class_="small quiet"), _group(title, group))
+        for title, group in groups
+        if group
+    ]
     has_saliency = any(each.saliency for each in found)
     note = tag(
         "p",
@@ -27,6 +40,24 @@ def examples_of(story: Story, target: str, level: str) -> Markup | None:
         class_="small quiet",
     )
     return joined(shown, note if has_saliency else None) if shown else None
+
+
+def _which(group: Sequence[Example]) -> str:
+    """Which rows of a kind are shown."""
+    words = KINDS_OF_NUMBERS if group[0].probability is None else KINDS_OF_CLASSES
+    return words[group[0].kind]
+
+
+def _sure(probability: float) -> str:
+    """A probability in percent; 100 % only where it is 1, for nothing else is so sure."""
+    if 0.9995 <= probability < 1:
+        return "over 99.9%"
+    return f"{probability:.1%}" if 0.99 <= probability < 1 else f"{probability:.0%}"
+
+
+def _loss(each: Example) -> str:
+    is_tiny = each.probability is not None and 0 < each.loss < TINY
+    return f"under {TINY}" if is_tiny else amount(each.loss, 3)
 
 
 def _group(title: str, found: Sequence[Example]) -> Markup:
@@ -40,18 +71,25 @@ def _table(title: str, found: Sequence[Example]) -> Markup:
     columns = list(dict.fromkeys(column for each in found for column, _ in each.values))
     shown = columns[:MOST_COLUMNS]
     has_odds = any(each.probability is not None for each in found)
-    heads = ["row", "true", "predicted", *(["sure"] if has_odds else []), "loss", *(name(each, 24) for each in shown)]
+    heads = [
+        "row",
+        "true",
+        "predicted",
+        *(["sure"] if has_odds else []),
+        "loss" if has_odds else "error",
+        *(name(each, 24) for each in shown),
+    ]
     lines = []
     for each in found:
         values = dict(each.values)
-        sure = [] if not has_odds else ["" if each.probability is None else f"{each.probability:.0%}"]
+        sure = [] if not has_odds else ["" if each.probability is None else _sure(each.probability)]
         lines.append(
             [
                 f"{each.row:,}",
                 tag("b", name(each.true, 24)),
                 tag("b", name(each.predicted, 24)),
                 *sure,
-                amount(each.loss, 3),
+                _loss(each),
                 *(name(values.get(column, ""), 24) for column in shown),
             ]
         )
@@ -61,7 +99,7 @@ def _table(title: str, found: Sequence[Example]) -> Markup:
 
 
 def _pictured(each: Example) -> Markup:
-    sure = "" if each.probability is None else f", {each.probability:.0%} sure"
+    sure = "" if each.probability is None else f", {_sure(each.probability)} sure"
     drawn: list[Content] = []
     if each.picture:
         drawn.append(image(each.picture, f"Row {each.row}: true {each.true}, predicted {each.predicted}"))
@@ -71,8 +109,19 @@ def _pictured(each: Example) -> Markup:
         tag("div", drawn, class_="pictures"),
         tag("p", "true ", tag("b", name(each.true, 60)), class_="pair"),
         tag("p", "predicted ", tag("b", name(each.predicted, 60)), tag("span", sure, class_="quiet"), class_="pair"),
-        tag("p", f"row {each.row:,} · loss {amount(each.loss, 3)}", class_="small quiet"),
+        tag(
+            "p",
+            _place(each),
+            f" · {'error' if each.probability is None else 'loss'} {_loss(each)}",
+            class_="small quiet",
+        ),
     )
+
+
+def _place(each: Example) -> Content:
+    """Where a picture comes from: its file, or its row where it has none."""
+    file = dict(each.values).get("file", "")
+    return name(file, 40) if file else f"row {each.row:,}"
 
 
 def image(found: Picture, says: str) -> Markup:

@@ -7,7 +7,7 @@ from typing import Any
 from preceptor.evidence.record import Column, Evidence, Fork, Signals
 from preceptor.page.chart import figure, frame, histogram, keys, within
 from preceptor.page.curves import number, thinned
-from preceptor.page.grid import folded, name
+from preceptor.page.grid import command_line, folded, grid, name
 from preceptor.page.markup import Content, Markup, joined, tag
 from preceptor.page.story import Story, Told
 from preceptor.words import amount, counted
@@ -32,13 +32,16 @@ def section(story: Story) -> Markup:
         lines = tag("ul", (tag("li", each) for each in story.checked), class_="checked")
         listed = folded(f"{counted(len(story.checked), 'check')} found nothing", lines)
         checked = joined(tag("h3", "Checked and found well"), listed)
-    return joined(shown, more, checked)
+    return joined(shown, more, _mended(story) if story.mended else None, checked)
 
 
-def command_line(command: str) -> Markup:
-    """A command with a button that copies it."""
-    return tag(
-        "div", tag("code", command, tabindex=0), tag("button", "Copy", type="button", hidden=True), class_="command"
+def _mended(story: Story) -> Markup:
+    """The trainings of which this is the best."""
+    heads, *lines = story.mended
+    return joined(
+        tag("h3", "Mended"),
+        tag("p", "It was trained more than once, each time with what the training before had shown to help."),
+        grid("Trainings of the mending", heads, lines, class_="bare"),
     )
 
 

@@ -48,3 +48,10 @@ def grid(
 def folded(summary: str, *content: Content) -> Markup:
     """Something that is shown when asked for."""
     return tag("details", tag("summary", summary), content)
+
+
+def command_line(command: str) -> Markup:
+    """A command with a button that copies it."""
+    return tag(
+        "div", tag("code", command, tabindex=0), tag("button", "Copy", type="button", hidden=True), class_="command"
+    )

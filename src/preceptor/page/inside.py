@@ -3,6 +3,7 @@
 import math
 import re
 from collections.abc import Sequence
+from statistics import median
 
 from msgspec.structs import replace
 
@@ -18,6 +19,7 @@ FIRST, LAST = 22, 6  # layers of a deep network that are drawn
 MOST_MEMBERS = 4  # of a committee are drawn
 MEMBER = re.compile(r"network\d+")
 MOST_LINES = 60  # layers with panels
+RATIO = "update ratio"
 BOX, GAP = 40.0, 14.0  # pixels: height of a layer, from one to the next
 
 
@@ -116,7 +118,7 @@ def _panels(look: Look) -> Markup | None:
     arrays = [
         ("size", [each.size for each in look.parameters], True),
         ("gradient", [each.gradient for each in look.parameters], True),
-        ("update ratio", [each.ratio for each in look.parameters], True),
+        (RATIO, [each.ratio for each in look.parameters], True),
     ]
     ends = f"at step {look.steps[0]:,}"
     if len(look.steps) > 1:
@@ -131,12 +133,22 @@ def _panels(look: Look) -> Markup | None:
     )
     if look.signals:
         parts.append(_panel("What layers give", [each.path for each in look.signals], signals))
+        parts.append(
+            tag(
+                "p",
+                "Spread: how far the outputs of a unit differ from row to row. Gradient: size of the loss's derivative "
+                "by an output. Zeros: share of outputs that are 0. Dead: share of units that answer to no row. "
+                "Saturated: share of outputs where the activation is nearly flat.",
+                class_="small quiet",
+            )
+        )
     if look.parameters:
         parts.append(_panel("What steps change", [each.path for each in look.parameters], arrays))
         parts.append(
             tag(
                 "p",
-                "Update ratio: size of a step's change over the size of the array. Around 0.001 is usual; far above, "
+                "Size: root mean square of the numbers. Update ratio: size of a step's change over that, the number "
+                "shown the median of all looks, for at the end rates fall to 0. Around 0.001 is usual; far above, "
                 "steps are too large, far below, the layer hardly learns.",
                 class_="small quiet",
             )
@@ -166,4 +178,5 @@ def _cell(title: str, values: Numbers, axis: tuple[float, float, bool]) -> Marku
     last = next((each for each in reversed(values) if each is not None), None)
     if last is None:
         return "–"
-    return tag("div", spark(title, values, axis), tag("span", amount(last, 2)), class_="sparked")
+    shown = median(each for each in values if each is not None) if title.startswith(RATIO) else last
+    return tag("div", spark(title, values, axis), tag("span", amount(shown, 2)), class_="sparked")

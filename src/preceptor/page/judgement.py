@@ -7,8 +7,8 @@ from preceptor.page.grid import grid, name
 from preceptor.page.markup import Markup, joined, tag
 from preceptor.page.numbers import charts_of_numbers
 from preceptor.page.story import Story
-from preceptor.page.verdict import spoken
-from preceptor.words import amount, counted
+from preceptor.page.verdict import alike, spoken
+from preceptor.words import counted
 
 PARTS = {"test": "the test rows", "dev": "the dev rows, which chose the moment to stop", "out of fold": "out of fold"}
 
@@ -58,11 +58,13 @@ def _figures(cells: list[list[str]], target: str, judged: Judgement | None) -> M
     heads, *lines = cells
     width = max(map(len, cells))
     baselines = judged.baselines if judged else []
-    guessed = [{spoken(key): amount(value) for key, value in each.figures.items()} for each in baselines]
-    rows = [
-        [*line, *[""] * (width - len(line)), *(each.get(spoken(line[0]), "") for each in guessed)]
-        for line in lines
-        if line
-    ]
+    guessed = [{spoken(key): value for key, value in each.figures.items()} for each in baselines]
+    rows = [[*line, *[""] * (width - len(line)), *(_guess(each, line) for each in guessed)] for line in lines if line]
     heads = [heads[0] or "figure", *heads[1:], *[""] * (width - len(heads)), *(each.name for each in baselines)]
     return grid(f"Figures of {target}" if target else "Figures", heads, rows, range(1, len(heads)), class_="bare")
+
+
+def _guess(figures: dict[str, float], line: list[str]) -> str:
+    """What a simple guess comes to in the figure of a line, written as that one."""
+    key = spoken(line[0])
+    return alike(figures[key], line[-1]) if key in figures else ""

@@ -16,6 +16,7 @@ from preceptor.page.chart import (
     room_for,
     rows,
     short,
+    under,
     within,
 )
 from preceptor.page.grid import folded, grid, name
@@ -83,7 +84,8 @@ def _response(found: Response, several: bool) -> Markup:
     title = joined("Response to ", name(found.column, 40), joined(" of ", name(found.target, 40)) if several else None)
     drawn = _of_levels(found) if found.levels else _of_numbers(found)
     legend = [(label, place + 1) for place, label in enumerate(found.names[:MOST_LINES])]
-    note = tag("p", "Mean prediction; grey: how many rows there are.", class_="small quiet")
+    words = _predicted(found)
+    note = tag("p", f"{words[0].upper()}{words[1:]}; grey: how many rows there are.", class_="small quiet")
     return tag("figure", tag("figcaption", title), drawn, keys(*legend) if len(found.y) > 1 else None, note)
 
 
@@ -137,7 +139,7 @@ def _of_levels(found: Response) -> Markup:
         _said(found, found.levels),
         tag("g", path(bars, "f s0"), class_="feet"),
         path(grid_lines, "g"),
-        [label_at(scale(at), height - 4, short(at), "m") for at in scale.ticks()],
+        under(scale, height - 4),
         [label_at(left - 8, at + 4, words, "e t") for at, words in zip(y, labels, strict=True)],
         dots,
     )

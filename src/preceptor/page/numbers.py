@@ -21,6 +21,7 @@ def _scatter(judged: Judgement) -> Markup | None:
     axis = within([judged.true, judged.predicted])
     drawn = frame(axis, axis, height=300)
     low, high, _ = axis
+    drawn_of = f", {len(judged.true):,} drawn of {judged.rows:,}" if judged.rows > len(judged.true) else ""
     return figure(
         "Predicted against true",
         drawn.draw(
@@ -32,7 +33,7 @@ def _scatter(judged: Judgement) -> Markup | None:
             x_label="true",
             y_label="predicted",
         ),
-        f"A dot is a row{' of a sample' if judged.rows > len(judged.true) else ''}; on the dashed line both are equal.",
+        f"A dot is a row{drawn_of}; on the dashed line both are equal.",
     )
 
 
@@ -53,7 +54,7 @@ def _residuals(judged: Judgement) -> Markup | None:
             x_label="predicted less true",
             y_label="rows",
         ),
-        "Right of the dashed line too much was predicted.",
+        "Right of the dashed line too much was predicted. The outermost 1 % of the rows, to both sides, lie beyond.",
     )
 
 

@@ -34,6 +34,7 @@ def small(story: Story) -> str:
         _style(),
         tag("p", tag("b", f"{sign} {word}", class_=story.level), " ", name(story.name), class_="quiet"),
         (tag("p", each) for each in story.verdict),
+        tag("p", tag("code", story.command)) if story.command else None,
         tag("table", tag("tbody", figures)) if figures else None,
         _curves(story),
         class_="preceptor",

@@ -38,6 +38,8 @@ class Story:
     Args:
         name: of the run; `data`: what it learned from, and after ": " how many rows; `target`: what it predicts.
         verdict: two or three sentences, the first the most telling; `level`: "good", "warn" or "bad".
+        command: that does the next step which the verdict names, "" where there is none.
+        mended: the trainings of a mending as the terminal's table has them, its first row the heads; empty of others.
         findings: gravest first; `checked`: what was looked for and not found, each in words.
         history: an entry an epoch, as history.jsonl has them; `curve`: what the curves say, "" where nobody read them.
         figures: for each target its name ("" of the only one) and a table of cells as the terminal prints it, its
@@ -54,6 +56,8 @@ class Story:
     target: str
     verdict: Sequence[str]
     level: str
+    command: str = ""
+    mended: Sequence[Sequence[str]] = ()
     findings: Sequence[Told] = ()
     checked: Sequence[str] = ()
     history: Sequence[Mapping[str, Any]] = ()

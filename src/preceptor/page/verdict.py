@@ -2,13 +2,14 @@
 
 from collections.abc import Sequence
 
-from preceptor.page.grid import name
+from preceptor.page.grid import command_line, name
 from preceptor.page.markup import Markup, joined, tag
 from preceptor.page.story import Story
 from preceptor.words import amount
 
 WORDS = {"good": ("●", "Sound"), "warn": ("▲", "With reservations"), "bad": ("■", "Not to be relied on")}
 MOST = 4  # headline figures
+NOTHING = 0.001  # so small, and so small a share of the figure beside it, a number tells no more than 0
 
 
 def head(story: Story) -> Markup:
@@ -29,6 +30,7 @@ def head(story: Story) -> Markup:
             tag("p", tag("span", sign, aria_hidden="true"), word, class_=f"badge {story.level}"),
             tag("p", first, class_="lead"),
             (tag("p", each) for each in rest),
+            command_line(story.command) if story.command else None,
             class_=f"verdict {story.level}",
         ),
         headline(story),
@@ -41,10 +43,12 @@ def headline(story: Story) -> Markup | None:
     several = len(story.figures) > 1
     shown = []
     for target, cells in story.figures:
-        for line in cells[1 : 2 if several else MOST + 1]:
-            if len(line) > 1:
+        lines = [each for each in cells[1:] if len(each) > 1]
+        told = [each for each in lines if beside(story, target, each[0], each[-1])] or lines
+        for line in told[: 1 if several else MOST]:
+            if line:
                 label = f"{target}: {line[0]}" if several else line[0]
-                shown.append(_one(label, line[-1], beside(story, target, line[0])))
+                shown.append(_one(label, line[-1], beside(story, target, line[0], line[-1])))
     where = next((cells[0][-1] for _, cells in story.figures if cells and cells[0]), "")
     if not shown:
         return None
@@ -69,18 +73,28 @@ def _one(label: str, cell: str, others: Sequence[str]) -> Markup:
     )
 
 
-def beside(story: Story, target: str, figure: str) -> list[str]:
-    """What simple guesses come to in this figure."""
+def beside(story: Story, target: str, figure: str, cell: str) -> list[str]:
+    """What simple guesses come to in this figure, written as the figure is in its cell."""
     if story.evidence is None:
         return []
     return [
-        f"{each.name} {amount(value, 3)}"
+        f"{each.name} {alike(value, cell, 3)}"
         for judged in story.evidence.judgements
         if judged.target == target or len(story.evidence.judgements) == 1
         for each in judged.baselines
         for key, value in each.figures.items()
         if spoken(key) == spoken(figure)
     ]
+
+
+def alike(value: float, cell: str, digits: int = 4) -> str:
+    """A number beside the one that a cell begins with: what is as good as 0 there has as many decimals as that."""
+    own, _, decimals = cell.partition(" ")[0].replace(",", "").partition(".")
+    try:
+        is_nothing = abs(value) < NOTHING * min(1, abs(float(f"{own}.{decimals}")))
+    except ValueError:
+        return amount(value, digits)
+    return f"{abs(value):.{len(decimals)}f}" if is_nothing else amount(value, digits)
 
 
 def spoken(key: str) -> str:

@@ -15,6 +15,16 @@
     return String(+value.toPrecision(digits));
   }
 
+  function enough(values) {  // digits that tell the values of an axis apart where they lie
+    var known = values.filter(function (each) { return each !== null; });
+    var step = known.length > 1 ? Math.abs(known[1] - known[0]) : 0;
+    function isTold(digits) {
+      return known.every(function (each) { return Math.abs(+each.toPrecision(digits) - each) <= step / 100; });
+    }
+    for (var digits = 3; digits < 7 && !isTold(digits);) digits++;
+    return digits;
+  }
+
   function alone(values) {  // a point beside which there is none would be no line
     return values.filter(function (each) { return each !== null; }).length < 2;
   }
@@ -45,7 +55,16 @@
       bands = [{ series: [series.length - 2, series.length - 1], fill: colour("blue") + "33" }];
     }
     var shown = { stroke: ink, font: font, grid: { stroke: rule, width: 1 }, ticks: { stroke: rule, width: 1, size: 4 } };
-    function labels(u, values) { return values.map(function (each) { return each === null ? "" : written(each, 3); }); }
+    function labels(u, values) {
+      var digits = enough(values);
+      return values.map(function (each) { return each === null ? "" : written(each, digits); });
+    }
+    function places(u, values) {  // between whole epochs there is nothing to read
+      var isWhole = chart.x.every(function (each) { return each === Math.round(each); });
+      return labels(u, values).map(function (each, place) {
+        return isWhole && values[place] !== Math.round(values[place]) ? "" : each;
+      });
+    }
     function widest(u, values) {
       return 14 + 6.5 * Math.max.apply(null, [1].concat((values || []).map(function (each) { return each.length; })));
     }
@@ -53,7 +72,7 @@
       width: width, height: Math.round(width * 230 / 380), series: series, bands: bands, legend: { show: false }, padding: [22, 8, 0, 0],
       scales: { x: { time: false }, y: { distr: chart.log ? 3 : 1 } },
       axes: [
-        Object.assign({}, shown, { values: labels, grid: { show: false }, size: 28, space: 60 }),
+        Object.assign({}, shown, { values: places, grid: { show: false }, size: 28, space: 60, label: axis, labelSize: 15, labelGap: 0, labelFont: font }),
         Object.assign({}, shown, { values: labels, size: widest, space: 36, splits: chart.log ? decades : undefined,
           filter: chart.log ? function (u, splits) { return splits; } : undefined })
       ],

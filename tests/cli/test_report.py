@@ -93,12 +93,35 @@ def test_it_is_made_again_and_where_one_wants(preceptor, cars):
     assert (cars / "page.html").read_bytes() == before
 
 
+def test_a_link_in_the_place_of_the_report_is_replaced_not_followed(preceptor, cars):
+    preceptor(*ASKED["classes"], "--out", "run")
+    before = (cars / "run" / REPORT).read_bytes()
+    (cars / "other").write_text("of somebody else")
+    (cars / "run" / REPORT).unlink()
+    (cars / "run" / REPORT).symlink_to(cars / "other")
+    assert preceptor("report", "run").code == 0
+    assert (cars / "run" / REPORT).read_bytes() == before
+    assert not (cars / "run" / REPORT).is_symlink()
+    assert (cars / "other").read_text() == "of somebody else"
+
+
+def test_the_data_are_never_replaced(preceptor, cars):
+    preceptor(*ASKED["several"], "--out", "run")
+    before = (cars / "cars.csv").read_bytes()
+    answer = preceptor("report", "run", "-o", "cars.csv")
+    assert answer.code == 2
+    assert "which is read; it would be replaced" in answer.err
+    assert (cars / "cars.csv").read_bytes() == before
+
+
 @pytest.mark.parametrize(
     "words, told",
     [
         (("report", "nowhere"), "this is no run folder"),
         (("report", "run", "-o", "no/page.html"), "cannot be written"),
-        (("report", "run", "-o", "run/model.safetensors"), "which is read; it would be replaced"),
+        (("report", "run", "-o", "run/model.safetensors"), "run/model.safetensors: in the folder of a run a page ends"),
+        (("report", "run", "-o", "run/plan.json"), "run/plan.json: in the folder of a run a page ends in .html. "),
+        (("report", "run", "-o", "run/log/1/events.jsonl"), "in the folder of a run a page ends in .html. "),
     ],
 )
 def test_mistakes_are_told_in_one_line(preceptor, cars, words, told):

@@ -1,6 +1,7 @@
 # Over 500 lines: all that one asks of a trained network, each with what it gives and what it refuses.
 """A finished training: the network with what it needs to read a table, its figures, its folder."""
 
+import os
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import nullcontext
@@ -562,17 +563,34 @@ class Run:
         In a notebook the page shows itself.
 
         Args:
-            path: file to write it to as well; in place of an older one, links are followed.
+            path: file to write it to as well; in place of an older one, links are followed, but for that of the run's
+                own page.
         Returns: its HTML, a text.
         Raises: DataError where `path` cannot be written, or the parts of a run that was read do not fit together;
-            ConfigError where it is a file of the run that is read.
+            ConfigError where it is a file of the run, or of the data that it learned from.
         """
         page = Page(self._laid_out(render))
         if path is not None:
-            read = [] if self.path is None else [self.path / name for name in KEPT if name != REPORT]
-            with Output(named(path, "path"), read).text() as file:
-                file.write(page)
+            self._put(page, named(path, "path"))
         return page
+
+    def _put(self, page: Page, path: Path) -> None:
+        """Writes the report where it was asked for: neither over a file of the run nor over its data."""
+        read = list[Path]()
+        if self.path is not None:
+            own, folder = os.path.realpath(self.path), os.path.realpath(path.parent)
+            if (folder, path.name) == (own, REPORT):  # a link is replaced: the folder may be anybody's
+                try:
+                    replace_file(path, page.encode())
+                except OSError as error:
+                    why = error.strerror
+                    raise DataError(f"{path}: cannot be written ({why}). Choose another place with -o.") from None
+                return
+            if Path(own) in Path(os.path.realpath(path)).parents and path.suffix != ".html":
+                raise ConfigError(f"{path}: in the folder of a run a page ends in .html. Choose another place.")
+            read = [self.path / name for name in KEPT if name != REPORT]
+        with Output(path, chain(read, files_of(self.facts.get("source")))).text() as file:
+            file.write(page)
 
     def _repr_html_(self) -> str:
         """The run in a notebook."""

@@ -187,6 +187,14 @@ def test_a_column_that_does_not_vary_does_not_matter():
     assert "3 columns" in told.cost
 
 
+def test_where_no_column_varies_nothing_is_told():
+    data = {"a": np.arange(60.0), "y": np.where(np.arange(60) % 2, "a", "b").astype(object)}
+    made = trained(data, target="y")
+    told = what_matters(made.judges.some(np.zeros(1, np.int64)), made.fitting.preprocessor, made.fitting.config, 1e4)
+    assert (told.importance, told.responses) == ([], [])
+    assert "no column differs" in told.cost
+
+
 def test_days_between_dates_are_a_column_of_their_own():
     """Followed they one date that is shuffled alone, they would be such as no row has."""
     data = table()

@@ -62,6 +62,8 @@ def test_what_is_no_better_than_a_naive_guess_is_not_sound(run):
     alone = story_of(replace(judged, test={"accuracy": accuracy}))
     assert alone.verdict[0].endswith("It is not surely better than a naive guess.")
     assert alone.level == "warn"
+    assert alone.verdict[1] == "Nothing else was found wrong with data or training."
+    assert alone.verdict[2].startswith("Next: give it more rows")
     both = story_of(replace(judged, test={"accuracy": accuracy, "auc": auc}))
     assert "In this it is not surely better than a naive guess, but in auc it is" in both.verdict[0]
     assert both.level == "good"
@@ -75,7 +77,14 @@ def test_what_was_stopped_for_it_no_longer_got_better_is_not_to_be_trained_longe
     assert read(longer.command).epochs == 8
     stopped = {"outcome": "Stopped early, for the dev loss no longer fell; the last weights are kept."}
     for changed in (ended | {"best_epoch": 1}, stopped):
-        assert story_of(replace(run, facts=facts | changed)).verdict[-1] == "Next: predict new rows."
+        assert story_of(replace(run, facts=facts | changed, evidence=None)).verdict[-1] == "Next: predict new rows."
+
+
+def test_of_what_was_broken_off_it_is_said_how_far_it_came(run):
+    facts = run.facts | {"outcome": "Interrupted; the last weights are kept.", "epochs": 2.5}
+    story = story_of(replace(run, facts=facts))
+    assert story.verdict[-1] == "It was broken off after epoch 2.5 of 4. Next: go on with the training."
+    assert story.command == "preceptor fit --resume RUN"
 
 
 def test_a_leak_is_to_be_decided_on_before_the_run_is_used():

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from preceptor.page.chart import Scale, frame, round_numbers, short, within
+from preceptor.page.chart import Scale, frame, round_numbers, short, tick_words, within
 from preceptor.page.curves import MOST_DRAWN, MOST_POINTS, Chart, coarser, thinned
 
 
@@ -96,3 +96,17 @@ def test_a_picture_of_many_steps_keeps_its_ends_and_its_reach():
     assert set(fewer.series[0][1]) == {0.5}
     gaps = coarser(Chart("", "", x, [("", [None] * 1000, 1)], (low, high)))
     assert set(gaps.series[0][1]) == {None}
+
+
+@pytest.mark.parametrize(
+    "ticks, words",
+    [
+        ([0.855, 0.8575, 0.86], ["0.855", "0.8575", "0.86"]),
+        ([0, 20_000, 40_000], ["0", "20k", "40k"]),
+        ([123_400, 123_450], ["123.4k", "123.45k"]),
+        ([0.2], ["0.2"]),
+        ([], []),
+    ],
+)
+def test_neighbours_at_an_axis_are_told_apart(ticks, words):
+    assert tick_words(ticks) == words

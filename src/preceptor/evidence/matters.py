@@ -81,6 +81,8 @@ def what_matters(
     work = 3 * visits * multiply_adds(asked.network, asked.params, asked.state, row)
     cost = Cost(SHARE * work, asked.multiplications(x) + sources.multiplications)
     varies = varying(sources, seen)
+    if not len(varies):
+        return Matters([], "", "Not told: no column differs between the rows that judge.", [])
     plan = planned(varies, len(drawn), cost.asked)
     if plan.left:
         y = [each.y[drawn] for each in judges.targets]
@@ -112,10 +114,11 @@ def _constant(sources: Sources, plan: Shuffles, varies: np.ndarray) -> list[Impo
 
 def _told(plan: Shuffles, rows: int, part: str) -> str:
     """How it was taken, in a sentence or two."""
-    of = f"{plan.rows:,} of {rows:,}" if plan.rows < rows else f"{rows:,}"
-    what = {"test": "test rows", "dev": "dev rows"}.get(part, "rows, each told by the members that left it out")
+    of = f"{plan.rows:,} of " if plan.rows < rows else ""
+    what = counted(rows, {"test": "test row", "dev": "dev row"}.get(part, "row"))
+    what += "" if part in ("test", "dev") else ", each told by the members that left it out"
     times = "once" if plan.repeats == 1 else f"{plan.repeats} times"
-    found = f"{counted(len(plan.columns), 'column')}, each shuffled {times} over {of} {what}."
+    found = f"{counted(len(plan.columns), 'column')}, each shuffled {times} over {of}{what}."
     if plan.left:
         found += f" Not shuffled: {counted(plan.left, 'column')} by whose features the loss has the smallest slopes."
     return found

@@ -50,13 +50,13 @@ def story_of(run: Any) -> Story:
     level = "warn" if worse or any(each.level in GRAVE for each in findings) else "good"
     if _is_broken(facts):
         level = "bad"
-    next_step, command = _next(run, findings)
+    next_step, command = _next(run, findings, worse)
     notes = [*([BRACKETS] if parts else []), *([OUT_OF_FOLD] if run.dev and facts.get("folds") else [])]
     return Story(
         name=facts["data"] if run.path is None else run.path.name,
         data=f"{facts['data']}: {examples(facts['rows'], shape)}",
         target=listing(target.name for target in run.targets),
-        verdict=[*verdict, _wrong(facts, findings), next_step],
+        verdict=[*verdict, _wrong(facts, findings, worse), next_step],
         command=command,
         level=level,
         findings=findings,
@@ -91,11 +91,11 @@ def _is_broken(facts: Mapping[str, Any]) -> bool:
     return Outcome.DIVERGED.is_told_by(facts["outcome"])
 
 
-def _wrong(facts: Mapping[str, Any], findings: list[Told]) -> str:
+def _wrong(facts: Mapping[str, Any], findings: list[Told], worse: bool) -> str:
     """What was found to be wrong, and which weights that leaves."""
     grave = [each for each in findings if each.level in GRAVE]
     if not grave:
-        return "Nothing was found wrong with data or training."
+        return f"Nothing {'else ' if worse else ''}was found wrong with data or training."
     words = {name: rule.looks_for for rule in RULES for name in rule.names}
     rules = dict.fromkeys(each.rule for each in grave)
     found = f"Found: {listing(f'{each} ({words[each]})' if each in words else each for each in rules)}."
@@ -105,11 +105,15 @@ def _wrong(facts: Mapping[str, Any], findings: list[Told]) -> str:
     return found
 
 
-def _next(run: Any, findings: list[Told]) -> tuple[str, str]:
+def _next(run: Any, findings: list[Told], worse: bool) -> tuple[str, str]:
     """What to do now, and the command that does it, "" where there is none."""
     facts, place = run.facts, "RUN" if run.path is None else shell_word(run.path)
     if Outcome.INTERRUPTED.is_told_by(facts["outcome"]):
-        return "Next: go on with the training.", f"preceptor fit --resume {place}"
+        epochs = f"{amount(facts['epochs'])} of {facts['settings']['epochs']:,}"
+        return (
+            f"It was broken off after epoch {epochs}. Next: go on with the training.",
+            f"preceptor fit --resume {place}",
+        )
     grave = next((each for each in findings if each.level in GRAVE), None)
     if grave is not None and grave.remedy:
         return f"Next: {grave.remedy[0].lower()}{grave.remedy[1:].rstrip('.')}.", grave.command
@@ -120,6 +124,8 @@ def _next(run: Any, findings: list[Told]) -> tuple[str, str]:
     if _was_getting_better(facts):
         longer = _altered(facts, {"epochs": 2 * facts["settings"]["epochs"]})
         return "It was still getting better when it ended. Next: train longer.", longer
+    if worse:
+        return "Next: give it more rows, or columns that tell more, or judge it on more rows.", ""
     return "Next: predict new rows.", f"preceptor predict {place} {_new(run)} -o predictions.csv"
 
 

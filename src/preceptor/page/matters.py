@@ -38,7 +38,7 @@ def section(story: Story) -> Markup:
         words = (
             "What speaks for a prediction is drawn beside the examples above."
             if has_saliency
-            else "Nothing was worked out of what the prediction hangs on."
+            else (found.cost if found else "") or "Nothing was worked out of what the prediction hangs on."
         )
         return tag("p", words, class_="quiet")
     several = len({each.target for each in found.responses}) > 1

@@ -29,13 +29,15 @@ def small(story: Story) -> str:
         for line in cells[1 : MOST_FIGURES + 1]
         if line
     ]
+    heads = next((cells[0] for _, cells in story.figures if cells and len(cells[0]) > 1), ())
+    head = tag("thead", tag("tr", tag("td"), [tag("th", each, scope="col") for each in heads[1:]]))
     return tag(
         "div",
         _style(),
         tag("p", tag("b", f"{sign} {word}", class_=story.level), " ", name(story.name), class_="quiet"),
         (tag("p", each) for each in story.verdict),
         tag("p", tag("code", story.command)) if story.command else None,
-        tag("table", tag("tbody", figures)) if figures else None,
+        tag("table", head, tag("tbody", figures)) if figures else None,
         _curves(story),
         class_="preceptor",
     )

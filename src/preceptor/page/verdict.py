@@ -28,7 +28,7 @@ def head(story: Story) -> Markup:
         tag(
             "div",
             tag("p", tag("span", sign, aria_hidden="true"), word, class_=f"badge {story.level}"),
-            tag("p", first, class_="lead"),
+            tag("p", first.replace(" %", "\N{NO-BREAK SPACE}%"), class_="lead"),
             (tag("p", each) for each in rest),
             command_line(story.command) if story.command else None,
             class_=f"verdict {story.level}",
@@ -91,7 +91,7 @@ def alike(value: float, cell: str, digits: int = 4) -> str:
     """A number beside the one that a cell begins with: what is as good as 0 there has as many decimals as that."""
     own, _, decimals = cell.partition(" ")[0].replace(",", "").partition(".")
     try:
-        is_nothing = abs(value) < NOTHING * min(1, abs(float(f"{own}.{decimals}")))
+        is_nothing = 0 < abs(value) < NOTHING * min(1, abs(float(f"{own}.{decimals}")))
     except ValueError:
         return amount(value, digits)
     return f"{abs(value):.{len(decimals)}f}" if is_nothing else amount(value, digits)

@@ -60,7 +60,7 @@
       return values.map(function (each) { return each === null ? "" : written(each, digits); });
     }
     function places(u, values) {  // between whole epochs there is nothing to read
-      var isWhole = chart.x.every(function (each) { return each === Math.round(each); });
+      var isWhole = axis === "epoch" && chart.x.length > 1 && chart.x[1] - chart.x[0] > 0.9;
       return labels(u, values).map(function (each, place) {
         return isWhole && values[place] !== Math.round(values[place]) ? "" : each;
       });

@@ -110,3 +110,10 @@ def test_a_picture_of_many_steps_keeps_its_ends_and_its_reach():
 )
 def test_neighbours_at_an_axis_are_told_apart(ticks, words):
     assert tick_words(ticks) == words
+
+
+@pytest.mark.parametrize("at", [0.0, -2.0, 3e11])
+def test_a_frame_of_one_number_has_room_about_it(at):
+    drawn = frame((at, at, False), (at, at, False))
+    assert drawn.x.start < drawn.x(at) < drawn.x.end
+    assert drawn.draw("", "")

@@ -7,6 +7,7 @@ from preceptor.evidence.record import Baseline, Column, Example, Judgement
 from preceptor.page.columns import _distribution
 from preceptor.page.curves import _together
 from preceptor.page.examples import examples_of
+from preceptor.page.numbers import charts_of_numbers
 from preceptor.page.story import Story
 from preceptor.page.verdict import alike, headline
 
@@ -70,3 +71,10 @@ def test_headline_figures_are_those_that_a_guess_has_too():
     story = Story("", "", "", (), "good", figures=[("", cells)], evidence=Evidence(judgements=[guess]))
     assert "top-5" not in str(headline(story))
     assert "a guess 0.5" in str(headline(story))
+
+
+def test_where_all_errors_are_the_same_the_page_is_made_without_their_histogram():
+    one = Judgement(target="y", rows=3, true=[1.0, 2.0], predicted=[3e11, 3e11], edges=[3e11, 3e11], counts=[3.0])
+    words = str(charts_of_numbers(one, "h3"))
+    assert "Predicted against true" in words
+    assert "Residuals" not in words

@@ -8,7 +8,7 @@ from preceptor.evidence.record import Baseline, Judgement
 from preceptor.job.telling import blocks_of, parts_of, rows_of, said, spoken
 from preceptor.train import Figure
 from preceptor.train.interval import wilson
-from preceptor.words import amount, counted, listing
+from preceptor.words import amount, counted
 
 __all__ = ["verdict_of"]
 
@@ -63,7 +63,9 @@ def _compared(name: str, figures: Mapping[str, Figure], baselines: Sequence[Base
     figure, high = figures[name], name in SHARES
     better = [each.name for each in baselines if _outdoes(each.figures[name], figure, high)]
     if better:
-        return True, f" {listing(better).capitalize()} does better: the network has not learned what there is to learn."
+        names = " and ".join(better)
+        do = "does" if len(better) == 1 else "do"
+        return True, f" {names.capitalize()} {do} better: the network has not learned what there is to learn."
     for each in baselines:
         value = each.figures[name]
         if each.name == LINEAR:

@@ -201,6 +201,12 @@ class Frame:
         )
 
 
+def _opened(axis: tuple[float, float, bool]) -> tuple[float, float, bool]:
+    """An axis whose ends lie apart, though its numbers may not."""
+    low, high, _ = axis
+    return axis if high - low > 1e-12 * max(abs(low), abs(high)) else within([[low]])
+
+
 def frame(
     x: tuple[float, float, bool],
     y: tuple[float, float, bool],
@@ -211,6 +217,7 @@ def frame(
     y_label: bool = True,
 ) -> Frame:
     """A frame for two axes (low, high, whether logarithmic), with the room that its labels take."""
+    x, y = _opened(x), _opened(y)
     widest = max(map(len, tick_words(round_numbers(*y))), default=1)
     left = 10 + widest * LETTER
     last = max(map(len, tick_words(round_numbers(*x))[-1:]), default=0) * LETTER / 2

@@ -38,7 +38,7 @@ def _scatter(judged: Judgement) -> Markup | None:
 
 
 def _residuals(judged: Judgement) -> Markup | None:
-    if not judged.counts:
+    if not judged.counts or judged.edges[0] == judged.edges[-1]:
         return None
     edges = judged.edges
     drawn = frame((edges[0], edges[-1], False), (0.0, max(judged.counts) * 1.05, False), height=230)

@@ -155,6 +155,20 @@ def test_a_run_is_tracked_and_its_model_predicts_what_the_run_does(store, tmp_pa
     assert (columns, gives) == (["whole", "real", "word", "day", "flag"], ["DataType.double"])
 
 
+def test_a_training_that_diverges_is_told_whole(store, tmp_path):
+    """Its last points are no numbers, for which JSON has no word."""
+    sick = {"hidden": (8,), "optimiser": "sgd", "learning_rate": 1e30, "engine": "reference"}
+    fitting = prepare("iris", make_settings(sick))
+    fitting.open_folder(tmp_path / "runs" / "iris-1")
+    with Writing(["mlflow"]) as writing:
+        run = logged(fitting, writing)
+    (found,) = ask(store)
+    assert (found["status"], found["tags"]["outcome"]) == ("FAILED", run.facts["outcome"])
+    assert not np.isfinite(found["lines"]["loss/objective"][-1][1])
+    assert found["lines"]["final/test_accuracy"][0][1] == run.test["accuracy"].value
+    assert "config.json" in found["files"]
+
+
 @pytest.mark.slow
 def test_the_same_bits_and_the_same_plan_with_it_and_without(store, tmp_path):
     plain, written = begun(tmp_path / "a"), begun(tmp_path / "b")

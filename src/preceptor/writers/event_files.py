@@ -59,7 +59,7 @@ class EventFiles:
 
         def add_points(points: Points) -> None:
             for step, some in groupby(points.points, lambda each: each.step):
-                add_values(points.time, step, ((each.line, each.value) for each in some))
+                add_values(points.time, step, ((each.line, each.number) for each in some))
 
         match message:
             case Beginning():

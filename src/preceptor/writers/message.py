@@ -1,5 +1,6 @@
 """What a training tells those that write it down elsewhere: plain records, for this process and for another."""
 
+import math
 from typing import Any
 
 import msgspec
@@ -12,11 +13,16 @@ class Record(msgspec.Struct, forbid_unknown_fields=True, frozen=True, kw_only=Tr
 
 
 class Point(msgspec.Struct, frozen=True, array_like=True):
-    """A value of a line, such as "loss/dev", after a step."""
+    """A value of a line, such as "loss/dev", after a step. JSON has no word for infinity and NaN: there it is None."""
 
     line: str
     step: int
-    value: float
+    value: float | None
+
+    @property
+    def number(self) -> float:
+        """The value; NaN where it is none."""
+        return math.nan if self.value is None else self.value
 
 
 class Points(Record, frozen=True):

@@ -118,7 +118,7 @@ class Sender:
                 new = [each for each in message.points if each.step > self._last(client, each.line)]
                 for start in range(0, len(new), MOST_AT_ONCE):
                     now = int(message.time * 1000)
-                    some = [Metric(_name(p.line), p.value, now, p.step) for p in new[start : start + MOST_AT_ONCE]]
+                    some = [Metric(_name(p.line), p.number, now, p.step) for p in new[start : start + MOST_AT_ONCE]]
                     client.log_batch(self.run, metrics=some)
             case Noted():
                 client.set_tag(self.run, _name(message.name), message.text[:MOST_WORDS])

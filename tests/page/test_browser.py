@@ -151,6 +151,13 @@ def test_in_print_the_curves_are_pictures_on_white(browser, folder):
         assert visit.page.evaluate("getComputedStyle(document.documentElement).backgroundColor") == "rgb(255, 255, 255)"
 
 
+def test_paper_shows_what_was_checked_and_all_columns_of_the_rows(browser, folder):
+    with Visit(browser, folder / "adult.html", width=794) as visit:  # A4
+        visit.page.emulate_media(media="print")
+        assert visit.page.locator(".checked li").first.is_visible()
+        assert visit.page.evaluate("document.documentElement.scrollWidth") <= 794
+
+
 def test_a_keyboard_comes_first_to_the_way_past_the_contents_and_sees_where_it_is(browser, folder):
     with Visit(browser, folder / "adult.html") as visit:
         visit.page.keyboard.press("Tab")

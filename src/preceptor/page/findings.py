@@ -25,12 +25,14 @@ def section(story: Story) -> Markup:
     more = None
     if len(items) > OPEN:
         more = folded(
-            f"{counted(len(items) - OPEN, 'more finding')}", tag("ol", items[OPEN:], class_="findings", start=OPEN + 1)
+            f"{counted(len(items) - OPEN, 'more finding')}",
+            tag("ol", items[OPEN:], class_="findings", start=OPEN + 1),
+            is_printed=True,
         )
     checked = None
     if story.checked:
         lines = tag("ul", (tag("li", each) for each in story.checked), class_="checked")
-        listed = folded(f"{counted(len(story.checked), 'check')} found nothing", lines)
+        listed = folded(f"{counted(len(story.checked), 'check')} found nothing", lines, is_printed=True)
         checked = joined(tag("h3", "Checked and found well"), listed)
     return joined(shown, more, _mended(story) if story.mended else None, checked)
 

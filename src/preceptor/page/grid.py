@@ -45,9 +45,9 @@ def grid(
     return tag("div", whole, class_="scroll", tabindex=0, role="region", aria_label=caption)
 
 
-def folded(summary: str, *content: Content) -> Markup:
-    """Something that is shown when asked for."""
-    return tag("details", tag("summary", summary), content)
+def folded(summary: str, *content: Content, is_printed: bool = False) -> Markup:
+    """Something that is shown when asked for. Args: is_printed: on paper too, where nobody can ask."""
+    return tag("details", tag("summary", summary), content, class_="said" if is_printed else None)
 
 
 def command_line(command: str) -> Markup:

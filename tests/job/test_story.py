@@ -47,6 +47,14 @@ def test_a_guess_that_does_better_by_more_than_chance_is_named(run):
     assert "better" not in story_of(judged_by(run, ("a naive guess", low))).verdict[0]
 
 
+def test_what_a_guess_beats_that_looks_at_no_column_is_not_to_be_relied_on(run):
+    one = Figure("accuracy", 0.5, 0.45, 0.55, 400)
+    judged = judged_by(run, ("the most frequent class", {"accuracy": 0.7}), ("a linear model", {"accuracy": 0.9}))
+    story = story_of(replace(judged, test={"accuracy": one}))
+    assert "The most frequent class and a linear model do better:" in story.verdict[0]
+    assert story.level == "bad"
+
+
 def test_a_linear_model_that_is_better_by_a_row_may_be_so_by_chance(run):
     one = Figure("accuracy", 67 / 68, 0.921, 0.997, 68)
     run = replace(run, test={"accuracy": one}, facts=run.facts | {"findings": []})

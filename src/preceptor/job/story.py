@@ -46,8 +46,10 @@ def story_of(run: Any) -> Story:
     facts, parts = run.facts, parts_of(run)
     split, shape = facts["split"], run.preprocessor.input_shape
     findings = sorted((_told(each, facts) for each in run.findings), key=lambda each: each.level != "warn")
-    worse, verdict = verdict_of(run)
-    level = "warn" if worse or any(each.level in GRAVE for each in findings) else "good"
+    level, verdict = verdict_of(run)
+    worse = level != "good"
+    if level == "good" and any(each.level in GRAVE for each in findings):
+        level = "warn"
     if _is_broken(facts):
         level = "bad"
     next_step, command = _next(run, findings, worse)

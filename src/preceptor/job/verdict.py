@@ -15,28 +15,30 @@ __all__ = ["verdict_of"]
 # Of each kind of target the figure that the verdict tells; the first that a run has.
 SHARES = ("accuracy", "exact_accuracy")
 DISTANCES = ("mae", "rmse", "pinball_loss")
+LEVELS = ("good", "warn", "bad")
 ORDER = "auc"  # what says more than a share where most rows are of one class
 WHERE = {"test": "test row", "dev": "dev row"}
 
 
-def verdict_of(run: Any) -> tuple[bool, list[str]]:
-    """How good it is, target by target; whether a simple guess is better, or as good as the network is known to be."""
+def verdict_of(run: Any) -> tuple[str, list[str]]:
+    """How good it is, target by target; and of LEVELS how far a simple guess leaves it one to be relied on: "warn" where
+    one may be as good or a linear model is better, "bad" where one that looks at no column is."""
     parts = parts_of(run)
     if not parts:
-        return False, ["It was not judged: no rows were kept apart from those that it learned from."]
+        return LEVELS[0], ["It was not judged: no rows were kept apart from those that it learned from."]
     part, found = parts[-1]
-    worse, sentences = False, list[str]()
+    level, sentences = 0, list[str]()
     known = {} if run.evidence is None else {each.target: each for each in run.evidence.judgements}
     for target, [(_, figures)] in blocks_of([(part, found)]):
         name = target or run.targets[0].name
-        is_worse, text = _judged(name, part, figures, known.get(name))
-        worse, sentences = worse or is_worse, [*sentences, text]
+        own, text = _judged(name, part, figures, known.get(name))
+        level, sentences = max(level, own), [*sentences, text]
     if len(sentences) > 3:  # of many targets the first stand for all; the table of figures has each
         sentences = [*sentences[:3], f"The table of figures has the other {len(sentences) - 3} targets."]
-    return worse, sentences
+    return LEVELS[level], sentences
 
 
-def _judged(target: str, part: str, figures: Mapping[str, Figure], judgement: Judgement | None) -> tuple[bool, str]:
+def _judged(target: str, part: str, figures: Mapping[str, Figure], judgement: Judgement | None) -> tuple[int, str]:
     """How well one target is predicted, in a sentence or two."""
     name = next((each for each in (*SHARES, *DISTANCES) if each in figures), next(iter(figures)))
     figure, count = figures[name], rows_of(dict(figures))
@@ -54,29 +56,31 @@ def _judged(target: str, part: str, figures: Mapping[str, Figure], judgement: Ju
         verb = "come" if baselines[0].name.startswith("the quantiles") else "comes"
         text += ", where " + " and ".join(_beside(each, name) for each in baselines).replace(" to ", f" {verb} to ", 1)
     text += "."
-    worse, more = _compared(name, figures, baselines)
-    return worse, text + more
+    level, more = _compared(name, figures, baselines)
+    return level, text + more
 
 
-def _compared(name: str, figures: Mapping[str, Figure], baselines: Sequence[Baseline]) -> tuple[bool, str]:
-    """What a simple guess does better, or as well; whether that makes the network one not to be relied on."""
+def _compared(name: str, figures: Mapping[str, Figure], baselines: Sequence[Baseline]) -> tuple[int, str]:
+    """What a simple guess does better, or as well; the number of the level that this leaves."""
     figure, high = figures[name], name in SHARES
     better = [each.name for each in baselines if _outdoes(each.figures[name], figure, high)]
     if better:
         names = " and ".join(better)
         do = "does" if len(better) == 1 else "do"
-        return True, f" {names.capitalize()} {do} better: the network has not learned what there is to learn."
+        return 1 if better == [
+            LINEAR
+        ] else 2, f" {names.capitalize()} {do} better: the network has not learned what there is to learn."
     for each in baselines:
         value = each.figures[name]
         if each.name == LINEAR:
             if value >= figure.value if high else value <= figure.value:
-                return False, " A linear model does as well on these rows."
+                return 0, " A linear model does as well on these rows."
         elif value >= figure.low if high else value <= figure.high:
             order = figures.get(ORDER)
             if order is not None and order.low > each.figures.get(ORDER, 0.5):
-                return False, f" In this it is not surely better than {each.name}, but in auc it is: {said(order)}."
-            return True, f" It is not surely better than {each.name}."
-    return False, ""
+                return 0, f" In this it is not surely better than {each.name}, but in auc it is: {said(order)}."
+            return 1, f" It is not surely better than {each.name}."
+    return 0, ""
 
 
 def _outdoes(value: float, figure: Figure, is_share: bool) -> bool:

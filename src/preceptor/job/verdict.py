@@ -21,8 +21,10 @@ WHERE = {"test": "test row", "dev": "dev row"}
 
 
 def verdict_of(run: Any) -> tuple[str, list[str]]:
-    """How good it is, target by target; and of LEVELS how far a simple guess leaves it one to be relied on: "warn" where
-    one may be as good or a linear model is better, "bad" where one that looks at no column is."""
+    """How good it is, target by target; before it one of LEVELS, how far simple guesses leave it one to be relied on.
+
+    It is "warn" where a guess may be as good or a linear model is better, "bad" where one that looks at no column is.
+    """
     parts = parts_of(run)
     if not parts:
         return LEVELS[0], ["It was not judged: no rows were kept apart from those that it learned from."]

@@ -128,8 +128,8 @@ WRONG = [
     "/curve?run=1&of=&from=0&to=1", "/curve?run=1&of=objective&from=1e9&to=1",
     "/curve?run=1&of=objective&from=0&to=NaN",
     "/curve?run=99999&of=objective&from=0&to=9", "/curve?run=%D9%A1%0a&of=objective&from=0&to=1",
-    "/curve?run=1&of=objective&from=0&to=" + "9" * 40, "/curve?run=1&of=" + "x" * 400 + "&from=0&to=1",
-    "/curve?run=1&of=objective&from=0&to=1&" + "a" * 3000,
+    "/curve?run=1&of=objective&from=0&to=" + "9" * 40, "/curve?run=1&of=" + "x" * 700 + "&from=0&to=1",
+    "/curve?run=1&of=objective&from=0&to=1&" + "a" * 9000,
 ]  # fmt: skip
 
 

@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -19,6 +20,8 @@ from preceptor.job.levels import path_of
 from preceptor.job.log import EVENTS, log_of
 from preceptor.live import holders as holders_module
 from preceptor.live import place as place_module
+from preceptor.live.guard import MOST_QUERY_BYTES
+from preceptor.live.training import MOST_CHARACTERS
 from preceptor.live.watcher import Watcher
 
 SETTINGS = {"epochs": 3, "hidden": (8,), "batch_size": 35, "engine": "reference"}
@@ -251,6 +254,19 @@ def test_nothing_is_written_and_no_link_is_followed(finished, tmp_path):
     assert len(json.loads(watcher.curve(found["inner"]["id"], "objective", 0, 10**6))["x"]) == 3
     assert "files" not in found
     assert json.loads(watcher.everything()[1])["notes"] == ["Links are not followed."]
+
+
+def test_figures_named_by_the_data_are_text_too(tmp_path, made):
+    one = made(tmp_path / "one")
+    one.grow(50, **{"dev_\u202eprice\x1b": 0.25, "dev_" + "\U0001f600" * 5000: 0.5})
+    watcher = Watcher(tmp_path)
+    found = told(watcher)["one"]
+    *_, short, long = found["columns"]
+    assert short == "dev_\\u202eprice\\x1b"
+    assert len(long) <= MOST_CHARACTERS
+    assert len(quote(long)) < MOST_QUERY_BYTES - 100
+    for name, value in ((short, 0.25), (long, 0.5)):
+        assert json.loads(watcher.curve(found["id"], name, 0, 100)) == {"x": [50], "low": [value], "high": [value]}
 
 
 NASTY = "<img src=x onerror=alert(1)>\x1b[31m\u202e"

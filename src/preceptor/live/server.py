@@ -16,6 +16,7 @@ from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from preceptor.live.guard import MOST_HEADER_BYTES, App, Guard
+from preceptor.live.training import MOST_CHARACTERS
 from preceptor.live.watcher import Watcher
 from preceptor.page.assets import base_css, uplot_css, uplot_js
 
@@ -25,7 +26,7 @@ TICK_SECONDS = 1.0
 BEAT_SECONDS = 15.0  # of silence, after which a word is sent all the same: a connection that is gone is noticed by it
 MOST_CLIENTS = 64
 STEP = re.compile(r"\d{1,15}")
-NAME = re.compile(r".{1,300}", re.DOTALL)
+NAME = re.compile(rf".{{1,{MOST_CHARACTERS}}}", re.DOTALL)
 JSON, JAVASCRIPT, CSS = "application/json", "text/javascript", "text/css"
 
 

@@ -243,6 +243,7 @@ class Training:
             return
         if known and step < self.table["step"][-1]:
             return
+        facts = {plain(name): value for name, value in facts.items()}  # targets have names from the data
         names = [name for name, value in facts.items() if value is None or isinstance(value, (int, float))]
         for name in ("step", "epoch", *names):
             if name not in self.table and len(self.table) < MOST_COLUMNS:

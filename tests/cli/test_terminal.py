@@ -300,7 +300,7 @@ def test_fit_on_a_terminal(here, environment, width):
         "watched",
         "curve",
     ]
-    margins += ["run", "next", "warning"]  # so few epochs are too few, and that is said
+    margins += ["verdict", "run", "report", "next", "warning"]  # so few epochs are too few, and that is said
     assert [line for line in lines if line[:10].strip() not in ("", *margins)] == []
     assert re.search(r"\repoch|░ epoch", text)
     assert "compiling" in text

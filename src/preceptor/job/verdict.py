@@ -67,11 +67,9 @@ def _compared(name: str, figures: Mapping[str, Figure], baselines: Sequence[Base
     figure, high = figures[name], name in SHARES
     better = [each.name for each in baselines if _outdoes(each.figures[name], figure, high)]
     if better:
-        names = " and ".join(better)
-        do = "does" if len(better) == 1 else "do"
-        return 1 if better == [
-            LINEAR
-        ] else 2, f" {names.capitalize()} {do} better: the network has not learned what there is to learn."
+        names, do = " and ".join(better).capitalize(), "does" if len(better) == 1 else "do"
+        level = 1 if better == [LINEAR] else 2
+        return level, f" {names} {do} better: the network has not learned what there is to learn."
     for each in baselines:
         value = each.figures[name]
         if each.name == LINEAR:

@@ -27,7 +27,7 @@ def test_every_script_is_tried_here_or_beside():
     tables = {"made_tables", "table_data", "table_figures", "table_worker", "tables"}
     doctor = {"doctor", "doctor_figures", "zoo_cases", "zoo_data", "zoo_faults", "zoo_mutations", "zoo_reference"}
     against = {"doctor_against", "doctor_against_tools", "doctor_against_torch", "doctor_against_traincheck"}
-    assert found == {"attack", "coverage", "learn", "pictures"} | steps | tables | doctor | against
+    assert found == {"attack", "coverage", "learn", "live", "pictures", "report"} | steps | tables | doctor | against
 
 
 def test_made_tables(script):
@@ -72,3 +72,17 @@ def test_coverage(script, tmp_path, capsys):
     assert "of 95%" in first
     assert coverage.main(asked) == 0  # kept, not measured again
     assert capsys.readouterr().out == first
+
+
+def test_report(script, tmp_path):
+    report = script("report")
+    with_it, without = (report.fitted("iris", "", tmp_path / how, how) for how in ("with", "without"))
+    assert (tmp_path / "with" / "report.html").exists() > (tmp_path / "without" / "report.html").exists()
+    assert with_it["bytes"] > without["bytes"] > 0
+    assert with_it["laid_out"] < with_it["seconds"]
+
+
+def test_live(script, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["live.py", "--runs", "2", "--steps", "400", "--ticks", "2", "--points", "5000"])
+    script("live").main()
+    assert "curve        5,000 points, steps 0 to 5,000: " in capsys.readouterr().out

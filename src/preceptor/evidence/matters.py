@@ -33,8 +33,8 @@ from preceptor.words import counted
 __all__ = ["Matters", "importance_on", "what_matters"]
 
 # Of the multiplications of training. A forward pass alone makes nearly twice as many a second as a training step, so
-# that both together take about a fortieth of the time, and what is around them as much again.
-SHARE, SHARE_OF_RESPONSES = 1 / 40, 1 / 80
+# that both together take about a sixtieth of the time, and what is around them as much again.
+SHARE, SHARE_OF_RESPONSES = 1 / 60, 1 / 120
 MOST_ROWS, FEWEST_ROWS = 1_000, 50  # of a response: a mean over rows is drawn, to the width of a line
 SEEN = 10_000  # rows whose values make histograms and grids
 LEAST_WORK_OF_RESPONSES = 1e8  # multiplications

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from preceptor import ops
 from preceptor.data import Preprocessor
 from preceptor.data.encoding.target import Target
 from preceptor.evidence.judges import JudgedTarget, Judges, taken
@@ -302,11 +303,8 @@ class _Guesses:
 
 
 def _softmax(z: np.ndarray) -> np.ndarray:
-    """Shapes: (row, class) -> the same, float64."""
-    z = np.asarray(z, np.float64)
-    e = np.exp(z - z.max(axis=1, keepdims=True))
-    found: np.ndarray = e / e.sum(axis=1, keepdims=True)
-    return found
+    """In float64, so that what is near 1 is known. Shapes: (row, class) -> the same."""
+    return np.asarray(ops.softmax(np.asarray(z, np.float64)))
 
 
 def _weighted_quantiles(values: np.ndarray, weight: np.ndarray, shares: Sequence[float]) -> np.ndarray:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from writings import SETTINGS, begun, logged
 
 from preceptor import fit, writers
 from preceptor.errors import ConfigError
@@ -22,8 +23,6 @@ from preceptor.writers.writing import Writing
 
 pytest.importorskip("tensorboard", reason="needs TensorBoard: pip install 'preceptor[tensorboard]'")
 fit_module = sys.modules["preceptor.job.fit"]  # the function of the same name hides the module
-
-SETTINGS = {"epochs": 3, "hidden": (8,), "batch_size": 20, "drop_rate": 0.2, "engine": "reference"}
 
 
 def read(folder: Path):
@@ -38,22 +37,6 @@ def read(folder: Path):
         if not tag.startswith("_hparams_")
     }
     return scalars, tensors
-
-
-def logged(fitting, writing):
-    for _ in writing.records(fitting):
-        pass
-    run = fitting.finish()
-    writing.end(fitting, run)
-    for _ in writing.finishing(run, fitting.outcome):
-        pass
-    return run
-
-
-def begun(out: Path, **changes):
-    fitting = prepare("iris", make_settings(SETTINGS | changes))
-    fitting.open_folder(out)
-    return fitting
 
 
 def digest(run: Path) -> str:
@@ -278,11 +261,6 @@ def test_of_processes_that_train_together_one_without_a_folder_writes_nothing(tm
     monkeypatch.chdir(tmp_path)
     fitting = prepare("iris", make_settings(SETTINGS))
     with Writing(["tensorboard", "mlflow"]) as writing:
-        for _ in writing.records(fitting):
-            pass
-        run = fitting.finish()
-        writing.end(fitting, run)
-        for _ in writing.finishing(run, fitting.outcome):
-            pass
+        logged(fitting, writing)
         assert writing.told() == []
     assert list(tmp_path.iterdir()) == []

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from writings import SETTINGS, begun, logged
 
 from preceptor import fit, load, writers
 from preceptor.errors import ConfigError
@@ -24,7 +25,6 @@ from preceptor.writers.writing import Writing
 pytest.importorskip("mlflow", reason="needs MLflow's client: pip install 'preceptor[mlflow]'")
 fit_module = sys.modules["preceptor.job.fit"]  # the function of the same name hides the module
 
-SETTINGS = {"epochs": 3, "hidden": (8,), "batch_size": 20, "drop_rate": 0.2, "engine": "reference"}
 ASK = """
 import json, sys, mlflow
 client = mlflow.MlflowClient()
@@ -87,23 +87,6 @@ def tables(uri: str):
             own["tags"] = dict(store.execute("SELECT key, value FROM tags WHERE run_uuid = ?", (run,)).fetchall())
             found.append(own)
         return found
-
-
-def logged(fitting, writing, most=None):
-    for number, _ in enumerate(writing.records(fitting), 1):
-        if number == most:
-            break
-    run = fitting.finish()
-    writing.end(fitting, run)
-    for _ in writing.finishing(run, fitting.outcome):
-        pass
-    return run
-
-
-def begun(out: Path, **changes):
-    fitting = prepare("iris", make_settings(SETTINGS | changes))
-    fitting.open_folder(out)
-    return fitting
 
 
 PREDICT = """

@@ -1,6 +1,7 @@
 """What tests of several packages need."""
 
 import os
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -36,6 +37,22 @@ def torch():
     found = pytest.importorskip("torch", reason="PyTorch is the reference of this test: pip install 'preceptor[peers]'")
     found.set_num_threads(1)  # its threads cost more than they bring for arrays as small as these
     return found
+
+
+@pytest.fixture(scope="module")  # not longer: its loop would stand in the way of others
+def browser():
+    """A Chromium without a window."""
+    playwright = pytest.importorskip(
+        "playwright.sync_api", reason="pages are driven by a browser: pip install playwright"
+    )
+    names = ("chromium", "chromium-browser", "google-chrome")
+    chromium = next(filter(None, map(shutil.which, names)), None)
+    if chromium is None:
+        pytest.skip("pages are driven by a browser: there is no Chromium")
+    with playwright.sync_playwright() as driver:
+        found = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        yield found
+        found.close()
 
 
 @pytest.fixture

@@ -1,27 +1,12 @@
 """The page in a browser, as somebody sees it: runs appear and grow, findings pop up, runs are sorted, filtered and
 compared, and nothing of a run is ever markup."""
 
-import shutil
 import time
 
 import pytest
 
-playwright = pytest.importorskip(
-    "playwright.sync_api", reason="the page is driven by a browser: pip install playwright"
-)
-CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 MARKUP = "<img src=x onerror='document.title=1'>"
 NAMES = "Array.from(document.querySelectorAll('#runs tbody tr .name span'), each => each.textContent)"
-
-
-@pytest.fixture(scope="module")
-def browser():
-    if CHROMIUM is None:
-        pytest.skip("the page is driven by a browser: there is no Chromium")
-    with playwright.sync_playwright() as driver:
-        found = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield found
-        found.close()
 
 
 @pytest.fixture

@@ -1,16 +1,9 @@
 """Pages in a browser that has no network: nothing is asked for, nothing is complained of, everything can be read."""
 
-import shutil
-from pathlib import Path
-
 import pytest
 from stories import STORIES
 
 from preceptor.page import Page, render
-
-CHROMIUM = next(
-    (each for each in ("/usr/bin/chromium", shutil.which("chromium")) if each and Path(each).exists()), None
-)
 
 # Contrast of every text that is shown with what lies behind it, by WCAG 2.2; of SVG texts with the page's paper.
 CONTRASTS = """() => {
@@ -42,17 +35,6 @@ CONTRASTS = """() => {
 FIRST_PAINT = """() => new Promise(done => new PerformanceObserver(
   list => list.getEntriesByName("first-contentful-paint").forEach(each => done(each.startTime))
 ).observe({type: "paint", buffered: true}))"""
-
-
-@pytest.fixture(scope="module")
-def browser():
-    playwright = pytest.importorskip("playwright.sync_api", reason="needs the package playwright")
-    if CHROMIUM is None:
-        pytest.skip("needs a Chromium")
-    with playwright.sync_playwright() as play:
-        opened = play.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield opened
-        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,1 @@
+"""Who says which trials go on: a pruner a file."""

@@ -1,0 +1,1 @@
+"""Who draws the trials: a sampler a file."""

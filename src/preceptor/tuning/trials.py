@@ -1,0 +1,156 @@
+"""One training of a search: begun, brought as far as it is asked for, frozen and thawed again.
+
+What a trial is at an epoch is a function of the data, of what was asked for and of its settings alone: not of who makes
+it, of what else is under way, nor of how often it was frozen.
+"""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+from preceptor.engines.native.engine import Native
+from preceptor.errors import ConfigError, DataError, MemoryNeeded, NotSupported, ShapeError
+from preceptor.hyper import hyper_fields
+from preceptor.job import Fitting, Outcome, Settings
+from preceptor.job.fit import building
+from preceptor.job.measure import metric_of
+from preceptor.job.picture_survey import PictureSurvey
+from preceptor.job.stages import Encoded, completed
+from preceptor.job.survey import Survey
+from preceptor.train.checkpoint import Checkpoint
+from preceptor.tuning.record import MOST_POINTS, State
+
+# Settings on which hangs what a network takes of the rows; all others leave it as it is.
+TAKEN = ("seed", "model", "members", "ensemble", "hidden", "loss", "own", "preprocess", "polynomial", "augment")
+TOLD = (ConfigError, DataError, MemoryNeeded, NotSupported, ShapeError)  # whose words are for people
+PLAIN = frozenset(each.name for each, _ in hyper_fields(Settings))
+
+
+@dataclass(frozen=True, eq=False)
+class Task:
+    """A trial, and how far it is to come.
+
+    Args:
+        settings: beside what was asked for.
+        until: the epoch after which it is frozen; None for its end.
+        frozen: as it stood when it was frozen last; None where it has not begun, or that was not kept: it is then
+            begun again, and comes to the same bits.
+    """
+
+    number: int
+    settings: Mapping[str, Any]
+    until: int | None = None
+    frozen: Checkpoint | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Result:
+    """What came of a task; see `Trial`. `frozen` is None of one that failed."""
+
+    number: int
+    state: State
+    epochs: float = 0.0
+    curve: tuple[tuple[float, float | None], ...] = ()
+    best: float | None = None
+    best_epoch: float = 0.0
+    score: float | None = None
+    error: str = ""
+    parameters: int = 0
+    seconds: float = 0.0
+    frozen: Checkpoint | None = None
+
+
+@dataclass(eq=False)
+class Trials:
+    """What was read, divided and looked at once, of which all trials are made.
+
+    Args:
+        asked: the settings that all of them have in common.
+        threads: of the native engine, for each training; None as asked for. They change no bit.
+    """
+
+    source: str
+    seen: Survey | PictureSurvey
+    asked: Settings
+    header: bool = True
+    threads: int | None = None
+    taken: dict[Any, tuple[Any, Encoded]] = field(default_factory=dict)
+
+    def settings(self, changes: Mapping[str, Any]) -> Settings:
+        """What was asked for, with some changed. Raises: ConfigError for what is impossible."""
+        altered = self.asked.altered({name: value for name, value in changes.items() if name in PLAIN})
+        own = {name: value for name, value in changes.items() if name not in PLAIN}
+        return replace(altered, own=altered.own | own) if own else altered
+
+    def fitting(self, changes: Mapping[str, Any]) -> Fitting:
+        """A training with some settings changed, prepared. Raises: ConfigError, DataError for what is impossible."""
+        settings = self.settings(changes)
+        key = tuple(repr(getattr(settings, name)) for name in TAKEN)
+        seen, encoded = self.taken.get(key) or (self.seen.under(settings), None)
+        fitting = completed(building(self.source, seen, settings, self.header, encoded))
+        self.taken[key] = seen, fitting.encoded
+        engine = fitting.config.engine
+        if self.threads is not None and isinstance(engine, Native):
+            fitting.config = replace(fitting.config, engine=replace(engine, threads=self.threads))
+        fitting.gathers, fitting.unwatched = False, "a trial of a search"
+        return fitting
+
+    def advance(self, task: Task) -> Result:
+        """Brings a trial as far as it is asked for. What fails is told, not raised."""
+        began = time.perf_counter()
+        try:
+            fitting = self.fitting(task.settings)
+            if task.frozen is not None:
+                fitting.restore(task.frozen)
+            record = None
+            for record in fitting.records():
+                if record.is_epoch_end and task.until is not None and record.epoch >= task.until:
+                    break
+        except Exception as error:  # of one trial; the search goes on
+            text = str(error) if isinstance(error, TOLD) else f"{type(error).__name__}: {error}"
+            return Result(task.number, "failed", error=text or type(error).__name__, seconds=_since(began))
+        progress, outcome = fitting.progress, fitting.outcome
+        frozen = None
+        if outcome is not Outcome.DIVERGED:
+            if outcome is not Outcome.INTERRUPTED:
+                progress.ended = outcome.name
+            frozen = task.frozen if record is None else progress.checkpoint(record)
+        return Result(
+            task.number,
+            _STATES.get(outcome, "done"),
+            epochs=progress.history[-1]["epoch"] if progress.history else 0.0,
+            frozen=frozen,
+            error=outcome.value.partition(";")[0] + "." if outcome is Outcome.DIVERGED else "",
+            parameters=sum(each.size for each in progress.best["params"].values()) if progress.best else 0,
+            seconds=_since(began),
+            **(curve_of(fitting) if outcome is not Outcome.DIVERGED else {}),
+        )
+
+
+_STATES: dict[Outcome, State] = {Outcome.INTERRUPTED: "paused", Outcome.DIVERGED: "failed"}
+
+
+def curve_of(fitting: Fitting) -> dict[str, Any]:
+    """Of the epochs so far: the cost after each, thinned, and the best; see `Trial`."""
+    metric, found = metric_of(fitting.settings), list[tuple[float, float | None, float | None]]()
+    for each in fitting.history:
+        score = each.get("dev_loss" if metric is None else f"dev_{metric.figure}")
+        cost = score if metric is None or score is None else metric.cost(score)
+        is_number = cost is not None and abs(cost) < float("inf")
+        found.append((each["epoch"], cost if is_number else None, score if is_number else None))
+    known = [each for each in found if each[1] is not None]
+    best = min(known, key=lambda each: (each[1], each[0]), default=None)
+    every = -(-len(found) // (MOST_POINTS - 2))
+    kept = {*found[::every], *found[-1:], *([best] if best else [])}
+    curve = tuple(sorted((epoch, cost) for epoch, cost, _ in kept)) if found else ()
+    if best is None:
+        return {"curve": curve}
+    return {"curve": curve, "best_epoch": best[0], "best": best[1], "score": best[2]}
+
+
+def _since(began: float) -> float:
+    return round(time.perf_counter() - began, 4)
+
+
+__all__ = ["Result", "Task", "Trials", "curve_of"]

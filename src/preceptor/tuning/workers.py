@@ -1,0 +1,46 @@
+"""Who makes the trainings of a search: threads of this process, or the machines of a cluster."""
+
+from collections.abc import Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from types import TracebackType
+from typing import Protocol
+
+from preceptor.tuning.trials import Result, Task, Trials
+
+
+class Workers(Protocol):
+    """Makes tasks, some at a time. What they come to hangs on the tasks alone."""
+
+    count: int
+
+    def results(self, tasks: Iterable[Task]) -> Iterator[Result]:
+        """The results, in whatever order they come; tasks are asked for as they can be begun."""
+
+    def __enter__(self) -> "Workers": ...
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
+
+
+class Threads:
+    """Threads of this process: the native engine computes without the interpreter's lock, and so do they."""
+
+    def __init__(self, trials: Trials, count: int) -> None:
+        self.trials, self.count = trials, count
+        self._pool = ThreadPoolExecutor(count, "trial")
+
+    def results(self, tasks: Iterable[Task]) -> Iterator[Result]:
+        """See Workers."""
+        coming, under_way = iter(tasks), set[Future[Result]]()
+        while True:
+            while len(under_way) < self.count and (task := next(coming, None)) is not None:
+                under_way.add(self._pool.submit(self.trials.advance, task))
+            if not under_way:
+                return
+            ended, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            yield from (each.result() for each in ended)
+
+    def __enter__(self) -> "Threads":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)

@@ -166,10 +166,10 @@ def read_folder(path: Path, *, with_evidence: bool = True) -> Saved:
             raise DataError(f"{path}: this run was broken off; it has no model yet. {cure}")
         raise DataError(f"{path}: this is no run folder (no {CONFIG}); `preceptor fit` makes one. Check the path.")
     content = read_file(path / CONFIG, MOST_TEXT_BYTES)
-    found = _opened(content, CONFIG)
+    found = opened(content, CONFIG)
     if found.get("format") != FORMAT:
         raise DataError(f"{path}: format {found.get('format')!r} is not known to this version. Install a newer one.")
-    config = msgspec.convert(_unsealed(found, CONFIG), Config)
+    config = msgspec.convert(unsealed(found, CONFIG), Config)
     msgspec.convert(config.facts, Facts)
     if set(config.files) - {EVIDENCE} != {MODEL, HISTORY}:
         raise Damaged(f"{CONFIG} must have the checksums of {MODEL} and {HISTORY}")
@@ -255,8 +255,8 @@ def settle(path: Path) -> None:
     files: dict[str, Sums] = {}
     if spares:
         with suppress(FileNotFoundError, ValueError):  # damaged: it vouches for nothing
-            found = _opened(read_file(path / CONFIG, MOST_TEXT_BYTES), CONFIG)
-            files = msgspec.convert(_unsealed(found, CONFIG), Config).files
+            found = opened(read_file(path / CONFIG, MOST_TEXT_BYTES), CONFIG)
+            files = msgspec.convert(unsealed(found, CONFIG), Config).files
     for name in spares:
         spare = path / (name + NEXT)
         if name in files and is_as_written(spare, files[name]):
@@ -312,14 +312,15 @@ def _checksum(values: dict[str, Any]) -> str:
     return hashlib.sha256(msgspec.json.encode(values)).hexdigest()
 
 
-def _opened(content: bytes, name: str) -> dict[str, Any]:
+def opened(content: bytes, name: str) -> dict[str, Any]:
+    """A JSON object as it was read. Raises: Damaged where it is none."""
     try:
         return msgspec.json.decode(content, type=dict[str, Any])
     except (msgspec.MsgspecError, RecursionError) as error:
         raise Damaged(f"{name} is not as it was written: {error}") from None
 
 
-def _unsealed(values: dict[str, Any], name: str) -> dict[str, Any]:
+def unsealed(values: dict[str, Any], name: str) -> dict[str, Any]:
     """The inverse of `sealed`, without the checksum. Raises: Damaged where it does not agree."""
     rest = {key: value for key, value in values.items() if key != "checksum"}
     if values.get("checksum") != _checksum(rest):
@@ -338,7 +339,7 @@ def write_plan(folder: Path, plan: Plan) -> None:
 def read_plan(path: Path) -> Plan:
     """What an unfinished run was begun with. Raises: DataError where it cannot be read."""
     try:
-        found = _unsealed(_opened(read_file(path / PLAN, MOST_TEXT_BYTES), PLAN), PLAN)
+        found = unsealed(opened(read_file(path / PLAN, MOST_TEXT_BYTES), PLAN), PLAN)
         plan = msgspec.convert(found, Plan)
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: {PLAN} cannot be read ({_reason(error)}). Train again.") from None
@@ -410,9 +411,12 @@ __all__: Sequence[str] = [
     "free_names",
     "not_completed",
     "not_written",
+    "opened",
     "packed",
     "read_folder",
     "read_plan",
+    "sealed",
     "settle",
+    "unsealed",
     "write_plan",
 ]

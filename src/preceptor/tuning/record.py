@@ -19,7 +19,7 @@ class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         point: where it lies in the space, a number from 0 to 1 for each of its dimensions; () for the default.
         settings: what is set beside what was asked for, as `fit` takes it, JSON types.
         state: "done" where it ended by itself, "paused" where others went on in its place, "failed" where it could not.
-        epochs: passes over the training rows that it made.
+        epochs: whole passes over the training rows that it made.
         curve: the cost of the rows that guide after each epoch, what is smaller being better; None where it is no
             number. At most MOST_POINTS, the last and the best among them.
         best: the least of these costs, and `best_epoch` when it was; None where there is none.
@@ -34,10 +34,10 @@ class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     point: tuple[float, ...]
     settings: dict[str, Any]
     state: State
-    epochs: float = 0.0
-    curve: list[tuple[float, float | None]] = []
+    epochs: int = 0
+    curve: list[tuple[int, float | None]] = []
     best: float | None = None
-    best_epoch: float = 0.0
+    best_epoch: int = 0
     score: float | None = None
     error: str = ""
     parameters: int = 0

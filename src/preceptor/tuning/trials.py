@@ -7,6 +7,7 @@ it, of what else is under way, nor of how often it was frozen.
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from threading import Event
 from typing import Any
 
 from preceptor.engines.native.engine import Native
@@ -50,10 +51,10 @@ class Result:
 
     number: int
     state: State
-    epochs: float = 0.0
-    curve: tuple[tuple[float, float | None], ...] = ()
+    epochs: int = 0
+    curve: tuple[tuple[int, float | None], ...] = ()
     best: float | None = None
-    best_epoch: float = 0.0
+    best_epoch: int = 0
     score: float | None = None
     error: str = ""
     parameters: int = 0
@@ -68,6 +69,7 @@ class Trials:
     Args:
         asked: the settings that all of them have in common.
         threads: of the native engine, for each training; None as asked for. They change no bit.
+        stopped: set where nobody waits for the trainings under way any more; what they come to is then None.
     """
 
     source: str
@@ -76,6 +78,7 @@ class Trials:
     header: bool = True
     threads: int | None = None
     taken: dict[Any, tuple[Any, Encoded]] = field(default_factory=dict)
+    stopped: Event = field(default_factory=Event)
 
     def settings(self, changes: Mapping[str, Any]) -> Settings:
         """What was asked for, with some changed. Raises: ConfigError for what is impossible."""
@@ -96,8 +99,8 @@ class Trials:
         fitting.gathers, fitting.unwatched = False, "a trial of a search"
         return fitting
 
-    def advance(self, task: Task) -> Result:
-        """Brings a trial as far as it is asked for. What fails is told, not raised."""
+    def advance(self, task: Task) -> Result | None:
+        """Brings a trial as far as it is asked for; None where it was stopped. What fails is told, not raised."""
         began = time.perf_counter()
         try:
             fitting = self.fitting(task.settings)
@@ -105,6 +108,8 @@ class Trials:
                 fitting.restore(task.frozen)
             record = None
             for record in fitting.records():
+                if self.stopped.is_set():
+                    return None
                 if record.is_epoch_end and task.until is not None and record.epoch >= task.until:
                     break
         except Exception as error:  # of one trial; the search goes on
@@ -119,7 +124,7 @@ class Trials:
         return Result(
             task.number,
             _STATES.get(outcome, "done"),
-            epochs=progress.history[-1]["epoch"] if progress.history else 0.0,
+            epochs=int(progress.history[-1]["epoch"]) if progress.history else 0,
             frozen=frozen,
             error=outcome.value.partition(";")[0] + "." if outcome is Outcome.DIVERGED else "",
             parameters=sum(each.size for each in progress.best["params"].values()) if progress.best else 0,
@@ -133,12 +138,12 @@ _STATES: dict[Outcome, State] = {Outcome.INTERRUPTED: "paused", Outcome.DIVERGED
 
 def curve_of(fitting: Fitting) -> dict[str, Any]:
     """Of the epochs so far: the cost after each, thinned, and the best; see `Trial`."""
-    metric, found = metric_of(fitting.settings), list[tuple[float, float | None, float | None]]()
+    metric, found = metric_of(fitting.settings), list[tuple[int, float | None, float | None]]()
     for each in fitting.history:
         score = each.get("dev_loss" if metric is None else f"dev_{metric.figure}")
         cost = score if metric is None or score is None else metric.cost(score)
         is_number = cost is not None and abs(cost) < float("inf")
-        found.append((each["epoch"], cost if is_number else None, score if is_number else None))
+        found.append((int(each["epoch"]), cost if is_number else None, score if is_number else None))
     known = [each for each in found if each[1] is not None]
     best = min(known, key=lambda each: (each[1], each[0]), default=None)
     every = -(-len(found) // (MOST_POINTS - 2))

@@ -14,7 +14,8 @@ class Workers(Protocol):
     count: int
 
     def results(self, tasks: Iterable[Task]) -> Iterator[Result]:
-        """The results, in whatever order they come; tasks are asked for as they can be begun."""
+        """The results, in whatever order they come; tasks are asked for as they can be begun, those of trials that were
+        stopped have none."""
 
     def __enter__(self) -> "Workers": ...
 
@@ -30,17 +31,19 @@ class Threads:
 
     def results(self, tasks: Iterable[Task]) -> Iterator[Result]:
         """See Workers."""
-        coming, under_way = iter(tasks), set[Future[Result]]()
+        coming, under_way = iter(tasks), set[Future[Result | None]]()
         while True:
             while len(under_way) < self.count and (task := next(coming, None)) is not None:
                 under_way.add(self._pool.submit(self.trials.advance, task))
             if not under_way:
                 return
             ended, under_way = wait(under_way, return_when=FIRST_COMPLETED)
-            yield from (each.result() for each in ended)
+            yield from (found for each in ended if (found := each.result()) is not None)
 
     def __enter__(self) -> "Threads":
         return self
 
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        if error is not None:
+            self.trials.stopped.set()  # nobody waits for what is under way
         self._pool.shutdown(wait=True, cancel_futures=True)

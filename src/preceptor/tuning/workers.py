@@ -2,9 +2,13 @@
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from dataclasses import replace
 from types import TracebackType
 from typing import Protocol
 
+from preceptor.errors import ConfigError
+from preceptor.hyper import shown
+from preceptor.machine import cores
 from preceptor.tuning.trials import Result, Task, Trials
 
 
@@ -22,11 +26,35 @@ class Workers(Protocol):
     def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None: ...
 
 
+MOST_WORKERS = 1024
+CLUSTER = "ray://"
+
+
+def workers_of(asked: str | int | None, trials: Trials) -> Workers:
+    """The workers that were asked for: so many threads, one on each core where nobody says, or those of a cluster.
+
+    Args:
+        asked: a whole number, or where a cluster is: ray://HOST:PORT.
+    Raises: ConfigError for what is neither.
+    """
+    try:
+        count = cores() if asked is None else int(asked)
+        if not 1 <= count <= MOST_WORKERS:
+            raise ValueError
+    except ValueError:
+        raise ConfigError(
+            f"search: received workers {shown(asked)}; a whole number from 1 to {MOST_WORKERS:,} is required, or "
+            f"{CLUSTER}HOST:PORT of a cluster. Leave it out for one on each core."
+        ) from None
+    return Threads(trials, count)
+
+
 class Threads:
     """Threads of this process: the native engine computes without the interpreter's lock, and so do they."""
 
     def __init__(self, trials: Trials, count: int) -> None:
-        self.trials, self.count = trials, count
+        threads = max(1, cores() // count) if trials.threads is None else trials.threads
+        self.trials, self.count = replace(trials, threads=threads), count
         self._pool = ThreadPoolExecutor(count, "trial")
 
     def results(self, tasks: Iterable[Task]) -> Iterator[Result]:

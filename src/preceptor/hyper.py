@@ -21,6 +21,22 @@ NAMES = {int: "a whole number", float: "a number", bool: "True or False", str: "
 
 
 @dataclass(frozen=True)
+class Span:
+    """Where a search looks for a setting where nobody says: less than what is allowed.
+
+    Args:
+        low, high: both included; None of a choice.
+        choices: a few values in place of them, in an order in which neighbours are alike.
+        source: why there.
+    """
+
+    low: float | None = None
+    high: float | None = None
+    choices: tuple[Any, ...] = ()
+    source: str = "conventional"
+
+
+@dataclass(frozen=True)
 class Hyper:
     """What is known of a setting beside its type and default.
 
@@ -34,6 +50,8 @@ class Hyper:
         may_stand_alone: whether the option may be given without a value, which is then the empty tuple.
         also: another word for the same setting: the usual one where ours is not.
         doc: one sentence for `--help` and the report.
+        search: where a search looks for it; None for from low to high, or for all choices.
+        may_search: whether a search may change it: not what says which rows teach and judge, nor what computes.
     """
 
     low: float | None = None
@@ -46,6 +64,8 @@ class Hyper:
     may_stand_alone: bool = False
     also: str = ""
     doc: str = ""
+    search: Span | None = None
+    may_search: bool = True
 
     def range_text(self) -> str:
         """The allowed values in words, empty where anything goes."""
@@ -90,11 +110,15 @@ def hyper(
     may_stand_alone: bool = False,
     also: str = "",
     doc: str = "",
+    search: Span | None = None,
+    may_search: bool = True,
     kw_only: bool = False,
 ) -> Any:
     """Declares a field of a `@settings` class together with its range, unit and meaning (see Hyper); with `kw_only` it
     is given by name alone, so that a class derived from this one has its own fields first."""
-    known = Hyper(low, high, scale, unit, choices, several, takes_numbers, may_stand_alone, also, doc)
+    known = Hyper(
+        low, high, scale, unit, choices, several, takes_numbers, may_stand_alone, also, doc, search, may_search
+    )
     if default is MISSING:
         return field(metadata={"hyper": known}, kw_only=kw_only)
     return field(default=default, metadata={"hyper": known}, kw_only=kw_only)

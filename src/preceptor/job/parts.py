@@ -11,7 +11,7 @@ from typing import Any
 
 from preceptor.data.pictures import augment as changes
 from preceptor.errors import ConfigError
-from preceptor.hyper import Hyper, hyper, numbers_of, text_of, value_text
+from preceptor.hyper import Hyper, Span, hyper, numbers_of, text_of, value_text
 from preceptor.nn import activation as activations
 from preceptor.nn import initialiser as initialisers
 from preceptor.nn import loss as losses
@@ -53,10 +53,10 @@ FAMILIES = {
 }
 
 
-def part(name: str, *, several: bool = False, default: str | None = None, doc: str) -> Any:
+def part(name: str, *, several: bool = False, default: str | None = None, search: Span | None = None, doc: str) -> Any:
     """Declares the setting `name` of a `@settings` class: a word of its family, with its numbers behind it."""
     family = FAMILIES.get(name, AUGMENTATIONS)
-    return hyper(default=default, choices=tuple(family), several=several, takes_numbers=True, doc=doc)
+    return hyper(default=default, choices=tuple(family), several=several, takes_numbers=True, search=search, doc=doc)
 
 
 @dataclass(frozen=True)

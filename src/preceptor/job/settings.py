@@ -19,7 +19,7 @@ from preceptor.diagnose import RULES
 from preceptor.engines import ENGINES, PRECISIONS
 from preceptor.engines.native.engine import MOST_THREADS
 from preceptor.errors import ConfigError
-from preceptor.hyper import asked, built, hyper, hyper_fields, numbers_of, numbers_text, parts_of, settings, shown
+from preceptor.hyper import Span, asked, built, hyper, hyper_fields, numbers_of, numbers_text, parts_of, settings, shown
 from preceptor.job.class_weights import asked_weights, written_weights
 from preceptor.job.parts import (
     ACTIVATIONS,
@@ -59,27 +59,43 @@ class Settings:
     """Everything that `fit` lets one choose. A setting left at None is chosen by the data or by another setting."""
 
     target: tuple[str, ...] | str | None = hyper(
-        default=None, doc="Column to predict; several, with commas between, are predicted by one network."
+        default=None,
+        may_search=False,
+        doc="Column to predict; several, with commas between, are predicted by one network.",
     )
     kind: str | None = hyper(
-        default=None, choices=KINDS, doc="What the target is, or each of several; found by itself if left out."
+        default=None,
+        choices=KINDS,
+        may_search=False,
+        doc="What the target is, or each of several; found by itself if left out.",
     )
     ordered: tuple[str, ...] | None = hyper(
         default=None,
         may_stand_alone=True,
+        may_search=False,
         doc="Classes that have an order, from the lowest to the highest; without names that of the numbers they are.",
     )
     seed: int = hyper(
-        default=0, low=0, high=2**63 - 1, doc="Fixes the split, initial values, order of rows and random masks."
+        default=0,
+        low=0,
+        high=2**63 - 1,
+        may_search=False,
+        doc="Fixes the split, initial values, order of rows and random masks.",
     )
     dev_share: float | None = hyper(
-        default=None, low=0, high=0.9, unit="share of rows", doc="Rows that guide training; 0.15, or none with folds."
+        default=None,
+        low=0,
+        high=0.9,
+        unit="share of rows",
+        may_search=False,
+        doc="Rows that guide training; 0.15, or none with folds.",
     )
     test_share: float | None = hyper(
         default=None,
         low=0,
         high=0.9,
         unit="share of rows",
+        may_search=False,
         doc="Rows touched once, at the end; 0.15, or none with folds.",
     )
     folds: int | None = hyper(
@@ -87,25 +103,39 @@ class Settings:
         low=0,
         high=64,
         unit="folds",
+        may_search=False,
         doc="All rows teach an ensemble: each member leaves one of so many folds out and judges it. 0 for a dev part.",
     )
-    split_column: str | None = hyper(default=None, doc="Column that says train, dev or test in each row.")
-    group: str | None = hyper(default=None, doc="Column of what must not be parted: a patient, a customer.")
-    time: str | None = hyper(default=None, doc="Column of dates or numbers: the earliest rows train, the latest test.")
-    test: str | None = hyper(default=None, doc="File of the test rows; the others are train and dev.")
+    split_column: str | None = hyper(
+        default=None, may_search=False, doc="Column that says train, dev or test in each row."
+    )
+    group: str | None = hyper(
+        default=None, may_search=False, doc="Column of what must not be parted: a patient, a customer."
+    )
+    time: str | None = hyper(
+        default=None, may_search=False, doc="Column of dates or numbers: the earliest rows train, the latest test."
+    )
+    test: str | None = hyper(default=None, may_search=False, doc="File of the test rows; the others are train and dev.")
     weight: str | None = hyper(
         default=None,
+        may_search=False,
         doc="Column of what each row counts, in the loss and in figures: numbers of at least 0; no feature.",
     )
     class_weight: str | None = hyper(
         default=None,
+        may_search=False,
         doc="What the rows of each class count in the loss, not in figures: balanced for all classes alike, or "
         "CLASS=NUMBER with commas between.",
     )
     ignore: tuple[str, ...] | None = hyper(
-        default=None, choices=RULE_NAMES, doc="Rules that are not to look; `preceptor explain-rule` tells of each."
+        default=None,
+        choices=RULE_NAMES,
+        may_search=False,
+        doc="Rules that are not to look; `preceptor explain-rule` tells of each.",
     )
-    leave_out: tuple[str, ...] | None = hyper(default=None, doc="Columns not to learn from, nor needed to predict.")
+    leave_out: tuple[str, ...] | None = hyper(
+        default=None, may_search=False, doc="Columns not to learn from, nor needed to predict."
+    )
     model: str | None = hyper(
         default=None, choices=MODELS + PICTURE_MODELS, doc="Kind of network; chosen by the data if left out."
     )
@@ -118,11 +148,17 @@ class Settings:
         high=256,
         unit="networks",
         also="batch_ensemble",
+        search=Span(choices=(4, 8, 16, 32, 64), source="Gorishniy et al. 2025: 32"),
         doc="Ensemble trained as one network (BatchEnsemble, TabM): side by side, each with its own view; their mean "
         "predicts.",
     )
     ensemble: int = hyper(
-        default=1, low=1, high=64, unit="networks", doc="Copies of the whole network, each from its own first values."
+        default=1,
+        low=1,
+        high=64,
+        unit="networks",
+        search=Span(choices=(1, 2, 4, 8)),
+        doc="Copies of the whole network, each from its own first values.",
     )
     waves: int | None = hyper(
         default=None,
@@ -130,6 +166,7 @@ class Settings:
         high=256,
         unit="waves",
         also="periodic_embeddings",
+        search=Span(choices=(0, 4, 8, 16, 32)),
         doc="Periodic embeddings (PLR) of each number column, beside the number itself.",
     )
     bins: int | None = hyper(
@@ -137,17 +174,28 @@ class Settings:
         low=0,
         high=256,
         unit="bins",
+        search=Span(choices=(0, 8, 16, 32, 48, 64), source="Gorishniy et al. 2022: 2 to 256"),
         doc="Piecewise linear encoding (PLE) of each number column, which half of the members see beside the number.",
     )
     activation: str | None = part(
-        "activation", several=True, doc="After each hidden layer; or a word for each layer, with commas between."
+        "activation",
+        several=True,
+        search=Span(choices=("relu", "leaky-relu", "elu", "gelu", "swish", "tanh")),
+        doc="After each hidden layer; or a word for each layer, with commas between.",
     )
-    initialiser: str | None = part("initialiser", doc="First values of the weights; by the network.")
+    initialiser: str | None = part(
+        "initialiser", search=Span(choices=("he", "glorot")), doc="First values of the weights; by the network."
+    )
     batch_norm: bool | None = hyper(
         default=None, doc="Normalise each hidden layer over the batch; by the network, off in an mlp."
     )
     drop_rate: float | None = hyper(
-        default=None, low=0, high=0.95, unit="share dropped", doc="Dropout after hidden layers."
+        default=None,
+        low=0,
+        high=0.95,
+        unit="share dropped",
+        search=Span(0, 0.5, source="Srivastava et al. 2014, section 7.3; Gorishniy et al. 2021"),
+        doc="Dropout after hidden layers.",
     )
     dropout: str | None = hyper(
         default=None,
@@ -159,27 +207,55 @@ class Settings:
     metric: str | None = hyper(
         default=None,
         choices=tuple(METRICS),
+        may_search=False,
         doc="Figure of the dev rows that the best epoch is chosen by, in place of their loss; f1 and balanced-accuracy "
         "of two classes also choose from which probability on the second is predicted; mae makes the loss absolute.",
     )
-    optimiser: str | None = part("optimiser", doc="How gradients become moves.")
-    learning_rate: float | None = hyper(
-        default=None, low=0, scale="log", unit="per step", doc="Base learning rate; by the optimiser."
+    optimiser: str | None = part(
+        "optimiser",
+        search=Span(choices=("momentum", "rmsprop", "adam", "adamw", "nadam")),
+        doc="How gradients become moves.",
     )
-    schedule: str | None = part("schedule", doc="How the learning rate changes.")
+    learning_rate: float | None = hyper(
+        default=None,
+        low=0,
+        scale="log",
+        unit="per step",
+        search=Span(1e-4, 0.1, source="within 1e-6 to 1, Bengio 2012, section 3.1.1"),
+        doc="Base learning rate; by the optimiser.",
+    )
+    schedule: str | None = part(
+        "schedule", search=Span(choices=("constant", "cosine", "one-cycle")), doc="How the learning rate changes."
+    )
     warmup: float = hyper(
-        default=0.0, low=0, high=1, unit="share of all steps", doc="Linear rise of the rate at first."
+        default=0.0,
+        low=0,
+        high=1,
+        unit="share of all steps",
+        search=Span(0, 0.2),
+        doc="Linear rise of the rate at first.",
     )
     batch_size: int | None = hyper(
-        default=None, low=1, scale="log", unit="rows", doc="Rows in a step; 1 is stochastic, all rows is batch descent."
+        default=None,
+        low=1,
+        scale="log",
+        unit="rows",
+        search=Span(choices=(16, 32, 64, 128, 256, 512), source="Bengio 2012, section 3.1.1: one to a few hundreds"),
+        doc="Rows in a step; 1 is stochastic, all rows is batch descent.",
     )
     epochs: int | None = hyper(
-        default=None, low=1, scale="log", unit="passes over the training rows", doc="How long to train at most."
+        default=None,
+        low=1,
+        scale="log",
+        unit="passes over the training rows",
+        search=Span(5, 200),
+        doc="How long to train at most.",
     )
     patience: int | None = hyper(
         default=None,
         low=1,
         unit="epochs",
+        search=Span(3, 50),
         doc="Stop after so many without a lower dev loss, or a better metric; a third of all, half for an ensemble.",
     )
     tolerance: float | None = hyper(
@@ -194,21 +270,43 @@ class Settings:
         low=0,
         scale="log",
         unit="per squared weight, halved",
+        search=Span(1e-6, 0.1),
         doc="Pull of all weights towards zero; of chosen ones as PATTERN=NUMBER, several with commas.",
     )
     l1: str | float = hyper(
-        default=0.0, low=0, scale="log", unit="per unit of weight", doc="Pull to exactly zero; written as --l2."
+        default=0.0,
+        low=0,
+        scale="log",
+        unit="per unit of weight",
+        search=Span(1e-6, 0.01),
+        doc="Pull to exactly zero; written as --l2.",
     )
     clip_value: float | None = hyper(
-        default=None, low=1e-12, scale="log", unit="per number", doc="Limits each number of the gradient."
+        default=None,
+        low=1e-12,
+        scale="log",
+        unit="per number",
+        search=Span(0.01, 10),
+        doc="Limits each number of the gradient.",
     )
     clip_norm: float | None = hyper(
-        default=None, low=1e-12, scale="log", unit="length", doc="Shortens a longer gradient, all parameters together."
+        default=None,
+        low=1e-12,
+        scale="log",
+        unit="length",
+        search=Span(0.1, 10),
+        doc="Shortens a longer gradient, all parameters together.",
     )
     accumulate: int = hyper(
-        default=1, low=1, unit="pieces", doc="Cuts each batch into so many: the same step from less memory."
+        default=1,
+        low=1,
+        unit="pieces",
+        may_search=False,
+        doc="Cuts each batch into so many: the same step from less memory.",
     )
-    average: str | None = part("average", doc="Predict with a mean of the weights over the steps.")
+    average: str | None = part(
+        "average", search=Span(choices=(None, "ema", "swa")), doc="Predict with a mean of the weights over the steps."
+    )
     augment: str | None = part(
         "augment",
         several=True,
@@ -226,22 +324,28 @@ class Settings:
         unit="numbers",
         doc="Adds products of up to so many number columns; 1 adds none.",
     )
-    skip_corrupt: bool = hyper(default=False, doc="Pass over pictures that cannot be read, and say so.")
-    engine: str = hyper(default="auto", choices=ENGINES, doc="What computes.")
+    skip_corrupt: bool = hyper(
+        default=False, may_search=False, doc="Pass over pictures that cannot be read, and say so."
+    )
+    engine: str = hyper(default="auto", choices=ENGINES, may_search=False, doc="What computes.")
     threads: int | None = hyper(
         default=None,
         low=1,
         high=MOST_THREADS,
         unit="threads",
+        may_search=False,
         doc="Of the native engine; one on each core if left out.",
     )
     devices: int | None = hyper(
         default=None,
         low=1,
         unit="devices",
+        may_search=False,
         doc="How many share each batch; as many as can share it evenly if left out.",
     )
-    precision: str = hyper(default="f32", choices=PRECISIONS, doc="Of the products: f32, bf16 with f32 sums, f64.")
+    precision: str = hyper(
+        default="f32", choices=PRECISIONS, may_search=False, doc="Of the products: f32, bf16 with f32 sums, f64."
+    )
     own: dict[str, Any] = field(
         default_factory=dict, hash=False
     )  # numbers of the chosen parts, wherever they were written

@@ -10,7 +10,7 @@ import numpy as np
 
 from preceptor import ops
 from preceptor.errors import ShapeError
-from preceptor.hyper import hyper, settings
+from preceptor.hyper import Span, hyper, settings
 from preceptor.nn.initialiser import filled
 from preceptor.nn.layer import Arrays, Function, Layer, check_width
 from preceptor.ops import Spec
@@ -122,7 +122,7 @@ class LeakyRelu(Activation):
     Source: Maas et al. 2013; slope 0.01 from there. The course writes 0.1.
     """
 
-    slope: float = hyper(default=0.01, low=0, high=1, doc="Share of negative inputs that passes.")
+    slope: float = hyper(default=0.01, low=0, high=1, search=Span(0, 0.5), doc="Share of negative inputs that passes.")
 
     def __call__(self, x: Any) -> Any:
         return ops.where(ops.greater(x, 0), x, self.slope * x)
@@ -140,7 +140,7 @@ class ParametricRelu(Layer):
 
     is_featurewise: ClassVar[bool] = True
 
-    slope: float = hyper(default=0.25, low=0, high=1, doc="First value of every slope.")
+    slope: float = hyper(default=0.25, low=0, high=1, search=Span(0, 0.5), doc="First value of every slope.")
 
     def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
         return {"slope": filled(rng, spec.shape[-1:], self.slope)}, {}
@@ -159,7 +159,7 @@ class Elu(Activation):
     Source: Clevert et al. 2016, equation 15.
     """
 
-    alpha: float = hyper(default=1.0, low=0, doc="Depth of the negative limit.")
+    alpha: float = hyper(default=1.0, low=0, search=Span(0.1, 2), doc="Depth of the negative limit.")
 
     def __call__(self, x: Any) -> Any:
         above = ops.greater(x, 0)
@@ -282,7 +282,7 @@ class Maxout(Activation):
     Source: Goodfellow et al. 2013, section 3.
     """
 
-    pieces: int = hyper(default=2, low=2, unit="features", doc="Features in a group.")
+    pieces: int = hyper(default=2, low=2, unit="features", search=Span(2, 4), doc="Features in a group.")
 
     def __call__(self, x: Any) -> Any:
         width = x.shape[-1]

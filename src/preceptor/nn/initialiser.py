@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from preceptor.hyper import hyper, settings
+from preceptor.hyper import Span, hyper, settings
 from preceptor.ops import Spec
 
 __all__ = [
@@ -113,7 +113,7 @@ class Gaussian(Initialiser):
     Formula: w ~ N(0, sigma²).
     """
 
-    sigma: float = hyper(default=0.01, low=0, scale="log", doc="Standard deviation.")
+    sigma: float = hyper(default=0.01, low=0, scale="log", search=Span(1e-3, 1), doc="Standard deviation.")
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
         return _gaussian(rng, shape, self.sigma)
@@ -178,7 +178,9 @@ class TruncatedGaussian(Initialiser):
     Source: definition; Keras' TruncatedNormal.
     """
 
-    sigma: float = hyper(default=0.01, low=0, scale="log", doc="Standard deviation before the cut.")
+    sigma: float = hyper(
+        default=0.01, low=0, scale="log", search=Span(1e-3, 1), doc="Standard deviation before the cut."
+    )
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
         def draw(shape: tuple[int, ...]) -> np.ndarray:
@@ -197,7 +199,7 @@ class Uniform(Initialiser):
     Formula: w ~ U(-reach, reach).
     """
 
-    reach: float = hyper(default=0.05, low=0, scale="log", doc="The largest weight.")
+    reach: float = hyper(default=0.05, low=0, scale="log", search=Span(1e-3, 1), doc="The largest weight.")
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
         return _uniform(rng, shape, self.reach)

@@ -16,7 +16,7 @@ import numpy as np
 
 from preceptor import ops
 from preceptor.errors import ConfigError, ShapeError
-from preceptor.hyper import hyper, settings, shown
+from preceptor.hyper import Span, hyper, settings, shown
 from preceptor.nn.target import labels_or_shares, numbers, yes_or_no
 from preceptor.ops.primitive import user_line
 
@@ -189,7 +189,12 @@ class SoftmaxCrossEntropy(Loss):
     """
 
     label_smoothing: float = hyper(
-        default=0.0, low=0, high=0.9, unit="share", doc="How much of each label is spread over all classes."
+        default=0.0,
+        low=0,
+        high=0.9,
+        unit="share",
+        search=Span(0, 0.2),
+        doc="How much of each label is spread over all classes.",
     )
 
     def __call__(self, outputs: Any, target: Any) -> Any:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from preceptor import ops
-from preceptor.hyper import hyper, settings
+from preceptor.hyper import Span, hyper, settings
 
 __all__ = ["EMA", "SWA", "Average"]
 
@@ -42,7 +42,13 @@ class EMA(Average):
     """
 
     average_decay: float = hyper(
-        default=0.999, low=0, high=0.999999, scale="log", unit="share kept per step", doc="Share of the average kept."
+        default=0.999,
+        low=0,
+        high=0.999999,
+        scale="log",
+        unit="share kept per step",
+        search=Span(choices=(0.9, 0.99, 0.999, 0.9999)),
+        doc="Share of the average kept.",
     )
 
     def numbers(self, steps: int) -> dict[str, float]:
@@ -63,7 +69,12 @@ class SWA(Average):
     """
 
     average_from: float = hyper(
-        default=0.75, low=0, high=0.99, unit="share of all steps", doc="Where the mean of the weights begins."
+        default=0.75,
+        low=0,
+        high=0.99,
+        unit="share of all steps",
+        search=Span(0.5, 0.95),
+        doc="Where the mean of the weights begins.",
     )
 
     def numbers(self, steps: int) -> dict[str, float]:

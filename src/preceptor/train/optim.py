@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 import numpy as np
 
 from preceptor import ops
-from preceptor.hyper import hyper, settings
+from preceptor.hyper import Span, hyper, settings
 
 __all__ = [
     "SGD",
@@ -33,6 +33,14 @@ __all__ = [
 
 Arrays = dict[str, Any]
 TINY = 1e-30  # a learning rate below it is 0; float32 can hold it
+
+# Where a search looks.
+MOMENTUMS = Span(0.5, 0.99, source="Goodfellow et al. 2016, section 8.3.2")
+FIRST_SHARES = Span(choices=(0.8, 0.9, 0.95))
+SECOND_SHARES = Span(choices=(0.95, 0.99, 0.999, 0.9999), source="Kingma and Ba 2015, section 6.4, and 0.95")
+SHARES = Span(choices=(0.9, 0.95, 0.99, 0.999))
+EPSILONS = Span(1e-10, 1e-4)
+DECAYS = Span(1e-4, 1, source="Gorishniy et al. 2025 up to 0.1, which the recipe has too; so up to 1")
 
 # Of Muon: coefficients of the quintic and how often it is applied, from Jordan's text and PyTorch; the smallest norm
 # divided by, PyTorch's.
@@ -95,7 +103,9 @@ class SGD(Optimiser):
 class _Velocity(Optimiser):
     """What the methods of momentum have in common: a velocity of which a share is kept."""
 
-    momentum: float = hyper(default=0.9, low=0, high=1, unit="share kept per step", doc="Share of the velocity kept.")
+    momentum: float = hyper(
+        default=0.9, low=0, high=1, unit="share kept per step", search=MOMENTUMS, doc="Share of the velocity kept."
+    )
 
     def init(self, p: Any) -> Arrays:
         return {"velocity": _zeros(p)}
@@ -186,7 +196,7 @@ class Adagrad(Optimiser):
 
     usual_rate: ClassVar[float] = 0.02
 
-    epsilon: float = hyper(default=1e-8, low=0, scale="log", doc="Added to the root.")
+    epsilon: float = hyper(default=1e-8, low=0, scale="log", search=EPSILONS, doc="Added to the root.")
 
     def init(self, p: Any) -> Arrays:
         return {"square": _zeros(p)}
@@ -212,8 +222,10 @@ class Adadelta(Optimiser):
 
     usual_rate: ClassVar[float] = 1.0
 
-    decay: float = hyper(default=0.9, low=0, high=1, unit="share kept per step", doc="Share of the mean square kept.")
-    epsilon: float = hyper(default=1e-6, low=0, scale="log", doc="Added to the root.")
+    decay: float = hyper(
+        default=0.9, low=0, high=1, unit="share kept per step", search=SHARES, doc="Share of the mean square kept."
+    )
+    epsilon: float = hyper(default=1e-6, low=0, scale="log", search=EPSILONS, doc="Added to the root.")
 
     def init(self, p: Any) -> Arrays:
         return {"square": _zeros(p), "move": _zeros(p)}
@@ -238,8 +250,10 @@ class RMSProp(Optimiser):
         the lecture, where PyTorch takes 0.99.
     """
 
-    decay: float = hyper(default=0.9, low=0, high=1, unit="share kept per step", doc="Share of the mean square kept.")
-    epsilon: float = hyper(default=1e-8, low=0, scale="log", doc="Added to the root.")
+    decay: float = hyper(
+        default=0.9, low=0, high=1, unit="share kept per step", search=SHARES, doc="Share of the mean square kept."
+    )
+    epsilon: float = hyper(default=1e-8, low=0, scale="log", search=EPSILONS, doc="Added to the root.")
 
     def init(self, p: Any) -> Arrays:
         return {"square": _zeros(p)}
@@ -256,9 +270,18 @@ class RMSProp(Optimiser):
 class _TwoMeans(Optimiser):
     """What Adam and those built on it have in common: running means of the gradient and of its square."""
 
-    beta1: float = hyper(default=0.9, low=0, high=0.9999, unit="share kept per step", doc="Share of the mean kept.")
-    beta2: float = hyper(default=0.999, low=0, high=0.999999, unit="share kept per step", doc="Same for the square.")
-    epsilon: float = hyper(default=1e-8, low=0, scale="log", doc="Added to the root.")
+    beta1: float = hyper(
+        default=0.9, low=0, high=0.9999, unit="share kept per step", search=FIRST_SHARES, doc="Share of the mean kept."
+    )
+    beta2: float = hyper(
+        default=0.999,
+        low=0,
+        high=0.999999,
+        unit="share kept per step",
+        search=SECOND_SHARES,
+        doc="Same for the square.",
+    )
+    epsilon: float = hyper(default=1e-8, low=0, scale="log", search=EPSILONS, doc="Added to the root.")
 
     def init(self, p: Any) -> Arrays:
         return {"mean": _zeros(p), "square": _zeros(p)}
@@ -312,7 +335,12 @@ class AdamW(_TwoMeans):
     usual_rate: ClassVar[float] = 2e-3
 
     weight_decay: float = hyper(
-        default=0.01, low=0, scale="log", unit="share of the learning rate", doc="How fast parameters shrink."
+        default=0.01,
+        low=0,
+        scale="log",
+        unit="share of the learning rate",
+        search=DECAYS,
+        doc="How fast parameters shrink.",
     )
 
     def direction(self, g: Any, p: Any, state: Arrays, h: Any) -> tuple[Any, Arrays]:
@@ -371,10 +399,19 @@ class Lion(Optimiser):
 
     usual_rate: ClassVar[float] = 2e-4
 
-    beta1: float = hyper(default=0.9, low=0, high=0.9999, unit="share kept per step", doc="Share of the mean kept.")
-    beta2: float = hyper(default=0.99, low=0, high=0.999999, unit="share kept per step", doc="Share remembered.")
+    beta1: float = hyper(
+        default=0.9, low=0, high=0.9999, unit="share kept per step", search=FIRST_SHARES, doc="Share of the mean kept."
+    )
+    beta2: float = hyper(
+        default=0.99, low=0, high=0.999999, unit="share kept per step", search=SECOND_SHARES, doc="Share remembered."
+    )
     weight_decay: float = hyper(
-        default=0.01, low=0, scale="log", unit="share of the learning rate", doc="How fast parameters shrink."
+        default=0.01,
+        low=0,
+        scale="log",
+        unit="share of the learning rate",
+        search=DECAYS,
+        doc="How fast parameters shrink.",
     )
 
     def init(self, p: Any) -> Arrays:
@@ -399,9 +436,16 @@ class Lars(_Velocity):
     usual_rate: ClassVar[float] = 0.3
 
     trust: float = hyper(
-        default=0.001, low=0, scale="log", unit="share of the weight's size", doc="Length of each parameter's move."
+        default=0.001,
+        low=0,
+        scale="log",
+        unit="share of the weight's size",
+        search=Span(1e-4, 1e-2),
+        doc="Length of each parameter's move.",
     )
-    weight_decay: float = hyper(default=1e-4, low=0, scale="log", unit="per unit of weight", doc="Pull towards 0.")
+    weight_decay: float = hyper(
+        default=1e-4, low=0, scale="log", unit="per unit of weight", search=Span(1e-6, 1e-2), doc="Pull towards 0."
+    )
 
     def mover_of(self, path: str, p: Any) -> Optimiser:
         return self if path.rpartition("/")[2] == "weight" else Momentum(self.momentum)
@@ -429,7 +473,12 @@ class Lamb(_TwoMeans):
     usual_rate: ClassVar[float] = 5e-3
 
     weight_decay: float = hyper(
-        default=0.01, low=0, scale="log", unit="share of the learning rate", doc="How fast parameters shrink."
+        default=0.01,
+        low=0,
+        scale="log",
+        unit="share of the learning rate",
+        search=DECAYS,
+        doc="How fast parameters shrink.",
     )
 
     def mover_of(self, path: str, p: Any) -> Optimiser:
@@ -469,9 +518,16 @@ class Muon(_TwoMeans):
 
     usual_rate: ClassVar[float] = 2e-3
 
-    momentum: float = hyper(default=0.95, low=0, high=1, unit="share kept per step", doc="Share of the velocity kept.")
+    momentum: float = hyper(
+        default=0.95, low=0, high=1, unit="share kept per step", search=MOMENTUMS, doc="Share of the velocity kept."
+    )
     weight_decay: float = hyper(
-        default=0.01, low=0, scale="log", unit="share of the learning rate", doc="How fast parameters shrink."
+        default=0.01,
+        low=0,
+        scale="log",
+        unit="share of the learning rate",
+        search=DECAYS,
+        doc="How fast parameters shrink.",
     )
     others: tuple[str, ...] = ("output/*", "*/output/*", "*embedding*")
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from preceptor.hyper import hyper, settings
+from preceptor.hyper import Span, hyper, settings
 
 __all__ = [
     "Constant",
@@ -70,8 +70,10 @@ class StepDecay(Schedule):
     Formula: drop_factor ^ floor(epoch / drop_every).
     """
 
-    drop_factor: float = hyper(default=0.5, low=0, high=1, doc="What the rate is multiplied by at each drop.")
-    drop_every: float = hyper(default=10.0, low=1e-3, unit="epochs", doc="Epochs between drops.")
+    drop_factor: float = hyper(
+        default=0.5, low=0, high=1, search=Span(0.1, 0.9), doc="What the rate is multiplied by at each drop."
+    )
+    drop_every: float = hyper(default=10.0, low=1e-3, unit="epochs", search=Span(2, 50), doc="Epochs between drops.")
 
     def factor(self, epoch: np.ndarray, progress: np.ndarray) -> np.ndarray:
         return self.drop_factor ** np.floor(epoch / self.drop_every)
@@ -85,7 +87,9 @@ class Milestones(Schedule):
     Source: course material D, "Learning Rate Decay: Step": times 0.1 after epochs 30, 60 and 90.
     """
 
-    drop_factor: float = hyper(default=0.1, low=0, high=1, doc="What the rate is multiplied by at each drop.")
+    drop_factor: float = hyper(
+        default=0.1, low=0, high=1, search=Span(0.1, 0.9), doc="What the rate is multiplied by at each drop."
+    )
     drop_at: tuple[float, ...] = hyper(
         default=(30.0, 60.0, 90.0), low=0, unit="epochs", doc="Epochs after which the rate drops."
     )
@@ -104,7 +108,9 @@ class Exponential(Schedule):
     Formula: e^(-decay_rate * epoch).
     """
 
-    decay_rate: float = hyper(default=0.05, low=0, scale="log", unit="per epoch", doc="How fast the rate falls.")
+    decay_rate: float = hyper(
+        default=0.05, low=0, scale="log", unit="per epoch", search=Span(1e-3, 1), doc="How fast the rate falls."
+    )
 
     def factor(self, epoch: np.ndarray, progress: np.ndarray) -> np.ndarray:
         return np.exp(-self.decay_rate * epoch)
@@ -117,7 +123,9 @@ class InverseTime(Schedule):
     Formula: 1 / (1 + decay_rate * epoch).
     """
 
-    decay_rate: float = hyper(default=0.05, low=0, scale="log", unit="per epoch", doc="How fast the rate falls.")
+    decay_rate: float = hyper(
+        default=0.05, low=0, scale="log", unit="per epoch", search=Span(1e-3, 1), doc="How fast the rate falls."
+    )
 
     def factor(self, epoch: np.ndarray, progress: np.ndarray) -> np.ndarray:
         return 1 / (1 + self.decay_rate * epoch)
@@ -131,7 +139,9 @@ class Cosine(Schedule):
     Source: Loshchilov and Hutter 2017, equation 5, without restarts.
     """
 
-    final_share: float = hyper(default=0.0, low=0, high=1, doc="Share of the base rate left at the end.")
+    final_share: float = hyper(
+        default=0.0, low=0, high=1, search=Span(0, 0.1), doc="Share of the base rate left at the end."
+    )
 
     def factor(self, epoch: np.ndarray, progress: np.ndarray) -> np.ndarray:
         return self.final_share + (1 - self.final_share) * (1 + np.cos(np.pi * progress)) / 2
@@ -145,9 +155,15 @@ class OneCycle(Schedule):
     Source: Smith and Topin 2018; shares as in PyTorch's OneCycleLR (start 1/25, rise 0.3).
     """
 
-    rise_share: float = hyper(default=0.3, low=0.01, high=0.99, doc="Share of all steps in which the rate rises.")
-    start_share: float = hyper(default=0.04, low=0, high=1, doc="Share of the base rate at the first step.")
-    final_share: float = hyper(default=0.0, low=0, high=1, doc="Share of the base rate left at the end.")
+    rise_share: float = hyper(
+        default=0.3, low=0.01, high=0.99, search=Span(0.05, 0.5), doc="Share of all steps in which the rate rises."
+    )
+    start_share: float = hyper(
+        default=0.04, low=0, high=1, search=Span(0, 0.5), doc="Share of the base rate at the first step."
+    )
+    final_share: float = hyper(
+        default=0.0, low=0, high=1, search=Span(0, 0.1), doc="Share of the base rate left at the end."
+    )
 
     def factor(self, epoch: np.ndarray, progress: np.ndarray) -> np.ndarray:
         rise = np.minimum(progress / self.rise_share, 1)
@@ -168,8 +184,12 @@ class Plateau(Schedule):
         a fall of 0.01 %; Keras counts as here and asks for a fall of 0.0001.
     """
 
-    drop_factor: float = hyper(default=0.5, low=0, high=1, doc="What the rate is multiplied by at each drop.")
-    drop_after: int = hyper(default=5, low=1, unit="epochs", doc="Epochs without a better dev loss before a drop.")
+    drop_factor: float = hyper(
+        default=0.5, low=0, high=1, search=Span(0.1, 0.9), doc="What the rate is multiplied by at each drop."
+    )
+    drop_after: int = hyper(
+        default=5, low=1, unit="epochs", search=Span(2, 20), doc="Epochs without a better dev loss before a drop."
+    )
 
     def factor(self, epoch: np.ndarray, progress: np.ndarray) -> np.ndarray:
         return np.ones_like(progress)

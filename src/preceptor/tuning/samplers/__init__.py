@@ -1,1 +1,7 @@
 """Who draws the trials: a sampler a file."""
+
+from preceptor.tuning.samplers.grid import Grid
+from preceptor.tuning.samplers.low_discrepancy import LowDiscrepancy
+from preceptor.tuning.samplers.random import Random
+
+__all__ = ["Grid", "LowDiscrepancy", "Random"]

@@ -9,6 +9,8 @@ from preceptor.tuning.space import Space
 
 Point = tuple[float, ...]
 
+ROUND = 32  # trials of a round where none hangs on others: so many are compared by a pruner
+
 
 @dataclass(frozen=True)
 class Sampler(ABC):
@@ -29,3 +31,12 @@ class Sampler(ABC):
         Args:
             earlier: the trials of the rounds before, by number, the default first.
         """
+
+    def notes(self, space: Space, trials: Sequence[Trial]) -> list[str]:
+        """What is to be known of where the best lie, once all trials have ended: sentences."""
+        return []
+
+
+def in_rounds(trials: int, size: int = ROUND) -> list[int]:
+    """So many trials in rounds of one size; what is left makes the last."""
+    return [size] * (trials // size) + ([trials % size] if trials % size else [])

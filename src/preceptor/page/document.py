@@ -1,6 +1,7 @@
 """The report of a run: one HTML file that needs nothing else."""
 
 from base64 import b64encode
+from collections.abc import Sequence
 from hashlib import sha256
 
 from preceptor.page import card, columns, curves, findings, inside, judgement, matters, verdict
@@ -25,45 +26,69 @@ def render(story: Story) -> str:
     Differs: from pages that load their charts: pictures are SVG and stand without the script, which only adds zoom, the
     values under the pointer and buttons that copy.
     """
-    script = f"{uplot_js()}{asset('report.js').strip()}\n"
-    return "<!DOCTYPE html>\n" + tag(
-        "html", tag("head", _head(story, script)), tag("body", _body(story), tag("script", Markup(script))), lang="en"
+    return document(
+        f"{story.name}: {story.target}",
+        story.name,
+        verdict.head(story),
+        [(name, title, make(story)) for name, title, make in SECTIONS],
+        "Made by Preceptor from the run's folder. This page asks nothing of any network.",
+        script=f"{uplot_js()}{asset('report.js').strip()}\n",
+        style=uplot_css() + base_css() + packed(asset("report.css")),
     )
 
 
-def _head(story: Story, script: str) -> Markup:
+def document(
+    title: str,
+    name: str,
+    head: Markup,
+    sections: Sequence[tuple[str, str, Markup]],
+    foot: str,
+    *,
+    script: str,
+    style: str,
+) -> str:
+    """A whole page of the report's design.
+
+    Args:
+        title: of its window; `name`: of what it is about, above the contents.
+        head: its first section, whose id is "verdict".
+        sections: id, heading and content of the others.
+        foot: its last sentence.
+        script: the one that may run, by its fingerprint; `style`: the sheet.
+    """
+    links = [("verdict", "Verdict"), *((part, heading) for part, heading, _ in sections)]
+    contents = tag(
+        "nav",
+        tag("p", name, class_="small quiet run", dir="auto"),
+        tag("ol", (tag("li", tag("a", heading, href=f"#{part}")) for part, heading in links)),
+        aria_label="Contents",
+        class_="contents",
+    )
+    parts = [tag("section", tag("h2", heading), content, id=part) for part, heading, content in sections]
+    body = joined(
+        tag("a", "To the verdict", href="#verdict", class_="skip"),
+        contents,
+        tag("main", head, parts),
+        tag("footer", tag("p", foot)),
+        tag("script", Markup(script)),
+    )
+    return "<!DOCTYPE html>\n" + tag("html", tag("head", _head(title, script, style)), tag("body", body), lang="en")
+
+
+def _head(title: str, script: str, style: str) -> Markup:
     # Scripts run by their fingerprint alone; nothing is ever fetched, sent or framed.
     fingerprint = b64encode(sha256(script.encode()).digest()).decode()
     policy = (
         f"default-src 'none'; img-src data:; style-src 'unsafe-inline'; script-src 'sha256-{fingerprint}'; "
         "base-uri 'none'; form-action 'none'"
     )
-    style = Markup(uplot_css() + base_css() + packed(asset("report.css")))
     return joined(
         tag("meta", charset="utf-8"),
         tag("meta", http_equiv="Content-Security-Policy", content=policy),
         tag("meta", name="viewport", content="width=device-width, initial-scale=1"),
         tag("meta", name="color-scheme", content="light dark"),
         tag("meta", name="generator", content="Preceptor"),
-        tag("title", clipped(f"{story.name}: {story.target}", 200)),
+        tag("title", clipped(title, 200)),
         tag("link", rel="icon", href="data:,"),
-        tag("style", style),
-    )
-
-
-def _body(story: Story) -> Markup:
-    links = [("verdict", "Verdict"), *((name, title) for name, title, _ in SECTIONS)]
-    contents = tag(
-        "nav",
-        tag("p", story.name, class_="small quiet run", dir="auto"),
-        tag("ol", (tag("li", tag("a", title, href=f"#{name}")) for name, title in links)),
-        aria_label="Contents",
-        class_="contents",
-    )
-    parts = [tag("section", tag("h2", title), make(story), id=name) for name, title, make in SECTIONS]
-    return joined(
-        tag("a", "To the verdict", href="#verdict", class_="skip"),
-        contents,
-        tag("main", verdict.head(story), parts),
-        tag("footer", tag("p", "Made by Preceptor from the run's folder. This page asks nothing of any network.")),
+        tag("style", Markup(style)),
     )

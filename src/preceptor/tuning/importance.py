@@ -35,6 +35,7 @@ class Effect:
         low, high: the same at the 10th and 90th hundredth of the trees, each of which learned from other trials.
         total: the share of all that it has a part in, together with others too.
         y: the mean cost over all other settings, at GRID places from 0 to 1; y_low, y_high as low and high.
+        beside: the same with the other settings as in one trial; None where none was named.
     """
 
     dimension: int
@@ -45,6 +46,7 @@ class Effect:
     y: np.ndarray
     y_low: np.ndarray
     y_high: np.ndarray
+    beside: np.ndarray | None
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,9 +78,10 @@ class Tree:
     value: np.ndarray
 
 
-def effects_of(trials: Sequence[Trial]) -> Effects | None:
+def effects_of(trials: Sequence[Trial], point: Sequence[float] = ()) -> Effects | None:
     """What the settings of a search did; None of fewer than FEWEST trials, or where all cost the same.
 
+    Args: point: of a trial beside which the response is told as well.
     Formula: of a tree f over the unit cube, V_S is the variance of its mean over all settings but those in S; the share
         of j is V_{j} / V_all, its total 1 - V_{all but j} / V_all.
     Source: Hutter, Hoos and Leyton-Brown 2014, "An Efficient Approach for Assessing Hyperparameter Importance"; totals:
@@ -92,7 +95,7 @@ def effects_of(trials: Sequence[Trial]) -> Effects | None:
     middle = float(y.mean())
     y = y - middle
     count = x.shape[1]
-    shares, totals, answers, guesses = [], [], [], []
+    shares, totals, answers, besides, guesses = [], [], [], [], []
     for number in range(TREES):
         rng = np.random.default_rng([number, len(y)])
         drawn = rng.integers(len(y), size=min(len(y), MOST_ROWS))
@@ -102,6 +105,8 @@ def effects_of(trials: Sequence[Trial]) -> Effects | None:
         shares.append(alone)
         totals.append(whole)
         answers.append([response(tree, dimension) for dimension in range(count)])
+        if len(point) == count:
+            besides.append([beside(tree, (*point, 0.5), dimension) for dimension in range(count)])
         guesses.append(_unseen(tree, own, drawn))
     share, total = np.mean(shares, 0), np.mean(totals, 0)
     low, high = np.quantile(shares, BAND, 0)
@@ -116,6 +121,7 @@ def effects_of(trials: Sequence[Trial]) -> Effects | None:
             mean[at] + middle,
             y_low[at] + middle,
             y_high[at] + middle,
+            np.mean(besides, 0)[at] + middle if besides else None,
         )
         for at in sorted(range(count), key=lambda at: (-share[at], at))
     ]
@@ -243,6 +249,22 @@ def response(tree: Tree, dimension: int) -> np.ndarray:
     return is_within @ rest
 
 
+def beside(tree: Tree, point: Sequence[float], dimension: int) -> np.ndarray:
+    """What a tree says at GRID places of one dimension, the others as at a point. Shapes: (GRID,)."""
+    places = np.tile(np.array(point, float), (GRID, 1))
+    places[:, dimension] = np.linspace(0, 1, GRID)
+    return tree.value[_leaves(tree, places)]
+
+
+def _leaves(tree: Tree, places: np.ndarray) -> np.ndarray:
+    """The leaf of each place. Shapes: places (place, dimension)."""
+    found = np.empty(len(places), np.int64)
+    for start in range(0, len(places), 200):  # in pieces: a number for each place, leaf and dimension at once is large
+        part = places[start : start + 200, None]
+        found[start : start + 200] = ((part >= tree.low) & ((part < tree.high) | (tree.high == 1))).all(2).argmax(1)
+    return found
+
+
 def _gained(to_end: Sequence[Trial], epochs: float) -> float:
     gains = []
     for each in to_end:
@@ -255,11 +277,7 @@ def _gained(to_end: Sequence[Trial], epochs: float) -> float:
 def _unseen(tree: Tree, x: np.ndarray, drawn: np.ndarray) -> np.ndarray:
     """What a tree says of trials that it did not learn from; NaN of the others, and of those behind MOST_ROWS."""
     asked = x[:MOST_ROWS]
-    said = np.empty(len(asked))
-    for start in range(0, len(asked), 200):  # in pieces: a place for each trial, leaf and dimension at once is large
-        part = asked[start : start + 200, None]
-        is_within = ((part >= tree.low) & ((part < tree.high) | (tree.high == 1))).all(2)
-        said[start : start + 200] = tree.value[is_within.argmax(1)]
+    said = tree.value[_leaves(tree, asked)]
     said[np.unique(drawn[drawn < len(asked)])] = np.nan
     return said
 
@@ -274,4 +292,16 @@ def _explained(guesses: np.ndarray, y: np.ndarray) -> float:
     return float(1 - ((y - mean) ** 2).mean() / y.var())
 
 
-__all__ = ["FEWEST", "GRID", "Effect", "Effects", "Tree", "costs", "decomposed", "effects_of", "grown", "response"]
+__all__ = [
+    "FEWEST",
+    "GRID",
+    "Effect",
+    "Effects",
+    "Tree",
+    "beside",
+    "costs",
+    "decomposed",
+    "effects_of",
+    "grown",
+    "response",
+]

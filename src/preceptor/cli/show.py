@@ -50,6 +50,7 @@ from preceptor.nn import (
 from preceptor.nn.joint import heads
 from preceptor.nn.layer import Arrays, within
 from preceptor.ops import Spec
+from preceptor.tuning.ledger import is_search
 from preceptor.words import amount, listing
 
 BARS = " ▁▂▃▄▅▆▇█"
@@ -81,7 +82,7 @@ LONGEST = 100_000  # places or features along one axis of an input
 @click.option("-o", "--output", type=FilePlace(), help="PNG of --augment.  [default sheet.png]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
 def command(run: Path | None, as_json: bool, augment: str | None, output: Path | None, **asked: Any) -> None:
-    """Shows what is known of RUN: data, network, learning curve, figures.
+    """Shows what is known of RUN: data, network, learning curve, figures; of a search its best trials and its choice.
 
     With --model and --input instead of RUN: the layers of a ready network with the shapes of their outputs, parameters,
     operations and memory. With --augment: what augmentation does to pictures.
@@ -99,6 +100,10 @@ def command(run: Path | None, as_json: bool, augment: str | None, output: Path |
             )
         if run is None:
             raise click.UsageError("Missing argument 'RUN'.", click.get_current_context())
+        if is_search(run):
+            from preceptor.cli.show_search import show_search
+
+            return show_search(run, as_json)
         return show_run(run, as_json)
     if run is not None:
         raise ConfigError(f"show: received {run} and --model {asked['model']}; one of them can be shown at a time.")

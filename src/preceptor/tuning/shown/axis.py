@@ -33,7 +33,7 @@ class Axis:
 
     def value(self, at: float) -> float:
         """The number at a place, whole ones not rounded."""
-        low, high = self.ends
+        low, high = self._scale
         if self.dimension.is_log:
             return low * (high / low) ** at
         return low + (high - low) * at
@@ -46,9 +46,16 @@ class Axis:
         assert high is not None
         return low, high
 
+    @property
+    def _scale(self) -> tuple[float, float]:
+        """The numbers at 0 and at 1: a whole number has half a step on each side, so that all have equal parts."""
+        low, high = self.ends
+        half = 0.5 if self.dimension.is_whole else 0.0
+        return low - half, high + half
+
     def at(self, value: float) -> float:
         """The inverse of `value`."""
-        low, high = self.ends
+        low, high = self._scale
         if high <= low:
             return 0.5
         return math.log(value / low) / math.log(high / low) if self.dimension.is_log else (value - low) / (high - low)
@@ -90,7 +97,7 @@ def axes(found: Found) -> list[Axis]:
         if each.choices:
             made.append(Axis(each, place, tuple(setting_words(choice) for choice in each.choices)))
         elif each.low is not None and each.high is not None and (not each.is_log or each.low > 0):
-            is_few = each.is_whole and each.high - each.low < MOST_LEVELS
+            is_few = each.is_whole and not each.is_log and each.high - each.low < MOST_LEVELS
             levels = tuple(f"{at:,}" for at in range(int(each.low), int(each.high) + 1)) if is_few else ()
             made.append(Axis(each, place, levels))
     return made

@@ -169,7 +169,7 @@ def _said(found: Found, effect: Effect, places: Sequence[tuple[float, str]]) -> 
 
 
 def _of_numbers(found: Found, axis: Axis, effect: Effect, own: Sequence[Trial], repeated: Repeats) -> Markup:
-    low, high = axis.ends
+    low, high = axis.value(0.0), axis.value(1.0)
     y_axis = _ends(found, effect, own, repeated)
     drawn = frame((low, high, axis.dimension.is_log), y_axis, x_label=False)
     at = [axis.value(each) for each in np.linspace(0, 1, GRID).tolist()]

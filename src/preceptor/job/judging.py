@@ -147,10 +147,8 @@ def _judged(
     scores = threshold = told = None
     if guides is not None:
         outputs, y, weight, part, everyone = guides.outputs, guides.y, guides.weight, guides.part, guides.everyone
-        loss = _shared(config, loss, folds, outputs, y, weight)
-        if reads_logits(loss):
-            loss = tempered(loss, best_temperature(_read_by(loss, folds), outputs, y, weight))
-        reads, thresholds = _read_by(loss, folds), None
+        loss, reads = fitted_loss(config, loss, folds, outputs, y, weight)
+        thresholds = None
         if metric is not None and metric.decides and len(target.classes or ()) == 2:
             p = np.asarray(reads.predict(outputs))
             threshold = best_threshold(metric.figure, p, y, weight)[0]
@@ -209,6 +207,25 @@ def _guiding(config: Config, weights: dict[str, Any], data: Arrays | Streamed) -
     return _Guiding(held_out, data.y[rows], counts, data.folds.fold[rows], everyone, x, rows)
 
 
+def fitted_loss(
+    config: Config,
+    loss: Loss,
+    folds: Folds | None,
+    outputs: np.ndarray,
+    y: np.ndarray,
+    weight: np.ndarray | None,
+) -> tuple[Loss, Loss]:
+    """How outputs are read: the loss with the shares of its networks and the temperature that fit the rows that guide;
+    and what reads their own outputs, of which out of fold there are fewer.
+
+    Shapes: outputs (row, unit), or (row, member, unit), of the members that tell a row; y, weight (row,).
+    """
+    loss = _shared(config, loss, folds, outputs, y, weight)
+    if reads_logits(loss):
+        loss = tempered(loss, best_temperature(_read_by(loss, folds), outputs, y, weight))
+    return loss, _read_by(loss, folds)
+
+
 def _shared(
     config: Config,
     loss: Loss,
@@ -217,8 +234,11 @@ def _shared(
     target: np.ndarray,
     weight: np.ndarray | None,
 ) -> Loss:
-    """The loss with what each network of a committee counts, where the rows that guide are told by all of them."""
+    """The loss with what each network of a committee counts, where the rows that guide are told by all of them and
+    that was not chosen before."""
     network = config.network
+    if isinstance(loss, MemberLoss) and loss.shares:
+        return loss
     if not isinstance(network, Committee) or not isinstance(loss, MemberLoss) or not can_share(loss):
         return loss
     networks, members = len(network.networks), outputs.shape[1] * (1 if folds is None else folds.count)

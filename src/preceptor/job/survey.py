@@ -98,7 +98,7 @@ class Survey:
         if asked.test is not None:
             return f"test as {Path(asked.test).name} says, {guides} {drawn}"
         if asked.split_column is not None:
-            return f"as the column {asked.split_column} says" + ("" if self._names_dev else f", {guides} {drawn}")
+            return f"as the column {asked.split_column} says" + ("" if self.names_dev else f", {guides} {drawn}")
         return drawn if asked.time is None else f"the latest by {asked.time}"
 
     @property
@@ -112,7 +112,7 @@ class Survey:
         return first_of_classes(self.targets)
 
     @property
-    def _names_dev(self) -> bool:
+    def names_dev(self) -> bool:
         """Whether the column of the parts names dev rows."""
         known = self.seen.column(str(self.settings.split_column)).tolist()
         return any(PART_WORDS.get(str(word).strip().lower()) == 1 for word in known)
@@ -384,7 +384,7 @@ def _survey_long(table: LongTable, names: tuple[str, ...], settings: Settings) -
 
 def _checked(seen: Survey) -> Survey:
     """The survey. Raises: ConfigError where the column of the parts names dev rows and a share of them is asked for."""
-    if seen.settings.split_column is not None and seen._names_dev:
+    if seen.settings.split_column is not None and seen.names_dev:
         refuse_share(seen.settings, seen.table.name, "dev_share")
     return seen
 

@@ -1,0 +1,167 @@
+"""How good a whole search is: in each outer fold it is made on the other rows alone, and judged by those of the fold.
+
+What a search tells of its best trial, it chose by; what nested cross-validation tells is of rows that it never saw.
+"""
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from preceptor.data import LongTable, Split, draw_folds, split
+from preceptor.errors import ConfigError, DataError
+from preceptor.job.picture_survey import PictureSurvey
+from preceptor.tuning.repeats import cost_and_blocks, fresh_rows, labels_and_groups, numbered, seed_of
+from preceptor.tuning.trials import Task, Trials
+from preceptor.words import amount, counted
+
+FEWEST = 2  # outer folds
+OUTER = 1 << 20  # what the seeds of outer folds are drawn with, apart from those of repeats
+
+
+class Outer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the rows of an outer fold say: plain data, which the ledger keeps.
+
+    Args:
+        fold: its number, from 0.
+        rows: that judge.
+        settings: that the search of the other rows kept.
+        cost, default: of what it kept, and of the default, trained on the other rows: the mean loss of the rows of the
+            fold, or by the metric, what is smaller being better.
+    """
+
+    fold: int
+    rows: int
+    settings: dict[str, Any]
+    cost: float
+    default: float
+
+
+class Nested(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the outer folds say of the search.
+
+    Args:
+        cost: the mean over the folds; its standard error.
+        gain: by how much it lies below that of the default; the standard error of that.
+        why: a sentence for people.
+    """
+
+    outer: list[Outer]
+    cost: float
+    error: float
+    gain: float
+    gain_error: float
+    why: str
+
+
+def nested(trials: Trials, folds: int, search: Callable[[Trials, int], Mapping[str, Any]]) -> Nested:
+    """Makes a whole search in each outer fold.
+
+    Args:
+        search: of the trials of a fold and its number, the settings that it keeps. It sees no row of the fold but
+            through `Encoded.test_x`, which no search looks at before it has chosen.
+    Raises: as `outer_trials` and `outer`.
+    """
+    return summed_up([outer(each, fold, search(each, fold)) for fold, each in enumerate(outer_trials(trials, folds))])
+
+
+def outer_trials(trials: Trials, folds: int) -> list[Trials]:
+    """The trials of each outer fold: its rows in the place of the test rows, the others divided as they were. The test
+    rows themselves belong to no part.
+
+    Raises: ConfigError where rows cannot be dealt freely, or so many folds are impossible.
+    """
+    seen = trials.seen
+    asked = trials.asked
+    obstacle = ""
+    if folds < FEWEST:
+        obstacle = f"; at least {FEWEST} are required. Give a larger number"
+    elif isinstance(seen, PictureSurvey):
+        if seen.table.parts is not None and (seen.table.parts == "dev").any():
+            obstacle = " of pictures that the source divides. Leave nested out"
+    elif isinstance(seen.table, LongTable):
+        obstacle = " of a table that stays on the disk. Leave nested out"
+    elif asked.time is not None:
+        obstacle = " of rows that are divided by time. Leave nested out"
+    elif asked.split_column is not None and seen.names_dev:
+        obstacle = f" where {asked.split_column} names dev rows. Leave nested out"
+    if obstacle:
+        raise ConfigError(f"search: received nested {folds}{obstacle}.")
+    parts = seen.parts if isinstance(seen, PictureSurvey) else seen.seen_parts
+    labels, groups = labels_and_groups(seen)
+    rows = np.sort(np.concatenate((parts.train, parts.dev)))
+    own, theirs = (None if each is None else each[rows] for each in (labels, groups))
+    try:
+        fold = draw_folds(len(rows), folds, seed=seed_of(asked.seed, OUTER), labels=own, groups=theirs)
+    except DataError as error:
+        raise ConfigError(f"search: received nested {folds}; {error}") from None
+    share, found = len(parts.dev) / len(rows), list[Trials]()
+    for number in range(folds):
+        rest, judges = rows[fold != number], rows[fold == number]
+        train, dev = rest, rest[:0]
+        if share:
+            drawn = split(
+                len(rest),
+                dev=share,
+                test=0,
+                seed=seed_of(asked.seed, OUTER + 1 + number),
+                labels=None if labels is None else labels[rest],
+                groups=None if groups is None else groups[rest],
+            )
+            train, dev = rest[drawn.train], rest[drawn.dev]
+        found.append(replace(trials, seen=numbered(seen, Split(train, dev, judges)), taken={}))
+    return found
+
+
+def outer(trials: Trials, fold: int, settings: Mapping[str, Any]) -> Outer:
+    """Trains what the search of an outer fold kept, and the default, and judges both by the rows of the fold.
+
+    Raises: DataError where one of them fails.
+    """
+    costs = list[float]()
+    for each in (settings, {}):
+        if costs and not settings:
+            costs.append(costs[0])
+            continue
+        result = trials.advance(Task(0, each))
+        assert result is not None
+        if result.frozen is None or result.state != "done":
+            raise DataError(f"search: in outer fold {fold + 1} a training failed ({result.error}). Leave nested out.")
+        fitting = trials.fitting(each)
+        fitting.restore(result.frozen)
+        held = fresh_rows(fitting)
+        costs.append(cost_and_blocks(fitting, held, np.zeros(len(held.rows), np.int64))[0])
+    return Outer(fold=fold, rows=len(held.rows), settings=dict(settings), cost=costs[0], default=costs[1])
+
+
+def summed_up(outers: Sequence[Outer], figure: str = "loss") -> Nested:
+    """The figure of the search as a whole, with its uncertainty.
+
+    Formula: the mean over K folds; error² = (1 / K + 1 / (K - 1)) S², S² being the variance over the folds, whose
+        trainings share most of their rows.
+    Args:
+        figure: what the cost is, in words.
+    Source: nested cross-validation, Varma and Simon 2006, Cawley and Talbot 2010; its error Nadeau and Bengio 2003,
+        section 3.2, for folds Bouckaert and Frank 2004.
+    """
+    costs, gains = ([each.cost for each in outers], [each.default - each.cost for each in outers])
+    (cost, error), (gain, gain_error) = _mean(costs), _mean(gains)
+    way = "gains" if gain >= 0 else "loses"
+    why = (
+        f"On rows that the whole search never saw, in {counted(len(outers), 'outer fold')}, what it keeps costs "
+        f"{amount(cost)} ± {amount(error, 2)} ({figure}): against the default it {way} {amount(abs(gain), 2)} ± "
+        f"{amount(gain_error, 2)} (standard errors)."
+    )
+    return Nested(outer=list(outers), cost=cost, error=error, gain=gain, gain_error=gain_error, why=why)
+
+
+def _mean(values: Sequence[float]) -> tuple[float, float]:
+    count = len(values)
+    square = (1 / count + 1 / (count - 1)) * float(np.var(values, ddof=1)) if count > 1 else math.inf
+    return float(np.mean(values)), math.sqrt(square)
+
+
+__all__ = ["Nested", "Outer", "nested", "outer", "outer_trials", "summed_up"]

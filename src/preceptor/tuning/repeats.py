@@ -1,0 +1,400 @@
+"""Trials once more: on a fresh division of the rows, with fresh first values; what the rows that guide say of them.
+
+Repeat 0 is the division of the search itself. Every other draws anew, from a seed of its own, which of the rows that
+are not test rows teach and which judge. Test rows stay test rows: no repeat looks at them.
+"""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields, replace
+from threading import Lock
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from preceptor.data import LongTable, Split, draw_folds, order, split
+from preceptor.job import Fitting
+from preceptor.job.judging import MOST_JUDGES, PARTS, apart, figures, fitted_loss
+from preceptor.job.measure import metric_of
+from preceptor.job.picture_survey import PictureSurvey
+from preceptor.job.survey import Survey
+from preceptor.nn import Brier, Loss, MemberLoss, SoftmaxCrossEntropy
+from preceptor.nn.calibration import reads_logits, untempered
+from preceptor.nn.joint import heads
+from preceptor.nn.member import inner
+from preceptor.train.checkpoint import Checkpoint
+from preceptor.train.choice import Metric
+from preceptor.train.counts import counts
+from preceptor.train.evaluator import Evaluator
+from preceptor.train.folds import Folds
+from preceptor.train.metric import log_of
+from preceptor.train.out_of_fold import OutOfFold
+from preceptor.train.threshold import best_threshold, thresholds_apart
+from preceptor.train.training import Arrays
+from preceptor.tuning.record import Trial
+from preceptor.tuning.trials import Result, Task, Trials
+
+BLOCKS = 64  # of rows, each left out once: the standard error is then known to 9 %
+LEAST_JUDGES = 2  # rows that a block has on average, at least
+
+
+class Judgement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the rows that guide say of a trial in one division of the rows: plain data, which the ledger keeps.
+
+    Args:
+        number: of the trial; `repeat`, of the division.
+        cost: of these rows: their mean loss by what would predict, shares and temperature chosen; with a metric that,
+            what is smaller being better. None where it is no number, or `error` says why there is none.
+        blocks: pseudo-values of the cost, one for each block of rows: G * cost - (G - 1) * the cost without the block,
+            with G blocks that have rows here; None of one that has none. Of a mean over rows it is, but for sizes, the
+            mean over the block. A row is in the same block in every division.
+        ratio: how many rows judge for each that teaches, in a fold.
+        rows: how many judge.
+    Source: the jackknife, Quenouille 1956; pseudo-values, Tukey 1958.
+    """
+
+    number: int
+    repeat: int
+    cost: float | None = None
+    blocks: list[float | None] = []
+    ratio: float = 0.0
+    rows: int = 0
+    error: str = ""
+
+
+@dataclass(frozen=True, eq=False)
+class Again(Task):
+    """A trial that is to be judged at its end, in one of the divisions."""
+
+    repeat: int = 0
+
+
+@dataclass(frozen=True, eq=False)
+class Told(Result):
+    """What came of it. `frozen` is kept of repeat 0 alone."""
+
+    repeat: int = 0
+    judgement: Judgement | None = None
+
+
+@dataclass(eq=False)
+class Repeats:
+    """Makes trials in every division: what workers take in the place of `Trials`."""
+
+    trials: Trials
+    known: dict[int, Trials] = field(default_factory=dict)
+    lock: Lock = field(default_factory=Lock)
+
+    def of(self, repeat: int) -> Trials:
+        """The trials of a division."""
+        with self.lock:
+            if repeat not in self.known:
+                self.known[repeat] = repeated(self.trials, repeat)
+            return self.known[repeat]
+
+    def advance(self, task: Task) -> Result | None:
+        """See `Trials.advance`. What is to be judged is also judged: a `Told`."""
+        repeat = task.repeat if isinstance(task, Again) else 0
+        trials = self.of(repeat)
+        result = trials.advance(task)
+        if result is None or not isinstance(task, Again):
+            return result
+        told = Judgement(number=task.number, repeat=repeat, error=result.error or "It did not come to its end.")
+        if result.state == "done" and result.frozen is not None:
+            try:
+                told = judged(trials, task, result.frozen, repeat)
+            except Exception as error:  # of one trial; the search goes on
+                told = Judgement(number=task.number, repeat=repeat, error=f"{type(error).__name__}: {error}")
+        known = {each.name: getattr(result, each.name) for each in fields(Result)}
+        if repeat:
+            known["frozen"] = None
+        return Told(**known, repeat=repeat, judgement=told)
+
+
+def tasks_of(trials: Iterable[Trial], repeats: Iterable[int], frozen: Mapping[int, Checkpoint]) -> list[Again]:
+    """What is to be made so that trials can be compared.
+
+    Args:
+        repeats: the divisions, 0 that of the search.
+        frozen: how trials stood in the search, as far as it was kept; those of others are made again.
+    """
+    return [
+        Again(each.number, each.settings, frozen=None if repeat else frozen.get(each.number), repeat=repeat)
+        for repeat in repeats
+        for each in trials
+    ]
+
+
+def repeated(trials: Trials, repeat: int) -> Trials:
+    """The trials of another division of the same rows, with other first values."""
+    if not repeat:
+        return trials
+    seed = seed_of(trials.asked.seed, repeat)
+    return replace(trials, seen=redivided(trials.seen, seed), asked=replace(trials.asked, seed=seed), taken={})
+
+
+def seed_of(seed: int, repeat: int) -> int:
+    """The seed of a repeat, the same on every machine: 0 to 2^32 - 1."""
+    return int(np.random.SeedSequence((seed, repeat)).generate_state(1)[0])
+
+
+def redivided(seen: Survey | PictureSurvey, seed: int) -> Survey | PictureSurvey:
+    """The same test rows; of the others fresh ones teach and judge, in the same shares, by class and by group as asked.
+
+    Rows that folds are dealt to all teach and judge: their folds come from the seed of the settings. Where time or the
+    source itself says which rows judge, and of a table that stays on the disk, they stay: then the seed alone is fresh.
+    """
+    if seen.folds or not len(seen.parts.dev):
+        return seen
+    if isinstance(seen, PictureSurvey):
+        if seen.table.parts is not None and (seen.table.parts == "dev").any():
+            return seen
+        return numbered(seen, _redrawn(seen.parts, seed, *labels_and_groups(seen)))
+    asked = seen.settings
+    names_dev = asked.split_column is not None and seen.names_dev
+    if asked.time is not None or names_dev or isinstance(seen.table, LongTable):
+        return seen
+    return numbered(seen, _redrawn(seen.seen_parts, seed, *labels_and_groups(seen)))
+
+
+def labels_and_groups(seen: Survey | PictureSurvey) -> tuple[np.ndarray | None, np.ndarray | None]:
+    """The class of each row that was seen, and the group that it belongs to; None where there are none. Pictures that
+    are equal in every pixel are a group, unless the source divides them."""
+    if isinstance(seen, PictureSurvey):
+        hashes = seen.table.content_hashes()
+        has_twins = seen.table.parts is None and len(np.unique(hashes)) < len(hashes)
+        return seen.table.labels, hashes if has_twins else None
+    labels = None if seen.stratifying is None else seen.seen.column(seen.stratifying)
+    if labels is not None and labels.dtype == object:
+        labels = labels.astype(str)
+    return labels, seen.seen.column(seen.settings.group) if seen.settings.group else None
+
+
+def numbered(seen: Survey | PictureSurvey, parts: Split) -> Survey | PictureSurvey:
+    """The same rows in other parts, given by their numbers among those that were seen."""
+    if isinstance(seen, PictureSurvey):
+        return replace(seen, parts=parts)
+    own = Split(*(seen.numbers[rows] for rows in (parts.train, parts.dev, parts.test)))
+    return replace(seen, parts=own, seen_parts=parts)
+
+
+def _redrawn(parts: Split, seed: int, labels: np.ndarray | None, groups: np.ndarray | None) -> Split:
+    """Train and dev rows drawn anew. Shapes: labels, groups (row,), of all rows."""
+    rows = np.sort(np.concatenate((parts.train, parts.dev)))
+    drawn = split(
+        len(rows),
+        dev=len(parts.dev) / len(rows),
+        test=0,
+        seed=seed,
+        labels=None if labels is None else labels[rows],
+        groups=None if groups is None else groups[rows],
+    )
+    return Split(rows[drawn.train], rows[drawn.dev], parts.test)
+
+
+@dataclass(frozen=True, eq=False)
+class Held:
+    """Rows that judge a training and did not teach what is asked for them.
+
+    Shapes: rows (row,), their numbers in the data; outputs (row, unit), or (row, member, unit); y (row,), or (row,
+        target); weight, counts (row,), what a row counts in figures and in the loss, None for 1 each.
+    Args:
+        reads: what reads the outputs, for each target.
+        threshold: of two classes, from which probability of the second on it is decided for; one, or (row,).
+        ratio: how many rows judge for each that teaches, in a fold.
+    """
+
+    rows: np.ndarray
+    outputs: np.ndarray
+    y: np.ndarray
+    weight: np.ndarray | None
+    counts: np.ndarray | None
+    reads: tuple[Loss, ...]
+    threshold: Any = None
+    ratio: float = 0.0
+
+
+def held_rows(fitting: Fitting, is_tempered: bool = True) -> Held:
+    """The rows that guided a training, or MOST_JUDGES of them, as its best weights tell them: out of fold by the
+    members that left them out.
+
+    Args:
+        is_tempered: whether shares and temperature are chosen by these rows, as for what is to predict.
+    """
+    data, config, parts = fitting.data, fitting.config, fitting.seen.parts
+    best = _best(fitting)
+    assert data.guides
+    folds = data.folds
+    if isinstance(data, Arrays) and folds is not None:
+        rows = np.arange(data.rows)
+        if data.rows > MOST_JUDGES:
+            rows = np.sort(order(config.seed, 0, MOST_JUDGES, data.rows))
+        outputs, _ = OutOfFold(config.network, config.engine, data.x[rows], rows, folds, learned=False)(best)
+        y, weight = data.y[rows], None if data.weight is None else data.weight[rows]
+        numbers, part, ratio = parts.train[rows], folds.fold[rows], 1 / (folds.count - 1)
+    else:
+        assert data.dev_y is not None
+        outputs = Evaluator(config.network, None, config.engine, best, data.dev_x)(best, data.dev_x)[1]
+        y, weight, numbers, ratio = data.dev_y, data.dev_weight, parts.dev, len(parts.dev) / data.rows
+        part = draw_folds(len(y), min(PARTS, len(y)), seed=config.seed)
+    reads = _read_by(fitting, outputs, y, weight)[1] if is_tempered else _untempered(config.loss, folds)
+    held = Held(numbers, outputs, y, weight, counts(y, weight, config.class_weights), reads, ratio=ratio)
+    if is_tempered and (figure := _decided_by(fitting)):
+        p = np.asarray(reads[0].predict(outputs))
+        held = replace(held, threshold=thresholds_apart(figure, p, y, weight, part))
+    return held
+
+
+def fresh_rows(fitting: Fitting) -> Held:
+    """The test rows, as the best weights tell them: shares, temperature and threshold are chosen by rows that guide."""
+    guides, config, best = held_rows(fitting, is_tempered=False), fitting.config, _best(fitting)
+    x, y, weight = fitting.encoded.test_x, fitting.encoded.test_y, fitting.encoded.test_weight
+    outputs = Evaluator(config.network, None, config.engine, best, x)(best, x)[1]
+    whole, reads = _read_by(fitting, guides.outputs, guides.y, guides.weight)
+    threshold = None
+    if figure := _decided_by(fitting):
+        p = np.asarray(reads[0].predict(guides.outputs))
+        threshold = best_threshold(figure, p, guides.y, guides.weight)[0]
+    return Held(fitting.seen.parts.test, outputs, y, weight, counts(y, weight, config.class_weights), whole, threshold)
+
+
+def _best(fitting: Fitting) -> dict[str, Any]:
+    assert fitting.progress.best is not None
+    return fitting.progress.best
+
+
+def _decided_by(fitting: Fitting) -> str:
+    """The figure by which a threshold is chosen; "" where none is."""
+    metric, target = metric_of(fitting.settings), fitting.preprocessor.targets[0]
+    return metric.figure if metric is not None and metric.decides and len(target.classes or ()) == 2 else ""
+
+
+def _read_by(
+    fitting: Fitting, outputs: np.ndarray, y: np.ndarray, weight: np.ndarray | None
+) -> tuple[tuple[Loss, ...], tuple[Loss, ...]]:
+    """For each target what reads the outputs of all members, and those for the rows that guide: these choose it."""
+    targets, config = fitting.preprocessor.targets, fitting.config
+    pairs = [
+        fitted_loss(config, loss, fitting.data.folds, outputs[..., units], own, weight)
+        for own, (loss, units) in zip(apart(targets, y), heads(config.loss), strict=True)
+    ]
+    return tuple(whole for whole, _ in pairs), tuple(reads for _, reads in pairs)
+
+
+def _untempered(loss: Loss, folds: Folds | None) -> tuple[Loss, ...]:
+    """As the outputs were read in training; out of fold by fewer members."""
+    plain = [each for each, _ in heads(loss)]
+    return tuple(
+        MemberLoss(each.loss) if folds is not None and isinstance(each, MemberLoss) else each for each in plain
+    )
+
+
+def judged(trials: Trials, task: Task, frozen: Checkpoint, repeat: int = 0) -> Judgement:
+    """What the rows that guide say of a trial at its best epoch."""
+    try:
+        fitting = trials.fitting(task.settings)
+        fitting.restore(frozen)
+        held = held_rows(fitting)
+        cost, blocks = cost_and_blocks(fitting, held, block_of_row(trials.seen, held.rows))
+    except Exception as error:  # of one trial; the search goes on
+        return Judgement(number=task.number, repeat=repeat, error=f"{type(error).__name__}: {error}")
+    if not np.isfinite(cost):
+        return Judgement(number=task.number, repeat=repeat, error="Its cost is no number.")
+    return Judgement(
+        number=task.number,
+        repeat=repeat,
+        cost=cost,
+        blocks=[None if np.isnan(each) else each for each in blocks.tolist()],
+        ratio=held.ratio,
+        rows=len(held.rows),
+    )
+
+
+def block_of_row(seen: Survey | PictureSurvey, rows: np.ndarray) -> np.ndarray:
+    """The block of each row that judges: drawn, whole groups together, or stretches of time; in every division the
+    same. Shapes: rows (row,), their numbers in the data -> (row,), from 0 to less than BLOCKS."""
+    count = int(np.clip(len(rows) // LEAST_JUDGES, 2, BLOCKS))
+    if isinstance(seen, Survey) and not isinstance(seen.table, LongTable):
+        asked, place = seen.settings, np.empty(seen.table.rows, np.int64)
+        place[seen.numbers] = np.arange(len(seen.numbers))
+        if asked.time is not None:  # of rows that are divided by it
+            ranks = np.argsort(np.argsort(seen.seen.column(asked.time)[place[rows]], kind="stable"), kind="stable")
+            return ranks * count // max(len(rows), 1)
+        if asked.group is not None:
+            codes = np.unique(seen.seen.column(asked.group).astype(str), return_inverse=True)[1]
+            return _dealt(int(codes.max()) + 1, count)[codes[place[rows]]]
+    return _dealt(seen.table.rows, count)[rows]
+
+
+def _dealt(units: int, count: int) -> np.ndarray:
+    """A block for each unit, all of nearly one size, the same for the same numbers of both."""
+    block = np.empty(units, np.int64)
+    block[np.random.Generator(np.random.Philox(key=units)).permutation(units)] = np.arange(units) % count
+    return block
+
+
+def row_costs(fitting: Fitting, held: Held) -> np.ndarray:
+    """The loss of each row, of what is predicted for it; of several targets their mean. Shapes: -> (row,), float64."""
+    targets, pairs = fitting.preprocessor.targets, heads(fitting.config.loss)
+    found = np.zeros(len(held.rows))
+    for y, reads, (_, units) in zip(apart(targets, held.y), held.reads, pairs, strict=True):
+        outputs = held.outputs[..., units]
+        plain: Loss = untempered(inner(reads))
+        if reads_logits(plain):  # of a mean over members a tempered loss knows no loss, but what is predicted has one
+            outputs = log_of(np.asarray(reads.predict(outputs)))
+            reads = Brier() if isinstance(plain, Brier) else SoftmaxCrossEntropy()
+        found += np.asarray(reads.judge(outputs, reads.prepared(y, outputs.shape[-1], outputs.dtype)), np.float64)
+    return found / len(pairs)
+
+
+def cost_and_blocks(fitting: Fitting, held: Held, block: np.ndarray) -> tuple[float, np.ndarray]:
+    """The cost of rows that judge, and a pseudo-value for each block, NaN where none is known; see `Judgement`.
+
+    Shapes: block (row,) -> (block,).
+    """
+    metric = metric_of(fitting.settings)
+    there = np.flatnonzero(np.bincount(block))
+    values = np.full(block.max() + 1, np.nan)
+    if metric is None:
+        counted = np.ones(len(block)) if held.counts is None else held.counts
+        sums, wholes = np.bincount(block, row_costs(fitting, held) * counted), np.bincount(block, counted)
+        cost, rest = sums.sum() / wholes.sum(), wholes.sum() - wholes[there]
+        without = np.divide(sums.sum() - sums[there], rest, out=np.full(len(there), np.nan), where=rest > 0)
+    else:
+        cost = _cost_of(fitting, held, metric, np.ones(len(block), bool))
+        without = np.array([_cost_of(fitting, held, metric, block != each) for each in there])
+    values[there] = len(there) * cost - (len(there) - 1) * without
+    values[~np.isfinite(values)] = np.nan
+    return float(cost), values
+
+
+def _cost_of(fitting: Fitting, held: Held, metric: Metric, some: np.ndarray) -> float:
+    """The cost of some rows by a metric, which is of one target. Shapes: some (row,), whether each counts."""
+    if not some.any():
+        return np.nan
+    target = fitting.preprocessor.targets[0]
+    weight = None if held.weight is None else held.weight[some]
+    threshold = held.threshold[some] if isinstance(held.threshold, np.ndarray) else held.threshold
+    found = figures(target, held.reads[0], held.outputs[some], held.y[some], weight, metric, threshold)
+    return metric.cost(float(found.get(metric.figure, np.nan)))
+
+
+__all__ = [
+    "Again",
+    "Held",
+    "Judgement",
+    "Repeats",
+    "Told",
+    "block_of_row",
+    "cost_and_blocks",
+    "fresh_rows",
+    "held_rows",
+    "judged",
+    "labels_and_groups",
+    "numbered",
+    "redivided",
+    "repeated",
+    "row_costs",
+    "seed_of",
+    "tasks_of",
+]

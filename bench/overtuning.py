@@ -24,8 +24,11 @@ from preceptor.job import make_settings
 from preceptor.job.fit import look
 from preceptor.job.stages import completed
 from preceptor.tuning.choice import REPEATS, choose, finalists
+from preceptor.tuning.pack import pack, packed
+from preceptor.tuning.parts import sampler_of
 from preceptor.tuning.record import Trial, by_cost
 from preceptor.tuning.repeats import Judgement, Repeats, Told, fresh_rows, row_costs, tasks_of
+from preceptor.tuning.space import space_of
 from preceptor.tuning.trials import Result, Task, Trials
 from table_data import Mistake, Table, load, read_index
 from table_data import choose as chosen_tables
@@ -35,22 +38,6 @@ RESULTS = ROOT / "runs" / "overtuning.jsonl"
 PART = "part of the row"
 SHARE = 0.6  # of the rows that may be given
 NOISE = 2.0  # standard errors
-
-
-def points(count: int, seed: int) -> Iterator[dict[str, Any]]:
-    """Settings at random from a space that one would take without much thought, the default first."""
-    yield {}
-    for number in range(1, count):
-        rng = np.random.default_rng([seed, number])
-        yield {
-            "learning_rate": float(np.exp(rng.uniform(np.log(5e-4), np.log(5e-2)))),
-            "weight_decay": float(np.exp(rng.uniform(np.log(1e-4), np.log(1.0)))),
-            "drop_rate": float(rng.uniform(0, 0.5)),
-            "hidden": [int(rng.choice([16, 32, 64, 128, 256]))] * int(rng.integers(1, 4)),
-            "members": 16,
-            "batch_size": int(rng.choice([16, 32, 64, 128])),
-            "activation": str(rng.choice(["relu", "gelu", "tanh"])),
-        }
 
 
 def divided(table: Table, rows: int, fresh: int, split: int, folder: Path) -> Path:
@@ -65,6 +52,16 @@ def divided(table: Table, rows: int, fresh: int, split: int, folder: Path) -> Pa
     return path
 
 
+def points(trials: Trials, space: str, count: int) -> Iterator[dict[str, Any]]:
+    """The default, and settings drawn at random from a space."""
+    known = trials.fitting({})
+    classes = [len(target.classes or ()) for target in known.preprocessor.targets]
+    where = space_of(space, "a table", trials.asked, known.settings, classes)
+    yield {}
+    for point in sampler_of("random").points(where, trials.asked.seed, 1, count - 1, []):
+        yield where.at(point)
+
+
 def trials_of(table: Table, path: Path, seed: int, **more: Any) -> Trials:
     """The trials of a search on a file."""
     asked = make_settings({"target": table.target, "kind": table.kind, "split_column": PART, "seed": seed, **more})
@@ -77,26 +74,27 @@ def recorded(result: Result, settings: dict[str, Any]) -> Trial:
     return Trial(**kept | {"curve": []}, round=1, point=(), settings=settings)
 
 
-def measure(table: Table, rows: int, fresh: int, split: int, count: int) -> dict[str, Any]:
+def measure(table: Table, rows: int, fresh: int, split: int, count: int, space: str) -> dict[str, Any]:
     """Searches one split. Returns: `trials` and `judgements`; `gains`: of each trial the mean cost of the fresh rows,
-    by how much it lies below the default's, and the standard error of that."""
+    by how much it lies below the default's, and the standard error of that; `pack`: the trial that a pack was compared
+    with, its gain as it tells it with the error, and the gain on fresh rows with that."""
     began = time.perf_counter()
     with TemporaryDirectory() as folder:
         trials = trials_of(table, divided(table, rows, fresh, split, Path(folder)), split)
         found, results = list[Trial](), list[Result]()
-        for number, settings in enumerate(points(count, split)):
+        for number, settings in enumerate(points(trials, space, count)):
             result = trials.advance(Task(number, settings))
             assert result is not None
             results.append(result)
             found.append(recorded(result, settings))
         searched = time.perf_counter() - began
-        repeats, judgements = Repeats(trials), list[Judgement]()
+        repeats, judgements = Repeats.of(trials), list[Judgement]()
         frozen = {each.number: each.frozen for each in results if each.frozen is not None}
         for task in tasks_of(finalists(found), range(REPEATS + 1), frozen):
-            told = repeats.advance(task)
-            assert isinstance(told, Told)
-            assert told.judgement is not None
-            judgements.append(told.judgement)
+            result = repeats.advance(task)
+            assert isinstance(result, Told)
+            assert result.judgement is not None
+            judgements.append(result.judgement)
         costs, gains = dict[int, np.ndarray](), dict[int, tuple[float, float, float]]()
         for each in found:
             if each.number not in frozen:
@@ -104,6 +102,11 @@ def measure(table: Table, rows: int, fresh: int, split: int, count: int) -> dict
             fitting = trials.fitting(each.settings)
             fitting.restore(frozen[each.number])
             costs[each.number] = row_costs(fitting, fresh_rows(fitting))
+        kept = choose(found, judgements).kept
+        made = pack(trials, found, frozen.get, kept)
+        together = packed(trials, found, frozen.get, kept, made)
+        better = costs[kept] - row_costs(together, fresh_rows(together))
+        told = made.gain, made.error, float(better.mean()), float(better.std(ddof=1) / len(better) ** 0.5)
         for number, own in costs.items():
             better = costs[0] - own
             gains[number] = float(own.mean()), float(better.mean()), float(better.std(ddof=1) / len(own) ** 0.5)
@@ -111,6 +114,7 @@ def measure(table: Table, rows: int, fresh: int, split: int, count: int) -> dict
         "trials": msgspec.to_builtins(found),
         "judgements": msgspec.to_builtins(judgements),
         "gains": gains,
+        "pack": [kept, *told],
         "seconds": [round(searched, 1), round(time.perf_counter() - began - searched, 1)],
     }
 
@@ -140,20 +144,25 @@ def main() -> None:
     parser.add_argument("--tables", type=Path, default=DATA, help="folder with an index, tables.json")
     parser.add_argument("--only", default="", help="names of tables, with commas")
     parser.add_argument("--group", default=None, help="choose or report")
-    parser.add_argument("--rows", type=int, default=800)
+    parser.add_argument("--rows", type=int, default=600)
     parser.add_argument("--fresh", type=int, default=4000)
-    parser.add_argument("--trials", type=int, default=16)
+    parser.add_argument("--trials", type=int, default=12)
+    parser.add_argument("--space", default="", help="as of the search; the usual one without it")
     parser.add_argument("--splits", type=int, default=3)
     parser.add_argument("--results", type=Path, default=RESULTS)
     parser.add_argument("--show", action="store_true", help="tell only what is there")
     asked = parser.parse_args()
-    key = ("table", "rows", "fresh", "split", "count")
+    key = ("table", "rows", "fresh", "split", "count", "space")
     asked.results.parent.mkdir(parents=True, exist_ok=True)
     lines = [json.loads(line) for line in asked.results.read_text().splitlines()] if asked.results.exists() else []
     known = {tuple(line[name] for name in key) for line in lines}
     index = read_index(asked.tables)
     names = chosen_tables(index, [name for name in asked.only.split(",") if name], asked.group)
-    wanted = [(name, asked.rows, asked.fresh, split, asked.trials) for split in range(asked.splits) for name in names]
+    wanted = [
+        (name, asked.rows, asked.fresh, split, asked.trials, asked.space)
+        for split in range(asked.splits)
+        for name in names
+    ]
     for each in wanted:
         if not asked.show and each not in known:
             table = load(each[0], index)

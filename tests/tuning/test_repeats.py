@@ -125,7 +125,7 @@ def test_no_repeat_looks_at_test_rows(asked):
     data["y"][test] = np.where(data["y"][test] == "k0", "k1", "k0")
     other = replace(made, seen=replace(made.seen, table=trials(data, **asked).seen.table), taken={})
     for repeat in (0, 1):
-        ours, theirs = (Repeats(each).advance(Again(0, {}, repeat=repeat)).judgement for each in (made, other))
+        ours, theirs = (Repeats.of(each).advance(Again(0, {}, repeat=repeat)).judgement for each in (made, other))
         assert ours == theirs
         assert ours.cost is not None
         assert not ours.error
@@ -140,7 +140,7 @@ def test_judgements_hang_on_the_task_alone():
     frozen = {each.number: made.advance(Task(each.number, each.settings)).frozen for each in found}
     told = []
     for count, kept in ((1, {}), (3, frozen)):
-        with Threads(Repeats(trials(**FOLDED)), count) as workers:
+        with Threads(Repeats.of(trials(**FOLDED)), count) as workers:
             results = list(workers.results(tasks_of(found, range(3), kept)))
         assert all(isinstance(each, Told) for each in results)
         assert all((each.frozen is None) == (each.repeat > 0) for each in results)
@@ -152,7 +152,7 @@ def test_judgements_hang_on_the_task_alone():
 
 
 def test_what_fails_is_told():
-    told = Repeats(trials(**FOLDED)).advance(Again(4, {"batch_size": -1}, repeat=1)).judgement
+    told = Repeats.of(trials(**FOLDED)).advance(Again(4, {"batch_size": -1}, repeat=1)).judgement
     assert told.cost is None
     assert "batch_size" in told.error
 

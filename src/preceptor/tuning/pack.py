@@ -99,24 +99,32 @@ def pack(trials: Trials, ended: Sequence[Trial], frozen: Callable[[int], Checkpo
     return _chosen(trials, members, kept, left_out)
 
 
-def packed_run(
+def packed(
     trials: Trials, ended: Sequence[Trial], frozen: Callable[[int], Checkpoint | None], kept: int, made: Pack
-) -> Run:
-    """The run of all that count in a pack, judged as any other: on the rows that guide, and once on the test rows.
+) -> Fitting:
+    """The training of the trial that is kept, at its end, with the networks of all that count in a pack in the place of
+    its own: `finish` judges it as any other, on the rows that guide, and once on the test rows.
 
-    Its settings and its history are those of the trial that is kept; its facts tell the `pack`, share by number.
+    Settings and history are those of the trial that is kept; the shares are in the loss of the network.
     """
-    numbered = {each.number: each for each in ended}
+    numbers = {each.number: each for each in ended}
     members = dict[int, _Member]()
     for number in made.shares:
         state = frozen(number)
         assert state is not None
-        members[number] = _member(_prepared(trials, numbered[number], state))
+        members[number] = _member(_prepared(trials, numbers[number], state))
     state = frozen(kept)
     assert state is not None
-    base = _prepared(trials, numbered[kept], state)
-    base.gathers = True
-    run = _together(base, members, made.shares).finish()
+    return _together(_prepared(trials, numbers[kept], state), members, made.shares)
+
+
+def packed_run(
+    trials: Trials, ended: Sequence[Trial], frozen: Callable[[int], Checkpoint | None], kept: int, made: Pack
+) -> Run:
+    """The run of a pack, with the evidence that its page shows. Its facts tell the `pack`, share by number."""
+    fitting = packed(trials, ended, frozen, kept, made)
+    fitting.gathers = True
+    run = fitting.finish()
     run.facts["pack"] = {str(number): share for number, share in made.shares.items()}
     return run
 
@@ -322,4 +330,4 @@ def _together(base: Fitting, members: Mapping[int, _Member], shares: Mapping[int
     return base
 
 
-__all__ = ["MOST", "Pack", "greedy", "pack", "packed_run"]
+__all__ = ["MOST", "Pack", "greedy", "pack", "packed", "packed_run"]

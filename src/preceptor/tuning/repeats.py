@@ -78,24 +78,29 @@ class Told(Result):
 
 
 @dataclass(eq=False)
-class Repeats:
-    """Makes trials in every division: what workers take in the place of `Trials`."""
+class Repeats(Trials):
+    """Trials in every division: what workers take in the place of those of one."""
 
-    trials: Trials
     known: dict[int, Trials] = field(default_factory=dict)
     lock: Lock = field(default_factory=Lock)
 
-    def of(self, repeat: int) -> Trials:
-        """The trials of a division."""
+    @classmethod
+    def of(cls, trials: Trials) -> "Repeats":
+        """The trials of a search, and their repeats."""
+        return cls(**{each.name: getattr(trials, each.name) for each in fields(Trials)})
+
+    def division(self, repeat: int) -> Trials:
+        """The trials of one division."""
         with self.lock:
             if repeat not in self.known:
-                self.known[repeat] = repeated(self.trials, repeat)
+                plain = Trials(**{each.name: getattr(self, each.name) for each in fields(Trials)})
+                self.known[repeat] = repeated(plain, repeat)
             return self.known[repeat]
 
     def advance(self, task: Task) -> Result | None:
-        """See `Trials.advance`. What is to be judged is also judged: a `Told`."""
+        """See `Trials`. What is to be judged is also judged: a `Told`."""
         repeat = task.repeat if isinstance(task, Again) else 0
-        trials = self.of(repeat)
+        trials = self.division(repeat)
         result = trials.advance(task)
         if result is None or not isinstance(task, Again):
             return result

@@ -25,3 +25,13 @@ class Pruner(ABC):
             earlier: all others that are known: those of the rounds before, and of this round those that ended or were
                 paused before.
         """
+
+
+def cost_at(trial: Trial, rung: float) -> float | None:
+    """The least cost of a trial up to an epoch; None of one that never came so far, or had none.
+
+    One that ended by itself before has come to all that it ever comes to.
+    """
+    if trial.state == "failed" or (trial.state == "paused" and trial.epochs < rung):
+        return None
+    return min((cost for epoch, cost in trial.curve if cost is not None and epoch <= rung), default=None)

@@ -4,12 +4,14 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from preceptor.tuning.record import Trial
-from preceptor.tuning.space import Space
+from preceptor.tuning.asking import declared
+from preceptor.tuning.record import Trial, by_cost
+from preceptor.tuning.space import Axis, Space
+from preceptor.words import amount
 
 Point = tuple[float, ...]
 
-ROUND = 32  # trials of a round where none hangs on others: so many are compared by a pruner
+EDGE = 0.05  # of a range: what lies nearer to its end lies at its edge
 
 
 @dataclass(frozen=True)
@@ -30,13 +32,35 @@ class Sampler(ABC):
 
         Args:
             earlier: the trials of the rounds before, by number, the default first.
+        Returns: fewer than `count` where there are no more.
         """
 
     def notes(self, space: Space, trials: Sequence[Trial]) -> list[str]:
-        """What is to be known of where the best lie, once all trials have ended: sentences."""
+        """What is to be known of where the best lies, once the trials have ended: sentences."""
+        return edges(space, trials)
+
+
+def edges(space: Space, trials: Sequence[Trial]) -> list[str]:
+    """Sentences about the settings at whose ends the best trial lies: there may be better ones beyond."""
+    best = min(trials, key=by_cost, default=None)
+    if best is None or best.best is None or not best.point:
         return []
+    found, there = list[str](), space.values(best.point)
+    for axis, place in zip(space.axes, best.point, strict=True):
+        known = axis.known
+        if axis.name not in there or known.low is None:
+            continue
+        end = "lower" if place < EDGE else "upper" if place > 1 - EDGE else ""
+        allowed = declared(axis.name).known
+        if end and (known.low, known.high)[end == "upper"] != (allowed.low, allowed.high)[end == "upper"]:
+            found.append(
+                f"The best {axis.name}, {in_words(axis, place)}, lies at the {end} end of its range, "
+                f"{in_words(axis, 0)} to {in_words(axis, 1)}: beyond it there may be better ones."
+            )
+    return found
 
 
-def in_rounds(trials: int, size: int = ROUND) -> list[int]:
-    """So many trials in rounds of one size; what is left makes the last."""
-    return [size] * (trials // size) + ([trials % size] if trials % size else [])
+def in_words(axis: Axis, place: float) -> str:
+    """The value of an axis at a place."""
+    value = axis.value(place)
+    return amount(value) if isinstance(value, (int, float)) and not isinstance(value, bool) else str(value)

@@ -9,7 +9,6 @@ from preceptor.hyper import settings
 from preceptor.tuning.record import Trial
 from preceptor.tuning.samplers.base import Point, Sampler
 from preceptor.tuning.samplers.low_discrepancy import halton
-from preceptor.tuning.samplers.random import drawn
 from preceptor.tuning.space import Space
 
 VISITS = 8  # points a cell, by which the order is found
@@ -22,7 +21,7 @@ class Grid(Sampler):
     All settings have as many values as each other, as far as they have so many and the number of trials allows; those
     that come first in the space have one more where it does not allow it for all. The values lie in the middle of equal
     parts of the scale. The order is that in which a Halton sequence comes by, so that any first so many are spread over
-    the grid. Trials that are left over are drawn at random.
+    the grid. There are no more trials than cells.
 
     Source: conventional.
     """
@@ -34,11 +33,10 @@ class Grid(Sampler):
         trials = first - 1 + count  # in one round: all there are
         levels = levels_of(space.levels, trials)
         order = spread(levels)
-        found = [
+        return [
             tuple((int(index) + 0.5) / size for index, size in zip(np.unravel_index(cell, levels), levels, strict=True))
             for cell in order[first - 1 : trials].tolist()
         ]
-        return found + [drawn(seed, number, len(space)) for number in range(first + len(found), first + count)]
 
 
 def levels_of(most: Sequence[int | None], trials: int) -> tuple[int, ...]:

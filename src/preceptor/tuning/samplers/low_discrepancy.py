@@ -9,7 +9,7 @@ import numpy as np
 
 from preceptor.hyper import settings
 from preceptor.tuning.record import Trial
-from preceptor.tuning.samplers.base import Point, Sampler, in_rounds
+from preceptor.tuning.samplers.base import Point, Sampler
 from preceptor.tuning.space import Space
 
 
@@ -22,7 +22,7 @@ class LowDiscrepancy(Sampler):
     """
 
     def rounds(self, trials: int) -> list[int]:
-        return in_rounds(trials)
+        return [trials] if trials else []
 
     def points(self, space: Space, seed: int, first: int, count: int, earlier: Sequence[Trial]) -> list[Point]:
         return [tuple(row) for row in halton(seed, first - 1, count, len(space)).tolist()]

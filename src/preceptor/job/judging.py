@@ -10,8 +10,8 @@ import numpy as np
 from preceptor.data import Target, draw_folds, order
 from preceptor.evidence.judges import JudgedTarget, Judges, make_judges
 from preceptor.job.conformal import drawn_in, ends, kept_scores
-from preceptor.nn import Committee, EnsembleLoss, Loss, MemberLoss, Pinball
-from preceptor.nn.calibration import reads_logits, tempered
+from preceptor.job.fitted import fitted_loss
+from preceptor.nn import EnsembleLoss, Loss, MemberLoss, Pinball
 from preceptor.nn.joint import heads, joint_loss
 from preceptor.nn.member import inner, quantiles_of
 from preceptor.train.averaging import from_learned, joined, reaching, remaining, unlearned
@@ -19,8 +19,7 @@ from preceptor.train.choice import Metric
 from preceptor.train.evaluator import Evaluator
 from preceptor.train.folds import Folds
 from preceptor.train.metric import Figure, class_figures, number_figures, quantile_figures
-from preceptor.train.shares import best_shares, can_share
-from preceptor.train.temperature import best_temperature
+from preceptor.train.shares import can_share
 from preceptor.train.threshold import best_threshold, thresholds_apart
 from preceptor.train.training import Arrays, Config, Streamed
 
@@ -205,55 +204,6 @@ def _guiding(config: Config, weights: dict[str, Any], data: Arrays | Streamed) -
     counts = None if data.weight is None else data.weight[rows]
     held_out = data.folds.held_out(everyone, rows)
     return _Guiding(held_out, data.y[rows], counts, data.folds.fold[rows], everyone, x, rows)
-
-
-def fitted_loss(
-    config: Config,
-    loss: Loss,
-    folds: Folds | None,
-    outputs: np.ndarray,
-    y: np.ndarray,
-    weight: np.ndarray | None,
-) -> tuple[Loss, Loss]:
-    """How outputs are read: the loss with the shares of its networks and the temperature that fit the rows that guide;
-    and what reads their own outputs, of which out of fold there are fewer.
-
-    Shapes: outputs (row, unit), or (row, member, unit), of the members that tell a row; y, weight (row,).
-    """
-    loss = _shared(config, loss, folds, outputs, y, weight)
-    if reads_logits(loss):
-        loss = tempered(loss, best_temperature(_read_by(loss, folds), outputs, y, weight))
-    return loss, _read_by(loss, folds)
-
-
-def _shared(
-    config: Config,
-    loss: Loss,
-    folds: Folds | None,
-    outputs: np.ndarray,
-    target: np.ndarray,
-    weight: np.ndarray | None,
-) -> Loss:
-    """The loss with what each network of a committee counts, where the rows that guide are told by all of them and
-    that was not chosen before."""
-    network = config.network
-    if isinstance(loss, MemberLoss) and loss.shares:
-        return loss
-    if not isinstance(network, Committee) or not isinstance(loss, MemberLoss) or not can_share(loss):
-        return loss
-    networks, members = len(network.networks), outputs.shape[1] * (1 if folds is None else folds.count)
-    if outputs.shape[1] % networks:
-        return loss
-    each = members // networks
-    shares = best_shares(loss, outputs, target, networks, weight)
-    return replace(loss, shares=tuple(share / each for share in shares for _ in range(each)))
-
-
-def _read_by(loss: Loss, folds: Folds | None) -> Loss:
-    """What reads the outputs for the rows that guide: out of fold there are not all members of an ensemble."""
-    if folds is None or not isinstance(loss, MemberLoss):
-        return loss
-    return MemberLoss(loss.loss, shares=tuple(share * folds.count for share in loss.shares[:: folds.count]))
 
 
 def _compared(

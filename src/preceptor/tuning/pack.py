@@ -8,7 +8,8 @@ import numpy as np
 
 from preceptor.errors import ConfigError
 from preceptor.job import Fitting, Run
-from preceptor.job.judging import apart, fitted_loss
+from preceptor.job.fitted import fitted_loss
+from preceptor.job.judging import apart
 from preceptor.nn import Absolute, Committee, Joint, Layer, Loss, MemberLoss, Pinball
 from preceptor.nn.calibration import reads_logits, tempered, untempered
 from preceptor.nn.ensemble import Ensemble, count_members

@@ -14,7 +14,8 @@ import numpy as np
 
 from preceptor.data import LongTable, Split, draw_folds, order, split
 from preceptor.job import Fitting
-from preceptor.job.judging import MOST_JUDGES, PARTS, apart, figures, fitted_loss
+from preceptor.job.fitted import fitted_loss
+from preceptor.job.judging import MOST_JUDGES, PARTS, apart, figures
 from preceptor.job.measure import metric_of
 from preceptor.job.picture_survey import PictureSurvey
 from preceptor.job.survey import Survey

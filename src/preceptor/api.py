@@ -19,6 +19,7 @@ from preceptor.job import Run, fit, load, lr_find
 from preceptor.job import go_on as resume
 from preceptor.ops import *  # noqa: F403
 from preceptor.report import explain
+from preceptor.tuning.answer import resume_search, search
 
 __all__ = [
     "Run",
@@ -36,6 +37,8 @@ __all__ = [
     "numeric_gradient",
     "per_example_grad",
     "resume",
+    "resume_search",
+    "search",
     "trace",
     "value_and_grad",
     "watch",

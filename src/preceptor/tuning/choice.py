@@ -114,7 +114,9 @@ def choose(trials: Sequence[Trial], judgements: Sequence[Judgement], figure: str
     }
     if not told:
         why = next((each.error for each in judgements if each.error), "none was made")
-        raise DataError(f"search: no trial came through all divisions of the rows ({why.rstrip(".")}). Change the space.")
+        raise DataError(
+            f"search: no trial came through all divisions of the rows ({why.rstrip('.')}). Change the space."
+        )
     record = {each.number: each for each in trials}
     ranked = [each.number for each in sorted(trials, key=by_cost)]
     order = sorted(told, key=ranked.index)

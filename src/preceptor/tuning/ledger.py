@@ -11,7 +11,7 @@ import hashlib
 import os
 import time
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -28,7 +28,7 @@ from preceptor.words import shell_word
 
 FORMAT = 1
 PLAN, TRIALS, REPEATS, STATES = "search-plan.json", "trials.jsonl", "repeats.jsonl", "states"
-FOUND, PAGE, BEST = "search.json", "search.html", "best"
+FOUND, PAGE, BEST, PACK = "search.json", "search.html", "best", "pack"
 MOST_BYTES = 1 << 30  # of a file that is read: 10,000 trials take some 20 MB
 SYNC_SECONDS = 1.0  # of results that a machine that loses power may cost
 
@@ -136,10 +136,19 @@ class Ledger:
     def _state(self, number: int) -> Path:
         return self.folder / STATES / str(number)
 
+    @contextmanager
+    def closing(self) -> Iterator[None]:
+        """A block after which others may go on in the folder."""
+        try:
+            yield
+        finally:
+            self.close()
+
     def close(self, *, is_over: bool = False) -> None:
         """Lets others go on in the folder. Args: is_over: nothing will go on, and no states are needed."""
         for log in self._logs.values():
             log.close()
+        self._logs = {}
         if is_over:
             remove(self.folder / STATES)
         self.lock.release()
@@ -226,6 +235,7 @@ def is_search(path: Path) -> bool:
 __all__ = [
     "BEST",
     "FOUND",
+    "PACK",
     "PAGE",
     "PLAN",
     "TRIALS",

@@ -8,53 +8,18 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import msgspec
 import numpy as np
 
 from preceptor.data import LongTable, Split, draw_folds, split
 from preceptor.errors import ConfigError, DataError
 from preceptor.job.picture_survey import PictureSurvey
+from preceptor.tuning.record import Nested, Outer
 from preceptor.tuning.repeats import cost_and_blocks, fresh_rows, labels_and_groups, numbered, seed_of
 from preceptor.tuning.trials import Task, Trials
 from preceptor.words import amount, counted
 
 FEWEST = 2  # outer folds
 OUTER = 1 << 20  # what the seeds of outer folds are drawn with, apart from those of repeats
-
-
-class Outer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the rows of an outer fold say: plain data, which the ledger keeps.
-
-    Args:
-        fold: its number, from 0.
-        rows: that judge.
-        settings: that the search of the other rows kept.
-        cost, default: of what it kept, and of the default, trained on the other rows: the mean loss of the rows of the
-            fold, or by the metric, what is smaller being better.
-    """
-
-    fold: int
-    rows: int
-    settings: dict[str, Any]
-    cost: float
-    default: float
-
-
-class Nested(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the outer folds say of the search.
-
-    Args:
-        cost: the mean over the folds; its standard error.
-        gain: by how much it lies below that of the default; the standard error of that.
-        why: a sentence for people.
-    """
-
-    outer: list[Outer]
-    cost: float
-    error: float
-    gain: float
-    gain_error: float
-    why: str
 
 
 def nested(trials: Trials, folds: int, search: Callable[[Trials, int], Mapping[str, Any]]) -> Nested:
@@ -164,4 +129,4 @@ def _mean(values: Sequence[float]) -> tuple[float, float]:
     return float(np.mean(values)), math.sqrt(square)
 
 
-__all__ = ["Nested", "Outer", "nested", "outer", "outer_trials", "summed_up"]
+__all__ = ["nested", "outer", "outer_trials", "summed_up"]

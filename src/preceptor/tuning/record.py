@@ -118,6 +118,41 @@ class Saving(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tr
     regret: float | None = None
 
 
+class Outer(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the rows of an outer fold say: plain data, which the ledger keeps.
+
+    Args:
+        fold: its number, from 0.
+        rows: that judge.
+        settings: that the search of the other rows kept.
+        cost, default: of what it kept, and of the default, trained on the other rows: the mean loss of the rows of the
+            fold, or by the metric, what is smaller being better.
+    """
+
+    fold: int
+    rows: int
+    settings: dict[str, Any]
+    cost: float
+    default: float
+
+
+class Nested(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """What the outer folds say of the search.
+
+    Args:
+        cost: the mean over the folds; its standard error.
+        gain: by how much it lies below that of the default; the standard error of that.
+        why: a sentence for people.
+    """
+
+    outer: list[Outer]
+    cost: float
+    error: float
+    gain: float
+    gain_error: float
+    why: str
+
+
 class Found(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     """All that a search has to tell: the page, `show` and the JSON are made of it.
 
@@ -128,7 +163,9 @@ class Found(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
         sampler, pruner: as one writes them.
         epochs: of a trial, at most.
         notes: what is to be known: of ranges at whose edge the best lies, of failed trials. Sentences.
-        test: figures of the test rows, looked at once, for what was kept; as of `Run.test` in JSON.
+        dev, test: figures of the rows that guide and of the test rows, looked at once, of what was kept, as of
+            `Run.dev` in JSON; packed_dev, packed_test: of the pack.
+        nested: what outer folds say of the search as a whole.
         command: that trains what was kept.
         words: the command of the search.
     """
@@ -153,6 +190,9 @@ class Found(msgspec.Struct, forbid_unknown_fields=True, kw_only=True):
     saving: Saving | None = None
     dev: dict[str, Any] = {}
     test: dict[str, Any] = {}
+    packed_dev: dict[str, Any] = {}
+    packed_test: dict[str, Any] = {}
+    nested: Nested | None = None
     command: str = ""
     words: str = ""
 
@@ -173,6 +213,8 @@ __all__ = [
     "Choice",
     "Dimension",
     "Found",
+    "Nested",
+    "Outer",
     "Saving",
     "State",
     "Trial",

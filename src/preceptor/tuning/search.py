@@ -58,8 +58,9 @@ class Search:
     whole: bool = False
 
     def __post_init__(self) -> None:
-        asked = [each.high for each in self.space.dimensions() if each.name == "epochs" and each.high is not None]
-        self.epochs = int(max([self.trials.fitting({}).config.epochs, *asked]))
+        own = next((each for each in self.space.dimensions() if each.name == "epochs"), None)
+        most = [] if own is None else [each for each in (own.high, *own.choices) if each is not None]
+        self.epochs = int(max([self.trials.fitting({}).config.epochs, *most]))
         self.before = sum(each.seconds for each in self.ledger.table)
         self._best = self.done[:KEPT]
 
@@ -76,9 +77,9 @@ class Search:
             self.stopped = True
         return self.stopped
 
-    def results(self, workers: Workers) -> Iterator[Trial]:
+    def results(self, workers: Workers) -> Iterator[Trial | None]:
         """What trials come to, as they come to it, at each rung and at their ends; those that were known before a
-        search was broken off are not told again."""
+        search was broken off are not told again. None now and then, where none came to anything."""
         self.workers, first = workers.count, 1
         rounds = self.sampler.rounds(self.plan.trials - 1) or [0]
         for number, size in enumerate(rounds, 1):
@@ -98,7 +99,7 @@ class Search:
                 break
         self.whole = True
 
-    def _bracket(self, members: Sequence[Drawn], workers: Workers) -> Iterator[Trial]:
+    def _bracket(self, members: Sequence[Drawn], workers: Workers) -> Iterator[Trial | None]:
         """Trials that are compared with each other, from rung to rung; the default always goes on."""
         alive = {each.number: each for each in members}
         rungs = self.pruner.rungs(self.epochs)
@@ -107,23 +108,20 @@ class Search:
             missing = [each for each in alive.values() if len(self.ledger.stages.get(each.number, [])) <= stage]
             tasks = (self._task(each, until) for each in missing if not self.over)
             for result in workers.results(tasks):
-                yield self._keep(alive[result.number], result)
+                yield None if result is None else self._keep(alive[result.number], result)
             if any(len(self.ledger.stages.get(number, [])) <= stage for number in alive):
                 return  # it was stopped
             here = [self.ledger.stages[number][stage] for number in sorted(alive)]
             paused = [each for each in here if each.state == "paused"]
             if until is None or not paused:
                 break
-            others = [each for each in self._table_at(stage, members) if each.number not in {t.number for t in paused}]
-            drawn = [each for each in paused if each.number]
-            going = set(self.pruner.going_on(rung, self.epochs, drawn, others)) if drawn else set()
-            for each in drawn:
-                if each.number not in going:
-                    self.ledger.drop(each.number)
-            alive = {each.number: alive[each.number] for each in paused if each.number in going or not each.number}
-        for each in members:
-            if self.ledger.stages[each.number][-1].state != "done":
-                self.ledger.drop(each.number)
+            compared = [each for each in paused if each.number]
+            others = [each for each in self._table_at(stage, members) if each not in compared]
+            going = {0, *self.pruner.going_on(rung, self.epochs, compared, others)} if compared else {0}
+            alive = {each.number: alive[each.number] for each in paused if each.number in going}
+        for drawn in members:
+            if self.ledger.stages[drawn.number][-1].state != "done":
+                self.ledger.drop(drawn.number)
 
     def _table_at(self, stage: int, members: Sequence[Drawn]) -> list[Trial]:
         """The trials as they stood when all of a bracket had come to a rung: what comes after it is not looked at, so
@@ -188,6 +186,11 @@ class Search:
         """What the score is, in words, and whether more of it is better."""
         metric = metric_of(self.trials.asked)
         return ("dev loss", False) if metric is None else (metric.spoken, metric.is_high_better)
+
+    @property
+    def notes(self) -> list[str]:
+        """What is to be known of where the best lie, and of what was asked for: sentences."""
+        return self.sampler.notes(self.space, self.ledger.table)
 
     def training(self, settings: Mapping[str, Any]) -> Fitting:
         """The training of a trial from its first step, watched, with all threads: what `fit` makes of its settings."""

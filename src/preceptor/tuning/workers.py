@@ -9,6 +9,7 @@ from typing import Protocol
 from preceptor.errors import ConfigError
 from preceptor.hyper import shown
 from preceptor.machine import cores
+from preceptor.tuning.repeats import Repeats
 from preceptor.tuning.trials import Result, Task, Trials
 
 
@@ -17,9 +18,9 @@ class Workers(Protocol):
 
     count: int
 
-    def results(self, tasks: Iterable[Task]) -> Iterator[Result]:
+    def results(self, tasks: Iterable[Task]) -> Iterator[Result | None]:
         """The results, in whatever order they come; tasks are asked for as they can be begun, those of trials that were
-        stopped have none."""
+        stopped have none. None where HEARTBEAT passed without any, so that signals and clocks are looked at."""
 
     def __enter__(self) -> "Workers": ...
 
@@ -27,6 +28,7 @@ class Workers(Protocol):
 
 
 MOST_WORKERS = 1024
+HEARTBEAT = 0.5  # seconds
 CLUSTER = "ray://"
 
 
@@ -54,10 +56,10 @@ class Threads:
 
     def __init__(self, trials: Trials, count: int) -> None:
         threads = max(1, cores() // count) if trials.threads is None else trials.threads
-        self.trials, self.count = replace(trials, threads=threads), count
+        self.trials, self.count = Repeats.of(replace(trials, threads=threads)), count
         self._pool = ThreadPoolExecutor(count, "trial")
 
-    def results(self, tasks: Iterable[Task]) -> Iterator[Result]:
+    def results(self, tasks: Iterable[Task]) -> Iterator[Result | None]:
         """See Workers."""
         coming, under_way = iter(tasks), set[Future[Result | None]]()
         while True:
@@ -65,7 +67,9 @@ class Threads:
                 under_way.add(self._pool.submit(self.trials.advance, task))
             if not under_way:
                 return
-            ended, under_way = wait(under_way, return_when=FIRST_COMPLETED)
+            ended, under_way = wait(under_way, HEARTBEAT, FIRST_COMPLETED)
+            if not ended:
+                yield None
             yield from (found for each in ended if (found := each.result()) is not None)
 
     def __enter__(self) -> "Threads":

@@ -16,7 +16,7 @@ from preceptor.tuning.repeats import Judgement
 from preceptor.words import amount, counted, listing
 
 FINALISTS = 4  # beside the default
-REPEATS = 4  # fresh divisions, at most
+REPEATS = 5  # fresh divisions, at most: each row is then held out once
 SHARE = 0.5  # of the epochs that the search made: those that repeats may take
 FEW_VISITS = 2_000_000  # of rows, that repeats may take whatever the search took: about 20 s of one core
 CERTAIN = 1.0  # standard errors by which what is kept must be better than the default
@@ -39,13 +39,14 @@ def repeats_for(trials: Sequence[Trial], chosen: Sequence[Trial], rows: int) -> 
     Args:
         trials: all of the search; `chosen`: the finalists.
         rows: that teach.
-    Returns: at most REPEATS; as many as take SHARE of the epochs that the search made, or FEW_VISITS of rows.
+    Returns: at most REPEATS; as many as take SHARE of the epochs that the search made, or FEW_VISITS of rows; at least
+        one, where there is something to choose.
     """
     once = sum(each.epochs for each in chosen)
     if once <= 0 or len(chosen) < 2:
         return 0
     made = sum(each.epochs for each in trials)
-    return int(min(REPEATS, max(SHARE * made, FEW_VISITS / max(rows, 1)) // once))
+    return int(np.clip(max(SHARE * made, FEW_VISITS / max(rows, 1)) // once, 1, REPEATS))
 
 
 def by_trial(judgements: Sequence[Judgement]) -> dict[int, dict[int, Judgement]]:
@@ -60,15 +61,14 @@ def gain_of(one: Mapping[int, Judgement], other: Mapping[int, Judgement]) -> tup
     """By how much one trial's cost lies below that of another in the same divisions, and the standard error of it.
 
     Formula: d[r, g] is the difference of the pseudo-values of block g in division r, D[r] that of the costs.
-        gain = mean of D; error² = V / G + (1 / R + q) S². V is the variance, over the G blocks, of the mean of d over
-        the divisions: other rows of the same kind. S² is the variance of D over the R divisions: other first values
-        and other divisions, which share most of their rows, q being how many rows judge for each that teaches. With
-        one division the second part is unknown, and left out: the error is then of these two trained networks.
-    Source: the second part Nadeau and Bengio 2003, section 3.2 (corrected resampled t-test), with q = 1 / (K - 1) of K
-        folds as Bouckaert and Frank 2004; the first the jackknife (see `Judgement`).
-    Differs: from both in the first part, which is there because folds judge the same rows in each division, so that
-        S² knows nothing of other rows. Where a dev part is drawn anew S² knows some of them: then the error is larger
-        than needed, by a factor below sqrt(2).
+        gain = mean of D. V is the variance, over the G blocks, of the mean of d over the divisions: what other rows of
+        the kind would change. S² is the variance of D over the R divisions: other rows, and other first values.
+        error² = max(V / G, S² / R) + q S² where each division holds out other rows, q being how many rows judge for
+        each of the others: trainings share most of their rows. error² = V / G + S² / R where the same rows judge in
+        all, for S² then knows of first values alone. With one division S² is unknown, and left out.
+    Source: q Nadeau and Bengio 2003, section 3.2 (corrected resampled t-test), for folds Bouckaert and Frank 2004; V
+        and G the jackknife (see `Judgement`).
+    Differs: from the former in V, which steadies S² of few divisions.
     """
     common = sorted(set(one) & set(other))
     costs = np.array([_cost(other[r]) - _cost(one[r]) for r in common])
@@ -79,7 +79,8 @@ def gain_of(one: Mapping[int, Judgement], other: Mapping[int, Judgement]) -> tup
     means = np.where(known, table, 0).sum(0)[known.any(0)] / known.sum(0)[known.any(0)]
     square = means.var(ddof=1) / len(means) if len(means) > 1 else math.inf
     if len(costs) > 1:
-        square += (1 / len(costs) + one[common[0]].ratio) * costs.var(ddof=1)
+        ratio, scatter = one[common[0]].ratio, costs.var(ddof=1)
+        square = max(square, scatter / len(costs)) + ratio * scatter if ratio else square + scatter / len(costs)
     return float(costs.mean()), math.sqrt(square)
 
 
@@ -97,15 +98,16 @@ def choose(trials: Sequence[Trial], judgements: Sequence[Judgement], figure: str
     The default is kept unless some finalist is better by more than CERTAIN standard errors. Among those that are, the
     simplest of those is kept that are no more than ALIKE standard errors worse than the best: the one with the fewest
     parameters, of these the one that changes the fewest settings, of these the one with the better score. A finalist
-    that failed in a division is out. Where the default failed, the finalist with the best score stands in its place.
+    that failed in a division is out. The division of the search, where finalists were the best, has no say where there
+    are others. Where the default failed, the finalist with the best score stands in its place.
 
     Args:
         trials: all of the search, the default with the number 0.
-        judgements: of the finalists, in the same divisions each, at least one.
+        judgements: of the finalists, in the same divisions each.
         figure: what the score is, in words.
     Raises: DataError where no finalist came through all divisions.
     """
-    known = by_trial(judgements)
+    known = by_trial([each for each in judgements if each.repeat] or judgements)
     most = max(map(len, known.values()), default=0)
     told = {
         number: own

@@ -10,16 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from preceptor.data import LongTable, Split, draw_folds, split
 from preceptor.errors import ConfigError, DataError
-from preceptor.job.picture_survey import PictureSurvey
 from preceptor.tuning.record import Nested, Outer
-from preceptor.tuning.repeats import cost_and_blocks, fresh_rows, labels_and_groups, numbered, seed_of
+from preceptor.tuning.repeats import cost_and_blocks, fixed_by, fold_of_row, fresh_rows, held_out, seed_of
 from preceptor.tuning.trials import Task, Trials
 from preceptor.words import amount, counted
 
 FEWEST = 2  # outer folds
-OUTER = 1 << 20  # what the seeds of outer folds are drawn with, apart from those of repeats
+OUTER = 1 << 21  # what the seeds of outer folds are drawn with, apart from those of repeats
 
 
 def nested(trials: Trials, folds: int, search: Callable[[Trials, int], Mapping[str, Any]]) -> Nested:
@@ -39,46 +37,19 @@ def outer_trials(trials: Trials, folds: int) -> list[Trials]:
 
     Raises: ConfigError where rows cannot be dealt freely, or so many folds are impossible.
     """
-    seen = trials.seen
-    asked = trials.asked
-    obstacle = ""
+    seen, obstacle = trials.seen, fixed_by(trials.seen)
     if folds < FEWEST:
-        obstacle = f"; at least {FEWEST} are required. Give a larger number"
-    elif isinstance(seen, PictureSurvey):
-        if seen.table.parts is not None and (seen.table.parts == "dev").any():
-            obstacle = " of pictures that the source divides. Leave nested out"
-    elif isinstance(seen.table, LongTable):
-        obstacle = " of a table that stays on the disk. Leave nested out"
-    elif asked.time is not None:
-        obstacle = " of rows that are divided by time. Leave nested out"
-    elif asked.split_column is not None and seen.names_dev:
-        obstacle = f" where {asked.split_column} names dev rows. Leave nested out"
+        raise ConfigError(f"search: received nested {folds}; at least {FEWEST} are required. Give a larger number.")
     if obstacle:
-        raise ConfigError(f"search: received nested {folds}{obstacle}.")
-    parts = seen.parts if isinstance(seen, PictureSurvey) else seen.seen_parts
-    labels, groups = labels_and_groups(seen)
-    rows = np.sort(np.concatenate((parts.train, parts.dev)))
-    own, theirs = (None if each is None else each[rows] for each in (labels, groups))
+        raise ConfigError(f"search: received nested {folds} {obstacle}. Leave nested out.")
     try:
-        fold = draw_folds(len(rows), folds, seed=seed_of(asked.seed, OUTER), labels=own, groups=theirs)
+        fold = fold_of_row(seen, folds, seed_of(trials.asked.seed, OUTER))
     except DataError as error:
         raise ConfigError(f"search: received nested {folds}; {error}") from None
-    share, found = len(parts.dev) / len(rows), list[Trials]()
-    for number in range(folds):
-        rest, judges = rows[fold != number], rows[fold == number]
-        train, dev = rest, rest[:0]
-        if share:
-            drawn = split(
-                len(rest),
-                dev=share,
-                test=0,
-                seed=seed_of(asked.seed, OUTER + 1 + number),
-                labels=None if labels is None else labels[rest],
-                groups=None if groups is None else groups[rest],
-            )
-            train, dev = rest[drawn.train], rest[drawn.dev]
-        found.append(replace(trials, seen=numbered(seen, Split(train, dev, judges)), taken={}))
-    return found
+    return [
+        replace(trials, seen=held_out(seen, fold, out, seed_of(trials.asked.seed, OUTER + 1 + out)), taken={})
+        for out in range(folds)
+    ]
 
 
 def outer(trials: Trials, fold: int, settings: Mapping[str, Any]) -> Outer:

@@ -1,7 +1,9 @@
-"""Trials once more: on a fresh division of the rows, with fresh first values; what the rows that guide say of them.
+"""Trials once more: on fresh divisions of the rows, with fresh first values; what rows that they never saw say of them.
 
-Repeat 0 is the division of the search itself. Every other draws anew, from a seed of its own, which of the rows that
-are not test rows teach and which judge. Test rows stay test rows: no repeat looks at them.
+Repeat 0 is the division of the search itself. In each of the others some rows are held out, the rest is divided as the
+search divided all: no row of those that judge had a say in a weight, an epoch, a share or a temperature, and all
+members of an ensemble judge them, as they will new rows. Of rows that guide none of this is true: out of fold few
+members tell a row, which favours settings that suit few. Test rows belong to no part of a repeat.
 """
 
 from collections.abc import Iterable, Mapping
@@ -13,6 +15,7 @@ import msgspec
 import numpy as np
 
 from preceptor.data import LongTable, Split, draw_folds, order, split
+from preceptor.errors import DataError
 from preceptor.job import Fitting
 from preceptor.job.fitted import fitted_loss
 from preceptor.job.judging import MOST_JUDGES, PARTS, apart, figures
@@ -35,21 +38,23 @@ from preceptor.train.training import Arrays
 from preceptor.tuning.record import Trial
 from preceptor.tuning.trials import Result, Task, Trials
 
+FOLDS = 5  # to which rows are dealt; each is held out once: conventional
 BLOCKS = 64  # of rows, each left out once: the standard error is then known to 9 %
-LEAST_JUDGES = 2  # rows that a block has on average, at least
+LEAST_JUDGES = 2  # rows of a table for each block, at least
+DEALT = 1 << 20  # what the seeds are drawn with by which rows are dealt, apart from those of repeats
 
 
 class Judgement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """What the rows that guide say of a trial in one division of the rows: plain data, which the ledger keeps.
+    """What rows say of a trial in one division: plain data, which the ledger keeps.
 
     Args:
         number: of the trial; `repeat`, of the division.
-        cost: of these rows: their mean loss by what would predict, shares and temperature chosen; with a metric that,
+        cost: of the rows: their mean loss, of what is predicted with shares and temperature chosen; with a metric that,
             what is smaller being better. None where it is no number, or `error` says why there is none.
         blocks: pseudo-values of the cost, one for each block of rows: G * cost - (G - 1) * the cost without the block,
             with G blocks that have rows here; None of one that has none. Of a mean over rows it is, but for sizes, the
             mean over the block. A row is in the same block in every division.
-        ratio: how many rows judge for each that teaches, in a fold.
+        ratio: how many rows judge for each of the others; 0 where the same rows judge in every division.
         rows: how many judge.
     Source: the jackknife, Quenouille 1956; pseudo-values, Tukey 1958.
     """
@@ -100,21 +105,28 @@ class Repeats(Trials):
 
     def advance(self, task: Task) -> Result | None:
         """See `Trials`. What is to be judged is also judged: a `Told`."""
-        repeat = task.repeat if isinstance(task, Again) else 0
-        trials = self.division(repeat)
-        result = trials.advance(task)
-        if result is None or not isinstance(task, Again):
-            return result
-        told = Judgement(number=task.number, repeat=repeat, error=result.error or "It did not come to its end.")
+        if not isinstance(task, Again):
+            return super().advance(task)
+        try:
+            trials = self.division(task.repeat)
+        except DataError as error:  # there are too few rows
+            result: Result | None = Result(task.number, "failed", error=str(error))
+        else:
+            result = trials.advance(task)
+        if result is None:
+            return None
+        told = Judgement(number=task.number, repeat=task.repeat, error=result.error or "It did not come to its end.")
         if result.state == "done" and result.frozen is not None:
+            is_held_out = task.repeat > 0 and not fixed_by(self.seen)
             try:
-                told = judged(trials, task, result.frozen, repeat)
+                told = judged(trials, task, result.frozen, task.repeat, is_held_out)
             except Exception as error:  # of one trial; the search goes on
-                told = Judgement(number=task.number, repeat=repeat, error=f"{type(error).__name__}: {error}")
+                text = f"{type(error).__name__}: {error}"
+                told = Judgement(number=task.number, repeat=task.repeat, error=text)
         known = {each.name: getattr(result, each.name) for each in fields(Result)}
-        if repeat:
+        if task.repeat:
             known["frozen"] = None
-        return Told(**known, repeat=repeat, judgement=told)
+        return Told(**known, repeat=task.repeat, judgement=told)
 
 
 def tasks_of(trials: Iterable[Trial], repeats: Iterable[int], frozen: Mapping[int, Checkpoint]) -> list[Again]:
@@ -132,11 +144,19 @@ def tasks_of(trials: Iterable[Trial], repeats: Iterable[int], frozen: Mapping[in
 
 
 def repeated(trials: Trials, repeat: int) -> Trials:
-    """The trials of another division of the same rows, with other first values."""
+    """The trials of another division of the same rows, with other first values.
+
+    Divisions 1 to FOLDS each hold out one of as many folds, the next FOLDS those of other folds. Where time or the
+    source says which rows judge, and of a table that stays on the disk, the seed alone is fresh.
+    """
     if not repeat:
         return trials
-    seed = seed_of(trials.asked.seed, repeat)
-    return replace(trials, seen=redivided(trials.seen, seed), asked=replace(trials.asked, seed=seed), taken={})
+    seed, seen = seed_of(trials.asked.seed, repeat), trials.seen
+    if not fixed_by(seen):
+        time, fold = divmod(repeat - 1, FOLDS)
+        dealt = seed_of(trials.asked.seed, DEALT + time)
+        seen = held_out(seen, fold_of_row(seen, FOLDS, dealt), fold, seed)
+    return replace(trials, seen=seen, asked=replace(trials.asked, seed=seed), taken={})
 
 
 def seed_of(seed: int, repeat: int) -> int:
@@ -144,23 +164,48 @@ def seed_of(seed: int, repeat: int) -> int:
     return int(np.random.SeedSequence((seed, repeat)).generate_state(1)[0])
 
 
-def redivided(seen: Survey | PictureSurvey, seed: int) -> Survey | PictureSurvey:
-    """The same test rows; of the others fresh ones teach and judge, in the same shares, by class and by group as asked.
-
-    Rows that folds are dealt to all teach and judge: their folds come from the seed of the settings. Where time or the
-    source itself says which rows judge, and of a table that stays on the disk, they stay: then the seed alone is fresh.
-    """
-    if seen.folds or not len(seen.parts.dev):
-        return seen
+def fixed_by(seen: Survey | PictureSurvey) -> str:
+    """What keeps rows from being dealt freely, a clause; "" where nothing does."""
     if isinstance(seen, PictureSurvey):
-        if seen.table.parts is not None and (seen.table.parts == "dev").any():
-            return seen
-        return numbered(seen, _redrawn(seen.parts, seed, *labels_and_groups(seen)))
+        names_dev = seen.table.parts is not None and (seen.table.parts == "dev").any()
+        return "of pictures whose dev part the source names" if names_dev else ""
     asked = seen.settings
-    names_dev = asked.split_column is not None and seen.names_dev
-    if asked.time is not None or names_dev or isinstance(seen.table, LongTable):
-        return seen
-    return numbered(seen, _redrawn(seen.seen_parts, seed, *labels_and_groups(seen)))
+    if isinstance(seen.table, LongTable):
+        return "of a table that stays on the disk"
+    if asked.time is not None:
+        return "of rows that are divided by time"
+    return f"where {asked.split_column} names dev rows" if asked.split_column and seen.names_dev else ""
+
+
+def fold_of_row(seen: Survey | PictureSurvey, folds: int, seed: int) -> np.ndarray:
+    """A fold for each row that was seen, by class and whole groups together; -1 of test rows.
+
+    Raises: DataError where there are fewer rows, or groups, than folds.
+    """
+    parts = seen.parts if isinstance(seen, PictureSurvey) else seen.seen_parts
+    rows = np.sort(np.concatenate((parts.train, parts.dev)))
+    labels, groups = (None if each is None else each[rows] for each in labels_and_groups(seen))
+    found = np.full(seen.table.rows if isinstance(seen, PictureSurvey) else seen.seen.rows, -1, np.int32)
+    found[rows] = draw_folds(len(rows), folds, seed=seed, labels=labels, groups=groups)
+    return found
+
+
+def held_out(seen: Survey | PictureSurvey, fold: np.ndarray, out: int, seed: int) -> Survey | PictureSurvey:
+    """The rows with a fold in the place of the test rows, the other folds divided as the search divided all: into as
+    many folds of their own, or a dev part of the same share that is drawn anew. Shapes: fold (row,), of `fold_of_row`.
+    """
+    parts = seen.parts if isinstance(seen, PictureSurvey) else seen.seen_parts
+    rest, judges = np.flatnonzero((fold >= 0) & (fold != out)), np.flatnonzero(fold == out)
+    train, dev = rest, rest[:0]
+    if len(parts.dev):
+        labels, groups = (None if each is None else each[rest] for each in labels_and_groups(seen))
+        share = len(parts.dev) / (len(parts.train) + len(parts.dev))
+        drawn = split(len(rest), dev=share, test=0, seed=seed, labels=labels, groups=groups)
+        train, dev = rest[drawn.train], rest[drawn.dev]
+    if isinstance(seen, PictureSurvey):
+        return replace(seen, parts=Split(train, dev, judges))
+    numbered = Split(*(seen.numbers[rows] for rows in (train, dev, judges)))
+    return replace(seen, parts=numbered, seen_parts=Split(train, dev, judges))
 
 
 def labels_and_groups(seen: Survey | PictureSurvey) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -176,28 +221,6 @@ def labels_and_groups(seen: Survey | PictureSurvey) -> tuple[np.ndarray | None, 
     return labels, seen.seen.column(seen.settings.group) if seen.settings.group else None
 
 
-def numbered(seen: Survey | PictureSurvey, parts: Split) -> Survey | PictureSurvey:
-    """The same rows in other parts, given by their numbers among those that were seen."""
-    if isinstance(seen, PictureSurvey):
-        return replace(seen, parts=parts)
-    own = Split(*(seen.numbers[rows] for rows in (parts.train, parts.dev, parts.test)))
-    return replace(seen, parts=own, seen_parts=parts)
-
-
-def _redrawn(parts: Split, seed: int, labels: np.ndarray | None, groups: np.ndarray | None) -> Split:
-    """Train and dev rows drawn anew. Shapes: labels, groups (row,), of all rows."""
-    rows = np.sort(np.concatenate((parts.train, parts.dev)))
-    drawn = split(
-        len(rows),
-        dev=len(parts.dev) / len(rows),
-        test=0,
-        seed=seed,
-        labels=None if labels is None else labels[rows],
-        groups=None if groups is None else groups[rows],
-    )
-    return Split(rows[drawn.train], rows[drawn.dev], parts.test)
-
-
 @dataclass(frozen=True, eq=False)
 class Held:
     """Rows that judge a training and did not teach what is asked for them.
@@ -207,7 +230,6 @@ class Held:
     Args:
         reads: what reads the outputs, for each target.
         threshold: of two classes, from which probability of the second on it is decided for; one, or (row,).
-        ratio: how many rows judge for each that teaches, in a fold.
     """
 
     rows: np.ndarray
@@ -217,7 +239,6 @@ class Held:
     counts: np.ndarray | None
     reads: tuple[Loss, ...]
     threshold: Any = None
-    ratio: float = 0.0
 
 
 def held_rows(fitting: Fitting, is_tempered: bool = True) -> Held:
@@ -237,14 +258,14 @@ def held_rows(fitting: Fitting, is_tempered: bool = True) -> Held:
             rows = np.sort(order(config.seed, 0, MOST_JUDGES, data.rows))
         outputs, _ = OutOfFold(config.network, config.engine, data.x[rows], rows, folds, learned=False)(best)
         y, weight = data.y[rows], None if data.weight is None else data.weight[rows]
-        numbers, part, ratio = parts.train[rows], folds.fold[rows], 1 / (folds.count - 1)
+        numbers, part = parts.train[rows], folds.fold[rows]
     else:
         assert data.dev_y is not None
         outputs = Evaluator(config.network, None, config.engine, best, data.dev_x)(best, data.dev_x)[1]
-        y, weight, numbers, ratio = data.dev_y, data.dev_weight, parts.dev, len(parts.dev) / data.rows
+        y, weight, numbers = data.dev_y, data.dev_weight, parts.dev
         part = draw_folds(len(y), min(PARTS, len(y)), seed=config.seed)
     reads = _read_by(fitting, outputs, y, weight)[1] if is_tempered else _untempered(config.loss, folds)
-    held = Held(numbers, outputs, y, weight, counts(y, weight, config.class_weights), reads, ratio=ratio)
+    held = Held(numbers, outputs, y, weight, counts(y, weight, config.class_weights), reads)
     if is_tempered and (figure := _decided_by(fitting)):
         p = np.asarray(reads[0].predict(outputs))
         held = replace(held, threshold=thresholds_apart(figure, p, y, weight, part))
@@ -295,15 +316,12 @@ def _untempered(loss: Loss, folds: Folds | None) -> tuple[Loss, ...]:
     )
 
 
-def judged(trials: Trials, task: Task, frozen: Checkpoint, repeat: int = 0) -> Judgement:
-    """What the rows that guide say of a trial at its best epoch."""
-    try:
-        fitting = trials.fitting(task.settings)
-        fitting.restore(frozen)
-        held = held_rows(fitting)
-        cost, blocks = cost_and_blocks(fitting, held, block_of_row(trials.seen, held.rows))
-    except Exception as error:  # of one trial; the search goes on
-        return Judgement(number=task.number, repeat=repeat, error=f"{type(error).__name__}: {error}")
+def judged(trials: Trials, task: Task, frozen: Checkpoint, repeat: int = 0, is_held_out: bool = False) -> Judgement:
+    """What rows say of a trial at its best epoch: those that guided it, or those that its division holds out."""
+    fitting = trials.fitting(task.settings)
+    fitting.restore(frozen)
+    held = fresh_rows(fitting) if is_held_out else held_rows(fitting)
+    cost, blocks = cost_and_blocks(fitting, held, block_of_row(trials.seen, held.rows))
     if not np.isfinite(cost):
         return Judgement(number=task.number, repeat=repeat, error="Its cost is no number.")
     return Judgement(
@@ -311,7 +329,7 @@ def judged(trials: Trials, task: Task, frozen: Checkpoint, repeat: int = 0) -> J
         repeat=repeat,
         cost=cost,
         blocks=[None if np.isnan(each) else each for each in blocks.tolist()],
-        ratio=held.ratio,
+        ratio=1 / (FOLDS - 1) if is_held_out else 0.0,
         rows=len(held.rows),
     )
 
@@ -319,7 +337,8 @@ def judged(trials: Trials, task: Task, frozen: Checkpoint, repeat: int = 0) -> J
 def block_of_row(seen: Survey | PictureSurvey, rows: np.ndarray) -> np.ndarray:
     """The block of each row that judges: drawn, whole groups together, or stretches of time; in every division the
     same. Shapes: rows (row,), their numbers in the data -> (row,), from 0 to less than BLOCKS."""
-    count = int(np.clip(len(rows) // LEAST_JUDGES, 2, BLOCKS))
+    whole = seen.table.rows if isinstance(seen, PictureSurvey) else len(seen.numbers)
+    count = int(np.clip(whole // LEAST_JUDGES, 2, BLOCKS))
     if isinstance(seen, Survey) and not isinstance(seen.table, LongTable):
         asked, place = seen.settings, np.empty(seen.table.rows, np.int64)
         place[seen.numbers] = np.arange(len(seen.numbers))
@@ -393,12 +412,13 @@ __all__ = [
     "Told",
     "block_of_row",
     "cost_and_blocks",
+    "fixed_by",
+    "fold_of_row",
     "fresh_rows",
+    "held_out",
     "held_rows",
     "judged",
     "labels_and_groups",
-    "numbered",
-    "redivided",
     "repeated",
     "row_costs",
     "seed_of",

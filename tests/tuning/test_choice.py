@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from msgspec.structs import replace
 from scipy.stats import ttest_rel
 
 from preceptor.errors import DataError
@@ -17,7 +18,7 @@ def trial(number: int, best: float | None, **more) -> Trial:
 
 
 def judgements(number: int, costs: list[float], noise: float = 0.0, blocks: int = 16) -> list[Judgement]:
-    """Costs in some divisions; blocks lie around them."""
+    """Costs in some divisions, from that of the search on; blocks lie around them."""
     around = noise * np.where(np.arange(blocks) % 2, 1, -1)
     return [
         Judgement(number=number, repeat=repeat, cost=cost, blocks=(cost + around).tolist(), ratio=1 / 7, rows=100)
@@ -40,15 +41,15 @@ def test_finalists_are_the_best_that_ended_and_the_default():
 def test_repeats_hang_on_what_they_cost():
     chosen = TRIALS[:3]
     assert repeats_for(TRIALS, chosen, 1000) == REPEATS  # a small table
-    assert repeats_for(TRIALS, chosen, 10_000_000) == 0  # the search made 50 epochs, a repeat takes 30
+    assert repeats_for(TRIALS, chosen, 10_000_000) == 1  # the search made 50 epochs, a repeat takes 30
     many = [*TRIALS, *(trial(number, 1.0) for number in range(5, 15))]
     assert repeats_for(many, chosen, 10_000_000) == 2
     assert repeats_for(TRIALS, chosen[:1], 1000) == 0
 
 
 def test_the_luckiest_is_not_kept():
-    """Trial 3 has the best score by far, in the division of the search; in others it is no better."""
-    told = DEFAULT + judgements(3, [0.40, 0.52, 0.51]) + judgements(1, [0.45, 0.46, 0.45])
+    """Trial 3 has by far the best score, in the division of the search, which has no say; in others it is no better."""
+    told = DEFAULT + judgements(3, [0.10, 0.52, 0.51]) + judgements(1, [0.45, 0.46, 0.45])
     choice = choose(TRIALS, told)
     assert (choice.kept, choice.best) == (1, 3)
     assert [each.number for each in choice.candidates] == [3, 1, 0]
@@ -92,6 +93,10 @@ def test_the_order_in_which_results_come_changes_nothing():
     assert choose(TRIALS[::-1], told[::-1]) == choose(TRIALS, told)
 
 
+def test_the_division_of_the_search_decides_where_there_is_no_other():
+    assert choose(TRIALS, judgements(0, [0.5]) + judgements(1, [0.4], noise=0.01)).kept == 1
+
+
 def test_of_one_division_the_error_is_that_of_paired_rows():
     rng = np.random.default_rng(0)
     ours, theirs = rng.normal(size=(2, 40))
@@ -105,13 +110,25 @@ def test_of_one_division_the_error_is_that_of_paired_rows():
     assert gain / error == pytest.approx(expected.statistic)
 
 
-def test_of_several_divisions_it_takes_in_how_much_these_have_in_common():
-    """Blocks without scatter leave the corrected resampled variance: (1 / 3 + 1 / 7) S²."""
+@pytest.mark.parametrize(
+    "noise, ratio, expected",
+    [
+        (0.0, 1 / 7, lambda v, s: s / 3 + s / 7),  # blocks tell nothing: the corrected resampled variance
+        (0.3, 1 / 7, lambda v, s: v + s / 7),  # other rows tell more than first values
+        (0.3, 0.0, lambda v, s: v + s / 3),  # of the same rows in each division both are told apart
+    ],
+)
+def test_of_several_divisions_rows_and_first_values_count(noise, ratio, expected):
     ours, theirs = [0.4, 0.46, 0.43], [0.5, 0.51, 0.55]
-    found = gain_of(dict(enumerate(judgements(1, ours))), dict(enumerate(judgements(0, theirs))))
+    made = [
+        {each.repeat: replace(each, ratio=ratio) for each in judgements(number, costs, noise=own)}
+        for number, costs, own in ((1, ours, noise), (0, theirs, 0.0))
+    ]
+    gain, error = gain_of(*made)
     gains = np.subtract(theirs, ours)
-    assert found[0] == pytest.approx(gains.mean())
-    assert found[1] == pytest.approx(np.sqrt((1 / 3 + 1 / 7) * gains.var(ddof=1)))
+    assert gain == pytest.approx(gains.mean())
+    rows = np.var(np.where(np.arange(16) % 2, noise, -noise), ddof=1) / 16
+    assert error == pytest.approx(np.sqrt(expected(rows, gains.var(ddof=1))))
 
 
 def test_blocks_without_rows_are_left_out():

@@ -13,16 +13,15 @@ from preceptor.job.fit import look
 from preceptor.job.stages import completed
 from preceptor.tuning.record import Trial
 from preceptor.tuning.repeats import (
+    FOLDS,
     Again,
     Judgement,
     Repeats,
     Told,
     block_of_row,
     cost_and_blocks,
-    fresh_rows,
+    fixed_by,
     held_rows,
-    judged,
-    redivided,
     repeated,
     row_costs,
     seed_of,
@@ -58,62 +57,74 @@ def test_seeds_of_repeats_differ_and_never_change():
     assert seed_of(0, 1) == int(np.random.SeedSequence([0, 1]).generate_state(1)[0])
 
 
-def test_a_dev_part_is_drawn_anew_and_test_rows_stay():
-    made = trials(**TINY, test_share=0.25, dev_share=0.25)
-    first, again, other = (parts(repeated(made, repeat)) for repeat in (0, 1, 2))
-    assert first == parts(made)
-    assert again[2] == other[2] == first[2]
-    assert len({frozenset(each[1]) for each in (first, again, other)}) == 3
-    for each in (again, other):
-        assert [len(part) for part in each] == [len(part) for part in first]
-        assert each[0] | each[1] == first[0] | first[1]
-        assert not each[0] & each[1]
-    labels = made.seen.table.column("y")
-    shares = [np.mean(labels[sorted(each[1])] == "k1") for each in (first, again, other)]
-    assert np.ptp(shares) < 1.5 / len(first[1])  # by class
+@pytest.mark.parametrize("asked", [FOLDED, TINY | {"dev_share": 0.25}])
+def test_each_row_but_test_rows_is_held_out_once(asked):
+    made = trials(**asked, test_share=0.25)
+    train, dev, _ = parts(made)
+    held, labels = list[int](), made.seen.table.column("y")
+    for repeat in range(1, FOLDS + 1):
+        again = repeated(made, repeat)
+        own = parts(again)
+        assert not own[0] & own[1]
+        assert not (own[0] | own[1]) & own[2]
+        assert own[0] | own[1] | own[2] == train | dev
+        assert len(own[1]) == pytest.approx(len(dev) * (1 - 1 / FOLDS), abs=1)
+        share = np.mean(labels[sorted(own[2])] == "k1")
+        assert share == pytest.approx(np.mean(labels[sorted(train | dev)] == "k1"), abs=1.5 / len(own[2]))
+        assert again.asked.seed == seed_of(made.asked.seed, repeat)
+        assert again.fitting({}).config.seed != made.fitting({}).config.seed
+        held += own[2]
+    assert sorted(held) == sorted(train | dev)
+    more = parts(repeated(made, FOLDS + 1))[2]  # dealt to other folds
+    assert all(more != parts(repeated(made, repeat))[2] for repeat in range(1, FOLDS + 1))
+    assert repeated(made, 0) is made
 
 
 def test_groups_stay_together():
     made = trials(**TINY, group="who", leave_out=("day",), test_share=0.25, dev_share=0.25)
     for repeat in (1, 2):
-        train, dev, test = parts(repeated(made, repeat))
-        groups = [{row // 4 for row in part} for part in (train, dev, test)]
-        assert not groups[0] & groups[1]
-        assert groups[2] == {row // 4 for row in parts(made)[2]}
-    blocks = block_of_row(made.seen, made.seen.parts.dev)
-    assert len({(row // 4, block) for row, block in zip(made.seen.parts.dev, blocks, strict=True)}) == len(
-        {row // 4 for row in made.seen.parts.dev.tolist()}
+        train, dev, held = ({row // 4 for row in part} for part in parts(repeated(made, repeat)))
+        assert not train & dev
+        assert not (train | dev) & held
+        assert not (train | dev | held) & {row // 4 for row in parts(made)[2]}
+    rows = made.seen.parts.dev
+    assert len(set(zip((rows // 4).tolist(), block_of_row(made.seen, rows).tolist(), strict=True))) == len(
+        set(rows // 4)
     )
 
 
 @pytest.mark.parametrize("asked", [{"time": "day", "leave_out": ("who",)}, {"split_column": "part"}])
 def test_what_time_or_a_column_divides_stays(asked):
+    """Then the same rows judge, with other first values."""
     data = table() | {"part": np.array(["train"] * 64 + ["dev"] * 16 + ["test"] * 16)}
     made = trials(data, **TINY, **asked)
     again = repeated(made, 1)
+    assert fixed_by(made.seen)
     assert parts(again) == parts(made)
     assert again.asked.seed != made.asked.seed
+    told = [Repeats.of(made).advance(Again(0, {}, repeat=repeat)).judgement for repeat in (0, 1)]
+    assert [each.rows for each in told] == [len(made.seen.parts.dev)] * 2
+    assert [each.ratio for each in told] == [0.0, 0.0]
+    assert told[0].cost != told[1].cost
     if "time" in asked:  # blocks are stretches of it
         rows = made.seen.parts.dev
         order = np.argsort(data["day"][rows])
         assert (np.diff(block_of_row(made.seen, rows)[order]) >= 0).all()
 
 
-def test_a_column_that_names_test_rows_alone_leaves_the_dev_part_to_be_drawn():
+def test_a_column_that_names_test_rows_alone_keeps_these():
     data = table() | {"part": np.array(["train"] * 80 + ["test"] * 16)}
     made = trials(data, **TINY, split_column="part", dev_share=0.25)
-    assert parts(repeated(made, 1))[1] != parts(made)[1]
-    assert parts(repeated(made, 1))[2] == set(range(80, 96))
+    assert not fixed_by(made.seen)
+    for part in parts(repeated(made, 1)):
+        assert part <= set(range(80))
 
 
-def test_folds_are_dealt_anew():
-    made = trials(**FOLDED, test_share=0.25)
-    again = repeated(made, 1)
-    assert parts(again) == parts(made)
-    folds = [each.fitting({}).data.folds.fold for each in (made, again)]
-    assert (folds[0] != folds[1]).any()
-    values = [each.fitting({}).config.seed for each in (made, again)]
-    assert values[0] != values[1]
+def test_few_rows_are_told_of():
+    made = trials(table(12), **TINY, dev_share=0.4, group="who", leave_out=("day",))
+    told = Repeats.of(made).advance(Again(0, {}, repeat=1))
+    assert (told.state, told.judgement.cost) == ("failed", None)
+    assert told.judgement.error
 
 
 @pytest.mark.parametrize("asked", [FOLDED, TINY | {"dev_share": 0.25}])
@@ -140,8 +151,8 @@ def test_judgements_hang_on_the_task_alone():
     frozen = {each.number: made.advance(Task(each.number, each.settings)).frozen for each in found}
     told = []
     for count, kept in ((1, {}), (3, frozen)):
-        with Threads(Repeats.of(trials(**FOLDED)), count) as workers:
-            results = list(workers.results(tasks_of(found, range(3), kept)))
+        with Threads(trials(**FOLDED), count) as workers:
+            results = [each for each in workers.results(tasks_of(found, range(3), kept)) if each is not None]
         assert all(isinstance(each, Told) for each in results)
         assert all((each.frozen is None) == (each.repeat > 0) for each in results)
         told.append(sorted((each.judgement for each in results), key=lambda each: (each.repeat, each.number)))
@@ -158,21 +169,24 @@ def test_what_fails_is_told():
 
 
 def test_costs_are_those_of_the_run():
-    """Out of fold and of test rows: the log loss that the run itself tells, and scikit-learn of its probabilities."""
-    made = trials(**FOLDED, test_share=0.25)
-    result = made.advance(Task(0, {}))
-    told = judged(made, Task(0, {}), result.frozen)
-    fitting = made.fitting({})
-    fitting.restore(result.frozen)
-    run = fitting.finish()
-    assert told.cost == pytest.approx(run.dev["log_loss"].value, rel=1e-5)
-    assert told.ratio == 1.0  # two folds
-    held = fresh_rows(fitting)
-    rows = made.seen.parts.test
-    probabilities = run.predict_probabilities(made.seen.table.select(rows))
-    assert row_costs(fitting, held).mean() == pytest.approx(
-        log_loss(table()["y"][rows], probabilities, labels=["k0", "k1"]), rel=1e-5
-    )
+    """Out of fold the log loss that the run itself tells; of rows that are held out scikit-learn's, of what the run
+    predicts that is trained without them."""
+    made = trials(**FOLDED)
+    repeats = Repeats.of(made)
+    for repeat in (0, 1):
+        told = repeats.advance(Again(0, {}, repeat=repeat)).judgement
+        fitting = repeats.division(repeat).fitting({})
+        assert list(fitting.records())
+        run = fitting.finish()
+        if not repeat:
+            assert told.cost == pytest.approx(run.dev["log_loss"].value, rel=1e-5)
+            continue
+        rows = repeats.division(1).seen.parts.test
+        assert told.ratio == 1 / (FOLDS - 1)
+        assert told.rows == len(rows)
+        probabilities = run.predict_probabilities(made.seen.table.select(rows))
+        expected = log_loss(table()["y"][rows], probabilities, labels=["k0", "k1"])
+        assert told.cost == pytest.approx(expected, rel=1e-5)
 
 
 @pytest.mark.parametrize("metric", [None, "auc"])
@@ -201,11 +215,7 @@ def test_pseudo_values_are_those_of_the_jackknife(metric):
 
 def test_rows_keep_their_block_in_every_division():
     made = trials(**TINY, dev_share=0.25)
-    again = redivided(made.seen, 5)
-    blocks = [
-        dict(zip(seen.parts.dev.tolist(), block_of_row(seen, seen.parts.dev).tolist(), strict=True))
-        for seen in (made.seen, again)
-    ]
-    common = set(blocks[0]) & set(blocks[1])
-    assert common
-    assert all(blocks[0][row] == blocks[1][row] for row in common)
+    seen = [made.seen, *(repeated(made, repeat).seen for repeat in range(1, FOLDS + 1))]
+    whole = block_of_row(made.seen, np.arange(96))
+    for each in seen:
+        np.testing.assert_array_equal(block_of_row(each, each.parts.test), whole[each.parts.test])

@@ -75,7 +75,8 @@ class Candidate(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     Args:
         gain: by how much its cost lies below that of the default, the mean over repeats; of the default 0.
         error: the standard error of that.
-        repeats: the cost in each division of the rows, the search's own first; the same divisions for all candidates.
+        repeats: the cost in each division of the rows, of those that it holds out; the same for all candidates. The
+            division of the search is among them only where there is no other.
     """
 
     number: int

@@ -9,6 +9,7 @@ from typing import Protocol
 from preceptor.errors import ConfigError
 from preceptor.hyper import shown
 from preceptor.machine import cores
+from preceptor.tuning.cluster import Cluster
 from preceptor.tuning.repeats import Repeats
 from preceptor.tuning.trials import Result, Task, Trials
 
@@ -36,9 +37,11 @@ def workers_of(asked: str | int | None, trials: Trials) -> Workers:
     """The workers that were asked for: so many threads, one on each core where nobody says, or those of a cluster.
 
     Args:
-        asked: a whole number, or where a cluster is: ray://HOST:PORT.
-    Raises: ConfigError for what is neither.
+        asked: a whole number, or where a cluster is, as `Cluster` takes it.
+    Raises: ConfigError for what is neither, or a cluster that cannot be joined.
     """
+    if isinstance(asked, str) and asked.startswith(CLUSTER):
+        return Cluster(asked, trials)
     try:
         count = cores() if asked is None else int(asked)
         if not 1 <= count <= MOST_WORKERS:

@@ -20,6 +20,7 @@ from preceptor.job import go_on as resume
 from preceptor.ops import *  # noqa: F403
 from preceptor.report import explain
 from preceptor.tuning.answer import resume_search, search
+from preceptor.tuning.learning_curve import learning_curve
 
 __all__ = [
     "Run",
@@ -32,6 +33,7 @@ __all__ = [
     "hessian_vector_product",
     "jacobian",
     "jit",
+    "learning_curve",
     "load",
     "lr_find",
     "numeric_gradient",

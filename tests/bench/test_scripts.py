@@ -26,8 +26,12 @@ def test_every_script_is_tried_here_or_beside():
     steps = {"project", "worker", "workloads", "run"}
     tables = {"made_tables", "table_data", "table_figures", "table_worker", "tables"}
     doctor = {"doctor", "doctor_figures", "zoo_cases", "zoo_data", "zoo_faults", "zoo_mutations", "zoo_reference"}
+    search = {"overtuning", "samplers"}
     against = {"doctor_against", "doctor_against_tools", "doctor_against_torch", "doctor_against_traincheck"}
-    assert found == {"attack", "coverage", "learn", "live", "pictures", "report"} | steps | tables | doctor | against
+    assert (
+        found
+        == {"attack", "coverage", "learn", "live", "pictures", "report"} | steps | tables | doctor | against | search
+    )
 
 
 def test_made_tables(script):
@@ -86,3 +90,11 @@ def test_live(script, monkeypatch, capsys):
     monkeypatch.setattr("sys.argv", ["live.py", "--runs", "2", "--steps", "400", "--ticks", "2", "--points", "5000"])
     script("live").main()
     assert "curve        5,000 points, steps 0 to 5,000: " in capsys.readouterr().out
+
+
+def test_samplers(script):
+    samplers = script("samplers")
+    problem = samplers._problem("figure", "iris", "learning_rate=1e-3..1;l2", 3, hidden=(4,))
+    figures = samplers.summary([samplers.measured(problem, ("grid", "random"), 4, samplers.DATA, 0)])
+    assert figures["samplers"]["random"]["beside_random"] == (0.0, 0.0)
+    assert 0 < figures["pruners"]["halving:least=2"]["epochs"][0] <= 1

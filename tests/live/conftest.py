@@ -10,6 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from following import until
 
 from preceptor.job import make_settings
 from preceptor.job.lock import Lock
@@ -98,3 +99,26 @@ def serve():
         process.send_signal(signal.SIGINT)
         out, error = process.communicate(timeout=20)
         assert (process.returncode, error) == (0, ""), out
+
+
+@pytest.fixture
+def opened(browser, serve, tmp_path):
+    """The page of a folder, and what went wrong in it, which is to be nothing."""
+    server, wrong = serve(tmp_path), []
+    contexts = []
+
+    def open_page(width=1440, height=1000):
+        contexts.append(browser.new_context(viewport={"width": width, "height": height}))
+        page = contexts[-1].new_page()
+        page.on("console", lambda message: wrong.append(message.text))
+        page.on("pageerror", lambda error: wrong.append(str(error)))
+        page.on("request", lambda request: wrong.append(request.url) if server.place not in request.url else None)
+        page.goto(f"http://{server.place}/?token={server.token}")
+        until(page, "document.getElementById('connection').textContent === 'Live'")
+        assert page.url == f"http://{server.place}/"
+        return page
+
+    yield open_page
+    for each in contexts:
+        each.close()
+    assert wrong == []

@@ -1,43 +1,10 @@
 """The page in a browser, as somebody sees it: runs appear and grow, findings pop up, runs are sorted, filtered and
 compared, and nothing of a run is ever markup."""
 
-import time
-
 import pytest
+from following import NAMES, until
 
 MARKUP = "<img src=x onerror='document.title=1'>"
-NAMES = "Array.from(document.querySelectorAll('#runs tbody tr .name span'), each => each.textContent)"
-
-
-@pytest.fixture
-def opened(browser, serve, tmp_path):
-    """The page of a folder, and what went wrong in it, which is to be nothing."""
-    server, wrong = serve(tmp_path), []
-    contexts = []
-
-    def open_page(width=1440, height=1000):
-        contexts.append(browser.new_context(viewport={"width": width, "height": height}))
-        page = contexts[-1].new_page()
-        page.on("console", lambda message: wrong.append(message.text))
-        page.on("pageerror", lambda error: wrong.append(str(error)))
-        page.on("request", lambda request: wrong.append(request.url) if server.place not in request.url else None)
-        page.goto(f"http://{server.place}/?token={server.token}")
-        until(page, "document.getElementById('connection').textContent === 'Live'")
-        assert page.url == f"http://{server.place}/"
-        return page
-
-    yield open_page
-    for each in contexts:
-        each.close()
-    assert wrong == []
-
-
-def until(page, expression):
-    """Waits until something holds in the page, which lets no text be run as a script: the driver asks from outside."""
-    end = time.monotonic() + 15
-    while not page.evaluate(expression):
-        assert time.monotonic() < end, expression
-        page.wait_for_timeout(50)
 
 
 def test_runs_appear_grow_and_find(opened, made, tmp_path):

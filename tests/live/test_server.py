@@ -41,6 +41,7 @@ def runs(request, folder, server):
     one.find(MARKUP, proof={"text": MARKUP}, rule=MARKUP)
     other = module.Made(folder / f"{MARKUP.replace('/', '')}")
     other.grow(60)
+    ask(server, "/state")  # they are found, whichever test comes first
     return one, other
 
 

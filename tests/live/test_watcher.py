@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
+from following import news, told
 
 import preceptor as pr
 from preceptor.job.folder import EVIDENCE
@@ -25,15 +26,6 @@ from preceptor.live.training import MOST_CHARACTERS
 from preceptor.live.watcher import Watcher
 
 SETTINGS = {"epochs": 3, "hidden": (8,), "batch_size": 35, "engine": "reference"}
-
-
-def told(watcher: Watcher) -> dict[str, dict]:
-    return {each["name"]: each for each in json.loads(watcher.everything()[1])["runs"]}
-
-
-def news(watcher: Watcher) -> dict:
-    message = watcher.tick()
-    return {} if message is None else json.loads(message.content)
 
 
 @pytest.fixture(scope="module")

@@ -190,3 +190,15 @@ def test_widths_stand_beside_what_makes_them_those_of_the_usual_network():
     assert space.at([0.0]) == {"hidden": [32, 32], "members": 16, "waves": 8, "bins": 48}
     assert space.axes[0].known.usual == 64
     assert space.place({}) == pytest.approx((0.5,), abs=0.01)
+
+
+def test_a_number_of_classes_alone_is_not_searched_for_a_number():
+    asked = make_settings({})
+    assert space_of("only;label_smoothing", TABLE, asked, asked, [3]).names == ("label_smoothing",)
+    with pytest.raises(ConfigError, match=r"label_smoothing is searched\. Settings: received label_smoothing; the loss"):
+        space_of("only;label_smoothing", TABLE, asked, asked, [0])
+
+
+def test_weight_decay_brings_its_optimiser():
+    usual = make_settings({"hidden": 8, "optimiser": "adam"})  # as the recipe completes what says hidden alone
+    assert "weight_decay" in space_of({}, TABLE, make_settings({"hidden": 8}), usual).names

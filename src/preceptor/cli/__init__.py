@@ -24,6 +24,7 @@ COMMANDS = {
     "explain-rule": "Tells of a rule of the doctor: what it looks for, why, by which evidence, what to do.",
     "watch": "Shows the runs of a folder as a live page while they train.",
     "lr-find": "Looks for a good learning rate.",
+    "learning-curve": "Tells what more rows, a wider network or more regularisation would bring.",
     "predict": "Predicts every row or picture with a trained network.",
     "evaluate": "Judges a trained network on a table that has the target.",
     "look": "Draws what a trained network has learned to see, as pictures.",

@@ -13,7 +13,7 @@ from preceptor.job.folder import CONFIG, PLAN, Saved, read_folder, read_plan
 from preceptor.job.progress import Outcome
 from preceptor.live.training import Begun, Fresh, Training, number, plain, told
 
-__all__ = ["figures", "fill", "planned", "saved"]
+__all__ = ["figures", "figures_of", "fill", "planned", "saved"]
 
 MOST_BYTES = 1 << 24  # of config.json; the levels of a hundred thousand categories
 MOST_FIGURES = 12
@@ -68,6 +68,11 @@ def figures(found: Saved) -> dict[str, Any]:
     part, known = ("test", found.config.test) if found.config.test else ("dev", found.config.dev)
     if part == "dev" and found.config.facts.get("folds"):
         part = "out of fold"
+    return figures_of(part, known)
+
+
+def figures_of(part: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    """The same of the figures of a part, as JSON has them."""
     each: dict[str, Any] = {}
     for name, value in known.items():
         own = value.items() if isinstance(value, Mapping) else [("", value)]

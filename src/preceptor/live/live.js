@@ -5,6 +5,7 @@
 const MOST_SHOWN = 10, DEFAULT_SHOWN = 5, MOST_SETTINGS = 8, MOST_FINDINGS = 60, MOST_POINTS = 2500, SPARKS = 60;
 const COLOURS = ["--blue", "--vermilion", "--green", "--purple", "--ink"];
 const DASHES = [[], [7, 4], [2, 4], [9, 3, 2, 3], [14, 4]];
+const COUNTS = ["done", "paused", "failed"];
 const STATES = ["running", "judging", "starting", "finished", "interrupted", "broken off", "diverged", "unreadable"];
 const LEVELS = {refuse: "Refused", warn: "Warning", note: "Note"};
 const OPERATORS = {
@@ -108,10 +109,14 @@ function news(told) {
     if (!run) continue;
     const missed = count !== run.count + 1;
     Object.assign(run, {count, last: entry});
+    if (run.trials) {  // its steps are results
+      run.step = entry[0];
+      run.marks = [...run.marks, [performance.now() / 1000, begun(run)]].slice(-30);
+    }
     const main = value(run, mainFigure(run));
     if (typeof main === "number") run.spark.push(main);
     if (run.spark.length > SPARKS) run.spark = run.spark.filter((_, index) => index % 2 || index === run.spark.length - 1);
-    if (figure === "objective" && run.step) continue;
+    if (figure === "objective" && run.step && !run.trials) continue;
     if (missed) curves.delete(id);  // epochs came between two looks: all is asked for anew
     else grow(run, entry[0], value(run, figure), value(run, figure));
   }
@@ -132,12 +137,18 @@ function grow(run, step, low, high) {
   if (known.x.length > MOST_POINTS) curves.delete(run.id);  // asked for again, in fewer blocks
 }
 
+// How many trials of a search have begun.
+function begun(run) {
+  return COUNTS.reduce((sum, name) => sum + (value(run, name) || 0), 0);
+}
+
 // The value of a column of the table, or of a word of the filter.
 function value(run, name) {
   if (name === "name" || name === "state" || name === "data" || name === "step" || name === "began") return run[name];
   if (name === "findings") return run.findings.length;
   if (name === "result") return Object.values(run.figures.values || {})[0] ?? null;
   if (name === "epoch") return run.last ? run.last[1] : null;
+  if (name === "trials") return run.trials ? begun(run) : null;
   if (name === "progress") return run.steps ? run.step / run.steps : progress(run);
   if (name === "left") return left(run);
   const place = run.columns.indexOf(name);
@@ -148,10 +159,12 @@ function value(run, name) {
 
 function progress(run) {
   if (run.state === "finished" || run.state === "judging") return 1;
+  if (run.trials) return run.trials.planned ? begun(run) / run.trials.planned : null;
   return run.last && run.epochs ? run.last[1] / run.epochs : null;
 }
 
 function left(run) {
+  if (run.trials) return leftOfTrials(run);
   if (run.state !== "running" || !run.steps) return null;
   const [first, last] = [run.marks[0], run.marks[run.marks.length - 1]];
   const isKnown = run.marks.length > 4 && last[1] > first[1];
@@ -159,7 +172,30 @@ function left(run) {
   return pace === null ? null : (run.steps - run.step) * pace;
 }
 
+// Seconds of a trial of a search: by those that came while the page was open, else by all.
+function paceOfTrials(run) {
+  const [first, last] = [run.marks[0], run.marks[run.marks.length - 1]];
+  const isKnown = run.marks.length > 4 && last[1] > first[1];
+  return isKnown ? (last[0] - first[0]) / (last[1] - first[1]) : run.trials.pace;
+}
+
+function leftOfTrials(run) {
+  const pace = paceOfTrials(run), {planned, minutes} = run.trials;
+  if (run.state !== "running") return null;
+  const byTrials = pace === null || !planned ? Infinity : (planned - begun(run)) * pace;
+  const byTime = minutes ? run.began + 60 * minutes - Date.now() / 1000 : Infinity;
+  const found = Math.min(byTrials, byTime);
+  return Number.isFinite(found) ? Math.max(0, found) : null;
+}
+
+function saidOfTrials(run) {
+  const pace = paceOfTrials(run), counts = COUNTS.filter(name => value(run, name)).map(name => `${amount(value(run, name))} ${name}`);
+  const rate = run.state === "running" && pace ? [`${amount(Number((60 / pace).toPrecision(2)))} a minute`] : [];
+  return [...counts, ...rate].join(", ");
+}
+
 function mainFigure(run) {
+  if (run.trials) return run.columns[0] || "";
   return ["dev_loss", "train_loss", "objective"].find(name => typeof value(run, name) === "number") || "";
 }
 
@@ -220,7 +256,8 @@ function columns() {
   if (new Set(all.map(run => run.data)).size > 1) found.push(["data", "Data"]);
   found.push(["progress", "Progress"]);
   if (all.some(run => run.state === "running")) found.push(["left", "Left, at most"]);
-  found.push(["epoch", "Epoch"]);
+  if (all.some(run => !run.trials)) found.push(["epoch", "Epoch"]);
+  if (all.some(run => run.trials)) found.push(["trials", "Trials"]);
   for (const name of metrics()) found.push([name, spoken(name)]);
   if (!metrics().length) found.push(["train_loss", "train loss"]);
   found.push(["spark", "Course"]);
@@ -270,7 +307,7 @@ function showTable() {
   document.title = `${going ? `${going} running` : counted(all, "run")} · Preceptor`;
 }
 
-const isNumber = name => !["name", "state", "data", "progress", "spark"].includes(name) && !name.startsWith("set:");
+const isNumber = name => !["name", "state", "data", "progress", "trials", "spark"].includes(name) && !name.startsWith("set:");
 
 function newRow(run, shown) {
   const row = make("tr");
@@ -315,10 +352,13 @@ function fillRow(row, run, shown) {
       const part = value(run, name);
       cell.firstChild.hidden = part === null;
       cell.firstChild.firstChild.style.width = `${100 * Math.min(1, part || 0)}%`;
-      write(cell.lastChild, part === null ? "" : run.steps ? `${amount(run.step)} of ${amount(run.steps)}`
+      write(cell.lastChild, part === null ? "" : run.trials ? `${amount(begun(run))} of ${amount(run.trials.planned)} trials` : run.steps ? `${amount(run.step)} of ${amount(run.steps)}`
         : `${Math.round(100 * part)} %`);
     } else if (name === "spark") {
       sparkle(cell.firstChild, run);
+    } else if (name === "trials") {
+      write(cell, run.trials ? saidOfTrials(run) : "");
+      cell.title = run.trials ? Object.entries(run.settings).map(([word, each]) => `${spoken(word)} ${amount(each)}`).join(", ") : "";
     } else if (name === "left") {
       const seconds = left(run);
       write(cell, seconds === null ? "" : duration(seconds));
@@ -358,8 +398,10 @@ function showChoices() {
   $("value").disabled = !setting;
   fillSelect($("value"), [["", "any"], ...(setting ? [...values].sort((a, b) =>
     a.localeCompare(b, "en", {numeric: true})).map(each => [each, each]) : [])]);
-  const figures = new Set(["objective"]);
-  for (const id of styles.keys()) runs.get(id).columns.forEach(name => figures.add(name));
+  const shown = [...styles.keys()].map(id => runs.get(id));
+  const figures = new Set(shown.length && shown.every(run => run.trials) ? [] : ["objective"]);  // a search has none
+  for (const run of shown) run.columns.forEach(name => figures.add(name));
+  if (!figures.size) figures.add("objective");
   fillSelect($("figure"), [...figures].map(name => [name, spoken(name)]));
   if (figure !== $("figure").value) changeFigure();
 }
@@ -414,7 +456,7 @@ async function ask(run, into, from, to) {
 }
 
 function perStep(run) {  // epochs of a step
-  if ($("axis").value === "step") return 1;
+  if ($("axis").value === "step" || run.trials) return 1;
   return run.last && run.last[0] ? run.last[1] / run.last[0] : run.steps ? run.epochs / run.steps : 1;
 }
 
@@ -471,14 +513,15 @@ function drawNow() {
 function options(chosen) {
   const axis = {stroke: colour("--quiet"), grid: {stroke: colour("--rule"), width: 1}, ticks: {stroke: colour("--rule")},
     font: "12px system-ui, sans-serif"};
+  const isDotted = figure === "trial_score";  // of trials that have nothing to do with those before and behind them
   const series = chosen.flatMap(([run, style]) => ["low", "high"].map(end => ({label: `${run.id} ${end}`,
-    stroke: strokeOf(style), dash: dashOf(style), width: 1.5, points: {size: 6, show: (self, index) => self.data[index].filter(each => each != null).length === 1}})));
+    stroke: strokeOf(style), dash: dashOf(style), width: 1.5, ...(isDotted ? {paths: () => null} : {}), points: {size: 6, show: isDotted || ((self, index) => self.data[index].filter(each => each != null).length === 1)}})));
   const bands = chosen.map(([, style], index) => ({series: [2 * index + 2, 2 * index + 1],
     fill: `${strokeOf(style)}33`}));
   return {
     width: $("chart").clientWidth, height: $("chart").clientHeight, legend: {show: false},
     scales: {x: {time: false}, y: $("log").checked ? {distr: 3} : {}},
-    axes: [{...axis, label: $("axis").value === "step" ? "step" : "epoch", labelSize: 20, labelFont: axis.font},
+    axes: [{...axis, label: chosen.every(([run]) => run.trials) ? "result" : $("axis").value === "step" ? "step" : "epoch", labelSize: 20, labelFont: axis.font},
       {...axis, size: 62, values: (_, ticks) => ticks.map(each => each === null ? ""
         : Math.abs(each) >= 1e5 ? Number(each.toPrecision(6)).toExponential() : amount(each))}],
     series: [{}, ...series], bands,

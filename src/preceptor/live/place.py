@@ -13,7 +13,10 @@ from preceptor.job.mending import MOST_TRAININGS
 from preceptor.job.progress import Outcome
 from preceptor.live.files import figures, fill, planned, saved
 from preceptor.live.holders import LIST_SECONDS, Holders
+from preceptor.live.search import Searching
 from preceptor.live.training import Fresh, Training
+from preceptor.tuning.ledger import FOUND, TRIALS
+from preceptor.tuning.ledger import PLAN as SEARCH_PLAN
 
 __all__ = ["Place", "is_folder"]
 
@@ -33,7 +36,8 @@ class Place:
     def __init__(self, path: Path, name: str, numbers: Iterator[int]) -> None:
         self.path, self.name, self._numbers = path, name, numbers
         self.trainings: dict[str, Training] = {}
-        self.is_run = False
+        self.is_run = False  # a search is none: runs may lie in it
+        self.search: Searching | None = None
         self._changed = -1
         self._has_plan = self._has_config = False
         self._config: tuple[int, ...] = ()
@@ -57,6 +61,8 @@ class Place:
         if has_changed:
             self._changed = found.st_mtime_ns
             self._list()
+        if self.search is not None:
+            return self._look_at_search(self.search, holders, has_changed)
         if not self.trainings or not (has_changed or self._has_plan or not self._has_config):
             return []  # it is finished: nothing comes any more
         fresh = {name: each.read() for name, each in self.trainings.items()}
@@ -69,8 +75,24 @@ class Place:
                 fresh[name].is_new = True
         return [(self.trainings[name], each) for name, each in fresh.items() if each]
 
+    def _look_at_search(self, search: Searching, holders: Holders, has_changed: bool) -> list[tuple[Training, Fresh]]:
+        if not (has_changed or self._has_plan):
+            return []
+        fresh = search.read()
+        search.judge(self._is_held(holders, bool(fresh.entries)), fresh)
+        return [(search.training, fresh)] if fresh else []
+
     def _list(self) -> None:
         """Finds the files that tell of trainings; links are none."""
+        has_found = is_file(self.path / FOUND)
+        if has_found or is_file(self.path / SEARCH_PLAN):
+            self._has_plan = not has_found
+            if self.search is None:
+                training = Training(next(self._numbers), self.name, None, began=self._changed / 1e9)
+                self.search, self.trainings = Searching(self.path, training), {SEARCH_PLAN: training}
+            return
+        if self.search is not None:
+            self.search, self.trainings = None, {}
         self._has_plan, self._has_config = is_file(self.path / PLAN), is_file(self.path / CONFIG)
         found: dict[str, Path | None] = {}
         if is_folder(self.path / LOG):
@@ -120,7 +142,8 @@ class Place:
     def _quiet_seconds(self) -> float:
         """For how long nothing was written, by the clock of the files."""
         latest = 0.0
-        for each in (self.path / PLAN, *(one.log / EVENTS for one in self.trainings.values() if one.log is not None)):
+        logs = [one.log / EVENTS for one in self.trainings.values() if one.log is not None]
+        for each in (self.path / PLAN, self.path / TRIALS, *logs):
             with suppress(OSError):
                 latest = max(latest, os.lstat(each).st_mtime)
         return max(0.0, time.time() - latest)

@@ -75,6 +75,7 @@ class Training:
             "epoch" among them.
         ended: (name of the outcome, sentence); each "" where it is not known.
         figures: of the run, where it is that which is kept.
+        trials: of a search: how many were planned and have begun, seconds of one, and the minutes that it may take.
         events: the file of them.
         filled: what of the run's own files it was told by, where there is no log.
         offset, size, inode: of the events, up to where they were read, and of their file.
@@ -93,6 +94,7 @@ class Training:
     ended: tuple[str, str] = ("", "")
     figures: dict[str, Any] = field(default_factory=dict)
     is_kept: bool = False
+    trials: dict[str, Any] = field(default_factory=dict)
     filled: object = None
     events: Path | None = None
     offset: int = 0
@@ -138,6 +140,7 @@ class Training:
             "ending": self.ended[1],
             "figures": self.figures,
             "kept": self.is_kept,
+            **({"trials": self.trials} if self.trials else {}),
         }
 
     @property

@@ -180,7 +180,7 @@ class Common:
             raise ConfigError(f"space: {name} is a number of {text}, of which none is searched. Leave it out.")
         number = next(numbers_of(FAMILIES[family][word])[name] for family, words in having.items() for word in words)
         try:
-            made = replace(self.usual, own=self.usual.own | {name: number.default})
+            made = replace(self.asked, own=self.asked.own | {name: number.default})
             if self.classes is not None:
                 made.make_loss(*self.classes)
         except ConfigError as error:

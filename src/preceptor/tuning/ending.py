@@ -15,6 +15,7 @@ from preceptor.tuning.choosing import state_of
 from preceptor.tuning.ledger import BEST, PACK, PAGE, write_found
 from preceptor.tuning.pack import Pack, packed_run
 from preceptor.tuning.page import render
+from preceptor.tuning.pruners import saving_of
 from preceptor.tuning.record import TABLE, Choice, Found, Nested, Trial
 from preceptor.tuning.search import Search
 
@@ -78,7 +79,7 @@ def found_of(
         outcome=f"{made} in all." if search.whole else f"{made}; the time was over.",
         notes=search.notes,
         choice=choice,
-        saving=None,
+        saving=saving_of(table, search.epochs),
         nested=whole,
         dev=figures_as_json(run.dev),
         test=figures_as_json(run.test),

@@ -94,6 +94,8 @@ class Search:
             for start in range(0, len(drawn), BRACKET):
                 yield from self._bracket(drawn[start : start + BRACKET], workers)
                 if self.stopped:
+                    if not self.trials.stopped.is_set():
+                        yield from self._last(workers)
                     return
             if len(points) < size:  # a grid has no more
                 break
@@ -122,6 +124,18 @@ class Search:
         for drawn in members:
             if self.ledger.stages[drawn.number][-1].state != "done":
                 self.ledger.drop(drawn.number)
+
+    def _last(self, workers: Workers) -> Iterator[Trial | None]:
+        """Where the time is over: brings the default to its end, and of the trials that wait at a rung the best one."""
+        waiting = [each for each in self.ledger.table if each.state == "paused"]
+        farthest = max((each.epochs for each in waiting), default=0)
+        best = min((each for each in waiting if each.number and each.epochs == farthest), key=by_cost, default=None)
+        default = self.ledger.stages.get(0, [None])[-1]
+        last = [] if default is not None and default.state != "paused" else [DEFAULT]
+        if best is not None:
+            last.append(Drawn(best.number, best.round, best.point, best.settings))
+        for result in workers.results(self._task(each, None) for each in last):
+            yield None if result is None else self._keep(next(d for d in last if d.number == result.number), result)
 
     def _table_at(self, stage: int, members: Sequence[Drawn]) -> list[Trial]:
         """The trials as they stood when all of a bracket had come to a rung: what comes after it is not looked at, so

@@ -1,6 +1,7 @@
 """Training rows that need not fit in memory: an endless stream that can be entered anywhere."""
 
 from abc import ABC, abstractmethod
+from copy import copy
 
 import numpy as np
 
@@ -28,6 +29,10 @@ class Stream(ABC):
         Shapes: "x" (count, ...), float32 or float64; "y" (count,) int32, (count,) float, or (count, class) float for
         soft labels; perhaps "weight" (count,) float, what each row counts.
         """
+
+    def another(self) -> "Stream":
+        """The same rows for another training, which may be under way at the same time."""
+        return copy(self)
 
     def stop(self) -> None:  # noqa: B027, for what is fetched in no time need not be stopped
         """Ends a fetch that goes on in another thread, as soon as may be, with an error. Later ones are not touched."""

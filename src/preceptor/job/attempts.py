@@ -16,7 +16,7 @@ from preceptor.job.mending import MOST_TRAININGS, Attempt, Mending, deciding, pr
 from preceptor.job.progress import Outcome
 from preceptor.job.run import Run
 from preceptor.job.settings import Settings, make_settings
-from preceptor.job.stages import Stages, completed
+from preceptor.job.stages import Stages, completed, given
 from preceptor.signals import heard
 from preceptor.words import listing
 
@@ -133,8 +133,9 @@ def following(fitting: Fitting, run: Run) -> Stages[Fitting | Run]:
     else:
         try:
             altered = fitting.asked.altered(now.changes)
-            seen, encoded = fitting.seen, None if ENCODING & set(changes) else fitting.encoded
-            after = yield from building(fitting.source, seen.under(altered), altered, fitting.header, encoded)
+            seen, known = fitting.seen.under(altered), fitting.encoded
+            encode = seen.encode if ENCODING & set(changes) else lambda _: given(known)
+            after = yield from building(fitting.source, seen, altered, fitting.header, encode)
         except (ConfigError, DataError) as error:
             ended = f"What was found cannot be set here: {error}"
         else:

@@ -4,7 +4,7 @@
 import math
 import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -57,9 +57,10 @@ from preceptor.nn import initial_specs
 from preceptor.ops import Spec
 from preceptor.train.checkpoint import Checkpoint, Checkpoints
 from preceptor.train.interval import effective
-from preceptor.train.loop import Record, train
+from preceptor.train.loop import JUDGED, Record, train
 from preceptor.train.memory import check_parameters, in_words
 from preceptor.train.penalty import check_patterns, zeros
+from preceptor.train.programs import Programs
 from preceptor.train.stepper import planned_steps
 from preceptor.train.training import Arrays, Config, Streamed, beginning, initial_values, parameter_bytes
 from preceptor.words import counted, listing, shell_word
@@ -86,6 +87,9 @@ class Fitting:
         asked: the settings before the data and the recipe completed them.
         mending: of which this is one training, if it is; `best` is the best run of those that ended.
         gathers: whether the run keeps evidence for its report.
+        costs_alone: whether the history tells no more than costs: neither the train loss nor figures that decide
+            nothing. They change no bit of what is told.
+        programs: those of other trainings, which serve this one too.
         opened: `log`, once it was opened.
     """
 
@@ -112,6 +116,8 @@ class Fitting:
     mending: Mending | None = None
     best: Run | None = None
     gathers: bool = True
+    costs_alone: bool = False
+    programs: Programs | None = None
     opened: Log | None = None
 
     @property
@@ -179,7 +185,10 @@ class Fitting:
     def _train(self, dev_losses: list[float]) -> Iterator[Record]:
         """The records of the training, among them one wherever the doctor looks."""
         stops = [] if self.unwatched else looks(self.config, self.data.rows)
-        return train(self.config, self.data, self.start, dev_losses, stops=stops)
+        # Out of fold the sample is what guides; the tolerance is one of the train loss.
+        is_judged = not self.costs_alone or self.data.folds is not None or self.settings.tolerance is not None
+        judged = JUDGED if is_judged else 0
+        return train(self.config, self.data, self.start, dev_losses, judged, stops, self.programs)
 
     def _watch(self, record: Record, is_last: bool = False) -> None:
         """Has the doctor look at a record, or at the one at which the training ends before all its steps, after it has
@@ -406,10 +415,13 @@ class Fitting:
         """
         kept: dict[str, Any] = {"step": record.step, "epoch": round(record.epoch, 4), "objective": objective}
         kept |= {"train_loss": record.train_loss}
+        metric = metric_of(self.settings)
         if record.dev_loss is not None and record.dev_outputs is not None and record.dev_target is not None:
-            judged = record.dev_outputs, record.dev_target, record.dev_weight
-            found = headlines(self.preprocessor.targets, self.config.loss, *judged, metric_of(self.settings))
-            kept |= {"dev_loss": record.dev_loss} | {f"dev_{name}": value for name, value in found.items()}
+            kept |= {"dev_loss": record.dev_loss}
+            if metric is not None or not self.costs_alone:
+                judged = record.dev_outputs, record.dev_target, record.dev_weight
+                found = headlines(self.preprocessor.targets, self.config.loss, *judged, metric)
+                kept |= {f"dev_{name}": value for name, value in found.items()}
         return kept | {"learning_rate": record.learning_rate, "seconds": round(record.seconds, 4)}
 
     def keep(self) -> None:
@@ -593,13 +605,13 @@ def building(
     seen: Survey | PictureSurvey,
     settings: Settings,
     header: bool = True,
-    encoded: Encoded | None = None,
+    encode: Callable[[Settings], Stages[Encoded]] | None = None,
 ) -> Stages[Fitting]:
     """A training on what was read and divided, prepared.
 
     Args:
         source: where the data lie; "" where they were given in Python.
-        encoded: what the network takes of them, where it is known.
+        encode: in place of that of `seen`, where what the network takes of them may be known.
     """
     asked, has_dev = settings, _has_dev(seen)
     check_parts(settings, has_dev)
@@ -618,7 +630,7 @@ def building(
     check_patterns(config.penalties, params)
     if settings.class_weight is not None:
         named_weights(settings.class_weight, targets[0])  # a wrong name is told before all rows are read
-    encoded = encoded or (yield from seen.encode(settings))
+    encoded = yield from (encode or seen.encode)(settings)
     check_targets(settings, targets[0], encoded, seen.parts)
     own = class_weights(settings.class_weight, targets[0], encoded.train_y, seen.weights(seen.parts.train))
     config = replace(config, class_weights=own)

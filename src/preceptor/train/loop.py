@@ -19,12 +19,14 @@ from preceptor.graph import trace
 from preceptor.train.counts import counts
 from preceptor.train.evaluator import Evaluator, mean_loss
 from preceptor.train.out_of_fold import OutOfFold
+from preceptor.train.programs import Compiled, Programs, structure
 from preceptor.train.step import predicting
 from preceptor.train.stepper import Stepper
 from preceptor.train.training import Arrays, Config, Streamed
 
 CALL_SECONDS = 1.5  # aimed at for one call: Ctrl-C is heard, yet XLA seldom has to allocate its buffers anew
 JUDGED = 10_000  # training rows that are judged at the end of each epoch, at most
+ROWS_AT_ONCE = 1 << 16  # of the training part; the order of as many takes half a millisecond
 JUDGED_BYTES = 64 << 20  # of them held in memory
 
 
@@ -97,6 +99,7 @@ def train(
     dev_losses: Sequence[float] = (),
     judged: int = JUDGED,
     stops: Sequence[int] = (),
+    programs: Programs | None = None,
 ) -> Iterator[Record]:
     """Trains a network, yielding a record at least at the end of every epoch.
 
@@ -107,6 +110,7 @@ def train(
         judged: training rows, at most, that are judged outside training at the end of each epoch: those of the first
             pass that come first, no more than the dev part has where there is one, so that it costs what dev does.
         stops: steps after which there is a record as well, however fast the machine is.
+        programs: those of other trainings, which serve this one where they are of its structure; they change no bit.
 
     Batches are cut from an endless stream of rows, one random permutation of the training part after another; the
     position in it is one integer, step * batch_size. So every batch is full and every row is seen once in each pass.
@@ -117,36 +121,61 @@ def train(
         takes; ShapeError where network and data do not fit; ConfigError where a step takes more memory than is free.
     """
     done, everything = start or (0, None)
+    key = None if programs is None else structure(config, data, judged)
+    with (programs or Programs()).lent(key, lambda: _compiled(config, data, everything, judged)) as (made, is_known):
+        stepper = made.stepper
+        if is_known:
+            stepper = stepper.anew(config, data, everything or made.beginning(config, data))
+        elif key is not None and everything is None:
+            made.first = stepper.everything
+        yield from _steps(made, stepper, done, dev_losses, stops)
+
+
+def _compiled(config: Config, data: Arrays | Streamed, everything: Any, judged: int) -> Compiled:
+    """What such a training runs. Raises: as `train`."""
     stepper = Stepper(config, data, everything)
-    rows, batch_size, steps, folds = stepper.rows, stepper.batch_size, stepper.steps, data.folds
-    size = weight_size(config.engine, stepper.everything)
+    like, folds = stepper.everything, data.folds
+    size = weight_size(config.engine, like)
     dev = data.guides and folds is None
     if dev:
         x = data.first()[0]
         stepper.ready(data.dev_x if isinstance(data.dev_x, np.ndarray) else x, data.dev_y, "dev ")
-    sample = _sample(data, config.seed, min(judged, len(data.dev_x)) if dev else judged)
-    seen_x, seen_y, seen_weight, numbers_seen = sample
+    seen_x, seen_y, seen_weight, numbers = _sample(data, config.seed, min(judged, len(data.dev_x)) if dev else judged)
     seen_counts, dev_counts = (
         None if y is None else counts(y, own, config.class_weights)
         for y, own in ((seen_y, seen_weight), (data.dev_y, data.dev_weight))
     )
     judged_x = data.dev_x if dev else seen_x
-    like, evaluate, outside = stepper.everything, None, None
+    outside = dev_judges = seen_judges = None
     if folds is not None and len(seen_x):
-        outside = OutOfFold(config.network, config.engine, seen_x, numbers_seen, folds)
+        outside = OutOfFold(config.network, config.engine, seen_x, numbers, folds)
     elif len(judged_x):
         evaluate = Evaluator(config.network, config.loss, config.engine, like, judged_x)
-    loop = stepper.prepare()
-    carried = loop.put(like)
-    del everything, like, stepper.everything  # the loop has copies
+        seen_judges = evaluate.judges(seen_x, seen_y, seen_counts) if len(seen_x) else None
+        dev_judges = evaluate.judges(data.dev_x, data.dev_y, dev_counts) if dev else None
+    stepper.prepare()
+    return Compiled(stepper, size, dev_judges, seen_judges, outside, seen_y, seen_weight, seen_counts)
+
+
+def _steps(
+    made: Compiled, stepper: Stepper, done: int, dev_losses: Sequence[float], stops: Sequence[int]
+) -> Iterator[Record]:
+    """The records of a training from a step on."""
+    config, data, loop = stepper.config, stepper.data, stepper.loop
+    rows, batch_size, steps, size = stepper.rows, stepper.batch_size, stepper.steps, made.size
+    carried = loop.put(stepper.everything)
+    stepper.everything = None  # the loop has copies
     seen = list(dev_losses)
-    began_training, at_once = time.perf_counter(), 1  # how long a step takes is not known yet
+    began_training, at_once = time.perf_counter(), made.at_once
+
+    # Few row numbers are drawn sooner than another thread is woken.
+    in_background = isinstance(data, Streamed) or rows > ROWS_AT_ONCE
 
     def ahead(start: int) -> tuple[int, Future[Batches]]:
         """How many steps come next, and their batches, being fetched."""
         end = min([stepper.epoch_end(start), *(each for each in stops if each > start)])
         count = min(at_once, end - start)
-        return count, fetcher.submit(stepper.fetch, start, count)
+        return count, (fetcher.submit if in_background else _at_once)(stepper.fetch, start, count)
 
     with ThreadPoolExecutor(1, "fetch") as fetcher, _stopped_at_last(data, fetcher):
         coming = ahead(done) if done < steps else None
@@ -158,21 +187,21 @@ def train(
             rates = stepper.rates(done, count) * config.schedule.factor_after(seen)
             carried, losses = stepper(carried, done, batches, rates)
             took = time.perf_counter() - began
-            at_once = min(stepper.capacity, max(1, int(count * min(2.0, CALL_SECONDS / max(took, 1e-9)))))
-            at_once = int(agreed(at_once))
+            wanted = min(2 * at_once, int(count * CALL_SECONDS / max(took, 1e-9)))
+            at_once = made.at_once = int(agreed(min(stepper.capacity, max(1, wanted))))
             done += count
             train_loss = dev_loss = dev_outputs = dev_target = dev_weight = None
-            if done == epoch_end and (evaluate or outside):
-                if outside is not None:
-                    dev_outputs, learned = outside(loop.get(predicting(carried)))
-                    dev_target, dev_weight = seen_y, seen_weight
-                    train_loss = agreed(mean_loss(config.loss, learned, seen_y, seen_counts))
-                    dev_loss = mean_loss(config.loss, dev_outputs, seen_y, seen_counts)
-                elif evaluate is not None and len(seen_x):
-                    train_loss = agreed(evaluate(predicting(carried), seen_x, seen_y, seen_counts)[0])
-                if evaluate is not None and dev:
+            if done == epoch_end:
+                if made.outside is not None:
+                    dev_outputs, learned = made.outside(loop.get(predicting(carried)))
+                    dev_target, dev_weight = made.seen_y, made.seen_weight
+                    train_loss = agreed(mean_loss(config.loss, learned, made.seen_y, made.seen_counts))
+                    dev_loss = mean_loss(config.loss, dev_outputs, made.seen_y, made.seen_counts)
+                if made.seen is not None:
+                    train_loss = agreed(made.seen(predicting(carried))[0])
+                if made.dev is not None:
                     dev_target, dev_weight = data.dev_y, data.dev_weight
-                    dev_loss, dev_outputs = evaluate(predicting(carried), data.dev_x, data.dev_y, dev_counts)
+                    dev_loss, dev_outputs = made.dev(predicting(carried))
                 if dev_loss is not None:
                     dev_loss = agreed(dev_loss)  # what stops early stops everywhere
                     seen.append(dev_loss)
@@ -196,6 +225,13 @@ def train(
             )
 
 
+def _at_once(function: Callable[..., Batches], *args: int) -> Future[Batches]:
+    """What a call gives, waited for."""
+    found: Future[Batches] = Future()
+    found.set_result(function(*args))
+    return found
+
+
 @contextmanager
 def _stopped_at_last(data: Arrays | Streamed, fetcher: ThreadPoolExecutor) -> Iterator[None]:
     """Lets rows that nobody waits for any more not be fetched to their end: they may be pictures to decode."""
@@ -211,6 +247,9 @@ def _sample(data: Arrays | Streamed, seed: int, count: int) -> tuple[Any, Any, A
     """Training rows that are judged at the end of each epoch, so many at most, drawn by the seed: x, y and weight; and
     their numbers, of those in memory."""
     unknown = np.arange(0)
+    if not count:
+        x, y, _ = data.first()
+        return x[:0], y[:0], None, unknown
     if isinstance(data, Streamed) and data.seen_x is not None and data.seen_y is not None:
         count = min(count, len(data.seen_x))
         seen_x = data.seen_x if count == len(data.seen_x) else data.seen_x[:count]

@@ -1,6 +1,7 @@
 """The step of a training, compiled, beside the rows that it learns from: from any state any number of steps on."""
 
 import math
+from copy import copy
 from typing import Any
 
 import numpy as np
@@ -82,9 +83,17 @@ class Stepper:
             held = self.ready(data.x, data.y, weight=data.weight, fold=None if data.folds is None else data.folds.fold)
         self.loop = self.config.engine.loop(self.program, held, self.capacity)
         # What is trained, and once more while it is saved; the first weights, there already, make room for the best.
-        kept = 2 * sum(leaf.nbytes for leaf in flatten(self.everything)[0])
-        check_step(self.loop.step_bytes, self.batch_size, kept)
+        self.state_bytes = sum(leaf.nbytes for leaf in flatten(self.everything)[0])
+        check_step(self.loop.step_bytes, self.batch_size, 2 * self.state_bytes)
         return self.loop
+
+    def anew(self, config: Config, data: Arrays | Streamed, everything: Any) -> "Stepper":
+        """The steps of another training by the same program, where `programs.structure` of both is one; prepared."""
+        other = copy(self)
+        other.config, other.data, other.steps = config, data, planned_steps(config, self.rows)
+        other.everything = everything
+        other.numbers = hyper_values(config.optimiser, config.penalties, config.update, other.steps)
+        return other
 
     def epoch_end(self, done: int) -> int:
         """The step that ends the pass over the rows in which the step after `done` lies."""

@@ -5,10 +5,12 @@ it, of what else is under way, nor of how often it was frozen.
 """
 
 import time
-from collections.abc import Mapping
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from contextlib import closing
 from dataclasses import dataclass, field, replace
-from threading import Event
-from typing import Any
+from threading import Event, Lock
+from typing import Any, TypeVar
 
 from preceptor.engines.native.engine import Native
 from preceptor.errors import ConfigError, DataError, MemoryNeeded, NotSupported, ShapeError
@@ -17,13 +19,34 @@ from preceptor.job import Fitting, Outcome, Settings
 from preceptor.job.fit import building
 from preceptor.job.measure import metric_of
 from preceptor.job.picture_survey import PictureSurvey
-from preceptor.job.stages import Encoded, completed
+from preceptor.job.stages import Encoded, Stages, completed
 from preceptor.job.survey import Survey
 from preceptor.train.checkpoint import Checkpoint
+from preceptor.train.programs import Programs
+from preceptor.train.training import Streamed
 from preceptor.tuning.record import MOST_POINTS, State
 
-# Settings on which hangs what a network takes of the rows; all others leave it as it is.
-TAKEN = ("seed", "model", "members", "ensemble", "hidden", "loss", "own", "preprocess", "polynomial", "augment")
+# Settings of the training and of the network alone: the rows are seen and prepared alike whatever they are.
+OF_TRAINING = frozenset(
+    (
+        *(
+            "learning_rate",
+            "schedule",
+            "warmup",
+            "batch_size",
+            "epochs",
+            "patience",
+            "tolerance",
+            "optimiser",
+            "average",
+        ),
+        *("l2", "l1", "clip_value", "clip_norm", "accumulate", "class_weight", "hidden", "activation", "initialiser"),
+        *("waves", "bins", "batch_norm", "drop_rate", "dropout", "members", "ensemble", "augment", "ignore"),
+        *("engine", "threads", "devices", "precision"),
+    )
+)
+OF_ROWS = tuple(each.name for each, _ in hyper_fields(Settings) if each.name not in OF_TRAINING)
+MOST_PREPARED = 4  # ways in which rows are held prepared at a time: each may be a copy of the data
 TOLD = (ConfigError, DataError, MemoryNeeded, NotSupported, ShapeError)  # whose words are for people
 PLAIN = frozenset(each.name for each, _ in hyper_fields(Settings))
 
@@ -69,6 +92,7 @@ class Trials:
     Args:
         asked: the settings that all of them have in common.
         threads: of the native engine, for each training; None as asked for. They change no bit.
+        programs: that wait for the next trial of their structure.
         stopped: set where nobody waits for the trainings under way any more; what they come to is then None.
     """
 
@@ -77,8 +101,11 @@ class Trials:
     asked: Settings
     header: bool = True
     threads: int | None = None
-    taken: dict[Any, tuple[Any, Encoded]] = field(default_factory=dict)
     stopped: Event = field(default_factory=Event)
+    programs: Programs = field(default_factory=Programs)
+    _seen: OrderedDict[Any, Survey | PictureSurvey] = field(default_factory=OrderedDict)
+    _encoded: OrderedDict[Any, Encoded] = field(default_factory=OrderedDict)
+    _preparing: Lock = field(default_factory=Lock)  # what one thread prepares the others wait for
 
     def settings(self, changes: Mapping[str, Any]) -> Settings:
         """What was asked for, with some changed. Raises: ConfigError for what is impossible."""
@@ -89,14 +116,26 @@ class Trials:
     def fitting(self, changes: Mapping[str, Any]) -> Fitting:
         """A training with some settings changed, prepared. Raises: ConfigError, DataError for what is impossible."""
         settings = self.settings(changes)
-        key = tuple(repr(getattr(settings, name)) for name in TAKEN)
-        seen, encoded = self.taken.get(key) or (self.seen.under(settings), None)
-        fitting = completed(building(self.source, seen, settings, self.header, encoded))
-        self.taken[key] = seen, fitting.encoded
+        key = (settings.asked_kind, *(getattr(settings, name) for name in OF_ROWS))
+        with self._preparing:
+            seen = _known(self._seen, key, lambda: _learned(self.seen.under(settings)))
+
+        def encode(complete: Settings) -> Stages[Encoded]:
+            """What a network with these settings takes of the rows: how many networks share out the folds, and how
+            pictures are changed, is all that it hangs on beside `seen`."""
+            yield from ()
+            own = (key, complete.networks, complete.augment)
+            with self._preparing:
+                return _known(self._encoded, own, lambda: completed(seen.encode(complete)))
+
+        fitting = completed(building(self.source, seen, settings, self.header, encode))
+        if isinstance(data := fitting.encoded.data, Streamed):
+            alone = replace(data, stream=data.stream.another())
+            fitting.encoded = replace(fitting.encoded, data=alone)
         engine = fitting.config.engine
         if self.threads is not None and isinstance(engine, Native):
             fitting.config = replace(fitting.config, engine=replace(engine, threads=self.threads))
-        fitting.gathers, fitting.unwatched = False, "a trial of a search"
+        fitting.gathers, fitting.unwatched, fitting.programs = False, "a trial of a search", self.programs
         return fitting
 
     def advance(self, task: Task) -> Result | None:
@@ -104,14 +143,16 @@ class Trials:
         began = time.perf_counter()
         try:
             fitting = self.fitting(task.settings)
+            fitting.costs_alone = True
             if task.frozen is not None:
                 fitting.restore(task.frozen)
             record = None
-            for record in fitting.records():
-                if self.stopped.is_set():
-                    return None
-                if record.is_epoch_end and task.until is not None and record.epoch >= task.until:
-                    break
+            with closing(fitting.records()) as records:  # so that its programs are free for the next
+                for record in records:
+                    if self.stopped.is_set():
+                        return None
+                    if record.is_epoch_end and task.until is not None and record.epoch >= task.until:
+                        break
         except Exception as error:  # of one trial; the search goes on
             text = str(error) if isinstance(error, TOLD) else f"{type(error).__name__}: {error}"
             return Result(task.number, "failed", error=text or type(error).__name__, seconds=_since(began))
@@ -152,6 +193,25 @@ def curve_of(fitting: Fitting) -> dict[str, Any]:
     if best is None:
         return {"curve": curve}
     return {"curve": curve, "best_epoch": best[0], "best": best[1], "score": best[2]}
+
+
+T = TypeVar("T")
+
+
+def _known(kept: OrderedDict[Any, T], key: Any, make: Callable[[], T]) -> T:
+    """What belongs to a key, made where it is not kept; the least recently used go."""
+    found = kept[key] if key in kept else make()
+    kept[key] = found
+    kept.move_to_end(key)
+    if len(kept) > MOST_PREPARED:
+        kept.popitem(last=False)
+    return found
+
+
+def _learned(seen: Survey | PictureSurvey) -> Survey | PictureSurvey:
+    """With its preprocessor, which it learns when it is first asked for it."""
+    _ = seen.preprocessor
+    return seen
 
 
 def _since(began: float) -> float:

@@ -100,6 +100,9 @@ class RowStream(Stream):
     def fingerprint(self) -> bytes:
         return self.x.fingerprint() + hashlib.sha256(b"".join(map(np.ndarray.tobytes, self.beside.values()))).digest()
 
+    def another(self) -> "RowStream":
+        return RowStream(self.x, self.beside["y"], self.seed, self.beside.get("weight"))  # with a pool of its own
+
     def fetch(self, start: int, count: int) -> dict[str, np.ndarray]:
         found: dict[str, list[np.ndarray]] = {name: [] for name in ("x", *self.beside)}
         size = self.block * self.blocks

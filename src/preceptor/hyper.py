@@ -141,16 +141,22 @@ def settings(cls: type[T]) -> type[T]:
     Raises: ConfigError, from the constructor, naming the class, the field, the value and what is allowed.
     """
     own_check = cls.__dict__.get("__post_init__")
+    sound: set[tuple[type, str]] = set()  # fields whose defaults were checked, by class, for there are derived ones
 
     def check(self: Any) -> None:
         where, kinds = type(self).__name__, field_types(type(self))  # type: ignore[arg-type]
         for each in fields(self):
             given = getattr(self, each.name)
+            is_default = given is each.default
+            if is_default and (type(self), each.name) in sound:
+                continue
             value = typed(where, each.name, given, kinds[each.name])
             if value is not given:
                 object.__setattr__(self, each.name, value)
             if "hyper" in each.metadata:
                 each.metadata["hyper"].check(where, each.name, value)
+            if is_default and value is given:
+                sound.add((type(self), each.name))
         if own_check is not None:
             own_check(self)
 
@@ -320,8 +326,13 @@ class Number:
     default: Any
 
 
-def numbers_of(cls: type) -> dict[str, Number]:
+def numbers_of(cls: Any) -> dict[str, Number]:
     """The fields of a `@settings` class that can be given as a text: numbers, words, yes or no, tuples of them."""
+    return _numbers_of(cls)
+
+
+@cache
+def _numbers_of(cls: Any) -> dict[str, Number]:
     kinds = field_types(cls)
     return {
         each.name: Number(known, kinds[each.name], each.default)

@@ -4,7 +4,7 @@
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -140,7 +140,7 @@ class Fitting:
         """One entry for each epoch."""
         return self.progress.history
 
-    def records(self) -> Iterator[Record]:
+    def records(self) -> Generator[Record, None, None]:
         """Trains; keeps the weights with the lowest dev loss, or best metric; stops early where it no longer improves.
 
         With a folder, a checkpoint is committed every CHECKPOINT_SECONDS.

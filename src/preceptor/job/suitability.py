@@ -6,6 +6,7 @@ What a network can use are the arguments of the function that makes it, so that 
 import inspect
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import fields
+from functools import cache
 from typing import Any
 
 from preceptor.data.encoding.mixing import SCALINGS as TABLE_SCALINGS
@@ -44,6 +45,7 @@ IDLE = {
 PER_LAYER = ("activation", "batch_norm", "dropout", "drop_rate")  # which hidden layers have
 
 
+@cache
 def usable(model: str) -> tuple[str, ...]:
     """The settings of the network that a model can use."""
     arguments = inspect.signature(MAKERS[model]).parameters

@@ -112,11 +112,16 @@ class Native(Engine):
             Planner(ready, inputs, outputs, segments.fixed), segments, self._threads(), RUN, results_bytes
         )
 
+        dtypes = [node.spec.dtype for node in ready.inputs]
+        specs = [(node.shape, node.spec.dtype) for node in ready.outputs]
+        still = [0] * (len(inputs) + len(outputs))
+
         def compiled(values: list) -> list:
-            arrays = [_as(value, node.spec.dtype) for value, node in zip(values, ready.inputs, strict=True)]
+            arrays = list(map(_as, values, dtypes))
+            assert len(arrays) == len(values) == len(dtypes)
             with memory_named(RUN):
-                results = [np.empty(node.shape, node.spec.dtype) for node in ready.outputs]
-            plan.run([*arrays, *results], [0] * (len(arrays) + len(results)), 1)
+                results = [np.empty(*spec) for spec in specs]
+            plan.run([*map(_address, arrays), *map(_address, results)], still, 1)
             return results
 
         return compiled
@@ -134,7 +139,15 @@ def _bytes(node: Node) -> int:
     return node.size * node.spec.dtype.itemsize
 
 
+def _address(array: np.ndarray) -> int:
+    """Where its numbers begin; `ctypes.data` says the same and takes three times as long."""
+    address: int = array.__array_interface__["data"][0]
+    return address
+
+
 def _as(value: Any, dtype: np.dtype) -> np.ndarray:
+    if isinstance(value, np.ndarray) and value.dtype == dtype and value.flags.c_contiguous:
+        return value
     array = np.ascontiguousarray(value, dtype)
     return array.reshape(np.shape(value))
 
@@ -195,21 +208,22 @@ class Executable:
         view: np.ndarray = self.plan.view(buffer.start + place.offset, shape, dtype.str)
         return view
 
-    def _addresses(self, arrays: Sequence[np.ndarray], strides: Sequence[int]) -> tuple[list[int], list[int]]:
+    def _addresses(self, given: Sequence[int], strides: Sequence[int]) -> tuple[list[int], list[int]]:
         """Where each segment begins, and how far it advances after a step."""
         addresses, steps_of = list(self.addresses), [0] * len(self.addresses)
-        for number, array, stride in zip(self.given, arrays, strides, strict=True):
-            addresses[number], steps_of[number] = array.ctypes.data, stride
+        for number, address, stride in zip(self.given, given, strides, strict=True):
+            addresses[number], steps_of[number] = address, stride
         return addresses, steps_of
 
-    def run(self, arrays: Sequence[np.ndarray], strides: Sequence[int], steps: int) -> None:
-        """Runs with one array for each given segment, in order; each advances by its stride after a step."""
+    def run(self, given: Sequence[int], strides: Sequence[int], steps: int) -> None:
+        """Runs with the addresses of the arrays that the given segments are, in order; each advances by its stride
+        after a step."""
         with self.alone.setdefault(os.getpid(), threading.Lock()):
-            self.plan.run(*self._addresses(arrays, strides), steps)
+            self.plan.run(*self._addresses(given, strides), steps)
 
-    def profile(self, arrays: Sequence[np.ndarray], strides: Sequence[int], steps: int) -> list[tuple[str, float]]:
+    def profile(self, given: Sequence[int], strides: Sequence[int], steps: int) -> list[tuple[str, float]]:
         """Seconds of each instruction over so many steps."""
-        seconds = self.plan.profile(*self._addresses(arrays, strides), steps)
+        seconds = self.plan.profile(*self._addresses(given, strides), steps)
         return list(zip(self.labels, seconds, strict=True))
 
 
@@ -288,7 +302,7 @@ class NativeLoop(Loop):
         planner = Planner(graph, inputs, targets, segments.fixed, prelude)
         self.plan = Executable(planner, segments, threads, STEP, sum(map(_bytes, flatten(state)[0])))
         self.held: Any = None
-        self.leaves: list[np.ndarray] = []
+        self.leaves: list[int] = []  # addresses
         self.step_bytes = self.plan.step_bytes
 
     def _gather(
@@ -311,15 +325,16 @@ class NativeLoop(Loop):
         count = batch_count(batches)
         if not count:
             return state, {}
-        arrays, strides, kept = self._given(state, batches, hyper, count)
-        self.plan.run(arrays, strides, count)
+        given, strides, kept, _held = self._given(state, batches, hyper, count)
+        self.plan.run(given, strides, count)
         return state, kept
 
     def _given(self, state: Any, batches: Batches, hyper: dict[str, np.ndarray], count: int) -> tuple:
+        """Addresses and strides of what the plan is given, the records that it will fill, and what must live as long
+        as it runs."""
         if state is not self.held:  # as a rule what the call before gave back
-            self.held, self.leaves = state, flatten(state)[0]
-        arrays: list[np.ndarray] = list(self.leaves)
-        strides = [0] * len(arrays)
+            self.held, self.leaves = state, list(map(_address, flatten(state)[0]))
+        given, strides = list(self.leaves), [0] * len(self.leaves)
         if isinstance(batches, dict):
             moving = [_as(batches[name], spec.dtype) for name, spec in self.batch.items()]
         else:
@@ -327,9 +342,9 @@ class NativeLoop(Loop):
         moving += [np.ascontiguousarray(hyper[name], spec.dtype) for name, spec in self.hyper.items()]
         kept = {name: np.empty((count, *spec.shape), spec.dtype) for name, spec in self.records.items()}
         for array in (*moving, *kept.values()):
-            arrays.append(array)
+            given.append(_address(array))
             strides.append(array.nbytes // count)
-        return arrays, strides, kept
+        return given, strides, kept, moving
 
 
 def _check_kept(before: Any, after: Any) -> None:

@@ -134,7 +134,7 @@ def test_no_repeat_looks_at_test_rows(asked):
     data, test = table(), made.seen.parts.test
     data["a"][test] = 1e3
     data["y"][test] = np.where(data["y"][test] == "k0", "k1", "k0")
-    other = replace(made, seen=replace(made.seen, table=trials(data, **asked).seen.table), taken={})
+    other = replace(made, seen=replace(made.seen, table=trials(data, **asked).seen.table))
     for repeat in (0, 1):
         ours, theirs = (Repeats.of(each).advance(Again(0, {}, repeat=repeat)).judgement for each in (made, other))
         assert ours == theirs

@@ -15,7 +15,7 @@ from preceptor.train.out_of_fold import OutOfFold
 from preceptor.train.stepper import Stepper
 from preceptor.train.training import Arrays, Config, Streamed, beginning
 
-__all__ = ["Compiled", "Programs", "structure"]
+__all__ = ["Compiled", "Programs", "Same", "exact", "structure"]
 
 MOST, MOST_BYTES = 16, 512 << 20  # that wait for the next training, and what they hold; a plan of few rows has 1 MiB
 
@@ -126,7 +126,7 @@ def structure(config: Config, data: Arrays | Streamed, judged: int) -> Any:
         rows, held = (), (data,)
     update = config.update
     return (
-        (*map(_Same, held), *rows, judged, config.seed, config.batch_size),
+        (*map(Same, held), *rows, judged, config.seed, config.batch_size),
         (exact(config.network), exact(config.loss), exact(config.class_weights), exact(config.engine)),
         _unnumbered(config.optimiser),
         tuple(map(_unnumbered, config.penalties)),
@@ -136,13 +136,13 @@ def structure(config: Config, data: Arrays | Streamed, judged: int) -> Any:
 
 
 @dataclass(frozen=True, eq=False)
-class _Same:
+class Same:
     """Equal to nothing but the same object, which it keeps: another one cannot have its place in memory meanwhile."""
 
     it: Any
 
     def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Same) and other.it is self.it
+        return isinstance(other, Same) and other.it is self.it
 
     def __hash__(self) -> int:
         return id(self.it)
@@ -166,7 +166,7 @@ def exact(value: Any) -> Any:
     made = vars(type(value)).get("__dataclass_params__")  # of its own class: one derived from it may hold more
     if made is not None and made.frozen:
         return (type(value), *(exact(getattr(value, each.name)) for each in fields(value)))
-    return _Same(value)
+    return Same(value)
 
 
 def _unnumbered(part: Any) -> tuple[Any, ...]:

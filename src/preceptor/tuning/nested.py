@@ -47,7 +47,7 @@ def outer_trials(trials: Trials, folds: int) -> list[Trials]:
     except DataError as error:
         raise ConfigError(f"search: received nested {folds}; {error}") from None
     return [
-        replace(trials, seen=held_out(seen, fold, out, seed_of(trials.asked.seed, OUTER + 1 + out)), taken={})
+        replace(trials, seen=held_out(seen, fold, out, seed_of(trials.asked.seed, OUTER + 1 + out)))
         for out in range(folds)
     ]
 

@@ -156,7 +156,7 @@ def repeated(trials: Trials, repeat: int) -> Trials:
         time, fold = divmod(repeat - 1, FOLDS)
         dealt = seed_of(trials.asked.seed, DEALT + time)
         seen = held_out(seen, fold_of_row(seen, FOLDS, dealt), fold, seed)
-    return replace(trials, seen=seen, asked=replace(trials.asked, seed=seed), taken={})
+    return replace(trials, seen=seen, asked=replace(trials.asked, seed=seed))
 
 
 def seed_of(seed: int, repeat: int) -> int:

@@ -22,7 +22,7 @@ from preceptor.job.picture_survey import PictureSurvey
 from preceptor.job.stages import Encoded, Stages, completed
 from preceptor.job.survey import Survey
 from preceptor.train.checkpoint import Checkpoint
-from preceptor.train.programs import Programs
+from preceptor.train.programs import Programs, Same
 from preceptor.train.training import Streamed
 from preceptor.tuning.record import MOST_POINTS, State
 
@@ -116,7 +116,7 @@ class Trials:
     def fitting(self, changes: Mapping[str, Any]) -> Fitting:
         """A training with some settings changed, prepared. Raises: ConfigError, DataError for what is impossible."""
         settings = self.settings(changes)
-        key = (settings.asked_kind, *(getattr(settings, name) for name in OF_ROWS))
+        key = (Same(self.seen), settings.asked_kind, *(getattr(settings, name) for name in OF_ROWS))
         with self._preparing:
             seen = _known(self._seen, key, lambda: _learned(self.seen.under(settings)))
 

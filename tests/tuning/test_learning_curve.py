@@ -312,6 +312,15 @@ class TestWhole:
         assert found.measure.word == "1 - auc"
         assert found.table[-1]["dev_error"] < 0.25
 
+    def test_of_quantiles_their_own_loss_is_drawn(self):
+        found = pr.learning_curve(
+            X_TABLE, "y", points=3, repeats=2, engine="reference", quantiles=(0.1, 0.9), hidden=(4,), epochs=2
+        )
+        assert found.measure.figure == "pinball_loss"
+        assert found.table.columns[-1] == "spread"
+        assert found.cells()[0][-1] == "spread"
+        json.dumps(found.to_dict(), allow_nan=False)
+
     def test_over_width_all_rows_train(self):
         found = pr.learning_curve(
             "digits", over="width", points=3, repeats=2, engine="reference", hidden=(8,), epochs=1, test_share=0

@@ -165,15 +165,16 @@ class LearningCurve:
         """The table as a terminal prints it, its first row the heads."""
         word = self.measure.word
         heads = ["rows" if self.over == "rows" else "width", "parameters", f"train {word}", f"dev {word}", "spread"]
-        cost = next(name.removeprefix("dev_") for name in self.table[0] if name in ("dev_log_loss", "dev_unexplained"))
-        heads += [f"train {cost.replace('_', ' ')}", f"dev {cost.replace('_', ' ')}"]
         error = self.measure.figure if not self.measure.is_high_better else "error"
+        costs = [name for name in self.table.columns if name.endswith(("_log_loss", "_unexplained"))]
+        costs = costs if error not in ("log_loss", "unexplained") else []
+        heads += [name.replace("_", " ") for name in costs]
         found = [heads]
         for row in self.table:
             size = f"{row['rows']:,}" if self.over == "rows" else f"{row['width']:g}"
             own = [self.measure.written(row[f"{part}_{error}"]) for part in ("train", "dev")]
-            costs = [f"{row[f'{part}_{cost}']:.4f}" for part in ("train", "dev")]
-            found.append([size, f"{row['parameters']:,}", *own, self.measure.written(row["spread"]), *costs])
+            told = [f"{row[name]:.4f}" for name in costs]
+            found.append([size, f"{row['parameters']:,}", *own, self.measure.written(row["spread"]), *told])
         return found
 
     def to_dict(self) -> dict[str, Any]:
@@ -380,16 +381,18 @@ def _row(plan: Plan, measure: Measure, place: int, reached: list[Reached]) -> di
     row |= {f"{part}_{error}": float(np.mean(values)) for part, values in own.items()}
     row["spread"] = float(np.std(own["dev"], ddof=1))
     for part in ("train", "dev"):
-        cost = [_cost(getattr(each, part)) for each in reached]
-        row[f"{part}_{cost[0][0]}"] = float(np.mean([value for _, value in cost]))
+        costs = [_cost(getattr(each, part)) for each in reached]
+        if known := [each for each in costs if each is not None]:
+            row[f"{part}_{known[0][0]}"] = float(np.mean([value for _, value in known]))
     return row
 
 
-def _cost(figures: dict[str, float]) -> tuple[str, float]:
-    """The cost of either kind of target, in a unit that no training part changes."""
+def _cost(figures: dict[str, float]) -> tuple[str, float] | None:
+    """The cost of either kind of target, in a unit that no training part changes; of quantiles their loss is the error
+    that is drawn."""
     if "log_loss" in figures:
         return "log_loss", figures["log_loss"]
-    return "unexplained", 1 - figures.get("r2", math.nan)
+    return ("unexplained", 1 - figures["r2"]) if "r2" in figures else None
 
 
 def _reading(reached: list[Reached], measure: Measure, floor: float | None) -> str:

@@ -26,7 +26,7 @@ def test_every_script_is_tried_here_or_beside():
     steps = {"project", "worker", "workloads", "run"}
     tables = {"made_tables", "table_data", "table_figures", "table_worker", "tables"}
     doctor = {"doctor", "doctor_figures", "zoo_cases", "zoo_data", "zoo_faults", "zoo_mutations", "zoo_reference"}
-    search = {"overtuning", "samplers"}
+    search = {"learning_curves", "overtuning", "samplers"}
     against = {"doctor_against", "doctor_against_tools", "doctor_against_torch", "doctor_against_traincheck"}
     assert (
         found
@@ -75,6 +75,19 @@ def test_coverage(script, tmp_path, capsys):
     assert "rmse" in first
     assert "of 95%" in first
     assert coverage.main(asked) == 0  # kept, not measured again
+    assert capsys.readouterr().out == first
+
+
+def test_learning_curves(script, tmp_path, capsys):
+    curves = script("learning_curves")
+    (tmp_path / "tables.json").write_text("{}")
+    asked = ["--only", "friedman1", "--rows", "300", "--repeats", "2", "--epochs", "3", "--json"]
+    asked += ["--tables", str(tmp_path), "--results", str(tmp_path)]
+    assert curves.main(asked) == 0
+    first = capsys.readouterr().out
+    assert first.startswith("friedman1            rmse      127 rows ")
+    assert '"tables": 1' in first
+    assert curves.main(asked) == 0  # kept, not measured again
     assert capsys.readouterr().out == first
 
 

@@ -5,7 +5,7 @@ import json
 
 import msgspec
 import pytest
-from founds import found_of, under_way
+from founds import found_of, packed, under_way
 
 from preceptor.tuning.ledger import FOUND, PAGE, PLAN, TRIALS, Plan, write_found, write_plan
 from preceptor.tuning.page import render
@@ -118,3 +118,13 @@ def test_a_search_of_which_nothing_is_known_yet_is_shown(preceptor, here):
     assert (code, err) == (0, "")
     assert "0 of 50 trials began" in out
     assert preceptor("report", "search").code == 0
+
+
+def test_a_pack_is_read_as_it_was_written(preceptor, here):
+    (here / "search").mkdir()
+    found = packed()
+    write_found(here / "search", found)
+    out = preceptor("show", "search", "--json").out
+    assert "pack      The pack is trials " in out
+    told = json.loads(out.splitlines()[-1])
+    assert told["choice"]["packed"] == {str(number): share for number, share in found.choice.packed.items()}

@@ -6,7 +6,8 @@ from founds import FOUNDS, all_failed, found_of, hostile, packed, under_way
 
 from preceptor.tuning import story
 from preceptor.tuning.importance import Effects, effects_of
-from preceptor.tuning.record import Candidate, Choice, Found, Saving, Trial
+from preceptor.tuning.page import render
+from preceptor.tuning.record import Candidate, Choice, Found, Nested, Outer, Saving, Trial
 
 
 def small(**changes):
@@ -49,8 +50,8 @@ def test_the_verdict_says_what_was_kept_how_sure_and_what_it_took():
         small(test={"accuracy": 0.9, "accuracy_low": 0.8, "accuracy_high": 0.95, "accuracy_rows": 40})
     ) == [
         "Trial 1 is kept: l2 0.0123, hidden 64,32.",
-        "Its dev loss is 0.25, that of the default 0.3. Trained again, over 2 divisions of the rows it is better by "
-        "0.04 ± 0.01 (standard error): 4 standard errors, hardly chance.",
+        "Its dev loss is 0.25, that of the default 0.3. Trained again, over 2 divisions of the rows it is 0.04 better, "
+        "± 0.01 (standard error): 4 standard errors, hardly chance.",
         "It took 3 trials (1 failed) and 20 epochs in 1 min 15 s.",
         "On 40 test rows, looked at once, what is kept comes to accuracy 0.90 (0.80 to 0.95).",
     ]
@@ -151,8 +152,33 @@ def test_reasons_of_failures_are_counted():
 
 
 def test_a_pack_is_told():
-    assert story.verdict(packed())[0].startswith("3 trials are kept and averaged: ")
-    assert "Together better by 0.012: 3 standard errors" in story.verdict(packed())[1]
+    found = packed()
+    assert story.verdict(found)[0].startswith(f"Trial {found.choice.kept} is kept: ")
+    assert story.pack(found).startswith("The pack is trials ")
+    assert "together they are 0.012 better than trial" in story.pack(found)
+    assert ("pack", story.pack(found)) in story.lines(found)
+    alone = msgspec.structs.replace(found.choice, packed={found.choice.kept: 1.0}, gain=-0.02, error=0.01, kept=0)
+    assert "it is 0.02 worse than the default, 2 standard errors" in story.pack(
+        msgspec.structs.replace(found, choice=alone)
+    )
+
+
+def test_settings_in_which_all_trials_agree_are_not_told():
+    found = found_of(20)
+    trials = [msgspec.structs.replace(each, settings=each.settings | {"members": 16}) for each in found.trials]
+    assert "members" not in story.settings_of(trials)
+    assert "momentum" in story.settings_of(trials)
+    assert story.settings_of(trials[:2]) == list(trials[1].settings)
+
+
+def test_nested_cross_validation_is_told():
+    outer = [Outer(fold=at, rows=30, settings={"l2": 0.1}, cost=0.3, default=0.4) for at in range(3)]
+    nested = Nested(outer=outer, cost=0.3, error=0.01, gain=0.1, gain_error=0.02, why="The search is better.")
+    found = small(nested=nested)
+    assert ("nested", "The search is better.") in story.lines(found)
+    page = render(found)
+    assert "The search is better." in page
+    assert page.count("l2 0.1") >= 3
 
 
 def test_strange_names_go_through():

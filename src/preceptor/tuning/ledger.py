@@ -221,7 +221,7 @@ def read_found(path: Path) -> Found:
 
 def _read(path: Path, name: str, kind: Any) -> Any:
     try:
-        return msgspec.convert(unsealed(opened(read_file(path / name, MOST_BYTES), name), name), kind)
+        return msgspec.convert(unsealed(opened(read_file(path / name, MOST_BYTES), name), name), kind, str_keys=True)
     except (OSError, ValueError, RecursionError, Damaged) as error:
         why = str(getattr(error, "strerror", None) or error)
         raise DataError(f"{path}: {name} cannot be read ({why}). Search again.") from None

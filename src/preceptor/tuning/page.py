@@ -12,7 +12,7 @@ from preceptor.page.grid import command_line, folded, grid, name
 from preceptor.page.markup import Markup, joined, tag
 from preceptor.page.verdict import WORDS
 from preceptor.tuning.importance import Effects, effects_of
-from preceptor.tuning.record import Dimension, Found
+from preceptor.tuning.record import Dimension, Found, Trial
 from preceptor.tuning.shown import settings
 from preceptor.tuning.shown.axis import axes
 from preceptor.tuning.shown.course import curves, over_time, survival
@@ -27,9 +27,14 @@ from preceptor.tuning.story import (
     interval,
     level,
     marked,
+    own_words,
+    pack,
+    ranked,
+    score_of,
     setting_words,
     settings_words,
     table,
+    tested,
     trial_of,
     verdict,
 )
@@ -44,13 +49,13 @@ WIDE = 1.96  # standard errors to each side: 95 %
 
 def render(found: Found) -> str:
     """The page of a search as one file: no request, no script from elsewhere, everything escaped."""
-    kept = None if found.choice is None else trial_of(found, found.choice.kept)
-    effects = effects_of(found.trials, kept.point if kept else ())
+    near = _near(found)
+    effects = effects_of(found.trials, near.point if near else ())
     target = ", ".join(found.targets)
     sections = [
         ("choice", "Choice", _choice(found)),
         ("trials", "Trials", _course(found)),
-        ("settings", "What mattered", _settings(found, effects)),
+        ("settings", "What mattered", _settings(found, effects, near)),
         ("together", "Settings together", _together(found, effects)),
         ("table", "Best trials", _table(found)),
         ("notes", "Notes", _notes(found)),
@@ -65,6 +70,13 @@ def render(found: Found) -> str:
         script=f"{asset('report.js').strip()}\n{asset('search.js').strip()}\n",
         style=base_css() + packed(asset("report.css")) + packed(asset("search.css")),
     )
+
+
+def _near(found: Found) -> Trial | None:
+    """The trial beside which responses are told: the one that is kept, or the best that lies in the space."""
+    kept = [] if found.choice is None else [trial_of(found, found.choice.kept)]
+    known = [each for each in (*kept, *ranked(found)) if each.point and each.best is not None]
+    return next(iter(known), None)
 
 
 def _quiet(words: str) -> Markup:
@@ -125,15 +137,16 @@ def _choice(found: Found) -> Markup:
     if choice is None:
         return _quiet("Nothing is chosen yet.")
     others = []
-    if choice.best != choice.kept and not choice.packed:
+    if choice.best != choice.kept:
         best = trial_of(found, choice.best)
         words = f"The best by its {found.figure} in the search, {figure_of(found, best)}, is trial {choice.best}"
-        others.append(tag("p", f"{words}: {settings_words(best.settings)}."))
+        others.append(tag("p", f"{words}: {own_words(found, best)}."))
     return joined(
         tag("p", choice.why) if choice.why else None,
         others,
         _finalists(found),
         _pack(found),
+        _nested(found),
     )
 
 
@@ -145,11 +158,12 @@ def _finalists(found: Found) -> Markup | None:
     lines = []
     for each in known:
         trial = trial_of(found, each.number)
-        spread = f"{amount(min(each.repeats), 3)} to {amount(max(each.repeats), 3)}" if each.repeats else ""
+        scores = sorted(score_of(found, cost) for cost in each.repeats)
+        spread = f"{amount(scores[0], 3)} to {amount(scores[-1], 3)}" if scores else ""
         lines.append(
             [
                 f"{each.number}{marked(found, trial)}",
-                settings_words(trial.settings),
+                own_words(found, trial) if trial.number else "the default",
                 figure_of(found, trial),
                 _signed(each.gain) if each.number else "",
                 amount(each.error, 2) if each.error else "",
@@ -157,11 +171,12 @@ def _finalists(found: Found) -> Markup | None:
                 f"{trial.parameters:,}" if trial.parameters else "",
             ]
         )
-    heads = ["trial", "settings", found.figure, "gain", "± error", "cost of repeats", "parameters"]
+    heads = ["trial", "settings", found.figure, "gain", "± error", "trained again", "parameters"]
     times = max(len(each.repeats) for each in known)
     said = (
-        f"Gain: by how much the cost ({'minus ' if found.is_high_better else ''}{found.figure}) lies below that of the "
-        f"default, the mean over {counted(times, 'division')} of the rows; error: its standard error."
+        f"Gain: by how much its {found.figure} is better than that of the default, the mean over "
+        f"{counted(times, 'division')} of the rows; error: its standard error; trained again: {found.figure} in these "
+        "divisions, from the least to the most."
     )
     return joined(
         _gains(found),
@@ -215,7 +230,7 @@ def _pack(found: Found) -> Markup | None:
     lines = [
         [
             f"{number}",
-            settings_words(trial_of(found, number).settings),
+            own_words(found, trial_of(found, number)) if number else "the default",
             figure_of(found, trial_of(found, number)),
             f"{share:.0%}",
         ]
@@ -224,7 +239,36 @@ def _pack(found: Found) -> Markup | None:
     return joined(
         tag("h3", "The pack"),
         grid("The pack", ["trial", "settings", found.figure, "counts"], lines, (2, 3), class_="bare"),
+        tag("p", pack(found)),
+        tag("p", tested(found.packed_test, "the pack")) if found.packed_test else None,
         tag("p", "Their predictions are averaged, each by what it counts.", class_="small quiet"),
+    )
+
+
+def _nested(found: Found) -> Markup | None:
+    """What outer folds say of the search as a whole."""
+    if found.nested is None:
+        return None
+    lines = [
+        [
+            f"{each.fold + 1}",
+            settings_words(each.settings),
+            f"{each.rows:,}",
+            amount(score_of(found, each.cost)),
+            amount(score_of(found, each.default)),
+        ]
+        for each in found.nested.outer
+    ]
+    return joined(
+        tag("h3", "Nested cross-validation"),
+        tag("p", found.nested.why) if found.nested.why else None,
+        grid(
+            "The whole search in outer folds",
+            ["fold", "kept", "rows", found.figure, "the default"],
+            lines,
+            (2, 3, 4),
+            class_="bare finalists",
+        ),
     )
 
 
@@ -235,13 +279,13 @@ def _course(found: Found) -> Markup:
     return tag("div", drawn, class_="figures")
 
 
-def _settings(found: Found, effects: Effects | None) -> Markup:
+def _settings(found: Found, effects: Effects | None, near: Trial | None) -> Markup:
     known = axes(found)
     words = tag("p", importance(found, effects))
     if effects is None or not known:
         return words
     poor = effects.explained < POOR
-    charts = settings.charts(found, known, effects)
+    charts = settings.charts(found, known, effects, near)
     return joined(words, folded("What the model says all the same", charts) if poor else charts)
 
 

@@ -41,21 +41,20 @@ def _kept(found: Found) -> str:
         return "No trial came to a result, so there is nothing to keep."
     choice = found.choice
     if choice is None:
-        return f"Nothing is chosen yet. The best so far is {_named(best)}: {found.figure} {figure_of(found, best)}."
-    if choice.packed:
-        packed = listing([f"{number}" for number in sorted(choice.packed)])
-        return f"{counted(len(choice.packed), 'trial')} are kept and averaged: {packed}."
+        return (
+            f"Nothing is chosen yet. The best so far is {_named(found, best)}: {found.figure} {figure_of(found, best)}."
+        )
     others = len(found.trials) - 1
     kept = trial_of(found, choice.kept)
     if choice.kept == 0:
         if not others:
             return "The default is kept; nothing else was tried."
         return f"The default is kept: of the {counted(others, 'other trial')} none is better beyond noise."
-    return f"Trial {choice.kept} is kept: {settings_words(kept.settings)}."
+    return f"Trial {choice.kept} is kept: {own_words(found, kept)}."
 
 
-def _named(trial: Trial) -> str:
-    return f"trial {trial.number} ({settings_words(trial.settings)})" if trial.number else "the default"
+def _named(found: Found, trial: Trial) -> str:
+    return f"trial {trial.number} ({own_words(found, trial)})" if trial.number else "the default"
 
 
 def _gain(found: Found) -> str:
@@ -66,27 +65,39 @@ def _gain(found: Found) -> str:
     kept, default = trial_of(found, choice.kept), trial_of(found, 0)
     words = []
     if choice.kept and kept.score is not None and default.score is not None:
-        whose = f"The {found.figure} of trial {choice.kept}" if choice.packed else f"Its {found.figure}"
-        words.append(f"{whose} is {amount(kept.score)}, that of the default {amount(default.score)}.")
+        words.append(f"Its {found.figure} is {amount(kept.score)}, that of the default {amount(default.score)}.")
     again = candidate_of(found, choice.kept)
     if choice.kept and again is not None and len(again.repeats) > 1:
         words.append(f"Trained again, {repeated(again)}: {surety(again.gain, again.error)}.")
     elif choice.kept:
         words.append("It was not trained again with other rows, so nothing tells how much of that is luck.")
-    if choice.packed and choice.gain is not None:
-        words.append(f"Together {_better(choice.gain)}: {surety(choice.gain, choice.error or 0.0)}.")
     return " ".join(words)
+
+
+def pack(found: Found) -> str:
+    """Which trials predict together, and how much better than the one that is kept; "" where none do."""
+    choice = found.choice
+    if choice is None or not choice.packed:
+        return ""
+    numbers = listing([f"{number}" for number in sorted(choice.packed)])
+    several = len(choice.packed) > 1
+    words = f"The pack is {'trials' if several else 'trial'} {numbers}"
+    if choice.gain is None:
+        return f"{words}."
+    beside = "the default" if choice.kept == 0 else f"trial {choice.kept}"
+    sure = surety(choice.gain, choice.error or 0.0)
+    return f"{words}: {'together they are' if several else 'it is'} {_better(choice.gain)} than {beside}, {sure}."
 
 
 def repeated(candidate: Candidate) -> str:
     """What a candidate came to beside the default when both were trained again."""
-    error = f" ± {amount(candidate.error, 2)}" if candidate.error > 0 else ""
     better = _better(candidate.gain)
-    return f"over {counted(len(candidate.repeats), 'division')} of the rows it is {better}{error} (standard error)"
+    times = counted(len(candidate.repeats), "division")
+    return f"over {times} of the rows it is {better}, ± {amount(candidate.error, 2)} (standard error)"
 
 
 def _better(gain: float) -> str:
-    return f"better by {amount(gain, 3)}" if gain >= 0 else f"worse by {amount(-gain, 3)}"
+    return f"{amount(abs(gain), 3)} {'better' if gain >= 0 else 'worse'}"
 
 
 def surety(gain: float, error: float) -> str:
@@ -128,12 +139,17 @@ def saved(found: Found) -> str:
 
 
 def _tested(found: Found) -> str:
-    known = figures(found.test)
+    return tested(found.test, "what is kept")
+
+
+def tested(judged: Mapping[str, Any], what: str) -> str:
+    """What something comes to on the test rows; "" where there are none."""
+    known = figures(judged)
     if not known:
         return ""
     rows = next((count for *_, count in known if count), None)
     where = f"On {counted(rows, 'test row')}" if rows else "On the test rows"
-    return f"{where}, looked at once, what is kept comes to {listing(map(_figure, known), 4)}."
+    return f"{where}, looked at once, {what} comes to {listing(map(_figure, known), 4)}."
 
 
 Known = tuple[str, float, float | None, float | None, int | None]
@@ -212,17 +228,30 @@ def settings_words(settings: Mapping[str, Any]) -> str:
     )
 
 
+def own_words(found: Found, trial: Trial) -> str:
+    """What sets a trial apart from others, in a sentence."""
+    names = settings_of(found.trials)
+    return settings_words({name: trial.settings[name] for name in names if name in trial.settings} or trial.settings)
+
+
 def settings_of(trials: Iterable[Trial]) -> list[str]:
     """The names of the settings in which trials differ, the most frequent first."""
-    counts = Counter(name for each in trials for name in each.settings)
-    return sorted(counts, key=lambda name: -counts[name])
+    drawn = [each for each in trials if each.number]
+    counts = Counter(name for each in drawn for name in each.settings)
+    values: dict[str, set[str]] = {name: set() for name in counts}
+    for each in drawn:
+        for name, value in each.settings.items():
+            values[name].add(str(value))
+    all_have = len(drawn) if len(drawn) > 1 else -1
+    told = [name for name in counts if len(values[name]) > 1 or counts[name] != all_have]
+    return sorted(told, key=lambda name: -counts[name])
 
 
 def marked(found: Found, trial: Trial) -> str:
     """What a trial is beside its number."""
     words = ["default"] if trial.number == 0 else []
     if found.choice is not None:
-        words += ["kept"] if trial.number == found.choice.kept and not found.choice.packed else []
+        words += ["kept"] if trial.number == found.choice.kept else []
         words += ["in the pack"] if trial.number in found.choice.packed else []
     return f" ({listing(words)})" if words else ""
 
@@ -286,6 +315,10 @@ def lines(found: Found) -> list[tuple[str, str]]:
     said = [("verdict" if not place else "", each) for place, each in enumerate(verdict(found))]
     if found.choice is not None and found.choice.why:
         said.append(("why", found.choice.why))
+    if found.nested is not None and found.nested.why:
+        said.append(("nested", found.nested.why))
+    if text := pack(found):
+        said.append(("pack", text))
     if text := saved(found):
         said.append(("saved", text))
     said.append(("matters", importance(found, effects_of(found.trials))))
@@ -323,6 +356,8 @@ __all__ = [
     "level",
     "lines",
     "marked",
+    "own_words",
+    "pack",
     "ranked",
     "repeated",
     "saved",
@@ -332,6 +367,7 @@ __all__ = [
     "settings_words",
     "surety",
     "table",
+    "tested",
     "took",
     "trial_of",
     "verdict",

@@ -63,7 +63,7 @@ def importance(axes: Sequence[Axis], effects: Effects) -> Markup:
             "Importance of settings",
             f"Most important is {names[first.dimension]}: alone it explains {first.share:.0%} of the differences.",
             bars,
-            (0.0, max(0.01, *(each.high for each in shown))),
+            (0.0, max(0.01, *(1.05 * each.high for each in shown))),
         ),
         f"Share of the differences between trials that a setting explains alone; what settings do together: "
         f"{together:.0%}. Lines: where eight of ten trees of the model lie. "
@@ -75,37 +75,41 @@ def importance(axes: Sequence[Axis], effects: Effects) -> Markup:
     )
 
 
-def charts(found: Found, axes: Sequence[Axis], effects: Effects) -> Markup:
+def charts(found: Found, axes: Sequence[Axis], effects: Effects, near: Trial | None) -> Markup:
     """The importance, and how the score answers to each setting, the most important first."""
     by_place = {axis.place: axis for axis in axes}
     named = names_of(found)
     drawn = [
-        response(found, by_place[each.dimension], each, named) for each in effects.each if each.dimension in by_place
+        response(found, by_place[each.dimension], each, named, near)
+        for each in effects.each
+        if each.dimension in by_place
     ]
-    rest = drawn[MOST_OPEN : MOST_OPEN + MOST_FOLDED]
+    open_ = len(drawn) if len(drawn) <= MOST_OPEN + 2 else MOST_OPEN
+    rest = drawn[open_ : open_ + MOST_FOLDED]
     more = folded(f"{counted(len(rest), 'more setting')}", tag("div", rest, class_="figures")) if rest else None
     return joined(
-        tag("p", _legend(found, effects), class_="small quiet"),
-        tag("div", importance(axes, effects), drawn[:MOST_OPEN], class_="figures"),
+        tag("p", _legend(found, near), class_="small quiet"),
+        tag("div", importance(axes, effects), drawn[:open_], class_="figures"),
         more,
     )
 
 
-def _legend(found: Found, effects: Effects) -> str:
+def _legend(found: Found, near: Trial | None) -> str:
     """What the marks of all responses mean."""
     words = [
         f"Blue, line or large dot: the mean {found.figure} over all other settings, and where eight of ten trees of "
         "the model lie."
     ]
-    if effects.each and effects.each[0].beside is not None:
-        words.append("Green, dotted or diamond: the other settings as in the trial that is kept.")
+    if near is not None:
+        which = "that is kept" if found.choice is not None and found.choice.kept == near.number else "the best"
+        words.append(f"Green, dotted or diamond: the other settings as in trial {near.number}, {which}.")
     words.append("Grey dots: trials that ended.")
     if found.choice is not None and any(len(each.repeats) > 1 for each in found.choice.candidates):
         words.append("Vermilion bars: the finalists trained again with other rows, from the best to the worst.")
     return " ".join(words)
 
 
-def response(found: Found, axis: Axis, effect: Effect, named: frozenset[str]) -> Markup:
+def response(found: Found, axis: Axis, effect: Effect, named: frozenset[str], near: Trial | None) -> Markup:
     """The mean score over all other settings by one, with its band, the trials as dots, and the noise of repeats."""
     own = [
         each
@@ -115,7 +119,7 @@ def response(found: Found, axis: Axis, effect: Effect, named: frozenset[str]) ->
     repeated = _repeated(found, axis, named)
     drawn = _of_levels if axis.levels else _of_numbers
     entries = [("mean over other settings", 1)]
-    entries += [("others as in the trial that is kept", 3)] if effect.beside is not None else []
+    entries += [(f"others as in trial {near.number}", 3)] if near is not None and effect.beside is not None else []
     entries += [("trained again", 2)] if repeated else []
     unit = f", {axis.dimension.unit}" if axis.dimension.unit else ""
     return figure(

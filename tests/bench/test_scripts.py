@@ -107,7 +107,7 @@ def test_live(script, monkeypatch, capsys):
 
 def test_samplers(script):
     samplers = script("samplers")
-    problem = samplers._problem("figure", "iris", "learning_rate=1e-3..1;l2", 3, hidden=(4,))
+    problem = samplers._problem("figure", "iris", "l2", 3, hidden=(4,))
     figures = samplers.summary([samplers.measured(problem, ("grid", "random"), 4, samplers.DATA, 0)])
     assert figures["samplers"]["random"]["beside_random"] == (0.0, 0.0)
     assert 0 < figures["pruners"]["halving:least=2"]["epochs"][0] <= 1

@@ -89,7 +89,14 @@ def test_a_beginning_of_a_grid_is_spread():
     assert {row for row, _ in first} == {column for _, column in first} == {0, 1, 2, 3}
 
 
-@pytest.mark.parametrize("text, message", [("grit", "Did you mean grid?"), ("random:3", "random takes no numbers")])
+@pytest.mark.parametrize(
+    "text, message",
+    [
+        ("grit", "Did you mean grid?"),
+        ("random:3", "random takes no numbers"),
+        ("coarse:stages=99", "it must be 1 to 16"),
+    ],
+)
 def test_what_is_no_sampler_is_said(text, message):
     with pytest.raises(ConfigError, match=message.replace("?", r"\?")):
         sampler_of(text)
@@ -224,3 +231,15 @@ def test_a_best_trial_at_an_end_is_told():
     assert sampler_of("random").notes(SPACE, made(SPACE, [(0.5, 0.5)], bowl)) == []
     allowed = space_of("only;drop_rate=0..0.5;l2=1e-5..1e-2", "a table")  # below 0 there is nothing
     assert sampler_of("random").notes(allowed, made(allowed, [(0.0, 0.5)], bowl)) == []
+
+
+def test_coarse_begins_again_after_so_many_trials():
+    sampler = sampler_of("coarse:stages=3")
+    assert sampler.rounds(150) == [21, 21, 22, 21, 21, 22, 7, 7, 8]
+    earlier = [
+        trial
+        for round in range(1, 4)
+        for trial in made(SPACE, [(0.5, 0.5), (0.4, 0.45 + round / 100)], bowl, 2 * round - 1, round)
+    ]
+    widths = [round[0].high - round[0].low for round in sampler.regions(SPACE, earlier)]
+    assert widths == pytest.approx([1, 0.6, 0.36, 1])

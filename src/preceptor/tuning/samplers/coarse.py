@@ -13,6 +13,7 @@ from preceptor.tuning.space import Axis, Space
 # Chosen with the defaults of Coarse on four spaces of two settings, 12, 24 and 48 trials: docs/recipe.md.
 FIRST = 1 / 3  # of all trials: those of the whole space
 LEAST = 2  # trials of a round
+CYCLE = 64  # trials from the whole space to the narrowest region; of more, the next so many begin again
 EDGE = 0.1  # of the width of a region: what lies nearer to its end lies at its edge
 
 
@@ -42,21 +43,22 @@ class Coarse(Sampler):
     The first round fills the whole space. Each later one has `narrow` times the width along each setting, with the best
     trial in its middle; where that lies at the edge of the region before, the width stays as it was, so that the region
     moves on. Of words as many are kept, those with the best trials. Within a region lie points of a randomised Halton
-    sequence.
+    sequence. After CYCLE trials it begins again with the whole space.
 
     Source: conventional; Ng, "Using an appropriate scale to pick hyperparameters" and what precedes it (2017).
     """
 
-    stages: int = hyper(default=6, low=1, high=64, unit="rounds", doc="From the whole space to the narrowest.")
+    stages: int = hyper(default=6, low=1, high=16, unit="rounds", doc="From the whole space to the narrowest.")
     narrow: float = hyper(default=0.6, low=0.05, high=1, unit="share", doc="Of the width that the next round keeps.")
 
     def rounds(self, trials: int) -> list[int]:
+        return [size for start in range(0, trials, CYCLE) for size in self._cycle(min(CYCLE, trials - start))]
+
+    def _cycle(self, trials: int) -> list[int]:
         first = max(round(trials * FIRST), 1)
         count = min(self.stages - 1, (trials - first) // LEAST)
-        if not trials or count < 1:
-            return [trials] if trials else []
         left = trials - first
-        return [first, *(left * (at + 1) // count - left * at // count for at in range(count))]
+        return [first, *(left * (at + 1) // count - left * at // count for at in range(count))] if count else [trials]
 
     def points(self, space: Space, seed: int, first: int, count: int, earlier: Sequence[Trial]) -> list[Point]:
         regions = self.regions(space, earlier)[-1]
@@ -68,18 +70,26 @@ class Coarse(Sampler):
 
     def regions(self, space: Space, earlier: Sequence[Trial]) -> list[list[Region]]:
         """The regions of all rounds up to the one that comes after these trials, an axis each."""
-        found = [[Region(choices=tuple(range(len(_words(axis))))) for axis in space.axes]]
+        whole = [Region(choices=tuple(range(len(_words(axis))))) for axis in space.axes]
+        found = [whole]
         for number in sorted({trial.round for trial in earlier if trial.round > 0}):
-            known = [trial for trial in earlier if trial.round <= number]
-            found.append([self._next(space, at, found, known) for at in range(len(space))])
+            known = sorted((trial for trial in earlier if trial.round <= number), key=by_cost)
+            stage = number % self.stages
+            found.append(
+                [self._next(space, at, stage, found[-1][at], known) if stage else whole[at] for at in range(len(space))]
+            )
         return found
 
-    def _next(self, space: Space, at: int, before: Sequence[Sequence[Region]], known: Sequence[Trial]) -> Region:
-        """The region of an axis in the next round, after these trials."""
-        axis, last = space.axes[at], before[-1][at]
+    def _next(self, space: Space, at: int, stage: int, last: Region, known: Sequence[Trial]) -> Region:
+        """The region of an axis in the next round, after these trials, the best first.
+
+        Args:
+            stage: of this round, from 1; last: the region of the round before.
+        """
+        axis = space.axes[at]
         places = [
             (point[at], axis.name in space.values(point))
-            for trial in sorted(known, key=by_cost)
+            for trial in known
             if trial.best is not None and (point := trial.point or space.place({})) is not None
         ]
         there = [place for place, exists in places if exists]
@@ -87,7 +97,7 @@ class Coarse(Sampler):
             return last
         if words := _words(axis):
             ranked = list(dict.fromkeys(min(int(place * len(words)), len(words) - 1) for place in there))
-            kept = max(1, round(len(words) * self.narrow ** len(before)))
+            kept = max(1, round(len(words) * self.narrow**stage))
             return Region(
                 choices=tuple(sorted([*ranked, *(each for each in last.choices if each not in ranked)][:kept]))
             )

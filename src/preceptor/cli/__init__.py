@@ -20,16 +20,16 @@ COMMANDS = {
     "search": "Trains many times with other settings, and keeps the best beyond chance.",
     "check": "Says what is wrong or remarkable with data, and trains nothing.",
     "diagnose": "Says what was found of a run, before and during its training.",
-    "report": "Makes the report of a run: one page with how good it is, why, and what to do next.",
+    "report": "Makes the report of a run or a search: one page with how good it is, why, and what to do next.",
     "explain-rule": "Tells of a rule of the doctor: what it looks for, why, by which evidence, what to do.",
-    "watch": "Shows the runs of a folder as a live page while they train.",
+    "watch": "Shows the runs and searches of a folder as a live page while they train.",
     "lr-find": "Looks for a good learning rate.",
     "learning-curve": "Tells what more rows, a wider network or more regularisation would bring.",
     "predict": "Predicts every row or picture with a trained network.",
     "evaluate": "Judges a trained network on a table that has the target.",
     "look": "Draws what a trained network has learned to see, as pictures.",
     "explain": "Shows a computation graph with its values, local derivatives and adjoints.",
-    "show": "Shows what is known of a run, what a network is made of, or what augmentation does.",
+    "show": "Shows what is known of a run or a search, what a network is made of, or what augmentation does.",
 }
 CODES = """Exit codes: 0 done; 1 the loss became infinite (fit); 2 a mistake in settings or data; 74 the output cannot
 be written; 130 interrupted; 141 the reader of the output left."""

@@ -18,7 +18,8 @@ HIGHEST_PORT = 65_535
     "--port", type=Whole(0, HIGHEST_PORT), default=0, help="Where it listens, on this machine; any if left out."
 )
 def command(runs: Path, port: int) -> None:
-    """Shows the runs of a folder as a live page: their curves while they train, how they stand, what was found.
+    """Shows the runs of a folder as a live page: their curves while they train, how they stand, what was found. A
+    search is one entry with its trials: the best so far, the score of each, how many are done, paused and failed.
 
     RUNS is the folder they lie in, or a run of its own; runs if left out. Nothing in it is changed, so it may lie on
     another machine. Open the address that is printed; its token lets nobody else in. It answers to this machine alone:

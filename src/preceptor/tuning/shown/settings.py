@@ -101,7 +101,8 @@ def _legend(found: Found, near: Trial | None) -> str:
         "the model lie."
     ]
     if near is not None:
-        which = "that is kept" if found.choice is not None and found.choice.kept == near.number else "the best that was drawn"
+        is_kept = found.choice is not None and found.choice.kept == near.number
+        which = "that is kept" if is_kept else "the best that was drawn"
         words.append(f"Green, dotted or diamond: the other settings as in trial {near.number}, {which}.")
     words.append("Grey dots: trials that ended.")
     if found.choice is not None and any(len(each.repeats) > 1 for each in found.choice.candidates):

@@ -202,3 +202,13 @@ def test_a_number_of_classes_alone_is_not_searched_for_a_number():
 def test_weight_decay_brings_its_optimiser():
     usual = make_settings({"hidden": 8, "optimiser": "adam"})  # as the recipe completes what says hidden alone
     assert "weight_decay" in space_of({}, TABLE, make_settings({"hidden": 8}), usual).names
+
+
+def test_the_usual_space_lies_around_the_default():
+    usual = make_settings({"learning_rate": 0.004, "optimiser": "adamw", "weight_decay": 0.2, "drop_rate": 0.1})
+    named = {axis.name: axis.known for axis in space_of({}, TABLE, make_settings({}), usual).axes}
+    rate, decay = named["learning_rate"], named["weight_decay"]
+    assert (rate.low, rate.high, rate.is_log) == (0.0008, 0.02, True)
+    assert (decay.low, decay.high) == (0.02, 1.0)
+    point = space_of({}, TABLE, make_settings({}), usual).place({})
+    assert point[list(named).index("learning_rate")] == pytest.approx(0.5)

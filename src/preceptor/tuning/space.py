@@ -17,10 +17,31 @@ from preceptor.words import listing
 DIGITS = 4  # of a number that is drawn: as many as one would write
 BESIDE_WIDTHS = ("members", "waves", "bins")  # of a network that the recipe makes otherwise where widths are given
 
+
+@dataclass(frozen=True)
+class Around:
+    """A range around what the default has, where it is known: from one part in `times` to so many times as much."""
+
+    times: float
+    high: float = math.inf
+
+    def range_of(self, usual: float) -> Range:
+        low, high = usual / self.times, min(usual * self.times, self.high)
+        return Range(float(f"{low:.3g}"), float(f"{high:.3g}"), True, source="around the default's: docs/recipe.md")
+
+
 # What is searched where nobody says, with a range where the usual one is not meant; chosen in docs/recipe.md.
-DEFAULTS: dict[str, dict[str, Range | None]] = {
-    "a table": {"learning_rate": None, "weight_decay": None, "drop_rate": None},
-    "pictures": {"learning_rate": None, "weight_decay": None, "drop_rate": None},
+DEFAULTS: dict[str, dict[str, Range | Around | None]] = {
+    "a table": {
+        "learning_rate": Around(5),
+        "weight_decay": Around(10, high=1.0),
+        "drop_rate": Range(0.0, 0.4, source="docs/recipe.md"),
+    },
+    "pictures": {
+        "learning_rate": Around(5),
+        "weight_decay": Around(10, high=1.0),
+        "drop_rate": Range(0.0, 0.5, source="docs/recipe.md"),
+    },
 }
 
 
@@ -186,7 +207,7 @@ def space_of(
     """
     ranges, is_only = asked_for(asked)
     common = Common(kind, settings or Settings(), usual or settings or Settings(), None if usual is None else classes)
-    default = {name: own or usual_range(name) for name, own in DEFAULTS[kind].items()}
+    default = {name: _default(name, own, common) for name, own in DEFAULTS[kind].items()}
     for name in (each for each, given in ranges.items() if given is None):
         declared(name)
         if name not in default:
@@ -208,6 +229,13 @@ def space_of(
     axes = [Axis(_dimension(name, chosen[name], when[name], common), when[name]) for name in _in_order(chosen, when)]
     hidden = common.usual.hidden or HIDDEN
     return Space(tuple(axes), tuple(hidden), _beside(chosen, common))
+
+
+def _default(name: str, own: Range | Around | None, common: Common) -> Range:
+    if isinstance(own, Around):
+        usual = common.usual_of(name)
+        return own.range_of(usual) if isinstance(usual, (int, float)) and usual > 0 else usual_range(name)
+    return own or usual_range(name)
 
 
 def _in_order(names: Iterable[str], when: Mapping[str, tuple[Condition, ...]]) -> list[str]:

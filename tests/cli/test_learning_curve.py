@@ -22,7 +22,7 @@ def test_curve_table_advice_and_page(preceptor, here):
         "training  8 trainings: 3 sizes, more weight decay with 1,069 rows, 2 times each; together"
     )
     assert sum("●" in each for each in lines) >= 2
-    assert any(each.startswith("table     rows") for each in lines)
+    assert any(each.startswith("table ") and each.split()[1] == "rows" for each in lines)
     assert any(each.startswith("reading   Train error ") for each in lines)
     assert next(each for each in lines if "1. " in each).strip().startswith(f"1. {told['advice'][0]['text']}")
     assert set(told) == {

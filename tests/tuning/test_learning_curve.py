@@ -15,7 +15,7 @@ from preceptor.job.settings import make_settings
 from preceptor.job.stages import completed
 from preceptor.tuning.curve_advice import Measure, by_promise, in_short, more, of_changes, reading, student
 from preceptor.tuning.curve_division import codes_of, divide, rank_rows, seeds_of, taught_by
-from preceptor.tuning.curve_law import Laws, fit_law
+from preceptor.tuning.curve_law import Estimate, Laws, fit_law
 from preceptor.tuning.curve_plan import sizes_of_rows
 from preceptor.tuning.curve_training import reach
 from preceptor.tuning.learning_curve import planning
@@ -249,7 +249,9 @@ class TestAdvice:
 
     def test_errors_are_written_in_their_unit(self):
         assert ERROR.written(0.0812) == "8.1 %"
-        assert ERROR.difference(-0.004) == "-0.4 points"
+        assert ERROR.gained(Estimate(0.009, -0.002, 0.02)) == "0.9 points (-0.2 to 2.0)"
+        assert RMSE.gained(Estimate(0.037, -0.0912, 0.1634)) == "0.04 (-0.09 to 0.16)"
+        assert RMSE.written_alike([2.4, 2.357, 12.0]) == ["2.4", "2.4", "12.0"]
         assert RMSE.written(47_733.6) == "47,700"
         assert Measure("auc", True).word == "1 - auc"
         assert Measure("r2", True).error(0.75) == 0.25

@@ -78,7 +78,7 @@ def command(
     began = time.monotonic()
     curve = watched(measuring(plan))
     say_curve(curve)
-    for number, each in enumerate(aligned(curve.cells())):
+    for number, each in enumerate(aligned(curve.cells(), right=0)):
         line("table" if number == 0 else "", each)
     if curve.law_in_words:
         line("law", curve.law_in_words)

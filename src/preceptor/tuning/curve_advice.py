@@ -2,19 +2,17 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 
 import numpy as np
 
 from preceptor.diagnose.curve import bias_and_variance
 from preceptor.tuning.curve_law import Estimate, Laws
-from preceptor.words import amount, listing
+from preceptor.words import amount, amounts_within, listing
 
-UNSEEN = (
-    3  # rows: what none of many shows may be true of so many of them; the rule of three, Hanley and Lippman-Hand 1983
-)
-
-
+# Rows of which what none of many showed may still be true: the rule of three, Hanley and Lippman-Hand 1983.
+UNSEEN = 3
+DIGITS = 3  # of an error in a table
 CURES = {  # by bias and variance; course material D
     (True, True): "By the course a bigger network or longer training first, then more data or more regularisation",
     (True, False): "By the course a bigger network, longer training or better features; more data helps little",
@@ -57,23 +55,33 @@ class Measure:
             return f"{100 * error:.{1 if abs(error) >= 0.001 or error == 0 else 2}f} %"
         return amount(error, 3)
 
-    def difference(self, error: float) -> str:
-        """A difference of two errors in words: percent become points."""
-        return self.written(error).replace(" %", " points")
+    def written_alike(self, errors: Sequence[float]) -> list[str]:
+        """Errors below each other in a table, all with as many decimals."""
+        if self.is_share:
+            return [self.written(each) for each in errors]
+        largest = max(map(abs, errors)) or 1.0
+        decimals = max(0, DIGITS - 1 - math.floor(math.log10(largest)))
+        return [f"{each:,.{decimals}f}" for each in errors]
+
+    def between(self, found: Estimate) -> str:
+        """An estimate with its interval in words: 7.2 % (6.6 to 7.7)."""
+        if not self.is_share:
+            return _between(found)
+        value, low, high = (self.written(each) for each in astuple(found))
+        return f"{value} ({low.removesuffix(' %')} to {high.removesuffix(' %')})"
 
     def gained(self, gain: Estimate) -> str:
-        """A gain with its interval in words: 0.9 points (-0.2 to 2.0)."""
-        value, low, high = (self.difference(each) for each in (gain.value, gain.low, gain.high))
-        return f"{value} ({low.removesuffix(' points')} to {high.removesuffix(' points')})"
+        """A gain with its interval in words, percent as points: 0.9 points (-0.2 to 2.0)."""
+        return self.between(gain).replace(" %", " points")
 
     def grain(self, rows: int) -> float:
         """The least difference of two errors of so many rows; 0 where they are no shares of rows."""
         return 1 / rows if self.figure == "accuracy" else 0.0
 
-    def between(self, found: Estimate) -> str:
-        """An estimate with its interval in words: 7.2 % (6.6 to 7.7)."""
-        value, low, high = (self.written(each) for each in (found.value, found.low, found.high))
-        return f"{value} ({low.removesuffix(' %')} to {high.removesuffix(' %')})"
+
+def _between(found: Estimate) -> str:
+    written = amounts_within(found.value, found.low, found.high)
+    return f"{written(found.value)} ({written(found.low)} to {written(found.high)})"
 
 
 @dataclass(frozen=True)

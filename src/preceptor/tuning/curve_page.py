@@ -34,7 +34,7 @@ class CurveStory:
         judged: by what the dev error was measured, a piece of a sentence.
         short: what the advice comes to.
         words: settings that surely help, as the command takes them; "" for none.
-        lines: dev, train, and perhaps the law.
+        lines: train, dev, and perhaps the law.
         axis, error: what runs along the axes.
         heads, cells: of the table.
     """
@@ -121,7 +121,7 @@ def picture(story: CurveStory) -> Markup:
         marks.append(drawn.line(each.x, each.y, style))
         marks.append(None if is_law else drawn.dots(each.x, each.y, style))
         entries.append((each.name, style))
-    dev = story.lines[0]
+    dev = story.lines[1]
     says = (
         f"Dev {story.error} from {amount(dev.y[0], 3)} at {amount(dev.x[0])} to {amount(dev.y[-1], 3)} at "
         f"{amount(dev.x[-1])}."

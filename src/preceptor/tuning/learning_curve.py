@@ -126,7 +126,7 @@ class LearningCurve:
 
         lines = [
             line(name, self.sizes, own.mean(axis=0), own.min(axis=0), own.max(axis=0))
-            for name, own in (("dev", self.dev), ("train", self.train))
+            for name, own in (("train", self.train), ("dev", self.dev))
         ]
         if self.laws is not None:
             at = np.geomspace(self.sizes[0], self.far, DRAWN).tolist()
@@ -169,12 +169,13 @@ class LearningCurve:
         costs = [name for name in self.table.columns if name.endswith(("_log_loss", "_unexplained"))]
         costs = costs if error not in ("log_loss", "unexplained") else []
         heads += [name.replace("_", " ") for name in costs]
+        errors = [[row[f"{part}_{error}"] for row in self.table] for part in ("train", "dev")]
+        written = [self.measure.written_alike(each) for each in errors]
+        spread = self.measure.written_alike([row["spread"] for row in self.table])
         found = [heads]
-        for row in self.table:
+        for row, own, apart in zip(self.table, zip(*written, strict=True), spread, strict=True):
             size = f"{row['rows']:,}" if self.over == "rows" else f"{row['width']:g}"
-            own = [self.measure.written(row[f"{part}_{error}"]) for part in ("train", "dev")]
-            told = [f"{row[name]:.4f}" for name in costs]
-            found.append([size, f"{row['parameters']:,}", *own, self.measure.written(row["spread"]), *told])
+            found.append([size, f"{row['parameters']:,}", *own, apart, *(f"{row[name]:.4f}" for name in costs)])
         return found
 
     def to_dict(self) -> dict[str, Any]:

@@ -23,6 +23,7 @@ from typing import Any
 import msgspec
 import numpy as np
 import pandas as pd
+from msgspec.structs import replace
 
 from preceptor.job import make_settings
 from preceptor.job.fit import look
@@ -95,7 +96,7 @@ def searched(trials: Trials, space: str, count: int) -> tuple[list[Trial], dict[
 def judged_again(trials: Trials, found: list[Trial], frozen: dict[int, Checkpoint]) -> list[Judgement]:
     """What the finalists come to in every division."""
     repeats, judgements = Repeats.of(trials), list[Judgement]()
-    for task in tasks_of(finalists(found), range(REPEATS + 1), frozen):
+    for task in tasks_of(finalists(found), range(REPEATS + 1), frozen, tells=True):
         result = repeats.advance(task)
         assert isinstance(result, Told)
         assert result.judgement is not None
@@ -121,7 +122,7 @@ def measure(table: Table, rows: int, fresh: int, split: int, count: int, space: 
             fitting.restore(frozen[each.number])
             costs[each.number] = row_costs(fitting, fresh_rows(fitting))
         kept = choose(found, judgements).kept
-        made = pack(trials, found, frozen.get, kept)
+        made = pack(trials, found, frozen.get, kept, judgements)
         together = packed(trials, found, frozen.get, kept, made)
         better = costs[kept] - row_costs(together, fresh_rows(together))
         told = made.gain, made.error, float(better.mean()), float(better.std(ddof=1) / len(better) ** 0.5)
@@ -130,7 +131,7 @@ def measure(table: Table, rows: int, fresh: int, split: int, count: int, space: 
             gains[number] = float(own.mean()), float(better.mean()), float(better.std(ddof=1) / len(own) ** 0.5)
     return {
         "trials": msgspec.to_builtins(found),
-        "judgements": msgspec.to_builtins(judgements),
+        "judgements": msgspec.to_builtins([replace(each, predicted=[]) for each in judgements]),
         "gains": gains,
         "pack": [kept, *told],
         "seconds": [round(took, 1), round(time.perf_counter() - began - took, 1)],

@@ -2,6 +2,7 @@
 
 from itertools import combinations_with_replacement
 
+import msgspec
 import numpy as np
 import pytest
 from sklearn.metrics import log_loss
@@ -12,6 +13,7 @@ from preceptor.job.fit import look
 from preceptor.job.stages import completed
 from preceptor.tuning.pack import Pack, greedy, pack, packed_run
 from preceptor.tuning.record import Trial
+from preceptor.tuning.repeats import FOLDS, Judgement, Repeats, tasks_of
 from preceptor.tuning.trials import Task, Trials
 
 FOLDED = {"hidden": (6,), "epochs": 8, "batch_size": 16, "members": 4, "folds": 2}
@@ -104,6 +106,34 @@ def test_what_is_chosen_tells_the_rows_that_guide_best(asked):
         assert run.dev["log_loss"].value == pytest.approx(
             log_loss(table("label")["label"][rows], p[:, order], labels=labels), rel=1e-5
         )
+
+
+@pytest.mark.parametrize("target", ["label", "number"])
+def test_with_folds_rows_that_divisions_hold_out_choose(target):
+    trials, ended, frozen = searched(FOLDED, target, changes=CHANGES[2:])
+    repeats = Repeats.of(trials)
+    told = [repeats.advance(each).judgement for each in tasks_of(ended, range(FOLDS + 1), {}, tells=True)]
+    text = msgspec.json.encode(told)
+    assert msgspec.json.decode(text, type=list[Judgement]) == told
+    made = pack(trials, ended, frozen, 1, told)
+    assert made.shares[0] > 0.9  # the other hardly learned
+    assert made.gain > 2 * made.error > 0
+    alike = pack(trials, ended, frozen, 1, [each for each in told if each.number])
+    assert (alike.shares, alike.gain) == ({1: 1.0}, 0.0)  # only what was told of may join
+
+    division = repeats.division(2)
+    fitting = division.fitting(ended[0].settings)
+    assert list(fitting.records())
+    run, rows = fitting.finish(), division.seen.parts.test
+    found = next(each for each in told if (each.number, each.repeat) == (0, 2))
+    p = np.frombuffer(found.predicted[0], np.float32)
+    part = trials.seen.table.select(rows)
+    if target == "label":
+        np.testing.assert_allclose(p.reshape(len(rows), 3), run.predict_probabilities(part), atol=1e-5)
+        assert found.cost == pytest.approx(log_loss(table(target)["label"][rows], p.reshape(-1, 3)), rel=1e-4)
+    else:
+        usual = trials.fitting({}).preprocessor.targets[0]
+        np.testing.assert_allclose(p * usual.sd + usual.mean, run.predict(part), rtol=1e-4, atol=1e-4)
 
 
 def test_the_gain_of_equal_trials_is_none():

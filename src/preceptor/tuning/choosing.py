@@ -19,6 +19,7 @@ from preceptor.tuning.search import Search
 from preceptor.tuning.trials import Task, Trials
 from preceptor.tuning.workers import Workers
 
+FOLD = "outer/"  # before the number of an outer fold, where repeats have that of a trial
 MakeWorkers = Callable[[Trials], Workers]
 
 
@@ -35,7 +36,7 @@ def choosing(search: Search, workers: Workers) -> Stages[Choice]:
         raise DataError(f"search: no trial came to its end ({why}) Change the space, or give it more time.")
     count = repeats_for(table, chosen, len(search.trials.seen.parts.train))
     frozen = {each.number: state for each in chosen if (state := ledger.frozen(each.number)) is not None}
-    tasks = tasks_of(chosen, range(count + 1), frozen)
+    tasks = tasks_of(chosen, range(count + 1), frozen, tells=search.plan.pack)
     missing = [each for each in tasks if _key(each.number, each.repeat) not in ledger.repeats]
     made = 0
     for result in workers.results(missing):
@@ -55,7 +56,9 @@ def _key(number: int, repeat: int) -> str:
 
 def packed(search: Search, choice: Choice) -> tuple[Choice, Pack]:
     """The trials that predict best together, chosen among those that ended."""
-    made = pack(search.trials, search.done, state_of(search), choice.kept)
+    known = search.ledger.repeats
+    told = [msgspec.convert(known[key], Judgement) for key in sorted(known) if not key.startswith(FOLD)]
+    made = pack(search.trials, search.done, state_of(search), choice.kept, told)
     shares = {number: share for number, share in made.shares.items() if share}
     return msgspec.structs.replace(choice, packed=shares, gain=made.gain, error=made.error), made
 
@@ -80,7 +83,7 @@ def nesting(search: Search, make: MakeWorkers) -> Stages[Nested]:
     """
     found, folds = list[Outer](), search.plan.nested
     for fold, trials in enumerate(outer_trials(search.trials, folds)):
-        key = f"outer/{fold}"
+        key = f"{FOLD}{fold}"
         if key not in search.ledger.repeats:
             yield Stage(f"searching in outer fold {fold + 1} of {folds}")
             settings = yield from _searched(search, trials, search.ledger.folder / f"fold-{fold + 1}", make)

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
+from preceptor.data import Preprocessor, Table
 from preceptor.errors import ConfigError
 from preceptor.job import Fitting, Run
 from preceptor.job.fitted import fitted_loss
 from preceptor.job.judging import apart
+from preceptor.job.survey import Survey
 from preceptor.nn import Absolute, Committee, Joint, Layer, Loss, MemberLoss, Pinball
 from preceptor.nn.calibration import reads_logits, tempered, untempered
 from preceptor.nn.ensemble import Ensemble, count_members
@@ -23,7 +25,7 @@ from preceptor.train.shares import can_share
 from preceptor.train.temperature import best_temperature
 from preceptor.train.training import Arrays
 from preceptor.tuning.record import Trial, by_cost
-from preceptor.tuning.repeats import Held, block_of_row, cost_and_blocks, held_rows
+from preceptor.tuning.repeats import FOLDS, Held, Judgement, block_of_row, cost_and_blocks, held_rows, repeated
 from preceptor.tuning.trials import Trials
 
 MOST = 32  # trials that are chosen from
@@ -59,17 +61,27 @@ class _Member:
     predicted: tuple[np.ndarray, ...]
 
 
-def pack(trials: Trials, ended: Sequence[Trial], frozen: Callable[[int], Checkpoint | None], kept: int) -> Pack:
+def pack(
+    trials: Trials,
+    ended: Sequence[Trial],
+    frozen: Callable[[int], Checkpoint | None],
+    kept: int,
+    judgements: Sequence[Judgement] = (),
+) -> Pack:
     """Chooses which trials predict together, and what each counts.
 
     Formula: ROUNDS times that trial is taken, whether it was before or not, with which the mean prediction of all taken
         has the lowest log loss, squared, absolute or pinball error on the rows that guide; its share is how often.
         The gain is told of other rows: halves of the rows, of whole blocks, choose for each other. Shares of a trial's
         own members and the temperature are chosen anew by the same rows.
+        With folds few members tell a row that guides: several trials together then seem to gain what all members of
+        one have anyway. So where divisions of the rows told what is predicted for those that they hold out, the trials
+        that were made there are chosen by these, in the loss.
     Args:
         ended: the trials that may join; the best MOST are looked at.
         frozen: how a trial stands at its end; None where that was not kept: it does not join.
         kept: the trial that it is compared with, and whose rows, preparation and loss all must have.
+        judgements: of the finalists, of tasks that `tells` of; without folds they are not looked at.
     Raises: ConfigError where predictions have no mean, as of a margin.
     Source: Caruana, Niculescu-Mizil, Crew and Ksikes 2004, ensemble selection with replacement; rows that were left out
         by folds choose as in Erickson et al. 2020 (AutoGluon).
@@ -86,7 +98,12 @@ def pack(trials: Trials, ended: Sequence[Trial], frozen: Callable[[int], Checkpo
             "numbers are required. Leave pack out."
         )
     members, left_out = {kept: _member(base)}, dict[int, str]()
-    others = [each for each in sorted(ended, key=by_cost) if each.number != kept and each.best is not None]
+    told = {} if base.data.folds is None else _held_out(trials, base, judgements)
+    others = [
+        each
+        for each in sorted(ended, key=by_cost)
+        if each.number != kept and each.best is not None and (not told or each.number in told)
+    ]
     for each in others[: MOST - 1]:
         state = frozen(each.number)
         if state is None:
@@ -97,6 +114,8 @@ def pack(trials: Trials, ended: Sequence[Trial], frozen: Callable[[int], Checkpo
             left_out[each.number] = reason
         else:
             members[each.number] = _member(fitting)
+    if kept in told:
+        return _chosen_apart(trials, base, {number: told[number] for number in members}, kept, left_out)
     return _chosen(trials, members, kept, left_out)
 
 
@@ -175,6 +194,91 @@ def _member(fitting: Fitting) -> _Member:
         plain = replace(reads, loss=untempered(inner(reads))) if isinstance(reads, MemberLoss) else untempered(reads)
         predicted.append(np.asarray(plain.predict(outputs)))
     return _Member(fitting, held, tuple(shares), tuple(predicted))
+
+
+def _held_out(
+    trials: Trials, base: Fitting, judgements: Sequence[Judgement]
+) -> dict[int, tuple[np.ndarray, tuple[np.ndarray, ...]]]:
+    """Of each trial that told of all divisions the rows that these hold out, by their numbers in the data, and what is
+    predicted for them for each target: as the search's own division knows it."""
+    found: dict[int, dict[int, Judgement]] = {}
+    for each in judgements:
+        if each.predicted and 0 < each.repeat <= FOLDS:  # of the folds after these each row would be there twice
+            found.setdefault(each.number, {})[each.repeat] = each
+    most = max(map(len, found.values()), default=0)
+    divisions = sorted({repeat for own in found.values() if len(own) == most for repeat in own})
+    rows = {repeat: repeated(trials, repeat).seen.parts.test for repeat in divisions}
+    told = {}
+    for number, own in found.items():
+        if sorted(own) != divisions:
+            continue
+        each_target = [
+            np.concatenate(
+                [np.frombuffer(own[r].predicted[place], np.float32).reshape(len(rows[r]), -1) for r in divisions]
+            )
+            for place in range(len(base.preprocessor.targets))
+        ]
+        plain = tuple(p[:, 0] if p.shape[1] == 1 else p for p in each_target)
+        told[number] = np.concatenate([rows[r] for r in divisions]), plain
+    return told
+
+
+def _chosen_apart(
+    trials: Trials,
+    base: Fitting,
+    told: dict[int, tuple[np.ndarray, tuple[np.ndarray, ...]]],
+    kept: int,
+    left_out: dict[int, str],
+) -> Pack:
+    """The pack of trials by what each predicts for rows that a division holds out."""
+    rows = told[kept][0]
+    seen, targets = trials.seen, base.preprocessor.targets
+    assert isinstance(seen, Survey)
+    assert isinstance(seen.table, Table)
+    assert isinstance(base.preprocessor, Preprocessor)
+    y = apart(targets, base.preprocessor.encode_target(seen.table.select(rows), rows))
+    weight, block = seen.weights(rows), block_of_row(seen, rows)
+    losses = [inner(loss) for loss, _ in heads(base.config.loss)]
+
+    def shares(some: np.ndarray) -> dict[int, float]:
+        few = some[:: -(-len(some) // MOST_ROWS)]
+        own = None if weight is None else weight[few]
+        costs = [
+            _mean_cost(loss, [p[place][few] for _, p in told.values()], y[place][few], own)
+            for place, loss in enumerate(losses)
+        ]
+        taken = greedy(costs, len(told), ROUNDS)
+        return {n: float(count) / ROUNDS for n, count in zip(told, taken.tolist(), strict=True) if count}
+
+    def costs_of(own: Mapping[int, float]) -> np.ndarray:
+        each = []
+        for place, loss in enumerate(losses):
+            mean = np.sum([share * told[n][1][place].astype(np.float64) for n, share in own.items()], axis=0)
+            each.append(_row_costs(loss, mean, y[place]))
+        found: np.ndarray = np.mean(each, 0)
+        return found
+
+    better = np.zeros(len(rows))
+    for half in (0, 1):
+        choosing, telling = (np.flatnonzero(block % 2 == each) for each in (half, 1 - half))
+        if len(choosing):
+            better[telling] = (costs_of({kept: 1.0}) - costs_of(shares(choosing)))[telling]
+    counted = np.ones(len(rows)) if weight is None else weight
+    sums, wholes = np.bincount(block, better * counted), np.bincount(block, counted)
+    gain, there = float(sums.sum() / wholes.sum()), wholes > 0
+    means = len(sums[there]) * (sums[there] - gain * wholes[there]) / wholes.sum()
+    error = float(means.std(ddof=1) / len(means) ** 0.5) if len(means) > 1 else float("inf")
+    return Pack(shares(np.arange(len(rows))), gain, error, left_out)
+
+
+def _row_costs(loss: Loss, predicted: Any, y: np.ndarray) -> np.ndarray:
+    """The loss of each row, of what is predicted for it. Shapes: -> (row,), float64."""
+    if isinstance(loss, Pinball):
+        return np.asarray(loss.of_quantiles(predicted, y), np.float64)
+    if predicted.ndim == 2:
+        found: np.ndarray = -log_of(predicted)[np.arange(len(y)), y]
+        return found
+    return np.asarray(loss.judge(predicted[:, None], loss.prepared(y, 1, np.float64)), np.float64)
 
 
 def _chosen(trials: Trials, members: dict[int, _Member], kept: int, left_out: dict[int, str]) -> Pack:

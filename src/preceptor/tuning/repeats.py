@@ -14,7 +14,7 @@ from typing import Any
 import msgspec
 import numpy as np
 
-from preceptor.data import LongTable, Split, draw_folds, order, split
+from preceptor.data import LongTable, Split, Target, draw_folds, order, split
 from preceptor.errors import DataError
 from preceptor.job import Fitting
 from preceptor.job.fitted import fitted_loss
@@ -56,6 +56,9 @@ class Judgement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
             mean over the block. A row is in the same block in every division.
         ratio: how many rows judge for each of the others; 0 where the same rows judge in every division.
         rows: how many judge.
+        predicted: where that was asked for, what is predicted for the rows that the division holds out, in the order of
+            its test part: float32 of each target, probabilities in the order of the classes of the search's own
+            division, numbers in standard deviations of it.
     Source: the jackknife, Quenouille 1956; pseudo-values, Tukey 1958.
     """
 
@@ -65,14 +68,16 @@ class Judgement(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only
     blocks: list[float | None] = []
     ratio: float = 0.0
     rows: int = 0
+    predicted: list[bytes] = []
     error: str = ""
 
 
 @dataclass(frozen=True, eq=False)
 class Again(Task):
-    """A trial that is to be judged at its end, in one of the divisions."""
+    """A trial that is to be judged at its end, in one of the divisions. `tells` whether what is predicted is wanted."""
 
     repeat: int = 0
+    tells: bool = False
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,6 +125,8 @@ class Repeats(Trials):
             is_held_out = task.repeat > 0 and not fixed_by(self.seen)
             try:
                 told = judged(trials, task, result.frozen, task.repeat, is_held_out)
+                if task.tells and is_held_out:
+                    told = msgspec.structs.replace(told, predicted=self._predicted(trials, task, result.frozen))
             except Exception as error:  # of one trial; the search goes on
                 text = f"{type(error).__name__}: {error}"
                 told = Judgement(number=task.number, repeat=task.repeat, error=text)
@@ -128,16 +135,44 @@ class Repeats(Trials):
             known["frozen"] = None
         return Told(**known, repeat=task.repeat, judgement=told)
 
+    def _predicted(self, trials: Trials, task: Task, frozen: Checkpoint) -> list[bytes]:
+        """What a trial predicts for the rows that its division holds out; see `Judgement`."""
+        fitting = trials.fitting(task.settings)
+        fitting.restore(frozen)
+        held, found = fresh_rows(fitting), list[bytes]()
+        targets, known = fitting.preprocessor.targets, self.trial_targets
+        pairs = zip(targets, known, held.reads, heads(fitting.config.loss), strict=True)
+        for own, usual, reads, (_, units) in pairs:
+            p = np.asarray(reads.predict(held.outputs[..., units]))
+            if own.classes is not None and usual.classes is not None:
+                wide = np.zeros((len(p), len(usual.classes)), np.float32)
+                wide[:, [usual.classes.index(each) for each in own.classes]] = p
+                p = wide
+            else:
+                p = (own.decode(p) - usual.mean) / usual.sd
+            found.append(p.astype(np.float32).tobytes())
+        return found
 
-def tasks_of(trials: Iterable[Trial], repeats: Iterable[int], frozen: Mapping[int, Checkpoint]) -> list[Again]:
+    @property
+    def trial_targets(self) -> tuple[Target, ...]:
+        """What is predicted, as the search's own division knows it."""
+        return self.fitting({}).preprocessor.targets
+
+
+def tasks_of(
+    trials: Iterable[Trial], repeats: Iterable[int], frozen: Mapping[int, Checkpoint], tells: bool = False
+) -> list[Again]:
     """What is to be made so that trials can be compared.
 
     Args:
         repeats: the divisions, 0 that of the search.
         frozen: how trials stood in the search, as far as it was kept; those of others are made again.
+        tells: whether predictions are wanted, of which a pack is chosen.
     """
     return [
-        Again(each.number, each.settings, frozen=None if repeat else frozen.get(each.number), repeat=repeat)
+        Again(
+            each.number, each.settings, frozen=None if repeat else frozen.get(each.number), repeat=repeat, tells=tells
+        )
         for repeat in repeats
         for each in trials
     ]

@@ -15,7 +15,7 @@ MOST_IN_LINE = 6  # settings of a sentence
 MOST_REASONS = 8  # why trials failed
 MOST_COLUMNS = 8  # settings of a table
 WIDEST = 24  # columns of a setting in a table
-SURE, LIKELY = 3.0, 2.0  # standard errors; conventional
+SURE, LIKELY, MAYBE = 3.0, 2.0, 1.0  # standard errors; conventional
 LITTLE = 0.015  # a share that is not told
 POOR = 0.3  # of a forest that explains no more, importance is not told; chosen by eye
 
@@ -105,7 +105,8 @@ def surety(gain: float, error: float) -> str:
     if error <= 0:
         return "how sure that is, nothing tells"
     many = abs(gain) / error
-    word = "hardly chance" if many >= SURE else "more than chance" if many >= LIKELY else "no more than chance may give"
+    words = ((SURE, "hardly chance"), (LIKELY, "more than chance"), (MAYBE, "probably more than chance"))
+    word = next((word for least, word in words if many >= least), "no more than chance may give")
     return f"{amount(many, 2)} standard errors, {word}"
 
 

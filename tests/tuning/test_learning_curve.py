@@ -100,6 +100,11 @@ class TestLaw:
             held.append(found.low <= curve(a, 2.0, c, np.array(3200.0)) <= found.high)
         assert np.mean(held) > 0.88  # 95 % less 2 standard errors of 60
 
+    def test_the_floor_is_that_of_the_law(self):
+        found = Laws(SIZES, noisy(0.2, 2.0, 0.6, 1e-4)).floor
+        assert found.low < 0.2 < found.high
+        assert found.value == pytest.approx(0.2, abs=0.01)
+
     def test_more_noise_is_a_wider_interval_and_the_same_errors_tell_the_same(self):
         widths = []
         for noise in (0.001, 0.02):
@@ -244,8 +249,10 @@ class TestAdvice:
         assert words in reading(train, dev, None, True)
 
     def test_the_floor_of_the_curve_may_excuse_bias(self):
-        assert "falls towards 14.0 %" in reading(0.15, 0.16, 0.14, True)
-        assert "falls towards" not in reading(0.01, 0.11, 0.14, True)
+        floor = Estimate(0.14, 0.12, 0.15)
+        assert "falls towards 14.0 % (at least 12.0 %)" in reading(0.15, 0.16, floor, True)
+        assert "falls towards" not in reading(0.01, 0.11, floor, True)
+        assert "falls towards" not in reading(0.15, 0.16, Estimate(0.05, 0.0, 0.1), True)
 
     def test_errors_are_written_in_their_unit(self):
         assert ERROR.written(0.0812) == "8.1 %"

@@ -12,6 +12,7 @@ from preceptor.words import amount, amounts_within, listing
 
 # Rows of which what none of many showed may still be true: the rule of three, Hanley and Lippman-Hand 1983.
 UNSEEN = 3
+LITTLE = 0.01  # an error that is next to nothing: the least that the course calls an error
 DIGITS = 3  # of an error in a table
 CURES = {  # by bias and variance; course material D
     (True, True): "By the course a bigger network or longer training first, then more data or more regularisation",
@@ -107,12 +108,13 @@ class Advice:
     is_sure: bool
 
 
-def reading(train_error: float, dev_error: float, floor: float | None, is_share: bool) -> str:
+def reading(train_error: float, dev_error: float, floor: Estimate | None, is_share: bool) -> str:
     """The bias and variance of the course in words.
 
     Args:
         train_error, dev_error: shares of wrong classes, or of the variance that is not explained.
-        floor: what the law leaves however many rows there are; None where it tells nothing.
+        floor: what the laws leave however many rows there are; None where they tell nothing. Told where it is surely
+            not next to nothing.
         is_share: whether the errors are of classes.
     """
     bias, variance = bias_and_variance(train_error, dev_error)
@@ -120,10 +122,10 @@ def reading(train_error: float, dev_error: float, floor: float | None, is_share:
     told = f"Train {of} {_percent(train_error)}, dev {of} {_percent(dev_error)}"
     words = ", ".join(f"{'high' if each else 'low'} {name}" for each, name in ((bias, "bias"), (variance, "variance")))
     text = f"{told}: {words}. {CURES[bias, variance]}."
-    if floor is not None and bias:
+    if floor is not None and bias and floor.low > LITTLE:
         text += (
-            f" The curve falls towards {_percent(floor)}, however many rows there are: some of the bias may be noise "
-            "that nothing explains."
+            f" The curve falls towards {_percent(floor.value)} (at least {_percent(floor.low)}), however many rows "
+            "there are: so much of the bias may be noise that nothing explains."
         )
     return text
 
@@ -173,7 +175,7 @@ def of_changes(
     found = []
     for what, setting, own in zip(whats, words, errors[:, 1:].mean(axis=0).tolist(), strict=True):
         gain = Estimate(before - own, before - own - half, before - own + half)
-        after = Estimate(own, max(own - half, 0.0), own + half)
+        after = Estimate(own, max(own - half, 0.0), min(own + half, 1.0) if measure.is_share else own + half)
         is_sure = gain.low > 0
         subject = f"A network {what}" if "wide" in what else what.capitalize()
         moved = "lowered" if gain.value > 0 else "raised"

@@ -187,6 +187,12 @@ class Laws:
         plain = self._values(size) - self._values(larger)
         return self._estimate(plain, self._drifted(size) - self._drifted(larger))
 
+    @property
+    def floor(self) -> Estimate:
+        """What the error falls towards, however large a size: a."""
+        a = self._drawn[0]
+        return self._estimate(a, a)
+
     def _values(self, size: float) -> Floats:
         """What each law says of a size."""
         a, b, c, _ = self._drawn

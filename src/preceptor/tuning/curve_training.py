@@ -1,7 +1,6 @@
 """One training of a learning curve, and what it comes to: for rows that it learned from, and for judges."""
 
 from dataclasses import dataclass, replace
-from threading import Event
 from typing import Any
 
 import numpy as np
@@ -39,29 +38,39 @@ class Reached:
     error: str = ""
 
 
+@dataclass(eq=False)
+class Going:
+    """A training under way: what share of its steps is made; whether it is to stop, for nobody waits for it."""
+
+    share: float = 0.0
+    is_stopped: bool = False
+
+
 def reach(
     source: str,
     seen: Survey | PictureSurvey,
     settings: Settings,
     header: bool = True,
     threads: int | None = None,
-    stopped: Event | None = None,
+    going: Going | None = None,
 ) -> Reached:
     """Trains on what was divided, to the end, and judges the rows that it learned from and the judges, which are the
     test rows of `seen`. What fails is told, not raised.
 
     Args:
         threads: of the native engine; None as asked for.
-        stopped: set where nobody waits for it any more.
+        going: what it tells of itself while it goes on, and who ends it.
     """
+    going = going or Going()
     try:
         fitting = completed(building(source, seen, settings, header))
         engine = fitting.config.engine
         if threads is not None and isinstance(engine, Native):
             fitting.config = replace(fitting.config, engine=replace(engine, threads=threads))
         fitting.gathers, fitting.unwatched = False, "a training of a learning curve"
-        for _ in fitting.records():
-            if stopped is not None and stopped.is_set():
+        for record in fitting.records():
+            going.share = record.step / record.steps
+            if going.is_stopped:
                 return Reached({}, {}, error="stopped.")
         if fitting.outcome is Outcome.DIVERGED:
             return Reached({}, {}, error="the loss became infinite or no number.")
@@ -92,4 +101,4 @@ def _values(figures: dict[str, Any]) -> dict[str, float]:
     return {name: float(each) for name, each in figures.items() if np.isfinite(float(each))}
 
 
-__all__ = ["Reached", "reach"]
+__all__ = ["Going", "Reached", "reach"]

@@ -11,7 +11,6 @@ from collections.abc import Sequence
 from concurrent.futures import FIRST_COMPLETED, ThreadPoolExecutor, wait
 from dataclasses import astuple, dataclass, field
 from functools import cached_property
-from threading import Event
 from typing import Any
 
 import numpy as np
@@ -28,12 +27,13 @@ from preceptor.machine import cores
 from preceptor.page import Page
 from preceptor.train.choice import METRICS
 from preceptor.tuning.curve_advice import Advice, Measure, by_promise, in_short, more, of_changes, reading
-from preceptor.tuning.curve_law import FEWEST_SIZES, Laws
+from preceptor.tuning.curve_law import FEWEST_SIZES, Estimate, Laws
 from preceptor.tuning.curve_page import CurveStory, Line, render
 from preceptor.tuning.curve_plan import REPEATS, TWICE, Over, Plan, check_numbers, plan_of
-from preceptor.tuning.curve_training import Reached, reach
+from preceptor.tuning.curve_training import Going, Reached, reach
 from preceptor.words import counted
 
+GLANCE_SECONDS = 0.5  # between two looks at what is under way
 DRAWN = 40  # places at which the law is drawn
 
 
@@ -274,32 +274,31 @@ def learning_curve(
 
 def _trained(plan: Plan) -> Stages[dict[tuple[int, int], Reached]]:
     """What each training came to, by repeat and place. As many go on at once as the machine has cores, each on one."""
-    total, done, found, stopped = sum(each.work for each in plan.jobs), 0.0, dict[tuple[int, int], Reached](), Event()
-    count = len(plan.jobs)
-
-    def make(number: int) -> Reached:
-        job = plan.jobs[number]
-        return reach(plan.source, *plan.at(job), plan.header, threads, stopped)
-
+    found, count = dict[tuple[int, int], Reached](), len(plan.jobs)
+    goings, total = [Going() for _ in plan.jobs], round(sum(each.work for each in plan.jobs))
     workers = 1 if plan.asked.engine in ("xla", "reference") or plan.asked.threads else cores()
     threads = 1 if workers > 1 else None
-    yield Stage(f"{count} trainings", 0, round(total))
+
+    def make(number: int) -> Reached:
+        seen, settings = plan.at(plan.jobs[number])
+        return reach(plan.source, seen, settings, plan.header, threads, goings[number])
+
+    yield Stage(f"{count} trainings", 0, total)
     with ThreadPoolExecutor(workers, "curve") as pool:
         try:
-            coming = iter(range(count))
-            under_way: dict[Any, int] = {}
-            while True:
-                while len(under_way) < workers and (number := next(coming, None)) is not None:
-                    under_way[pool.submit(make, number)] = number
-                if not under_way:
-                    return found
-                for each in wait(under_way, return_when=FIRST_COMPLETED).done:
-                    job = plan.jobs[under_way.pop(each)]
-                    found[job.repeat, job.place] = each.result()
-                    done += job.work
-                yield Stage(f"training {len(found)} of {count}", round(done), round(total))
+            under_way = {pool.submit(make, number): number for number in range(count)}
+            while under_way:
+                for each in wait(under_way, GLANCE_SECONDS, FIRST_COMPLETED).done:
+                    number = under_way.pop(each)
+                    found[plan.jobs[number].repeat, plan.jobs[number].place] = each.result()
+                    goings[number].share = 1.0
+                done = sum(each.work * going.share for each, going in zip(plan.jobs, goings, strict=True))
+                yield Stage(f"{len(found)} of {count} trainings", round(done), total)
         finally:
-            stopped.set()
+            pool.shutdown(wait=False, cancel_futures=True)
+            for going in goings:
+                going.is_stopped = True
+    return found
 
 
 def _curve(plan: Plan, reached: dict[tuple[int, int], Reached]) -> LearningCurve:
@@ -343,7 +342,7 @@ def _curve(plan: Plan, reached: dict[tuple[int, int], Reached]) -> LearningCurve
         advice.append(more(measure, laws, what, f"{what.capitalize()}, as the curve goes on,", 1.0, far))
     if tried:
         advice += of_changes(measure, whats, words, errors("dev", [usual, *tried]), grain)
-    floor = laws.law.a if laws is not None and laws.is_known and plan.over == "rows" else None
+    floor = laws.floor if laws is not None and laws.is_known and plan.over == "rows" else None
     return LearningCurve(
         data=first.table.name,
         target=next(iter(first.targets)),
@@ -396,7 +395,7 @@ def _cost(figures: dict[str, float]) -> tuple[str, float] | None:
     return ("unexplained", 1 - figures["r2"]) if "r2" in figures else None
 
 
-def _reading(reached: list[Reached], measure: Measure, floor: float | None) -> str:
+def _reading(reached: list[Reached], measure: Measure, floor: Estimate | None) -> str:
     """Bias and variance of the usual training on all rows."""
     of_classes = "accuracy" in reached[0].dev
     name = "accuracy" if of_classes else "r2"

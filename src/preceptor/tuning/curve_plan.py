@@ -184,16 +184,15 @@ def plan_of(
     check_seen(seen, settings)
     seeds = seeds_of(settings, repeats)
     divided = tuple(divide(seen, seed) for seed in seeds)
-    first, ranked = divided[0]
-    asked = replace(settings, seed=seeds[0])
+    rows = min(len(order) for _, order in divided)  # whole groups make parts that differ by a few
+    divided = tuple((taught_by(each, order[:rows]), order[:rows]) for each, order in divided)
+    first, asked = divided[0][0], replace(settings, seed=seeds[0])
     sizes: tuple[float, ...]
     if over == "rows":
-        rows = min(len(each) for _, each in divided)
         sizes, changes = sizes_of_rows(seen.table.name, rows, points, _classes(first)), changes_of(first, asked)
     else:
         wider(first, settings, TWICE)  # refused where it has no width
         sizes, changes = tuple(TWICE * HALF**each for each in reversed(range(points))), ()
-    divided = tuple((each, order[: len(ranked)]) for each, order in divided)
     plan = Plan(
         source,
         header,
@@ -211,10 +210,8 @@ def plan_of(
     for place in range(len(sizes) + len(changes)):
         here, asked = plan.at(Job(0, place, 0.0))
         completed = here.complete(asked)
-        factor = sizes[place] if over == "width" else changes[place - len(sizes)].width if place >= len(sizes) else 1.0
-        works.append(
-            float(completed.epochs or 1) * len(here.parts.train) * max(factor, 1.0 if over == "rows" else 0.25)
-        )
+        widths = sizes if over == "width" else (*(1.0 for _ in sizes), *(each.width for each in changes))
+        works.append(float(completed.epochs or 1) * len(here.parts.train) * widths[place])
     largest_first = sorted(range(len(works)), key=lambda place: -works[place])
     jobs = tuple(Job(repeat, place, works[place]) for repeat in range(repeats) for place in largest_first)
     return replace(plan, jobs=jobs)

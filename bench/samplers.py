@@ -39,7 +39,7 @@ from preceptor.tuning.trials import Task, Trials
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 SAMPLERS = ("grid", "random", "low-discrepancy", "coarse", "optuna")
-PRUNERS = ("halving", "halving:eta=2", "halving:least=2", "curve", "curve:chance=0.2")
+PRUNERS = ("halving", "halving:eta=2", "halving:first=0.3", "curve", "curve:chance=0.2")
 PLAIN = {"batch_size": 32, "schedule": "constant", "optimiser": "adam", "folds": 0}
 BUNDLED = ("digits", "iris")
 

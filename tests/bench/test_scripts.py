@@ -110,4 +110,4 @@ def test_samplers(script):
     problem = samplers._problem("figure", "iris", "l2", 3, hidden=(4,))
     figures = samplers.summary([samplers.measured(problem, ("grid", "random"), 4, samplers.DATA, 0)])
     assert figures["samplers"]["random"]["beside_random"] == (0.0, 0.0)
-    assert 0 < figures["pruners"]["halving:least=2"]["epochs"][0] <= 1
+    assert 0 < figures["pruners"]["halving"]["epochs"][0] <= 1

@@ -29,12 +29,14 @@ def test_none_pauses_none():
 @pytest.mark.parametrize(
     "text, epochs, rungs",
     [
-        ("halving", 81, [9, 27, 81]),  # by hand: 81 / 3 and / 9; 3 is below 4
-        ("halving:eta=3:least=1", 81, [1, 3, 9, 27, 81]),  # Li et al. 2018, table 1, s = 4
-        ("halving:eta=2:least=1", 16, [1, 2, 4, 8, 16]),
+        ("halving", 81, [9, 27, 81]),  # by hand: 81 / 3 and / 9; 3 is less than a tenth
+        ("halving:eta=3:first=0", 81, [1, 3, 9, 27, 81]),  # Li et al. 2018, table 1, s = 4
+        ("halving:eta=2:first=0", 16, [1, 2, 4, 8, 16]),
         ("halving", 64, [8, 22, 64]),
-        ("halving", 3, [3]),
-        ("halving:least=1", 1, [1]),
+        ("halving", 100, [12, 34, 100]),
+        ("halving", 3, [1, 3]),
+        ("halving", 1, [1]),
+        ("halving:first=1", 50, [50]),
         ("curve", 81, [9, 27, 81]),
     ],
 )

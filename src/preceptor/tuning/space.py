@@ -158,7 +158,7 @@ class Space:
     def place(self, settings: Mapping[str, Any]) -> tuple[float, ...] | None:
         """A point with these settings, the inverse of `at`; {} stands for the default. None where there is none.
 
-        Where a setting does not exist, the middle is as good as any other place.
+        Where a setting does not exist, or what it usually is is not known, the middle is as good as any other place.
         """
         hidden = settings.get("hidden", self.hidden)
         widths = {f"{WIDTH}_{layer + 1}": width for layer, width in enumerate(hidden)}
@@ -172,6 +172,8 @@ class Space:
             usual = shape.get(axis.name) if is_shape(axis.name) else axis.known.usual
             value = settings.get(axis.name, usual)
             place = axis.place(value)
+            if place is None and value is None and axis.name not in settings:
+                place = 0.5
             if place is None:
                 return None
             point.append(place)

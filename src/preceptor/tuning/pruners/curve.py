@@ -31,10 +31,10 @@ class Curve(Pruner):
         default=0.05, low=0, high=0.5, unit="probability", doc="Of being the best; with less, paused."
     )
     eta: int = hyper(default=3, low=2, high=64, unit="times", doc="How much farther each rung is.")
-    least: int = hyper(default=4, low=1, unit="epochs", doc="Before which none is paused.")
+    first: float = hyper(default=0.1, low=0, high=1, unit="share of the epochs", doc="Before which none is paused.")
 
     def rungs(self, epochs: int) -> list[int]:
-        return rungs_of(epochs, self.eta, self.least)
+        return rungs_of(epochs, self.eta, self.first)
 
     def going_on(self, rung: int, epochs: int, here: Sequence[Trial], earlier: Sequence[Trial]) -> list[int]:
         line = Line.of(rung, earlier)

@@ -26,7 +26,7 @@ from preceptor.tuning.record import Trial, by_cost
 from preceptor.tuning.space import space_of
 
 SMALL = {"hidden": (8,), "epochs": 9, "batch_size": 16}
-SEARCH = {"trials": 14, "pruner": "halving:eta=3:least=1", "sampler": "coarse:stages=2", "space": ["l2=1e-6..1e-2"]}
+SEARCH = {"trials": 14, "pruner": "halving:eta=3:first=0", "sampler": "coarse:stages=2", "space": ["l2=1e-6..1e-2"]}
 COMMAND = "import sys; from preceptor.cli import main; sys.argv = ['preceptor', *sys.argv[1:]]; main()"
 
 
@@ -84,7 +84,7 @@ def test_what_is_kept_is_what_its_command_trains(alone):
 
 def test_killed_and_gone_on_with(alone, tmp_path):
     words = ["search", "iris", "--hidden", "8", "--epochs", "9", "--batch-size", "16", "--trials", "14"]
-    words += ["--pruner", "halving:eta=3:least=1", "--sampler", "coarse:stages=2", "--space", "l2=1e-6..1e-2"]
+    words += ["--pruner", "halving:eta=3:first=0", "--sampler", "coarse:stages=2", "--space", "l2=1e-6..1e-2"]
     rng, out = random.Random(4), tmp_path / "killed"
     for kill in range(30):
         arguments = ["search", "--resume", str(out)] if (out / "search-plan.json").exists() else [*words, "--out", out]

@@ -7,6 +7,7 @@ import time
 import numpy as np
 import pytest
 
+from preceptor.errors import ConfigError, DataError
 from preceptor.job import Outcome, make_settings
 from preceptor.job.fit import look, prepare
 from preceptor.job.stages import completed
@@ -144,6 +145,49 @@ def test_rows_are_prepared_once_and_few_kinds_are_held(monkeypatch):
         trials.fitting({"polynomial": number % 3 + 1, "members": 8 * number})
     assert len(trials._seen) <= module.MOST_PREPARED
     assert len(trials._encoded) <= module.MOST_PREPARED
+
+
+@pytest.mark.parametrize(
+    "asked", [{"epochs": 2}, SMALL, {**SMALL, "optimiser": "sgd", "l1": 1e-3, "clip_norm": 1.0}], ids=str
+)
+def test_what_is_built_again_is_what_is_built_anew(asked):
+    """Numbers of all kinds, beside settings that are none, on which something else hangs, and what is refused."""
+    changes = [
+        {},
+        *({"learning_rate": each} for each in (1e-3, 2e-2, 0.0)),
+        *({"l2": each} for each in (1e-3, 1e-2, 0.0, "*weight=0.1", "*weight=0.2")),
+        *({"l1": each, "learning_rate": 0.01} for each in (1e-3, 1e-2, 0.0)),
+        *({"optimiser": "adamw", "weight_decay": each} for each in (0.0, 0.1, 0.2)),
+        *({"weight_decay": each} for each in (0.0, 0.1, 0.3)),
+        *({"optimiser": "momentum", "momentum": each} for each in (0.5, 0.9)),
+        *({"clip_value": each, "clip_norm": None} for each in (0.5, 0.9)),
+        *({"clip_norm": each} for each in (0.5, 0.9)),
+        *({"label_smoothing": each} for each in (0.1, 0.2)),
+        *({"activation": "leaky-relu", "slope": each} for each in (0.1, 0.2)),
+        *({"average": "ema", "average_decay": each} for each in (0.9, 0.99)),
+        *({"schedule": "plateau", "epochs": 9, "drop_after": each} for each in (2, 4)),
+        *({"beta1": each} for each in (0.8, 2.0, "a", True)),
+        *({"learning_rate": each} for each in (-1.0, "a")),
+    ]
+
+    def told(trials, change):
+        try:
+            made = trials.fitting(change)
+        except (ConfigError, DataError) as error:
+            return str(error)
+        own = {name: getattr(made.config, name) for name in ("network", "loss", "penalties", "update", "optimiser")}
+        return (
+            made.settings,
+            made.asked,
+            made.config,
+            own,
+            made.seen.folds,
+            made.data.x.tobytes(),
+            made.data.folds is None,
+        )
+
+    trials = trials_of(asked)
+    assert [told(trials, each) for each in changes] == [told(trials_of(asked, trials.source), each) for each in changes]
 
 
 def test_many_architectures_leave_few_programs():

@@ -9,6 +9,7 @@ from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import cache
 from threading import Event, Lock
 from typing import Any, TypeVar
 
@@ -18,34 +19,41 @@ from preceptor.hyper import hyper_fields
 from preceptor.job import Fitting, Outcome, Settings
 from preceptor.job.fit import building
 from preceptor.job.measure import metric_of
+from preceptor.job.parts import takers
 from preceptor.job.picture_survey import PictureSurvey
 from preceptor.job.stages import Encoded, Stages, completed
 from preceptor.job.survey import Survey
 from preceptor.train.checkpoint import Checkpoint
 from preceptor.train.programs import Programs, Same
-from preceptor.train.training import Streamed
+from preceptor.train.training import Config, Streamed
 from preceptor.tuning.record import MOST_POINTS, State
 
 # Settings of the training and of the network alone: the rows are seen and prepared alike whatever they are.
 OF_TRAINING = frozenset(
     (
+        *("learning_rate", "schedule", "warmup", "batch_size", "epochs", "patience", "tolerance", "optimiser"),
+        *("average", "l2", "l1", "clip_value", "clip_norm", "accumulate", "class_weight", "hidden", "activation"),
         *(
-            "learning_rate",
-            "schedule",
-            "warmup",
-            "batch_size",
-            "epochs",
-            "patience",
-            "tolerance",
-            "optimiser",
-            "average",
+            "initialiser",
+            "waves",
+            "bins",
+            "batch_norm",
+            "drop_rate",
+            "dropout",
+            "members",
+            "ensemble",
+            "augment",
+            "ignore",
         ),
-        *("l2", "l1", "clip_value", "clip_norm", "accumulate", "class_weight", "hidden", "activation", "initialiser"),
-        *("waves", "bins", "batch_norm", "drop_rate", "dropout", "members", "ensemble", "augment", "ignore"),
         *("engine", "threads", "devices", "precision"),
     )
 )
-OF_ROWS = tuple(each.name for each, _ in hyper_fields(Settings) if each.name not in OF_TRAINING)
+ALL = tuple(each.name for each, _ in hyper_fields(Settings))
+OF_ROWS = tuple(name for name in ALL if name not in OF_TRAINING)
+# Settings whose values, where they are numbers, are nothing but numbers of a training: it is built alike whatever they
+# are, as long as they are not 0. So are those of the optimiser.
+NUMBERS = ("learning_rate", "l2", "l1", "clip_value", "clip_norm")
+MOST_BUILT = 64  # structures of settings that are remembered: what was completed for them is a few KB
 MOST_PREPARED = 4  # ways in which rows are held prepared at a time: each may be a copy of the data
 TOLD = (ConfigError, DataError, MemoryNeeded, NotSupported, ShapeError)  # whose words are for people
 PLAIN = frozenset(each.name for each, _ in hyper_fields(Settings))
@@ -105,6 +113,7 @@ class Trials:
     programs: Programs = field(default_factory=Programs)
     _seen: OrderedDict[Any, Survey | PictureSurvey] = field(default_factory=OrderedDict)
     _encoded: OrderedDict[Any, Encoded] = field(default_factory=OrderedDict)
+    _built: OrderedDict[Any, tuple[Settings, Config, Any]] = field(default_factory=OrderedDict)
     _preparing: Lock = field(default_factory=Lock)  # what one thread prepares the others wait for
 
     def settings(self, changes: Mapping[str, Any]) -> Settings:
@@ -116,19 +125,7 @@ class Trials:
     def fitting(self, changes: Mapping[str, Any]) -> Fitting:
         """A training with some settings changed, prepared. Raises: ConfigError, DataError for what is impossible."""
         settings = self.settings(changes)
-        key = (Same(self.seen), settings.asked_kind, *(getattr(settings, name) for name in OF_ROWS))
-        with self._preparing:
-            seen = _known(self._seen, key, lambda: _learned(self.seen.under(settings)))
-
-        def encode(complete: Settings) -> Stages[Encoded]:
-            """What a network with these settings takes of the rows: how many networks share out the folds, and how
-            pictures are changed, is all that it hangs on beside `seen`."""
-            yield from ()
-            own = (key, complete.networks, complete.augment)
-            with self._preparing:
-                return _known(self._encoded, own, lambda: completed(seen.encode(complete)))
-
-        fitting = completed(building(self.source, seen, settings, self.header, encode))
+        fitting = self._rebuilt(settings) or self._anew(settings)
         if isinstance(data := fitting.encoded.data, Streamed):
             alone = replace(data, stream=data.stream.another())
             fitting.encoded = replace(fitting.encoded, data=alone)
@@ -137,6 +134,52 @@ class Trials:
             fitting.config = replace(fitting.config, engine=replace(engine, threads=self.threads))
         fitting.gathers, fitting.unwatched, fitting.programs = False, "a trial of a search", self.programs
         return fitting
+
+    def _anew(self, settings: Settings) -> Fitting:
+        """A training, prepared from the rows on. What was prepared for others is taken."""
+        key, own = self._rows(settings), list[Any]()
+        with self._preparing:
+            seen = _known(self._seen, key, lambda: _learned(self.seen.under(settings)), MOST_PREPARED)
+
+        def encode(complete: Settings) -> Stages[Encoded]:
+            """What a network with these settings takes of the rows: how many networks share out the folds, and how
+            pictures are changed, is all that it hangs on beside `seen`."""
+            yield from ()
+            own.append((key, complete.networks, complete.augment))
+            with self._preparing:
+                return _known(self._encoded, own[0], lambda: completed(seen.encode(complete)), MOST_PREPARED)
+
+        fitting = completed(building(self.source, seen, settings, self.header, encode))
+        with self._preparing:
+            built = fitting.settings, fitting.config, own[0]
+            _known(self._built, (key, _unnumbered(settings)), lambda: built, MOST_BUILT)
+        return fitting
+
+    def _rebuilt(self, settings: Settings) -> Fitting | None:
+        """The same, where a training that differs in numbers alone was built before and its rows are still held."""
+        key = self._rows(settings)
+        with self._preparing:
+            before, config, own = self._built.get((key, _unnumbered(settings)), (None, None, None))
+            if before is None or config is None or key not in self._seen or own not in self._encoded:
+                return None
+            seen, encoded = self._seen[key], self._encoded[own]
+            for kept, name in ((self._seen, key), (self._encoded, own)):
+                kept.move_to_end(name)
+        numbers = {name: value for name in NUMBERS if (value := getattr(settings, name)) is not None}
+        complete = replace(before, **numbers, own=before.own | settings.own)
+        assert complete.learning_rate is not None
+        config = replace(
+            config,
+            optimiser=complete.make_optimiser(),
+            penalties=complete.make_penalties(),
+            update=complete.make_update(),
+            learning_rate=complete.learning_rate,
+        )
+        return Fitting(self.source, seen, complete, config, encoded, self.header, asked=settings)
+
+    def _rows(self, settings: Settings) -> Any:
+        """What hangs together with how rows are seen."""
+        return (Same(self.seen), settings.asked_kind, *(getattr(settings, name) for name in OF_ROWS))
 
     def advance(self, task: Task) -> Result | None:
         """Brings a trial as far as it is asked for; None where it was stopped. What fails is told, not raised."""
@@ -198,12 +241,27 @@ def curve_of(fitting: Fitting) -> dict[str, Any]:
 T = TypeVar("T")
 
 
-def _known(kept: OrderedDict[Any, T], key: Any, make: Callable[[], T]) -> T:
+def _unnumbered(settings: Settings) -> Any:
+    """Settings but for their numbers: equal keys, trainings that are built alike."""
+    found: list[Any] = []
+    for name in ALL:
+        value = getattr(settings, name)
+        found.append(value != 0 if name in NUMBERS and type(value) is float else value)
+    own = ((name, None if _is_of_optimiser(name) else value) for name, value in sorted(settings.own.items()))
+    return (*found, *own)
+
+
+@cache
+def _is_of_optimiser(name: str) -> bool:
+    return list(takers(name)) == ["optimiser"]
+
+
+def _known(kept: OrderedDict[Any, T], key: Any, make: Callable[[], T], most: int) -> T:
     """What belongs to a key, made where it is not kept; the least recently used go."""
     found = kept[key] if key in kept else make()
     kept[key] = found
     kept.move_to_end(key)
-    if len(kept) > MOST_PREPARED:
+    if len(kept) > most:
         kept.popitem(last=False)
     return found
 

@@ -51,7 +51,7 @@ def test_a_lack_of_memory_elsewhere_is_said(monkeypatch):
     with pytest.raises(ConfigError) as error, memories.in_words("a step"):
         raise MemoryError("Unable to allocate 4.00 GiB for an array.")
     assert str(error.value).startswith(
-        "fit: the memory does not suffice for a step (Unable to allocate 4.00 GiB for an array); 3 GiB were free."
+        "fit: the memory does not suffice for a step (Unable to allocate 4.00 GiB for an array); 3 GiB are free."
     )
 
 

@@ -366,22 +366,25 @@ class Fitting:
     def log(self) -> Log:
         """What others can follow of this training; without a folder a log that is nowhere."""
         if self.opened is None:
-            number = self.mending.number if self.mending else 1
-            begun = {
-                "data": self.seen.table.name,
-                "targets": [target.name for target in self.preprocessor.targets],
-                "rows": self.data.rows,
-                "steps": planned_steps(self.config, self.data.rows),
-                "epochs": self.config.epochs,
-                "engine": self.config.engine.name,
-                "settings": self.settings.to_dict(),
-                "training": number,
-                "changes": self.mending.changes if self.mending else {},
-                "why": [each["rule"] for each in self.mending.why] if self.mending else [],
-            }
+            number, start = self.mending.number if self.mending else 1, self.start[0] if self.start else 0
             folder = None if self.out is None else log_of(self.out, number)
-            self.opened = Log(folder, self.start[0] if self.start else 0, begun)
+            self.opened = Log(folder, start, {} if folder is None else self._begun(number))
         return self.opened
+
+    def _begun(self, number: int) -> dict[str, Any]:
+        """What its log says of the training first. Args: number: of the trainings of a mending."""
+        return {
+            "data": self.seen.table.name,
+            "targets": [target.name for target in self.preprocessor.targets],
+            "rows": self.data.rows,
+            "steps": planned_steps(self.config, self.data.rows),
+            "epochs": self.config.epochs,
+            "engine": self.config.engine.name,
+            "settings": self.settings.to_dict(),
+            "training": number,
+            "changes": self.mending.changes if self.mending else {},
+            "why": [each["rule"] for each in self.mending.why] if self.mending else [],
+        }
 
     @property
     def checkpoints(self) -> Checkpoints:

@@ -35,13 +35,13 @@ def check_step(step_bytes: int | None, rows: int, kept_bytes: int) -> None:
 
 @contextmanager
 def in_words(what: str) -> Iterator[None]:
-    """Turns a lack of memory into a ConfigError that says for what it did not suffice, and what was free before."""
-    free = free_memory()
+    """Turns a lack of memory into a ConfigError that says for what it did not suffice, and what is free."""
     try:
         yield
     except MemoryError as error:
+        free = free_memory()
         asked = f" ({str(error).rstrip('.')})" if str(error) else ""
-        room = f"; {gib(free)} were free" if free is not None else ""
+        room = f"; {gib(free)} are free" if free is not None else ""
         raise ConfigError(f"fit: the memory does not suffice for {what}{asked}{room}. {CURE}") from None
 
 

@@ -67,7 +67,8 @@ def test_the_default_that_is_kept_is_told_so():
     [
         (0.04, 0.01, "4 standard errors, hardly chance"),
         (0.025, 0.01, "2.5 standard errors, more than chance"),
-        (0.01, 0.01, "1 standard errors, no more than chance may give"),
+        (0.01, 0.01, "1 standard errors, probably more than chance"),
+        (0.005, 0.01, "0.5 standard errors, no more than chance may give"),
         (0.01, 0.0, "how sure that is, nothing tells"),
     ],
 )

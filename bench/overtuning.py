@@ -169,7 +169,7 @@ def against(table: Table, rows: int, fresh: int, split: int, count: int, space: 
         theirs = time.process_time() - start
         p = np.full((len(truth), len(classes)), 0.0)
         p[:, model.classes_] = model.predict_proba(others.drop(columns=table.target))
-    ourselves = run.predict_probabilities(others.drop(columns=table.target))
+    ourselves = run.predict_probabilities(trials.seen.table.select(trials.seen.parts.test))
     losses = [-log_of(each[np.arange(len(truth)), truth]) for each in (ourselves, p)]
     better = losses[1] - losses[0]
     right = [float((each.argmax(1) == truth).mean()) for each in (ourselves, p)]

@@ -85,8 +85,7 @@ def pack(
     Raises: ConfigError where predictions have no mean, as of a margin.
     Source: Caruana, Niculescu-Mizil, Crew and Ksikes 2004, ensemble selection with replacement; rows that were left out
         by folds choose as in Erickson et al. 2020 (AutoGluon).
-    Differs: from Caruana et al. in that trials are not bagged: of at most 32, of which few are taken, bags did not
-        help (`bench/overtuning.py`).
+    Differs: from Caruana et al. in that trials are not bagged, and that none is taken to begin with.
     """
     own = next(each for each in ended if each.number == kept)
     state = frozen(kept)

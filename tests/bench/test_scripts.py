@@ -26,7 +26,7 @@ def test_every_script_is_tried_here_or_beside():
     steps = {"project", "worker", "workloads", "run"}
     tables = {"made_tables", "table_data", "table_figures", "table_worker", "tables"}
     doctor = {"doctor", "doctor_figures", "zoo_cases", "zoo_data", "zoo_faults", "zoo_mutations", "zoo_reference"}
-    search = {"learning_curves", "overtuning", "samplers"}
+    search = {"learning_curves", "overtuning", "samplers", "search"}
     against = {"doctor_against", "doctor_against_tools", "doctor_against_torch", "doctor_against_traincheck"}
     assert (
         found
@@ -53,6 +53,15 @@ def test_pictures(script):
     pictures = script("pictures")
     assert all(figure > 0 for figure in pictures.augmenting(8, 2, 1).values())
     assert pictures.decoding("PNG", 8, 4, 1) > 0
+
+
+def test_search(script, tmp_path):
+    search, arrays = script("search"), tmp_path / "rows.npz"
+    search.prepared(arrays)
+    seconds, best = search.ours(2, arrays)
+    assert seconds > 0
+    assert 0 < best < np.log(10)
+    assert set(np.load(arrays)) == {"x", "y", "dev_x", "dev_y"}
 
 
 def test_run(script):

@@ -120,6 +120,20 @@ def test_a_column_that_names_test_rows_alone_keeps_these():
         assert part <= set(range(80))
 
 
+def test_a_class_of_one_row_never_judges():
+    data = table()
+    data["y"][5] = "rare"
+    made = trials(data, **FOLDED)
+    held = [repeated(made, repeat).seen.parts.test.tolist() for repeat in range(1, FOLDS + 1)]
+    assert sorted(row for each in held for row in each) == [row for row in range(96) if row != 5]
+    without = next(repeat for repeat in range(1, FOLDS + 1) if 5 not in repeated(made, repeat).seen.parts.train)
+    told = Repeats.of(made).advance(Again(0, {}, repeat=without, tells=True)).judgement
+    assert not told.error
+    p = np.frombuffer(told.predicted[0], np.float32).reshape(told.rows, 3)
+    assert (p[:, 2] == 0).all()
+    np.testing.assert_allclose(p.sum(1), 1, rtol=1e-5)
+
+
 def test_few_rows_are_told_of():
     made = trials(table(12), **TINY, dev_share=0.4, group="who", leave_out=("day",))
     told = Repeats.of(made).advance(Again(0, {}, repeat=1))

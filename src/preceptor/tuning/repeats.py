@@ -227,7 +227,8 @@ def fold_of_row(seen: Survey | PictureSurvey, folds: int, seed: int) -> np.ndarr
 
 def held_out(seen: Survey | PictureSurvey, fold: np.ndarray, out: int, seed: int) -> Survey | PictureSurvey:
     """The rows with a fold in the place of the test rows, the other folds divided as the search divided all: into as
-    many folds of their own, or a dev part of the same share that is drawn anew. Shapes: fold (row,), of `fold_of_row`.
+    many folds of their own, or a dev part of the same share that is drawn anew. Rows that are held out alone of their
+    class belong to no part, for nothing teaches it. Shapes: fold (row,), of `fold_of_row`.
     """
     parts = seen.parts if isinstance(seen, PictureSurvey) else seen.seen_parts
     rest, judges = np.flatnonzero((fold >= 0) & (fold != out)), np.flatnonzero(fold == out)
@@ -239,8 +240,19 @@ def held_out(seen: Survey | PictureSurvey, fold: np.ndarray, out: int, seed: int
         train, dev = rest[drawn.train], rest[drawn.dev]
     if isinstance(seen, PictureSurvey):
         return replace(seen, parts=Split(train, dev, judges))
+    judges = judges[_are_taught(seen, train, judges)]
     numbered = Split(*(seen.numbers[rows] for rows in (train, dev, judges)))
     return replace(seen, parts=numbered, seen_parts=Split(train, dev, judges))
+
+
+def _are_taught(seen: Survey, train: np.ndarray, judges: np.ndarray) -> np.ndarray:
+    """Whether the classes of rows occur among those that teach. Shapes: train, judges (row,) -> of judges, (row,)."""
+    found = np.ones(len(judges), bool)
+    for name, kind in seen.targets.items():
+        if kind == "classes":
+            labels = seen.seen.column(name).astype(str)
+            found &= np.isin(labels[judges], labels[train])
+    return found
 
 
 def labels_and_groups(seen: Survey | PictureSurvey) -> tuple[np.ndarray | None, np.ndarray | None]:

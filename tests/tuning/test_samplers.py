@@ -236,6 +236,7 @@ def test_a_best_trial_at_an_end_is_told():
 def test_coarse_begins_again_after_so_many_trials():
     sampler = sampler_of("coarse:stages=3")
     assert sampler.rounds(150) == [21, 21, 22, 21, 21, 22, 7, 7, 8]
+    assert [sampler_of("coarse").rounds(trials) for trials in (3, 7, 12)] == [[3], [7], [6, 2, 2, 2]]
     earlier = [
         trial
         for round in range(1, 4)

@@ -68,8 +68,10 @@ class Common:
         return given.get("hidden" if is_shape(name) else name)
 
     def is_out(self, name: str, chosen: Mapping[str, Range]) -> bool:
-        """Whether a setting of the usual space is none here, as an option fixes it or it is searched otherwise."""
-        return self.fixes(name) is not None or (is_shape(name) and "hidden" in chosen)
+        """Whether a setting of the usual space is none here: fixed by an option, searched otherwise, or of a loss where
+        the target is not known."""
+        is_open = self.classes is None and "loss" in takers(name)
+        return is_open or self.fixes(name) is not None or (is_shape(name) and "hidden" in chosen)
 
     def narrowed(self, name: str, given: Range) -> Range:
         """A range without what suits other kinds of data alone. Raises: ConfigError for what is impossible here."""

@@ -33,12 +33,14 @@ class Around:
 # What is searched where nobody says, with a range where the usual one is not meant; chosen in docs/recipe.md.
 DEFAULTS: dict[str, dict[str, Range | Around | None]] = {
     "a table": {
-        "learning_rate": Around(5),
+        "learning_rate": Around(3),
         "weight_decay": Around(10, high=1.0),
-        "drop_rate": Range(0.0, 0.4, source="docs/recipe.md"),
+        "drop_rate": Range(0.0, 0.3, source="docs/recipe.md"),
+        "label_smoothing": Range(0.0, 0.15, source="docs/recipe.md"),
+        "activation": Range(choices=("relu", "swish"), source="docs/recipe.md"),
     },
     "pictures": {
-        "learning_rate": Around(5),
+        "learning_rate": Around(3),
         "weight_decay": Around(10, high=1.0),
         "drop_rate": Range(0.0, 0.5, source="docs/recipe.md"),
     },

@@ -11,7 +11,7 @@ from preceptor.tuning.samplers.low_discrepancy import halton
 from preceptor.tuning.space import Axis, Space
 
 # Chosen with the defaults of Coarse on four spaces of two settings, 12, 24 and 48 trials: docs/recipe.md.
-FIRST = 1 / 3  # of all trials: those of the whole space
+FIRST, FEWEST = 1 / 3, 6  # of all trials those of the whole space, and how many these are at least
 LEAST = 2  # trials of a round
 CYCLE = 64  # trials from the whole space to the narrowest region; of more, the next so many begin again
 EDGE = 0.1  # of the width of a region: what lies nearer to its end lies at its edge
@@ -55,7 +55,7 @@ class Coarse(Sampler):
         return [size for start in range(0, trials, CYCLE) for size in self._cycle(min(CYCLE, trials - start))]
 
     def _cycle(self, trials: int) -> list[int]:
-        first = max(round(trials * FIRST), 1)
+        first = min(max(round(trials * FIRST), FEWEST), trials)
         count = min(self.stages - 1, (trials - first) // LEAST)
         left = trials - first
         return [first, *(left * (at + 1) // count - left * at // count for at in range(count))] if count else [trials]

@@ -22,7 +22,7 @@ from preceptor.job.parts import own_numbers
 from preceptor.job.settings import Settings
 from preceptor.job.telling import division, examples
 from preceptor.signals import heard
-from preceptor.tuning.beginning import PRUNER, SAMPLER, TRIALS, beginning, going_on
+from preceptor.tuning.beginning import PRUNER, PRUNER_IN_MINUTES, SAMPLER, TRIALS, beginning, going_on
 from preceptor.tuning.choosing import choosing, nesting, packed
 from preceptor.tuning.ending import conclude, found_of, kept_run, pack_run, summary
 from preceptor.tuning.ledger import BEST, PACK, PAGE
@@ -61,9 +61,9 @@ FIRST_SECONDS = 5.0  # of trainings before it is told how long the others may ta
 )
 @click.option(
     "--pruner",
-    default=PRUNER,
     metavar="WORD[:NAME=VALUE]",
-    help=f"Who says which trainings go on to their end.  [{', '.join(PRUNERS)}; default {PRUNER}]",
+    help=f"Who says which trainings go on to their end.  [{', '.join(PRUNERS)}; default {PRUNER}, with --minutes "
+    f"{PRUNER_IN_MINUTES}]",
 )
 @click.option(
     "--space",
@@ -94,7 +94,7 @@ def command(
     minutes: float | None,
     workers: str | None,
     sampler: str,
-    pruner: str,
+    pruner: str | None,
     spaces: tuple[str, ...],
     pack: bool,
     nested: int,

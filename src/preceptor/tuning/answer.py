@@ -13,7 +13,7 @@ from preceptor.job import Fitting, Run, make_settings
 from preceptor.job.fit import put_together
 from preceptor.job.rows import Rows
 from preceptor.job.stages import completed
-from preceptor.tuning.beginning import PRUNER, SAMPLER, beginning, going_on
+from preceptor.tuning.beginning import SAMPLER, beginning, going_on
 from preceptor.tuning.choosing import choosing, nesting, packed
 from preceptor.tuning.ending import conclude, found_of, kept_run, pack_run, row_of
 from preceptor.tuning.record import Found
@@ -56,7 +56,7 @@ def search(
     minutes: float | None = None,
     workers: int | str | None = None,
     sampler: str = SAMPLER,
-    pruner: str = PRUNER,
+    pruner: str | None = None,
     space: Sequence[str] | Mapping[str, Any] = (),
     pack: bool = False,
     nested: int = 0,
@@ -71,7 +71,8 @@ def search(
         minutes: after which no training is begun.
         workers: how many trainings side by side, or where a cluster is: "ray://HOST:PORT"; one on each core if left
             out. The trials are the same for any number.
-        sampler, pruner: who draws the settings, and who says which trainings go on: words with their numbers.
+        sampler, pruner: who draws the settings, and who says which trainings go on: words with their numbers. Pruned
+            is, where nobody says, by halving with `minutes`, else by none.
         space: what is searched, as the command takes it, or {"learning_rate": (1e-4, 1e-1), "hidden": [...]}.
         pack: whether the best trials are also kept as an ensemble.
         nested: outer folds, in each of which the whole search is made once more: an honest figure of it; 0 for none.

@@ -29,7 +29,8 @@ from preceptor.words import counted, listing, shell_word
 
 TRIALS, MOST_TRIALS = 32, 1_000_000  # where nobody says how many; with minutes alone as many as these allow
 MOST_IN_MINUTES = 10_000
-SAMPLER, PRUNER = "random", "none"
+SAMPLER = "coarse"
+PRUNER, PRUNER_IN_MINUTES = "none", "halving"  # where time is short, more trials begin; measured in docs/recipe.md
 NO_WAY_BACK = "Leave it out, or begin another search."
 
 
@@ -41,7 +42,7 @@ def beginning(
     trials: int | None = None,
     minutes: float | None = None,
     sampler: str = SAMPLER,
-    pruner: str = PRUNER,
+    pruner: str | None = None,
     space: Sequence[str] | Mapping[str, Any] = (),
     pack: bool = False,
     nested: int = 0,
@@ -54,6 +55,7 @@ def beginning(
     Raises: DataError, ConfigError, with what was received, what is required and the likely cure.
     """
     _check(trials, minutes)
+    pruner = pruner or (PRUNER if minutes is None else PRUNER_IN_MINUTES)
     sampler_of(sampler), pruner_of(pruner)
     if out is not None:
         check_out(out)

@@ -20,8 +20,8 @@ REPEATS = 5  # fresh divisions, at most: each row is then held out once
 SHARE = 0.5  # of the epochs that the search made: those that repeats may take
 FEW_VISITS = 2_000_000  # of rows, that repeats may take whatever the search took: about 20 s of one core
 # Standard errors by which what is kept must be better than the default. In `bench/overtuning.py` told and fresh gains
-# of 108 finalists of 24 tables, 300 rows each, differed by 1.03 of both their errors, root mean square: the errors are as
-# large as they should be. With 1.5 or 2 as many of what is kept were worse on fresh rows, and fewer better.
+# of 108 finalists of 24 tables, 300 rows each, differed by 1.03 of both their errors, root mean square: the errors are
+# as large as they should be. With 1.5 as many of 27 that were kept, two, were worse on fresh rows, and fewer better.
 CERTAIN = 1.0
 ALIKE = 1.0  # standard errors within which trials are about as good: Breiman et al. 1984, section 3.4.3
 

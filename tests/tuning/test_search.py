@@ -224,3 +224,16 @@ def test_json_has_trials_and_best(tmp_path):
     assert {"number", "settings", "score", "epochs", "state"} <= set(found["best"])
     assert Path(found["run"]).is_dir()
     assert "best" in done.stdout
+
+
+@pytest.mark.parametrize("space", [{"members": [1, 16]}, {"model": ["mlp", "logistic"]}, {"ensemble": [1, 2]}])
+def test_where_some_trials_are_one_network_all_are_judged_by_a_dev_part(space):
+    answer = pr.search("iris", epochs=2, trials=3, space=space | {"only": True})
+    assert [each.state for each in answer.found.trials] == ["done"] * 3, answer.found.trials
+    assert bool(answer.best.facts["folds"]) == ("ensemble" in space)
+
+
+def test_one_network_where_rows_are_dealt_to_folds_is_told():
+    answer = pr.search("iris", epochs=2, trials=2, folds=8, space={"model": ["logistic"], "only": True})
+    assert answer.found.trials[1].state == "failed"
+    assert "8 folds" in answer.found.trials[1].error

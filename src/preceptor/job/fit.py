@@ -621,6 +621,11 @@ def building(
     targets = seen.preprocessor.targets
     check_metric(settings, targets[0], has_dev)  # which is refused where there are several
     settings = seen.complete(settings)
+    if seen.folds and settings.networks % seen.folds:
+        raise ConfigError(
+            f"fit: received {counted(settings.networks, 'network')} where rows are dealt to {seen.folds} folds; a "
+            "multiple of the folds is required. Give folds 0, for a dev part."
+        )
     if not has_dev:
         settings = replace(settings, patience=None)  # it looks at the dev loss
     check_dropout(settings)

@@ -14,9 +14,11 @@ from preceptor.job.computed import computed_by
 from preceptor.job.fit import look
 from preceptor.job.folder import check_out, exists_already, free_names, not_written
 from preceptor.job.picture_survey import PictureSurvey
+from preceptor.job.recipe import folds_for
 from preceptor.job.settings import Settings
 from preceptor.job.source_files import where
 from preceptor.job.stages import Stage, Stages
+from preceptor.tuning.asking import asked_for
 from preceptor.tuning.ledger import FOUND, PLAN, Ledger, Plan, read_plan, write_plan
 from preceptor.tuning.parts import pruner_of, sampler_of
 from preceptor.tuning.pruners.base import Pruner
@@ -31,7 +33,7 @@ TRIALS, MOST_TRIALS = 32, 1_000_000  # where nobody says how many; with minutes 
 MOST_IN_MINUTES = 10_000
 SAMPLER = "coarse"
 PRUNER, PRUNER_IN_MINUTES = "none", "halving"  # where time is short, more trials begin; measured in docs/recipe.md
-NO_WAY_BACK = "Leave it out, or begin another search."
+OF_FOLDS = ("model", "members", "ensemble", "dropout")  # settings on which hangs whether rows can be dealt to folds
 
 
 def beginning(
@@ -63,6 +65,8 @@ def beginning(
     of_pictures = is_path and str(source) not in BUNDLED and looks_like_pictures(Path(source))
     if not of_pictures and settings.test_share is None and settings.test is None and settings.split_column is None:
         settings = replace(settings, test_share=USUAL_SHARE)  # who chooses among many is to be judged on other rows
+    if not of_pictures and settings.folds is None and not _can_fold(settings, space):
+        settings = replace(settings, folds=0)  # for all trials the same rows must judge
     if settings.test is not None:
         settings = replace(settings, test=str(Path(settings.test).resolve()))
     made = yield from _read(source, settings, header)
@@ -129,6 +133,17 @@ def _check(trials: int | None, minutes: float | None) -> None:
         raise ConfigError(f"search: received {trials:,} trials; 1 to {MOST_TRIALS:,} are required.")
     if minutes is not None and not 0 < minutes < float("inf"):
         raise ConfigError(f"search: received {minutes:g} minutes; a number above 0 is required.")
+
+
+def _can_fold(settings: Settings, space: Sequence[str] | Mapping[str, Any]) -> bool:
+    """Whether rows can be dealt to folds in every trial that a space asks for."""
+    for name, asked in asked_for(space)[0].items():
+        if name in OF_FOLDS and asked is not None:
+            low, high = int(asked.low or 0), int(asked.high or 0)
+            for value in asked.choices or {low, low + 1, high}:
+                if not folds_for(settings.altered({name: value}), ""):
+                    return False
+    return True
 
 
 def _read(source: Any, settings: Settings, header: bool) -> Stages[Trials]:

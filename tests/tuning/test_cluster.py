@@ -1,7 +1,7 @@
 """The same trials from threads and from actors, whatever the order in which they come, and whoever dies.
 
 Ray itself takes some ten seconds to start: the order of things is tested on a stand-in that runs the same actors in
-this process, and that Ray does likewise by the slow tests.
+this process, and that Ray does likewise in test_cluster_ray.py.
 """
 
 import pickle
@@ -10,8 +10,8 @@ import threading
 import time
 from contextlib import contextmanager
 from dataclasses import replace
-from importlib.util import find_spec
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import numpy as np
 import pytest
@@ -26,11 +26,6 @@ from preceptor.tuning.cluster import TRIES, Actor, Cluster, sent_of
 from preceptor.tuning.repeats import Again, Told
 from preceptor.tuning.trials import Task, Trials
 from preceptor.tuning.workers import Threads
-
-TOKEN = "0123456789abcdef0123456789abcdef"
-needs_ray = pytest.mark.skipif(
-    find_spec("ray") is None or find_spec("grpc") is None, reason="Ray is not installed: pip install 'preceptor[ray]'"
-)
 
 
 @pytest.fixture(scope="module")
@@ -242,6 +237,27 @@ def test_where_no_actor_begins(trials, joined, monkeypatch):
     with pytest.raises(ConfigError, match=r"^ray://head:1: none of 2 workers began within 0 seconds; a free core of a"):
         Cluster("ray://head:1", trials)
     assert len(ray.killed) == 2
+
+
+def test_where_the_connection_is_lost(trials, joined, monkeypatch):
+    ray = joined(StandIn(0, 2))
+    with Cluster("ray://head:1", trials) as workers:
+        monkeypatch.setattr(ray, "wait", Mock(side_effect=ConnectionError("gone\nin detail")))
+        with pytest.raises(ConfigError, match=r"^ray://head:1: the connection is lost: gone. The trials that"):
+            list(workers.results([Task(1, {}, 1)]))
+    assert ray.killed == []  # which would take long
+
+
+def test_where_the_head_is_gone(trials, joined, monkeypatch):
+    joined(StandIn(0, 2))
+    monkeypatch.setattr(cluster, "HEAD_SECONDS", 0.0)
+    monkeypatch.setattr(cluster, "LOST_SECONDS", 0.0)
+    there = iter([True] * 20)
+    monkeypatch.setattr(cluster, "is_there", lambda address: next(there, False))
+    with Cluster("ray://head:1", trials) as workers:
+        tasks = (Task(number, {}, 1) for number in range(1000))
+        with pytest.raises(ConfigError, match=r"^ray://head:1: the connection is lost: the head does not answer"):
+            list(workers.results(tasks))
 
 
 def test_where_there_are_no_cores(trials, joined):

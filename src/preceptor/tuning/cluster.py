@@ -10,7 +10,7 @@ import pickle
 import socket
 import time
 from collections import deque
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -26,13 +26,14 @@ from preceptor.job.fit import look
 from preceptor.job.picture_survey import PictureSurvey
 from preceptor.job.stages import completed
 from preceptor.job.survey import Survey
-from preceptor.tuning.joining import MODE, MOST_ACTORS, connected, first_line, place_of
+from preceptor.tuning.joining import MODE, MOST_ACTORS, connected, first_line, is_there, place_of
 from preceptor.tuning.repeats import Again, Judgement, Repeats, Told
 from preceptor.tuning.trials import Result, Task, Trials
 from preceptor.words import counted, listing
 
 START_SECONDS = 120.0  # for the first actor: a process, the imports, the data; a loaded machine needs 20
 LOOK_SECONDS = 0.5  # without news, after which whoever waits is asked back
+HEAD_SECONDS, LOST_SECONDS = 5.0, 20.0  # until the head is looked for, and given up; after 60 Ray ends this process
 TRIES = 3  # of a task whose actors die: after that the trial is taken for what kills them
 MOST_FAILED = 8  # starts in a row that fail before no more are tried
 LIBRARIES = ("preceptor", "numpy")
@@ -113,15 +114,16 @@ class Cluster:
 
     def __init__(self, address: str, trials: Trials) -> None:
         place = place_of(address)
-        self.address, self.trials = address, trials
+        self.address, self.trials, self._head = address, trials, place.address
         self._starting: dict[Any, Member] = {}  # by what is waited for
         self._busy: dict[Any, Member] = {}
         self._idle: list[Member] = []
         self._failed, self._reason = 0, ""
+        self._seen = time.monotonic()  # the head
         with ExitStack() as stack:
             self._ray = stack.enter_context(connected(address, place))
             stack.callback(self._end)
-            resources = self._ray.cluster_resources()
+            resources = self._ask(self._ray.cluster_resources)
             self.count = place.actors or min(MOST_ACTORS, int(resources.get("CPU", 0)))
             if not self.count:
                 raise ConfigError(f"{address}: its machines offer no cores; one at least is required.")
@@ -137,6 +139,12 @@ class Cluster:
             for _ in self._awaited():
                 pass
             self._stack = stack.pop_all()
+
+    def __enter__(self) -> "Cluster":
+        return self
+
+    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
+        self._stack.close()
 
     def results(self, tasks: Iterable[Task]) -> Iterator[Result | None]:
         """See Workers. Raises: ConfigError where no machine is left; what ended was told before."""
@@ -173,19 +181,13 @@ class Cluster:
             if not came:
                 yield None
 
-    def __enter__(self) -> "Cluster":
-        return self
-
-    def __exit__(self, kind: type | None, error: BaseException | None, trace: TracebackType | None) -> None:
-        self._stack.close()
-
     def _start(self) -> None:
-        actor = self._kind.remote()
-        self._starting[actor.known.remote()] = Member(actor)
+        actor = self._ask(self._kind.remote)
+        self._starting[self._ask(actor.known.remote)] = Member(actor)
 
     def _begin(self, member: Member, task: Task) -> None:
         member.task = task
-        self._busy[member.actor.advance.remote(pickle.dumps(task, 5))] = member
+        self._busy[self._ask(member.actor.advance.remote, pickle.dumps(task, 5))] = member
 
     def _awaited(self) -> Iterator[None]:
         """Waits until an actor can begin, or nobody waits any more. Raises: ConfigError where none comes."""
@@ -205,20 +207,18 @@ class Cluster:
     def _ended(self) -> Iterator[tuple[Member, Result | None, str]]:
         """What came of tasks within LOOK_SECONDS: by whom, the result, or why there is none. Actors that have started
         are sent the data, those that have them are idle, and one that died is replaced."""
+        self._look_for_head()
         waiting = [*self._busy, *self._starting]
-        try:
-            ready, _ = self._ray.wait(waiting, num_returns=1, timeout=LOOK_SECONDS)
-            if ready:
-                ready, _ = self._ray.wait(waiting, num_returns=len(waiting), timeout=0)
-        except (ConnectionError, self._ray.exceptions.RaySystemError) as error:
-            raise self._lost(f"the connection is lost: {first_line(error)}") from None
+        ready, _ = self._ask(self._ray.wait, waiting, num_returns=1, timeout=LOOK_SECONDS)
+        if ready:
+            ready, _ = self._ask(self._ray.wait, waiting, num_returns=len(waiting), timeout=0)
         for each in ready:
             member = self._busy.pop(each, None)
             is_task = member is not None
             if member is None:
                 member = self._starting.pop(each)
             try:
-                found = self._ray.get(each, timeout=START_SECONDS)
+                found = self._ask(self._ray.get, each, timeout=START_SECONDS)
             except self._ray.exceptions.RayError as error:
                 cause = getattr(error, "cause", None)  # of what an actor raised
                 if cause is not None and not isinstance(cause, self._ray.exceptions.RayError):
@@ -227,8 +227,6 @@ class Cluster:
                 if is_task:
                     yield member, None, self._reason
                 continue
-            except ConnectionError as error:
-                raise self._lost(f"the connection is lost: {first_line(error)}") from None
             if is_task:
                 self._idle.append(member)
                 yield member, pickle.loads(found), ""
@@ -250,7 +248,7 @@ class Cluster:
         if os.environ[MODE] == "token" and found["token"].lower() != "token":
             raise self._refused(member, f"it asks for no token; Ray is to be started there with {MODE}=token")
         member.step = "taken"
-        self._starting[member.actor.take.remote(self._sent)] = member
+        self._starting[self._ask(member.actor.take.remote, self._sent)] = member
 
     def _bury(self, member: Member, error: Exception, was_at_work: bool) -> None:
         """Notes why an actor is lost, and starts another unless starting has failed too often."""
@@ -261,8 +259,31 @@ class Cluster:
         if self._failed < MOST_FAILED:
             self._start()
 
+    def _ask(self, call: Callable, *given: Any, **named: Any) -> Any:
+        """A call of Ray's. Raises: its RayError where what is asked for is lost, ConfigError where the cluster is."""
+        known = self._ray.exceptions
+        try:
+            return call(*given, **named)
+        except Exception as error:  # the client's are of many kinds
+            if isinstance(error, known.RayError) and not isinstance(error, known.RaySystemError):
+                raise
+            raise self._cut_off(first_line(error)) from None
+
+    def _look_for_head(self) -> None:
+        """Raises: ConfigError where the head of the cluster is gone."""
+        if not self._head or time.monotonic() - self._seen < HEAD_SECONDS:
+            return
+        if is_there(self._head):
+            self._seen = time.monotonic()
+        elif time.monotonic() - self._seen > LOST_SECONDS:
+            raise self._cut_off("the head does not answer any more")
+
     def _refused(self, member: Member, why: str) -> ConfigError:
         return ConfigError(f"{self.address}, {member.host}: {why}. Mend that machine, or take it out of the cluster.")
+
+    def _cut_off(self, why: str) -> ConfigError:
+        self._busy, self._starting, self._idle = {}, {}, []  # which Ray ends itself
+        return self._lost(f"the connection is lost: {why}")
 
     def _lost(self, why: str) -> ConfigError:
         return ConfigError(f"{self.address}: {why}. {GO_ON}")

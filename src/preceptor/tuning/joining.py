@@ -4,6 +4,7 @@ import os
 import secrets
 import shutil
 import signal
+import socket
 import tempfile
 import threading
 import warnings
@@ -23,7 +24,7 @@ SCHEME = "ray"
 LOCAL = "local"
 FORMS = f"{SCHEME}://HOST:PORT of a cluster, or {SCHEME}://{LOCAL}:N for N processes of this machine, is required"
 MOST_ACTORS = 1024
-ASK_SECONDS = 10.0  # for a word from the head of a cluster
+ASK_SECONDS = 5.0  # for a word from the head of a cluster
 
 CLIENT, CORE = "the client server of a cluster", "a cluster itself"
 ASKED = {  # what tells them apart: a word that each understands
@@ -33,6 +34,8 @@ ASKED = {  # what tells them apart: a word that each understands
 QUIET = {  # Ray's own words, which are for its developers
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_DEDUP_LOGS_SKIP_REGEX": ".",  # else it prints to the standard output that a process died
+    "RAY_ENABLE_AUTO_CONNECT": "0",  # else it begins a cluster of its own where the connection is lost
+    "GRPC_ENABLE_FORK_SUPPORT": "0",  # and tells of each process that it begins
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
 }
 MODE, TOKEN, TOKEN_PATH = "RAY_AUTH_MODE", "RAY_AUTH_TOKEN", "RAY_AUTH_TOKEN_PATH"
@@ -89,6 +92,9 @@ def connected(address: str, place: Place) -> Iterator[ModuleType]:
         else:
             kind = what_answers(address, place.address, token)
             told["address"] = f"ray://{place.address}" if kind == CLIENT else place.address
+        words = ray._private.worker.logger.parent  # of all of Ray
+        stack.callback(words.setLevel, words.level)
+        words.setLevel("CRITICAL")
         stack.callback(ray.shutdown)
         before = signal.getsignal(signal.SIGTERM)
         try:
@@ -161,6 +167,14 @@ def _answer(address: str, method: str, body: bytes, token: str) -> tuple[Any, st
         return None, ""
 
 
+def is_there(address: str) -> bool:
+    """Whether anything listens there."""
+    host, _, port = address.rpartition(":")
+    with suppress(OSError), socket.create_connection((host.strip("[]"), int(port)), ASK_SECONDS):
+        return True
+    return False
+
+
 def found_token(name: str) -> str:
     """The token that a cluster asks for, as Ray looks for it. Raises: ConfigError where there is none."""
     if given := os.environ.get(TOKEN, "").strip():
@@ -199,8 +213,10 @@ def environment(values: Mapping[str, str]) -> Iterator[None]:
 
 def first_line(error: BaseException) -> str:
     """What went wrong, in a line, without a full stop."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
-    return (lines[0] if lines else type(error).__name__).rstrip(".")
+    told = error.details() if hasattr(error, "details") else error  # gRPC's text begins with names of its own
+    lines = [line.strip() for line in str(told).splitlines() if line.strip()]
+    first = lines[0] if lines else type(error).__name__
+    return (f"{first} {lines[-1]}" if first.endswith(":") and lines[1:] else first).rstrip(".:")
 
 
-__all__ = ["MODE", "MOST_ACTORS", "Place", "connected", "first_line", "place_of"]
+__all__ = ["MODE", "MOST_ACTORS", "Place", "connected", "first_line", "is_there", "place_of"]

@@ -106,6 +106,12 @@ def amounts_within(value: float, low: float, high: float) -> Callable[[float], s
     return written
 
 
+def with_error(value: float, error: float) -> str:
+    """A value and its standard error with the same decimals: 0.125 ± 0.044."""
+    written = amounts_within(value, value - error, value + error)
+    return f"{written(value)} ± {written(error)}"
+
+
 def _with_decimals(value: float, decimals: int) -> str:
     """Rounded to so many decimals, to whole tens, hundreds, ... where that is negative."""
     text = f"{round(value, decimals):,.{max(decimals, 0)}f}"

@@ -46,7 +46,7 @@ def test_a_search_is_shown_by_its_best_trials_and_its_choice(preceptor, ended):
     assert (code, err) == (0, "")
     lines = out.splitlines()
     assert lines[0] == "data      digits: 1,797 rows"
-    assert lines[1] == "search    random, halving:rungs=5,10; seed 0"
+    assert lines[1] == "search    sampler random, pruner halving:rungs=5,10; seed 0"
     assert lines[3].split()[:5] == ["trials", "trial", "dev", "loss", "epochs"]
     best = lines[4].split()
     assert best[0] == str(found.choice.best)
@@ -77,6 +77,8 @@ def test_a_search_under_way_is_shown_as_far_as_it_has_come(preceptor, here):
     assert told["trials"][1]["score"] == trials[1].score
     assert told["seed"] == 3
     assert "page" not in out.split()
+    assert "So far there are" in out
+    assert out.splitlines()[-2].startswith("next      preceptor search --resume search")
 
 
 def test_the_page_is_made_again(preceptor, ended):

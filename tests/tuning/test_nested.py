@@ -80,7 +80,14 @@ def test_the_error_takes_in_that_folds_share_rows():
     assert found.cost == pytest.approx(0.6)
     assert found.error == pytest.approx(np.sqrt((1 / 3 + 1 / 2) * np.var([0.5, 0.6, 0.7], ddof=1)))
     assert found.gain == pytest.approx(0.4)
-    assert "3 outer folds" in found.why
+    assert "3 outer folds, the log loss of what it keeps is 0.60 ± 0.09" in found.why
+    assert "the default, which it kept in all of them" in found.why
+
+
+def test_a_figure_that_is_better_the_higher_is_told_as_it_is():
+    made = [Outer(fold=k, rows=10, settings={"l2": 0.1}, cost=-c, default=-0.5) for k, c in enumerate((0.6, 0.7))]
+    words = summed_up(made, "auc", is_high_better=True).why
+    assert "the auc of what it keeps is 0.65 ± 0.09 (standard error): 0.15 ± 0.09 better than" in words
 
 
 @pytest.mark.parametrize(

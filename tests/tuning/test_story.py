@@ -50,8 +50,8 @@ def test_the_verdict_says_what_was_kept_how_sure_and_what_it_took():
         small(test={"accuracy": 0.9, "accuracy_low": 0.8, "accuracy_high": 0.95, "accuracy_rows": 40})
     ) == [
         "Trial 1 is kept: l2 0.0123, hidden 64,32.",
-        "Its dev loss is 0.25, that of the default 0.3. Trained again, over 2 divisions of the rows it is 0.04 better, "
-        "± 0.01 (standard error): 4 standard errors, hardly chance.",
+        "Its dev loss is 0.25, that of the default 0.3. Trained again, over 2 divisions of the rows it is 0.040 ± "
+        "0.010 (standard error) better: 4 standard errors, hardly chance.",
         "It took 3 trials (1 failed) and 20 epochs in 1 min 15 s.",
         "On 40 test rows, looked at once, what is kept comes to accuracy 0.90 (0.80 to 0.95).",
     ]
@@ -67,7 +67,7 @@ def test_the_default_that_is_kept_is_told_so():
     [
         (0.04, 0.01, "4 standard errors, hardly chance"),
         (0.025, 0.01, "2.5 standard errors, more than chance"),
-        (0.01, 0.01, "1 standard errors, probably more than chance"),
+        (0.01, 0.01, "1 standard error, probably more than chance"),
         (0.005, 0.01, "0.5 standard errors, no more than chance may give"),
         (0.01, 0.0, "how sure that is, nothing tells"),
     ],
@@ -129,7 +129,7 @@ def test_the_table_ends_with_the_default_where_it_is_not_among_the_best():
 def test_importance_is_not_told_where_the_model_knows_nothing():
     assert story.importance(small(), None).startswith("Nothing tells which settings mattered")
     poor = Effects([], 0.0, 0.1, 20)
-    assert story.importance(small(), poor).endswith("a model of them explains 10% of how the others differ.")
+    assert story.importance(small(), poor).endswith("explains 10% of how those differ that it did not see.")
     found = found_of(64)
     assert story.importance(found, effects_of(found.trials)).startswith(
         "Of how trials differ, this explains: learning rate 9"
@@ -158,6 +158,9 @@ def test_a_pack_is_told():
     assert story.pack(found).startswith("The pack is trials ")
     assert "together they are 0.012 better than trial" in story.pack(found)
     assert ("pack", story.pack(found)) in story.lines(found)
+    alone = msgspec.structs.replace(found.choice, packed={found.choice.kept: 1.0}, gain=0.0, error=0.0)
+    words = story.pack(msgspec.structs.replace(found, choice=alone))
+    assert words.startswith(f"The pack is trial {found.choice.kept} alone, which is kept")
     alone = msgspec.structs.replace(found.choice, packed={found.choice.kept: 1.0}, gain=-0.02, error=0.01, kept=0)
     assert "it is 0.02 worse than the default, 2 standard errors" in story.pack(
         msgspec.structs.replace(found, choice=alone)

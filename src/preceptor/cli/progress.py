@@ -35,7 +35,7 @@ def watched(stages: Stages[Result]) -> Result:
         if stage.done and stage.total:
             share = stage.done / stage.total
             left = (now - began) / share * (1 - share)
-            parts += [f"{stage.done:,} of {stage.total:,} rows", f"{duration(left)} left"]
+            parts += [f"{stage.done:,} of {stage.total:,} {stage.unit}", f"{duration(left)} left"]
         if moving:
             moving.show(parts, share)
         elif now - said >= LOG_SECONDS:

@@ -27,11 +27,11 @@ from preceptor.tuning.choosing import choosing, nesting, packed
 from preceptor.tuning.ending import conclude, found_of, kept_run, pack_run, summary
 from preceptor.tuning.ledger import BEST, PACK, PAGE
 from preceptor.tuning.parts import PRUNERS, SAMPLERS
-from preceptor.tuning.record import Dimension, Trial, by_cost
+from preceptor.tuning.record import Choice, Dimension, Found, Trial, by_cost
 from preceptor.tuning.search import Search
-from preceptor.tuning.story import lines, settings_words
+from preceptor.tuning.story import is_alone, lines, setting_words, settings_words
 from preceptor.tuning.workers import Workers, workers_of
-from preceptor.words import amount, counted, duration, listing, shell_word
+from preceptor.words import amount, counted, duration, shell_word
 
 INTERRUPTED = 130
 FIRST_SECONDS = 5.0  # of trainings before it is told how long the others may take
@@ -132,6 +132,22 @@ def command(
         words = " ".join(shell_word(word) for word in ("preceptor", *sys.argv[1:]))
         asked |= {"space": spaces, "pack": pack, "nested": nested, "words": words}
         search = watched(beginning(data, settings, header=not no_header, out=out, **asked))
+    try:
+        found = _found(search, workers, began)
+    except KeyboardInterrupt as error:
+        again = f"preceptor search --resume {shell_word(search.ledger.folder)}"
+        text = f"interrupted; {search.ledger.folder} holds all trials, and what was judged. Go on: {again}."
+        raise KeyboardInterrupt(str(error) or text) from None
+    for word, text in lines(found):
+        line(word, text)
+    say_places(search.ledger.folder, found.choice)
+    if as_json:
+        print(json.dumps(summary(found, search.ledger.folder)))
+    return 0
+
+
+def _found(search: Search, workers: str | None, began: float) -> Found:
+    """What a search comes to, made step by step and kept. Raises: KeyboardInterrupt where a signal asks to end."""
     with search.ledger.closing():
         with workers_of(workers, search.trials) as made:
             say_plan(search, made)
@@ -145,12 +161,7 @@ def command(
         ensemble = None if chosen is None else pack_run(search, choice, chosen)
         found = found_of(search, choice, whole, run, ensemble, time.monotonic() - began)
         conclude(search, found)
-    for word, text in lines(found):
-        line(word, text)
-    say_places(search.ledger.folder, ensemble is not None)
-    if as_json:
-        print(json.dumps(summary(found, search.ledger.folder)))
-    return 0
+    return found
 
 
 def _check_alone(context: click.Context) -> None:
@@ -177,19 +188,19 @@ def say_plan(search: Search, workers: Workers) -> None:
     line("split", f"{sizes}; {trials.seen.how}, seed {search.seed}")
     for number, each in enumerate(search.space.dimensions()):
         line("" if number else "space", range_text(each))
-    pruned = "" if plan.pruner == PRUNER else f", {plan.pruner} says which go on"
-    until = f"at most {counted(plan.trials, 'trial')}" if plan.minutes is None else f"for {plan.minutes:g} minutes"
-    line(
-        "search",
-        f"{until} of at most {counted(search.epochs, 'epoch')}, drawn by {plan.sampler}{pruned}; "
-        f"{counted(workers.count, 'worker')}",
-    )
+    pruned = "" if plan.pruner == "none" else f", pruner {plan.pruner}"
+    trial = f"at most {counted(search.epochs, 'epoch')}"
+    if plan.minutes is None:
+        until = f"at most {counted(plan.trials, 'trial')} of {trial}"
+    else:
+        until = f"trials of {trial}, begun within {plan.minutes:g} minute{'s' * (plan.minutes != 1)}"
+    line("search", f"{until}; sampler {plan.sampler}{pruned}; {counted(workers.count, 'worker')}")
 
 
 def range_text(known: Dimension) -> str:
     """A setting that is searched, in words."""
     if known.choices:
-        where = listing([str(each) for each in known.choices])
+        where = " | ".join(map(setting_words, known.choices))
     else:
         scale = ", on a log scale" if known.is_log else ""
         where = f"{amount(known.low or 0.0)} to {amount(known.high or 0.0)}{f' {known.unit}' * bool(known.unit)}{scale}"
@@ -275,8 +286,10 @@ def _trained(search: Search, kept: Fitting | Run) -> Run:
     return run
 
 
-def say_places(folder: Path, has_pack: bool) -> None:
+def say_places(folder: Path, choice: Choice | None) -> None:
     """Where things are."""
+    has_pack = choice is not None and bool(choice.packed)
     line("run", f"{folder / BEST}: what is kept, as that of preceptor fit{f'; {folder / PACK}: the pack' * has_pack}")
     line("page", f"{folder / PAGE}: open it in a browser")
-    line("next", f"preceptor predict {shell_word(folder / (PACK if has_pack else BEST))} NEW -o predictions.csv")
+    run = PACK if choice is not None and choice.packed and not is_alone(choice) else BEST
+    line("next", f"preceptor predict {shell_word(folder / run)} NEW.csv -o predictions.csv")

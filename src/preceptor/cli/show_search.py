@@ -14,7 +14,7 @@ from preceptor.tuning.page import render
 from preceptor.tuning.record import TABLE, Found, Trial
 from preceptor.tuning.so_far import known_of
 from preceptor.tuning.story import best_of, lines, table, trial_of
-from preceptor.words import counted, cut
+from preceptor.words import counted, cut, shell_word
 
 MOST_ROWS = 12  # of the table
 
@@ -23,7 +23,8 @@ def show_search(folder: Path, as_json: bool) -> None:
     """The best trials of a search as a table, what it chose and why, and what mattered."""
     found = known_of(folder)
     line("data", f"{found.data}: {counted(found.rows, 'row')}" if found.rows else found.data)
-    line("search", f"{found.sampler}{f', {found.pruner}' if found.pruner else ''}; seed {found.seed}")
+    pruned = f", pruner {found.pruner}" if found.pruner not in ("", "none") else ""
+    line("search", f"sampler {found.sampler}{pruned}; seed {found.seed}")
     if found.outcome:
         line("", found.outcome)
     say_table(found)
@@ -31,6 +32,8 @@ def show_search(folder: Path, as_json: bool) -> None:
         line(word, text)
     if (folder / PAGE).is_file():
         line("page", str(folder / PAGE))
+    if not (folder / FOUND).is_file():
+        line("next", f"preceptor search --resume {shell_word(folder)}, where nobody is at it")
     if as_json:
         print(json.dumps(summary(found)))
 

@@ -48,6 +48,7 @@ CONFIG, HISTORY, MODEL = "config.json", "history.jsonl", "model.safetensors"
 EVIDENCE, REPORT = "evidence.json", "report.html"
 KEPT = (CONFIG, EVIDENCE, HISTORY, LOG, MODEL, REPORT)  # of a run that was trained here, is done and was judged
 PLAN, CHECKPOINTS = "plan.json", "checkpoints"  # in the folder of a run that is not finished
+SEARCH = "search-plan.json"  # in the folder of a search
 ATTEMPT = "attempt"  # of a mending, ATTEMPT-N is the run of a training that ended, CHECKPOINTS-N of one under way
 NEXT = ".next"  # how a file is called between the moment it is written and the moment the older one is gone
 MOST_TEXT_BYTES = 1 << 27  # of a JSON file: the levels of some million categories
@@ -164,6 +165,12 @@ def read_folder(path: Path, *, with_evidence: bool = True) -> Saved:
         if (path / PLAN).is_file():
             cure = f"Go on: preceptor fit --resume {shell_word(path)}."
             raise DataError(f"{path}: this run was broken off; it has no model yet. {cure}")
+        if (path / SEARCH).is_file():
+            best = path / "best"
+            if (best / CONFIG).is_file():
+                raise DataError(f"{path}: this is a search, not a run; what it keeps is one. Take {shell_word(best)}.")
+            cure = f"Go on: preceptor search --resume {shell_word(path)}."
+            raise DataError(f"{path}: this is a search that was broken off or is under way; it has no run yet. {cure}")
         raise DataError(f"{path}: this is no run folder (no {CONFIG}); `preceptor fit` makes one. Check the path.")
     content = read_file(path / CONFIG, MOST_TEXT_BYTES)
     found = opened(content, CONFIG)

@@ -16,11 +16,12 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Stage:
-    """How far a long preparation has come: `done` of `total` rows; a total of 0 is not known."""
+    """How far a long preparation has come: `done` of `total` units; a total of 0 is not known."""
 
     text: str
     done: int = 0
     total: int = 0
+    unit: str = "rows"
 
 
 Stages = Generator[Stage, None, Result]

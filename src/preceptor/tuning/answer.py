@@ -3,7 +3,7 @@
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,12 +13,15 @@ from preceptor.job import Fitting, Run, make_settings
 from preceptor.job.fit import put_together
 from preceptor.job.rows import Rows
 from preceptor.job.stages import completed
+from preceptor.page.markup import tag
 from preceptor.tuning.beginning import SAMPLER, beginning, going_on
 from preceptor.tuning.choosing import choosing, nesting, packed
 from preceptor.tuning.ending import conclude, found_of, kept_run, pack_run, row_of
 from preceptor.tuning.record import Found
 from preceptor.tuning.search import Search
+from preceptor.tuning.story import lines
 from preceptor.tuning.workers import workers_of
+from preceptor.words import one_line
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +39,17 @@ class Answer:
     found: Found
     pack: Run | None = None
     path: Path | None = None
+
+    def __repr__(self) -> str:
+        """What is kept, why, and how good it is, in a few lines."""
+        return "\n".join(one_line(each) for each in [f"Answer({self.best!r})", *self._words()])
+
+    def _repr_html_(self) -> str:
+        """The answer in a notebook: what is kept and why, and the run."""
+        return tag("div", (tag("p", each) for each in self._words())) + self.best._repr_html_()
+
+    def _words(self) -> list[str]:
+        return [text for word, text in lines(self.found) if word not in ("why", "next")]
 
     @property
     def trials(self) -> Rows:
@@ -133,4 +147,6 @@ def _answered(begun: Search, workers: int | str | None, path: Path | None) -> An
         ensemble = None if chosen is None else pack_run(begun, choice, chosen)
         found = found_of(begun, choice, whole, run, ensemble, time.monotonic() - began)
         conclude(begun, found)
+    if path is None:  # their folder goes with the search's
+        run, ensemble = replace(run, path=None), None if ensemble is None else replace(ensemble, path=None)
     return Answer(run, found, ensemble, path)

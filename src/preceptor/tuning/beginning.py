@@ -58,7 +58,7 @@ def beginning(
     """
     _check(trials, minutes)
     pruner = pruner or (PRUNER if minutes is None else PRUNER_IN_MINUTES)
-    sampler_of(sampler), pruner_of(pruner)
+    sampler_of(sampler).ready(), pruner_of(pruner)
     if out is not None:
         check_out(out)
     is_path = isinstance(source, (str, Path))

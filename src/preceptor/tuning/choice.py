@@ -13,7 +13,7 @@ from msgspec.structs import replace
 from preceptor.errors import DataError
 from preceptor.tuning.record import Candidate, Choice, Trial, by_cost
 from preceptor.tuning.repeats import Judgement
-from preceptor.words import amount, counted, listing
+from preceptor.words import counted, listing, with_error
 
 FINALISTS = 4  # beside the default: each takes a training in every division
 REPEATS = 5  # fresh divisions, at most: each row is then held out once
@@ -120,7 +120,8 @@ def choose(trials: Sequence[Trial], judgements: Sequence[Judgement], figure: str
     if not told:
         why = next((each.error for each in judgements if each.error), "none was made")
         raise DataError(
-            f"search: no trial came through all divisions of the rows ({why.rstrip('.')}). Change the space."
+            f"search: no trial came through all divisions of the rows ({why.rstrip('.')}). Take more rows, or another "
+            "space."
         )
     record = {each.number: each for each in trials}
     ranked = [each.number for each in sorted(trials, key=by_cost)]
@@ -198,7 +199,7 @@ def _reasons(
 
 
 def _told(gain: float, error: float) -> str:
-    return f"{amount(gain, 2)} ± {amount(error, 2)}"
+    return with_error(gain, error)
 
 
 def _is_near(leader: Mapping[int, Judgement], other: Mapping[int, Judgement]) -> bool:

@@ -40,7 +40,7 @@ def choosing(search: Search, workers: Workers) -> Stages[Choice]:
     missing = [each for each in tasks if _key(each.number, each.repeat) not in ledger.repeats]
     made = 0
     for result in workers.results(missing):
-        yield Stage("judging the finalists again", made, len(missing))
+        yield Stage("judging the finalists again", made, len(missing), "trainings")
         if result is None:
             continue
         assert isinstance(result, Told)
@@ -85,21 +85,23 @@ def nesting(search: Search, make: MakeWorkers) -> Stages[Nested]:
     for fold, trials in enumerate(outer_trials(search.trials, folds)):
         key = f"{FOLD}{fold}"
         if key not in search.ledger.repeats:
-            yield Stage(f"searching in outer fold {fold + 1} of {folds}")
-            settings = yield from _searched(search, trials, search.ledger.folder / f"fold-{fold + 1}", make)
+            where = f"searching in outer fold {fold + 1} of {folds}"
+            yield Stage(where)
+            settings = yield from _searched(search, trials, search.ledger.folder / f"fold-{fold + 1}", make, where)
             search.ledger.repeat(key, msgspec.to_builtins(outer(trials, fold, settings)))
         found.append(msgspec.convert(search.ledger.repeats[key], Outer))
-    return summed_up(found, search.figure[0])
+    return summed_up(found, *search.figure)
 
 
-def _searched(search: Search, trials: Trials, folder: Any, make: MakeWorkers) -> Stages[Mapping[str, Any]]:
+def _searched(search: Search, trials: Trials, folder: Any, make: MakeWorkers, where: str) -> Stages[Mapping[str, Any]]:
     """The settings that a search of an outer fold keeps."""
     make_folder(folder)
     ledger = Ledger(folder)
     inner = Search(search.plan, trials, search.space, search.sampler, search.pruner, ledger)
     with ledger.closing(), make(trials) as workers:
         for _ in inner.results(workers):
-            yield Stage(f"searching in {folder.name}", len(ledger.stages), search.plan.trials)
+            total = search.plan.trials if search.plan.minutes is None else 0  # how many the time allows nobody knows
+            yield Stage(where, len(ledger.stages), total, "trials")
         choice = yield from choosing(inner, workers)
         return ledger.stages[choice.kept][-1].settings
 

@@ -75,7 +75,7 @@ def found_of(
         trials=table,
         epochs=search.epochs,
         workers=search.workers,
-        seconds=round(seconds, 2),
+        seconds=0.0 if search.before else round(seconds, 2),  # of one that went on nobody counted the time before
         outcome=f"{made} in all." if search.whole else f"{made}; the time was over.",
         notes=search.notes,
         choice=choice,

@@ -20,14 +20,14 @@ import numpy as np
 
 from preceptor.disk import Damaged, open_regular, read_file, remove, replace_file, sweep, tensors
 from preceptor.errors import DataError
-from preceptor.job.folder import opened, sealed, unsealed
+from preceptor.job.folder import SEARCH, opened, sealed, unsealed
 from preceptor.job.lock import Lock
 from preceptor.train.checkpoint import Checkpoint
 from preceptor.tuning.record import Found, Trial
 from preceptor.words import shell_word
 
 FORMAT = 1
-PLAN, TRIALS, REPEATS, STATES = "search-plan.json", "trials.jsonl", "repeats.jsonl", "states"
+PLAN, TRIALS, REPEATS, STATES = SEARCH, "trials.jsonl", "repeats.jsonl", "states"
 FOUND, PAGE, BEST, PACK = "search.json", "search.html", "best", "pack"
 MOST_BYTES = 1 << 30  # of a file that is read: 10,000 trials take some 20 MB
 SYNC_SECONDS = 1.0  # of results that a machine that loses power may cost

@@ -14,7 +14,7 @@ from preceptor.errors import ConfigError, DataError
 from preceptor.tuning.record import Nested, Outer
 from preceptor.tuning.repeats import cost_and_blocks, fixed_by, fold_of_row, fresh_rows, held_out, seed_of
 from preceptor.tuning.trials import Task, Trials
-from preceptor.words import amount, counted
+from preceptor.words import counted, with_error
 
 FEWEST = 2  # outer folds
 OUTER = 1 << 21  # what the seeds of outer folds are drawn with, apart from those of repeats
@@ -73,23 +73,25 @@ def outer(trials: Trials, fold: int, settings: Mapping[str, Any]) -> Outer:
     return Outer(fold=fold, rows=len(held.rows), settings=dict(settings), cost=costs[0], default=costs[1])
 
 
-def summed_up(outers: Sequence[Outer], figure: str = "loss") -> Nested:
+def summed_up(outers: Sequence[Outer], figure: str = "loss", is_high_better: bool = False) -> Nested:
     """The figure of the search as a whole, with its uncertainty.
 
     Formula: the mean over K folds; error² = (1 / K + 1 / (K - 1)) S², S² being the variance over the folds, whose
         trainings share most of their rows.
     Args:
-        figure: what the cost is, in words.
+        figure: what the cost is, in words; of one that is better the higher, the cost is what lies below 0.
     Source: nested cross-validation, Varma and Simon 2006, Cawley and Talbot 2010; its error Nadeau and Bengio 2003,
         section 3.2, for folds Bouckaert and Frank 2004.
     """
     costs, gains = ([each.cost for each in outers], [each.default - each.cost for each in outers])
     (cost, error), (gain, gain_error) = _mean(costs), _mean(gains)
-    way = "gains" if gain >= 0 else "loses"
+    if any(each.settings for each in outers):
+        beside = f"{with_error(abs(gain), gain_error)} {'better' if gain >= 0 else 'worse'} than that of the default"
+    else:
+        beside = "the default, which it kept in all of them"
     why = (
-        f"On rows that the whole search never saw, in {counted(len(outers), 'outer fold')}, what it keeps costs "
-        f"{amount(cost)} ± {amount(error, 2)} ({figure}): against the default it {way} {amount(abs(gain), 2)} ± "
-        f"{amount(gain_error, 2)} (standard errors)."
+        f"On rows that the whole search never saw, in {counted(len(outers), 'outer fold')}, the {figure} of what it "
+        f"keeps is {with_error(-cost if is_high_better else cost, error)} (standard error): {beside}."
     )
     return Nested(outer=list(outers), cost=cost, error=error, gain=gain, gain_error=gain_error, why=why)
 

@@ -12,7 +12,7 @@ from preceptor.page.grid import command_line, folded, grid, name
 from preceptor.page.markup import Markup, joined, tag
 from preceptor.page.verdict import WORDS
 from preceptor.tuning.importance import Effects, effects_of
-from preceptor.tuning.record import Dimension, Found, Trial
+from preceptor.tuning.record import Candidate, Dimension, Found, Trial
 from preceptor.tuning.shown import settings
 from preceptor.tuning.shown.axis import axes
 from preceptor.tuning.shown.course import curves, over_time, survival
@@ -38,7 +38,7 @@ from preceptor.tuning.story import (
     trial_of,
     verdict,
 )
-from preceptor.words import amount, counted, duration
+from preceptor.words import amount, counted, duration, with_error
 
 MOST_ROWS = 100  # of the table of trials
 MOST_OPEN = 20  # that are shown at once
@@ -165,8 +165,8 @@ def _finalists(found: Found) -> Markup | None:
                 f"{each.number}{marked(found, trial)}",
                 own_words(found, trial) if trial.number else "the default",
                 figure_of(found, trial),
-                _signed(each.gain) if each.number else "",
-                amount(each.error, 2) if each.error else "",
+                _signed(each) if each.number else "",
+                with_error(each.gain, each.error).rpartition(" ")[2] if each.error else "",
                 spread,
                 f"{trial.parameters:,}" if trial.parameters else "",
             ]
@@ -186,8 +186,10 @@ def _finalists(found: Found) -> Markup | None:
     )
 
 
-def _signed(value: float) -> str:
-    return ("+" if value > 0 else "−" if value < 0 else "") + amount(abs(value), 3)
+def _signed(candidate: Candidate) -> str:
+    gain = candidate.gain
+    written = with_error(abs(gain), candidate.error).partition(" ")[0] if candidate.error else amount(abs(gain), 3)
+    return ("+" if gain > 0 else "−" if gain < 0 else "") + written
 
 
 def _gains(found: Found) -> Markup | None:
@@ -202,7 +204,7 @@ def _gains(found: Found) -> Markup | None:
             each.gain,
             each.gain - WIDE * each.error,
             each.gain + WIDE * each.error,
-            _signed(each.gain),
+            _signed(each),
         )
         for each in known
     ]
@@ -331,12 +333,12 @@ def _card(found: Found) -> Markup:
         ["epochs of a trial, at most", f"{found.epochs:,}"],
         ["seed", f"{found.seed}"],
         ["workers", f"{found.workers}"],
-        ["time", duration(found.seconds)],
+        ["time", duration(found.seconds) if found.seconds else ""],
         ["ended", found.outcome],
     ]
     lines += [[spoken(key), exactly(value)] for key, value in found.asked.items()]
     commands = [
-        ("Searches again, with the same trials and the same answer.", found.words),
+        (_again(found), found.words),
         ("Trains what was kept.", found.command),
     ]
     shown = [tag("li", tag("p", what), command_line(command)) for what, command in commands if command]
@@ -353,6 +355,13 @@ def _card(found: Found) -> Markup:
         _space(found.space),
         joined(tag("h3", "Commands"), tag("ul", shown, class_="commands")) if shown else None,
     )
+
+
+def _again(found: Found) -> str:
+    """What the command of the search does, made again."""
+    if "--minutes" in found.words:
+        return "Searches again; the trials are the same, but how many the time allows may differ."
+    return "Searches again, with the same trials and the same answer."
 
 
 def _space(space: Sequence[Dimension]) -> Markup:

@@ -8,8 +8,8 @@ from typing import Any
 from preceptor.job.telling import setting_words as exactly
 from preceptor.job.telling import spoken
 from preceptor.tuning.importance import FEWEST, Effects, effects_of
-from preceptor.tuning.record import Candidate, Found, Trial, by_cost
-from preceptor.words import amount, amounts_within, counted, cut, duration, listing
+from preceptor.tuning.record import Candidate, Choice, Found, Trial, by_cost
+from preceptor.words import amount, amounts_within, counted, cut, duration, listing, with_error
 
 MOST_IN_LINE = 6  # settings of a sentence
 MOST_REASONS = 8  # why trials failed
@@ -82,6 +82,8 @@ def pack(found: Found) -> str:
     numbers = listing([f"{number}" for number in sorted(choice.packed)])
     several = len(choice.packed) > 1
     words = f"The pack is {'trials' if several else 'trial'} {numbers}"
+    if is_alone(choice):
+        return f"{words} alone, which is kept: none of the others makes its predictions better."
     if choice.gain is None:
         return f"{words}."
     beside = "the default" if choice.kept == 0 else f"trial {choice.kept}"
@@ -89,11 +91,16 @@ def pack(found: Found) -> str:
     return f"{words}: {'together they are' if several else 'it is'} {_better(choice.gain)} than {beside}, {sure}."
 
 
+def is_alone(choice: Choice) -> bool:
+    """Whether the pack is what is kept, and no more."""
+    return set(choice.packed) == {choice.kept}
+
+
 def repeated(candidate: Candidate) -> str:
     """What a candidate came to beside the default when both were trained again."""
-    better = _better(candidate.gain)
+    gain, way = with_error(abs(candidate.gain), candidate.error), "better" if candidate.gain >= 0 else "worse"
     times = counted(len(candidate.repeats), "division")
-    return f"over {times} of the rows it is {better}, ± {amount(candidate.error, 2)} (standard error)"
+    return f"over {times} of the rows it is {gain} (standard error) {way}"
 
 
 def _better(gain: float) -> str:
@@ -107,7 +114,8 @@ def surety(gain: float, error: float) -> str:
     many = abs(gain) / error
     words = ((SURE, "hardly chance"), (LIKELY, "more than chance"), (MAYBE, "probably more than chance"))
     word = next((word for least, word in words if many >= least), "no more than chance may give")
-    return f"{amount(many, 2)} standard errors, {word}"
+    written = amount(many, 2)
+    return f"{written} standard error{'s' * (written != '1')}, {word}"
 
 
 def took(found: Found) -> str:
@@ -116,9 +124,10 @@ def took(found: Found) -> str:
     aside = [f"{states[each]:,} {each}" for each in ("paused", "failed") if states[each]]
     words = counted(len(found.trials), "trial") + (f" ({listing(aside)})" if aside else "")
     epochs = f"{sum(each.epochs for each in found.trials):,.0f} epochs"
-    within = f" in {duration(found.seconds)}" if found.seconds else ""
+    ended = found.choice is not None
+    within = f" in {duration(found.seconds)}{'' if ended else ' of training'}" if found.seconds else ""
     by = f" by {counted(found.workers, 'worker')}" if found.workers > 1 else ""
-    return f"It took {words} and {epochs}{within}{by}."
+    return f"{'It took' if ended else 'So far there are'} {words} and {epochs}{within}{by}."
 
 
 def saved(found: Found) -> str:
@@ -294,11 +303,14 @@ def failures(found: Found) -> list[tuple[str, int, int]]:
 def importance(found: Found, effects: Effects | None) -> str:
     """What mattered, in a sentence."""
     if effects is None:
-        return f"Nothing tells which settings mattered: that takes {FEWEST} trials that end differently."
+        return (
+            f"Nothing tells which settings mattered: that takes {FEWEST} trials beside the default, which end "
+            "differently."
+        )
     if effects.explained < POOR:
         return (
-            f"Which settings mattered, {effects.trials:,} trials do not tell: a model of them explains "
-            f"{max(0.0, effects.explained):.0%} of how the others differ."
+            f"Which settings mattered, {effects.trials:,} trials do not tell: a model of some of them explains "
+            f"{max(0.0, effects.explained):.0%} of how those differ that it did not see."
         )
     told = [each for each in effects.each if each.share > max(LITTLE, effects.chance)]
     names = [f"{spoken(found.space[each.dimension].name)} {each.share:.0%}" for each in told]
@@ -353,6 +365,7 @@ __all__ = [
     "figures",
     "importance",
     "interval",
+    "is_alone",
     "is_number",
     "level",
     "lines",

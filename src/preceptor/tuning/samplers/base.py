@@ -3,6 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Self
 
 from preceptor.tuning.asking import declared
 from preceptor.tuning.record import Trial, by_cost
@@ -21,6 +22,10 @@ class Sampler(ABC):
     Trials of one round know nothing of each other, so that they may run in any order and anywhere; those of a round may
     hang on the results of all rounds before it.
     """
+
+    def ready(self) -> Self:
+        """The same. Raises: ConfigError where it cannot draw here, for what it needs is not installed."""
+        return self
 
     @abstractmethod
     def rounds(self, trials: int) -> list[int]:

@@ -1,7 +1,7 @@
 """Trials drawn by Optuna."""
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 
@@ -24,6 +24,10 @@ class Optuna(Sampler):
     Source: Bergstra et al. 2011; Akiba et al. 2019, Optuna.
     Differs: from a study that is kept: a round's trials are drawn together, with a seed of the round.
     """
+
+    def ready(self) -> Self:
+        _optuna()
+        return self
 
     def rounds(self, trials: int) -> list[int]:
         return [ROUND] * (trials // ROUND) + ([trials % ROUND] if trials % ROUND else [])

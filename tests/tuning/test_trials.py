@@ -131,6 +131,53 @@ def test_frozen_and_thawed_between_other_trials():
     assert told(result) == whole
 
 
+@pytest.mark.parametrize("further", [2, 4, None])
+def test_frozen_as_far_as_it_is_asked_for_or_farther(further):
+    """A kill between a state and the line that tells of it leaves the state of a later rung."""
+    trials = trials_of(SMALL)
+    change = {"learning_rate": 0.01}
+    there = trials.advance(Task(1, change, further))
+    assert told(trials.advance(Task(1, change, 2, there.frozen))) == told(trials.advance(Task(1, change, 2)))
+
+
+@pytest.mark.parametrize("change", [{"ensemble": 2}, {"dropout": "connect"}, {"hidden": (4,), "members": 8}], ids=str)
+def test_what_alone_would_divide_rows_otherwise_is_trained_on_the_same_rows(change):
+    """Where nobody says, fit takes a dev part for such a network, folds for the default."""
+    asked = {"epochs": 2, "test_share": 0.15}
+    trials = trials_of(asked)
+    result = trials.advance(Task(1, change))
+    settings = trials.settings(change)
+    assert settings.folds == trials.seen.folds > 0
+    if change.get("dropout"):
+        assert "received folds 8 for one network" in result.error
+        assert "Give folds 0" in result.error
+        return
+    fitting = prepare("iris", settings)
+    for _ in fitting.records():
+        pass
+    assert [cost for _, cost in result.curve] == [each["dev_loss"] for each in fitting.history]
+
+
+def test_networks_that_no_folds_suit_are_told():
+    trials = trials_of({"epochs": 2})
+    assert "folds 8 for 4 networks" in trials.advance(Task(1, {"members": 4})).error
+    assert "folds 8 for one network" in trials.advance(Task(2, {"hidden": (4,)})).error
+    alone = trials_of({"epochs": 2, "hidden": (4,)})
+    assert alone.advance(Task(1, {"members": 4})).state == "done"
+
+
+def test_the_best_epoch_is_the_one_that_is_kept():
+    """Of equal values of a metric that with the lower loss."""
+    trials = trials_of({**SMALL, "epochs": 12, "metric": "accuracy"})
+    fitting = trials.fitting({"learning_rate": 0.003})
+    for _ in fitting.records():
+        pass
+    ties = [each for each in fitting.history if each["dev_accuracy"] == max(e["dev_accuracy"] for e in fitting.history)]
+    assert len(ties) > 1
+    found = trials.advance(Task(1, {"learning_rate": 0.003}))
+    assert found.best_epoch == int(fitting.progress.best_epoch) != int(ties[0]["epoch"])
+
+
 def test_rows_are_prepared_once_and_few_kinds_are_held(monkeypatch):
     trials = trials_of({"epochs": 1})
     fittings = [

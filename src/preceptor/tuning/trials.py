@@ -21,6 +21,7 @@ from preceptor.job.fit import building
 from preceptor.job.measure import metric_of
 from preceptor.job.parts import takers
 from preceptor.job.picture_survey import PictureSurvey
+from preceptor.job.recipe import folds_for
 from preceptor.job.stages import Encoded, Stages, completed
 from preceptor.job.survey import Survey
 from preceptor.train.checkpoint import Checkpoint
@@ -49,7 +50,7 @@ OF_TRAINING = frozenset(
     )
 )
 ALL = tuple(each.name for each, _ in hyper_fields(Settings))
-OF_ROWS = tuple(name for name in ALL if name not in OF_TRAINING)
+OF_ROWS = tuple(name for name in ALL if name not in OF_TRAINING and name != "folds")  # all trials have the same folds
 # Settings whose values, where they are numbers, are nothing but numbers of a training: it is built alike whatever they
 # are, as long as they are not 0. So are those of the optimiser.
 NUMBERS = ("learning_rate", "l2", "l1", "clip_value", "clip_norm")
@@ -57,6 +58,7 @@ MOST_BUILT = 64  # structures of settings that are remembered: what was complete
 MOST_PREPARED = 4  # ways in which rows are held prepared at a time: each may be a copy of the data
 TOLD = (ConfigError, DataError, MemoryNeeded, NotSupported, ShapeError)  # whose words are for people
 PLAIN = frozenset(each.name for each, _ in hyper_fields(Settings))
+OF_FOLDS = ("model", "hidden", "members", "ensemble", "dropout")  # by which the rows are dealt to folds, or not
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,7 +119,12 @@ class Trials:
     _preparing: Lock = field(default_factory=Lock)  # what one thread prepares the others wait for
 
     def settings(self, changes: Mapping[str, Any]) -> Settings:
-        """What was asked for, with some changed. Raises: ConfigError for what is impossible."""
+        """What was asked for, with some changed. Raises: ConfigError for what is impossible.
+
+        Trials are compared on the same rows. So what alone would have them divided otherwise is told of the folds.
+        """
+        if isinstance(self.seen, Survey) and self.asked.folds is None and any(name in changes for name in OF_FOLDS):
+            changes = {**changes, "folds": self.seen.folds}
         altered = self.asked.altered({name: value for name, value in changes.items() if name in PLAIN})
         own = {name: value for name, value in changes.items() if name not in PLAIN}
         return replace(altered, own=altered.own | own) if own else altered
@@ -138,6 +145,12 @@ class Trials:
     def _anew(self, settings: Settings) -> Fitting:
         """A training, prepared from the rows on. What was prepared for others is taken."""
         key, own = self._rows(settings), list[Any]()
+        if isinstance(self.seen, Survey) and self.seen.folds:
+            try:
+                folds_for(settings, "")
+            except ConfigError as error:
+                cure = "Give folds 0: a dev part then judges all trials."
+                raise ConfigError(str(error).replace("Leave folds out.", cure)) from None
         with self._preparing:
             seen = _known(self._seen, key, lambda: _learned(self.seen.under(settings)), MOST_PREPARED)
 
@@ -185,13 +198,10 @@ class Trials:
         """Brings a trial as far as it is asked for; None where it was stopped. What fails is told, not raised."""
         began = time.perf_counter()
         try:
-            fitting = self.fitting(task.settings)
-            fitting.costs_alone = True
-            if task.frozen is not None:
-                fitting.restore(task.frozen)
-            record = None
+            fitting, record = self._thawed(task), None
             with closing(fitting.records()) as records:  # so that its programs are free for the next
-                for record in records:
+                is_there = task.until is not None and not fitting.progress.ended and _epochs(fitting) >= task.until
+                for record in () if is_there else records:
                     if self.stopped.is_set():
                         return None
                     if record.is_epoch_end and task.until is not None and record.epoch >= task.until:
@@ -208,13 +218,33 @@ class Trials:
         return Result(
             task.number,
             _STATES.get(outcome, "done"),
-            epochs=int(progress.history[-1]["epoch"]) if progress.history else 0,
+            epochs=_epochs(fitting),
             frozen=frozen,
             error=outcome.value.partition(";")[0] + "." if outcome is Outcome.DIVERGED else "",
             parameters=sum(each.size for each in progress.best["params"].values()) if progress.best else 0,
             seconds=_since(began),
             **(curve_of(fitting) if outcome is not Outcome.DIVERGED else {}),
         )
+
+    def _thawed(self, task: Task) -> Fitting:
+        """The training of a trial as it was frozen, or from its beginning.
+
+        It was frozen beyond what is asked for where a kill came between its state and the line that tells of it, or
+        took the line: it is then made again.
+        """
+        for frozen in (task.frozen, None):
+            fitting = self.fitting(task.settings)
+            fitting.costs_alone = True
+            if frozen is not None:
+                fitting.restore(frozen)
+            if task.until is None or _epochs(fitting) <= task.until:
+                break
+        return fitting
+
+
+def _epochs(fitting: Fitting) -> int:
+    """That it made."""
+    return int(fitting.history[-1]["epoch"]) if fitting.history else 0
 
 
 _STATES: dict[Outcome, State] = {Outcome.INTERRUPTED: "paused", Outcome.DIVERGED: "failed"}
@@ -228,14 +258,19 @@ def curve_of(fitting: Fitting) -> dict[str, Any]:
         cost = score if metric is None or score is None else metric.cost(score)
         is_number = cost is not None and abs(cost) < float("inf")
         found.append((int(each["epoch"]), cost if is_number else None, score if is_number else None))
+    losses = {int(each["epoch"]): each.get("dev_loss") for each in fitting.history}
     known = [each for each in found if each[1] is not None]
-    best = min(known, key=lambda each: (each[1], each[0]), default=None)
+    best = min(known, key=lambda each: (each[1], _or_inf(losses[each[0]]), each[0]), default=None)  # as `Progress`
     every = -(-len(found) // (MOST_POINTS - 2))
     kept = {*found[::every], *found[-1:], *([best] if best else [])}
     curve = tuple(sorted((epoch, cost) for epoch, cost, _ in kept)) if found else ()
     if best is None:
         return {"curve": curve}
     return {"curve": curve, "best_epoch": best[0], "best": best[1], "score": best[2]}
+
+
+def _or_inf(value: float | None) -> float:
+    return float("inf") if value is None else value
 
 
 T = TypeVar("T")

@@ -12,13 +12,14 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from types import TracebackType
 from typing import Any
 
 from preceptor.data import Table
 from preceptor.data.pictures.pictures import Pictures
+from preceptor.engines.native.engine import LIMIT
 from preceptor.errors import ConfigError
 from preceptor.job import Fitting, Settings
 from preceptor.job.computed import computed_by
@@ -71,11 +72,14 @@ class Actor:
     def take(self, sent: Sent) -> str:
         """Reads and encodes what the search is about. Returns: what is wrong with it, "" for nothing."""
         trials, fitting = begun(sent)
-        computed = same_bits(computed_by(fitting.config.engine))
+        computed = computed_by(fitting.config.engine)
         differing = [name for name, value in sent.computed.items() if computed.get(name) != value]
         if differing:
             told = listing([f"{name} {computed.get(name)} and not {sent.computed[name]}" for name in differing])
-            return f"it computes by {told}; the same is required on all machines"
+            return (
+                f"it computes by {told}; the same is required on all machines. {LIMIT}=avx2, set on each before Ray is "
+                "started, and here, names the widest instruction set that all have"
+            )
         if fingerprint_of(fitting) != sent.fingerprint:
             return "it came to other data than this machine; the same files and the same kind of processor are required"
         self.trials = trials
@@ -298,7 +302,7 @@ class Cluster:
 
 def sent_of(trials: Trials) -> Sent:
     """What an actor is sent of a search."""
-    table, fitting = trials.seen.table, trials.fitting({})
+    table, fitting = trials.seen.table, replace(trials, threads=1).fitting({})
     is_in_memory = isinstance(table, Table) or (isinstance(table, Pictures) and table.is_in_memory)
     return Sent(
         trials.source,
@@ -306,7 +310,7 @@ def sent_of(trials: Trials) -> Sent:
         trials.header,
         trials.seen if is_in_memory else None,
         fingerprint_of(fitting),
-        same_bits(computed_by(fitting.config.engine)),
+        computed_by(fitting.config.engine),
     )
 
 
@@ -322,12 +326,6 @@ def fingerprint_of(fitting: Fitting) -> str:
     learned, found = fitting.preprocessor, fitting.encoded.fingerprint(fitting.preprocessor)
     scale = getattr(learned, "normalise", None)
     return found if scale is None else f"{found} {scale.shift.tobytes().hex()} {scale.scale.tobytes().hex()}"
-
-
-def same_bits(computed: dict[str, str]) -> dict[str, str]:
-    """What of `computed_by` decides on bits: the native engine's are the same on every instruction set."""
-    is_native = computed["engine"].startswith("native") and computed["precision"] == "f32"
-    return computed | {"engine": "native"} if is_native else computed
 
 
 def failed(task: Task, error: str) -> Result:

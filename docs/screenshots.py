@@ -5,11 +5,13 @@
     python docs/screenshots.py --readme runs/reckless/report.html
 
     python docs/screenshots.py --live runs
+    preceptor search digits --members 1 --trials 64 --pruner halving --space 'depth=1..3;width' --out runs/many
+    python docs/screenshots.py --search runs/many/search.html
 
 Without pages it lays out the stories of tests/page/stories.py. With --readme it takes the two pictures of the README of
 one page: docs/report.png and docs/report-dark.png. With --live those of the live page of a folder: docs/live.png and
-docs/live-dark.png. Needs the package playwright and a Chromium; printed pages become
-pictures where pdftoppm is installed.
+docs/live-dark.png, with --search of what mattered in a search: docs/search.png and docs/search-dark.png. Needs the
+package playwright and a Chromium; printed pages become pictures where pdftoppm is installed.
 """
 
 import argparse
@@ -23,6 +25,7 @@ from typing import Any
 from PIL import Image
 
 ROOT = Path(__file__).resolve().parent.parent
+STILL: dict[str, Any] = {"reduced_motion": "reduce"}  # else it is on its way to where it was asked to scroll
 SIZES = {"phone": (390, 844), "desk": (1440, 900)}
 
 
@@ -67,7 +70,7 @@ def shoot_for_readme(browser: Any, address: str, name: str, height: int, wait: i
     """The beginning of a page, light and dark, at one and a half times the pixels."""
     for scheme, ending in (("light", ""), ("dark", "-dark")):
         size = {"width": 1280, "height": height}
-        context = browser.new_context(viewport=size, color_scheme=scheme, device_scale_factor=1.5)
+        context = browser.new_context(viewport=size, color_scheme=scheme, device_scale_factor=1.5, **STILL)
         page = context.new_page()
         page.goto(address)
         page.wait_for_timeout(wait)
@@ -94,6 +97,7 @@ def main() -> None:
     parser.add_argument("pages", nargs="*", type=Path)
     parser.add_argument("--readme", action="store_true")
     parser.add_argument("--live", type=Path)
+    parser.add_argument("--search", type=Path)
     parser.add_argument("-o", "--out", type=Path, default=Path("build/screenshots"))
     parser.add_argument("--chromium", default=shutil.which("chromium") or shutil.which("google-chrome"))
     chosen = parser.parse_args()
@@ -103,6 +107,9 @@ def main() -> None:
         browser = play.chromium.launch(executable_path=chosen.chromium, args=["--no-sandbox"])
         if chosen.readme:
             shoot_for_readme(browser, chosen.pages[0].resolve().as_uri(), "report", 1330)
+            return
+        if chosen.search:
+            shoot_for_readme(browser, f"{chosen.search.resolve().as_uri()}#settings", "search", 1330, 900)
             return
         if chosen.live:
             shoot_live(browser, chosen.live)

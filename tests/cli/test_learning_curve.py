@@ -17,8 +17,9 @@ def test_curve_table_advice_and_page(preceptor, here):
     lines = out.splitlines()
     told = json.loads(lines[-1])
     assert [each["rows"] for each in told["table"]] == [267, 534, 1069]
-    assert lines[0] == "sizes     267, 534, 1,069 rows; 189 rows judge all of them"
-    assert lines[1].startswith(
+    assert lines[0].endswith(" rows to learn from")
+    assert lines[1] == "sizes     267, 534, 1,069 rows; 189 rows judge all of them"
+    assert lines[2].startswith(
         "training  8 trainings: 3 sizes, more weight decay with 1,069 rows, 2 times each; together"
     )
     assert sum("●" in each for each in lines) >= 2
@@ -44,7 +45,7 @@ def test_over_width(preceptor, here):
     assert (code, err) == (0, "")
     told = json.loads(out.splitlines()[-1])
     assert [each["width"] for each in told["table"]] == [0.5, 1, 2]
-    assert out.splitlines()[0] == "sizes     0.5, 1, 2 times the usual width; 189 rows judge all of them"
+    assert out.splitlines()[1] == "sizes     0.5, 1, 2 times the usual width; 189 rows judge all of them"
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,10 @@ def test_a_search_that_ended_is_told_by_what_it_found(sought, tmp_path):
     assert (found["state"], found["ending"]) == ("finished", FOUND_OUT.outcome)
     assert found["figures"] == {"part": "test", "values": {"accuracy": 0.9722, "log_loss": 0.101}}
     assert [each["text"] for each in found["findings"]] == FOUND_OUT.notes
-    assert found["settings"]["kept_trial"] == FOUND_OUT.choice.kept
+    kept = FOUND_OUT.choice.kept
+    assert found["settings"]["kept_trial"] == kept
+    own = next(each for each in FOUND_OUT.trials if each.number == kept).settings
+    assert found["settings"]["learning_rate"] == pytest.approx(own["learning_rate"], rel=1e-4)
     assert last(found)["dev_loss"] == pytest.approx(
         min(each.best for each in FOUND_OUT.trials if each.state != "failed"), rel=1e-4
     )
@@ -150,6 +153,18 @@ def test_without_anybody_who_trains_it_is_interrupted_and_may_go_on(sought, tmp_
     search.ledger = Ledger(search.folder)
     search.add(trial(1))
     assert told(watcher)["s"]["state"] == "running"
+
+
+def test_where_the_default_is_kept_its_settings_stand_beside_its_figures(sought, tmp_path):
+    search = sought(tmp_path / "s")
+    search.add(*FOUND_OUT.trials)
+    watcher = Watcher(tmp_path)
+    assert "learning_rate" in told(watcher)["s"]["settings"]
+    search.end(msgspec.structs.replace(FOUND_OUT, choice=msgspec.structs.replace(FOUND_OUT.choice, kept=0)))
+    settings = told(watcher)["s"]["settings"]
+    assert settings["kept_trial"] == 0
+    assert "best_trial" in settings
+    assert "learning_rate" not in settings
 
 
 def test_the_run_that_is_kept_is_an_entry_of_its_own(sought, made, tmp_path):

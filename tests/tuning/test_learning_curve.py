@@ -235,6 +235,8 @@ class TestAdvice:
         found = more(ERROR, Laws(SIZES, errors), "twice the rows", "Twice the rows", 1600, 3200)
         assert found.after is None
         assert "nothing can be told, for the error does not fall" in found.text
+        found = more(ERROR, None, "", "A network 4 times as wide, as the curve goes on,", 1, 4)
+        assert "as the curve goes on: nothing" in found.text
 
     @pytest.mark.parametrize(
         "train, dev, words",  # the examples of the course

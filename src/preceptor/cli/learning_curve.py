@@ -73,6 +73,7 @@ def command(
     settings = make_settings(given)
     place = None if out is None else Output(out, files_of(data), "learning-curve: ")
     plan, found = watched(planning(data, settings, over, points, repeats, header=not no_header))
+    line("data", f"{plan.divided[0][0].table.name}: {counted(plan.total, 'row')} to learn from")
     say_found(found)
     say_plan(plan)
     began = time.monotonic()

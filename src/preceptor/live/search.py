@@ -20,7 +20,7 @@ __all__ = ["Searching"]
 
 MOST_LINE_BYTES = 1 << 20
 MOST_FOUND_BYTES = 1 << 26  # of search.json: 10,000 trials take some 20 MB
-MOST_NOTES = 40
+MOST_NOTES, MOST_SETTINGS = 40, 100
 STATES = ("done", "paused", "failed")
 ONE = "trial_score"  # of the trial that ended last
 
@@ -47,6 +47,7 @@ class Ended(msgspec.Struct):
     outcome: str = ""
     notes: list[str] = []
     choice: Chosen | None = None
+    trials: list[Line] = []
     dev: dict[str, Any] = {}
     test: dict[str, Any] = {}
 
@@ -156,7 +157,7 @@ class Searching:
             assert trial.best is not None
             self._best, fresh.is_new = (trial.best, trial.number), True
             self._scores["best"] = number(trial.score)
-            own = trial.settings if len(trial.settings) <= 100 else {}
+            own = trial.settings if len(trial.settings) <= MOST_SETTINGS else {}
             self.training.begun.settings = self._asked | own | {"best_trial": trial.number}
         self.training.step += 1
         entry = {"step": self.training.step, "epoch": None, self._figure: self._scores.get("best")}
@@ -186,7 +187,10 @@ class Searching:
         training.figures = figures_of(*(("test", found.test) if found.test else ("dev", found.dev)))
         training.findings = [told({"rule": "search", "text": each}, None, 0) for each in found.notes[:MOST_NOTES]]
         if found.choice is not None:
-            training.begun.settings = training.begun.settings | {"kept_trial": found.choice.kept}
+            kept = next((each for each in found.trials if each.number == found.choice.kept), None)
+            own = {} if kept is None or len(kept.settings) > MOST_SETTINGS else kept.settings
+            best = {name: value for name, value in training.begun.settings.items() if name == "best_trial"}
+            training.begun.settings = self._asked | own | best | {"kept_trial": found.choice.kept}
 
 
 def _key(path: Path) -> tuple[int, ...]:

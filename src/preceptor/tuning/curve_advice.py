@@ -124,8 +124,9 @@ def reading(train_error: float, dev_error: float, floor: Estimate | None, is_sha
     text = f"{told}: {words}. {CURES[bias, variance]}."
     if floor is not None and bias and floor.low > LITTLE:
         text += (
-            f" The curve falls towards {_percent(floor.value)} (at least {_percent(floor.low)}), however many rows "
-            "there are: so much of the bias may be noise that nothing explains."
+            f" By all laws that the curve allows it falls towards {_percent(floor.value)} (at least "
+            f"{_percent(floor.low)}), however many rows there are: so much of the bias may be noise that nothing "
+            "explains."
         )
     return text
 
@@ -141,7 +142,7 @@ def more(measure: Measure, laws: Laws | None, what: str, head: str, now: float, 
         what, head: in a few words, and as the sentence begins.
     """
     if laws is None or not laws.is_known:
-        text = f"{head}: nothing can be told, for the {measure.word} does not fall from size to size."
+        text = f"{head.rstrip(',')}: nothing can be told, for the {measure.word} does not fall from size to size."
         return Advice(what, text, "", math.nan, None, None, False)
     before, after, gain = laws.at(now), laws.at(larger), laws.gain(now, larger)
     told = f"lower the {measure.word} from about {measure.written(before.value)} to about {measure.between(after)}."

@@ -95,12 +95,12 @@ def _body(story: CurveStory) -> Markup:
     values = tag(
         "section",
         tag("h2", "Values"),
-        grid(
-            "Means over the repeats; spread is the standard deviation of the dev error between them",
-            story.heads,
-            story.cells,
-            range(len(story.heads)),
+        tag(
+            "p",
+            "Means over the repeats; spread is the standard deviation of the dev error between them.",
+            class_="small quiet",
         ),
+        grid("Values", story.heads, story.cells, range(len(story.heads)), class_="bare"),
         id="values",
     )
     foot = tag("footer", tag("p", "Made by Preceptor. This page asks nothing of any network."))

@@ -157,7 +157,7 @@ class LearningCurve:
             return ""
         law, unit = self.laws.law, "n" if self.over == "rows" else "w"
         return (
-            f"The law nearest to the dev error: {law.a:.3g} + {law.b:.3g} {unit}^-{law.c:.2g} "
+            f"The one law nearest to the dev error: {law.a:.3g} + {law.b:.3g} {unit}^-{law.c:.2g} "
             f"({unit}: {self.axis.partition(' (')[0]})."
         )
 

@@ -60,6 +60,13 @@ def test_the_verdict_says_what_was_kept_how_sure_and_what_it_took():
 def test_the_default_that_is_kept_is_told_so():
     found = small(choice=Choice(kept=0, best=1, why=""))
     assert story.verdict(found)[0] == "The default is kept: of the 2 other trials none is better beyond noise."
+    two = msgspec.structs.replace(found, trials=found.trials[:2])
+    assert story.verdict(two)[0] == "The default is kept: the other trial is not better beyond noise."
+
+
+def test_a_quantile_and_the_share_below_it_are_told_apart():
+    words = story.tested({"below_0.1": 0.03, "below_0.1_low": 0.0, "below_0.1_high": 0.14}, "it")
+    assert "below 0.1: 0.03 (0.00 to 0.14)" in words
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from preceptor.tuning.ending import conclude, found_of, kept_run, pack_run, row_
 from preceptor.tuning.record import Found
 from preceptor.tuning.search import Search
 from preceptor.tuning.story import lines
-from preceptor.tuning.workers import workers_of
+from preceptor.tuning.workers import threads_of, workers_of
 from preceptor.words import one_line
 
 
@@ -46,7 +46,7 @@ class Answer:
 
     def _repr_html_(self) -> str:
         """The answer in a notebook: what is kept and why, and the run."""
-        return tag("div", (tag("p", each) for each in self._words())) + self.best._repr_html_()
+        return tag("div", (tag("p", each) for each in self._words()), class_="preceptor") + self.best._repr_html_()
 
     def _words(self) -> list[str]:
         return [text for word, text in lines(self.found) if word not in ("why", "next")]
@@ -97,6 +97,7 @@ def search(
     Raises: DataError, ConfigError, with what was received, what is required and the likely cure. KeyboardInterrupt on
         Ctrl-C.
     """
+    threads_of(workers)
     source, column = put_together(source, target)
     chosen = make_settings(settings | {"target": column})
     asked: dict[str, Any] = {"trials": trials, "minutes": minutes, "sampler": sampler, "pruner": pruner}

@@ -20,6 +20,7 @@ from preceptor.job.source_files import where
 from preceptor.job.stages import Stage, Stages
 from preceptor.tuning.asking import asked_for
 from preceptor.tuning.ledger import FOUND, PLAN, Ledger, Plan, read_plan, write_plan
+from preceptor.tuning.nested import outer_trials
 from preceptor.tuning.parts import pruner_of, sampler_of
 from preceptor.tuning.pruners.base import Pruner
 from preceptor.tuning.record import Dimension
@@ -85,6 +86,8 @@ def beginning(
         **_known(made),
     )
     parts = _parts(made, plan)
+    if nested:
+        outer_trials(made, nested)  # raises what stands in the way before anything is trained
     return Search(plan, made, *parts, _opened(made, plan, out))
 
 

@@ -49,6 +49,8 @@ def _kept(found: Found) -> str:
     if choice.kept == 0:
         if not others:
             return "The default is kept; nothing else was tried."
+        if others == 1:
+            return "The default is kept: the other trial is not better beyond noise."
         return f"The default is kept: of the {counted(others, 'other trial')} none is better beyond noise."
     return f"Trial {choice.kept} is kept: {own_words(found, kept)}."
 
@@ -123,7 +125,7 @@ def took(found: Found) -> str:
     states = Counter(each.state for each in found.trials)
     aside = [f"{states[each]:,} {each}" for each in ("paused", "failed") if states[each]]
     words = counted(len(found.trials), "trial") + (f" ({listing(aside)})" if aside else "")
-    epochs = f"{sum(each.epochs for each in found.trials):,.0f} epochs"
+    epochs = counted(sum(each.epochs for each in found.trials), "epoch")
     ended = found.choice is not None
     within = f" in {duration(found.seconds)}{'' if ended else ' of training'}" if found.seconds else ""
     by = f" by {counted(found.workers, 'worker')}" if found.workers > 1 else ""
@@ -188,7 +190,8 @@ def interval(known: Known) -> tuple[str, str]:
 
 def _figure(known: Known) -> str:
     value, within = interval(known)
-    return f"{known[0]} {value}{f' ({within})' if within else ''}"
+    colon = ":" * known[0][-1].isdecimal()  # below 0.1: 0.03, a share beside the quantile it is of
+    return f"{known[0]}{colon} {value}{f' ({within})' if within else ''}"
 
 
 # Trials

@@ -40,8 +40,14 @@ def workers_of(asked: str | int | None, trials: Trials) -> Workers:
         asked: a whole number, or where a cluster is, as `Cluster` takes it.
     Raises: ConfigError for what is neither, or a cluster that cannot be joined.
     """
+    count = threads_of(asked)
+    return Cluster(str(asked), trials) if count is None else Threads(trials, count)
+
+
+def threads_of(asked: str | int | None) -> int | None:
+    """How many threads were asked for; None of a cluster. Raises: ConfigError for what is neither."""
     if isinstance(asked, str) and asked.startswith(CLUSTER):
-        return Cluster(asked, trials)
+        return None
     try:
         count = cores() if asked is None else int(asked)
         if not 1 <= count <= MOST_WORKERS:
@@ -51,7 +57,7 @@ def workers_of(asked: str | int | None, trials: Trials) -> Workers:
             f"search: received workers {shown(asked)}; a whole number from 1 to {MOST_WORKERS:,} is required, or "
             f"{CLUSTER}HOST:PORT of a cluster. Leave it out for one on each core."
         ) from None
-    return Threads(trials, count)
+    return count
 
 
 class Threads:

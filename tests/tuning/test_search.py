@@ -239,4 +239,4 @@ def test_one_network_where_rows_are_dealt_to_folds_is_told():
     answer = pr.search("iris", epochs=2, trials=5, folds=8, space=space)
     failed = [each for each in answer.found.trials if each.settings.get("model") == "logistic"]
     assert failed
-    assert all(each.state == "failed" and "8 folds" in each.error for each in failed)
+    assert all(each.state == "failed" and "folds 8" in each.error for each in failed)

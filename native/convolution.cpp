@@ -10,6 +10,7 @@ namespace {
 constexpr int64_t enough_windows = 192;     // of a task: then packing and calls cost little
 constexpr int64_t kernel_windows = 1024;    // the same for the kernel's gradient, where they are summed over
 constexpr int64_t padded_target = 1 << 15;  // numbers (128 KiB) of a task's padded buffer, in the second cache
+constexpr int64_t small_group = 8;          // channels out. Not by the length of a vector: sums must not hang on it
 constexpr int64_t most_partials = 16;       // sums of the kernel's gradient that threads may work on at once
 constexpr int64_t partial_target = 1 << 20; // numbers (4 MiB) of all these sums
 
@@ -49,7 +50,7 @@ void pack_kernel_panel(const Convolution& c, const float* kernel, bool flipped, 
 }
 
 bool has_small_groups(const Convolution& c) {
-    return c.groups > 1 && 4 * c.group_out() <= kernels().panel && c.group_in() <= 4;
+    return c.groups > 1 && c.group_out() <= small_group && c.group_in() <= 4;
 }
 
 bool is_spread(const Convolution& c) { return c.groups == c.channels_in && c.groups == c.channels_out; }

@@ -1,6 +1,10 @@
 // The product of a strip whose right factor lies turned round: each number is the dot product of a row of a and a row of
 // what b is read from, both as they lie. For few rows of a, which would not repay that b is packed.
 
+// A dot product is 16 sums, each of every sixteenth term, so that AVX2 and AVX-512 round alike: AVX2 makes eight, and
+// then, from lines that are in the first cache, the others. SSE4.2, which rounds every product besides, does with four.
+constexpr int dot_sums = lanes == 4 ? 4 : 16;
+
 // Its quarters, added in one order.
 inline __m128 to_four(Vector x) {
 #if PRECEPTOR_LANES == 16
@@ -22,21 +26,31 @@ inline void dot_tile(const Strip& s, int64_t row, int64_t column) {
     const float *a[rows], *b[dot_columns];
     for (int i = 0; i < rows; ++i) a[i] = s.a + s.row_offsets[row + i];
     for (int j = 0; j < dot_columns; ++j) b[j] = s.b + (column + (j < columns ? j : 0)) * s.b_step;
-    Vector sums[rows][dot_columns] = {};
-    const auto take = [&](auto get, int64_t k) {
-        Vector left[rows];
+    __m128 fours[rows][dot_columns];
+    for (int start = 0; start < dot_sums; start += lanes) {
+        Vector sums[rows][dot_columns] = {};
+        const auto take = [&](auto get, int64_t k) {
+            Vector left[rows];
 #pragma GCC unroll 8
-        for (int i = 0; i < rows; ++i) left[i] = get(a[i] + k);
+            for (int i = 0; i < rows; ++i) left[i] = get(a[i] + k);
 #pragma GCC unroll 8
-        for (int j = 0; j < dot_columns; ++j) {
-            const Vector right = get(b[j] + k);
+            for (int j = 0; j < dot_columns; ++j) {
+                const Vector right = get(b[j] + k);
 #pragma GCC unroll 8
-            for (int i = 0; i < rows; ++i) sums[i][j] += left[i] * right;
+                for (int i = 0; i < rows; ++i) sums[i][j] += left[i] * right;
+            }
+        };
+        int64_t k = start;
+        for (; k + lanes <= s.length; k += dot_sums) take([](const float* from) { return load(from); }, k);
+        if (k < s.length) take([&](const float* from) { return load_part(from, s.length - k); }, k);
+#pragma GCC unroll 8
+        for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 8
+            for (int j = 0; j < dot_columns; ++j) {
+                fours[i][j] = start ? fours[i][j] + to_four(sums[i][j]) : to_four(sums[i][j]);
+            }
         }
-    };
-    int64_t k = 0;
-    for (; k + lanes <= s.length; k += lanes) take([](const float* from) { return load(from); }, k);
-    if (k < s.length) take([&](const float* from) { return load_part(from, s.length - k); }, k);
+    }
 
     alignas(16) float rest[dot_columns] = {};
     const auto four = [&](const float* from) {
@@ -47,7 +61,7 @@ inline void dot_tile(const Strip& s, int64_t row, int64_t column) {
     const __m128 zero = _mm_setzero_ps(), bias = s.bias ? four(s.bias + column) : zero;
 #pragma GCC unroll 8
     for (int i = 0; i < rows; ++i) {
-        __m128 x = to_four(sums[i][0]), y = to_four(sums[i][1]), z = to_four(sums[i][2]), w = to_four(sums[i][3]);
+        __m128 x = fours[i][0], y = fours[i][1], z = fours[i][2], w = fours[i][3];
         _MM_TRANSPOSE4_PS(x, y, z, w);
         __m128 sum = _mm_add_ps(_mm_add_ps(x, z), _mm_add_ps(y, w));
         float* const to = s.c + (row + i) * s.c_step + column;

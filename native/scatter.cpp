@@ -6,7 +6,8 @@ namespace preceptor {
 
 namespace {
 
-constexpr int64_t own_target = 1 << 16;  // numbers (256 KiB) that are made and added while in the second cache
+constexpr int64_t own_target = 1 << 16; // numbers (256 KiB) that are made and added while in the second cache
+constexpr int64_t few_channels = 8;     // of an image. Not by the length of a vector: sums must not hang on it
 constexpr int64_t least_places = 24;    // of g at once
 
 }  // namespace
@@ -15,7 +16,7 @@ bool ScatteredProduct::is_for(const Convolution& c, Role role) {
     if (role != Role::input) return false;
     if (c.stride != Convolution::Space{1, 1, 1}) return true;
     // Measured: what is saved are products of each channel out, what is added are sums of each channel in.
-    return c.groups == 1 && c.taps() > 1 && 4 * c.channels_in <= std::min<int64_t>(kernels().panel, c.channels_out);
+    return c.groups == 1 && c.taps() > 1 && c.channels_in <= few_channels && 4 * c.channels_in <= c.channels_out;
 }
 
 ScatteredProduct::ScatteredProduct(const Convolution& convolution)
@@ -141,7 +142,8 @@ void ScatteredProduct::scatter(const Block& block, const float* from, int64_t fr
                 }
                 continue;
             }
-            for (int64_t tap_k = 0; tap_k < width; ++tap_k) {
+            // Taps backwards: then each number is given to by places in their order, as it is above.
+            for (int64_t tap_k = width - 1; tap_k >= 0; --tap_k) {
                 const int64_t shift = c_.before[2] - tap_k * dilation;  // place k goes to k * stride - shift
                 const int64_t first = std::max(begin, divide_up(shift, stride));
                 const int64_t last = std::min(end, divide_up(shift + length, stride));

@@ -23,13 +23,17 @@ ROWS = Arrays(RNG.normal(size=(100, 12)).astype(np.float32), RNG.integers(0, 4, 
 PICTURES = Arrays(RNG.normal(size=(40, 12, 12, 2)).astype(np.float32), RNG.integers(0, 3, 40))
 MLP = nn.mlp((48, 32), 4, batch_norm=True, drop_rate=0.3)
 CNN = nn.cnn(3)
+BINS = nn.PiecewiseLinear((0, 2), (tuple(np.linspace(-2, 2, 9)), tuple(np.linspace(-1, 1, 5))))
+OF_MEMBERS = (nn.Members(4), nn.MemberDense(32), nn.Relu(), nn.Dropout(0.2), nn.MemberDense(4))
+COMMITTEE = nn.Committee((nn.Sequential((BINS, *OF_MEMBERS)), nn.Sequential(OF_MEMBERS)))
+NARROW_ROWS = Arrays(ROWS.x[:, :4], ROWS.y)
 BOTH = pytest.mark.parametrize("network, data", [(MLP, ROWS), (CNN, PICTURES)], ids=["mlp", "cnn"])
 
 
-def trained(network, data, engine, optimiser=Adam(), epochs=3, seed=1):  # noqa: B008
+def trained(network, data, engine, optimiser=Adam(), epochs=3, seed=1, loss=nn.SoftmaxCrossEntropy()):  # noqa: B008
     """Every array of the last state, and all losses."""
     config = Config(
-        network, nn.SoftmaxCrossEntropy(), optimiser, batch_size=20, learning_rate=0.01, epochs=epochs, seed=seed,
+        network, loss, optimiser, batch_size=20, learning_rate=0.01, epochs=epochs, seed=seed,
         engine=engine,
     )  # fmt: skip
     records = list(train(config, data))
@@ -59,6 +63,24 @@ def test_any_number_of_threads_gives_the_same_bits(network, data, isa, limited):
     one = trained(network, data, Native("f32", 1))
     for threads in (2, 3):
         assert_same_bits(one, trained(network, data, Native("f32", threads)))
+
+
+@pytest.mark.parametrize(
+    "network, data, loss",
+    [
+        (MLP, ROWS, nn.SoftmaxCrossEntropy()),
+        (CNN, PICTURES, nn.SoftmaxCrossEntropy()),
+        (COMMITTEE, NARROW_ROWS, nn.MemberLoss()),
+    ],
+    ids=["mlp", "cnn", "committee"],
+)
+def test_avx2_and_avx512_come_to_the_same_bits(network, data, loss, limited):
+    """Vectors of eight and of sixteen numbers: no sum may hang on how many there are."""
+    found = []
+    for isa in ("avx2", "avx512"):
+        limited(isa)
+        found.append(trained(network, data, Native("f32", 1), loss=loss))
+    assert_same_bits(*found)
 
 
 def test_large_work_is_the_same_with_one_thread_and_with_two():

@@ -159,6 +159,17 @@ def test_product_gives_the_same_bits_for_any_number_of_threads(execute, shape):
             assert_array_equal(product(execute, a, b, transposed, threads=threads), one)
 
 
+@pytest.mark.parametrize("shape", [*SHAPES, (8, 20, 4, 64), (1, 3, 7, 45), (1, 8, 4, 55), (1, 1, 9, 4120)])
+@pytest.mark.parametrize("transposed", list(itertools.product([False, True], repeat=2)))
+def test_product_has_the_same_bits_by_avx2_and_avx512(execute, limited, shape, transposed):
+    batch, m, n, k = shape
+    a, b, found = normal(batch, m, k), normal(batch, k, n), []
+    for isa in ("avx2", "avx512"):
+        limited(isa)
+        found.append(product(execute, a, b, transposed))
+    assert_array_equal(*found)
+
+
 @pytest.mark.parametrize("transposed", [False, True])
 def test_product_of_arrays_that_move_on_with_each_step(execute, transposed):
     a, b, m, k, n = normal(3, 40, 70), normal(3, 70, 600), 40, 70, 600
@@ -335,6 +346,25 @@ def test_convolution_on_each_instruction_set(execute, limited, role, case, isa):
     assert_allclose(result, expected, rtol=1e-5, atol=2e-6 * np.sqrt(terms))
     for threads in (2, 3):
         assert_array_equal(convolution(execute, role, case, first, second, threads=threads), result)
+
+
+# Where the length of a vector once told how sums are made.
+WIDTHS = [
+    (2, 1, 8, 32, (12, 11), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    (2, 1, 12, 32, (14, 13), (3, 3), (2, 2), ((1, 1), (1, 1)), (1, 1)),
+    (8, 4, 16, 32, (30, 30), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+]
+
+
+@pytest.mark.parametrize("case", WIDTHS + STRIDED + NARROW + SMALL_GROUPS + CONVOLUTIONS[-7:], ids=str)
+@pytest.mark.parametrize("role", [0, 1, 2])
+def test_convolution_has_the_same_bits_by_avx2_and_avx512(execute, limited, role, case):
+    first, second = factors(role, case)
+    found = []
+    for isa in ("avx2", "avx512"):
+        limited(isa)
+        found.append(convolution(execute, role, case, first, second))
+    assert_array_equal(*found)
 
 
 @pytest.mark.parametrize("case", STRIDED + NARROW + SMALL_GROUPS, ids=str)

@@ -574,6 +574,20 @@ def test_random_programs(data):
     check_program(chooser(data))
 
 
+@settings(max_examples=50, **calm)
+@given(st.data())
+def test_avx2_and_avx512_come_to_the_same_bits(limited, data):
+    source, arguments, _ = random_program(chooser(data))
+    note(source)
+    program = pr.trace(run_source(source, np.float32)["program"])(*arguments)
+    found = []
+    for isa in ("avx2", "avx512"):
+        limited(isa)
+        found.append(Native(threads=1).compile(program.graph)([each.copy() for each in arguments]))
+    for one, other in zip(*found, strict=True):
+        assert_array_equal(one, other, err_msg=source)
+
+
 # Loops: a step whose state is passed on, swapped, replaced, or updated and read besides.
 
 

@@ -36,7 +36,7 @@ from preceptor.tuning.parts import sampler_of
 from preceptor.tuning.record import Trial, by_cost
 from preceptor.tuning.repeats import Judgement, Repeats, Told, fresh_rows, row_costs, tasks_of
 from preceptor.tuning.space import space_of
-from preceptor.tuning.trials import Result, Task, Trials
+from preceptor.tuning.trials import Result, Task, Trials, thaw
 from table_data import MISSING, Mistake, Table, label, load, read_index
 from table_data import choose as chosen_tables
 from tables import DATA, ROOT
@@ -119,7 +119,7 @@ def measure(table: Table, rows: int, fresh: int, split: int, count: int, space: 
             if each.number not in frozen:
                 continue
             fitting = trials.fitting(each.settings)
-            fitting.restore(frozen[each.number])
+            thaw(fitting, frozen[each.number])
             costs[each.number] = row_costs(fitting, fresh_rows(fitting))
         kept = choose(found, judgements).kept
         made = pack(trials, found, frozen.get, kept, judgements)
@@ -153,7 +153,7 @@ def against(table: Table, rows: int, fresh: int, split: int, count: int, space: 
         found, frozen = searched(trials, space, count)
         kept = choose(found, judged_again(trials, found, frozen)).kept
         fitting = trials.fitting(found[kept].settings)
-        fitting.restore(frozen[kept])
+        thaw(fitting, frozen[kept])
         ours = time.process_time() - began
         assert not list(fitting.records())
         run, frame = fitting.finish(), pd.read_csv(path, dtype=object, keep_default_na=False)

@@ -14,7 +14,7 @@ from preceptor.job.stages import completed
 from preceptor.tuning.pack import Pack, greedy, pack, packed_run
 from preceptor.tuning.record import Trial
 from preceptor.tuning.repeats import FOLDS, Judgement, Repeats, tasks_of
-from preceptor.tuning.trials import Task, Trials
+from preceptor.tuning.trials import Task, Trials, thaw
 
 FOLDED = {"hidden": (6,), "epochs": 8, "batch_size": 16, "members": 4, "folds": 2}
 PLAIN = {"hidden": (6,), "epochs": 8, "batch_size": 16, "dev_share": 0.3}
@@ -80,7 +80,7 @@ def test_a_pack_predicts_the_weighted_mean_of_its_trials(asked, tmp_path):
 def test_alone_it_is_the_run_that_fit_makes():
     trials, ended, frozen = searched(FOLDED, "label")
     fitting = trials.fitting({})
-    fitting.restore(frozen(0))
+    thaw(fitting, frozen(0))
     assert not list(fitting.records())
     run, fitted = alone(trials, ended, frozen, 0), fitting.finish()
     np.testing.assert_allclose(run.predict_probabilities(table()), fitted.predict_probabilities(table()), atol=1e-6)

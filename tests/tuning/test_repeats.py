@@ -27,7 +27,7 @@ from preceptor.tuning.repeats import (
     seed_of,
     tasks_of,
 )
-from preceptor.tuning.trials import Task, Trials
+from preceptor.tuning.trials import Task, Trials, thaw
 from preceptor.tuning.workers import Threads
 
 TINY = {"hidden": (4,), "epochs": 2, "batch_size": 16}
@@ -208,7 +208,7 @@ def test_pseudo_values_are_those_of_the_jackknife(metric):
     made = trials(**FOLDED, **({} if metric is None else {"metric": metric}))
     result = made.advance(Task(0, {}))
     fitting = made.fitting({})
-    fitting.restore(result.frozen)
+    thaw(fitting, result.frozen)
     held = held_rows(fitting)
     block = block_of_row(made.seen, held.rows)
     cost, values = cost_and_blocks(fitting, held, block)

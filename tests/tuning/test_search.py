@@ -68,7 +68,8 @@ def test_the_default_is_first_and_never_paused_and_a_trial_is_what_fit_makes_of_
     assert len({each.epochs for each in others}) > 1
     ended = min((each for each in others if each.state == "done"), key=by_cost)
     run = pr.fit("iris", **SMALL, **ended.settings, test_share=0.15)
-    assert min(each["dev_loss"] for each in run.history) == ended.score
+    assert min(each["dev_loss"] for each in run.history) + ended.offset == ended.score
+    assert ended.score == pytest.approx(float(run.dev["log_loss"]), rel=1e-6)
     assert run.facts["best_epoch"] == ended.best_epoch
 
 

@@ -71,8 +71,11 @@ def test_a_trial_is_the_training_that_fit_makes(name):
             pass
         figure = "dev_accuracy" if settings.metric else "dev_loss"
         scores = [each[figure] for each in fitting.history]
-        assert [cost for _, cost in result.curve] == [-each if settings.metric else each for each in scores]
-        assert result.score == (max(scores) if settings.metric else min(scores))
+        costs = [-each if settings.metric else each for each in scores]
+        assert [cost for _, cost in result.curve] == [each + result.offset for each in costs]
+        assert result.score == (max(scores) if settings.metric else min(scores) + result.offset)
+        if not settings.metric and not settings.class_weight:  # which counts in the loss and not in figures
+            assert result.score == pytest.approx(float(fitting.finish().dev["log_loss"]), rel=1e-6)
         best = {n.partition(":params:")[2]: a for n, a in result.frozen.arrays.items() if n.startswith("best:params:")}
         assert all((best[path] == value).all() for path, value in fitting.progress.best["params"].items())
         assert result.parameters == sum(each.size for each in best.values())
@@ -155,7 +158,7 @@ def test_what_alone_would_divide_rows_otherwise_is_trained_on_the_same_rows(chan
     fitting = prepare("iris", settings)
     for _ in fitting.records():
         pass
-    assert [cost for _, cost in result.curve] == [each["dev_loss"] for each in fitting.history]
+    assert [cost for _, cost in result.curve] == [each["dev_loss"] + result.offset for each in fitting.history]
 
 
 def test_networks_that_no_folds_suit_are_told():

@@ -4,14 +4,16 @@ from dataclasses import replace
 
 import numpy as np
 
-from preceptor.nn import Committee, Loss, MemberLoss
-from preceptor.nn.calibration import reads_logits, tempered
+from preceptor.nn import Brier, Committee, Loss, MemberLoss, SoftmaxCrossEntropy
+from preceptor.nn.calibration import reads_logits, tempered, untempered
+from preceptor.nn.member import inner
 from preceptor.train.folds import Folds
+from preceptor.train.metric import log_of
 from preceptor.train.shares import best_shares, can_share
 from preceptor.train.temperature import best_temperature
 from preceptor.train.training import Config
 
-__all__ = ["fitted_loss"]
+__all__ = ["fitted_loss", "row_losses"]
 
 
 def fitted_loss(
@@ -31,6 +33,15 @@ def fitted_loss(
     if reads_logits(loss):
         loss = tempered(loss, best_temperature(_read_by(loss, folds), outputs, y, weight))
     return loss, _read_by(loss, folds)
+
+
+def row_losses(reads: Loss, outputs: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """The loss of each row, of what is predicted for it. Shapes: of `fitted_loss` -> (row,), float64."""
+    plain: Loss = untempered(inner(reads))
+    if reads_logits(plain):  # of a mean over members a tempered loss knows no loss, but what is predicted has one
+        outputs = log_of(np.asarray(reads.predict(outputs)))
+        reads = Brier() if isinstance(plain, Brier) else SoftmaxCrossEntropy()
+    return np.asarray(reads.judge(outputs, reads.prepared(y, outputs.shape[-1], outputs.dtype)), np.float64)
 
 
 def _shared(

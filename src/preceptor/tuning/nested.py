@@ -13,7 +13,7 @@ import numpy as np
 from preceptor.errors import ConfigError, DataError
 from preceptor.tuning.record import Nested, Outer
 from preceptor.tuning.repeats import cost_and_blocks, fixed_by, fold_of_row, fresh_rows, held_out, seed_of
-from preceptor.tuning.trials import Task, Trials
+from preceptor.tuning.trials import Task, Trials, thaw
 from preceptor.words import counted, with_error
 
 FEWEST = 2  # outer folds
@@ -67,7 +67,7 @@ def outer(trials: Trials, fold: int, settings: Mapping[str, Any]) -> Outer:
         if result.frozen is None or result.state != "done":
             raise DataError(f"search: in outer fold {fold + 1} a training failed ({result.error}). Leave nested out.")
         fitting = trials.fitting(each)
-        fitting.restore(result.frozen)
+        thaw(fitting, result.frozen)
         held = fresh_rows(fitting)
         costs.append(cost_and_blocks(fitting, held, np.zeros(len(held.rows), np.int64))[0])
     return Outer(fold=fold, rows=len(held.rows), settings=dict(settings), cost=costs[0], default=costs[1])

@@ -26,7 +26,7 @@ from preceptor.train.temperature import best_temperature
 from preceptor.train.training import Arrays
 from preceptor.tuning.record import Trial, by_cost
 from preceptor.tuning.repeats import FOLDS, Held, Judgement, block_of_row, cost_and_blocks, held_rows, repeated
-from preceptor.tuning.trials import Trials
+from preceptor.tuning.trials import Trials, thaw
 
 MOST = 32  # trials that are chosen from
 ROUNDS = 50  # of choosing one: a share is a multiple of 1/50, as in `train.shares`
@@ -151,7 +151,7 @@ def packed_run(
 def _prepared(trials: Trials, trial: Trial, state: Checkpoint) -> Fitting:
     """The training of a trial, at its end."""
     fitting = trials.fitting(trial.settings)
-    fitting.restore(state)
+    thaw(fitting, state)
     for _ in fitting.records():  # none: it tells how it ended
         pass
     return fitting

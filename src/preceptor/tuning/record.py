@@ -23,7 +23,9 @@ class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         curve: the cost of the rows that guide after each epoch, what is smaller being better; None where it is no
             number. At most MOST_POINTS, the last and the best among them.
         best: the least of these costs, and `best_epoch` when it was; None where there is none.
-        score: the same as it is shown: the dev loss, or the metric.
+        score: the same as it is shown: the dev loss, or the metric. A log loss is that of what is predicted at the
+            best epoch, with the temperature and the shares that fit the rows that guide, as `fit` tells it.
+        offset: what was added to the dev loss of every epoch for that.
         error: why it failed, a sentence.
         parameters: how many numbers its network learns.
         seconds: that it took.
@@ -39,6 +41,7 @@ class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     best: float | None = None
     best_epoch: int = 0
     score: float | None = None
+    offset: float = 0.0
     error: str = ""
     parameters: int = 0
     seconds: float = 0.0

@@ -17,26 +17,23 @@ import numpy as np
 from preceptor.data import LongTable, Split, Target, draw_folds, order, split
 from preceptor.errors import DataError
 from preceptor.job import Fitting
-from preceptor.job.fitted import fitted_loss
+from preceptor.job.fitted import fitted_loss, row_losses
 from preceptor.job.judging import MOST_JUDGES, PARTS, apart, figures
 from preceptor.job.measure import metric_of
 from preceptor.job.picture_survey import PictureSurvey
 from preceptor.job.survey import Survey
-from preceptor.nn import Brier, Loss, MemberLoss, SoftmaxCrossEntropy
-from preceptor.nn.calibration import reads_logits, untempered
+from preceptor.nn import Loss, MemberLoss
 from preceptor.nn.joint import heads
-from preceptor.nn.member import inner
 from preceptor.train.checkpoint import Checkpoint
 from preceptor.train.choice import Metric
 from preceptor.train.counts import counts
 from preceptor.train.evaluator import Evaluator
 from preceptor.train.folds import Folds
-from preceptor.train.metric import log_of
 from preceptor.train.out_of_fold import OutOfFold
 from preceptor.train.threshold import best_threshold, thresholds_apart
 from preceptor.train.training import Arrays
 from preceptor.tuning.record import Trial
-from preceptor.tuning.trials import Result, Task, Trials
+from preceptor.tuning.trials import Result, Task, Trials, thaw
 
 FOLDS = 5  # to which rows are dealt; each is held out once: conventional
 BLOCKS = 64  # of rows, each left out once: the standard error is then known to 9 %
@@ -138,7 +135,7 @@ class Repeats(Trials):
     def _predicted(self, trials: Trials, task: Task, frozen: Checkpoint) -> list[bytes]:
         """What a trial predicts for the rows that its division holds out; see `Judgement`."""
         fitting = trials.fitting(task.settings)
-        fitting.restore(frozen)
+        thaw(fitting, frozen)
         held, found = fresh_rows(fitting), list[bytes]()
         targets, known = fitting.preprocessor.targets, self.trial_targets
         pairs = zip(targets, known, held.reads, heads(fitting.config.loss), strict=True)
@@ -366,7 +363,7 @@ def _untempered(loss: Loss, folds: Folds | None) -> tuple[Loss, ...]:
 def judged(trials: Trials, task: Task, frozen: Checkpoint, repeat: int = 0, is_held_out: bool = False) -> Judgement:
     """What rows say of a trial at its best epoch: those that guided it, or those that its division holds out."""
     fitting = trials.fitting(task.settings)
-    fitting.restore(frozen)
+    thaw(fitting, frozen)
     held = fresh_rows(fitting) if is_held_out else held_rows(fitting)
     cost, blocks = cost_and_blocks(fitting, held, block_of_row(trials.seen, held.rows))
     if not np.isfinite(cost):
@@ -410,12 +407,7 @@ def row_costs(fitting: Fitting, held: Held) -> np.ndarray:
     targets, pairs = fitting.preprocessor.targets, heads(fitting.config.loss)
     found = np.zeros(len(held.rows))
     for y, reads, (_, units) in zip(apart(targets, held.y), held.reads, pairs, strict=True):
-        outputs = held.outputs[..., units]
-        plain: Loss = untempered(inner(reads))
-        if reads_logits(plain):  # of a mean over members a tempered loss knows no loss, but what is predicted has one
-            outputs = log_of(np.asarray(reads.predict(outputs)))
-            reads = Brier() if isinstance(plain, Brier) else SoftmaxCrossEntropy()
-        found += np.asarray(reads.judge(outputs, reads.prepared(y, outputs.shape[-1], outputs.dtype)), np.float64)
+        found += row_losses(reads, held.outputs[..., units], y)
     return found / len(pairs)
 
 

@@ -168,6 +168,7 @@ class Search:
             best=result.best,
             best_epoch=result.best_epoch,
             score=result.score,
+            offset=result.offset,
             error=result.error,
             parameters=result.parameters,
             seconds=round(result.seconds + sum(each.seconds for each in before[-1:]), 4),

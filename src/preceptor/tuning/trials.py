@@ -4,6 +4,7 @@ What a trial is at an epoch is a function of the data, of what was asked for and
 it, of what else is under way, nor of how often it was frozen.
 """
 
+import math
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
@@ -13,18 +14,26 @@ from functools import cache
 from threading import Event, Lock
 from typing import Any, TypeVar
 
+import numpy as np
+
 from preceptor.engines.native.engine import Native
 from preceptor.errors import ConfigError, DataError, MemoryNeeded, NotSupported, ShapeError
 from preceptor.hyper import hyper_fields
 from preceptor.job import Fitting, Outcome, Settings
 from preceptor.job.fit import building
+from preceptor.job.fitted import fitted_loss, row_losses
+from preceptor.job.judging import apart
 from preceptor.job.measure import metric_of
 from preceptor.job.parts import takers
 from preceptor.job.picture_survey import PictureSurvey
 from preceptor.job.recipe import folds_for
 from preceptor.job.stages import Encoded, Stages, completed
 from preceptor.job.survey import Survey
+from preceptor.nn.calibration import reads_logits
+from preceptor.nn.joint import heads
 from preceptor.train.checkpoint import Checkpoint
+from preceptor.train.counts import counts
+from preceptor.train.loop import Record
 from preceptor.train.programs import Programs, Same
 from preceptor.train.training import Config, Streamed
 from preceptor.tuning.record import MOST_POINTS, State
@@ -56,6 +65,7 @@ OF_ROWS = tuple(name for name in ALL if name not in OF_TRAINING and name != "fol
 NUMBERS = ("learning_rate", "l2", "l1", "clip_value", "clip_norm")
 MOST_BUILT = 64  # structures of settings that are remembered: what was completed for them is a few KB
 MOST_PREPARED = 4  # ways in which rows are held prepared at a time: each may be a copy of the data
+OFFSET = "offset"  # beside what a checkpoint tells of a training
 TOLD = (ConfigError, DataError, MemoryNeeded, NotSupported, ShapeError)  # whose words are for people
 PLAIN = frozenset(each.name for each, _ in hyper_fields(Settings))
 OF_FOLDS = ("model", "hidden", "members", "ensemble", "dropout")  # by which the rows are dealt to folds, or not
@@ -89,6 +99,7 @@ class Result:
     best: float | None = None
     best_epoch: int = 0
     score: float | None = None
+    offset: float = 0.0
     error: str = ""
     parameters: int = 0
     seconds: float = 0.0
@@ -198,14 +209,17 @@ class Trials:
         """Brings a trial as far as it is asked for; None where it was stopped. What fails is told, not raised."""
         began = time.perf_counter()
         try:
-            fitting, record = self._thawed(task), None
+            (fitting, offset), record, told = self._thawed(task), None, None
             with closing(fitting.records()) as records:  # so that its programs are free for the next
                 is_there = task.until is not None and not fitting.progress.ended and _epochs(fitting) >= task.until
                 for record in () if is_there else records:
                     if self.stopped.is_set():
                         return None
+                    if record.is_epoch_end and record.epoch == fitting.progress.best_epoch:
+                        told = record
                     if record.is_epoch_end and task.until is not None and record.epoch >= task.until:
                         break
+            offset = offset if told is None else offset_of(fitting, told)
         except Exception as error:  # of one trial; the search goes on
             text = str(error) if isinstance(error, TOLD) else f"{type(error).__name__}: {error}"
             return Result(task.number, "failed", error=text or type(error).__name__, seconds=_since(began))
@@ -214,7 +228,7 @@ class Trials:
         if outcome is not Outcome.DIVERGED:
             if outcome is not Outcome.INTERRUPTED:
                 progress.ended = outcome.name
-            frozen = task.frozen if record is None else progress.checkpoint(record)
+            frozen = task.frozen if record is None else _frozen(progress.checkpoint(record), offset)
         return Result(
             task.number,
             _STATES.get(outcome, "done"),
@@ -223,11 +237,11 @@ class Trials:
             error=outcome.value.partition(";")[0] + "." if outcome is Outcome.DIVERGED else "",
             parameters=sum(each.size for each in progress.best["params"].values()) if progress.best else 0,
             seconds=_since(began),
-            **(curve_of(fitting) if outcome is not Outcome.DIVERGED else {}),
+            **(curve_of(fitting, offset) if outcome is not Outcome.DIVERGED else {}),
         )
 
-    def _thawed(self, task: Task) -> Fitting:
-        """The training of a trial as it was frozen, or from its beginning.
+    def _thawed(self, task: Task) -> tuple[Fitting, float]:
+        """The training of a trial as it was frozen, or from its beginning, and the offset of its costs.
 
         It was frozen beyond what is asked for where a kill came between its state and the line that tells of it, or
         took the line: it is then made again.
@@ -235,11 +249,23 @@ class Trials:
         for frozen in (task.frozen, None):
             fitting = self.fitting(task.settings)
             fitting.costs_alone = True
-            if frozen is not None:
-                fitting.restore(frozen)
+            offset = 0.0 if frozen is None else thaw(fitting, frozen)
             if task.until is None or _epochs(fitting) <= task.until:
                 break
-        return fitting
+        return fitting, offset
+
+
+def _frozen(checkpoint: Checkpoint, offset: float) -> Checkpoint:
+    """A trial as it stands, with what its costs lie off."""
+    return replace(checkpoint, facts=checkpoint.facts | {OFFSET: offset})
+
+
+def thaw(fitting: Fitting, frozen: Checkpoint) -> float:
+    """Has a training go on from where a trial was frozen. -> The offset of its costs; see `Trial`."""
+    facts = dict(frozen.facts)
+    offset = float(facts.pop(OFFSET, 0.0))
+    fitting.restore(replace(frozen, facts=facts))
+    return offset
 
 
 def _epochs(fitting: Fitting) -> int:
@@ -250,11 +276,35 @@ def _epochs(fitting: Fitting) -> int:
 _STATES: dict[Outcome, State] = {Outcome.INTERRUPTED: "paused", Outcome.DIVERGED: "failed"}
 
 
-def curve_of(fitting: Fitting) -> dict[str, Any]:
+def offset_of(fitting: Fitting, told: Record) -> float:
+    """How much lower the loss of what is predicted at an epoch is than the dev loss, which knows of no temperature and
+    no shares: they are chosen once, at the end. 0 where neither is, or the cost is another metric.
+
+    The dev loss alone would judge how sure a network is, which the temperature mends, in place of what it knows.
+    """
+    metric, config, targets = metric_of(fitting.settings), fitting.config, fitting.preprocessor.targets
+    outputs, y, weight = told.dev_outputs, told.dev_target, told.dev_weight
+    if (metric is not None and metric.figure != "log_loss") or outputs is None or y is None or told.dev_loss is None:
+        return 0.0
+    pairs = heads(config.loss)
+    if not any(reads_logits(loss) for loss, _ in pairs):
+        return 0.0
+    counted = counts(y, weight, config.class_weights)
+    total = 0.0
+    for own, (loss, units) in zip(apart(targets, y), pairs, strict=True):
+        reads = fitted_loss(config, loss, fitting.data.folds, outputs[..., units], own, weight)[1]
+        total += float(np.average(row_losses(reads, outputs[..., units], own), weights=counted))
+    raw = told.dev_loss if metric is None else fitting.history[-1][f"dev_{metric.figure}"]
+    found = total / len(pairs) - (raw if raw is not None else math.nan)
+    return found if math.isfinite(found) else 0.0
+
+
+def curve_of(fitting: Fitting, offset: float = 0.0) -> dict[str, Any]:
     """Of the epochs so far: the cost after each, thinned, and the best; see `Trial`."""
     metric, found = metric_of(fitting.settings), list[tuple[int, float | None, float | None]]()
     for each in fitting.history:
         score = each.get("dev_loss" if metric is None else f"dev_{metric.figure}")
+        score = score if score is None else score + offset
         cost = score if metric is None or score is None else metric.cost(score)
         is_number = cost is not None and abs(cost) < float("inf")
         found.append((int(each["epoch"]), cost if is_number else None, score if is_number else None))
@@ -266,7 +316,7 @@ def curve_of(fitting: Fitting) -> dict[str, Any]:
     curve = tuple(sorted((epoch, cost) for epoch, cost, _ in kept)) if found else ()
     if best is None:
         return {"curve": curve}
-    return {"curve": curve, "best_epoch": best[0], "best": best[1], "score": best[2]}
+    return {"offset": offset, "curve": curve, "best_epoch": best[0], "best": best[1], "score": best[2]}
 
 
 def _or_inf(value: float | None) -> float:
@@ -311,4 +361,4 @@ def _since(began: float) -> float:
     return round(time.perf_counter() - began, 4)
 
 
-__all__ = ["Result", "Task", "Trials", "curve_of"]
+__all__ = ["Result", "Task", "Trials", "curve_of", "offset_of", "thaw"]

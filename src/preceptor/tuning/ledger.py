@@ -10,7 +10,7 @@ made of it, and `best/`, the run that is kept.
 import hashlib
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any, TypeVar
@@ -77,9 +77,10 @@ class Ledger:
         sweep(folder)
         sweep(folder / STATES)
         self._logs = {name: _Log(folder / name) for name in (TRIALS, REPEATS)}
-        self.stages: dict[int, list[Trial]] = {}
+        told: dict[int, dict[int, Trial]] = {}
         for trial in lines(folder / TRIALS, Trial):
-            self.stages.setdefault(trial.number, []).append(trial)
+            told.setdefault(trial.number, {})[trial.stage] = trial
+        self.stages = {number: own for number in sorted(told) if (own := _from_the_first(told[number]))}
         self.repeats: dict[str, Any] = {}
         for each in lines(folder / REPEATS, dict[str, Any]):
             self.repeats |= each
@@ -152,6 +153,14 @@ class Ledger:
         if is_over:
             remove(self.folder / STATES)
         self.lock.release()
+
+
+def _from_the_first(told: Mapping[int, Trial]) -> list[Trial]:
+    """What a trial came to at its rungs, as far as none is missing before."""
+    found = list[Trial]()
+    while len(found) in told:
+        found.append(told[len(found)])
+    return found
 
 
 class _Log:

@@ -18,6 +18,7 @@ class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
         round: in which it was drawn, from 0; the default stands alone in round 0.
         point: where it lies in the space, a number from 0 to 1 for each of its dimensions; () for the default.
         settings: what is set beside what was asked for, as `fit` takes it, JSON types.
+        stage: the number of the rung at which it stands, from 0.
         state: "done" where it ended by itself, "paused" where others went on in its place, "failed" where it could not.
         epochs: whole passes over the training rows that it made.
         curve: the cost of the rows that guide after each epoch, what is smaller being better; None where it is no
@@ -36,6 +37,7 @@ class Trial(msgspec.Struct, frozen=True, forbid_unknown_fields=True, kw_only=Tru
     point: tuple[float, ...]
     settings: dict[str, Any]
     state: State
+    stage: int = 0
     epochs: int = 0
     curve: list[tuple[int, float | None]] = []
     best: float | None = None

@@ -163,6 +163,7 @@ class Search:
             point=drawn.point,
             settings=dict(drawn.settings),
             state=result.state,
+            stage=len(before),
             epochs=result.epochs,
             curve=list(result.curve),
             best=result.best,

@@ -152,7 +152,7 @@ def test_what_alone_would_divide_rows_otherwise_is_trained_on_the_same_rows(chan
     settings = trials.settings(change)
     assert settings.folds == trials.seen.folds > 0
     if change.get("dropout"):
-        assert "received folds 8 for one network" in result.error
+        assert "1 network where rows are dealt to 8 folds" in result.error
         assert "Give folds 0" in result.error
         return
     fitting = prepare("iris", settings)
@@ -163,8 +163,8 @@ def test_what_alone_would_divide_rows_otherwise_is_trained_on_the_same_rows(chan
 
 def test_networks_that_no_folds_suit_are_told():
     trials = trials_of({"epochs": 2})
-    assert "folds 8 for 4 networks" in trials.advance(Task(1, {"members": 4})).error
-    assert "folds 8 for one network" in trials.advance(Task(2, {"hidden": (4,)})).error
+    assert "4 networks where rows are dealt to 8 folds" in trials.advance(Task(1, {"members": 4})).error
+    assert "1 network where rows are dealt to 8 folds" in trials.advance(Task(2, {"hidden": (4,)})).error
     alone = trials_of({"epochs": 2, "hidden": (4,)})
     assert alone.advance(Task(1, {"members": 4})).state == "done"
 

@@ -21,6 +21,7 @@ from preceptor.job.stages import Stage, Stages
 from preceptor.tuning.asking import asked_for
 from preceptor.tuning.ledger import FOUND, PLAN, Ledger, Plan, read_plan, write_plan
 from preceptor.tuning.nested import outer_trials
+from preceptor.tuning.pack import check_packable
 from preceptor.tuning.parts import pruner_of, sampler_of
 from preceptor.tuning.pruners.base import Pruner
 from preceptor.tuning.record import Dimension
@@ -71,6 +72,8 @@ def beginning(
     if settings.test is not None:
         settings = replace(settings, test=str(Path(settings.test).resolve()))
     made = yield from _read(source, settings, header)
+    if pack:
+        check_packable(made.fitting({}))
     plan = Plan(
         space=written(_space(made, space).dimensions()) if isinstance(space, Mapping) else list(space),
         source=where(source) if is_path else "",

@@ -123,7 +123,10 @@ def summary(found: Found, out: Path | None) -> dict[str, Any]:
 
 
 def conclude(search: Search, found: Found) -> None:
-    """Keeps what there is to tell, and lets go of what only a search under way needs. Raises: OSError."""
-    write_found(search.ledger.folder, found)
+    """Keeps what there is to tell, and lets go of what only a search under way needs. Raises: OSError.
+
+    What says that the search is over comes last: after a kill in between it is concluded again.
+    """
     replace_file(search.ledger.folder / PAGE, render(found).encode())
+    write_found(search.ledger.folder, found)
     search.ledger.close(is_over=True)

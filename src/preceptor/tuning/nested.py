@@ -16,7 +16,7 @@ from preceptor.tuning.repeats import cost_and_blocks, fixed_by, fold_of_row, fre
 from preceptor.tuning.trials import Task, Trials, thaw
 from preceptor.words import counted, with_error
 
-FEWEST = 2  # outer folds
+FEWEST, MOST = 2, 64  # outer folds
 OUTER = 1 << 21  # what the seeds of outer folds are drawn with, apart from those of repeats
 
 
@@ -38,18 +38,18 @@ def outer_trials(trials: Trials, folds: int) -> list[Trials]:
     Raises: ConfigError where rows cannot be dealt freely, or so many folds are impossible.
     """
     seen, obstacle = trials.seen, fixed_by(trials.seen)
-    if folds < FEWEST:
-        raise ConfigError(f"search: received nested {folds}; at least {FEWEST} are required. Give a larger number.")
+    if not FEWEST <= folds <= MOST:
+        raise ConfigError(f"search: received nested {folds}; {FEWEST} to {MOST} outer folds are required.")
     if obstacle:
         raise ConfigError(f"search: received nested {folds} {obstacle}. Leave nested out.")
     try:
         fold = fold_of_row(seen, folds, seed_of(trials.asked.seed, OUTER))
+        return [
+            replace(trials, seen=held_out(seen, fold, out, seed_of(trials.asked.seed, OUTER + 1 + out)))
+            for out in range(folds)
+        ]
     except DataError as error:
         raise ConfigError(f"search: received nested {folds}; {error}") from None
-    return [
-        replace(trials, seen=held_out(seen, fold, out, seed_of(trials.asked.seed, OUTER + 1 + out)))
-        for out in range(folds)
-    ]
 
 
 def outer(trials: Trials, fold: int, settings: Mapping[str, Any]) -> Outer:

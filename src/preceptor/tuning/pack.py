@@ -91,11 +91,7 @@ def pack(
     state = frozen(kept)
     assert state is not None
     base = _prepared(trials, own, state)
-    if not all(can_share(_of_members(loss)) for loss, _ in heads(base.config.loss)):
-        raise ConfigError(
-            "search: received pack with a loss whose predictions have no mean, as those of a margin; probabilities or "
-            "numbers are required. Leave pack out."
-        )
+    check_packable(base)
     members, left_out = {kept: _member(base)}, dict[int, str]()
     told = {} if base.data.folds is None else _held_out(trials, base, judgements)
     others = [
@@ -116,6 +112,15 @@ def pack(
     if kept in told:
         return _chosen_apart(trials, base, {number: told[number] for number in members}, kept, left_out)
     return _chosen(trials, members, kept, left_out)
+
+
+def check_packable(fitting: Fitting) -> None:
+    """Raises ConfigError where the predictions of such trainings have no mean."""
+    if not all(can_share(_of_members(loss)) for loss, _ in heads(fitting.config.loss)):
+        raise ConfigError(
+            "search: received pack with a loss whose predictions have no mean, as those of a margin; probabilities or "
+            "numbers are required. Leave pack out."
+        )
 
 
 def packed(
@@ -296,10 +301,11 @@ def _chosen(trials: Trials, members: dict[int, _Member], kept: int, left_out: di
         ]
         costs.append(both[0][0] - both[1][0])
         values.append((both[0][1] - both[1][1])[~np.isnan(both[0][1] - both[1][1])])
-    found = np.concatenate(values)
+    found = np.concatenate(values) if values else np.empty(0)  # of a single block there are no halves
     error = float(found.std(ddof=1) / len(found) ** 0.5) if len(found) > 1 else float("inf")
+    gain = float(np.mean(costs)) if costs else 0.0
     shares = _shares(members, np.arange(len(block)))
-    return Pack({n: shares[n] for n in numbers if n in shares}, float(np.mean(costs)), error, left_out)
+    return Pack({n: shares[n] for n in numbers if n in shares}, gain, error, left_out)
 
 
 def _shares(members: dict[int, _Member], rows: np.ndarray) -> dict[int, float]:

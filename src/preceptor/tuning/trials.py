@@ -26,7 +26,6 @@ from preceptor.job.judging import apart
 from preceptor.job.measure import metric_of
 from preceptor.job.parts import takers
 from preceptor.job.picture_survey import PictureSurvey
-from preceptor.job.recipe import folds_for
 from preceptor.job.stages import Encoded, Stages, completed
 from preceptor.job.survey import Survey
 from preceptor.nn.calibration import reads_logits
@@ -156,12 +155,6 @@ class Trials:
     def _anew(self, settings: Settings) -> Fitting:
         """A training, prepared from the rows on. What was prepared for others is taken."""
         key, own = self._rows(settings), list[Any]()
-        if isinstance(self.seen, Survey) and self.seen.folds:
-            try:
-                folds_for(settings, "")
-            except ConfigError as error:
-                cure = "Give folds 0: a dev part then judges all trials."
-                raise ConfigError(str(error).replace("Leave folds out.", cure)) from None
         with self._preparing:
             seen = _known(self._seen, key, lambda: _learned(self.seen.under(settings)), MOST_PREPARED)
 

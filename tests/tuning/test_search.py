@@ -16,14 +16,18 @@ import pytest
 
 import preceptor as pr
 from preceptor.errors import ConfigError, DataError
+from preceptor.job.folder import sealed
 from preceptor.job.settings import make_settings
 from preceptor.job.stages import completed
 from preceptor.tuning import trials as trials_module
 from preceptor.tuning.beginning import beginning, going_on, written
 from preceptor.tuning.ending import row_of
-from preceptor.tuning.ledger import TRIALS, read_found
-from preceptor.tuning.record import by_cost
+from preceptor.tuning.ledger import TRIALS, lines, read_found
+from preceptor.tuning.page import render
+from preceptor.tuning.record import Trial, by_cost
+from preceptor.tuning.so_far import known_of
 from preceptor.tuning.space import space_of
+from preceptor.tuning.story import lines as said
 
 SMALL = {"hidden": (8,), "epochs": 9, "batch_size": 16}
 SEARCH = {"trials": 14, "pruner": "halving:eta=3:first=0", "sampler": "coarse:stages=2", "space": ["l2=1e-6..1e-2"]}
@@ -195,6 +199,9 @@ def test_a_space_in_words_is_read_as_the_same_space():
         ({"space": ["learning_rte=1..2"]}, "learning_rate"),
         ({"space": ["learning_rate=1..0.1"]}, "learning_rate"),
         ({"dev_share": 0.0, "folds": 0}, "guide"),
+        ({"nested": 1}, "2 to 64"),
+        ({"nested": 10**8}, "2 to 64"),
+        ({"pack": True, "loss": "multiclass-hinge"}, "no mean"),
     ],
 )
 def test_mistakes_are_told_before_anything_is_trained(changes, words, tmp_path):
@@ -211,6 +218,64 @@ def test_a_finished_search_and_none_at_all_are_not_gone_on_with(tmp_path):
         completed(going_on(tmp_path))
     with pytest.raises(ConfigError, match="exists"):
         pr.search("iris", **SMALL, trials=2, out=tmp_path / "s")
+
+
+def test_killed_between_the_page_and_what_says_that_it_is_over(alone, tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr("preceptor.tuning.ending.replace_file", killed)
+        with pytest.raises(KeyboardInterrupt):
+            searched(tmp_path / "search")
+    other = pr.resume_search(tmp_path / "search")
+    assert table(other) == table(alone)
+    assert (tmp_path / "search" / "search.html").exists()
+    assert not (tmp_path / "search" / "states").exists()
+
+
+def test_few_rows_are_packed_and_too_few_for_outer_folds_are_told_first(tmp_path):
+    data = {"a": np.arange(8.0), "y": np.array(["p", "q"] * 4)}
+    found = pr.search(data, "y", epochs=2, trials=3, pack=True).found
+    assert found.choice.packed
+    with pytest.raises(ConfigError, match="rows in 2 classes leave the dev part empty"):
+        pr.search(data, "y", epochs=2, trials=3, nested=2, out=tmp_path / "search")
+    assert not (tmp_path / "search").exists()
+
+
+def test_lines_that_a_disk_takes_in_parts_are_whole(tmp_path, monkeypatch):
+    write = os.write
+    monkeypatch.setattr("preceptor.tuning.ledger.os.write", lambda handle, text: write(handle, text[:50]))
+    answer = searched(tmp_path / "search", trials=3)
+    assert len([*lines(tmp_path / "search" / TRIALS, Trial)]) >= len(answer.found.trials)
+
+
+def test_a_search_under_way_is_told_with_its_trials(alone, tmp_path):
+    out = tmp_path / "search"
+    searched(out)
+    (out / "search.json").unlink()  # as it stands before the end
+    found = known_of(out)
+    assert [each.number for each in found.trials] == [each.number for each in alone.found.trials]
+    assert said(found)
+    assert "Nothing is chosen yet" in render(found) or "nothing is chosen yet" in render(found)
+
+
+@pytest.mark.parametrize(
+    "change, words",
+    [
+        (lambda told: told["trials"][3].update(point=[0.5]), "trial 3 lies outside the space"),
+        (lambda told: told["trials"][3].update(point=[5e300] * len(told["space"])), "trial 3 lies outside the space"),
+        (lambda told: told["trials"].append(told["trials"][0]), "two trials"),
+        (lambda told: told["space"][0].update(low=None), "has no range"),
+        (lambda told: told["choice"].update(kept=999), "is missing"),
+    ],
+)
+def test_what_does_not_fit_together_is_not_read(change, words, alone, tmp_path):
+    told = msgspec.to_builtins(alone.found)
+    change(told)
+    (tmp_path / "search.json").write_bytes(sealed(told))
+    with pytest.raises(DataError, match=words):
+        read_found(tmp_path)
 
 
 def test_json_has_trials_and_best(tmp_path):

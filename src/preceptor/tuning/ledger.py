@@ -167,6 +167,7 @@ class _Log:
     """A file of lines that grows."""
 
     def __init__(self, path: Path) -> None:
+        self._path = path
         self._handle = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_NOFOLLOW, 0o666)
         size = os.fstat(self._handle).st_size
         if size and os.pread(self._handle, 1, size - 1) != b"\n":
@@ -175,7 +176,13 @@ class _Log:
 
     def add(self, text: bytes) -> None:
         """Adds a line. Raises: OSError."""
-        os.write(self._handle, hashlib.sha256(text).hexdigest().encode() + b" " + text + b"\n")
+        rest = hashlib.sha256(text).hexdigest().encode() + b" " + text + b"\n"
+        try:
+            while rest:  # a disk that is nearly full takes a part
+                rest = rest[os.write(self._handle, rest) :]
+        except OSError as error:
+            error.filename = str(self._path)
+            raise
         if time.monotonic() - self._synced >= SYNC_SECONDS:
             os.fsync(self._handle)
             self._synced = time.monotonic()
@@ -225,7 +232,28 @@ def read_found(path: Path) -> Found:
         cure = f"Go on: preceptor search --resume {shell_word(path)}."
         raise DataError(f"{path}: this search was broken off or is under way; it has no answer yet. {cure}")
     found: Found = _read(path, FOUND, Found)
+    if odd := _odd(found):
+        raise DataError(f"{path}: {FOUND} cannot be read ({odd}). Search again.")
     return found
+
+
+def _odd(found: Found) -> str:
+    """What does not fit together in what a search tells, a clause; "" where all does."""
+    numbers = {each.number for each in found.trials}
+    if len(numbers) < len(found.trials):
+        return "two trials have one number"
+    for each in found.trials:
+        if len(each.point) not in (0, len(found.space)) or not all(0 <= place <= 1 for place in each.point):
+            return f"trial {each.number} lies outside the space"
+    for known in found.space:
+        low, high = known.low, known.high
+        if not known.choices and (low is None or high is None or not low < high or (known.is_log and low <= 0)):
+            return f"{known.name} has no range"
+    choice = found.choice
+    told = [] if choice is None else [choice.kept, choice.best, *(each.number for each in choice.candidates)]
+    if not numbers.issuperset([*told, *(choice.packed if choice else ())]):
+        return "a trial that was chosen is missing"
+    return ""
 
 
 def _read(path: Path, name: str, kind: Any) -> Any:

@@ -2,6 +2,8 @@
 
 from pathlib import Path
 
+import msgspec
+
 from preceptor.errors import DataError
 from preceptor.train.choice import METRICS
 from preceptor.tuning.ledger import FOUND, PLAN, TRIALS, lines, read_found, read_plan
@@ -23,7 +25,8 @@ def known_of(folder: Path) -> Found:
     except (OSError, ValueError) as error:
         why = getattr(error, "strerror", None) or error
         raise DataError(f"{folder}: {TRIALS} cannot be read ({why}). Search again.") from None
-    trials = [latest[number] for number in sorted(latest)]
+    # What the dimensions are is known to who reads the data alone, so nothing is told of places.
+    trials = [msgspec.structs.replace(latest[number], point=()) for number in sorted(latest)]
     metric = METRICS.get(str(plan.settings.get("metric")))
     targets = plan.settings.get("target") or []
     return Found(

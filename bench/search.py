@@ -56,7 +56,7 @@ def ours(trials: int, allowed: float, seed: int, _: Path) -> Told:
     from preceptor.job.settings import make_settings
     from preceptor.job.stages import completed
     from preceptor.tuning.beginning import beginning
-    from preceptor.tuning.workers import Threads
+    from preceptor.tuning.workers import workers_of
 
     assert not unavailable()  # loads the native engine
     with tempfile.TemporaryDirectory() as folder:
@@ -70,7 +70,7 @@ def ours(trials: int, allowed: float, seed: int, _: Path) -> Told:
                 **({"minutes": allowed / 60} if allowed else RANDOM | {"trials": trials + 1}),
             )
         )
-        with Threads(search.trials, CORES) as workers:
+        with workers_of(CORES, search.trials) as workers:
             for _ in search.results(workers):
                 pass
         seconds = time.perf_counter() - began

@@ -30,7 +30,7 @@ from preceptor.tuning.parts import PRUNERS, SAMPLERS
 from preceptor.tuning.record import Choice, Dimension, Found, Trial, by_cost
 from preceptor.tuning.search import Search
 from preceptor.tuning.story import is_alone, lines, setting_words, settings_words
-from preceptor.tuning.workers import Workers, threads_of, workers_of
+from preceptor.tuning.workers import Workers, count_of, workers_of
 from preceptor.words import amount, counted, duration, shell_word
 
 INTERRUPTED = 130
@@ -126,7 +126,7 @@ def command(
         raise click.UsageError("Missing argument 'DATA'.", context)
     else:
         settings = make_settings(given)
-        threads_of(workers)
+        count_of(workers)
         if out is not None:
             check_out(out)
         asked: dict[str, Any] = {"trials": trials, "minutes": minutes, "sampler": sampler, "pruner": pruner}

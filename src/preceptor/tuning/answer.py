@@ -20,7 +20,7 @@ from preceptor.tuning.ending import conclude, found_of, kept_run, pack_run, row_
 from preceptor.tuning.record import Found
 from preceptor.tuning.search import Search
 from preceptor.tuning.story import lines
-from preceptor.tuning.workers import threads_of, workers_of
+from preceptor.tuning.workers import count_of, workers_of
 from preceptor.words import one_line
 
 
@@ -97,7 +97,7 @@ def search(
     Raises: DataError, ConfigError, with what was received, what is required and the likely cure. KeyboardInterrupt on
         Ctrl-C.
     """
-    threads_of(workers)
+    count_of(workers)
     source, column = put_together(source, target)
     chosen = make_settings(settings | {"target": column})
     asked: dict[str, Any] = {"trials": trials, "minutes": minutes, "sampler": sampler, "pruner": pruner}

@@ -28,7 +28,7 @@ from preceptor.job.picture_survey import PictureSurvey
 from preceptor.job.stages import completed
 from preceptor.job.survey import Survey
 from preceptor.tuning.joining import MODE, MOST_ACTORS, connected, first_line, is_there, place_of
-from preceptor.tuning.repeats import Again, Judgement, Repeats, Told
+from preceptor.tuning.repeats import Repeats, failed
 from preceptor.tuning.trials import Result, Task, Trials
 from preceptor.words import counted, listing
 
@@ -326,14 +326,6 @@ def fingerprint_of(fitting: Fitting) -> str:
     learned, found = fitting.preprocessor, fitting.encoded.fingerprint(fitting.preprocessor)
     scale = getattr(learned, "normalise", None)
     return found if scale is None else f"{found} {scale.shift.tobytes().hex()} {scale.scale.tobytes().hex()}"
-
-
-def failed(task: Task, error: str) -> Result:
-    """Of a task that could not be made."""
-    if not isinstance(task, Again):
-        return Result(task.number, "failed", error=error)
-    judgement = Judgement(number=task.number, repeat=task.repeat, error=error)
-    return Told(task.number, "failed", error=error, repeat=task.repeat, judgement=judgement)
 
 
 def versions() -> dict[str, str]:

@@ -156,6 +156,14 @@ class Repeats(Trials):
         return self.fitting({}).preprocessor.targets
 
 
+def failed(task: Task, error: str) -> Result:
+    """Of a task that could not be made."""
+    if not isinstance(task, Again):
+        return Result(task.number, "failed", error=error)
+    judgement = Judgement(number=task.number, repeat=task.repeat, error=error)
+    return Told(task.number, "failed", error=error, repeat=task.repeat, judgement=judgement)
+
+
 def tasks_of(
     trials: Iterable[Trial], repeats: Iterable[int], frozen: Mapping[int, Checkpoint], tells: bool = False
 ) -> list[Again]:

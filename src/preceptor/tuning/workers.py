@@ -1,4 +1,4 @@
-"""Who makes the trainings of a search: threads of this process, or the machines of a cluster."""
+"""Who makes the trainings of a search: processes or threads of this machine, or the machines of a cluster."""
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -10,6 +10,7 @@ from preceptor.errors import ConfigError
 from preceptor.hyper import shown
 from preceptor.machine import cores
 from preceptor.tuning.cluster import Cluster
+from preceptor.tuning.processes import HEARTBEAT, Processes, can_fork
 from preceptor.tuning.repeats import Repeats
 from preceptor.tuning.trials import Result, Task, Trials
 
@@ -29,23 +30,25 @@ class Workers(Protocol):
 
 
 MOST_WORKERS = 1024
-HEARTBEAT = 0.5  # seconds
 CLUSTER = "ray://"
 
 
 def workers_of(asked: str | int | None, trials: Trials) -> Workers:
-    """The workers that were asked for: so many threads, one on each core where nobody says, or those of a cluster.
+    """The workers that were asked for: so many processes or threads, one on each core where nobody says, or those of a
+    cluster.
 
     Args:
         asked: a whole number, or where a cluster is, as `Cluster` takes it.
     Raises: ConfigError for what is neither, or a cluster that cannot be joined.
     """
-    count = threads_of(asked)
-    return Cluster(str(asked), trials) if count is None else Threads(trials, count)
+    count = count_of(asked)
+    if count is None:
+        return Cluster(str(asked), trials)
+    return Processes(trials, count) if count > 1 and can_fork(trials) else Threads(trials, count)
 
 
-def threads_of(asked: str | int | None) -> int | None:
-    """How many threads were asked for; None of a cluster. Raises: ConfigError for what is neither."""
+def count_of(asked: str | int | None) -> int | None:
+    """How many workers were asked for; None of a cluster. Raises: ConfigError for what is neither."""
     if isinstance(asked, str) and asked.startswith(CLUSTER):
         return None
     try:

@@ -17,7 +17,7 @@ from preceptor.words import closest, one_line
 
 COMMANDS = {
     "fit": "Trains a network on a table or on pictures, judges it, saves it.",
-    "search": "Trains many times with other settings, and keeps the best beyond chance.",
+    "search": "Trains many times with other settings, and keeps another only where it is better.",
     "check": "Says what is wrong or remarkable with data, and trains nothing.",
     "diagnose": "Says what was found of a run, before and during its training.",
     "report": "Makes the report of a run or a search: one page with how good it is, why, and what to do next.",

@@ -107,8 +107,8 @@ def command(
     """Searches for better settings: trains on DATA many times, each time with other settings, and keeps the best.
 
     DATA and the options of fit say what all trainings have in common; the first has nothing else. The best few are made
-    again in fresh divisions of the rows, and the default is kept unless another is better by more than chance explains.
-    What is kept lies in best/, a run as that of fit, judged once on test rows that no choice looked at.
+    again in fresh divisions of the rows, and the default is kept unless another is better there by more than a standard
+    error. What is kept lies in best/, a run as that of fit, judged once on test rows that no choice looked at.
 
     A search that was broken off goes on with --resume; its trials are those that it would have had.
 

@@ -1,7 +1,8 @@
 """Which trial is kept: the one with the best score of a search is often the luckiest.
 
 The best few are made again in fresh divisions of the rows, beside the default. What is kept must be better than the
-default by more than chance explains; of those that are about as good as the best of these, the simplest is kept.
+default by more than the standard error of that; of those that are about as good as the best of these, the simplest is
+kept.
 """
 
 import math
@@ -173,8 +174,8 @@ def _reasons(
             way = f"better by {_told(gain, error)}" if gain > 0 else f"worse by {_told(-gain, error)}"
             of = "the other finalist is not" if len(others) == 1 else f"none of {len(others)} other finalists is"
             yield (
-                f"{what}: {of} better by more than chance explains. Trial {nearest} comes nearest, its {figure} {way} "
-                f"{where}."
+                f"{what}: {of} better by more than its standard error. Trial {nearest} comes nearest, its {figure} "
+                f"{way} {where}."
             )
     else:
         yield (

@@ -103,7 +103,9 @@ def _searched(search: Search, trials: Trials, folder: Any, make: MakeWorkers, wh
             total = search.plan.trials if search.plan.minutes is None else 0  # how many the time allows nobody knows
             yield Stage(where, len(ledger.stages), total, "trials")
         choice = yield from choosing(inner, workers)
-        return ledger.stages[choice.kept][-1].settings
+        kept = ledger.stages[choice.kept][-1].settings
+        ledger.close(is_over=True)
+        return kept
 
 
 __all__ = ["choosing", "nesting", "packed", "state_of"]

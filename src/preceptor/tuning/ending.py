@@ -30,9 +30,12 @@ def kept_run(search: Search, choice: Choice) -> Fitting | Run:
     place = search.ledger.folder / BEST
     settings = search.ledger.stages[choice.kept][-1].settings
     try:
-        return load(place)
+        run = load(place)
+        if run.facts["asked"] == search.trials.settings(settings).given():
+            return run
     except (DataError, OSError):
-        remove(place)
+        pass  # it is not there, or was broken off
+    remove(place)
     fitting = search.training(settings)
     fitting.open_folder(place)
     return fitting

@@ -57,10 +57,12 @@ def test_pictures(script):
 
 def test_search(script, tmp_path):
     search, arrays = script("search"), tmp_path / "rows.npz"
-    search.prepared(arrays)
-    seconds, best = search.ours(2, arrays)
-    assert seconds > 0
-    assert 0 < best < np.log(10)
+    search.prepared(arrays, 0)
+    told = search.ours(2, 0.0, 0, arrays)
+    assert told["seconds"] > 0
+    assert 0 < told["best"] < np.log(10)
+    assert told["trials"] == 3
+    assert search.ours(0, 0.5, 1, arrays)["trials"] >= 1
     assert set(np.load(arrays)) == {"x", "y", "dev_x", "dev_y"}
 
 

@@ -17,6 +17,9 @@ from preceptor.tuning.processes import Processes, can_fork
 from preceptor.tuning.trials import Task, Trials
 from preceptor.tuning.workers import Threads
 
+# Of a test before this one jax may be loaded, which nobody uses here.
+pytestmark = pytest.mark.filterwarnings("ignore:os.fork:RuntimeWarning")
+
 SMALL = {"hidden": (4,), "epochs": 3, "batch_size": 16, "engine": "native"}
 TASKS = [Task(number, {"learning_rate": 0.002 * (number + 1)}) for number in range(9)]
 

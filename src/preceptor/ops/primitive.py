@@ -13,7 +13,7 @@ import numpy as np
 
 from preceptor.errors import DtypeError, NotSupported, ShapeError
 
-OURS = ("preceptor", "click")
+OURS = ("preceptor", "click", "contextlib")  # the last stands between ours
 
 
 @dataclass(frozen=True)
@@ -166,7 +166,7 @@ def user_line() -> str:
 
 
 def is_ours(frame: FrameType) -> bool:
-    """Whether a frame runs code of this package, or of click, which calls our commands."""
+    """Whether a frame runs code of this package, or of what calls it: click our commands, contextlib our blocks."""
     return _is_our_module(frame.f_globals.get("__name__", ""))
 
 

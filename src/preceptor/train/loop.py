@@ -187,7 +187,7 @@ def _steps(
             rates = stepper.rates(done, count) * config.schedule.factor_after(seen)
             carried, losses = stepper(carried, done, batches, rates)
             took = time.perf_counter() - began
-            wanted = min(2 * at_once, int(count * CALL_SECONDS / max(took, 1e-9)))
+            wanted = int(min(2 * at_once, count * CALL_SECONDS / max(took, 1e-9)))
             at_once = made.at_once = int(agreed(min(stepper.capacity, max(1, wanted))))
             done += count
             train_loss = dev_loss = dev_outputs = dev_target = dev_weight = None

@@ -7,7 +7,7 @@ from typing import Any
 
 from preceptor.data import BUNDLED, USUAL_SHARE, looks_like_pictures
 from preceptor.diagnose import raise_refusals
-from preceptor.disk import new_folder, taken
+from preceptor.disk import new_folder, remove, taken
 from preceptor.errors import ConfigError, DataError
 from preceptor.hyper import value_text
 from preceptor.job.computed import computed_by
@@ -19,7 +19,7 @@ from preceptor.job.settings import Settings
 from preceptor.job.source_files import where
 from preceptor.job.stages import Stage, Stages
 from preceptor.tuning.asking import asked_for
-from preceptor.tuning.ledger import FOUND, PLAN, Ledger, Plan, read_plan, write_plan
+from preceptor.tuning.ledger import FOUND, PLAN, STATES, Ledger, Plan, read_plan, write_plan
 from preceptor.tuning.nested import outer_trials
 from preceptor.tuning.pack import check_packable
 from preceptor.tuning.parts import pruner_of, sampler_of
@@ -104,6 +104,8 @@ def going_on(out: Path, source: Any = None) -> Stages[tuple[Search, list[str]]]:
     """
     if not (out / PLAN).is_file() or (out / FOUND).is_file():
         is_over = (out / FOUND).is_file()
+        if is_over:
+            remove(out / STATES)  # where a kill came before
         what = f"this search is finished: preceptor show {shell_word(out)}" if is_over else "this is no search's folder"
         raise DataError(f"{out}: {what}. `preceptor search DATA --out DIR` makes one.")
     try:

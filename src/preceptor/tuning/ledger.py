@@ -275,6 +275,7 @@ __all__ = [
     "PACK",
     "PAGE",
     "PLAN",
+    "STATES",
     "TRIALS",
     "Ledger",
     "Plan",

@@ -84,7 +84,6 @@ class Processes:
 
     def _forked(self) -> Child:
         ours, theirs = Pipe()
-        sys.stdout.flush(), sys.stderr.flush()
         parent, pid = os.getpid(), os.fork()
         if pid == 0:
             status = 1

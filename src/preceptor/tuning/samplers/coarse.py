@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import chain, pairwise
 
 from preceptor.hyper import hyper, settings
 from preceptor.tuning.record import Trial, by_cost
@@ -69,15 +69,15 @@ class Coarse(Sampler):
         ]
 
     def regions(self, space: Space, earlier: Sequence[Trial]) -> list[list[Region]]:
-        """The regions of all rounds up to the one that comes after these trials, an axis each."""
-        whole = [Region(choices=tuple(range(len(_words(axis))))) for axis in space.axes]
-        found = [whole]
-        for number in sorted({trial.round for trial in earlier if trial.round > 0}):
-            known = sorted((trial for trial in earlier if trial.round <= number), key=by_cost)
+        """The regions of the rounds from the whole space on, up to the one that comes after these trials, an axis each:
+        those of the latest cycle."""
+        found = [[Region(choices=tuple(range(len(_words(axis))))) for axis in space.axes]]
+        ranked = sorted(earlier, key=by_cost)
+        last = max((trial.round for trial in earlier), default=0)
+        for number in range(last // self.stages * self.stages + 1, last + 1):
+            known = [trial for trial in ranked if trial.round <= number]
             stage = number % self.stages
-            found.append(
-                [self._next(space, at, stage, found[-1][at], known) if stage else whole[at] for at in range(len(space))]
-            )
+            found.append([self._next(space, at, stage, found[-1][at], known) for at in range(len(space))])
         return found
 
     def _next(self, space: Space, at: int, stage: int, last: Region, known: Sequence[Trial]) -> Region:
@@ -87,21 +87,28 @@ class Coarse(Sampler):
             stage: of this round, from 1; last: the region of the round before.
         """
         axis = space.axes[at]
-        places = [
-            (point[at], axis.name in space.values(point))
+        there = (
+            point[at]
             for trial in known
-            if trial.best is not None and (point := trial.point or space.place({})) is not None
-        ]
-        there = [place for place, exists in places if exists]
-        if not there:
+            if trial.best is not None
+            and (point := trial.point or space.place({})) is not None
+            and axis.name in space.values(point)
+        )
+        best = next(there, None)
+        if best is None:
             return last
         if words := _words(axis):
-            ranked = list(dict.fromkeys(min(int(place * len(words)), len(words) - 1) for place in there))
+            ranked = list[int]()
+            for place in chain([best], there):
+                if (word := min(int(place * len(words)), len(words) - 1)) not in ranked:
+                    ranked.append(word)
+                if len(ranked) == len(words):  # of thousands of trials most are not looked at
+                    break
             kept = max(1, round(len(words) * self.narrow**stage))
             return Region(
                 choices=tuple(sorted([*ranked, *(each for each in last.choices if each not in ranked)][:kept]))
             )
-        width, best = last.high - last.low, there[0]
+        width = last.high - last.low
         is_at_edge = (
             any(abs(best - end) < EDGE * width and 0 < end < 1 for end in (last.low, last.high))
             or not last.low <= best <= last.high
@@ -112,9 +119,9 @@ class Coarse(Sampler):
 
     def notes(self, space: Space, trials: Sequence[Trial]) -> list[str]:
         found = super().notes(space, trials)
-        rounds = sorted({trial.round for trial in trials if trial.round > 0})
-        regions = self.regions(space, [trial for trial in trials if trial.round < max(rounds, default=0)])
-        for number, (before, after) in enumerate(pairwise(regions), 2):
+        rounds = max((trial.round for trial in trials), default=0)
+        regions = self.regions(space, [trial for trial in trials if trial.round < rounds])
+        for number, (before, after) in enumerate(pairwise(regions), rounds - len(regions) + 2):
             for axis, last, region in zip(space.axes, before, after, strict=True):
                 if region.widened:
                     found.append(

@@ -8,7 +8,7 @@ from preceptor.errors import ConfigError
 from preceptor.job import make_settings
 from preceptor.job.fit import look
 from preceptor.job.stages import completed
-from preceptor.tuning.nested import Outer, nested, outer, outer_trials, summed_up
+from preceptor.tuning.nested import Outer, outer, outer_trials, summed_up
 from preceptor.tuning.trials import Trials
 
 FOLDED = {"hidden": (4,), "epochs": 2, "batch_size": 16, "members": 4, "folds": 2}
@@ -61,7 +61,7 @@ def test_what_was_kept_is_judged_by_the_rows_of_the_fold():
         seen.append(fold)
         return {"learning_rate": 0.05} if fold else {}
 
-    found = nested(made, 3, search)
+    found = summed_up([outer(each, fold, search(each, fold)) for fold, each in enumerate(outer_trials(made, 3))])
     assert seen == [0, 1, 2]
     assert [each.rows for each in found.outer] == [30, 30, 30]
     assert found.outer[0].cost == found.outer[0].default

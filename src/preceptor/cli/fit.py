@@ -12,9 +12,8 @@ from typing import Any
 import click
 import msgspec
 import numpy as np
-from click.core import ParameterSource
 
-from preceptor.cli.options import Place, number_options, settings_options
+from preceptor.cli.options import Place, number_options, settings_options, typed_beside
 from preceptor.cli.progress import progress_shown, watched
 from preceptor.cli.sentences import (
     line,
@@ -162,12 +161,7 @@ def _trained(fitting: Fitting, out: Path | None, writing: Writing, is_first: boo
 
 def _resumed(context: click.Context, begun: Path, data: str | None) -> Fitting:
     """The unfinished run in a folder, ready to go on; settings on the command line would contradict its own."""
-    chosen = [
-        parameter.opts[0]
-        for parameter in context.command.params
-        if parameter.name not in ("data", "begun", "log_to", "as_json")
-        and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
-    ]
+    chosen = typed_beside(context, "data", "begun", "log_to", "as_json")
     if chosen:
         raise ConfigError(
             f"fit: {', '.join(chosen)} beside --resume; a run goes on with its own settings. Leave it out."

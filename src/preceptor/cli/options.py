@@ -8,6 +8,7 @@ from types import NoneType, UnionType
 from typing import Any, Union, get_args, get_origin
 
 import click
+from click.core import ParameterSource
 
 from preceptor.data.tables.names import names_in
 from preceptor.disk import named
@@ -113,6 +114,16 @@ class Written(click.ParamType):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
         return value_of(value, self.kind) if isinstance(value, str) else value
+
+
+def typed_beside(context: click.Context, *names: str) -> list[str]:
+    """The options that stand on the command line, but for some: of what goes on with settings of its own."""
+    return [
+        parameter.opts[0]
+        for parameter in context.command.params
+        if parameter.name not in names
+        and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
+    ]
 
 
 def settings_options(cls: type, leave_out: Iterable[str] = ()) -> Wrapper:

@@ -9,9 +9,8 @@ from pathlib import Path
 from typing import Any
 
 import click
-from click.core import ParameterSource
 
-from preceptor.cli.options import Place, number_options, settings_options
+from preceptor.cli.options import Place, number_options, settings_options, typed_beside
 from preceptor.cli.progress import LOG_SECONDS, log, progress_shown, watched
 from preceptor.cli.sentences import line, say_found
 from preceptor.cli.terminal import moving_line, words_aside
@@ -167,12 +166,7 @@ def _found(search: Search, workers: str | None, began: float) -> Found:
 
 def _check_alone(context: click.Context) -> None:
     """Raises ConfigError where settings stand beside --resume, which has its own."""
-    chosen = [
-        parameter.opts[0]
-        for parameter in context.command.params
-        if parameter.name not in ("data", "begun", "workers", "as_json")
-        and context.get_parameter_source(parameter.name or "") is ParameterSource.COMMANDLINE
-    ]
+    chosen = typed_beside(context, "data", "begun", "workers", "as_json")
     if chosen:
         raise ConfigError(
             f"search: {', '.join(chosen)} beside --resume; a search goes on with its own settings. Leave it out."

@@ -4,7 +4,7 @@ What a search tells of its best trial, it chose by; what nested cross-validation
 """
 
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -18,17 +18,6 @@ from preceptor.words import counted, with_error
 
 FEWEST, MOST = 2, 64  # outer folds
 OUTER = 1 << 21  # what the seeds of outer folds are drawn with, apart from those of repeats
-
-
-def nested(trials: Trials, folds: int, search: Callable[[Trials, int], Mapping[str, Any]]) -> Nested:
-    """Makes a whole search in each outer fold.
-
-    Args:
-        search: of the trials of a fold and its number, the settings that it keeps. It sees no row of the fold but
-            through `Encoded.test_x`, which no search looks at before it has chosen.
-    Raises: as `outer_trials` and `outer`.
-    """
-    return summed_up([outer(each, fold, search(each, fold)) for fold, each in enumerate(outer_trials(trials, folds))])
 
 
 def outer_trials(trials: Trials, folds: int) -> list[Trials]:
@@ -102,4 +91,4 @@ def _mean(values: Sequence[float]) -> tuple[float, float]:
     return float(np.mean(values)), math.sqrt(square)
 
 
-__all__ = ["nested", "outer", "outer_trials", "summed_up"]
+__all__ = ["outer", "outer_trials", "summed_up"]

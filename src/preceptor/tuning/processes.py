@@ -23,6 +23,12 @@ TRIES = 3  # of a task whose process dies: that was perhaps not its doing
 END_WITH_PARENT = 1  # PR_SET_PDEATHSIG of prctl(2)
 
 
+def on_shared_cores(trials: Trials, count: int) -> Repeats:
+    """The trials in all divisions, for workers that share the cores, unless it is said how many threads each has."""
+    threads = max(1, cores() // count) if trials.threads is None else trials.threads
+    return Repeats.of(replace(trials, threads=threads))
+
+
 @dataclass(eq=False)
 class Child:
     """A process, and the task that it has in hand."""
@@ -40,8 +46,7 @@ class Processes:
     """
 
     def __init__(self, trials: Trials, count: int) -> None:
-        threads = max(1, cores() // count) if trials.threads is None else trials.threads
-        self.trials, self.count = Repeats.of(replace(trials, threads=threads)), count
+        self.trials, self.count = on_shared_cores(trials, count), count
         self._children: list[Child] = []
 
     def results(self, tasks: Iterable[Task]) -> Iterator[Result | None]:
@@ -144,4 +149,4 @@ def can_fork(trials: Trials) -> bool:
     return is_simple and hasattr(os, "fork") and "jax" not in sys.modules
 
 
-__all__ = ["Processes", "can_fork"]
+__all__ = ["HEARTBEAT", "Processes", "can_fork", "on_shared_cores"]

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
-from dataclasses import replace
 from types import TracebackType
 from typing import Protocol
 
@@ -10,8 +9,7 @@ from preceptor.errors import ConfigError
 from preceptor.hyper import shown
 from preceptor.machine import cores
 from preceptor.tuning.cluster import Cluster
-from preceptor.tuning.processes import HEARTBEAT, Processes, can_fork
-from preceptor.tuning.repeats import Repeats
+from preceptor.tuning.processes import HEARTBEAT, Processes, can_fork, on_shared_cores
 from preceptor.tuning.trials import Result, Task, Trials
 
 
@@ -67,8 +65,7 @@ class Threads:
     """Threads of this process: the native engine computes without the interpreter's lock, and so do they."""
 
     def __init__(self, trials: Trials, count: int) -> None:
-        threads = max(1, cores() // count) if trials.threads is None else trials.threads
-        self.trials, self.count = Repeats.of(replace(trials, threads=threads)), count
+        self.trials, self.count = on_shared_cores(trials, count), count
         self._pool = ThreadPoolExecutor(count, "trial")
 
     def results(self, tasks: Iterable[Task]) -> Iterator[Result | None]:

@@ -1,0 +1,1 @@
+"""Learning without labels: tasks that make inputs and targets of the data themselves."""

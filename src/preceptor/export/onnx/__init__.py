@@ -1,0 +1,1 @@
+"""Networks, and what stands before and behind them, as ONNX graphs."""

@@ -15,6 +15,7 @@ ROWS = [
     (nn.Sigmoid(), (4, 3), (4, 3), 0, {}, [[0.0, math.log(3)]], [[0.5, 0.75]]),
     (nn.Tanh(), (4, 3), (4, 3), 0, {}, [[0.0, math.log(2)]], [[0.0, 0.6]]),
     (nn.Relu(), (4, 2, 3), (4, 2, 3), 0, {}, [[-2.0, 0.0, 3.0]], [[0.0, 0.0, 3.0]]),
+    (nn.Relu6(), (4, 2, 3), (4, 2, 3), 0, {}, [[-2.0, 0.0, 3.0, 6.0, 7.0]], [[0.0, 0.0, 3.0, 6.0, 6.0]]),
     (nn.LeakyRelu(), (4, 3), (4, 3), 0, {}, [[-2.0, 0.0, 3.0]], [[-0.02, 0.0, 3.0]]),
     (nn.LeakyRelu(0.1), (4, 3), (4, 3), 0, {}, [[-2.0, 0.0, 3.0]], [[-0.2, 0.0, 3.0]]),
     (nn.ParametricRelu(), (8, 3), (8, 3), 3, {"slope": [0.5, 2.0]}, [[-2.0, -2.0], [3.0, 3.0]], [[-1, -4.0], [3, 3]]),
@@ -38,6 +39,7 @@ PEERS = {
     "Sigmoid": lambda torch: torch.sigmoid,
     "Tanh": lambda torch: torch.tanh,
     "Relu": lambda torch: torch.nn.functional.relu,
+    "Relu6": lambda torch: torch.nn.functional.relu6,
     "LeakyRelu": lambda torch: torch.nn.LeakyReLU(0.01),
     "Elu": lambda torch: torch.nn.functional.elu,
     "Selu": lambda torch: torch.nn.functional.selu,
@@ -51,7 +53,7 @@ PEERS = {
     "Maxout": lambda torch: lambda x: x.unflatten(-1, (-1, 2)).amax(-1),
 }
 ELSEWHERE = {"ParametricRelu", "Threshold"}  # tests of their own below
-POINTS = [0.0, -0.0, 1e-3, -1e-3, 0.5, -0.5, 3.0, -3.0, 9.0, -9.0, 30.0, -30.0, 90.0, -90.0, 700.0, -700.0]
+POINTS = [0.0, -0.0, 1e-3, -1e-3, 0.5, -0.5, 3.0, -3.0, 6.0, -6.0, 9.0, -9.0, 30.0, -30.0, 90.0, -90.0, 700.0, -700.0]
 
 
 def test_every_activation_is_compared_with_pytorch():

@@ -14,6 +14,9 @@ NETWORKS = {
     "vgg": (nn.vgg(10), (32, 32, 3)),
     "resnet20": (nn.resnet20(10), (32, 32, 3)),
     "alexnet": (nn.alexnet(), (227, 227, 3)),
+    "efficientnet_lite0": (nn.efficientnet_lite0(), (224, 224, 3)),
+    "efficientnet_lite1": (nn.efficientnet_lite1(), (240, 240, 3)),
+    "efficientnet_lite2": (nn.efficientnet_lite2(), (260, 260, 3)),
 }
 
 
@@ -129,7 +132,7 @@ def test_every_network_takes_what_can_be_chosen_of_its_layers(name):
     assert {each.drop_rate for each in found if isinstance(each, nn.Dropout)} == {0.25}
     drawn = [each for each in found if isinstance(each, nn.Dense | nn.Convolution)]
     assert {each.initialiser for each in drawn} == {nn.Gaussian(0.02)}
-    kind = nn.Tanh if name == "lenet5" else nn.Relu
+    kind = nn.Tanh if name == "lenet5" else nn.Relu6 if name.startswith("efficientnet") else nn.Relu
     assert sum(isinstance(each, nn.Elu) for each in found) == sum(isinstance(each, kind) for each in own) > 1
     assert not any(isinstance(each, nn.BatchNorm | kind) for each in found)
     assert all(each.bias for each in drawn)

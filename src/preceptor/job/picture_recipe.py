@@ -15,13 +15,19 @@ from preceptor.errors import ConfigError
 from preceptor.job.recipe import power_of_two
 from preceptor.job.settings import PICTURE_MODELS, Settings
 from preceptor.job.suitability import usable
+from preceptor.nn import efficientnet
 
 MODEL = "convnet"
 LARGE = 48  # shorter side; beyond it the first convolution takes every second place, of half as many filters
 LAST_SIDE = 4  # after the last pool, at most
 MOST_FILTERS = 256
 DROP_RATE = 0.3  # before the last layers, of networks that no paper describes
-DESCRIBED = ("alexnet", "lenet5", "resnet20")  # whose own drop rates and activations are those of their papers
+DESCRIBED = (
+    "alexnet",
+    *efficientnet.__all__,
+    "lenet5",
+    "resnet20",
+)  # whose own drop rates and activations are those of their papers
 RATE, WEIGHT_DECAY = 3e-3, 0.05  # AdamW, one-cycle, of networks with batch norm
 RATES = {"alexnet": 1e-4, "lenet5": 1e-3}  # of those without
 BATCH_SIZES = 16, 64  # few pictures take small batches

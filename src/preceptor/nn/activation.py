@@ -26,6 +26,7 @@ __all__ = [
     "Maxout",
     "ParametricRelu",
     "Relu",
+    "Relu6",
     "Selu",
     "Sigmoid",
     "Softmax",
@@ -111,6 +112,19 @@ class Relu(Activation):
 
     def __call__(self, x: Any) -> Any:
         return ops.relu(x)
+
+
+@settings
+class Relu6(Activation):
+    """Cuts off what is negative and what is beyond 6. The slope at 0 and at 6 is taken as 0.
+
+    Shapes: any -> the same.
+    Formula: g(z) = min(max(0, z), 6).
+    Source: Krizhevsky 2010, "Convolutional deep belief networks on CIFAR-10", section 2.4.
+    """
+
+    def __call__(self, x: Any) -> Any:
+        return ops.where(ops.greater_equal(x, 6), 6, ops.relu(x))  # a comparison with NaN is false: NaN stays
 
 
 @settings

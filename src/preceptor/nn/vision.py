@@ -16,6 +16,7 @@ from preceptor.nn.activation import Relu, Tanh
 from preceptor.nn.convolution import Convolution
 from preceptor.nn.dense import Dense
 from preceptor.nn.dropout import Dropout
+from preceptor.nn.efficientnet import efficientnet_lite0, efficientnet_lite1, efficientnet_lite2
 from preceptor.nn.initialiser import He, Initialiser, Xavier
 from preceptor.nn.layer import Layer, Sequential
 from preceptor.nn.norm import BatchNorm, LocalResponseNorm
@@ -23,7 +24,17 @@ from preceptor.nn.pooling import GlobalMeanPool, MaxPool, MeanPool
 from preceptor.nn.residual import Residual
 from preceptor.nn.shape import Flatten
 
-__all__ = ["alexnet", "cnn", "convnet", "lenet5", "resnet20", "vgg"]
+__all__ = [
+    "alexnet",
+    "cnn",
+    "convnet",
+    "efficientnet_lite0",
+    "efficientnet_lite1",
+    "efficientnet_lite2",
+    "lenet5",
+    "resnet20",
+    "vgg",
+]
 
 Parts = list[tuple[str, Layer]]
 

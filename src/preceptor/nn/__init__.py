@@ -3,6 +3,7 @@
 from preceptor.nn import (
     activation,
     architecture,
+    arithmetic,
     calibration,
     convolution,
     dense,
@@ -20,9 +21,11 @@ from preceptor.nn import (
     shape,
     tabular,
     vision,
+    wired,
 )
 from preceptor.nn.activation import *  # noqa: F403
 from preceptor.nn.architecture import *  # noqa: F403
+from preceptor.nn.arithmetic import *  # noqa: F403
 from preceptor.nn.calibration import *  # noqa: F403
 from preceptor.nn.config import from_config, to_config
 from preceptor.nn.convolution import *  # noqa: F403
@@ -50,6 +53,7 @@ from preceptor.nn.residual import *  # noqa: F403
 from preceptor.nn.shape import *  # noqa: F403
 from preceptor.nn.tabular import *  # noqa: F403
 from preceptor.nn.vision import *  # noqa: F403
+from preceptor.nn.wired import *  # noqa: F403
 
 __all__ = [
     "Layer",
@@ -63,6 +67,7 @@ __all__ = [
     "to_config",
     *activation.__all__,
     *architecture.__all__,
+    *arithmetic.__all__,
     *calibration.__all__,
     *convolution.__all__,
     *dense.__all__,
@@ -80,4 +85,5 @@ __all__ = [
     *shape.__all__,
     *tabular.__all__,
     *vision.__all__,
+    *wired.__all__,
 ]

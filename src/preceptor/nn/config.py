@@ -6,6 +6,7 @@ from typing import Any
 from preceptor.errors import ConfigError
 from preceptor.nn import (
     activation,
+    arithmetic,
     calibration,
     convolution,
     dense,
@@ -23,10 +24,12 @@ from preceptor.nn import (
     residual,
     shape,
     tabular,
+    wired,
 )
 
 MODULES = (
     activation,
+    arithmetic,
     calibration,
     convolution,
     dense,
@@ -43,6 +46,7 @@ MODULES = (
     residual,
     shape,
     tabular,
+    wired,
 )
 KNOWN: dict[str, type] = {name: getattr(module, name) for module in MODULES for name in module.__all__}
 KNOWN["Sequential"] = layer.Sequential

@@ -160,6 +160,12 @@ class Builder:
         """The name of a constant of whole numbers, as axes and shapes are given. Shapes: (number,), int64."""
         return self.constant(np.array(values, np.int64), "integers")
 
+    def element(self, dtype: Any) -> int:
+        """The number by which ONNX knows an element type; `str` is that of texts."""
+        if dtype is str:
+            return int(self._onnx.TensorProto.STRING)
+        return int(self._onnx.helper.np_dtype_to_tensor_dtype(np.dtype(dtype)))
+
     def input(self, name: str, dtype: Any, shape: Sequence[int] = ()) -> str:
         """Declares an input of any number of rows. Args: dtype: `str` for texts; shape: of one row. Returns: its name,
         which is as given: the path is not for what others call it by."""
@@ -175,10 +181,7 @@ class Builder:
         self._outputs.append((value, self._value(name, dtype, shape)))
 
     def _value(self, name: str, dtype: Any, shape: Sequence[int]) -> Any:
-        helper = self._onnx.helper
-        text = dtype is str
-        kind = self._onnx.TensorProto.STRING if text else helper.np_dtype_to_tensor_dtype(np.dtype(dtype))
-        return helper.make_tensor_value_info(name, kind, [ROWS, *map(int, shape)])
+        return self._onnx.helper.make_tensor_value_info(name, self.element(dtype), [ROWS, *map(int, shape)])
 
     def finish(self, metadata: Mapping[str, str], name: str = "preceptor") -> Any:
         """The model, checked.

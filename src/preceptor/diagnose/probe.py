@@ -17,6 +17,7 @@ from preceptor.graph import call, flatten, trace
 from preceptor.nn.activation import Activation
 from preceptor.nn.layer import Layer, leaves, mapped, multiply_adds, products
 from preceptor.ops import Spec
+from preceptor.train.fine_tuning import stilled
 from preceptor.train.step import batch_loss, step_key
 from preceptor.train.stepper import Stepper
 
@@ -84,7 +85,7 @@ class Probe:
         step: the step that the state had made.
         rows: on which the figures of signals are taken.
         signals: by the layer's path, in the order of the network.
-        parameters: by their path.
+        parameters: those that move, by their path.
     """
 
     step: int
@@ -144,7 +145,7 @@ class Prober:
 
     def __init__(self, stepper: Stepper, like: Any) -> None:
         self.stepper, config = stepper, stepper.config
-        self.network = mapped(config.network, Tapped)
+        self.network = mapped(stilled(config.network, config.fine_tuning), Tapped)
         self.tops = {path: top for path, layer in leaves(config.network) if (top := steepest(layer))}
         dtype = stepper.dtype
         hyper = {name: Spec((), np.dtype(dtype)) for name in ("learning_rate", *stepper.numbers)}
@@ -174,6 +175,7 @@ class Prober:
         graph, results = self.forward.graph, self.forward.results
         given = flatten((state, batch, hyper))[0]
         places = self.forward.arguments.build(iter(range(len(given))))[0]["params"]
+        places = {path: places[path] for path in self.stepper.config.fine_tuning.moving(places)}
         nodes = results.build(iter(graph.outputs))["seen"]
         seeds = [np.ones((), graph.outputs[0].dtype), *[None] * (len(graph.outputs) - 1)]
         outputs, adjoints = forward_and_back(
@@ -186,7 +188,7 @@ class Prober:
         return found | {
             "by_params": dict(zip(places, slopes[: len(places)], strict=True)),
             "by_seen": dict(zip(nodes, slopes[len(places) :], strict=True)),
-            "moved": moved["params"],
+            "moved": {path: moved["params"][path] for path in places},
         }
 
     def __call__(self, state: Any, step: int, batches: int) -> Probe:
@@ -197,7 +199,8 @@ class Prober:
         """
         run = self._run(batches)
         carried = [np.asarray(each) for each in flatten(state)[0]]
-        own = {path: np.asarray(p) for path, p in state["params"].items()}
+        moving = self.stepper.config.fine_tuning.moving(state["params"])
+        own = {path: np.asarray(state["params"][path]) for path in moving}
         size = self.stepper.batch_size
         together, changes = max(1, ROWS // size), min(batches, ROWS)
         signals: dict[str, Any] = {}

@@ -128,6 +128,7 @@ def structure(config: Config, data: Arrays | Streamed, judged: int) -> Any:
     return (
         (*map(Same, held), *rows, judged, config.seed, config.batch_size),
         (exact(config.network), exact(config.loss), exact(config.class_weights), exact(config.engine)),
+        (exact(config.fine_tuning), Same(config.first)),
         _unnumbered(config.optimiser),
         tuple(map(_unnumbered, config.penalties)),
         (update.clip_value is None, update.clip_norm is None, update.accumulate),

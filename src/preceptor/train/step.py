@@ -19,6 +19,7 @@ from preceptor.nn.layer import learners
 from preceptor.ops import Spec
 from preceptor.ops.primitive import spec_of
 from preceptor.train.average import Average
+from preceptor.train.fine_tuning import FineTuning, check_fine_tuning, stilled
 from preceptor.train.optim import Optimiser
 from preceptor.train.penalty import Penalty, check_patterns
 
@@ -67,12 +68,13 @@ def first_state(
     optimiser: Optimiser,
     seed: int,
     update: Update = Update(),  # noqa: B008
+    tuned: FineTuning = FineTuning(),  # noqa: B008
 ) -> dict[str, Any]:
     """Everything that a step reads and writes, before the first one; "average" only where one is asked for."""
     kept = {
         "params": params,
         "state": state,
-        "optimiser": {path: optimiser.mover_of(path, p).init(p) for path, p in params.items()},
+        "optimiser": {path: optimiser.mover_of(path, params[path]).init(params[path]) for path in tuned.moving(params)},
         "key": ops.key(seed),
     }
     return kept if update.average is None else kept | {"average": dict(params)}
@@ -92,6 +94,7 @@ def make_step(
     batch: dict[str, Spec],
     update: Update = Update(),  # noqa: B008
     weights: np.ndarray | None = None,
+    tuned: FineTuning = FineTuning(),  # noqa: B008
 ) -> Program:
     """Traces `step(state, batch, hyper) -> (next state, {"loss": mean loss of the batch, penalties left out})`.
 
@@ -102,9 +105,15 @@ def make_step(
     `weights` (fold, member), what an example of a fold counts for each member beside that, also "fold" (batch,).
     `hyper` holds what `hyper_values` names, one number each.
 
-    Raises: ConfigError where the batch cannot be cut as asked for, or a penalty reaches no parameter.
+    What `tuned` freezes is a constant of the program: nothing is computed for its gradient, and penalties do not count
+    it.
+
+    Raises: ConfigError where the batch cannot be cut as asked for, a pattern reaches no parameter, or nothing moves.
     """
     check_patterns(penalties, state["params"])
+    check_fine_tuning(tuned, state["params"])
+    network, moving = stilled(network, tuned), tuned.moving(state["params"])
+    factors = tuned.factors(network, moving)
     belongs = learners(network, state["params"])
     sharers = _sharers(state["params"], belongs)
     rows = batch["x"].shape[0]
@@ -116,10 +125,11 @@ def make_step(
     dtype = next(iter(state["params"].values())).dtype
 
     def step(state: dict[str, Any], batch: Arrays, hyper: Arrays) -> tuple:
-        params, key = state["params"], step_key(state, hyper)
+        everything, key = state["params"], step_key(state, hyper)
+        params = {path: everything[path] for path in moving}
 
         def objective(params: Arrays, layers: Arrays, batch: Arrays, key: Any) -> tuple:
-            mean, next_layers = batch_loss(network, loss, params, layers, batch, key, weights)
+            mean, next_layers = batch_loss(network, loss, everything | params, layers, batch, key, weights)
             cost = mean
             for number, penalty in enumerate(penalties):
                 for count in sorted(set(sharers.values())) if penalty.is_smooth else ():
@@ -154,15 +164,17 @@ def make_step(
             mover = optimiser.mover_of(path, p)
             h.length = partial(_length, has_members=belongs[path][1])
             move, moments[path] = mover.direction(gradient[path], p, state["optimiser"][path], h)
-            moved[path] = p - h.learning_rate * move
+            rate = h.learning_rate if factors[path] == 1 else h.learning_rate * factors[path]
+            moved[path] = p - rate * move
             for number, penalty in enumerate(penalties):
                 if not penalty.is_smooth and penalty.reaches(path):
-                    reach = h.learning_rate * mover.gain(moments[path], h) * hyper[f"penalty{number}"]
+                    reach = rate * mover.gain(moments[path], h) * hyper[f"penalty{number}"]
                     moved[path] = penalty.shrunk(moved[path], reach)
-        kept = {"params": moved, "state": layers, "optimiser": moments, "key": state["key"]}
+        kept = {"params": everything | moved, "state": layers, "optimiser": moments, "key": state["key"]}
         if update.average is not None:
             share = update.average.share(h)
-            kept["average"] = map_leaves(lambda mean, p: mean + share * (p - mean), state["average"], moved)
+            means = {path: state["average"][path] for path in moving}
+            kept["average"] = everything | map_leaves(lambda mean, p: mean + share * (p - mean), means, moved)
         return kept, {"loss": mean}
 
     names = ("learning_rate", *hyper_values(optimiser, penalties, update))

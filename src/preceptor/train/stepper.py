@@ -54,7 +54,14 @@ class Stepper:
             self.weights = folds.weights(counts(data.y, data.weight, config.class_weights))
         parts = config.optimiser, config.penalties
         self.program = make_step(
-            config.network, config.loss, *parts, self.everything, self.batch, config.update, self.weights
+            config.network,
+            config.loss,
+            *parts,
+            self.everything,
+            self.batch,
+            config.update,
+            self.weights,
+            config.fine_tuning,
         )
         self.numbers = hyper_values(*parts, config.update, self.steps)
         self.fetched: dict[tuple[int, int], np.ndarray] = {}

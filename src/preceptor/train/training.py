@@ -13,6 +13,7 @@ from preceptor.graph import map_leaves
 from preceptor.hyper import hyper, settings
 from preceptor.nn import Layer, Loss
 from preceptor.ops import Spec
+from preceptor.train.fine_tuning import FineTuning, First
 from preceptor.train.folds import Folds
 from preceptor.train.optim import Adam, Optimiser
 from preceptor.train.penalty import Penalty
@@ -91,7 +92,8 @@ class Streamed:
 
 @settings
 class Config:
-    """What `train` needs to know beside the data. A network with its parameters drawn by `seed`."""
+    """What `train` needs to know beside the data. A network with its parameters drawn by `seed`, or `first` in place of
+    these."""
 
     network: Layer
     loss: Loss
@@ -99,6 +101,8 @@ class Config:
     schedule: Schedule = Constant()
     penalties: tuple[Penalty, ...] = ()
     update: Update = Update()
+    fine_tuning: FineTuning = FineTuning()
+    first: First | None = None
     learning_rate: float = hyper(default=1e-3, low=0, scale="log", unit="per step", doc="Base learning rate.")
     warmup: float = hyper(
         default=0.0, low=0, high=1, unit="share of all steps", doc="Linear rise of the rate at first."
@@ -113,9 +117,11 @@ class Config:
 
 
 def initial_values(config: Config, data: Arrays | Streamed) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
-    """The first parameters and state, drawn on the host by the seed."""
+    """The first parameters and state, drawn on the host by the seed where they are not given."""
     dtype = dtype_of(config)
     first = config.network.init(np.random.default_rng(config.seed), Spec((1, *data.first()[0].shape[1:]), dtype))
+    if config.first is not None:
+        first = config.first.over(*first)
     params, state = map_leaves(lambda leaf: leaf.astype(dtype, copy=False), first)
     return params, state
 
@@ -123,7 +129,7 @@ def initial_values(config: Config, data: Arrays | Streamed) -> tuple[dict[str, n
 def beginning(config: Config, data: Arrays | Streamed) -> dict[str, Any]:
     """All that training carries before its first step."""
     params, state = initial_values(config, data)
-    return first_state(params, state, config.optimiser, config.seed, config.update)
+    return first_state(params, state, config.optimiser, config.seed, config.update, config.fine_tuning)
 
 
 def parameter_bytes(config: Config, params: dict[str, Spec]) -> int:
@@ -133,7 +139,7 @@ def parameter_bytes(config: Config, params: dict[str, Spec]) -> int:
     total = 0
     for path, spec in params.items():
         small = np.zeros((1,) * spec.ndim, dtype_of(config))
-        kept = config.optimiser.mover_of(path, small).init(small)
+        kept = {} if config.fine_tuning.freezes(path) else config.optimiser.mover_of(path, small).init(small)
         slots = sum(np.ndim(each) == spec.ndim for each in kept.values()) + (config.update.average is not None)
         total += (2 * (1 + slots) + 1) * math.prod(spec.shape) * dtype_of(config).itemsize
     return total

@@ -47,9 +47,10 @@ def write_function(builder: Builder, function: Callable[..., Any], *inputs: Sign
 
 
 def write_with(
-    builder: Builder, function: Callable[..., Any], arrays: Mapping[str, np.ndarray], *inputs: Signal
+    builder: Builder, function: Callable[..., Any], arrays: Mapping[tuple[str, str], np.ndarray], *inputs: Signal
 ) -> tuple[Signal, ...]:
-    """As `write_function`, of a function that takes a dictionary of arrays first; constants are called as in it."""
+    """As `write_function`, of a function that takes a dictionary of arrays first, by (kind, name): the constants that
+    they become have these names."""
     held = {name: spec_of(value) for name, value in arrays.items()}
 
     def specs(count: int) -> tuple[Any, ...]:
@@ -57,7 +58,7 @@ def write_with(
 
     results = trace_rows(function, specs)
     names = sorted(arrays)  # as dictionaries are walked
-    given = [Term(arrays[name].shape, array=np.asarray(arrays[name]), hint=name) for name in names]
+    given = [Term(arrays[name].shape, array=np.asarray(arrays[name]), hint=name[1]) for name in names]
     given += [Term((Length(1), *each.shape), name=each.name) for each in inputs]
     low = Lowering(builder, inputs[0].name)
     for step in in_order(results):

@@ -63,13 +63,13 @@ def beside(path: Path) -> Path:
     return path.with_name(f".{path.name[:30]}.{secrets.token_hex(8)}{PART}")
 
 
-def tensors(arrays: Mapping[str, np.ndarray]) -> list[bytes | memoryview]:
-    """The content of a safetensors file of these arrays, whose memory it shares.
+def tensors(arrays: Mapping[str, np.ndarray], metadata: Mapping[str, str] | None = None) -> list[bytes | memoryview]:
+    """The content of a safetensors file of these arrays, whose memory it shares, with what is told of them, if any.
 
     Source: the format of github.com/huggingface/safetensors: the header's length, 8 bytes; the header in JSON, with
         spaces up to a multiple of 8; the arrays in C order, lowest byte first.
     """
-    header: dict[str, Any] = {}
+    header: dict[str, Any] = {} if metadata is None else {"__metadata__": dict(metadata)}
     pieces, end = [], 0
     for name in sorted(arrays, key=lambda name: (list(TENSORS).index(arrays[name].dtype.name), name)):
         array = arrays[name]

@@ -1,0 +1,1 @@
+"""Graphs as C: text, views of memory, what each primitive becomes, a function made of them."""

@@ -5,11 +5,13 @@ from preceptor.nn import (
     architecture,
     arithmetic,
     calibration,
+    contrast,
     convolution,
     dense,
     dropout,
     embedding,
     ensemble,
+    hidden,
     initialiser,
     joint,
     loss,
@@ -19,6 +21,7 @@ from preceptor.nn import (
     probability,
     residual,
     shape,
+    siamese,
     tabular,
     vision,
     wired,
@@ -28,11 +31,13 @@ from preceptor.nn.architecture import *  # noqa: F403
 from preceptor.nn.arithmetic import *  # noqa: F403
 from preceptor.nn.calibration import *  # noqa: F403
 from preceptor.nn.config import from_config, to_config
+from preceptor.nn.contrast import *  # noqa: F403
 from preceptor.nn.convolution import *  # noqa: F403
 from preceptor.nn.dense import *  # noqa: F403
 from preceptor.nn.dropout import *  # noqa: F403
 from preceptor.nn.embedding import *  # noqa: F403
 from preceptor.nn.ensemble import *  # noqa: F403
+from preceptor.nn.hidden import *  # noqa: F403
 from preceptor.nn.initialiser import *  # noqa: F403
 from preceptor.nn.joint import *  # noqa: F403
 from preceptor.nn.layer import (
@@ -51,6 +56,7 @@ from preceptor.nn.pooling import *  # noqa: F403
 from preceptor.nn.probability import *  # noqa: F403
 from preceptor.nn.residual import *  # noqa: F403
 from preceptor.nn.shape import *  # noqa: F403
+from preceptor.nn.siamese import *  # noqa: F403
 from preceptor.nn.tabular import *  # noqa: F403
 from preceptor.nn.vision import *  # noqa: F403
 from preceptor.nn.wired import *  # noqa: F403
@@ -69,11 +75,13 @@ __all__ = [
     *architecture.__all__,
     *arithmetic.__all__,
     *calibration.__all__,
+    *contrast.__all__,
     *convolution.__all__,
     *dense.__all__,
     *dropout.__all__,
     *embedding.__all__,
     *ensemble.__all__,
+    *hidden.__all__,
     *initialiser.__all__,
     *joint.__all__,
     *loss.__all__,
@@ -83,6 +91,7 @@ __all__ = [
     *probability.__all__,
     *residual.__all__,
     *shape.__all__,
+    *siamese.__all__,
     *tabular.__all__,
     *vision.__all__,
     *wired.__all__,

@@ -17,6 +17,7 @@ from preceptor.engines import jit
 from preceptor.graph import trace
 from preceptor.job import Run, fit, load, lr_find
 from preceptor.job import go_on as resume
+from preceptor.job.pretraining import pretrain
 from preceptor.ops import *  # noqa: F403
 from preceptor.report import explain
 from preceptor.tuning.answer import resume_search, search
@@ -38,6 +39,7 @@ __all__ = [
     "lr_find",
     "numeric_gradient",
     "per_example_grad",
+    "pretrain",
     "resume",
     "resume_search",
     "search",

@@ -17,6 +17,7 @@ from preceptor.words import closest, one_line
 
 COMMANDS = {
     "fit": "Trains a network on a table or on pictures, judges it, saves it.",
+    "pretrain": "Trains a network without labels, on a task that the data pose themselves; fit goes on from it.",
     "search": "Trains many times with other settings, and keeps another only where it is better.",
     "check": "Says what is wrong or remarkable with data, and trains nothing.",
     "diagnose": "Says what was found of a run, before and during its training.",

@@ -38,6 +38,8 @@ from preceptor.job.measure import metric_of
 from preceptor.job.mending import MOST_TRAININGS
 from preceptor.job.parts import augmentations_text, own_numbers
 from preceptor.job.picture_survey import PictureSurvey
+from preceptor.job.pretext_survey import PictureTaskSurvey, TaskSurvey
+from preceptor.job.pretext_words import task_text
 from preceptor.job.settings import MODELS, Settings
 from preceptor.job.telling import division, examples, how_long, loss_name, setting_words, unproved
 from preceptor.nn import Sequential, count_parameters, initial_specs
@@ -105,7 +107,7 @@ def command(
         context.with_resource(quiet())
     writing = context.with_resource(Writing(log_to))
     if begun is not None:
-        fitting = _resumed(context, begun, data)
+        fitting = resumed(context, begun, data)
     elif data is None:
         raise click.UsageError("Missing argument 'DATA'.", context)
     else:
@@ -116,11 +118,11 @@ def command(
         if fitting.mending is not None:
             fitting.mending = msgspec.structs.replace(fitting.mending, words=of_training(sys.argv[1:]))
     try:
-        after = watched(following(fitting, _trained(fitting, out, writing)))
+        after = watched(following(fitting, train_shown(fitting, out, writing)))
         while isinstance(after, Fitting):
             say_change(fitting, after)
             fitting = after
-            after = watched(following(fitting, _trained(fitting, out, writing, is_first=False)))
+            after = watched(following(fitting, train_shown(fitting, out, writing, is_first=False)))
     except KeyboardInterrupt:
         raise KeyboardInterrupt(f"interrupted; {interrupted(fitting)}") from None
     say_result(fitting, after)
@@ -131,7 +133,7 @@ def command(
     return EXIT_CODES.get(fitting.outcome, 0)
 
 
-def _trained(fitting: Fitting, out: Path | None, writing: Writing, is_first: bool = True) -> Run:
+def train_shown(fitting: Fitting, out: Path | None, writing: Writing, is_first: bool = True) -> Run:
     """Trains to the end, or until a signal comes; then what was trained is brought to the disk before it is judged."""
     with heard() as signals:
         if fitting.out is None:
@@ -159,7 +161,7 @@ def _trained(fitting: Fitting, out: Path | None, writing: Writing, is_first: boo
     return run
 
 
-def _resumed(context: click.Context, begun: Path, data: str | None) -> Fitting:
+def resumed(context: click.Context, begun: Path, data: str | None) -> Fitting:
     """The unfinished run in a folder, ready to go on; settings on the command line would contradict its own."""
     chosen = typed_beside(context, "data", "begun", "log_to", "as_json")
     if chosen:
@@ -190,7 +192,9 @@ def say_plan(fitting: Fitting) -> None:
     line("split", f"{sizes}; {fitting.seen.how}, seed {config.seed}")
     chosen = fitting.settings
     say_weights(fitting.weighting)
-    if isinstance(fitting.seen, PictureSurvey):
+    if isinstance(fitting.seen, TaskSurvey):
+        line("task", f"{task_text(fitting.seen.task)}, without labels")
+    if isinstance(fitting.seen, PictureSurvey | PictureTaskSurvey):
         line("augment", augmentations_text(fitting.seen.augmentations(chosen)))
     params, _ = initial_specs(config.network, Spec((1, *fitting.preprocessor.input_shape), np.dtype(np.float32)))
     network, one, _ = first_alone(config.network, params, {})
@@ -246,6 +250,8 @@ def say_result(fitting: Fitting, run: Run) -> None:
         line("report", f"{run.path / REPORT}: open it in a browser")
     if fitting.outcome is Outcome.INTERRUPTED:
         line("next", f"preceptor fit --resume {folder}")
+    elif isinstance(fitting.seen, TaskSurvey):
+        line("next", f"preceptor fit FEW_LABELS --from {folder}")
     elif isinstance(fitting.seen, PictureSurvey):
         line("next", f"preceptor predict {folder} NEW_PICTURES -o predictions.csv")
     else:

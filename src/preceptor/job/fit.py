@@ -44,6 +44,9 @@ from preceptor.job.log import Log, log_of
 from preceptor.job.measure import check_metric, check_targets, metric_of
 from preceptor.job.mending import MOST_TRAININGS, Mending, check_mending
 from preceptor.job.picture_survey import PictureSurvey, survey_pictures
+from preceptor.job.pretext_judging import gather_task, headline_of_task, judge_task
+from preceptor.job.pretext_survey import TaskSurvey
+from preceptor.job.pretext_words import task_text
 from preceptor.job.progress import Outcome, Progress, restored
 from preceptor.job.recipe import make_config
 from preceptor.job.rows import Rows
@@ -55,6 +58,7 @@ from preceptor.job.suitability import check_dropout, check_parts
 from preceptor.job.survey import Survey, survey
 from preceptor.nn import initial_specs
 from preceptor.ops import Spec
+from preceptor.pretext import TaskPreprocessor
 from preceptor.train.checkpoint import Checkpoint, Checkpoints
 from preceptor.train.interval import effective
 from preceptor.train.loop import JUDGED, Record, train
@@ -94,7 +98,7 @@ class Fitting:
     """
 
     source: str
-    seen: Survey | PictureSurvey
+    seen: Survey | PictureSurvey | TaskSurvey
     settings: Settings
     config: Config
     encoded: Encoded
@@ -126,7 +130,7 @@ class Fitting:
         return self.encoded.data
 
     @property
-    def preprocessor(self) -> Preprocessor | PicturePreprocessor:
+    def preprocessor(self) -> Preprocessor | PicturePreprocessor | TaskPreprocessor:
         """How what was read becomes what a network takes."""
         return self.seen.preprocessor
 
@@ -220,7 +224,7 @@ class Fitting:
         targets = self.preprocessor.targets
         classes = len(targets[0].classes or ()) if len(targets) == 1 else None
         names = tuple(targets[0].written) if classes else ()
-        rows = None if isinstance(self.seen, PictureSurvey) else self.seen.parts.train
+        rows = self.seen.parts.train if isinstance(self.seen, Survey) else None
         start = None if self.start is None else Moment(*self.start)
         return Doctor(
             Case(self.config, self.data, classes, names, rows),
@@ -313,7 +317,7 @@ class Fitting:
         rows of each class count."""
         found: dict[str, Any] = {}
         weight = self.seen.weights(self.seen.parts.train)
-        if weight is not None and not isinstance(self.seen, PictureSurvey):
+        if weight is not None and isinstance(self.seen, Survey):
             found |= {"weighed_by": self.seen.settings.weight, "effective_rows": effective(weight)}
         if self.config.class_weights:
             found["class_weights"] = dict(
@@ -360,7 +364,10 @@ class Fitting:
     def plan(self) -> Plan:
         """What it takes to begin this training again."""
         fingerprint, computed = self.encoded.fingerprint(self.preprocessor), computed_by(self.config.engine)
-        return Plan(FORMAT, self.source, self.header, self.settings.to_dict(), fingerprint, computed, self.mending)
+        task = task_text(self.seen.task) if isinstance(self.seen, TaskSurvey) else None
+        return Plan(
+            FORMAT, self.source, self.header, self.settings.to_dict(), fingerprint, computed, self.mending, task
+        )
 
     @property
     def log(self) -> Log:
@@ -421,7 +428,10 @@ class Fitting:
         metric = metric_of(self.settings)
         if record.dev_loss is not None and record.dev_outputs is not None and record.dev_target is not None:
             kept |= {"dev_loss": record.dev_loss}
-            if metric is not None or not self.costs_alone:
+            if isinstance(self.seen, TaskSurvey):
+                found = headline_of_task(self.seen, self.config.loss, record.dev_outputs, record.dev_target)
+                kept |= {f"dev_{name}": value for name, value in found.items()}
+            elif metric is not None or not self.costs_alone:
                 judged = record.dev_outputs, record.dev_target, record.dev_weight
                 found = headlines(self.preprocessor.targets, self.config.loss, *judged, metric)
                 kept |= {f"dev_{name}": value for name, value in found.items()}
@@ -483,8 +493,7 @@ class Fitting:
         self.log.end(self.outcome.name, self.ending)
         self.keep()
         if judge and (self.best is None or self.outcome is not Outcome.INTERRUPTED):
-            test = self.encoded.test_x, self.encoded.test_y, self.encoded.test_weight
-            judged = judged_on(self.preprocessor.targets, self.config, best, self.data, *test, metric_of(self.settings))
+            judged = self._judged(best)
             evidence = self._gathered(best, judged) if self.gathers else None
         run = replace(self._run(judged), evidence=evidence)
         if self.outcome is Outcome.INTERRUPTED:
@@ -499,9 +508,18 @@ class Fitting:
         self.release()
         return run
 
+    def _judged(self, best: dict[str, Any]) -> Judged:
+        """What rows that it did not learn from say of it."""
+        if isinstance(self.seen, TaskSurvey):
+            return judge_task(self.seen, self.config, best, self.data)
+        test = self.encoded.test_x, self.encoded.test_y, self.encoded.test_weight
+        return judged_on(self.preprocessor.targets, self.config, best, self.data, *test, metric_of(self.settings))
+
     def _gathered(self, best: dict[str, Any], judged: Judged) -> Evidence | None:
         """What the run's page shows. A fault here costs the page, not the run."""
         try:
+            if isinstance(self.seen, TaskSurvey):
+                return as_read(gather_task(self.seen, self.config, self.encoded, best, self.progress))
             seen = self.seen, self.settings, self.config, self.encoded
             return as_read(gather(*seen, best, judged, self.progress, self.doctor))
         except Exception as error:
@@ -537,6 +555,7 @@ class Fitting:
             "how": self.seen.how,
             "asked": self.asked.given(),
             **({} if self.header else {"header": False}),
+            **({"task": task_text(self.seen.task)} if isinstance(self.seen, TaskSurvey) else {}),
             **self.weighting,
             "findings": [each.to_dict() for each in self.found] + self.progress.findings + self._notes(),
             "watched": self.watched,
@@ -599,13 +618,13 @@ def preparing(source: Any, settings: Settings, header: bool = True, mend: bool =
     return fitting
 
 
-def _has_dev(seen: Survey | PictureSurvey) -> bool:
+def _has_dev(seen: Survey | PictureSurvey | TaskSurvey) -> bool:
     return len(seen.parts.dev) > 0 or seen.folds > 0
 
 
 def building(
     source: str,
-    seen: Survey | PictureSurvey,
+    seen: Survey | PictureSurvey | TaskSurvey,
     settings: Settings,
     header: bool = True,
     encode: Callable[[Settings], Stages[Encoded]] | None = None,
@@ -630,7 +649,7 @@ def building(
         settings = replace(settings, patience=None)  # it looks at the dev loss
     check_dropout(settings)
     classes = [len(target.classes or ()) for target in targets]
-    loss = settings.make_loss(*classes)
+    loss = seen.make_loss(settings) if isinstance(seen, TaskSurvey) else settings.make_loss(*classes)
     network = settings.make_ensemble(seen.make_network(settings, loss.outputs(classes[0])))
     config = make_config(settings, network, loss, len(seen.parts.train))
     params, _ = initial_specs(network, Spec((1, *seen.preprocessor.input_shape), np.dtype(np.float32)))

@@ -114,6 +114,7 @@ class Plan(msgspec.Struct, forbid_unknown_fields=True):
         fingerprint: of all that training and judging see.
         computed: what the bits of the weights depend on beside that, by name: engine, precision, versions.
         mending: the trainings before this one, where it is one of a mending.
+        task: what is learned without labels, as `pretrain` takes it.
     """
 
     format: int
@@ -123,6 +124,7 @@ class Plan(msgspec.Struct, forbid_unknown_fields=True):
     fingerprint: str
     computed: dict[str, str]
     mending: Mending | None = None
+    task: str | None = None
 
 
 class Tensor(msgspec.Struct, forbid_unknown_fields=True):
@@ -338,8 +340,7 @@ def unsealed(values: dict[str, Any], name: str) -> dict[str, Any]:
 def write_plan(folder: Path, plan: Plan) -> None:
     """Writes plan.json. Raises: OSError, as the system gives it."""
     found = msgspec.to_builtins(plan)
-    if plan.mending is None:
-        del found["mending"]
+    found = {name: value for name, value in found.items() if value is not None or name not in ("mending", "task")}
     replace_file(folder / PLAN, sealed(found))
 
 

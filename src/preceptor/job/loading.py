@@ -20,6 +20,7 @@ from preceptor.nn import from_config, initial_specs, output_spec
 from preceptor.nn.joint import heads
 from preceptor.nn.layer import within
 from preceptor.ops import Spec
+from preceptor.pretext import TaskPreprocessor
 from preceptor.train.choice import METRICS
 
 LOADS = 5  # of a folder that a training changes meanwhile
@@ -161,10 +162,15 @@ def _scores_of(found: np.ndarray | None, target: Target) -> np.ndarray | None:
     return found
 
 
-def _preprocessor(saved: dict[str, Any], arrays: dict[str, np.ndarray]) -> Preprocessor | PicturePreprocessor:
+def _preprocessor(
+    saved: dict[str, Any], arrays: dict[str, np.ndarray]
+) -> Preprocessor | PicturePreprocessor | TaskPreprocessor:
     try:
-        kind = PicturePreprocessor if "pictures" in saved else Preprocessor
-        return kind.from_dict(saved, arrays)
+        kind: Any = (
+            PicturePreprocessor if "pictures" in saved else TaskPreprocessor if "task" in saved else Preprocessor
+        )
+        found: Preprocessor | PicturePreprocessor | TaskPreprocessor = kind.from_dict(saved, arrays)
+        return found
     except DataError as error:
         raise Damaged(str(error)) from None
 

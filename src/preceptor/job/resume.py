@@ -14,6 +14,8 @@ from preceptor.job.fit import Fitting, preparing, put_together
 from preceptor.job.folder import CONFIG, PLAN, checkpoints_of, clear, not_written, read_folder, read_plan, settle
 from preceptor.job.lock import Lock
 from preceptor.job.mending import MOST_TRAININGS
+from preceptor.job.pretext_words import make_task
+from preceptor.job.pretraining import preparing_task
 from preceptor.job.progress import Outcome
 from preceptor.job.run import Run
 from preceptor.job.settings import Settings
@@ -42,7 +44,11 @@ def resuming(out: Path, source: Any = None) -> Stages[tuple[Fitting, list[str]]]
         if source is None and not plan.source:
             raise DataError(f"{out}: its data were given in Python, not as a file; they are needed again. Pass them.")
         settings = Settings.from_dict(plan.settings, f"{out}: {PLAN}")
-        fitting = yield from preparing(plan.source if source is None else source, settings, plan.header)
+        data = plan.source if source is None else source
+        if plan.task is None:
+            fitting = yield from preparing(data, settings, plan.header)
+        else:
+            fitting = yield from preparing_task(data, make_task(plan.task), settings, plan.header)
         if fitting.encoded.fingerprint(fitting.preprocessor) != plan.fingerprint:
             raise DataError(
                 f"{out}: the data are not those that the run was begun with; the same rows are needed. "

@@ -55,6 +55,7 @@ from preceptor.nn.member import quantiles_of
 from preceptor.ops import Spec
 from preceptor.output import Output
 from preceptor.page import Page, Story, render, small
+from preceptor.pretext import TaskPreprocessor
 from preceptor.train.choice import METRICS, Metric
 from preceptor.train.evaluator import Evaluator
 from preceptor.words import counted, listing, one_line, shell_word
@@ -87,7 +88,7 @@ class Run:
     loss: Loss
     params: dict[str, np.ndarray]
     state: dict[str, np.ndarray]
-    preprocessor: Preprocessor | PicturePreprocessor
+    preprocessor: Preprocessor | PicturePreprocessor | TaskPreprocessor
     dev: dict[str, Any]
     test: dict[str, Any]
     history: Rows

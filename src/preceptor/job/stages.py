@@ -9,6 +9,7 @@ import numpy as np
 
 from preceptor.data import PicturePreprocessor, Preprocessor
 from preceptor.diagnose import Finding
+from preceptor.pretext import TaskPreprocessor
 from preceptor.train.training import Arrays, Streamed
 
 Result = TypeVar("Result")
@@ -57,10 +58,11 @@ class Encoded:
     train_y: np.ndarray
     test_weight: np.ndarray | None = None
 
-    def fingerprint(self, preprocessor: Preprocessor | PicturePreprocessor) -> str:
+    def fingerprint(self, preprocessor: Preprocessor | PicturePreprocessor | TaskPreprocessor) -> str:
         """A checksum of all that training and judging see, and of what features and classes are called: the same data,
         split and preparation give the same."""
-        features = preprocessor.feature_names if isinstance(preprocessor, Preprocessor) else ()
+        inner = preprocessor.inner if isinstance(preprocessor, TaskPreprocessor) else preprocessor
+        features = inner.feature_names if isinstance(inner, Preprocessor) else ()
         targets = preprocessor.targets
         called: Any = tuple((target.name, target.written) for target in targets)
         digest = hashlib.sha256(repr((features, *(called[0] if len(called) == 1 else called))).encode())

@@ -126,6 +126,8 @@ def _next(run: Any, findings: list[Told], worse: bool) -> tuple[str, str]:
     if _was_getting_better(facts):
         longer = _altered(facts, {"epochs": 2 * facts["settings"]["epochs"]})
         return "It was still getting better when it ended. Next: train longer.", longer
+    if "task" in facts:
+        return "Next: train on few labels from it.", f"preceptor fit FEW_LABELS --from {place}"
     if worse:
         return "Next: give it more rows, or columns that tell more, or judge it on more rows.", ""
     return "Next: predict new rows.", f"preceptor predict {place} {_new(run)} -o predictions.csv"
@@ -153,6 +155,8 @@ def _training_rules() -> frozenset[str]:
 def _checked(run: Any) -> Iterator[str]:
     """What was looked for and not found, so that silence informs."""
     told = {each["rule"] for each in run.findings}
+    if "task" in run.facts:
+        return
     facts = PictureFacts if isinstance(run.preprocessor, PicturePreprocessor) else TableFacts
     is_watched = not run.facts.get("watched", UNWATCHED).startswith(UNWATCHED)
     for kind in (facts, *([History] if is_watched else [])):
@@ -204,12 +208,18 @@ def _commands(run: Any) -> Iterator[tuple[str, str]]:
     """What can be done with the run, and by which command."""
     facts, place = run.facts, "RUN" if run.path is None else shell_word(run.path)
     again = facts.get("mended", {}).get("command") or _command(facts)
+    if "task" in facts:
+        again = again.replace("preceptor fit ", f"preceptor pretrain --task {shell_word(facts['task'])} ", 1)
     if again:
         yield "Train it again, to the same bits", again
     if Outcome.INTERRUPTED.is_told_by(facts["outcome"]):
         yield "Go on with the training", f"preceptor fit --resume {place}"
-    yield "Predict", f"preceptor predict {place} {_new(run)} -o predictions.csv"
-    yield "Judge it on other rows", f"preceptor evaluate {place} OTHER{'' if _new(run) == 'NEW_PICTURES' else '.csv'}"
+    if "task" in facts:
+        yield "Train on labels from it", f"preceptor fit FEW_LABELS --from {place}"
+    else:
+        yield "Predict", f"preceptor predict {place} {_new(run)} -o predictions.csv"
+        other = "OTHER" if _new(run) == "NEW_PICTURES" else "OTHER.csv"
+        yield "Judge it on other rows", f"preceptor evaluate {place} {other}"
     yield "All findings", f"preceptor diagnose {place}"
     yield "This page again", f"preceptor report {place}"
 

@@ -106,8 +106,8 @@ class EachPlace(Loss):
             )
         if target.size and (target.min() < 0 or target.max() >= self.classes):
             raise DataError(
-                f"targets: EachPlace received {target.min()} to {target.max()}; classes from 0 to {self.classes - 1} are "
-                "required. Count them from 0."
+                f"targets: EachPlace received {target.min()} to {target.max()}; classes from 0 to {self.classes - 1} "
+                "are required. Count them from 0."
             )
         return np.ascontiguousarray(target, np.int32)
 

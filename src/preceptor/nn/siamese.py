@@ -42,9 +42,7 @@ class Siamese(Composite):
     def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:
         _check_views(x.shape)
         batch, views = x.shape[:2]
-        y, after = self.trunk.apply(
-            params, state, ops.reshape(x, (batch * views, *x.shape[2:])), train=train, key=key
-        )
+        y, after = self.trunk.apply(params, state, ops.reshape(x, (batch * views, *x.shape[2:])), train=train, key=key)
         return ops.reshape(y, (batch, views, *y.shape[1:])), after
 
 
@@ -70,7 +68,9 @@ class Places(Composite):
     @property
     def ending(self) -> int | None:
         """The number of the layer that forgets what lies where."""
-        return next((n for n in reversed(range(len(self.trunk.layers))) if isinstance(self.trunk.layers[n], ENDINGS)), None)
+        return next(
+            (n for n in reversed(range(len(self.trunk.layers))) if isinstance(self.trunk.layers[n], ENDINGS)), None
+        )
 
     @property
     def before(self) -> Sequential:
@@ -85,8 +85,8 @@ class Places(Composite):
         whole = initial_specs(self.trunk, spec)
         if unused := [path for each in whole for path in each if path not in params and path not in state]:
             raise ConfigError(
-                f"Places: {unused[0].rpartition('/')[0]} has parameters behind the last place; nothing would teach them. "
-                "Take a network whose last layers have none."
+                f"Places: {unused[0].rpartition('/')[0]} has parameters behind the last place; nothing would teach "
+                "them. Take a network whose last layers have none."
             )
         return params, state
 

@@ -49,11 +49,10 @@ class Colour(PictureTask):
         return tuple(each for each in choose_augmentation(pictures) if not isinstance(each, ColourJitter))
 
     def make(self, pictures: np.ndarray, draw: Draw, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
-        grey = sum(pictures[..., channel] * np.float32(share) for channel, share in enumerate(GREY))
+        red, green, blue = np.moveaxis(pictures, -1, 0)
+        grey = red * np.float32(GREY[0]) + green * np.float32(GREY[1]) + blue * np.float32(GREY[2])
         x = frame.normalise(np.repeat(grey[..., None], 3, 3))
-        red, brightness, blue = (
-            cell_means(each[..., None], self._cells(frame)) for each in (pictures[..., 0], grey, pictures[..., 2])
-        )
+        red, brightness, blue = (cell_means(each[..., None], self._cells(frame)) for each in (red, grey, blue))
         sides = [np.searchsorted(EDGES, each) for each in (BLUE * (blue - brightness), RED * (red - brightness))]
         return x, by_place(sides[0] * (len(EDGES) + 1) + sides[1], frame.places).astype(np.int32)
 
@@ -61,9 +60,7 @@ class Colour(PictureTask):
         return Places(trunk)
 
     def head(self, frame: Frame) -> Parts:
-        down, across = (
-            cells // places for cells, places in zip(self._cells(frame), frame.places, strict=True)
-        )
+        down, across = (cells // places for cells, places in zip(self._cells(frame), frame.places, strict=True))
         return [
             ("decoder", Convolution(64)),
             ("active", Relu()),
@@ -78,7 +75,8 @@ class Colour(PictureTask):
     def figures(self, outputs: np.ndarray, y: np.ndarray, loss: Loss) -> dict[str, Figure]:
         return share_right(outputs.reshape(*y.shape, -1).argmax(2) == y, y)
 
-    def chance(self, loss: Loss) -> tuple[str, float]:
+    @property
+    def chance(self) -> tuple[str, float]:
         return "accuracy", 0.0
 
     @property

@@ -1,6 +1,5 @@
 """Which two of these many views are of the same picture?"""
 
-
 import numpy as np
 
 from preceptor.data import Pictures
@@ -60,7 +59,9 @@ class Contrast(PictureTask):
     def make(self, pictures: np.ndarray, draw: Draw, frame: Frame) -> tuple[np.ndarray, np.ndarray]:
         steps = self.views(frame.shape[2])
         both = [
-            frame.normalise(augment(pictures, steps, Draw(draw.seed, draw.start, draw.count, PLACE + view * len(steps))))
+            frame.normalise(
+                augment(pictures, steps, Draw(draw.seed, draw.start, draw.count, PLACE + view * len(steps)))
+            )
             for view in range(2)
         ]
         return np.stack(both, 1), np.zeros(len(pictures), np.float32)
@@ -81,5 +82,6 @@ class Contrast(PictureTask):
     def figures(self, outputs: np.ndarray, y: np.ndarray, loss: Loss) -> dict[str, Figure]:
         return share_found(np.asarray(loss.predict(outputs)), ALONE)
 
-    def chance(self, loss: Loss) -> tuple[str, float]:
+    @property
+    def chance(self) -> tuple[str, float]:
         return "found", 1 / (2 * ALONE - 1)

@@ -13,7 +13,16 @@ from preceptor.pretext.task import Frame, Parts, PictureTask, drawn
 
 __all__ = ["Position"]
 
-AROUND = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 1))  # down, right: course material D's order
+AROUND = (
+    (-1, -1),
+    (-1, 0),
+    (-1, 1),
+    (0, -1),
+    (0, 1),
+    (1, -1),
+    (1, 0),
+    (1, 1),
+)  # down, right: course material D's order
 
 
 @settings
@@ -92,3 +101,7 @@ class Position(PictureTask):
 
     def loss(self, frame: Frame) -> Loss:
         return SoftmaxCrossEntropy()
+
+    @property
+    def chance(self) -> tuple[str, float]:
+        return "accuracy", 1 / len(self.classes)

@@ -20,7 +20,7 @@ class TaskPreprocessor:
     """What was learned from the data, with what a task makes of them.
 
     Args:
-        inner: what brings data to the numbers that the trunk takes: it is what one takes from the run, beside the trunk.
+        inner: what brings data to the numbers that the trunk takes: one takes it from the run, beside the trunk.
         task: its word.
         classes: what it tells apart; empty where it is no class.
         input_shape: of what the network takes of a picture or a row.
@@ -62,7 +62,7 @@ class TaskPreprocessor:
             "labels from it: preceptor fit FEW_LABELS --from RUN."
         )
 
-    pieces = open
+    pieces = encode_target = open
 
     def unseen(self) -> Unseen:
         """A counter of what training never saw; here nothing is counted."""

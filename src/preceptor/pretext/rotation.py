@@ -47,3 +47,7 @@ class Rotation(PictureTask):
 
     def loss(self, frame: Frame) -> Loss:
         return SoftmaxCrossEntropy()
+
+    @property
+    def chance(self) -> tuple[str, float]:
+        return "accuracy", 1 / len(self.classes)

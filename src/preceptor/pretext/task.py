@@ -53,9 +53,10 @@ class Task(ABC):
         usual figures say it."""
         return {}
 
-    def chance(self, loss: Loss) -> tuple[str, float]:
+    @property
+    @abstractmethod
+    def chance(self) -> tuple[str, float]:
         """The figure that says how well it is solved, and what one comes to that knows nothing of the inputs."""
-        return "accuracy", 1 / len(self.classes)
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ def drawn(draw: Draw, numbers: int, place: int = 0) -> np.ndarray:
 
 
 def cell_edges(length: int, cells: int) -> np.ndarray:
-    """Where so many cells of a side begin, as equal as pixels allow, and where the last ends. Shapes: -> (cell + 1,)."""
+    """Where so many cells of a side begin, as equal as pixels allow, then where the last ends. Shapes: (cell + 1,)."""
     return np.arange(cells + 1) * length // cells
 
 

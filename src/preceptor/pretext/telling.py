@@ -23,7 +23,11 @@ def explained(told: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> dict[str
         return {}
     ratio = wrong.sum() / spread.sum()
     low, high = mean_interval((wrong - ratio * spread) / spread.mean(), np.ones(len(wrong)))
-    return {"explained": Figure("explained", 1 - ratio, 1 - ratio - (high - low) / 2, 1 - ratio + (high - low) / 2, len(truth))}
+    return {
+        "explained": Figure(
+            "explained", 1 - ratio, 1 - ratio - (high - low) / 2, 1 - ratio + (high - low) / 2, len(truth)
+        )
+    }
 
 
 def share_right(right: np.ndarray, y: np.ndarray) -> dict[str, Figure]:

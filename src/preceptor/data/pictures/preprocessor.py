@@ -47,7 +47,7 @@ class PicturePreprocessor:
 
     Args:
         shape: (height, width, channels) of each picture.
-        classes: their names.
+        classes: their names; none of pictures that nobody labelled.
         scaling: which of SCALINGS.
         normalise: what brings values from 0 to 1 to scale, as it was learned.
         rows: number of training pictures.
@@ -150,8 +150,8 @@ class PicturePreprocessor:
         """Why the fields contradict each other, where they do."""
         if min(self.shape) < 1 or math.prod(self.shape) > LONGEST:
             yield f"shape is {self.shape}; at least 1 and at most {LONGEST:,} numbers in all are required"
-        if not self.classes or len(set(self.classes)) < len(self.classes) or self.rows < 0:
-            yield "it has no class, one twice, or fewer than no rows"
+        if len(set(self.classes)) < len(self.classes) or self.rows < 0:
+            yield "it has a class twice, or fewer than no rows"
         if self.scaling not in SCALINGS:
             yield f"scaling is none of {', '.join(SCALINGS)}, of which one is required"
         size, made = math.prod(self.shape), self.normalise

@@ -45,17 +45,18 @@ def learned(layer, shape, dtype, rng):
     }
 
 
-def written(layer, params, state, shape, dtype=np.float32, opset=20, **more):
+def written(layer, params, state, shape, dtype=np.float32, opset=20):
     """The model of a network alone."""
     builder = Builder(opset)
-    name = write_network(builder, layer, params, state, builder.input("x", dtype, shape), shape, dtype, **more)
+    name = write_network(builder, layer, params, state, builder.input("x", dtype, shape), shape, dtype)
     out = output_spec(layer, params, state, pr.Spec((2, *shape), np.dtype(dtype)))
     builder.output(name, "y", np.float32, out.shape[1:])
     return builder.finish({})
 
 
 def ours(layer, params, state, x):
-    return np.asarray(layer.apply(params, state, x, train=False, key=None)[0])
+    """What our own engine computes."""
+    return pr.jit(lambda p, s, x: layer.apply(p, s, x, train=False, key=None)[0])(params, state, x)
 
 
 def check(layer, shape, opset=20, counts=(1, 3, 8)):
@@ -90,3 +91,163 @@ def test_every_layer_of_the_closed_list_is_tried():
 @pytest.mark.parametrize("layer, shape", LAYERS, ids=IDS)
 def test_a_layer_goes_out(layer, shape, opset):
     check(layer, shape[1:], opset or newest_opset())
+
+
+EDGES = [(-1.0, -0.2, 0.5, 2.0), tuple(np.linspace(-2, 2, 12))]
+LEVELS = ((4, 5), (3, 7))
+NETWORKS = {
+    "linear": (nn.linear_model(3), (5,)),
+    "mlp": (nn.mlp((16, 8), 3, drop_rate=0.2, batch_norm=True), (5,)),
+    "mlp members": (nn.mlp((16, 8), 3, members=4, batch_norm=True, activation=nn.ParametricRelu()), (5,)),
+    "mlp vanilla": (nn.mlp((16,), 3, drop_rate=0.2, dropout="vanilla"), (5,)),
+    "mlp connect": (nn.mlp((16,), 3, drop_rate=0.2, dropout="connect", members=2), (5,)),
+    "mlp waves": (nn.mlp((16,), 3, waves=8, numbers=(0, 2)), (5,)),
+    "mlp bins": (nn.mlp((16,), 3, numbers=(0, 2), edges=EDGES), (5,)),
+    "mlp all": (
+        nn.mlp((16, 8), 3, members=4, waves=8, numbers=(0, 2), edges=EDGES, levels=LEVELS, activation=nn.Selu()),
+        (6,),
+    ),
+    "ensemble": (nn.Ensemble(nn.mlp((8,), 2), 3), (5,)),
+    "cnn": (nn.cnn(10), (12, 10, 3)),
+    "convnet": (nn.convnet(10, stride=2), (32, 28, 1)),
+    "lenet5": (nn.lenet5(10), (28, 28, 1)),
+    "lenet5 norm": (nn.lenet5(10, batch_norm=True, activation=nn.Swish()), (32, 32, 3)),
+    "vgg": (nn.vgg(10, drop_rate=0.5), (16, 16, 3)),
+    "resnet20": (nn.resnet20(10), (16, 16, 3)),
+    "ensemble of pictures": (nn.Ensemble(nn.lenet5(10), 2), (28, 28, 1)),
+}
+ORDINARY = {"Add", "AveragePool", "BatchNormalization", "Clip", "Conv", "Flatten", "Gemm", "GlobalAveragePool", "LRN"}
+ORDINARY |= {"MaxPool", "Relu", "Tanh", "Transpose"}
+
+
+@pytest.mark.parametrize("opset", [20, 21, None])
+@pytest.mark.parametrize("name", NETWORKS)
+def test_a_ready_network_goes_out(name, opset):
+    network, shape = NETWORKS[name]
+    check(network, shape, opset or newest_opset(), (1, 5))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("opset", [20, 21, None])
+def test_alexnet_goes_out(opset):
+    model = check(nn.alexnet(10), (64, 64, 3), opset or newest_opset(), (1, 2))
+    assert set(operators(model)) <= ORDINARY
+
+
+@pytest.mark.parametrize("name", ["cnn", "convnet", "lenet5", "vgg", "resnet20"])
+def test_pictures_are_turned_once_at_the_entrance(name):
+    network, shape = NETWORKS[name]
+    model = check(network, shape, counts=(2,))
+    assert operators(model).index("Transpose") == 0
+    assert operators(model).count("Transpose") == 1
+    assert set(operators(model)) <= ORDINARY
+
+
+def test_pictures_that_have_channels_first_are_not_turned():
+    network, shape = NETWORKS["lenet5"]
+    params, state = learned(network, shape, np.float32, np.random.default_rng(5))
+    builder = Builder()
+    x = builder.input("x", np.float32, (shape[-1], *shape[:-1]))
+    builder.output(
+        write_network(builder, network, params, state, x, shape, channels_first=True), "y", np.float32, (10,)
+    )
+    model = builder.finish({})
+    assert "Transpose" not in operators(model)
+    x = np.random.default_rng(6).normal(size=(3, *shape)).astype(np.float32)
+    turned = np.ascontiguousarray(np.moveaxis(x, -1, 1))
+    assert largest_difference(model.SerializeToString(), {"x": turned}, {"y": ours(network, params, state, x)}) <= MOST
+
+
+def test_names_tell_the_layer_and_weights_are_called_as_parameters():
+    model = check(nn.Sequential((nn.Residual(nn.Sequential((nn.Dense(4), nn.Relu()))), nn.Dense(2))), (4,), counts=(2,))
+    assert [node.name for node in model.graph.node] == [
+        "residual1/block/dense1/gemm",
+        "residual1/block/relu1/relu",
+        "residual1/add",
+        "dense1/gemm",
+    ]
+    assert [each.name for each in model.graph.initializer] == [
+        f"{path}/{name}" for path in ("residual1/block/dense1", "dense1") for name in ("weight", "bias")
+    ]
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        nn.Dense(3),
+        nn.BatchNorm(),
+        nn.ParametricRelu(),
+        nn.Softmax(),
+        nn.Maxout(2),
+        nn.LayerNorm(),
+        nn.Residual(nn.Relu()),
+    ],
+    ids=lambda layer: type(layer).__name__,
+)
+def test_features_of_a_picture_in_a_row_are_each_taken_for_what_they_are(behind):
+    check(nn.Sequential((nn.Convolution(4), nn.Flatten(), nn.Relu(), behind)), (3, 5, 2))
+
+
+@pytest.mark.parametrize("padding", ["same", "valid", 1, ((1, 0), (0, 1))])
+@pytest.mark.parametrize("stride", [1, 2, (3, 1)])
+def test_windows_lie_where_ours_do(padding, stride):
+    pools = [kind((3, 2), stride, padding) for kind in (nn.MaxPool, nn.MeanPool, nn.SumPool)]
+    for layer in (
+        *pools,
+        nn.Convolution(4, (3, 2), stride, padding, groups=2),
+        nn.Convolution(4, 2, 1, padding, (2, 3)),
+    ):
+        check(nn.Sequential((layer,)), (9, 8, 4), counts=(2,))
+
+
+@dataclass(frozen=True)
+class Centred(Layer):
+    """A layer of a user's own: takes off what a learned mixture of the row is, and turns it."""
+
+    def init(self, rng, spec):
+        return {"mix": rng.normal(size=(spec.shape[-1], 1)).astype(np.float32)}, {"turn": np.float32(0.3)}
+
+    def apply(self, params, state, x, *, train, key):
+        return pr.sin(x - x @ params["mix"]) * pr.exp(state["turn"]), state
+
+
+@dataclass(frozen=True)
+class OfTheBatch(Layer):
+    """What it gives a row depends on how many there are."""
+
+    def init(self, rng, spec):
+        return {}, {}
+
+    def apply(self, params, state, x, *, train, key):
+        return x / x.shape[0], state
+
+
+def test_layers_of_a_users_own_go_out():
+    check(nn.Sequential((nn.Dense(4), Centred(), nn.Dense(2))), (3,))
+    check(nn.Sequential((nn.Convolution(4), Centred(), nn.Convolution(2))), (6, 6, 3))
+
+
+def test_what_cannot_go_out_is_told_with_its_path():
+    network = nn.Sequential((nn.Residual(nn.Sequential((nn.Dense(3), OfTheBatch()))),))
+    with pytest.raises(
+        NotSupported, match=r"^residual1/block/ofthebatch1/constant at test_onnx_layers.*number of rows"
+    ):
+        check(network, (3,))
+    for layer in (nn.Dropout(0.5, always=True), nn.DropConnect(3, drop_rate=0.5, always=True)):
+        params, state = learned(layer, (3,), np.float32, np.random.default_rng(5))
+        builder = Builder()
+        with pytest.raises(ConfigError, match=f"^{type(layer).__name__}: it drops outside training too"):
+            write_network(builder, layer, params, state, builder.input("x", np.float32, (3,)), (3,))
+
+
+def test_what_was_trained_in_float64_goes_out_in_float32():
+    network = nn.mlp((8,), 2, batch_norm=True)
+    rng = np.random.default_rng(5)
+    params, state = (
+        {n: v.astype(np.float64) for n, v in each.items()} for each in learned(network, (3,), np.float32, rng)
+    )
+    model = written(network, params, state, (3,))
+    assert {each.data_type for each in model.graph.initializer} == {1}
+    x = rng.normal(size=(4, 3))
+    wanted = ours(network, params, state, x)
+    assert largest_difference(model.SerializeToString(), {"x": x.astype(np.float32)}, {"y": wanted}) <= MOST

@@ -23,7 +23,7 @@ from preceptor.ops.window import lay_windows
 
 @dataclass(frozen=True, eq=False)
 class Value:
-    """What flows from layer to layer.
+    """What goes from layer to layer.
 
     Args:
         shape: of one row, channels last, as layers know it.
@@ -160,15 +160,15 @@ def _each(x: Value, values: np.ndarray) -> np.ndarray:
 
 
 def dense(writer: Writer, layer: nn.Dense, part: Part, x: Value) -> Value:
-    params, builder = part[0], writer.builder
-    if len(x.shape) > 1:
-        x = writer.plain(x)
-        name = writer.node("MatMul", x.name, builder.constant(params["weight"], "weight"))
-        if layer.bias:
-            name = writer.node("Add", name, builder.constant(params["bias"], "bias"))
+    x = x if len(x.shape) == 1 else writer.plain(x)
+    numbers = [writer.builder.constant(_each(x, part[0]["weight"]), "weight")]
+    if layer.bias:
+        numbers.append(writer.builder.constant(part[0]["bias"], "bias"))
+    if len(x.shape) == 1:
+        name = writer.node("Gemm", x.name, *numbers)
     else:
-        bias = [builder.constant(params["bias"], "bias")] if layer.bias else []
-        name = writer.node("Gemm", x.name, builder.constant(_each(x, params["weight"]), "weight"), *bias)
+        name = writer.node("MatMul", x.name, numbers[0])
+        name = writer.node("Add", name, numbers[1]) if layer.bias else name
     return Value(name, (*x.shape[:-1], layer.units), x.dtype)
 
 

@@ -53,6 +53,7 @@ def _difference(name: str, found: Any, wanted: np.ndarray) -> float:
     is_same = (y == target) | (np.isnan(y) & np.isnan(target))
     if not (np.isfinite(y) & np.isfinite(target) | is_same).all():
         return np.inf
-    distance = np.abs(np.where(is_same, 0, y - target)).max(initial=0)
+    with np.errstate(invalid="ignore"):  # infinity less infinity, which is_same leaves out
+        distance = np.abs(np.where(is_same, 0, y - target)).max(initial=0)
     scale = np.abs(target, where=np.isfinite(target), out=np.zeros_like(target)).max(initial=1)
     return float(distance / scale)

@@ -14,6 +14,7 @@ from preceptor.autodiff import (
 from preceptor.diagnose.diagnosis import diagnose
 from preceptor.diagnose.watch import watch
 from preceptor.engines import jit
+from preceptor.export.writing import export
 from preceptor.graph import trace
 from preceptor.job import Run, fit, load, lr_find
 from preceptor.job import go_on as resume
@@ -29,6 +30,7 @@ __all__ = [
     "derivative",
     "diagnose",
     "explain",
+    "export",
     "fit",
     "grad",
     "hessian_vector_product",

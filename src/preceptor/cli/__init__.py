@@ -28,6 +28,7 @@ COMMANDS = {
     "learning-curve": "Tells what more rows, a wider network or more regularisation would bring.",
     "predict": "Predicts every row or picture with a trained network.",
     "evaluate": "Judges a trained network on a table that has the target.",
+    "export": "Writes a trained network as a file that others read: ONNX, safetensors, NumPy or C.",
     "look": "Draws what a trained network has learned to see, as pictures.",
     "explain": "Shows a computation graph with its values, local derivatives and adjoints.",
     "show": "Shows what is known of a run or a search, what a network is made of, or what augmentation does.",

@@ -59,21 +59,19 @@ def ours(layer, params, state, x):
     return pr.jit(lambda p, s, x: layer.apply(p, s, x, train=False, key=None)[0])(params, state, x)
 
 
-def check(layer, shape, opset=20, counts=(1, 3, 8)):
-    """The model, after its outputs were compared at several numbers of rows."""
+def check(layer, shape, opsets=(20,), counts=(1, 3, 8)):
+    """The model of the last opset, after the outputs of all were compared at several numbers of rows."""
     rng = np.random.default_rng(5)
     is_whole = any(isinstance(each, nn.Embedding) for each in inside(layer))
     dtype = np.int32 if is_whole else np.float32
     params, state = learned(layer, shape, dtype, rng)
-    model = written(layer, params, state, shape, dtype, opset)
-    for count in counts:
-        x = (
-            rng.integers(0, 3, (count, *shape)).astype(dtype)
-            if is_whole
-            else rng.normal(size=(count, *shape)).astype(dtype)
-        )
-        wanted = ours(layer, params, state, x)
-        assert largest_difference(model.SerializeToString(), {"x": x}, {"y": wanted}) <= MOST
+    shapes = [(count, *shape) for count in counts]
+    inputs = [(rng.integers(0, 3, each) if is_whole else rng.normal(size=each)).astype(dtype) for each in shapes]
+    wanted = [ours(layer, params, state, x) for x in inputs]
+    for opset in opsets:
+        model = written(layer, params, state, shape, dtype, opset)
+        for x, y in zip(inputs, wanted, strict=True):
+            assert largest_difference(model.SerializeToString(), {"x": x}, {"y": y}) <= MOST
     return model
 
 
@@ -87,10 +85,9 @@ def test_every_layer_of_the_closed_list_is_tried():
     assert set(FORMS) <= layers
 
 
-@pytest.mark.parametrize("opset", [20, 21, None])
 @pytest.mark.parametrize("layer, shape", LAYERS, ids=IDS)
-def test_a_layer_goes_out(layer, shape, opset):
-    check(layer, shape[1:], opset or newest_opset())
+def test_a_layer_goes_out(layer, shape):
+    check(layer, shape[1:], (20, 21, newest_opset()))
 
 
 EDGES = [(-1.0, -0.2, 0.5, 2.0), tuple(np.linspace(-2, 2, 12))]
@@ -112,29 +109,33 @@ NETWORKS = {
     "convnet": (nn.convnet(10, stride=2), (32, 28, 1)),
     "lenet5": (nn.lenet5(10), (28, 28, 1)),
     "lenet5 norm": (nn.lenet5(10, batch_norm=True, activation=nn.Swish()), (32, 32, 3)),
-    "vgg": (nn.vgg(10, drop_rate=0.5), (16, 16, 3)),
-    "resnet20": (nn.resnet20(10), (16, 16, 3)),
+    "vgg": (nn.vgg(10, drop_rate=0.5), (8, 8, 3)),
+    "resnet20": (nn.resnet20(10), (8, 8, 3)),
+    "efficientnet-lite0": (nn.efficientnet_lite0(10), (32, 32, 3)),
     "ensemble of pictures": (nn.Ensemble(nn.lenet5(10), 2), (28, 28, 1)),
 }
 ORDINARY = {"Add", "AveragePool", "BatchNormalization", "Clip", "Conv", "Flatten", "Gemm", "GlobalAveragePool", "LRN"}
 ORDINARY |= {"MaxPool", "Relu", "Tanh", "Transpose"}
 
 
-@pytest.mark.parametrize("opset", [20, 21, None])
-@pytest.mark.parametrize("name", NETWORKS)
-def test_a_ready_network_goes_out(name, opset):
+def marked(names):
+    """The names, those of what takes long marked so."""
+    return [pytest.param(name, marks=[pytest.mark.slow] * (name == "efficientnet-lite0")) for name in names]
+
+
+@pytest.mark.parametrize("name", marked(NETWORKS))
+def test_a_ready_network_goes_out(name):
     network, shape = NETWORKS[name]
-    check(network, shape, opset or newest_opset(), (1, 5))
+    check(network, shape, (20, 21, newest_opset()), (1, 5))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("opset", [20, 21, None])
-def test_alexnet_goes_out(opset):
-    model = check(nn.alexnet(10), (64, 64, 3), opset or newest_opset(), (1, 2))
+def test_alexnet_goes_out():
+    model = check(nn.alexnet(10), (64, 64, 3), (20, 21, newest_opset()), (2,))
     assert set(operators(model)) <= ORDINARY
 
 
-@pytest.mark.parametrize("name", ["cnn", "convnet", "lenet5", "vgg", "resnet20"])
+@pytest.mark.parametrize("name", marked(["cnn", "convnet", "lenet5", "vgg", "resnet20", "efficientnet-lite0"]))
 def test_pictures_are_turned_once_at_the_entrance(name):
     network, shape = NETWORKS[name]
     model = check(network, shape, counts=(2,))
@@ -186,6 +187,52 @@ def test_names_tell_the_layer_and_weights_are_called_as_parameters():
 )
 def test_features_of_a_picture_in_a_row_are_each_taken_for_what_they_are(behind):
     check(nn.Sequential((nn.Convolution(4), nn.Flatten(), nn.Relu(), behind)), (3, 5, 2))
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        nn.ScaleShift(),
+        nn.ScaleShift(2),
+        nn.ScaleShift(3),
+        nn.ParametricRelu(),
+        nn.LogSoftmax(),
+        nn.Permute((3, 1, 2)),
+        nn.Permute((2, 1, 3)),
+        nn.Reshape((5, 12)),
+        nn.ZeroPad(((1, 0), (0, 2), (3, 0))),
+    ],
+    ids=str,
+)
+def test_a_picture_with_channels_first_is_taken_for_what_it_is(behind):
+    check(nn.Sequential((nn.Convolution(4), behind, nn.Flatten(), nn.Dense(2))), (3, 5, 2))
+
+
+def test_whole_numbers_go_in():
+    check(nn.Sequential((nn.Flatten(), nn.Embedding(3, 2), nn.Flatten(), nn.Dense(2))), (3, 2))
+
+
+def test_axes_that_were_turned_for_us_are_not_turned_back():
+    network = nn.Sequential((nn.Convolution(4), nn.Permute((3, 1, 2)), nn.Flatten(), nn.Dense(2)))
+    assert operators(check(network, (3, 5, 2), counts=(2,))) == ["Transpose", "Conv", "Flatten", "Gemm"]
+
+
+def test_wires_join_what_lies_differently():
+    excited = nn.Wired(  # squeeze and excitation, and what goes round it
+        (nn.Convolution(4), nn.GlobalMeanPool(), nn.Dense(4), nn.Sigmoid(), nn.Linear(), nn.Relu(), nn.Convolution(2)),
+        ("first", "squeeze", "dense", "gate", "gated", "beside", "last"),
+        (("input",), ("first",), ("squeeze",), ("dense",), ("first", "gate"), ("first", "input"), ("gated", "beside")),
+        ("sum", "sum", "sum", "sum", "product", "concatenate", "concatenate"),
+    )
+    model = check(excited, (4, 5, 3))
+    assert operators(model).count("Transpose") == 2  # at the entrance and the exit
+    flat = nn.Wired(
+        (nn.Convolution(4), nn.Flatten(), nn.Flatten(), nn.Dense(2)),
+        ("c", "flat", "given", "out"),
+        (("input",), ("c",), ("input",), ("flat", "given")),
+        ("sum", "sum", "sum", "concatenate"),
+    )
+    check(flat, (4, 5, 3))
 
 
 @pytest.mark.parametrize("padding", ["same", "valid", 1, ((1, 0), (0, 1))])

@@ -6,7 +6,8 @@ from typing import Any
 import numpy as np
 
 from preceptor.export.onnx.builder import Builder
-from preceptor.export.onnx.layers import Value, Writer, write_layer
+from preceptor.export.onnx.layers import write_layer
+from preceptor.export.onnx.value import Value, Writer
 from preceptor.nn import Layer
 
 

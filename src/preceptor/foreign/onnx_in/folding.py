@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from preceptor.errors import DataError
-from preceptor.foreign.onnx_in.file import ELEMENTS, Node
+from preceptor.foreign.onnx_in.file import Node
+from preceptor.foreign.onnx_weights import KINDS
 
 BATCH = 2**31 - 1  # stands for the number of examples in shapes that are computed with; a prime, and no axis is as long
 FREE_BYTES = 16 * 2**20
@@ -69,9 +70,8 @@ def _constant(node: Node, given: list[np.ndarray], budget: Budget) -> np.ndarray
 
 
 def _cast(node: Node, given: list[np.ndarray], budget: Budget) -> np.ndarray:
-    dtype = ELEMENTS[node.attributes["to"]][0]
-    if node.attributes["to"] == 16:  # bfloat16 is held as float32
-        dtype = np.dtype(np.float32)
+    kind = KINDS[node.attributes["to"]]
+    dtype = np.dtype("float32" if kind == "bfloat16" else kind)
     budget.take(given[0].shape, dtype.itemsize)
     with np.errstate(all="ignore"):
         return given[0].astype(dtype)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from preceptor import ops
+from preceptor.foreign.onnx_in.file import FLOATS
 from preceptor.foreign.onnx_in.values import Block, Value
 from preceptor.foreign.onnx_in.walk import Operation, Step, shortest
 from preceptor.nn import (
@@ -145,7 +146,7 @@ def _same(step: Step) -> Value:
 
 
 def _cast(step: Step) -> Value:
-    if step.whole("to", 1) not in (1, 10, 11, 16):
+    if step.whole("to", 1) not in FLOATS:
         step.refuse("it makes other numbers than floating ones")
     step.read("saturate", "round_mode")
     return step.value()

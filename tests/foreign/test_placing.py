@@ -275,7 +275,14 @@ def test_a_norm_that_finds_no_place_is_not_taken_for_folded():
     values = {n: np.ones(3, np.float32) if n.startswith("bn2") else v for n, v in values.items()}
     placed = place(Weights("w", "channels-first", values, {}), our_cnn(), spec(1, *SHAPE[1:]))
     assert set(placed.missing) == {f"norm2/{role}" for role in ("scale", "shift", "mean", "variance")}
-    assert placed.left_out["conv2.bias"] == "norm2, which would take it up, got no norm of theirs"
+    assert placed.left_out["conv2.bias"] == "norm2, which would take it up, has no place for it"
+
+
+def test_a_bias_of_another_size_than_its_norm_goes_nowhere():
+    values = {**weights_of(small_cnn()).values, "conv1.bias": np.ones(1, np.float32)}
+    placed = place(Weights("w", "channels-first", values, {}), our_cnn(), spec(1, *SHAPE[1:]))
+    np.testing.assert_array_equal(placed.state["norm1/mean"], values["bn1.running_mean"])
+    assert placed.left_out["conv1.bias"] == "norm1, which would take it up, has no place for it"
 
 
 def test_names_may_put_the_layers_of_a_block_in_another_order():

@@ -39,7 +39,7 @@ def test_stages_are_those_of_the_paper():
 
 
 def test_multiply_adds_are_those_of_the_table():
-    """By hand: (side before, side after, channels, filters, times wider, window) of each block, then stem, top, dense."""
+    """By hand: (side before, side after, channels, filters, times wider, window) of each block; stem, top, dense."""
     blocks = [(112, 112, 32, 16, 1, 3), (112, 56, 16, 24, 6, 3), (56, 56, 24, 24, 6, 3), (56, 28, 24, 40, 6, 5)]
     blocks += [(28, 28, 40, 40, 6, 5), (28, 14, 40, 80, 6, 3), *[(14, 14, 80, 80, 6, 3)] * 2, (14, 14, 80, 112, 6, 5)]
     blocks += [*[(14, 14, 112, 112, 6, 5)] * 2, (14, 7, 112, 192, 6, 5), *[(7, 7, 192, 192, 6, 5)] * 3]

@@ -1,6 +1,6 @@
 """Learning without labels, and what it brings where labels are few: `python bench/pretext.py`.
 
-    python bench/pretext.py [--data fashion-mnist|cifar10] [--task rotation ...] [--labels 100,1000] [--seeds 5] [--json F]
+    python bench/pretext.py [--data fashion-mnist|cifar10] [--task WORD ...] [--labels 100,1000] [--seeds 5] [--json F]
 
 Each task is learned once from all training pictures, whose labels are not looked at. Then, for each seed, so many
 labelled pictures are drawn (class by class, 85 of 100 to train, the others dev), and `fit` trains on them by its own
@@ -45,10 +45,8 @@ def pictures_of(name: str) -> Pictures:
         [each.reshape(100, 32, 100, 32, 3).swapaxes(1, 2).reshape(-1, 32, 32, 3) for each in mosaics]
     )
     parts = np.repeat(np.array(["train", "test"]), [50_000, 10_000])
-    classes = tuple(map(str, range(10)))
-    return Pictures(
-        name, classes, labels.ravel().astype(np.int32), parts, 32, 32, 3, pixels, np.arange(len(pixels), dtype=np.uint64)
-    )
+    classes, hashes = tuple(map(str, range(10))), np.arange(len(pixels), dtype=np.uint64)
+    return Pictures(name, classes, labels.ravel().astype(np.int32), parts, 32, 32, 3, pixels, hashes)
 
 
 def learned(pictures: Pictures, word: str, epochs: int, unlabelled: int, seed: int, **settings) -> Run:

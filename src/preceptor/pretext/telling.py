@@ -21,13 +21,10 @@ def explained(told: np.ndarray, truth: np.ndarray, mask: np.ndarray) -> dict[str
     spread = (mask * (truth - middle) ** 2).sum(1, dtype=np.float64)
     if not spread.sum():
         return {}
-    ratio = wrong.sum() / spread.sum()
+    ratio = float(wrong.sum() / spread.sum())
     low, high = mean_interval((wrong - ratio * spread) / spread.mean(), np.ones(len(wrong)))
-    return {
-        "explained": Figure(
-            "explained", 1 - ratio, 1 - ratio - (high - low) / 2, 1 - ratio + (high - low) / 2, len(truth)
-        )
-    }
+    value, half = 1 - ratio, float(high - low) / 2
+    return {"explained": Figure("explained", value, value - half, value + half, len(truth))}
 
 
 def share_right(right: np.ndarray, y: np.ndarray) -> dict[str, Figure]:
@@ -40,7 +37,7 @@ def share_right(right: np.ndarray, y: np.ndarray) -> dict[str, Figure]:
     usual = (y == most).mean(1, dtype=np.float64)
     one = np.ones(len(y))
     return {
-        name: Figure(name, float(values.mean()), *mean_interval(values, one), len(y))
+        name: Figure(name, float(values.mean()), *map(float, mean_interval(values, one)), len(y))
         for name, values in (("accuracy", each), ("most_frequent", usual))
     }
 

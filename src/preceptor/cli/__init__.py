@@ -27,6 +27,7 @@ COMMANDS = {
     "lr-find": "Looks for a good learning rate.",
     "learning-curve": "Tells what more rows, a wider network or more regularisation would bring.",
     "predict": "Predicts every row or picture with a trained network.",
+    "embed": "Writes what a layer of a trained network sees in rows or pictures; finds the nearest ones.",
     "evaluate": "Judges a trained network on a table that has the target.",
     "export": "Writes a trained network as a file that others read: ONNX, safetensors, NumPy or C.",
     "look": "Draws what a trained network has learned to see, as pictures.",

@@ -25,6 +25,7 @@ from preceptor.evidence.importance import REPEATS
 from preceptor.evidence.matters import importance_on
 from preceptor.evidence.record import Importance
 from preceptor.job.conformal import margin, widened
+from preceptor.job.embedding import embedded, opened
 from preceptor.job.folder import (
     KEPT,
     REPORT,
@@ -160,6 +161,18 @@ class Run:
                 "predict_quantiles: this run predicts no quantiles. Train it with quantiles=(0.1, 0.5, 0.9)."
             )
         return self._of_each(source, header, lambda head, read: read)[0]
+
+    def features(self, source: Any, layer: str | None = None, header: bool = True) -> np.ndarray:
+        """What a layer gives for each row or picture; without its path, what the last dense layer takes.
+
+        Args, Shapes, Raises: as `embedded`; source as of `predict`.
+        """
+        return np.concatenate([found for _, found in self.embedded(opened(self.preprocessor, source, header), layer)])
+
+    def embedded(self, table: Any, layer: str | None = None, unseen: Any = None) -> Iterator[tuple[Table, np.ndarray]]:
+        """The rows of what the preprocessor opened, some at a time, with their features: see `job.embedding`."""
+        learned = self.network, self.params, self.state
+        return embedded(self.preprocessor, *learned, self.engine_for(table.rows, exact=True), table, layer, unseen)
 
     @property
     def quantiles(self) -> tuple[float, ...]:
@@ -417,16 +430,16 @@ class Run:
             )
         sampler = Sampler(self.network, self.loss, samples, self.facts["settings"]["seed"] if seed is None else seed)
         _check_rows(table)
-        engine = self._engine(table.rows * max(samples, 1))
+        engine = self.engine_for(table.rows * max(samples, 1))
         for piece, x in self.preprocessor.pieces(table, unseen):
             draws = sampler(engine, self.params, self.state, x)
             own = self._heads
             yield piece, ([head.decoded(one) for head, one in zip(own, drawn, strict=True)] for drawn in draws)
 
     def _outputs(self, table: Any, unseen: Any = None, exact: bool = True) -> Iterator[tuple[Table, np.ndarray]]:
-        """The pieces of a table, each with the network's raw outputs; exact as of `_engine`, or as training judges."""
+        """The pieces of a table, each with the network's raw outputs; exact as of `engine_for`."""
         _check_rows(table)
-        engine = self._engine(table.rows, exact)
+        engine = self.engine_for(table.rows, exact)
         network, params, state = self.network, self.params, self.state
         if isinstance(engine, Native):
             network, params, state = looked_up(network, params, state)
@@ -435,7 +448,7 @@ class Run:
             evaluate = evaluate or Evaluator(network, None, engine, like, x)
             yield piece, evaluate(like, x)[1]
 
-    def _engine(self, rows: int, exact: bool = False) -> Engine:
+    def engine_for(self, rows: int, exact: bool = False) -> Engine:
         """The engine to predict so many rows with: for much work the faster one is worth its start-up.
 
         Args:
@@ -556,7 +569,7 @@ class Run:
         if not len(known):
             raise no_target(table.name, names, table.rows)
         learned = self.network, self.loss, self.params, self.state
-        return importance_on(self.preprocessor, *learned, self._engine(table.rows), table.select(known), repeats)
+        return importance_on(self.preprocessor, *learned, self.engine_for(table.rows), table.select(known), repeats)
 
     def report(self, path: str | Path | None = None) -> Page:
         """The page that shows how good the run is, why, and what to do next: one file that needs no network.

@@ -149,7 +149,7 @@ class Builder:
             value = value.astype(object)
             key: Any = (value.shape, *value.ravel().tolist())
         else:
-            value = np.ascontiguousarray(value).reshape(value.shape)
+            value = np.ascontiguousarray(value).reshape(value.shape)  # of no axis it would make one
             key = (value.dtype.str, value.shape, sha256(value.reshape(-1).view(np.uint8)).digest())
         if key not in self._known:
             name = self._known[key] = self.fresh(hint)

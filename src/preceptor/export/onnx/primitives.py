@@ -120,16 +120,15 @@ def unslice(low: Lowering, step: Step) -> str:
 def _around(low: Lowering, step: Step, length: Dim, count: Dim, part: tuple) -> tuple[int, int]:
     """How many zeros stand before and behind the rows, or so many rows less or more."""
     start, _, by = part
-    if by != 1 or not isinstance(start, int) or not isinstance(length, Length) or not isinstance(count, Length):
-        raise low.refused(step, "how many zeros stand around depends on the number of rows")
-    if length.times != count.times:
-        raise low.refused(step, "how many zeros stand around depends on the number of rows")
-    return start, length.plus - count.plus - start
+    is_plain = by == 1 and isinstance(start, int)
+    if is_plain and isinstance(length, Length) and isinstance(count, Length) and length.times == count.times:
+        return start, length.plus - count.plus - start
+    raise low.refused(step, "how many zeros stand around depends on the number of rows")
 
 
 def concatenate(low: Lowering, step: Step) -> str:
     axis = step.params["axis"]
-    parts = [low.whole(part) for part in step.inputs if part.shape[axis] != 0]
+    parts = [low.whole(part) for part in step.inputs if part.shape[axis] != 0] or [low.whole(step.inputs[0])]
     return parts[0] if len(parts) == 1 else low.node("Concat", *parts, axis=axis)
 
 

@@ -7,8 +7,8 @@ from typing import Any, NoReturn
 import numpy as np
 
 from preceptor.errors import NotSupported
-from preceptor.graph import CONSTANT, INPUT, Graph, Node, trace
-from preceptor.ops import Primitive, Spec, elementwise
+from preceptor.graph import CONSTANT, Graph, Node, trace
+from preceptor.ops import Primitive, elementwise
 from preceptor.ops.primitive import same
 
 COUNTS = (211, 223, 307)  # of rows that it is traced for: primes, which are hardly the length of something else
@@ -112,7 +112,7 @@ def _joined(values: Sequence[Any]) -> Any:
     if is_dataclass(first) and not isinstance(first, type):
         return type(first)(**{f.name: _joined([getattr(each, f.name) for each in values]) for f in fields(first)})
     if isinstance(first, Graph):
-        raise _Varies
+        return first  # no primitive with a graph within has a form in ONNX, which is told later
     if all(each == first for each in values):
         return first
     if not all(isinstance(each, int) for each in values):
@@ -160,13 +160,3 @@ def in_order(results: Sequence[Step]) -> list[Step]:
             waiting.append((step, True))
             waiting += [(each, False) for each in reversed(step.inputs)]
     return found
-
-
-def is_input(step: Step) -> bool:
-    """Whether a step is one of the arguments."""
-    return step.primitive is INPUT
-
-
-def of_rows(shape: Sequence[int], dtype: Any) -> Callable[[int], Spec]:
-    """The spec of an array with so many rows of a shape."""
-    return lambda count: Spec((count, *shape), np.dtype(dtype))

@@ -158,7 +158,7 @@ def _all(options: Sequence[Wrapper]) -> Wrapper:
 
 def _flags(name: str, also: str, kind: Any) -> list[str]:
     """The names of an option, and that of the argument that it becomes."""
-    words = ["--" + each.replace("_", "-") for each in (name, also) if each]
+    words = ["--" + each.rstrip("_").replace("_", "-") for each in (name, also) if each]
     if kind in (bool, bool | None):
         words = [f"{word}/--no-{word[2:]}" for word in words]
     return [*words, name]

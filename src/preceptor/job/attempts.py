@@ -115,7 +115,7 @@ def following(fitting: Fitting, run: Run) -> Stages[Fitting | Run]:
         why=before.why,
         judged=deciding(dev, metric_of(fitting.settings)),
         settings=fitting.settings.to_dict(),
-        fingerprint=fitting.encoded.fingerprint(fitting.preprocessor),
+        fingerprint=fitting.fingerprint(),
         unsaid=unsaid,
         outcome=fitting.outcome.name,
         ending=fitting.ending,
@@ -133,7 +133,7 @@ def following(fitting: Fitting, run: Run) -> Stages[Fitting | Run]:
     else:
         try:
             altered = fitting.asked.altered(now.changes)
-            seen, known = fitting.seen.under(altered), fitting.encoded
+            seen, known = fitting.seen.under(altered), fitting.whole or fitting.encoded
             encode = seen.encode if ENCODING & set(changes) else lambda _: given(known)
             after = yield from building(fitting.source, seen, altered, fitting.header, encode)
         except (ConfigError, DataError) as error:

@@ -69,7 +69,7 @@ def altered_command(words: Sequence[str], asked: Settings, changes: Mapping[str,
 
 
 def _option(name: str) -> str:
-    return f"--{name.replace('_', '-')}"
+    return f"--{name.rstrip('_').replace('_', '-')}"
 
 
 def _without(words: Sequence[str], options: set[str], flags: Sequence[str] | set[str] = ()) -> list[str]:

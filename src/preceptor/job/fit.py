@@ -56,6 +56,7 @@ from preceptor.job.source_files import where
 from preceptor.job.stages import Encoded, Stages, completed
 from preceptor.job.suitability import check_dropout, check_parts
 from preceptor.job.survey import Survey, survey
+from preceptor.job.transfer import Transfer, transferred
 from preceptor.nn import initial_specs
 from preceptor.ops import Spec
 from preceptor.pretext import TaskPreprocessor
@@ -89,6 +90,8 @@ class Fitting:
         saved: when the latest checkpoint was committed, else when training began.
         kept: the step after which `keep` was called.
         asked: the settings before the data and the recipe completed them.
+        transfer: what the network begins from, where it is not random. Where its beginning is frozen, `config` and
+            `encoded` are of what stands behind it, and `whole` is what the whole network takes.
         mending: of which this is one training, if it is; `best` is the best run of those that ended.
         gathers: whether the run keeps evidence for its report.
         costs_alone: whether the history tells no more than costs: neither the train loss nor figures that decide
@@ -117,6 +120,8 @@ class Fitting:
     unwatched: str = field(default_factory=lambda: "several processes train it" if trains_with_others() else "")
     news: list[Finding] = field(default_factory=list)
     asked: Settings = field(kw_only=True)
+    transfer: Transfer | None = None
+    whole: Encoded | None = None
     mending: Mending | None = None
     best: Run | None = None
     gathers: bool = True
@@ -143,6 +148,10 @@ class Fitting:
     def history(self) -> list[dict[str, Any]]:
         """One entry for each epoch."""
         return self.progress.history
+
+    def fingerprint(self) -> str:
+        """A checksum of all that training and judging see, and of what the network begins from."""
+        return (self.whole or self.encoded).fingerprint(self.preprocessor)
 
     def records(self) -> Generator[Record, None, None]:
         """Trains; keeps the weights with the lowest dev loss, or best metric; stops early where it no longer improves.
@@ -363,7 +372,7 @@ class Fitting:
 
     def plan(self) -> Plan:
         """What it takes to begin this training again."""
-        fingerprint, computed = self.encoded.fingerprint(self.preprocessor), computed_by(self.config.engine)
+        fingerprint, computed = self.fingerprint(), computed_by(self.config.engine)
         task = task_text(self.seen.task) if isinstance(self.seen, TaskSurvey) else None
         return Plan(
             FORMAT, self.source, self.header, self.settings.to_dict(), fingerprint, computed, self.mending, task
@@ -494,7 +503,7 @@ class Fitting:
         self.keep()
         if judge and (self.best is None or self.outcome is not Outcome.INTERRUPTED):
             judged = self._judged(best)
-            evidence = self._gathered(best, judged) if self.gathers else None
+            evidence = self._gathered(judged) if self.gathers else None
         run = replace(self._run(judged), evidence=evidence)
         if self.outcome is Outcome.INTERRUPTED:
             run = self.so_far() or run
@@ -515,12 +524,13 @@ class Fitting:
         test = self.encoded.test_x, self.encoded.test_y, self.encoded.test_weight
         return judged_on(self.preprocessor.targets, self.config, best, self.data, *test, metric_of(self.settings))
 
-    def _gathered(self, best: dict[str, Any], judged: Judged) -> Evidence | None:
+    def _gathered(self, judged: Judged) -> Evidence | None:
         """What the run's page shows. A fault here costs the page, not the run."""
         try:
+            config, best = self._whole()
             if isinstance(self.seen, TaskSurvey):
-                return as_read(gather_task(self.seen, self.config, self.encoded, best, self.progress))
-            seen = self.seen, self.settings, self.config, self.encoded
+                return as_read(gather_task(self.seen, config, self.encoded, best, self.progress))
+            seen = self.seen, self.settings, config, self.whole or self.encoded
             return as_read(gather(*seen, best, judged, self.progress, self.doctor))
         except Exception as error:
             what = f"{type(error).__name__}: {error}"
@@ -532,8 +542,15 @@ class Fitting:
         if self.lock is not None:
             self.lock.release()
 
+    def _whole(self) -> tuple[Config, dict[str, Any]]:
+        """The training of the whole network, and the best weights of it."""
+        trunk = None if self.transfer is None else self.transfer.trunk
+        if trunk is None:
+            return self.config, self._best()
+        return trunk.whole, trunk.joined(self._best())
+
     def _run(self, judged: Judged) -> Run:
-        now, best = self.progress, self._best()
+        now, (config, best) = self.progress, self._whole()
         sizes = {name: len(getattr(self.seen.parts, name)) for name in ("train", "dev", "test")}
         epoch = self.record.epoch if self.record else max((each["epoch"] for each in now.history), default=0)
         facts = {
@@ -562,9 +579,10 @@ class Fitting:
             "curve": self.curve,
             **({} if judged.threshold is None else {"threshold": judged.threshold}),
             **zeros(self.config.penalties, best["params"]),
+            **({} if self.transfer is None else {"transfer": self.transfer.to_dict()}),
         }
         return Run(
-            network=self.config.network,
+            network=config.network,
             loss=judged.loss,
             params=best["params"],
             state=best["state"],
@@ -651,8 +669,13 @@ def building(
     classes = [len(target.classes or ()) for target in targets]
     loss = seen.make_loss(settings) if isinstance(seen, TaskSurvey) else settings.make_loss(*classes)
     network = settings.make_ensemble(seen.make_network(settings, loss.outputs(classes[0])))
+    spec, begun = Spec((1, *seen.preprocessor.input_shape), np.dtype(np.float32)), None
+    origin = None if isinstance(seen, TaskSurvey) else seen.origin
+    if origin is not None:
+        begun = origin.begin(network, spec, targets, settings.map or ())
+        network = begun.network
     config = make_config(settings, network, loss, len(seen.parts.train))
-    params, _ = initial_specs(network, Spec((1, *seen.preprocessor.input_shape), np.dtype(np.float32)))
+    params, _ = initial_specs(network, spec)
     check_parameters(sum(math.prod(spec.shape) for spec in params.values()), parameter_bytes(config, params))
     check_patterns(config.penalties, params)
     if settings.class_weight is not None:
@@ -661,7 +684,12 @@ def building(
     check_targets(settings, targets[0], encoded, seen.parts)
     own = class_weights(settings.class_weight, targets[0], encoded.train_y, seen.weights(seen.parts.train))
     config = replace(config, class_weights=own)
-    return Fitting(source, seen, settings, config, encoded, header, asked=asked)
+    if origin is None or begun is None:
+        return Fitting(source, seen, settings, config, encoded, header, asked=asked)
+    encoded, config = replace(encoded, begins=origin.fingerprint()), replace(config, first=begun.first)
+    ready = yield from transferred(settings, config, origin, begun, encoded, tuple(params))
+    parts = source, seen, ready.settings, ready.config, ready.encoded
+    return Fitting(*parts, header, asked=asked, transfer=ready, whole=encoded)
 
 
 def look(source: Any, settings: Settings, header: bool = True) -> Stages[Survey | PictureSurvey]:

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from types import ModuleType
 from typing import Any
 
+import numpy as np
+
 from preceptor.data.pictures import augment as changes
 from preceptor.errors import ConfigError
 from preceptor.hyper import Hyper, Span, hyper, numbers_of, text_of, value_text
@@ -120,3 +122,21 @@ def penalties(name: str, cls: type[Penalty], given: str | float) -> list[Penalty
         each = cls(weight, pattern.strip()) if equals else cls(weight)
         found += [each] if weight else []
     return found
+
+
+def rates_of(given: str | None) -> tuple[tuple[str, float], ...]:
+    """The learning rates of a text: PATTERN=NUMBER, several with commas between. Raises: ConfigError for another."""
+    found = []
+    for each in given.split(",") if given is not None else []:
+        pattern, _, number = each.rpartition("=")
+        try:
+            rate = float(number)
+            if not pattern.strip() or not rate >= 0 or not np.isfinite(rate):
+                raise ValueError
+        except ValueError:
+            raise ConfigError(
+                f"Settings: rate is {given!r}; PATTERN=NUMBER is required, several with commas between, such as "
+                "stem*=1e-5,block*=1e-4."
+            ) from None
+        found.append((pattern.strip(), rate))
+    return tuple(found)

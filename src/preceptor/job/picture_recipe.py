@@ -33,10 +33,17 @@ RATES = {"alexnet": 1e-4, "lenet5": 1e-3}  # of those without
 BATCH_SIZES = 16, 64  # few pictures take small batches
 STEPS = 4_000  # of a training that lasts as long as few pictures ask for
 EPOCHS = (10, 150)  # at least, at most
+HEAD_STEPS, HEAD_EPOCHS = 1_000, (10, 60)  # of a head on what a frozen network makes of the pictures
+TUNING_STEPS, TUNING_EPOCHS, TUNING_RATE = 400, (3, 30), 5e-4  # of a whole network that was trained before
 
 
-def complete_pictures(settings: Settings, preprocessor: PicturePreprocessor, rows: int) -> Settings:
+def complete_pictures(
+    settings: Settings, preprocessor: PicturePreprocessor, rows: int, is_begun: bool = False
+) -> Settings:
     """The settings with what they leave open chosen by the pictures: `rows` of them to train on.
+
+    Args:
+        is_begun: whether the network begins from what was learned before.
 
     What the user chose stays. Completing twice changes nothing.
     """
@@ -67,14 +74,28 @@ def complete_pictures(settings: Settings, preprocessor: PicturePreprocessor, row
         schedule=s.schedule or "one-cycle",
         own=own,
     )
-    rate = s.learning_rate
+    if is_begun:
+        filled = _begun(filled, rows)
+    rate = filled.learning_rate
     if rate is None:
         own_rate = RATES.get(str(s.model), RATE)
         rate = own_rate if s.optimiser is None and is_ready else filled.make_optimiser().usual_rate
     size = s.batch_size or power_of_two(rows / 50, BATCH_SIZES)
-    epochs = s.epochs or int(np.clip(STEPS * size // rows, *EPOCHS))
+    epochs = filled.epochs or int(np.clip(STEPS * size // rows, *EPOCHS))
     patience = s.patience or max(filled.least_patience, epochs // 2)
     return replace(filled, learning_rate=rate, batch_size=size, epochs=epochs, patience=patience)
+
+
+def _begun(s: Settings, rows: int) -> Settings:
+    """The settings of a training that goes on from what was learned before: first the head, then all."""
+    size = s.batch_size or power_of_two(rows / 50, BATCH_SIZES)
+    epochs = int(np.clip(HEAD_STEPS * size // rows, *HEAD_EPOCHS))
+    if s.freeze is None:
+        s = replace(s, freeze=("trunk",), thaw_after=epochs if s.thaw_after is None else s.thaw_after)
+    is_all = s.freeze == ("none",) or s.thaw_after is not None
+    usual = int(np.clip(TUNING_STEPS * size // rows, *TUNING_EPOCHS)) if is_all else epochs
+    rate = TUNING_RATE if is_all else RATE
+    return replace(s, epochs=s.epochs or usual, learning_rate=rate if s.learning_rate is None else s.learning_rate)
 
 
 def usual_model(settings: Settings) -> str:

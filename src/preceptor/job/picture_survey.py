@@ -15,6 +15,7 @@ from preceptor.data.pictures.preprocessor import PicturePreprocessor, PictureRow
 from preceptor.data.pictures.stream import PictureStream
 from preceptor.diagnose import Finding, PictureFacts, checks_made, inspect
 from preceptor.errors import ConfigError, ShapeError
+from preceptor.job.origin import Origin, check_origin, origin_of
 from preceptor.job.picture_recipe import MODEL, complete_pictures, stages, usual_model
 from preceptor.job.settings import PICTURE_MODELS, Settings
 from preceptor.job.stages import Encoded, Stage, Stages
@@ -39,6 +40,7 @@ class PictureSurvey:
         how: in words, how they were divided.
         scaling: how the pictures are brought to scale, of SCALINGS.
         found: what was seen, the gravest first.
+        origin: what the network begins from, where it is not random; its shape and scale are those of the pictures.
     """
 
     table: Pictures
@@ -47,6 +49,7 @@ class PictureSurvey:
     scaling: str
     found: list[Finding]
     notes: tuple[str, ...] = ()
+    origin: Origin | None = None
     folds: ClassVar[int] = 0
 
     @property
@@ -68,19 +71,25 @@ class PictureSurvey:
     def preprocessor(self) -> PicturePreprocessor:
         """What the training pictures ask for."""
         scaling, rows = self.scaling, self.parts.train
-        normalise = learn_scaling(self.table, rows, scaling)
+        known = None if self.origin is None else self.origin.scale
+        normalise = learn_scaling(self.table, rows, scaling) if known is None else known
         return PicturePreprocessor(self.table.shape, self.table.classes, scaling, normalise, len(rows))
 
     def under(self, settings: Settings) -> "PictureSurvey":
         """The same pictures in the same parts, for a training with other settings that divide them alike."""
-        return replace(self, scaling=settings.preprocess or USUAL_SCALING)
+        has_own = self.origin is not None and self.origin.scale is not None
+        return self if has_own else replace(self, scaling=settings.preprocess or USUAL_SCALING)
 
     def complete(self, settings: Settings) -> Settings:
         """The settings with what they leave open chosen by the recipe for pictures."""
-        return complete_pictures(settings, self.preprocessor, len(self.parts.train))
+        if self.origin is not None:
+            settings = self.origin.completed(settings)
+        return complete_pictures(settings, self.preprocessor, len(self.parts.train), self.origin is not None)
 
     def make_network(self, settings: Settings, outputs: int) -> Layer:
         """The network that completed settings ask for; one for tables sees each picture as one row of numbers."""
+        if self.origin is not None and self.origin.network is not None:
+            return self.origin.network_of(outputs)
         network = settings.make_network(outputs, **(stages(self.table.shape) if settings.model == MODEL else {}))
         if settings.model in PICTURE_MODELS:
             try:
@@ -142,8 +151,18 @@ def survey_pictures(source: str | Path, settings: Settings, header: bool = True)
             f"fit: received {len(names)} targets, {listing(names)}, with pictures, which have one class each; one "
             "target is required. Name one."
         )
+    origin = None
+    if settings.from_ is not None:
+        yield Stage("reading what it begins from")
+        origin = origin_of(settings.from_)
+        check_origin(settings, origin, "pictures")
     yield Stage("reading and checking pictures")
-    pictures = read_pictures(source, target=names[0] if names else None, skip_corrupt=settings.skip_corrupt)
+    pictures = read_pictures(
+        source,
+        target=names[0] if names else None,
+        skip_corrupt=settings.skip_corrupt,
+        shape=None if origin is None else origin.shape,
+    )
     assert pictures.labels is not None
     (dev, test), seed, labels, hashes = settings.shares(0), settings.seed, pictures.labels, pictures.content_hashes()
     if pictures.parts is not None:
@@ -159,4 +178,7 @@ def survey_pictures(source: str | Path, settings: Settings, header: bool = True)
         parts = split(pictures.rows, dev=dev, test=test, seed=seed, labels=labels, groups=groups)
         how = "stratified by class"
     found = inspect(PictureFacts(pictures.classes, labels, hashes, parts))
-    return PictureSurvey(pictures, parts, how, settings.preprocess or USUAL_SCALING, found)
+    scaling = settings.preprocess or USUAL_SCALING
+    if origin is not None and isinstance(origin.preprocessor, PicturePreprocessor):
+        scaling = origin.preprocessor.scaling
+    return PictureSurvey(pictures, parts, how, scaling, found, origin=origin)

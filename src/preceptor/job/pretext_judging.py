@@ -14,19 +14,13 @@ from preceptor.job.judging import judge as judged_on
 from preceptor.job.pretext_survey import TaskSurvey
 from preceptor.job.progress import Progress
 from preceptor.job.stages import Encoded
-from preceptor.nn import Layer, Loss, Sequential
+from preceptor.nn import Loss, Sequential
 from preceptor.nn.layer import within
-from preceptor.nn.siamese import Places, Siamese
+from preceptor.nn.siamese import trunk_in
 from preceptor.train.evaluator import Evaluator
 from preceptor.train.training import Arrays, Config, Streamed
 
-__all__ = ["gather_task", "headline_of_task", "judge_task", "trunk_in"]
-
-
-def trunk_in(network: Sequential) -> Layer:
-    """The trunk of a network that learned a task, without the layer that shows it what the task has to show."""
-    first = network.layers[0]
-    return first.trunk if isinstance(first, Siamese | Places) else first
+__all__ = ["gather_task", "headline_of_task", "judge_task"]
 
 
 def judge_task(seen: TaskSurvey, config: Config, weights: dict[str, Any], data: Arrays | Streamed) -> Judged:

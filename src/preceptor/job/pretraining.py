@@ -8,7 +8,6 @@ from preceptor.errors import ConfigError
 from preceptor.job.attempts import trained
 from preceptor.job.fit import Fitting, building
 from preceptor.job.folder import check_out
-from preceptor.job.pretext_judging import trunk_in
 from preceptor.job.pretext_survey import survey_task
 from preceptor.job.pretext_words import make_task
 from preceptor.job.run import Run
@@ -17,6 +16,7 @@ from preceptor.job.source_files import where
 from preceptor.job.stages import Stages, completed
 from preceptor.nn import Sequential
 from preceptor.nn.layer import Arrays, within
+from preceptor.nn.siamese import trunk_in
 from preceptor.pretext import Task
 
 # Of the settings of `fit` those that say something of data without labels.

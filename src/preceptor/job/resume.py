@@ -49,7 +49,7 @@ def resuming(out: Path, source: Any = None) -> Stages[tuple[Fitting, list[str]]]
             fitting = yield from preparing(data, settings, plan.header)
         else:
             fitting = yield from preparing_task(data, make_task(plan.task), settings, plan.header)
-        if fitting.encoded.fingerprint(fitting.preprocessor) != plan.fingerprint:
+        if fitting.fingerprint() != plan.fingerprint:
             raise DataError(
                 f"{out}: the data are not those that the run was begun with; the same rows are needed. "
                 "Give the right file, or train anew."

@@ -19,6 +19,7 @@ from preceptor.diagnose import RULES
 from preceptor.engines import ENGINES, PRECISIONS
 from preceptor.engines.native.engine import MOST_THREADS
 from preceptor.errors import ConfigError
+from preceptor.foreign.backbones import BACKBONES
 from preceptor.hyper import Span, asked, built, hyper, hyper_fields, numbers_of, numbers_text, parts_of, settings, shown
 from preceptor.job.class_weights import asked_weights, written_weights
 from preceptor.job.parts import (
@@ -28,9 +29,10 @@ from preceptor.job.parts import (
     own_numbers,
     part,
     penalties,
+    rates_of,
     takers,
 )
-from preceptor.job.suitability import MAKERS, check_model, usable
+from preceptor.job.suitability import MAKERS, check_beginning, check_model, usable
 from preceptor.nn import Ensemble, EnsembleLoss, MemberLoss, vision
 from preceptor.nn import loss as losses
 from preceptor.nn.architecture import DROPOUTS
@@ -182,6 +184,43 @@ class Settings:
         several=True,
         search=Span(choices=("relu", "leaky-relu", "elu", "gelu", "swish", "tanh")),
         doc="After each hidden layer; or a word for each layer, with commas between.",
+    )
+    from_: str | None = hyper(
+        default=None,
+        may_search=False,
+        doc="What the network begins from: the folder of a run, a file of weights (safetensors, ONNX, PyTorch, Keras), "
+        f"or a network that comes as a package ({', '.join(BACKBONES)}).",
+    )
+    map: tuple[str, ...] | None = hyper(
+        default=None,
+        may_search=False,
+        doc="THEIRS=OURS patterns of names, where it cannot be told which weights of a file go where.",
+    )
+    freeze: tuple[str, ...] | None = hyper(
+        default=None,
+        may_search=False,
+        doc="Patterns of layers that keep their weights and running statistics: stem*,block1*; trunk for all but the "
+        "last dense layer; none for no layer. Chosen by the data if left out.",
+    )
+    thaw_after: int | None = hyper(
+        default=None,
+        low=0,
+        unit="epochs",
+        may_search=False,
+        doc="The frozen layers move as well after so many; never, if left out.",
+    )
+    rate: str | None = hyper(
+        default=None,
+        may_search=False,
+        doc="Learning rates of layers: PATTERN=NUMBER, several with commas between.",
+    )
+    layer_decay: float | None = hyper(
+        default=None,
+        low=0.01,
+        high=1,
+        unit="per layer",
+        search=Span(0.5, 1, source="Howard and Ruder 2018, section 3.2: 0.38; Bao et al. 2022: 0.65 to 0.9"),
+        doc="Each layer's rate is that of the layer behind it, times so much; 1 if left out.",
     )
     initialiser: str | None = part(
         "initialiser", search=Span(choices=("he", "glorot")), doc="First values of the weights; by the network."
@@ -380,7 +419,8 @@ class Settings:
         self.augmentations(), self.make_penalties(), self.make_initialiser()
         for word in self._words("loss"):
             self._make("loss", word)
-        self.make_optimiser(), self.make_update()
+        self.make_optimiser(), self.make_update(), self.rates()
+        check_beginning(self)
         schedule = self.make_schedule()
         if isinstance(schedule, schedules.Plateau):
             self._check_plateau(schedule.drop_after)
@@ -554,6 +594,18 @@ class Settings:
         """The penalties whose weight is not 0; where several fit a parameter, they add up."""
         return (*penalties("l2", L2, self.l2), *penalties("l1", L1, self.l1))
 
+    @property
+    def frozen(self) -> tuple[str, ...]:
+        """The patterns of the layers that are held fast."""
+        return () if self.freeze in (None, ("none",)) else tuple(self.freeze)
+
+    def rates(self) -> tuple[tuple[str, float], ...]:
+        """(pattern, learning rate) of the layers that have one of their own.
+
+        Raises: ConfigError where it is written otherwise.
+        """
+        return rates_of(self.rate)
+
     def make_update(self) -> Update:
         """What happens to gradients and parameters beside the optimiser."""
         average = self._make("average", self.average) if self.average else None
@@ -717,7 +769,9 @@ def make_settings(given: dict[str, Any]) -> Settings:
         chosen[meant] = value if value is not None else chosen.get(meant)
     if isinstance(hidden := chosen.get("hidden"), int) and not isinstance(hidden, bool):
         chosen["hidden"] = (hidden,)
-    for name in ("leave_out", "ignore"):
+    if isinstance(chosen.get("from_"), os.PathLike):
+        chosen["from_"] = os.fspath(chosen["from_"])
+    for name in ("leave_out", "ignore", "freeze", "map"):
         if isinstance(chosen.get(name), str):
             chosen[name] = (chosen[name],)
     if "ordered" in chosen:

@@ -49,6 +49,8 @@ class Encoded:
 
     Shapes: test_x (row, ...), an array or what has its length and gives its slices; test_y (row,); None of no rows.
         test_weight (row,); None where each counts 1. train_y (row,): the targets of the training rows, in any order.
+        begins: the fingerprint of what the network
+        begins from.
     """
 
     data: Arrays | Streamed
@@ -57,6 +59,7 @@ class Encoded:
     found: list[Finding]
     train_y: np.ndarray
     test_weight: np.ndarray | None = None
+    begins: str = ""
 
     def fingerprint(self, preprocessor: Preprocessor | PicturePreprocessor | TaskPreprocessor) -> str:
         """A checksum of all that training and judging see, and of what features and classes are called: the same data,
@@ -77,4 +80,5 @@ class Encoded:
             digest.update(self.data.folds.fold.tobytes())
         for weight in (getattr(self.data, "weight", None), self.data.dev_weight, self.test_weight):
             digest.update(b"" if weight is None else weight.tobytes())
+        digest.update(self.begins.encode())
         return digest.hexdigest()

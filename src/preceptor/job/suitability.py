@@ -82,6 +82,22 @@ def check_model(settings: Any, model: str | None) -> None:
         )
 
 
+def check_beginning(settings: Any) -> None:
+    """Raises ConfigError for settings of what a network begins from that say nothing by themselves."""
+    if settings.from_ is None and (useless := given(settings, ("map", "freeze", "thaw_after"))):
+        raise ConfigError(
+            f"fit: received {', '.join(useless)} without from, of which weights are kept; first values at random are "
+            "nothing to keep. Give from, or leave it out."
+        )
+    if settings.thaw_after is not None and settings.freeze == ("none",):
+        raise ConfigError("fit: received thaw_after beside freeze none; nothing is frozen. Leave thaw_after out.")
+    if settings.from_ is not None and settings.initialiser is not None:
+        raise ConfigError("fit: received initialiser beside from, which gives the first weights. Leave one out.")
+    wrong = [each for each in settings.map or () if not all(map(str.strip, each.split("="))) or each.count("=") != 1]
+    if wrong:
+        raise ConfigError(f"fit: received map {wrong[0]!r}; THEIRS=OURS is required, such as 'fc.*=output/*'.")
+
+
 def check_data(settings: Any, data: str) -> None:
     """Raises ConfigError for settings that this kind of data, a key of ONLY, has no use for."""
     if data == "a table" and settings.model in vision.__all__:

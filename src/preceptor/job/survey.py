@@ -1,5 +1,6 @@
 """From a table, wherever it lies, to what training sees: read, divided, looked at, encoded."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -40,6 +41,7 @@ from preceptor.diagnose import Finding, PartHashes, TableFacts, checks_made, ins
 from preceptor.diagnose.column import Column
 from preceptor.errors import ConfigError, DataError
 from preceptor.job.judging import MOST_JUDGES
+from preceptor.job.origin import Origin, check_origin, origin_of
 from preceptor.job.recipe import WIDE, complete, folds_for, is_wide
 from preceptor.job.settings import Settings
 from preceptor.job.stages import Encoded, Stage, Stages
@@ -48,7 +50,7 @@ from preceptor.job.target_names import check_names, first_of_classes, no_target_
 from preceptor.nn import Layer
 from preceptor.train.folds import Folds
 from preceptor.train.training import Arrays, Streamed
-from preceptor.words import counted
+from preceptor.words import counted, listing
 
 EDGE_ROWS = 100_000  # by which the edges of bins are chosen
 LEAST_FOLDED = 16  # rows; fewer are divided once
@@ -73,6 +75,7 @@ class Survey:
         notes: how the table was taken, where it is not as usual: sentences.
         folds: how many the training rows are dealt to; 0 where they are not.
         weight: what each row of the table counts, (row,); rows of 0 belong to no part. None where each counts 1.
+        origin: what the network begins from, where it is not random; it reads the columns as its own training did.
     """
 
     table: Table | LongTable
@@ -86,6 +89,7 @@ class Survey:
     notes: tuple[str, ...] = ()
     folds: int = 0
     weight: np.ndarray | None = None
+    origin: Origin | None = None
 
     @property
     def how(self) -> str:
@@ -148,6 +152,9 @@ class Survey:
             degree=self.settings.polynomial,
             order=self.settings.ordered,
         )
+        if self.origin is not None and isinstance(self.origin.preprocessor, Preprocessor):
+            own = {"rows": learned.rows, "left_out": learned.left_out, "targets": learned.targets}
+            learned = replace(self.origin.preprocessor, **own)
         if table is self.table:
             return learned
         rows = sum(map(len, (self.parts.train, self.parts.dev, self.parts.test)))
@@ -168,6 +175,8 @@ class Survey:
 
     def complete(self, settings: Settings) -> Settings:
         """The settings with what they leave open chosen by the recipe for tables."""
+        if self.origin is not None:
+            settings = self.origin.completed(settings)
         return replace(complete(settings, self.preprocessor, len(self.parts.train)), folds=self.folds)
 
     def weights(self, rows: np.ndarray) -> np.ndarray | None:
@@ -180,6 +189,8 @@ class Survey:
 
     def make_network(self, settings: Settings, outputs: int) -> Layer:
         """The network that completed settings ask for."""
+        if self.origin is not None and self.origin.network is not None:
+            return self.origin.network_of(outputs)
         learned = self.preprocessor
         return settings.make_network(
             outputs, numbers=learned.plain_numbers, levels=learned.level_numbers, edges=self._edges(settings.bins or 0)
@@ -210,11 +221,18 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
     check_model(settings, settings.model or "mlp")
     yield Stage("reading")
     wanted = names_of(settings.target or default_target(source))
-    table = open_table(source, header=header, labels={*wanted, *(name for each in wanted for name in names_in(each))})
+    origin = None if settings.from_ is None else origin_of(settings.from_)
+    known = origin.preprocessor if origin is not None and isinstance(origin.preprocessor, Preprocessor) else None
+    labels = {*wanted, *(name for each in wanted for name in names_in(each))}
+    written = {} if known is None else {name: how for name, how in known.known_written().items() if name not in labels}
+    table = open_table(source, header=header, labels=labels, known=written)
     if not wanted:
         raise no_target_named(table)
     settings = _with_found_names(settings, table)
     names = target_names(table, wanted)
+    if origin is not None:
+        check_origin(settings, origin, "a table")
+        _check_columns(origin, known, names)
     check_several(settings, table.name, names)
     check_names(table, names, settings)
     if isinstance(table, LongTable):
@@ -223,7 +241,7 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
                 f"{table.name}: it is too large to have the rows of {settings.test} added. Put the test rows into it "
                 "and name their part in a column: --split-column."
             )
-        return (yield from _survey_long(table, names, settings))
+        return replace((yield from _survey_long(table, names, settings)), origin=origin)
     part = None
     if settings.test is not None:
         other = read(settings.test, header=header, texts=names, known=known_written(table))
@@ -235,9 +253,9 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
     kept = table if np.array_equal(usable, np.arange(table.rows)) else table.select(usable)
     targets = {name: target_kind(table, name, usable, settings.asked_kind) for name in names}
     by = first_of_classes(targets)
-    labels = None if by is None else kept.column(by)
-    if labels is not None and labels.dtype == object:
-        labels = labels.astype(str)
+    drawn_by = None if by is None else kept.column(by)
+    if drawn_by is not None and drawn_by.dtype == object:
+        drawn_by = drawn_by.astype(str)
     obstacle = "of rows that are divided by time" if settings.time is not None else ""
     if len(usable) < LEAST_FOLDED:
         obstacle = f"of {len(usable)} rows; at least {LEAST_FOLDED} rows are required"
@@ -246,16 +264,28 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
     if is_open and sum(values.size for values in kept.columns.values()) > (WIDE + 1) * kept.rows:
         count = 0  # as many features at least, as a rule: what follows would be done twice
     for folds in dict.fromkeys((count, 0)):
-        parts = _divide(kept, usable, labels, settings.shares(folds), settings, None if part is None else part[usable])
+        parts = _divide(
+            kept, usable, drawn_by, settings.shares(folds), settings, None if part is None else part[usable]
+        )
         if folds and len(parts.dev):
             folds_for(settings, f"where {settings.split_column} names dev rows")
             continue
         found = inspect_table(_looked_at(kept, settings), names, parts, [*targets.values()], numbers=usable)
         own = _numbered(parts, usable)
-        seen = Survey(table, kept, usable, targets, own, parts, found, settings, notes, folds, weight)
+        seen = Survey(table, kept, usable, targets, own, parts, found, settings, notes, folds, weight, origin)
         if not folds or not is_open or not seen.is_wide:
             break
     return _checked(seen)
+
+
+def _check_columns(origin: Origin, known: Preprocessor | None, targets: Iterable[str]) -> None:
+    """Raises: ConfigError where what a network begins from looks at what is to be predicted."""
+    looked_at = [] if known is None else [column.name for column in known.columns if column.name in set(targets)]
+    if looked_at:
+        raise ConfigError(
+            f"fit: from {origin.name} looks at {listing(map(repr, looked_at))}, which is to be predicted. Train it "
+            f"without: --leave-out {','.join(looked_at)}."
+        )
 
 
 def _with_found_names(settings: Settings, table: Table | LongTable) -> Settings:

@@ -103,3 +103,9 @@ def places_of(trunk: Sequential, spec: Spec) -> tuple[int, ...]:
 def _check_views(shape: tuple[int, ...]) -> None:
     if len(shape) < 3:
         raise ShapeError(f"at {user_line()}: input has shape {tuple(shape)}; (batch, view, ...) is required.")
+
+
+def trunk_in(network: Sequential) -> Layer:
+    """The trunk of a network that learned a task, without the layer that shows it what the task has to show."""
+    first = network.layers[0]
+    return first.trunk if isinstance(first, Siamese | Places) else first

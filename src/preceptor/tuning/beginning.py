@@ -173,7 +173,7 @@ def _read(source: Any, settings: Settings, header: bool) -> Stages[Trials]:
 def _known(made: Trials) -> dict[str, Any]:
     default = made.fitting({})
     return {
-        "fingerprint": default.encoded.fingerprint(default.preprocessor),
+        "fingerprint": default.fingerprint(),
         "computed": computed_by(default.config.engine),
     }
 

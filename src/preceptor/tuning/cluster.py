@@ -323,7 +323,7 @@ def begun(sent: Sent) -> tuple[Trials, Fitting]:
 
 def fingerprint_of(fitting: Fitting) -> str:
     """Of all that a training sees, and of how pictures are brought to scale, which streams leave open."""
-    learned, found = fitting.preprocessor, fitting.encoded.fingerprint(fitting.preprocessor)
+    learned, found = fitting.preprocessor, fitting.fingerprint()
     scale = getattr(learned, "normalise", None)
     return found if scale is None else f"{found} {scale.shift.tobytes().hex()} {scale.scale.tobytes().hex()}"
 

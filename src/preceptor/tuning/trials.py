@@ -168,6 +168,8 @@ class Trials:
 
         fitting = completed(building(self.source, seen, settings, self.header, encode))
         with self._preparing:
+            if fitting.transfer is not None:  # what it trains may be the end of a network, on what the rest makes
+                return fitting
             built = fitting.settings, fitting.config, own[0]
             _known(self._built, (key, _unnumbered(settings)), lambda: built, MOST_BUILT)
         return fitting

@@ -1,0 +1,119 @@
+"""How a network goes on from what it begins with: what is held fast, for how long, and how fast the rest moves."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+from preceptor.errors import ConfigError
+from preceptor.job.features import Trunk
+from preceptor.job.origin import Begun, Origin
+from preceptor.job.settings import Settings
+from preceptor.job.stages import Encoded, Stage, Stages
+from preceptor.train.fine_tuning import FineTuning, First, frozen_start
+from preceptor.train.loop import train
+from preceptor.train.training import Config, Streamed
+
+__all__ = ["Transfer", "fine_tuning_of", "transferred"]
+
+TRUNK = "trunk"  # in place of a pattern: all layers but the last dense one
+VIEWS = 4  # passes of changed pictures that frozen layers see
+
+
+@dataclass(frozen=True, eq=False)
+class Transfer:
+    """A training that goes on from an origin, ready.
+
+    Args:
+        origin: what it begins from; `begun`, how.
+        settings: completed.
+        config, encoded: what is trained and on what: the whole, or what stands behind a frozen beginning.
+        trunk: that beginning; None where there is none.
+        said: what was done before, and why, sentences.
+    """
+
+    origin: Origin
+    begun: Begun
+    settings: Settings
+    config: Config
+    encoded: Encoded
+    trunk: Trunk | None
+    said: tuple[str, ...] = ()
+
+    def to_dict(self) -> dict[str, Any]:
+        """What a run tells of it, JSON types."""
+        return {
+            "from": self.origin.name,
+            "fingerprint": self.origin.fingerprint(),
+            "placed": self.begun.lines,
+            "said": [*self.origin.notes, *self.said],
+        }
+
+
+def fine_tuning_of(settings: Settings, rate: float, frozen: tuple[str, ...]) -> FineTuning:
+    """What moves, and how fast. Args: rate: the base learning rate.
+
+    Raises: ConfigError where rates by pattern have no base.
+    """
+    own = settings.rates()
+    if own and not rate:
+        raise ConfigError("fit: received rate beside learning_rate 0; it is told as a share of that. Give a rate.")
+    decay = 1.0 if settings.layer_decay is None else settings.layer_decay
+    return FineTuning(frozen, tuple((pattern, each / rate) for pattern, each in own), decay)
+
+
+def transferred(
+    settings: Settings, config: Config, origin: Origin, begun: Begun, encoded: Encoded, paths: tuple[str, ...]
+) -> Stages[Transfer]:
+    """The training that completed settings ask for: where layers thaw, what moves before is trained first.
+
+    Args:
+        config: of the whole network, with the first values.
+        paths: of its parameters.
+    """
+    frozen, said = _expanded(settings.frozen, begun.heads, paths), []
+    base = config.learning_rate
+    if settings.thaw_after:
+        held = replace(config, fine_tuning=fine_tuning_of(settings, base, frozen), epochs=settings.thaw_after)
+        config = replace(config, first=(yield from _first(held, encoded, paths)))
+        said.append(f"{', '.join(settings.frozen)} held fast for {settings.thaw_after} epochs, then all layers moved.")
+    if settings.thaw_after is not None:
+        frozen = ()
+    config = replace(config, fine_tuning=fine_tuning_of(settings, base, frozen))
+    trunk = _trunk(config, encoded, paths)
+    if trunk is None:
+        return Transfer(origin, begun, settings, config, encoded, None, tuple(said))
+    seen = yield from trunk.encoded(encoded, VIEWS)
+    return Transfer(origin, begun, settings, trunk.rest, seen, trunk, tuple(said))
+
+
+def _expanded(patterns: tuple[str, ...], heads: list[str], paths: tuple[str, ...]) -> tuple[str, ...]:
+    """The patterns, with those of all layers but the last dense ones in place of the word for these."""
+    heads_of = tuple(f"{head}/" for head in heads)
+    layers = dict.fromkeys(path.rpartition("/")[0] for path in paths if not path.startswith(heads_of))
+    return tuple(layer for each in patterns for layer in (layers if each == TRUNK else [each]))
+
+
+def _trunk(config: Config, encoded: Encoded, paths: tuple[str, ...]) -> Trunk | None:
+    """The beginning that is frozen, where its features are worth keeping: of pictures."""
+    count = frozen_start(config.network, config.fine_tuning, paths)
+    return Trunk(config, count, paths) if count and isinstance(encoded.data, Streamed) else None
+
+
+def _first(held: Config, encoded: Encoded, paths: tuple[str, ...]) -> Stages[First]:
+    """The first values, with those of what moves trained while the rest is held: the best by the rows that guide."""
+    trunk, config = _trunk(held, encoded, paths), held
+    if trunk is not None:
+        encoded, config = (yield from trunk.encoded(encoded, VIEWS)), trunk.rest
+    best, least = None, float("inf")
+    yield Stage("training what is new", 0, config.epochs, "epochs")
+    for record in train(config, encoded.data, judged=0):
+        if record.is_epoch_end and record.is_finite:
+            if best is None or record.dev_loss is None or record.dev_loss < least:
+                best, least = record.weights(), least if record.dev_loss is None else record.dev_loss
+            yield Stage("training what is new", round(record.epoch), config.epochs, "epochs")
+        if not record.is_finite:
+            break
+    assert held.first is not None
+    if best is None:
+        return held.first
+    whole = best if trunk is None else trunk.joined(best)
+    return First(dict(whole["params"]), dict(whole["state"]))

@@ -49,8 +49,7 @@ class Encoded:
 
     Shapes: test_x (row, ...), an array or what has its length and gives its slices; test_y (row,); None of no rows.
         test_weight (row,); None where each counts 1. train_y (row,): the targets of the training rows, in any order.
-        begins: the fingerprint of what the network
-        begins from.
+        begins: the fingerprint of what the network begins from.
     """
 
     data: Arrays | Streamed

@@ -167,6 +167,16 @@ class Judges:
         found: np.ndarray = own[self.rows]
         return found
 
+    def by(self, network: Layer, weights: dict[str, Any], x: Any) -> "Judges":
+        """The same rows, for a network that predicts the same of them in another form.
+
+        Args:
+            weights: its params and state.
+            x: what it takes of all rows of the part.
+        """
+        asked = replace(self.predict, network=network, params=weights["params"], state=weights["state"])
+        return replace(self, x=Some(x, self.rows), predict=replace(asked, _compiled={}, _parts={}))
+
     def some(self, rows: np.ndarray) -> "Judges":
         """Some of them. Shapes: rows (row,), numbers among them."""
         asked = self.predict

@@ -531,6 +531,10 @@ class Fitting:
             if isinstance(self.seen, TaskSurvey):
                 return as_read(gather_task(self.seen, config, self.encoded, best, self.progress))
             seen = self.seen, self.settings, config, self.whole or self.encoded
+            judges = judged.judges
+            if self.whole is not None and judges is not None and config is not self.config:
+                x = self.whole.test_x if judges.part == "test" else self.whole.data.dev_x
+                judged = replace(judged, judges=judges.by(config.network, best, x))
             return as_read(gather(*seen, best, judged, self.progress, self.doctor))
         except Exception as error:
             what = f"{type(error).__name__}: {error}"

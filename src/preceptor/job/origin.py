@@ -21,9 +21,9 @@ from preceptor.job.loading import load
 from preceptor.job.run import Run
 from preceptor.job.settings import Settings
 from preceptor.job.suitability import given
-from preceptor.nn import Dense, Dropout, Ensemble, Layer, Sequential
+from preceptor.nn import Dense, Dropout, Ensemble, Layer, Sequential, Xavier
 from preceptor.nn.head import head_of, with_outputs
-from preceptor.nn.layer import within
+from preceptor.nn.layer import leaves, mapped, within
 from preceptor.nn.siamese import trunk_in
 from preceptor.ops import Spec
 from preceptor.pretext import TaskPreprocessor
@@ -105,13 +105,18 @@ class Origin:
                     f"fit: received {name} {asked} beside from {self.name}, which has a network of its own. Leave "
                     f"{name} out, or begin from a file of weights alone."
                 )
-        return replace(settings, **self.settings)
+        rates = [layer.drop_rate for _, layer in leaves(self.network) if isinstance(layer, Dropout)]
+        drop_rate = settings.drop_rate if settings.drop_rate is not None else next(filter(None, rates), None)
+        return replace(settings, **self.settings, drop_rate=drop_rate)
 
-    def network_of(self, outputs: int) -> Layer:
-        """Its network, or one of its copies, for a target that takes so many outputs."""
+    def network_of(self, settings: Settings, outputs: int) -> Layer:
+        """Its network, or one of its copies, for a target that takes so many outputs, with the dropout of completed
+        settings."""
         assert self.network is not None
         network = self.network.network if isinstance(self.network, Ensemble) else self.network
-        return with_outputs(network, outputs)
+        rate = settings.drop_rate or 0.0
+        dropping = mapped(network, lambda each: replace(each, drop_rate=rate) if isinstance(each, Dropout) else each)
+        return with_outputs(dropping, outputs)
 
     def begin(self, network: Layer, spec: Spec, targets: tuple[Target, ...], maps: tuple[str, ...]) -> Begun:
         """The first values of a network that takes inputs of this spec.
@@ -225,12 +230,10 @@ def _of_run(name: str, run: Run) -> Origin:
         assert isinstance(network, Sequential)
         network, params, state = trunk_in(network), within(params, "trunk"), within(state, "trunk")
         assert isinstance(network, Sequential)
-        drop = (Dropout(asked.drop_rate),) if asked.drop_rate else ()
-        names = ("dropout",) if drop else ()
-        network = Sequential((*network.layers, *drop, Dense(1)), (*network.names, *names, HEAD))
-        targets = ()
+        layers = (*network.layers, Dropout(0.0), Dense(1, initialiser=Xavier()))
+        network, targets = Sequential(layers, (*network.names, "dropout", HEAD)), ()
     learned = run.preprocessor.inner if isinstance(run.preprocessor, TaskPreprocessor) else run.preprocessor
-    is_picture = isinstance(learned, PicturePreprocessor)
+    of_pictures = learned if isinstance(learned, PicturePreprocessor) else None
     return Origin(
         name,
         network,
@@ -238,7 +241,7 @@ def _of_run(name: str, run: Run) -> Origin:
         state,
         preprocessor=learned,
         targets=targets,
-        shape=learned.shape if is_picture else None,
-        scale=learned.normalise if is_picture else None,
-        settings={name: value for name in OF_NETWORK if (value := getattr(asked, name)) is not None},
+        shape=None if of_pictures is None else of_pictures.shape,
+        scale=None if of_pictures is None else of_pictures.normalise,
+        settings={each: value for each in OF_NETWORK if (value := getattr(asked, each)) is not None},
     )

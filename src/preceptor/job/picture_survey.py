@@ -89,7 +89,7 @@ class PictureSurvey:
     def make_network(self, settings: Settings, outputs: int) -> Layer:
         """The network that completed settings ask for; one for tables sees each picture as one row of numbers."""
         if self.origin is not None and self.origin.network is not None:
-            return self.origin.network_of(outputs)
+            return self.origin.network_of(settings, outputs)
         network = settings.make_network(outputs, **(stages(self.table.shape) if settings.model == MODEL else {}))
         if settings.model in PICTURE_MODELS:
             try:

@@ -153,8 +153,8 @@ class Survey:
             order=self.settings.ordered,
         )
         if self.origin is not None and isinstance(self.origin.preprocessor, Preprocessor):
-            own = {"rows": learned.rows, "left_out": learned.left_out, "targets": learned.targets}
-            learned = replace(self.origin.preprocessor, **own)
+            known, own = self.origin.preprocessor, learned
+            learned = replace(known, rows=own.rows, left_out=own.left_out, targets=own.targets)
         if table is self.table:
             return learned
         rows = sum(map(len, (self.parts.train, self.parts.dev, self.parts.test)))
@@ -190,7 +190,7 @@ class Survey:
     def make_network(self, settings: Settings, outputs: int) -> Layer:
         """The network that completed settings ask for."""
         if self.origin is not None and self.origin.network is not None:
-            return self.origin.network_of(outputs)
+            return self.origin.network_of(settings, outputs)
         learned = self.preprocessor
         return settings.make_network(
             outputs, numbers=learned.plain_numbers, levels=learned.level_numbers, edges=self._edges(settings.bins or 0)
@@ -232,6 +232,7 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
     names = target_names(table, wanted)
     if origin is not None:
         check_origin(settings, origin, "a table")
+        settings = origin.completed(settings)
         _check_columns(origin, known, names)
     check_several(settings, table.name, names)
     check_names(table, names, settings)

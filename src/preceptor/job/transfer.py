@@ -8,7 +8,7 @@ from preceptor.job.features import Trunk
 from preceptor.job.origin import Begun, Origin
 from preceptor.job.settings import Settings
 from preceptor.job.stages import Encoded, Stage, Stages
-from preceptor.train.fine_tuning import FineTuning, First, frozen_start
+from preceptor.train.fine_tuning import FineTuning, First, check_fine_tuning, frozen_start
 from preceptor.train.loop import train
 from preceptor.train.training import Config, Streamed
 
@@ -71,6 +71,7 @@ def transferred(
     """
     frozen, said = _expanded(settings.frozen, begun.heads, paths), []
     base = config.learning_rate
+    check_fine_tuning(fine_tuning_of(settings, base, frozen), paths)
     if settings.thaw_after:
         held = replace(config, fine_tuning=fine_tuning_of(settings, base, frozen), epochs=settings.thaw_after)
         config = replace(config, first=(yield from _first(held, encoded, paths)))

@@ -42,6 +42,7 @@ from preceptor.job.pretext_survey import PictureTaskSurvey, TaskSurvey
 from preceptor.job.pretext_words import task_text
 from preceptor.job.settings import MODELS, Settings
 from preceptor.job.telling import division, examples, how_long, loss_name, setting_words, unproved
+from preceptor.job.transfer import Transfer
 from preceptor.nn import Sequential, count_parameters, initial_specs
 from preceptor.nn.ensemble import first_alone
 from preceptor.ops import Spec
@@ -49,6 +50,7 @@ from preceptor.signals import heard
 from preceptor.words import amount, counted, listing, shell_word
 from preceptor.writers.writing import WRITERS, Writing
 
+MOST_WIDTHS = 12  # layers of a network whose widths are all told in one line
 EXIT_CODES = {Outcome.DIVERGED: 1, Outcome.INTERRUPTED: 130}
 
 
@@ -196,11 +198,14 @@ def say_plan(fitting: Fitting) -> None:
         line("task", f"{task_text(fitting.seen.task)}, without labels")
     if isinstance(fitting.seen, PictureSurvey | PictureTaskSurvey):
         line("augment", augmentations_text(fitting.seen.augmentations(chosen)))
-    params, _ = initial_specs(config.network, Spec((1, *fitting.preprocessor.input_shape), np.dtype(np.float32)))
-    network, one, _ = first_alone(config.network, params, {})
+    whole = fitting.whole_network
+    params, _ = initial_specs(whole, Spec((1, *fitting.preprocessor.input_shape), np.dtype(np.float32)))
+    network, one, _ = first_alone(whole, params, {})
     layers = [p.shape[-1] for path, p in one.items() if path.endswith("/weight")]
     shape = " × ".join(f"{length:,}" for length in fitting.preprocessor.input_shape)
-    widths = " → ".join([shape, *(f"{width:,}" for width in layers)])
+    middle = [f"({counted(len(layers) - 6, 'layer')})"] if len(layers) > MOST_WIDTHS else []
+    shown = [*layers[:3], *middle, *layers[-3:]] if middle else layers
+    widths = " → ".join([shape, *(each if isinstance(each, str) else f"{each:,}" for each in shown)])
     unit = f", {chosen.activation}" if len(layers) > 1 and chosen.model in MODELS else ""
     unit += f", dropout {amount(chosen.drop_rate)}" if unit and chosen.drop_rate else ""
     members = f", {chosen.ensemble} networks averaged, each" if chosen.ensemble > 1 else ""
@@ -208,10 +213,20 @@ def say_plan(fitting: Fitting) -> None:
         half = ", half of them with bins" if isinstance(network, Sequential) and "bins" in network.names else ""
         members += f"{' of' if members else ','} {chosen.members} members trained as one{half}, each"
     line("network", f"{chosen.model}{members} {widths}{unit}; {count_parameters(params):,} parameters")
+    if fitting.transfer is not None:
+        say_transfer(fitting.transfer)
     line("engine", f"{config.engine.name}, {config.engine.precision}")
     if slow := advice(chosen.engine, config.engine):
         line("", slow)
     say_training(fitting)
+
+
+def say_transfer(transfer: Transfer) -> None:
+    """What the network begins from, what went where, and how it goes on."""
+    for number, sentence in enumerate([*transfer.begun.lines, *transfer.origin.notes]):
+        line("" if number else "from", sentence if number else f"{transfer.origin.name}: {sentence}")
+    for number, sentence in enumerate(transfer.said):
+        line("" if number else "transfer", sentence)
 
 
 def say_training(fitting: Fitting) -> None:

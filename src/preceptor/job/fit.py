@@ -57,7 +57,7 @@ from preceptor.job.stages import Encoded, Stages, completed
 from preceptor.job.suitability import check_dropout, check_parts
 from preceptor.job.survey import Survey, survey
 from preceptor.job.transfer import Transfer, transferred
-from preceptor.nn import initial_specs
+from preceptor.nn import Layer, initial_specs
 from preceptor.ops import Spec
 from preceptor.pretext import TaskPreprocessor
 from preceptor.train.checkpoint import Checkpoint, Checkpoints
@@ -545,6 +545,12 @@ class Fitting:
         """Lets others go on with the run's folder."""
         if self.lock is not None:
             self.lock.release()
+
+    @property
+    def whole_network(self) -> Layer:
+        """The network from its input on, where `config` is of what stands behind a frozen beginning too."""
+        trunk = None if self.transfer is None else self.transfer.trunk
+        return self.config.network if trunk is None else trunk.whole.network
 
     def _whole(self) -> tuple[Config, dict[str, Any]]:
         """The training of the whole network, and the best weights of it."""

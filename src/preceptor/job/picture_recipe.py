@@ -87,15 +87,13 @@ def complete_pictures(
 
 
 def _begun(s: Settings, rows: int) -> Settings:
-    """The settings of a training that goes on from what was learned before: first the head, then all."""
+    """The settings of a training that goes on from what was learned before."""
     size = s.batch_size or power_of_two(rows / 50, BATCH_SIZES)
-    epochs = int(np.clip(HEAD_STEPS * size // rows, *HEAD_EPOCHS))
-    if s.freeze is None:
-        s = replace(s, freeze=("trunk",), thaw_after=epochs if s.thaw_after is None else s.thaw_after)
-    is_all = s.freeze == ("none",) or s.thaw_after is not None
-    usual = int(np.clip(TUNING_STEPS * size // rows, *TUNING_EPOCHS)) if is_all else epochs
-    rate = TUNING_RATE if is_all else RATE
-    return replace(s, epochs=s.epochs or usual, learning_rate=rate if s.learning_rate is None else s.learning_rate)
+    is_head = bool(s.frozen) and s.thaw_after is None
+    steps, limits = (HEAD_STEPS, HEAD_EPOCHS) if is_head else (TUNING_STEPS, TUNING_EPOCHS)
+    epochs = s.epochs or int(np.clip(steps * size // rows, *limits))
+    own_rate = RATE if is_head else TUNING_RATE
+    return replace(s, epochs=epochs, learning_rate=own_rate if s.learning_rate is None else s.learning_rate)
 
 
 def usual_model(settings: Settings) -> str:

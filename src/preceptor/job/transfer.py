@@ -3,11 +3,15 @@
 from dataclasses import dataclass, replace
 from typing import Any
 
+import numpy as np
+
 from preceptor.errors import ConfigError
 from preceptor.job.features import Trunk
+from preceptor.job.likeness import Likeness, likeness
 from preceptor.job.origin import Begun, Origin
 from preceptor.job.settings import Settings
 from preceptor.job.stages import Encoded, Stage, Stages
+from preceptor.nn import Sequential
 from preceptor.train.fine_tuning import FineTuning, First, check_fine_tuning, frozen_start
 from preceptor.train.loop import train
 from preceptor.train.training import Config, Streamed
@@ -16,6 +20,36 @@ __all__ = ["Transfer", "fine_tuning_of", "transferred"]
 
 TRUNK = "trunk"  # in place of a pattern: all layers but the last dense one
 VIEWS = 4  # passes of changed pictures that frozen layers see
+
+
+@dataclass(frozen=True)
+class Strategy:
+    """How a network that was trained before goes on.
+
+    Args:
+        head_steps: of the head alone, on what the frozen rest makes of the pictures; 0 for none.
+        steps: of all layers after it; 0 where they stay frozen.
+        rate, decay: of these steps, and from layer to layer.
+        text: what is done.
+    """
+
+    head_steps: int
+    steps: int
+    rate: float
+    decay: float
+    text: str
+
+
+# By whether there is much to learn from, and whether it is like what was learned before: the course's table.
+# The figures that chose the numbers are in docs/transfer.md.
+STRATEGIES = {
+    (False, True): Strategy(1000, 0, 3e-3, 1.0, "only the head is trained"),
+    (False, False): Strategy(600, 600, 1e-3, 0.9, "the head first, then all layers, slower towards the input"),
+    (True, True): Strategy(600, 1200, 5e-4, 0.9, "the head first, then all layers at a small rate"),
+    (True, False): Strategy(600, 2400, 1e-3, 1.0, "the head first, then all layers"),
+}
+MUCH = 2_000  # pictures to train on
+EPOCHS = (3, 60)  # of either part, at least and at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,15 +95,29 @@ def fine_tuning_of(settings: Settings, rate: float, frozen: tuple[str, ...]) -> 
 
 
 def transferred(
-    settings: Settings, config: Config, origin: Origin, begun: Begun, encoded: Encoded, paths: tuple[str, ...]
+    asked: Settings,
+    settings: Settings,
+    config: Config,
+    origin: Origin,
+    begun: Begun,
+    encoded: Encoded,
+    paths: tuple[str, ...],
 ) -> Stages[Transfer]:
-    """The training that completed settings ask for: where layers thaw, what moves before is trained first.
+    """The training that settings ask for: where layers thaw, what moves before is trained first.
 
     Args:
+        asked: the settings before they were completed; what is held fast, where they leave it open, is chosen here.
         config: of the whole network, with the first values.
         paths: of its parameters.
     """
-    frozen, said = _expanded(settings.frozen, begun.heads, paths), []
+    said: list[str] = []
+    if settings.freeze is None and isinstance(encoded.data, Streamed) and isinstance(config.network, Sequential):
+        yield Stage("looking at what the network knows of the data")
+        like = likeness(config.network, begun.first, begun.heads[0], encoded.data.stream, config.engine)
+        settings, text = _chosen(asked, settings, encoded.data.rows, like)
+        config = replace(config, learning_rate=settings.learning_rate, epochs=settings.epochs)
+        said.append(text)
+    frozen = _expanded(settings.frozen, begun.heads, paths)
     base = config.learning_rate
     check_fine_tuning(fine_tuning_of(settings, base, frozen), paths)
     if settings.thaw_after:
@@ -84,6 +132,27 @@ def transferred(
         return Transfer(origin, begun, settings, config, encoded, None, tuple(said))
     seen = yield from trunk.encoded(encoded, VIEWS)
     return Transfer(origin, begun, settings, trunk.rest, seen, trunk, tuple(said))
+
+
+def _chosen(asked: Settings, settings: Settings, rows: int, like: Likeness) -> tuple[Settings, str]:
+    """The settings of the strategy for so many pictures, as like what was learned before; and why, in a sentence. What
+    was asked for stays."""
+    is_much = rows >= MUCH
+    strategy = STRATEGIES[is_much, like.is_similar]
+    assert settings.batch_size is not None
+    head, all_layers = (
+        int(np.clip(round(steps * settings.batch_size / rows), *EPOCHS)) if steps else 0
+        for steps in (strategy.head_steps, strategy.steps)
+    )
+    thaw_after = head if strategy.steps else None
+    epochs = asked.epochs or (all_layers if strategy.steps else head)
+    rate = strategy.rate if asked.learning_rate is None else asked.learning_rate
+    decay = asked.layer_decay if asked.layer_decay is not None else strategy.decay if strategy.decay < 1 else None
+    patience = asked.patience or (settings.patience and max(settings.least_patience, epochs // 2))
+    changed = {"epochs": epochs, "learning_rate": rate, "layer_decay": decay, "patience": patience}
+    chosen = replace(settings, freeze=(TRUNK,), thaw_after=thaw_after, **changed)
+    many, same = "Many" if is_much else "Few", "like" if like.is_similar else "unlike"
+    return chosen, f"{many} pictures ({rows:,}), {same} those that it has learned ({like}): {strategy.text}."
 
 
 def _expanded(patterns: tuple[str, ...], heads: list[str], paths: tuple[str, ...]) -> tuple[str, ...]:

@@ -103,9 +103,7 @@ def _middle(parts: list[tuple[str, Any]], spec: Spec) -> str:
         some = Sequential(whole.layers[:count], whole.names[:count])
         start = tuple(f"{name}/" for name in some.names)
         own = [{k: v for k, v in values.items() if k.startswith(start)} for values in given]
-        done.append(
-            products(trace(lambda p, s, x, some=some: some.apply(p, s, x, train=False, key=None)[0])(*own, spec).graph)
-        )
+        done.append(multiply_adds(some, *own, spec))
     return next(name for (name, _), work in zip(parts, done, strict=True) if work >= SHARE * done[-1])
 
 

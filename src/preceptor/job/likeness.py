@@ -70,7 +70,7 @@ def likeness(network: Sequential, first: First, head: str, stream: Stream, engin
 
 
 def _features(network: Sequential, first: First, head: str, x: np.ndarray, engine: Engine) -> list[np.ndarray]:
-    """What the middle and the last layer before the head make of rows, as means over places. Shapes: -> (row, feature)."""
+    """What the middle and the last layer before the head make of rows: means over places. Shapes: -> (row, feature)."""
     parts = list(network.parts())
     parts = parts[: next(number for number, (name, _) in enumerate(parts) if name == head)]
     spec = Spec((min(AT_ONCE, len(x)), *x.shape[1:]), np.dtype(np.float32))

@@ -11,7 +11,7 @@ from preceptor.data import Stream
 from preceptor.engines import Engine
 from preceptor.graph import flatten, trace
 from preceptor.nn import Sequential
-from preceptor.nn.layer import apply_part, initial_specs
+from preceptor.nn.layer import apply_part, initial_specs, multiply_adds
 from preceptor.ops import Spec
 from preceptor.train.fine_tuning import First
 

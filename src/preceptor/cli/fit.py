@@ -223,8 +223,9 @@ def say_plan(fitting: Fitting) -> None:
 
 def say_transfer(transfer: Transfer) -> None:
     """What the network begins from, what went where, and how it goes on."""
-    for number, sentence in enumerate([*transfer.begun.lines, *transfer.origin.notes]):
-        line("" if number else "from", sentence if number else f"{transfer.origin.name}: {sentence}")
+    line("from", transfer.origin.name)
+    for sentence in (*transfer.begun.lines, *transfer.origin.notes):
+        line("", sentence)
     for number, sentence in enumerate(transfer.said):
         line("" if number else "transfer", sentence)
 

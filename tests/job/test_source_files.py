@@ -37,3 +37,9 @@ def test_predictions_beside_a_list_may_be_written_again(pictures):
 
 def test_what_is_no_path_has_no_files():
     assert list(files_of({"a": [1]})) == list(files_of("no such file")) == []
+
+
+def test_a_table_that_was_given_in_python_is_no_file(tmp_path, monkeypatch):
+    (tmp_path / "other.csv").write_text("a\n1\n")
+    monkeypatch.chdir(tmp_path)
+    assert not list(files_of(""))

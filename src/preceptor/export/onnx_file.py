@@ -10,7 +10,7 @@ import numpy as np
 from preceptor.data import PicturePreprocessor, Preprocessor, Table
 from preceptor.data.encoding.texts import Text
 from preceptor.data.tables.long_table import pieces_of
-from preceptor.errors import DataError
+from preceptor.errors import ConfigError, DataError
 from preceptor.export.onnx.answers import output_names, write_answers
 from preceptor.export.onnx.builder import OLDEST, Builder
 from preceptor.export.onnx.comparison import MOST, Difference, as_inputs, compared, made_up
@@ -40,10 +40,11 @@ def write_onnx(run: Run, path: Path, opset: int | None = None, check: Any = None
     """Writes a run as an ONNX file that takes raw rows and gives answers, after onnxruntime was seen to give the same.
 
     Inputs are the columns that the run needs, under their names, each (row, 1): numbers as float64, NaN where missing;
-    all else as text, "" where missing; of a column of sentences, under "NAME features", what Preceptor makes of it. Of
-    pictures it is `pictures`, (row, height, width, channel), bytes, of the run's size. Outputs are `label` and
-    `probabilities`, or `prediction` in the target's unit and `quantiles`; of several targets each with its name behind
-    it: `label_TARGET`.
+    all else as text, "" where missing, dates in ISO 8601 or, of numbers alone, as in training. Of pictures it is
+    `pictures`, (row, height, width, channel), bytes, of the run's size. Outputs are `label` and `probabilities`, or
+    `prediction` in the target's unit and `quantiles`; of several targets each with its name behind it: `label_TARGET`.
+    A row that the run would refuse, with a date that is none or a number that is not finite, the file refuses too: its
+    runtime then names the operator, which is called by the column and the reason.
 
     Args:
         path: the file; it appears under its name when it is whole and was tried.
@@ -53,28 +54,35 @@ def write_onnx(run: Run, path: Path, opset: int | None = None, check: Any = None
     Raises: ConfigError for an opset that is not known here, where onnx or onnxruntime is not installed, or a layer has
         no form in ONNX; DataError where onnxruntime gives other answers, or `path` cannot be written.
     """
+    preprocessor = run.preprocessor
+    if not isinstance(preprocessor, Preprocessor | PicturePreprocessor):
+        raise ConfigError(
+            "export: the run learned without labels and tells nothing of raw rows; a run that predicts is required. "
+            "Train one from it: preceptor fit DATA --from RUN; or export the weights: --format safetensors."
+        )
     source = run.facts.get("source")
     output = Output(path, chain(files_of(run.path), files_of(source), files_of(check)), "export: ")
     heads_of = _heads(run)
     opset = OLDEST if opset is None else opset
-    model, names = _model(run, heads_of, opset)
+    model, names = _model(run, preprocessor, heads_of, opset)
     content = model.SerializeToString()
     session = open_model(content)
     tried, counts = Difference(), []
-    for what, rows in _rows(run, check):
+    for what, rows in _rows(run, preprocessor, check):
         found = compared(run, session, heads_of, names, rows)
         if not found.is_small:
-            raise _other(path, run, found, what, rows)
+            raise _other(path, preprocessor, found, what, rows)
         tried = tried.and_also(found)
         counts.append(f"{counted(_count(rows), 'row')} {what}")
     with output.binary() as file:
         file.write(content)
+    labels = ", its labels nowhere" if any("label" in own for own in names) else ""
     return [
         f"Opset {opset}, {counted(len(content), 'byte')}. Inputs: {_told(session.get_inputs())}. Outputs: "
         f"{_told(session.get_outputs())}.",
-        *_of_texts(run.preprocessor),
+        *_of_texts(preprocessor),
         f"Tried with onnxruntime on {' and '.join(counts)}: its answers differ from the run's by at most "
-        f"{amount(tried.largest, 2)}, its labels nowhere.",
+        f"{amount(tried.largest, 2)}{labels}.",
     ]
 
 
@@ -91,8 +99,8 @@ def _of_texts(preprocessor: Preprocessor | PicturePreprocessor) -> list[str]:
     if not names:
         return []
     return [
-        f"No operator of ONNX takes text apart into letters: for {listing(map(repr, names))} the file takes features, "
-        "which pr.load(RUN).preprocessor.columns make."
+        f"An operator that onnxruntime alone has takes {listing(map(repr, names))} apart into letters: other runtimes "
+        "will not take the file."
     ]
 
 
@@ -103,11 +111,13 @@ def _heads(run: Run) -> list[Head]:
     return [Head(target, loss, units, run.threshold, "" if is_one else target.name) for target, (loss, units) in pairs]
 
 
-def _model(run: Run, heads_of: Sequence[Head], opset: int) -> tuple[Any, list[dict[str, str]]]:
+def _model(
+    run: Run, preprocessor: Preprocessor | PicturePreprocessor, heads_of: Sequence[Head], opset: int
+) -> tuple[Any, list[dict[str, str]]]:
     """The ONNX model, and the names of its outputs for each target."""
     builder = Builder(opset)
-    inputs, x = _features(builder, run.preprocessor)
-    shape = run.preprocessor.input_shape
+    inputs, x = _features(builder, preprocessor)
+    shape = preprocessor.input_shape
     spec = output_spec(run.network, run.params, run.state, Spec((1, *shape), np.dtype(np.float32)))
     outputs = Signal(write_network(builder, run.network, run.params, run.state, x, shape), spec.shape[1:])
     names = output_names(heads_of, inputs)
@@ -125,22 +135,22 @@ def _features(builder: Builder, preprocessor: Preprocessor | PicturePreprocessor
     return list(columns.values()), write_table(builder, preprocessor, columns)
 
 
-def _rows(run: Run, check: Any) -> Iterator[tuple[str, Any]]:
+def _rows(run: Run, preprocessor: Preprocessor | PicturePreprocessor, check: Any) -> Iterator[tuple[str, Any]]:
     """The rows to try it on, as `compared` takes them, each time with what they are."""
-    spec = Spec((1, *run.preprocessor.input_shape), np.dtype(np.float32))
+    spec = Spec((1, *preprocessor.input_shape), np.dtype(np.float32))
     work = multiply_adds(run.network, run.params, run.state, spec)
     most = max(FEWEST, min(TRIED, TRIED_WORK // max(work, 1)))
-    yield "that are made up", made_up(run.preprocessor, most)
+    yield "that are made up", made_up(preprocessor, most)
     source = run.facts.get("source") if check is None else check
-    if source is None:
+    if source is None or (isinstance(source, str) and not source):  # rows that were given in Python are gone
         return
     try:
-        data: Any = run.preprocessor.open(source, run.facts.get("header", True))
+        data: Any = preprocessor.open(source, run.facts.get("header", True))
     except (DataError, OSError):
         if check is not None:
             raise
         return  # it is gone, or another
-    if isinstance(run.preprocessor, PicturePreprocessor):
+    if isinstance(preprocessor, PicturePreprocessor):
         yield "of the data", data.take(_spread(data.rows, most))
         return
     table = next(pieces_of(data))
@@ -156,9 +166,11 @@ def _count(rows: Any) -> int:
     return rows.rows if isinstance(rows, Table) else len(rows)
 
 
-def _other(path: Path, run: Run, found: Difference, what: str, rows: Any) -> DataError:
+def _other(
+    path: Path, preprocessor: Preprocessor | PicturePreprocessor, found: Difference, what: str, rows: Any
+) -> DataError:
     """The error that the answers are others, with the feature that differs most where one does."""
-    where = "" if isinstance(run.preprocessor, PicturePreprocessor) else _culprit(run.preprocessor, rows)
+    where = "" if isinstance(preprocessor, PicturePreprocessor) else _culprit(preprocessor, rows)
     labels = f", and {counted(found.labels, 'label')} are others" if found.labels else ""
     return DataError(
         f"export: {path}: of rows {what}, onnxruntime gives {found.output} that differ by {amount(found.largest)}"

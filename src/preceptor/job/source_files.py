@@ -20,7 +20,7 @@ def files_of(source: Any) -> Iterator[Path]:
     Of a folder all that are below it. Beside a file, where it is a list of pictures or itself one of several files that
     make a set, those that such a set is made of.
     """
-    if not isinstance(source, (str, Path)):
+    if not isinstance(source, (str, Path)) or not str(source):  # "" stands for a table given in Python
         return
     path = Path(source)
     if path.is_dir():

@@ -12,8 +12,9 @@ LOOKS = ("characters", "digits", "capitals", "signs")
 LONGEST_TEXT = 100_000  # characters of a text that are read, some 15,000 words: a longer one says no other thing
 BATCH_CHARACTERS = 1 << 18  # of the texts that are cut up together: about 50 MiB while it lasts
 
-_BLANK, _END = ord(" "), 0
-_PRIME, _WORD, _PAIR = (np.uint64(each) for each in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9))
+BLANK, END = ord(" "), 0  # between words, and between texts
+PRIME, WORD, PAIR = (np.uint64(each) for each in (0x9E3779B97F4A7C15, 0xC2B2AE3D27D4EB4F, 0x165667B19E3779F9))
+MIXING = ((30, np.uint64(0xBF58476D1CE4E5B9)), (27, np.uint64(0x94D049BB133111EB)), (31, np.uint64(1)))
 
 
 def ngrams(texts: Sequence[str | None]) -> Iterator[tuple[slice, np.ndarray, np.ndarray]]:
@@ -88,7 +89,7 @@ def _of_batch(batch: list[str]) -> tuple[np.ndarray, np.ndarray]:
     """The n-grams of plain texts: the row and the number of each. Shapes: (n-gram,) each."""
     letters = _letters(" " + " \0 ".join(batch) + " ")
     in_word = _those(letters, lambda letter: letter.isalnum() or letter == "_")
-    row = np.cumsum(letters == _END)
+    row = np.cumsum(letters == END)
     runs = [*_characters(letters), *_words(letters, in_word, row)]
     places = np.concatenate([place for place, _ in runs])
     return row[places], np.concatenate([_mixed(code) for _, code in runs])
@@ -96,11 +97,11 @@ def _of_batch(batch: list[str]) -> tuple[np.ndarray, np.ndarray]:
 
 def _characters(letters: np.ndarray) -> Iterator[tuple[np.ndarray, np.ndarray]]:
     """Where runs of characters begin that have a blank at most at their ends, and a code of each."""
-    is_blank = (letters == _BLANK) | (letters == _END)
+    is_blank = (letters == BLANK) | (letters == END)
     code = letters.astype(np.uint64)
     whole = np.ones(len(letters), bool)
     for length in range(2, CHARACTERS[-1] + 1):
-        code = code[:-1] * _PRIME + letters[length - 1 :]
+        code = code[:-1] * PRIME + letters[length - 1 :]
         whole = whole[:-1] if length == 2 else whole[:-1] & ~is_blank[length - 2 : -1]  # all between first and last
         if length in CHARACTERS:
             places = np.flatnonzero(whole)
@@ -115,21 +116,18 @@ def _words(letters: np.ndarray, in_word: np.ndarray, row: np.ndarray) -> Iterato
         return
     inside = np.flatnonzero(in_word)
     place = inside - np.repeat(starts, stops - starts)  # of a letter in its word
-    powers = np.full(int((stops - starts).max()), _PRIME)
+    powers = np.full(int((stops - starts).max()), PRIME)
     np.multiply.accumulate(powers, out=powers)
     parts = letters[inside] * powers[place]
     firsts = np.cumsum(stops - starts) - (stops - starts)
     code = np.add.reduceat(parts, firsts)
-    yield starts, code + _WORD
+    yield starts, code + WORD
     pairs = np.flatnonzero(row[starts[:-1]] == row[starts[1:]])
-    yield starts[pairs], (code[pairs] * _PAIR ^ code[pairs + 1]) + _PAIR
+    yield starts[pairs], (code[pairs] * PAIR ^ code[pairs + 1]) + PAIR
 
 
 def _mixed(code: np.ndarray) -> np.ndarray:
     """Codes spread evenly over BUCKETS. Source: the finaliser of splitmix64, Steele et al. 2014."""
-    code = code ^ (code >> np.uint64(30))
-    code *= np.uint64(0xBF58476D1CE4E5B9)
-    code ^= code >> np.uint64(27)
-    code *= np.uint64(0x94D049BB133111EB)
-    code ^= code >> np.uint64(31)
+    for shift, factor in MIXING:
+        code = (code ^ (code >> np.uint64(shift))) * factor
     return (code & np.uint64(BUCKETS - 1)).astype(np.int32)

@@ -13,6 +13,7 @@ from preceptor.errors import ConfigError
 INSTALL = "python -m pip install -e '.[onnx]'"
 ROWS = "rows"  # the axis of examples, of any length
 ML = "ai.onnx.ml"  # operators for tables and for classes beside those of networks
+CONTRIB = "com.microsoft"  # operators that onnxruntime alone has, which the package onnx does not know
 OLDEST = 20  # the first with Gelu and with text in StringConcat; what is older has other forms of many operators
 MOST_BYTES = 2**31 - 2**20  # of a file: Protocol Buffers counts to 2^31; 1 MiB is left for names and operators
 
@@ -72,11 +73,12 @@ class Builder:
         self._onnx, self.opset = onnx, opset
         forms = [row for row in onnx.helper.VERSION_TABLE if row[2] == opset]
         self._ir_version: int = min(row[1] for row in forms)  # the oldest form of file that has this opset
-        self._versions = {"": opset, ML: min(row[3] for row in forms)}
+        self._versions = {"": opset, ML: min(row[3] for row in forms), CONTRIB: 1}
         self._used = {""}
         self._nodes: list[Any] = []
         self._inputs: list[Any] = []
         self._outputs: list[tuple[str, Any]] = []
+        self._told: list[Any] = []
         self._constants: dict[str, np.ndarray] = {}
         self._known: dict[Any, str] = {}
         self._names: dict[str, int] = {}
@@ -102,8 +104,8 @@ class Builder:
         return name
 
     def has(self, op: str, domain: str = "") -> bool:
-        """Whether this opset has an operator."""
-        return bool(self._onnx.defs.has(op, self._versions[domain], domain))
+        """Whether this opset has an operator; what onnxruntime alone has is taken for granted."""
+        return domain == CONTRIB or bool(self._onnx.defs.has(op, self._versions[domain], domain))
 
     @overload
     def node(self, op: str, *inputs: str, outputs: Literal[1] = 1, domain: str = "", **attributes: Any) -> str: ...
@@ -117,7 +119,7 @@ class Builder:
         Args:
             inputs: names of values; "" for one that is left out.
             outputs: how many it has.
-            domain: "" or `ML`.
+            domain: "", `ML` or `CONTRIB`.
             attributes: by name; of None it takes its own default. Arrays become tensors.
         Returns: the name of its output; a tuple of them where there are several.
         Raises: ConfigError where it needs a newer opset.
@@ -180,6 +182,11 @@ class Builder:
         self._names[name] = 1
         self._outputs.append((value, self._value(name, dtype, shape)))
 
+    def told(self, value: str, dtype: Any, axes: int) -> str:
+        """Says what a value is, where the package onnx cannot know: what an operator of `CONTRIB` gives."""
+        self._told.append(self._onnx.helper.make_tensor_value_info(value, self.element(dtype), [None] * axes))
+        return value
+
     def _value(self, name: str, dtype: Any, shape: Sequence[int]) -> Any:
         return self._onnx.helper.make_tensor_value_info(name, self.element(dtype), [ROWS, *map(int, shape)])
 
@@ -202,7 +209,7 @@ class Builder:
                 "Export it with --format safetensors."
             )
         tensors = [onnx.numpy_helper.from_array(value, name) for name, value in kept.items()]
-        graph = onnx.helper.make_graph(nodes, name, self._inputs, outputs, tensors)
+        graph = onnx.helper.make_graph(nodes, name, self._inputs, outputs, tensors, value_info=self._told)
         model = onnx.helper.make_model(
             graph,
             ir_version=self._ir_version,

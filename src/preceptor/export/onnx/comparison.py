@@ -20,7 +20,6 @@ from preceptor.data.encoding.truth import Truth
 from preceptor.data.tables.columns import as_text, objects
 from preceptor.evidence.png import png
 from preceptor.export.onnx.pictures import INPUT
-from preceptor.export.onnx.table import input_of
 from preceptor.job import Run
 from preceptor.job.head import Head
 
@@ -60,12 +59,13 @@ class Difference:
 
 def compared(run: Run, session: Any, heads: list[Head], names: list[dict[str, str]], rows: Any) -> Difference:
     """How far the answers of a session are from those of the run. Args: rows: a table; of pictures their pixels."""
-    if isinstance(run.preprocessor, PicturePreprocessor):
+    if not isinstance(rows, Table):
         found = dict(zip(_outputs(session), session.run(None, {INPUT: rows}), strict=True))
         with TemporaryDirectory() as folder:
             for number, pixels in enumerate(rows):
                 (Path(folder) / f"{number:06}.png").write_bytes(png(pixels))
             return _differing(run, heads, names, found, folder)
+    assert isinstance(run.preprocessor, Preprocessor)
     found = dict(zip(_outputs(session), session.run(None, as_inputs(run.preprocessor, rows)), strict=True))
     return _differing(run, heads, names, found, rows)
 
@@ -117,19 +117,14 @@ def as_inputs(preprocessor: Preprocessor, table: Table) -> dict[str, np.ndarray]
     where = Place(table.name)
     found = {}
     for column in preprocessor.columns:
-        kind = input_of(column)
-        if kind is not None:
-            found[kind[0]] = _as_input(where, column, table.columns[column.name])
+        if not isinstance(column, Span):
+            found[column.name] = _as_input(where, column, table.columns[column.name])
     return found
 
 
 def _as_input(where: Place, column: Feature, values: np.ndarray) -> np.ndarray:
     if isinstance(column, Numbers):
         return as_numbers(where, column.name, values, column.width, column.written).astype(np.float64)
-    if isinstance(column, Text):
-        features = np.zeros((len(values), column.features), np.float32)
-        column.fill(features, column.prepare(where, values))
-        return features
     if isinstance(column, Dates) and values.dtype.kind == "M":
         zone = "Z" if column.zoned else ""
         texts = ["" if each == "NaT" else each + zone for each in np.datetime_as_string(values).tolist()]

@@ -16,31 +16,25 @@ from preceptor.export.onnx.builder import Builder
 from preceptor.export.onnx.table_dates import Parsed, write_dates
 from preceptor.export.onnx.table_levels import write_levels, write_truth
 from preceptor.export.onnx.table_numbers import Scaled, inverse, joined, write_mixing, write_numbers
+from preceptor.export.onnx.table_texts import write_letters, write_text
 
-__all__ = ["declare_columns", "input_of", "write_table"]
-
-OF_TEXT = "{} features"  # how the input is called that stands for a column of sentences
+__all__ = ["declare_columns", "kind_of", "write_table"]
 
 
-def input_of(column: Feature) -> tuple[str, Any, int] | None:
-    """The name and the dtype of a column's input and how many values it has of each row; None where it has none.
+def kind_of(column: Feature) -> tuple[Any, int] | None:
+    """The dtype of a column's input and how many values it has of each row; None where it has no input of its own.
 
-    Numbers are float64, NaN where missing. Levels, truth values and dates are text, "" where missing. Sentences are the
-    features that Preceptor makes of them, for no operator of ONNX takes text apart into letters.
+    Numbers are float64, NaN where missing; all else is text, "" where missing.
     """
     if isinstance(column, Span):
         return None
-    if isinstance(column, Numbers):
-        return column.name, np.float64, column.width or 1
-    if isinstance(column, Text):
-        return OF_TEXT.format(column.name), np.float32, column.features
-    return column.name, str, 1
+    return (np.float64, column.width or 1) if isinstance(column, Numbers) else (str, 1)
 
 
 def declare_columns(builder: Builder, preprocessor: Preprocessor) -> dict[str, str]:
-    """Declares an input for each column that the network needs, and gives their names by those of the columns."""
-    kinds = {column.name: kind for column in preprocessor.columns if (kind := input_of(column)) is not None}
-    return {name: builder.input(own, dtype, (width,)) for name, (own, dtype, width) in kinds.items()}
+    """Declares an input for each column that the network needs, under its name, and gives them by it."""
+    kinds = {column.name: kind for column in preprocessor.columns if (kind := kind_of(column)) is not None}
+    return {name: builder.input(name, dtype, (width,)) for name, (dtype, width) in kinds.items()}
 
 
 def write_table(builder: Builder, preprocessor: Preprocessor, inputs: dict[str, str]) -> str:
@@ -48,6 +42,8 @@ def write_table(builder: Builder, preprocessor: Preprocessor, inputs: dict[str, 
     parts: list[tuple[str, np.ndarray]] = []
     numbers: list[Scaled] = []
     dates: dict[str, Parsed] = {}
+    sentences = [column.name for column in preprocessor.columns if isinstance(column, Text)]
+    letters = dict(zip(sentences, write_letters(builder, [inputs[each] for each in sentences]), strict=True))
     start = 0
     for column in preprocessor.columns:
         places = np.arange(start, start + column.features)
@@ -68,7 +64,7 @@ def write_table(builder: Builder, preprocessor: Preprocessor, inputs: dict[str, 
             elif isinstance(column, Categories | Pair | Codes):
                 parts.append((write_levels(builder, column, inputs[column.name]), places))
             else:
-                parts.append((inputs[column.name], places))
+                parts.append((write_text(builder, column, inputs[column.name], letters[column.name]), places))
     parts += write_numbers(builder, numbers) if numbers else []
     x = joined(builder, [value for value, _ in parts])
     places = np.concatenate([places for _, places in parts])

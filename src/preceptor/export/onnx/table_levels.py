@@ -1,5 +1,6 @@
 """Columns of levels and of truth values as ONNX operators."""
 
+import unicodedata
 from collections.abc import Mapping
 
 import numpy as np
@@ -57,7 +58,9 @@ def _code(builder: Builder, text: str, codes: Mapping[str, int], missing: int, o
 
 
 def _looked_up(builder: Builder, text: str, codes: Mapping[str, int]) -> str:
-    keys, values = list(codes), list(codes.values())
+    apart = {unicodedata.normalize("NFD", level): code for level, code in codes.items()}  # as some systems write them
+    known = apart | dict(codes)
+    keys, values = list(known), list(known.values())
     return builder.node("LabelEncoder", text, domain=ML, keys_strings=keys, values_int64s=values, default_int64=NONE)
 
 

@@ -14,6 +14,7 @@ import preceptor as pr
 from preceptor import nn
 from preceptor.errors import ConfigError, DataError
 from preceptor.export.weights_file import metadata, write_numpy, write_safetensors
+from preceptor.foreign.reading import read_weights
 from preceptor.job import fit
 
 GIVEN = {"engine": "reference", "epochs": 1, "hidden": (4,), "members": 1, "batch_norm": True}
@@ -56,6 +57,15 @@ def test_numpy_reads_the_same_without_pickle_and_the_bytes_are_the_same_again(ru
         for name, value in (run.params | run.state).items():
             assert found[name].dtype == value.dtype
             assert_array_equal(found[name], value)
+
+
+def test_they_come_back_as_weights_of_others_do(run, tmp_path):
+    for name, write in (("w.safetensors", write_safetensors), ("w.npz", write_numpy)):
+        write(run, tmp_path / name)
+        found = read_weights(tmp_path / name)
+        assert (found.layout, found.notes) == ("channels-last", metadata(run))
+        for path, value in (run.params | run.state).items():
+            assert_array_equal(found.values[path], value)
 
 
 def test_a_run_is_rebuilt_from_the_file_alone(tmp_path):

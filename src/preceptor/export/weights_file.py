@@ -19,7 +19,7 @@ from preceptor.job.judging import figures_as_json
 from preceptor.job.source_files import files_of
 from preceptor.nn import to_config
 from preceptor.output import Output
-from preceptor.words import counted, shell_word
+from preceptor.words import counted
 
 __all__ = ["metadata", "write_numpy", "write_safetensors"]
 
@@ -38,13 +38,13 @@ def write_safetensors(run: Run, path: Path) -> list[str]:
     Raises: DataError where `path` cannot be written; ConfigError where it is a file of the run or its data.
     Source: the format of github.com/huggingface/safetensors, whose metadata are strings.
     """
-    content = tensors(_arrays(run), metadata(run))
+    arrays = _arrays(run)
 
     def write(file: BinaryIO) -> None:
-        for piece in content:
+        for piece in tensors(arrays, metadata(run)):
             file.write(piece)
 
-    return _written(run, path, write, f"from safetensors.numpy import load_file; load_file({str(path)!r})")
+    return _written(run, path, arrays, write, "safetensors.numpy.load_file")
 
 
 def write_numpy(run: Run, path: Path) -> list[str]:
@@ -55,15 +55,15 @@ def write_numpy(run: Run, path: Path) -> list[str]:
     Args, Returns, Raises: as there.
     Source: NEP 1 and numpy.savez; no pickle in it.
     """
-    arrays = _arrays(run) | {"metadata": np.array(json.dumps(metadata(run), ensure_ascii=False))}
+    arrays, told = _arrays(run), np.array(json.dumps(metadata(run), ensure_ascii=False))
 
     def write(file: BinaryIO) -> None:
         with ZipFile(file, "w") as packed:
-            for name, array in arrays.items():
+            for name, array in (arrays | {"metadata": told}).items():
                 with packed.open(ZipInfo(f"{name}.npy"), "w", force_zip64=True) as entry:
                     np.lib.format.write_array(entry, array, allow_pickle=False)
 
-    return _written(run, path, write, f"import numpy as np; np.load({str(path)!r})")
+    return _written(run, path, arrays, write, "numpy.load")
 
 
 def metadata(run: Run) -> dict[str, str]:
@@ -125,16 +125,16 @@ def _arrays(run: Run) -> dict[str, np.ndarray]:
     return found
 
 
-def _written(run: Run, path: Path, write: Callable[[BinaryIO], None], how: str) -> list[str]:
+def _written(
+    run: Run, path: Path, arrays: dict[str, np.ndarray], write: Callable[[BinaryIO], None], reader: str
+) -> list[str]:
     """Writes a file whole, and says so."""
     output = Output(path, chain(files_of(run.path), files_of(run.facts.get("source"))), "export: ")
-    size = 0
     with output.binary() as file:
         write(file)
-        size = file.tell() if not output.is_stream else 0
-    arrays = _arrays(run)
     count = sum(value.size for value in arrays.values())
+    size = "" if output.is_stream else f", {path.stat().st_size:,} bytes"
     return [
-        f"{counted(len(arrays), 'array')} of {count:,} numbers{f', {size:,} bytes' if size else ''}.",
-        f"Read it: python -c {shell_word(how)}",
+        f"{counted(len(arrays), 'array')} of {count:,} numbers{size}.",
+        f"Read it in Python: {reader}({str(path)!r})",
     ]

@@ -262,7 +262,7 @@ def test_weights_stand_exactly_and_a_comment_stays_one(tmp_path):
     text = (tmp_path / "n.c").read_text()
     assert text.count("*/") == 1
     assert "??" not in text
-    table = re.search(r"n_hidden1_weight\[\d+\] = \{(.*?)\}", text, re.S)[1]
+    table = re.search(r"n_w_hidden1_weight\[\d+\] = \{(.*?)\}", text, re.S)[1]
     found = np.array([each.strip().removesuffix("f") for each in table.split(",") if each.strip()], np.float32)
     np.testing.assert_array_equal(found, run.params["hidden1/weight"].ravel())
 
@@ -280,3 +280,56 @@ def test_what_has_no_place_in_a_c_file_is_refused_in_a_line(tmp_path, monkeypatc
     with pytest.raises(ConfigError, match=r"^export: the network has [\d,]+ numbers; a C file takes at most 10, for"):
         write_c(run, tmp_path / "n.c")
     assert not (tmp_path / "n.c").exists()
+
+
+def positions(x, low, high):
+    """Whole numbers made of an input, some of them beyond the ends."""
+    return pr.cast(low + (high - low) * pr.sigmoid(x), np.int32)
+
+
+BEYOND = {  # what no layer needs today
+    "spread": (lambda x: pr.transposed_convolution(x, np.cos(np.arange(54.0)).reshape(3, 3, 3, 2), 2), (2, 5, 4, 2)),
+    "groups": (
+        lambda x: pr.transposed_convolution(x, np.cos(np.arange(36.0)).reshape(3, 3, 1, 4), (2, 1), 1, (1, 2), 2),
+        (2, 5, 6, 4),
+    ),
+    "steps": (
+        lambda x: pr.convolution(x, np.cos(np.arange(48.0)).reshape(2, 3, 2, 4), (2, 1), ((1, 0), (2, 1)), (1, 2), 2),
+        (2, 5, 6, 4),
+    ),
+    "depth": (lambda x: pr.convolution(x, np.cos(np.arange(12.0)).reshape(2, 2, 1, 3), groups=3), (2, 3, 4, 3)),
+    "winner": (lambda x: pr.cast(pr.argmax(x, 1), np.float32), (3, 5, 2)),
+    "scatter": (lambda x: pr.scatter_add(x, np.array([2, 0, 2]), 4, 1), (3, 3, 2)),
+    "gather": (
+        lambda x: pr.gather_sum(np.cos(np.arange(12.0, dtype=np.float32)).reshape(4, 3), positions(x, 0, 4), x),
+        (3, 5),
+    ),
+    "turned": (lambda x: pr.pad(pr.flip(x, 1), ((0, 0), (2, 1))), (3, 4)),
+    "overlapping": (lambda x: pr.max_pool(x, (3, 2), (2, 1), "same"), (3, 5, 4, 2)),
+    "signs": (lambda x: pr.sign(x) + pr.threshold(x) + pr.where((x < 0) | ~(x <= 1) & (x == x), pr.abs(x), x), (3, 6)),
+    "functions": (
+        lambda x: pr.erf(x) + pr.sin(x) * pr.cos(x) + pr.expm1(x) + pr.log1p(x * x) + pr.sqrt(x * x) + x**-3 + 2.0**x,
+        (3, 6),
+    ),
+    "whole": (lambda x: pr.cast(pr.maximum(pr.abs(positions(x, -9, 9)), 2) * 3 - 1, np.float32), (3, 6)),
+    "picked": (lambda x: pr.take(x, np.array([[-1, 0], [1, 1]]), 1)[:, :, ::-1], (3, 4)),
+    "sums": (lambda x: pr.sum(pr.transpose(x, (0, 2, 1)) @ x, (1,)) + pr.min(x, (1,)), (3, 4, 5)),
+}
+
+
+@needs_gcc
+def test_operations_that_no_layer_needs_compute_what_numpy_computes(tmp_path):
+    program, functions, cases = Program("all"), [], []
+    for name, (function, shape) in BEYOND.items():
+        x = np.random.default_rng(2).normal(size=shape).astype(np.float32)
+        graph = trace(function)(Spec((1, *shape[1:]), x.dtype)).graph
+        functions += define(program, name, graph, {})
+        cases.append((f"all_{name}", x, np.concatenate([np.asarray(function(row)) for row in np.split(x, len(x))])))
+    tables = [line for each in program.constants.values() for line in each]
+    memory = [f"static {kind} {program.memory_of(kind)}[{size}];" for kind, size in program.memory.items()]
+    source = tmp_path / "all.c"
+    source.write_text("\n".join(["#include <math.h>", *tables, *memory, *program.helpers.values(), *functions]))
+    made = library(source)
+    for name, x, y in cases:
+        found = called(getattr(made, name), x, y[0].size)
+        assert_allclose(found, y.reshape(len(y), -1), rtol=2e-5, atol=2e-5, err_msg=name)

@@ -10,6 +10,7 @@ from preceptor.job import embedding, feature_files, fit
 from preceptor.job.embedding import layer_paths, opened
 from preceptor.job.feature_files import write_features
 from preceptor.job.neighbours import nearest
+from preceptor.job.pretraining import pretrain
 
 QUICK = {"engine": "reference", "epochs": 1, "batch_size": 16}
 TABLE = {
@@ -151,6 +152,12 @@ def test_pictures_of_other_classes_have_features(seen, folder, tmp_path):
         (tmp_path / "set" / name).symlink_to(folder / ("cat" if name == "fox" else "dog"))
     assert_array_equal(seen.features(tmp_path / "set"), seen.features(folder))
     assert len(seen.features(folder / "cat" / "0.png")) == 1
+
+
+def test_what_was_learned_without_labels_has_features(folder, tmp_path):
+    run = pretrain(folder, "rotation", model="convnet", engine="reference", epochs=1)
+    assert write_features(run, folder, tmp_path / "f.csv") == (14, run.features(folder).shape[1])
+    assert (tmp_path / "f.csv").read_text().startswith("picture,class,f0,")
 
 
 def test_mistakes_are_a_line_and_nothing_is_written(price, plain, tmp_path, monkeypatch):

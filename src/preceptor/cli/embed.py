@@ -13,7 +13,7 @@ from preceptor.cli.terminal import words_aside
 from preceptor.data import PicturePreprocessor
 from preceptor.errors import ConfigError
 from preceptor.job import Run, load
-from preceptor.job.embedding import opened
+from preceptor.job.embedding import opened, plain
 from preceptor.job.feature_files import SUFFIXES, write_features
 from preceptor.job.neighbours import nearest
 from preceptor.job.rows import Rows
@@ -113,7 +113,7 @@ def _say_nearest(
     header: bool,
 ) -> None:
     """Prints the neighbours of a picture or a row, and draws them where a sheet is asked for."""
-    is_of_pictures = isinstance(run.preprocessor, PicturePreprocessor)
+    is_of_pictures = isinstance(plain(run.preprocessor), PicturePreprocessor)
     if output is not None:
         if not is_of_pictures:
             raise ConfigError(

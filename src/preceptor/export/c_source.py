@@ -18,6 +18,7 @@ from preceptor.export.c.text import as_comment, as_identifier, as_string
 from preceptor.export.weights_file import metadata
 from preceptor.graph import Graph, flatten, trace
 from preceptor.job import Run
+from preceptor.job.embedding import plain
 from preceptor.job.source_files import files_of
 from preceptor.nn.joint import heads
 from preceptor.ops import Spec
@@ -56,7 +57,7 @@ def write_c(run: Run, path: Path) -> list[str]:
     graph, known, outputs = _predicting(run)
     functions = [define(program, "predict", graph, known)]
     inputs = int(np.prod(run.preprocessor.input_shape))
-    scaling = _scaling(run.preprocessor)
+    scaling = _scaling(plain(run.preprocessor))
     if scaling is not None and scaling.inputs[0].spec.size <= MOST_NUMBERS - program.numbers:
         functions.insert(0, define(program, "scale", scaling, {}))
     else:
@@ -152,7 +153,7 @@ def _encoded(column: Any, values: Any) -> Any:
 
 def _told(run: Run, program: Program, is_scaled: bool, inputs: int, outputs: int) -> list[str]:
     """The comment at the head of the file: what it is, what it takes and gives, where it comes from."""
-    known, name, learned = metadata(run), program.name, run.preprocessor
+    known, name, learned = metadata(run), program.name, plain(run.preprocessor)
     lines = [f"The network of a training by Preceptor, which predicts {listing(t.name for t in run.targets)}.", ""]
     lines += [f"void {name}_predict(const float *x, float *y);", f"  x: {inputs:,} numbers, {_input(run, is_scaled)}."]
     lines += [f"  y: {outputs:,} {'number' if outputs == 1 else 'numbers'}: {'; '.join(_outputs(run))}."]
@@ -173,7 +174,7 @@ def _told(run: Run, program: Program, is_scaled: bool, inputs: int, outputs: int
 
 
 def _input(run: Run, is_scaled: bool) -> str:
-    learned = run.preprocessor
+    learned = plain(run.preprocessor)
     if isinstance(learned, PicturePreprocessor):
         shape = " x ".join(map(str, learned.input_shape))
         return f"a picture of {shape} brought to scale{'' if is_scaled else ' as the training did'}, the last fastest"

@@ -11,7 +11,7 @@ from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 
-from preceptor.data import PicturePreprocessor, Target
+from preceptor.data import Target
 from preceptor.disk import tensors
 from preceptor.errors import ConfigError
 from preceptor.job import Run
@@ -87,7 +87,7 @@ def metadata(run: Run) -> dict[str, str]:
         "targets": _json([_target(target) for target in run.targets]),
         "classes": _json(run.targets[0].written if len(run.targets) == 1 else ()),
         "preprocessor": _json(run.preprocessor.to_dict()),
-        "input": "pictures" if isinstance(run.preprocessor, PicturePreprocessor) else "table",
+        "input": "pictures" if len(run.preprocessor.input_shape) == 3 else "numbers",
         "input_shape": _json(run.preprocessor.input_shape),
         "licence": str(facts.get("licence") or NOT_STATED),
         "data": str(facts.get("data") or NOT_STATED),

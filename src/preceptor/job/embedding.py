@@ -16,10 +16,11 @@ from preceptor.errors import ConfigError, DataError
 from preceptor.nn import Committee, Dense, EachMember, Ensemble, Layer, MemberDense, output_spec
 from preceptor.nn.layer import Arrays, Composite
 from preceptor.ops import Spec
+from preceptor.pretext import TaskPreprocessor
 from preceptor.train.evaluator import Evaluator
 from preceptor.words import closest, listing
 
-__all__ = ["embedded", "layer_paths", "opened"]
+__all__ = ["embedded", "layer_paths", "opened", "plain"]
 
 MOST_CELLS = 1 << 23  # features held at once: 32 MiB
 MOST_LISTED = 40  # layers in a message
@@ -128,13 +129,32 @@ def _listed(network: Layer) -> str:
     return listing((path for path, _ in layer_paths(network)), MOST_LISTED)
 
 
+def plain(
+    preprocessor: Preprocessor | PicturePreprocessor | TaskPreprocessor,
+) -> Preprocessor | PicturePreprocessor:
+    """What brings rows or pictures to what the network takes; of a task without labels that changes no shape, what
+    stands before the task.
+
+    Raises: ConfigError where the network takes only what its task makes.
+    """
+    if not isinstance(preprocessor, TaskPreprocessor):
+        return preprocessor
+    if tuple(preprocessor.inner.input_shape) != tuple(preprocessor.input_shape):
+        preprocessor.open()
+    return preprocessor.inner
+
+
 def opened(
-    preprocessor: Preprocessor | PicturePreprocessor, source: Any, header: bool = True, keep: Collection[str] = ()
+    preprocessor: Preprocessor | PicturePreprocessor | TaskPreprocessor,
+    source: Any,
+    header: bool = True,
+    keep: Collection[str] = (),
 ) -> Any:
     """A table or pictures to embed, as the preprocessor opens them; pictures may be of classes that training never saw.
 
-    Raises: DataError as there.
+    Raises: DataError as there; ConfigError as `plain`.
     """
+    preprocessor = plain(preprocessor)
     if not isinstance(preprocessor, PicturePreprocessor) or not isinstance(source, str | Path):
         return preprocessor.open(source, header, keep)
     refuse_no_header(source, header)

@@ -9,13 +9,13 @@ from zipfile import ZipFile, ZipInfo
 
 import numpy as np
 
-from preceptor.data import Preprocessor, Table
+from preceptor.data import PicturePreprocessor, Preprocessor, Table
 from preceptor.data.tables.columns import missing_rows
 from preceptor.data.tables.connection import MEMORY_LIMIT, connect, identifier, quoted
 from preceptor.data.tables.names import find_column
 from preceptor.data.tables.scratch import Scratch, check_room
 from preceptor.errors import ConfigError
-from preceptor.job.embedding import opened
+from preceptor.job.embedding import opened, plain
 from preceptor.job.head import lines, write_lines
 from preceptor.job.run import Run
 from preceptor.job.source_files import files_of
@@ -65,9 +65,9 @@ def write_features(
     goal = Output(path, chain(files_of(source), files_of(run.path)))
     table: Any = opened(run.preprocessor, source, header)
     beside = columns_beside(run, table, keep)
-    if write is _csv and isinstance(run.preprocessor, Preprocessor):  # whose fields are as they stood
+    if write is _csv and isinstance(plain(run.preprocessor), Preprocessor):  # whose fields are as they stood
         table = opened(run.preprocessor, source, header, beside)
-    unseen = run.preprocessor.unseen()
+    unseen = plain(run.preprocessor).unseen()
     pieces = run.embedded(table, layer, unseen)
     first = next(pieces)  # what is wrong with it is said before anything is written
     blocks = [name for name in beside if first[0].columns[name].ndim > 1]
@@ -91,10 +91,12 @@ def write_features(
 def columns_beside(run: Run, table: Any, keep: Sequence[str] | None) -> list[str]:
     """The columns that stand beside features: those to keep, or those that number the rows, and the targets that there
     are. Raises: DataError where there is no such column."""
+    learned = plain(run.preprocessor)
     if keep is None:
-        keep = [name for name in run.facts.get("identifiers", ()) if name in table.columns]
+        usual = ["picture"] if isinstance(learned, PicturePreprocessor) else run.facts.get("identifiers", ())
+        keep = [name for name in usual if name in table.columns]
     kept = [find_column(table.name, name, table.columns) for name in keep]
-    targets = [target.name for target in run.targets if target.name in table.columns]
+    targets = [target.name for target in learned.targets if target.name in table.columns]
     return list(dict.fromkeys([*kept, *targets]))
 
 

@@ -25,7 +25,7 @@ from preceptor.evidence.importance import REPEATS
 from preceptor.evidence.matters import importance_on
 from preceptor.evidence.record import Importance
 from preceptor.job.conformal import margin, widened
-from preceptor.job.embedding import embedded, opened
+from preceptor.job.embedding import embedded, opened, plain
 from preceptor.job.folder import (
     KEPT,
     REPORT,
@@ -171,8 +171,8 @@ class Run:
 
     def embedded(self, table: Any, layer: str | None = None, unseen: Any = None) -> Iterator[tuple[Table, np.ndarray]]:
         """The rows of what the preprocessor opened, some at a time, with their features: see `job.embedding`."""
-        learned = self.network, self.params, self.state
-        return embedded(self.preprocessor, *learned, self.engine_for(table.rows, exact=True), table, layer, unseen)
+        learned = plain(self.preprocessor), self.network, self.params, self.state
+        return embedded(*learned, self.engine_for(table.rows, exact=True), table, layer, unseen)
 
     @property
     def quantiles(self) -> tuple[float, ...]:

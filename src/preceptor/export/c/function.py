@@ -29,12 +29,12 @@ def define(program: Program, name: str, graph: Graph, known: Mapping[int, tuple[
     """
     values: dict[int, np.ndarray] = {}
     views: dict[int, View] = {}
-    names = {index: f"{program.name}_{as_identifier(each)}" for index, (each, _) in known.items()}
+    names = {index: f"{program.name}_w_{as_identifier(each)}" for index, (each, _) in known.items()}
     given = next(node for node in graph.inputs if node.index not in known)
 
     def view(node: Node) -> View:
         if node.index not in views:
-            views[node.index] = program.constant(values[node.index], names.get(node.index, f"{program.name}_numbers"))
+            views[node.index] = program.constant(values[node.index], names.get(node.index, f"{program.name}_w"))
         return views[node.index]
 
     for node in graph.needed():

@@ -160,7 +160,7 @@ class Program:
 
     def helper(self, name: str, definition: str) -> str:
         """The name of a small function; NAME in its definition is its name."""
-        full = f"{self.name}_{name}"
+        full = f"{self.name}_fn_{name}"
         self.helpers.setdefault(full, definition.replace("NAME", full))
         return full
 

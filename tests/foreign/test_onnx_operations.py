@@ -185,6 +185,23 @@ CASES = {
         (3, 2, 2),
         {"w": normal(12, 12)},
     ),
+    "what is taken back, and what others take too": (
+        [
+            node("MatMul", "x w", "a"),
+            node("Mul", "a two", "c"),
+            node("Mul", "c half", "d"),
+            node("Add", "d b", "e"),
+            node("Tanh", "a", "f"),
+            node("Add", "e f"),
+        ],
+        (12,),
+        DENSE | {"two": np.float32(2), "half": np.float32(0.5)},
+    ),
+    "a product that others take too": (
+        [node("MatMul", "x w", "a"), node("Add", "a b", "c"), node("Mul", "c a")],
+        (12,),
+        DENSE,
+    ),
     "three added": ([node("Relu", "x", "a"), node("Tanh", "x", "c"), node("Sum", "a x c")], (3, 4, 5), {}),
     "a difference": ([node("Relu", "x", "a"), node("Sub", "x a", "c"), node("Sub", "a c")], (12,), {}),
     "a constant less the input": ([node("Sub", "k x")], (3, 4, 5), {"k": normal(3, 1, 1)}),

@@ -64,10 +64,14 @@ class _Merging:
     def add(self, part: Part, uses: int) -> None:
         """Adds a part, into one before it where the two are one."""
         part = replace(part, inputs=tuple(self.places[at] if at >= 0 else at for at in part.inputs))
+        if (source := self._unchanged(part)) is not None:
+            self.uses[source] += uses - 1
+            self.places.append(source)
+            return
         for at, made in self._rules(part):
             if at == len(self.parts):
                 self._append(made, uses)
-            elif made is not None:
+            else:
                 self.parts[at], self.uses[at] = made, uses
             self.places.append(at)
             return
@@ -77,6 +81,16 @@ class _Merging:
     def _append(self, part: Part, uses: int) -> None:
         self.parts.append(part)
         self.uses.append(uses)
+
+    def _unchanged(self, part: Part) -> int | None:
+        """The part before, where this takes back what the one between did to it."""
+        between = self.parts[part.inputs[0]] if part.inputs[0] >= 0 else None
+        if not isinstance(part.layer, Rescale) or between is None or not isinstance(between.layer, Rescale):
+            return None
+        is_same = (
+            abs(part.layer.scale * between.layer.scale - 1) < NEAR and part.layer.shift == between.layer.shift == 0
+        )
+        return between.inputs[0] if is_same and between.inputs[0] >= 0 and self.uses[part.inputs[0]] == 1 else None
 
     def _rules(self, part: Part) -> Iterator[tuple[int, Part]]:
         """Where a part goes, and what then stands there."""
@@ -97,9 +111,6 @@ class _Merging:
         if isinstance(layer, Rescale) and isinstance(first.layer, Rescale):
             scale = layer.scale * first.layer.scale
             shift = layer.scale * first.layer.shift + layer.shift
-            if abs(scale - 1) < NEAR and shift == 0 and first.inputs[0] >= 0:
-                self.uses[first.inputs[0]] += self.uses[before]
-                yield first.inputs[0], self.parts[first.inputs[0]]
             yield before, self._joined(first, part, Rescale(scale, shift), {})
         if isinstance(layer, Convolution) and isinstance(first.layer, ZeroPad) and not any(first.layer.widths[-1]):
             pads = _pads(layer, len(first.layer.widths) - 1)

@@ -334,3 +334,104 @@ def test_gelu_in_pieces_computes_what_onnxruntime_does(order, tmp_path):
     erf = [node("Div", "x r", "a"), node("Erf", "a", "e"), node("Add", "e one", "f")]
     path = saved(tmp_path / "n.onnx", [*erf, node("Mul", order[0], "g"), node("Mul", order[1])], (9,), halves)
     agree(read_network(path), path, (9,))
+
+
+def random_case(seed):
+    """Operations on pictures and features, each on values drawn from those before it, with constants as they need."""
+    rng = np.random.default_rng(seed)
+    dims = (int(rng.choice([1, 3, 4])), int(rng.integers(4, 8)), int(rng.integers(4, 8)))
+    nodes, constants = [], {}
+    values = {"x": dims}
+
+    def constant(*shape):
+        name = f"k{len(constants)}"
+        constants[name] = (rng.normal(size=shape) * 0.5).astype(np.float32)
+        return name
+
+    def add(op, inputs, shape, **attributes):
+        name = f"v{len(nodes)}"
+        nodes.append(helper.make_node(op, inputs, [name], **attributes))
+        values[name] = tuple(map(int, shape))
+        return name
+
+    def pictures(x, shape):
+        channels, *space = shape
+        kind = rng.choice(
+            ["conv", "depthwise", "pool", "mean", "scale", "shift", "norm", "excite", "flatten", "turn", "lay"]
+        )
+        if kind == "conv":
+            filters = int(rng.integers(1, 5))
+            bias = [constant(filters)] * int(rng.integers(2))
+            add("Conv", [x, constant(filters, channels, 3, 3), *bias], (filters, *space), pads=[1] * 4)
+        elif kind == "depthwise":
+            add("Conv", [x, constant(channels, 1, 3, 1)], shape, pads=[1, 0, 1, 0], group=channels)
+        elif kind in ("pool", "mean"):
+            op = "MaxPool" if kind == "pool" else "AveragePool"
+            add(op, [x], shape, kernel_shape=[3, 3], pads=[1] * 4)
+        elif kind in ("scale", "shift"):
+            shapes = [(channels, 1, 1), (1, *shape), (), (1, 1, space[1])]
+            inputs = [x, constant(*shapes[rng.integers(4)])]
+            add("Mul" if kind == "scale" else "Add", inputs[:: rng.choice([1, -1])], shape)
+        elif kind == "norm":
+            constants[name := f"k{len(constants)}"] = rng.uniform(0.5, 2, channels).astype(np.float32)
+            add("BatchNormalization", [x, *(constant(channels) for _ in range(3)), name], shape)
+        elif kind == "excite":
+            pooled = add("GlobalAveragePool", [x], (channels, 1, 1))
+            gate = add("Conv", [pooled, constant(channels, channels, 1, 1)], (channels, 1, 1))
+            add("Mul", [x, add("Sigmoid", [gate], (channels, 1, 1))], shape)
+        elif kind == "flatten":
+            add("Flatten", [x], (np.prod(shape),))
+        elif kind == "turn":
+            order = rng.permutation(3)
+            add("Transpose", [x], [shape[at] for at in order], perm=[0, *(int(at) + 1 for at in order)])
+        else:
+            constants[name := f"k{len(constants)}"] = whole(0, space[1], channels, -1)
+            add("Reshape", [x, name], (space[1], channels, space[0]))
+
+    def features(x, shape):
+        kind = rng.choice(["dense", "product", "scale", "shift", "norm"])
+        units = int(rng.integers(2, 6))
+        if kind == "dense":
+            add("Gemm", [x, constant(*shape, units), constant(units)], (units,))
+        elif kind == "product":
+            add("MatMul", [x, constant(*shape, units)], (units,))
+        elif kind in ("scale", "shift"):
+            add("Mul" if kind == "scale" else "Add", [x, constant(*shape)], shape)
+        else:
+            constants[name := f"k{len(constants)}"] = rng.uniform(0.5, 2, shape).astype(np.float32)
+            add("BatchNormalization", [x, *(constant(*shape) for _ in range(3)), name], shape)
+
+    for _ in range(int(rng.integers(4, 12))):
+        x = list(values)[-1] if rng.random() < 0.7 else str(rng.choice(list(values)))
+        shape = values[x]
+        alike = [name for name, other in values.items() if other == shape]
+        draw = rng.random()
+        if draw < 0.25:
+            add(str(rng.choice(["Relu", "Tanh", "Sigmoid", "Identity", "Softplus", "Neg"])), [x], shape)
+        elif draw < 0.45:
+            add(str(rng.choice(["Add", "Mul", "Sub"])), [x, str(rng.choice(alike))], shape)
+        elif draw < 0.55:
+            add("Concat", [x, str(rng.choice(alike))], (2 * shape[0], *shape[1:]), axis=1)
+        elif len(shape) == 3:
+            pictures(x, shape)
+        else:
+            features(x, shape)
+    nodes.append(helper.make_node("Softsign", [nodes[-1].output[0]], ["y"]))
+    return nodes, dims, constants
+
+
+def check_random(path, seed):
+    nodes, dims, constants = random_case(seed)
+    saved(path, nodes, dims, constants)
+    agree(read_network(path), path, dims, least=0)  # some give zeros alone
+
+
+@pytest.mark.parametrize("seed", range(30))
+def test_operations_drawn_at_random_compute_what_onnxruntime_does(seed, tmp_path):
+    check_random(tmp_path / "n.onnx", seed)
+
+
+@pytest.mark.slow
+def test_a_thousand_networks_drawn_at_random_compute_what_onnxruntime_does(tmp_path):
+    for seed in range(1_000, 2_000):
+        check_random(tmp_path / "n.onnx", seed)

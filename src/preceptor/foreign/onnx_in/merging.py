@@ -11,11 +11,13 @@ from preceptor.foreign.onnx_in.walk import Part
 from preceptor.nn import (
     Convolution,
     Dense,
+    Flatten,
     Gelu,
     Layer,
     Linear,
     MemberDense,
     Rescale,
+    Reshape,
     ScaleShift,
     Sigmoid,
     Swish,
@@ -85,12 +87,14 @@ class _Merging:
     def _unchanged(self, part: Part) -> int | None:
         """The part before, where this takes back what the one between did to it."""
         between = self.parts[part.inputs[0]] if part.inputs[0] >= 0 else None
-        if not isinstance(part.layer, Rescale) or between is None or not isinstance(between.layer, Rescale):
+        if between is None or between.inputs[0] < 0 or self.uses[part.inputs[0]] != 1:
             return None
-        is_same = (
-            abs(part.layer.scale * between.layer.scale - 1) < NEAR and part.layer.shift == between.layer.shift == 0
-        )
-        return between.inputs[0] if is_same and between.inputs[0] >= 0 and self.uses[part.inputs[0]] == 1 else None
+        layer, other, is_same = part.layer, between.layer, False
+        if isinstance(layer, Rescale) and isinstance(other, Rescale):
+            is_same = abs(layer.scale * other.scale - 1) < NEAR and layer.shift == other.shift == 0
+        elif isinstance(layer, Reshape) and isinstance(other, Flatten | Reshape):
+            is_same = self.parts[between.inputs[0]].stored == part.stored
+        return between.inputs[0] if is_same else None
 
     def _rules(self, part: Part) -> Iterator[tuple[int, Part]]:
         """Where a part goes, and what then stands there."""

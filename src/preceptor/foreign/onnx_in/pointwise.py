@@ -8,7 +8,7 @@ import numpy as np
 
 from preceptor import ops
 from preceptor.foreign.onnx_in.file import FLOATS
-from preceptor.foreign.onnx_in.values import Block, Value
+from preceptor.foreign.onnx_in.values import Value
 from preceptor.foreign.onnx_in.walk import Operation, Step, shortest
 from preceptor.nn import (
     Clip,
@@ -174,7 +174,7 @@ def laid(step: Step, x: Value, constant: np.ndarray) -> tuple[np.ndarray, int]:
     order = [at for at in x.order if at in long]
     held = constant.reshape([shape[at + 1] for at in long]).transpose([long.index(at) for at in order])
     if x.rows:
-        held = held[..., x.positions()]
+        held = held[..., x.rows.positions()]
     places = [axis for axis in (x.axes[at] for at in order) if axis is not None]
     spread = held.reshape([x.stored[axis] if axis in places else 1 for axis in range(len(x.stored))])
     axes = len(x.stored) - min(places)
@@ -213,7 +213,7 @@ def _members(step: Step, x: Value, constant: np.ndarray) -> Value:
     x = step.reshaped(x, x.shape[1:])
     if len(x.stored) != 1:
         x = step.natural(x)
-    scale = constant[:, x.positions()] if x.rows else constant
+    scale = constant[:, x.rows.positions()] if x.rows else constant
     part, stored = step.emit(Members(len(scale)), [x], {"scale": step.held(scale)})
     return Value(part, stored, (0, 1), x.rows)
 
@@ -291,14 +291,10 @@ def _concatenation(step: Step) -> Value:
     if any(len(each.axes) != len(first.axes) for each in values):
         step.refuse("it joins values of different axes")
     axis = step.axis(step.whole("axis", 1), first)
-    alike = all(each.axes == first.axes and each.is_last(axis) for each in values)
-    if not alike:
+    if any(each.axes != first.axes or each.rows or not each.is_last(axis) for each in values):
         order = (*(at for at in range(len(first.axes)) if at != axis), axis)
         values = [step.arranged(each, order) for each in values]
-    rows: tuple[Block, ...] = ()
-    if any(each.rows for each in values):
-        rows = tuple(block for each in values for block in each.rows or (Block((each.shape[axis],), (0,)),))
-    return step.joined(values, "concatenate", values[0].axes, rows)
+    return step.joined(values, "concatenate", values[0].axes)
 
 
 OPERATIONS: dict[str, Operation] = {

@@ -10,8 +10,8 @@ INPUT = -1  # as the number of a part
 
 
 @dataclass(frozen=True)
-class Block:
-    """A stretch of features that were laid out from several axes.
+class Rows:
+    """The order of features that were laid out from several axes.
 
     Args:
         shape: lengths in ONNX's order.
@@ -21,13 +21,9 @@ class Block:
     shape: tuple[int, ...]
     order: tuple[int, ...]
 
-    @property
-    def size(self) -> int:
-        return math.prod(self.shape)
-
     def positions(self) -> np.ndarray:
         """For each feature in our order, its position in ONNX's."""
-        return np.arange(self.size).reshape(self.shape).transpose(self.order).ravel()
+        return np.arange(math.prod(self.shape)).reshape(self.shape).transpose(self.order).ravel()
 
 
 @dataclass(frozen=True)
@@ -46,7 +42,7 @@ class Value:
     part: int
     stored: tuple[int, ...]
     axes: tuple[int | None, ...]
-    rows: tuple[Block, ...] = ()
+    rows: Rows | None = None
     batch: int = 0
 
     @property
@@ -69,19 +65,14 @@ class Value:
         held = iter([axis for axis in self.axes if axis is not None and self.stored[axis] != 1])
         return Value(self.part, self.stored, tuple(None if n == 1 else next(held) for n in shape), self.rows)
 
-    def positions(self) -> np.ndarray:
-        """For each entry of our last axis, its position in ONNX's."""
-        starts = np.cumsum([0, *(block.size for block in self.rows)])
-        return np.concatenate([block.positions() + at for block, at in zip(self.rows, starts[:-1], strict=True)])
-
 
 def bare(shape: Sequence[int]) -> tuple[int, ...]:
     """The lengths that are not 1."""
     return tuple(length for length in shape if length != 1)
 
 
-def flattened_rows(value: Value) -> tuple[Block, ...]:
-    """The order in which features lie that our array is laid out in, beside that of ONNX; () where it is the same."""
+def flattened_rows(value: Value) -> Rows | None:
+    """The order in which features lie that our array is laid out in, beside that of ONNX; None where it is the same."""
     ordered = sorted(value.order)
-    block = Block(tuple(value.shape[at] for at in ordered), tuple(ordered.index(at) for at in value.order))
-    return () if block.order == tuple(range(len(block.order))) else (block,)
+    rows = Rows(tuple(value.shape[at] for at in ordered), tuple(ordered.index(at) for at in value.order))
+    return None if rows.order == tuple(range(len(rows.order))) else rows

@@ -11,7 +11,7 @@ import numpy as np
 from preceptor.errors import ConfigError, DataError, DtypeError, ShapeError
 from preceptor.foreign.onnx_in.file import Content, Node
 from preceptor.foreign.onnx_in.folding import BATCH, FOLDS, Budget, fold, shape_of
-from preceptor.foreign.onnx_in.values import Value, bare, flattened_rows
+from preceptor.foreign.onnx_in.values import Rows, Value, bare, flattened_rows
 from preceptor.hyper import shown
 from preceptor.nn import Flatten, Layer, Linear, Permute, Reshape, output_spec
 from preceptor.nn.wired import joined_spec
@@ -77,13 +77,16 @@ class Walk:
         return self.values[content.output]
 
     def given_out(self, output: Value) -> Value:
-        """The output with its features in ONNX's order, in one axis where that has one."""
+        """The output as it is given: features alone in ONNX's order; with more axes as ONNX has them where they lie so,
+        else with channels last."""
         if output.batch != 0:
             self.refuse("the axis of the examples is not the first of its output")
         step = Step(self, self.content.nodes[-1])
-        if len(output.axes) == 1 and len(output.stored) != 1:
+        if len(output.axes) == 1:
             output = step.reshaped(output, output.shape)
-        return step.natural(output) if output.rows else output
+        if output.rows or len(output.stored) == 1:
+            return step.natural(output) if output.rows else output
+        return step.natural(output) if output.order == tuple(sorted(output.order)) else step.channels_last(output)
 
     def _needed(self) -> list[Node]:
         """The operations that the output needs, in the file's order."""
@@ -273,7 +276,9 @@ class Step:
         part, stored = self.emit(layer, [value], **more)
         return Value(part, stored, value.axes, value.rows)
 
-    def joined(self, values: Sequence[Value], join: str, axes: tuple[int | None, ...], rows: Any = ()) -> Value:
+    def joined(
+        self, values: Sequence[Value], join: str, axes: tuple[int | None, ...], rows: Rows | None = None
+    ) -> Value:
         """What values make together."""
         part, stored = self.emit(Linear(), values, join=join)
         return Value(part, stored, axes, rows)
@@ -298,12 +303,12 @@ class Step:
 
     def _in_onnx_order(self, value: Value) -> Value:
         """The value with the features of its last axis as ONNX has them."""
-        if len(value.rows) != 1 or len(value.stored) != 1:
-            self.refuse("it needs features in an order that other operations have changed")
-        block = value.rows[0]
-        lying = tuple(block.shape[at] for at in block.order)
+        assert value.rows is not None
+        assert len(value.stored) == 1
+        shape, order = value.rows.shape, value.rows.order
+        lying = tuple(shape[at] for at in order)
         part, stored = self.emit(Reshape(lying), [value])
-        back = tuple(block.order.index(at) + 1 for at in range(len(lying)))
+        back = tuple(order.index(at) + 1 for at in range(len(lying)))
         part, stored = self.emit(Permute(back), [Value(part, stored, tuple(range(len(lying))))])
         part, stored = self.emit(Flatten(), [Value(part, stored, tuple(range(len(lying))))])
         return Value(part, stored, value.axes)

@@ -73,7 +73,7 @@ def _convolution(step: Step) -> Value:
     if len(x.stored) == 1 and set(size) | set(stride) | {groups} == {1} and not any(map(any, pads)):
         # of one place, as behind the mean over all: a dense layer
         matrix = weight.reshape(filters, channels).T
-        params["weight"] = step.held(matrix[x.positions()] if x.rows else matrix)
+        params["weight"] = step.held(matrix[x.rows.positions()] if x.rows else matrix)
         part, stored = step.emit(Dense(filters, bias), [x], params, source=step.name_of(1))
         return Value(part, stored, (0, *[None] * axes))
     x = step.channels_last(x)
@@ -143,7 +143,7 @@ def _dense(step: Step, x: Value, weight: np.ndarray, bias: np.ndarray | None) ->
     x = step.with_last(x, len(x.axes) - 1)
     if x.shape[-1] != weight.shape[0] or weight.size == 0:
         step.refuse(f"its input has {x.shape[-1]} features, its weight the shape {weight.shape}; they do not fit")
-    params = {"weight": step.held(weight[x.positions()] if x.rows else weight)}
+    params = {"weight": step.held(weight[x.rows.positions()] if x.rows else weight)}
     if bias is not None:
         params["bias"] = step.held(bias)
     source = step.name_of(1)
@@ -166,7 +166,7 @@ def _batch_norm(step: Step) -> Value:
     arrays = [step.constant(at) for at in (1, 2, 3, 4)]
     if any(each.shape != (features,) for each in arrays):
         step.refuse(f"its input has {features} channels, its numbers the shapes {[each.shape for each in arrays]}")
-    scale, shift, mean, variance = (step.held(each[x.positions()] if x.rows else each) for each in arrays)
+    scale, shift, mean, variance = (step.held(each[x.rows.positions()] if x.rows else each) for each in arrays)
     layer = BatchNorm(step.real("momentum", 0.9), step.real("epsilon", 1e-5))
     params, state = {"scale": scale, "shift": shift}, {"mean": mean, "variance": variance}
     source = next((name for at in (1, 2, 3, 4) if "::" not in (name := step.name_of(at))), "")
@@ -183,7 +183,7 @@ def _layer_norm(step: Step) -> Value:
     arrays = [step.constant(1), step.constant(2) if step.has(2) else np.zeros(features, np.float32)]
     if any(each.shape != (features,) for each in arrays):
         step.refuse(f"its input has {features} features, its numbers the shapes {[each.shape for each in arrays]}")
-    scale, shift = (step.held(each[x.positions()] if x.rows else each) for each in arrays)
+    scale, shift = (step.held(each[x.rows.positions()] if x.rows else each) for each in arrays)
     layer = LayerNorm(step.real("epsilon", 1e-5))
     return step.same(layer, x, params={"scale": scale, "shift": shift}, source=step.name_of(1))
 

@@ -11,8 +11,15 @@ from preceptor.foreign.onnx_network import read_network
 
 pytest.importorskip("onnxruntime", reason="networks go out by it: pip install 'preceptor[onnx]'")
 
-PICTURE = (32, 32, 3)
+EXCITED = nn.Wired(
+    (nn.GlobalMeanPool(), nn.Dense(4), nn.Sigmoid(), nn.Linear(), nn.Clip(-1.0, 2.0), nn.Linear()),
+    ("squeeze", "gate", "sigmoid", "scaled", "clipped", "both"),
+    (("input",), ("squeeze",), ("gate",), ("input", "sigmoid"), ("input",), ("scaled", "clipped", "input")),
+    ("sum", "sum", "sum", "product", "sum", "concatenate"),
+)
+OTHERS = (nn.Rescale(2.0, 1.0), nn.ZeroPad(((1, 0), (0, 2), (0, 0))), nn.Convolution(4), nn.ScaleShift(3), EXCITED)
 NETWORKS = {
+    "wired": (nn.Sequential((*OTHERS, nn.Flatten(), nn.Dense(3), nn.LogSoftmax())), (6, 5, 3)),
     "linear": (nn.linear_model(3), (5,)),
     "mlp": (nn.mlp((8, 6), 3), (5,)),
     "mlp, all of it": (nn.mlp((8, 6), 3, activation=nn.Swish(), batch_norm=True, drop_rate=0.3), (5,)),
@@ -25,7 +32,7 @@ NETWORKS = {
     "lenet5": (nn.lenet5(10), (28, 28, 1)),
     "lenet5, batch norm": (nn.lenet5(10, batch_norm=True), (28, 28, 1)),
     "vgg": (nn.vgg(10, widths=(8, 16, 32)), (16, 16, 3)),
-    "resnet20": (nn.resnet20(10), (16, 16, 3)),
+    "resnet20": (nn.resnet20(10), (8, 8, 3)),
 }
 LARGE = {
     "alexnet": (nn.alexnet(10), (64, 64, 3)),

@@ -112,6 +112,14 @@ def test_counts_that_differ_are_refused():
         nn.Wired((), (), (), ())
 
 
+def test_a_walk_tells_what_each_layer_takes():
+    params, state = EXCITED.init(np.random.default_rng(0), pr.Spec((1, 4, 3, 2), np.dtype(np.float32)))
+    walk = EXCITED.walk(params, state, pr.Spec((1, 4, 3, 2), np.dtype(np.float32)))
+    assert [(name, spec.shape) for name, _, spec in walk] == [
+        *(("squeeze", (1, 4, 3, 2)), ("gate", (1, 2)), ("sigmoid", (1, 2)), ("scaled", (1, 4, 3, 2))),
+    ]
+
+
 def test_shapes_that_differ_are_named_with_their_path():
     layer = wired(("a", nn.Dense(4), ("input",), "sum"), ("c", nn.Linear(), ("a", "input"), "sum"))
     network = nn.Sequential((layer,), ("first",))

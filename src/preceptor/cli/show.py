@@ -39,6 +39,7 @@ from preceptor.nn import (
     MemberLoss,
     Residual,
     Sequential,
+    Wired,
     count_parameters,
     initial_specs,
     linear_model,
@@ -185,6 +186,8 @@ def outputs_within(layer: Layer, params: Arrays, state: Arrays, spec: Spec) -> i
     elif isinstance(layer, Residual):
         both = (("block", layer.block), ("projection", layer.projection))
         parts = [(name, part, spec) for name, part in both if part is not None]
+    elif isinstance(layer, Wired):
+        parts = list(layer.walk(params, state, spec))
     else:
         parts = []
     inner = sum(outputs_within(part, within(params, n), within(state, n), given) for n, part, given in parts)

@@ -10,7 +10,7 @@ import numpy as np
 from preceptor import ops
 from preceptor.errors import ConfigError, DtypeError, ShapeError
 from preceptor.graph import trace
-from preceptor.nn.layer import Arrays, Composite, Layer, apply_part, init_part
+from preceptor.nn.layer import Arrays, Composite, Layer, apply_part, init_part, output_spec, within
 from preceptor.ops import Spec, fold_in
 
 __all__ = ["Wired"]
@@ -90,6 +90,14 @@ class Wired(Composite):
             found[name], own = apply_part(name, layer, params, state, given, train=train, key=own_key)
             next_state |= own
         return found[self.names[-1]], next_state
+
+    def walk(self, params: Arrays, state: Arrays, spec: Spec) -> Iterator[tuple[str, Layer, Spec]]:
+        """Name, layer and the spec of what it takes, of each layer, for inputs like `spec`."""
+        found = {INPUT: spec}
+        for name, layer, inputs, join in self._wires():
+            given = joined_spec(name, join, [found[each] for each in inputs])
+            yield name, layer, given
+            found[name] = output_spec(layer, within(params, name), within(state, name), given)
 
     def _wires(self) -> Iterator[tuple[str, Layer, tuple[str, ...], str]]:
         yield from zip(self.names, self.layers, self.inputs, self.joins, strict=True)

@@ -6,6 +6,7 @@ import numpy as np
 
 from preceptor.export.onnx.builder import Builder
 from preceptor.export.onnx.function import Signal, write_function
+from preceptor.export.onnx.table_words import FLOAT64, INT64
 from preceptor.job.head import Head
 from preceptor.nn.member import quantiles_of
 
@@ -54,7 +55,9 @@ def _declare_classes(builder: Builder, head: Head, names: dict[str, str], probab
     else:
         second = builder.node("Gather", probabilities.name, builder.constant(np.array(1)), axis=1)
         limit = builder.constant(np.array(head.threshold, np.float64))
-        code = builder.node("Cast", builder.node("GreaterOrEqual", builder.node("Cast", second, to=11), limit), to=7)
+        code = builder.node(
+            "Cast", builder.node("GreaterOrEqual", builder.node("Cast", second, to=FLOAT64), limit), to=INT64
+        )
     labels = builder.constant(np.array(head.target.written, object), "classes")
     builder.output(builder.node("Gather", labels, code, axis=0), names["label"], str)
     builder.output(probabilities.name, names["probabilities"], np.float32, probabilities.shape)
@@ -62,7 +65,7 @@ def _declare_classes(builder: Builder, head: Head, names: dict[str, str], probab
 
 def _declare_numbers(builder: Builder, head: Head, names: dict[str, str], read: Signal) -> None:
     """Numbers or quantiles in the target's unit, float64."""
-    wide = builder.node("Mul", builder.node("Cast", read.name, to=11), builder.constant(np.array(head.target.sd)))
+    wide = builder.node("Mul", builder.node("Cast", read.name, to=FLOAT64), builder.constant(np.array(head.target.sd)))
     decoded = Signal(builder.node("Add", wide, builder.constant(np.array(head.target.mean))), read.shape, np.float64)
     [point] = write_function(builder, head.loss.point, decoded)
     builder.output(point.name, names["prediction"], np.float64)

@@ -37,7 +37,8 @@ class Difference:
     """How far answers differ.
 
     Args:
-        largest: of probabilities, or of numbers by their standard deviation in training.
+        largest: of probabilities, or of numbers in standard deviations of the training rows; of a number that lies
+            several of these from their mean, in such distances.
         output: which it is.
         labels: in how many rows another class is told, though the probabilities say it clearly.
     """

@@ -8,7 +8,7 @@ import numpy as np
 from preceptor.data.encoding.dates import Dates
 from preceptor.data.tables.dates import DATE_FORMS, YEAR_FIRST, YEAR_LAST
 from preceptor.export.onnx.builder import Builder
-from preceptor.export.onnx.table_words import either, is_missing, matches, refused, texts
+from preceptor.export.onnx.table_words import FLOAT32, FLOAT64, INT64, either, is_missing, matches, refused, texts
 
 CLOCK = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
 ISO = rf"[0-9]{{4}}-(0[1-9]|1[0-2])(-[0-9]{{2}}([T ]{CLOCK})?)?"
@@ -84,7 +84,7 @@ def write_dates(builder: Builder, column: Dates, text: str) -> Parsed:
         "day": lambda: _share(builder, builder.node("Mod", _late(builder, moment), _number(builder, DAY)), DAY),
     }
     circles = [_circle(builder, turns[cycle](), gap) for cycle in column.cycles]
-    known = builder.node("Add", days, builder.node("Cast", zero, to=11))
+    known = builder.node("Add", days, builder.node("Cast", zero, to=FLOAT64))
     nothing = builder.constant(np.array([[np.nan]]), "nothing")
     return Parsed(either(builder, gap, nothing, known), builder.node("Concat", *circles, axis=1) if circles else None)
 
@@ -151,7 +151,7 @@ def _zone(builder: Builder, clock: str) -> tuple[str, str]:
         bare = either(builder, has, _part(builder, halves, 0), bare)
         ahead = either(builder, has, _number(builder, factor), ahead)
     parts = _split(builder, zone, ":0", ":")
-    first, second = (builder.node("Cast", _part(builder, parts, place), to=7) for place in range(2))
+    first, second = (builder.node("Cast", _part(builder, parts, place), to=INT64) for place in range(2))
     is_packed = matches(builder, zone, "[0-9]{4}")  # +0230
     hundred = _number(builder, 100)
     hours = either(builder, is_packed, builder.node("Div", first, hundred), first)
@@ -168,7 +168,7 @@ def _three(builder: Builder, text: str, sign: str, end: str) -> list[str]:
         part = _part(builder, parts, place)
         if sign == ":" and place == 2:
             part = _part(builder, _split(builder, part, ".", "."), 0)  # without fractions of a second
-        found.append(builder.node("Cast", part, to=7))
+        found.append(builder.node("Cast", part, to=INT64))
     return found
 
 
@@ -184,7 +184,7 @@ def _january(builder: Builder, year: str) -> str:
 def _with_leap(builder: Builder, table: np.ndarray, place: str, leap: str, concerned: str) -> str:
     """Days of a month or before it, with the day that leap years have more."""
     days = builder.node("Gather", builder.constant(table.astype(np.int64), "days"), place)
-    return builder.node("Add", days, builder.node("Mul", leap, builder.node("Cast", concerned, to=7)))
+    return builder.node("Add", days, builder.node("Mul", leap, builder.node("Cast", concerned, to=INT64)))
 
 
 def _of_year(builder: Builder, year: str, moment: str) -> str:
@@ -195,7 +195,7 @@ def _of_year(builder: Builder, year: str, moment: str) -> str:
     own = either(builder, is_before, _sum(builder, year, -1), either(builder, is_after, _sum(builder, year, 1), year))
     start, end = _january(builder, own), _january(builder, _sum(builder, own, 1))
     passed = builder.node("Sub", moment, builder.node("Mul", start, _number(builder, DAY)))
-    length = builder.node("Cast", builder.node("Sub", end, start), to=11)
+    length = builder.node("Cast", builder.node("Sub", end, start), to=FLOAT64)
     return builder.node("Div", _share(builder, passed, DAY), length)
 
 
@@ -214,12 +214,14 @@ def _circle(builder: Builder, turn: str, gap: str) -> str:
     angle = builder.node("Mul", turn, builder.constant(np.array([[2 * np.pi]]), "circle"))
     both = builder.node("Concat", *(builder.node(op, angle) for op in ("Sin", "Cos")), axis=1)
     nothing = builder.constant(np.zeros((1, 1), np.float32), "zero")
-    return either(builder, gap, nothing, builder.node("Cast", both, to=1))
+    return either(builder, gap, nothing, builder.node("Cast", both, to=FLOAT32))
 
 
 def _share(builder: Builder, value: str, of: int) -> str:
     """A whole number by another. Shapes: int64 -> float64."""
-    return builder.node("Div", builder.node("Cast", value, to=11), builder.constant(np.array([[float(of)]]), "whole"))
+    return builder.node(
+        "Div", builder.node("Cast", value, to=FLOAT64), builder.constant(np.array([[float(of)]]), "whole")
+    )
 
 
 def _split(builder: Builder, text: str, end: str, sign: str) -> str:

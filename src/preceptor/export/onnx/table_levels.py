@@ -8,7 +8,19 @@ import numpy as np
 from preceptor.data.encoding.levels import Categories, Codes, Pair
 from preceptor.data.encoding.truth import Truth
 from preceptor.export.onnx.builder import ML, Builder
-from preceptor.export.onnx.table_words import NUMBER, alone, either, is_missing, matches, refused, texts
+from preceptor.export.onnx.table_words import (
+    FLOAT32,
+    FLOAT64,
+    INT64,
+    NUMBER,
+    TEXT,
+    alone,
+    either,
+    is_missing,
+    matches,
+    refused,
+    texts,
+)
 
 NONE = -9  # no code of a level
 WHOLE = 2.0**53  # float64 holds all whole numbers up to it
@@ -72,17 +84,19 @@ def _is_whole(level: str) -> bool:
 def _as_whole(builder: Builder, text: str) -> str:
     """Texts that are whole numbers as Python writes these: 7 for 7.0; any other is empty. Shapes: kept."""
     is_number = matches(builder, text, alone(NUMBER))
-    number = builder.node("Cast", either(builder, is_number, text, texts(builder, "0.5")), to=11)
+    number = builder.node("Cast", either(builder, is_number, text, texts(builder, "0.5")), to=FLOAT64)
     floor = builder.node("Floor", number)
     most = builder.constant(np.array([[WHOLE]]), "most")
     small = builder.node("LessOrEqual", builder.node("Abs", number), most)
     is_whole = builder.node("And", builder.node("Equal", number, floor), small)
-    plain = builder.node("Cast", either(builder, is_whole, number, builder.constant(np.zeros((1, 1)), "zero")), to=7)
-    return either(builder, is_whole, builder.node("Cast", plain, to=8), texts(builder, ""))
+    plain = builder.node(
+        "Cast", either(builder, is_whole, number, builder.constant(np.zeros((1, 1)), "zero")), to=INT64
+    )
+    return either(builder, is_whole, builder.node("Cast", plain, to=TEXT), texts(builder, ""))
 
 
 def _cast(builder: Builder, value: str) -> str:
-    return builder.node("Cast", value, to=1)
+    return builder.node("Cast", value, to=FLOAT32)
 
 
 def _number(builder: Builder, value: int) -> str:

@@ -9,7 +9,7 @@ import numpy as np
 from preceptor.data.affine import Affine
 from preceptor.data.encoding.mixing import Mixing
 from preceptor.export.onnx.builder import Builder
-from preceptor.export.onnx.table_words import either, refused
+from preceptor.export.onnx.table_words import FLOAT32, FLOAT64, either, refused
 
 TOO_LARGE = "a number is infinite or far too large"
 
@@ -58,13 +58,13 @@ def _of_bend(builder: Builder, columns: Sequence[Scaled], bend: float) -> list[t
     scaled = builder.node("Sub", value, builder.constant(shift, "shift"))
     scaled = builder.node("Mul", scaled, builder.constant(scale, "scale"))
     scaled = either(builder, gaps, builder.constant(np.zeros((1, 1)), "zero"), scaled)
-    narrow = builder.node("Cast", scaled, to=1)
+    narrow = builder.node("Cast", scaled, to=FLOAT32)
     zero = refused(builder, _not_finite(builder, narrow), TOO_LARGE)
     if bend:
         square = builder.node("Div", scaled, builder.constant(np.array([[bend]]), "bend"))
         square = builder.node("Mul", square, square)
         root = builder.node("Sqrt", builder.node("Add", square, builder.constant(np.ones((1, 1)), "one")))
-        narrow = builder.node("Cast", builder.node("Div", scaled, root), to=1)
+        narrow = builder.node("Cast", builder.node("Div", scaled, root), to=FLOAT32)
     found = [(builder.node("Add", narrow, zero), np.concatenate([each.places for each in columns]))]
     starts = np.cumsum([0, *(len(each.shift) for each in columns)])
     flags = np.concatenate([start + each.flags for start, each in zip(starts, columns, strict=False)]).astype(np.int64)
@@ -73,7 +73,7 @@ def _of_bend(builder: Builder, columns: Sequence[Scaled], bend: float) -> list[t
         if len(flags) < starts[-1] or (flags != np.arange(len(flags))).any():
             own = builder.node("Gather", gaps, builder.constant(flags, "flags"), axis=1)
         places = np.concatenate([each.flag_places for each in columns])
-        found.append((builder.node("Cast", own, to=1), places))
+        found.append((builder.node("Cast", own, to=FLOAT32), places))
     return found
 
 
@@ -95,10 +95,10 @@ def write_affine(builder: Builder, affine: Affine, x: str) -> str:
             return x
         return builder.node("Mul", x, builder.constant(affine.scale.astype(np.float32), "scale"))
     flat = builder.node("Reshape", x, builder.integers(-1, len(affine.matrix)))
-    wide = builder.node("Cast", flat, to=11)
+    wide = builder.node("Cast", flat, to=FLOAT64)
     wide = builder.node("Sub", wide, builder.constant(affine.shift.reshape(1, -1).astype(np.float64), "shift"))
     wide = builder.node("MatMul", wide, builder.constant(affine.matrix.astype(np.float64), "matrix"))
-    made = builder.node("Cast", wide, to=1)
+    made = builder.node("Cast", wide, to=FLOAT32)
     return made if affine.shape is None else builder.node("Reshape", made, builder.integers(-1, *affine.shape.tolist()))
 
 

@@ -18,7 +18,18 @@ from preceptor.data.encoding.texts import Text
 from preceptor.data.tables.names import composed
 from preceptor.export.onnx.builder import CONTRIB, ML, Builder
 from preceptor.export.onnx.table_numbers import inverse
-from preceptor.export.onnx.table_words import either, is_missing, matches, refused, texts
+from preceptor.export.onnx.table_words import (
+    BOOL,
+    FLOAT32,
+    FLOAT64,
+    INT64,
+    UINT64,
+    either,
+    is_missing,
+    matches,
+    refused,
+    texts,
+)
 
 PAD, UNKNOWN = -1, 0xFFFD
 # What is known of a letter, in the lowest bits of its number; above them stands the letter in lower case.
@@ -133,7 +144,7 @@ def write_text(builder: Builder, column: Text, text: str, letters: str) -> str:
     count = builder.node("Shape", text, start=0, end=1)
     parts = [_components(builder, column, hashes, rows, count), _looks(builder, column, known, is_letter, gap)]
     if column.missing:
-        parts.append(builder.node("Cast", gap, to=1))
+        parts.append(builder.node("Cast", gap, to=FLOAT32))
     zero = refused(builder, matches(builder, text, not_composed()), "letters must be composed (NFC)")
     return builder.node("Add", builder.node("Concat", *parts, axis=1), zero)
 
@@ -141,11 +152,11 @@ def write_text(builder: Builder, column: Text, text: str, letters: str) -> str:
 def _looks(builder: Builder, column: Text, known: str, is_letter: str, gap: str) -> str:
     """How many letters, digits, capitals and signs, as `ngrams.looks`, brought to scale."""
     each = [is_letter, *(_has(builder, known, flag) for flag in (DIGIT, CAPITAL, SIGN))]
-    counts = [builder.node("ReduceSum", _cast(builder, one, 7), builder.integers(1), keepdims=1) for one in each]
-    value = _cast(builder, builder.node("Add", builder.node("Concat", *counts, axis=1), _whole(builder, 1)), 11)
+    counts = [builder.node("ReduceSum", _cast(builder, one, INT64), builder.integers(1), keepdims=1) for one in each]
+    value = _cast(builder, builder.node("Add", builder.node("Concat", *counts, axis=1), _whole(builder, 1)), FLOAT64)
     shifted = builder.node("Sub", builder.node("Log", value), builder.constant(np.array([column.mean]), "mean"))
     scaled = builder.node("Mul", shifted, builder.constant(inverse(np.array([column.sd])), "scale"))
-    return either(builder, gap, _zero(builder), _cast(builder, scaled, 1))
+    return either(builder, gap, _zero(builder), _cast(builder, scaled, FLOAT32))
 
 
 def line_of(builder: Builder, known: str, is_letter: str) -> Line:
@@ -154,8 +165,8 @@ def line_of(builder: Builder, known: str, is_letter: str) -> Line:
     in_word = _has(builder, known, IN_WORD)
     cased = _has(builder, known, CASED)
     no = builder.constant(np.zeros((1, 1), bool), "no")
-    one = builder.node("ReduceSum", builder.node("Mul", known, _whole(builder, 0)), builder.integers(1), keepdims=1)
-    none = _cast(builder, one, 9)  # a column of what is false
+    zero = builder.node("ReduceSum", builder.node("Mul", known, _whole(builder, 0)), builder.integers(1), keepdims=1)
+    none = _cast(builder, zero, BOOL)  # a column of what is false
     before = builder.node("Concat", none, _part(builder, cased, 0, -1, 1), axis=1)
     after = builder.node("Concat", _part(builder, cased, 1, LONGEST_TEXT + 1, 1), none, axis=1)
     is_last = builder.node("And", before, builder.node("Not", after))
@@ -163,11 +174,11 @@ def line_of(builder: Builder, known: str, is_letter: str) -> Line:
     code = either(builder, is_final, _whole(builder, FINAL_SIGMA), code)
     code = either(builder, is_letter, code, _whole(builder, PAD))
     dot = either(builder, _has(builder, known, DOTTED), _whole(builder, DOT), _whole(builder, PAD))
-    blank = builder.node("Add", one, _whole(builder, BLANK))
-    codes = builder.node("Concat", blank, _alternating(builder, code, dot), blank, one, axis=1)
+    blank = builder.node("Add", zero, _whole(builder, BLANK))
+    codes = builder.node("Concat", blank, _alternating(builder, code, dot), blank, zero, axis=1)
     nowhere = builder.node("And", is_letter, no)
     words = builder.node("Concat", none, _alternating(builder, in_word, nowhere), none, none, axis=1)
-    number = builder.node("CumSum", builder.node("Add", one, _whole(builder, 1)), _scalar(builder, 0))
+    number = builder.node("CumSum", builder.node("Add", zero, _whole(builder, 1)), _scalar(builder, 0))
     rows = builder.node(
         "Add", builder.node("Mul", codes, _whole(builder, 0)), builder.node("Sub", number, _whole(builder, 1))
     )
@@ -186,8 +197,10 @@ def hashes_of(builder: Builder, line: Line) -> tuple[str, str]:
     code, rows = (builder.node("Concat", *each, axis=0) for each in zip(*runs, strict=True))
     for shift, factor in MIXING:
         by = builder.constant(np.array([shift], np.uint64), "by")
-        wide = builder.node("BitShift", _cast(builder, code, 13), by, direction="RIGHT")  # of uint64: zeros come in
-        code = builder.node("Mul", builder.node("BitwiseXor", code, _cast(builder, wide, 7)), _wrapped(builder, factor))
+        wide = builder.node("BitShift", _cast(builder, code, UINT64), by, direction="RIGHT")  # of uint64: zeros come in
+        code = builder.node(
+            "Mul", builder.node("BitwiseXor", code, _cast(builder, wide, INT64)), _wrapped(builder, factor)
+        )
     return builder.node("BitwiseAnd", code, builder.integers(BUCKETS - 1)), rows
 
 
@@ -215,17 +228,10 @@ def _words(builder: Builder, line: Line) -> list[tuple[str, str]]:
     behind = builder.node("Concat", _part(builder, line.in_word, 1), builder.constant(np.zeros(1, bool), "no"), axis=0)
     is_start = builder.node("And", line.in_word, builder.node("Not", _before(builder, line.in_word)))
     is_end = builder.node("And", line.in_word, builder.node("Not", behind))
-    ones = _cast(builder, is_start, 7)
+    ones = _cast(builder, is_start, INT64)
     number = builder.node("CumSum", ones, _scalar(builder, 0))
-    all_places = builder.node(
-        "Sub",
-        builder.node(
-            "CumSum",
-            builder.node("Add", builder.node("Mul", ones, builder.integers(0)), builder.integers(1)),
-            _scalar(builder, 0),
-        ),
-        builder.integers(1),
-    )
+    length = builder.node("Squeeze", builder.node("Shape", line.letters), builder.integers(0))
+    all_places = builder.node("Range", _scalar(builder, 0), length, _scalar(builder, 1))
     [starts] = _chosen(builder, is_start, all_places)
     [ends] = _chosen(builder, is_end, all_places)
     first = builder.node("Gather", builder.node("Concat", builder.integers(0), starts, axis=0), number)

@@ -3,6 +3,7 @@
 from preceptor.data.tables.tokens import MISSING_WORDS
 from preceptor.export.onnx.builder import Builder
 
+FLOAT32, INT64, TEXT, BOOL, FLOAT64, UINT64 = 1, 7, 8, 9, 11, 13  # as ONNX numbers the types of elements
 # What Python takes for a space; in patterns \s stands for fewer.
 BLANKS = r"[\t-\r\x1c-\x20\x85\x{a0}\x{1680}\x{2000}-\x{200a}\x{2028}\x{2029}\x{202f}\x{205f}\x{3000}]*"
 # A number that is finite in float64, as Python reads it.
@@ -46,6 +47,6 @@ def refused(builder: Builder, bad: str, why: str) -> str:
     Shapes: bad (row, any), bool -> (row, 1), float32.
     """
     with builder.at(why):
-        row = builder.node("ReduceMax", builder.node("Cast", bad, to=1), builder.integers(1), keepdims=1)
-        found = builder.node("Cast", row, to=9)
-        return builder.node("Cast", either(builder, found, texts(builder, NO_NUMBER), texts(builder, "0")), to=1)
+        row = builder.node("ReduceMax", builder.node("Cast", bad, to=FLOAT32), builder.integers(1), keepdims=1)
+        found = builder.node("Cast", row, to=BOOL)
+        return builder.node("Cast", either(builder, found, texts(builder, NO_NUMBER), texts(builder, "0")), to=FLOAT32)

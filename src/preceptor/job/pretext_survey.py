@@ -30,7 +30,7 @@ from preceptor.errors import ConfigError, ShapeError
 from preceptor.job.picture_recipe import MODEL, complete_pictures, stages, usual_model
 from preceptor.job.picture_survey import USUAL_SCALING
 from preceptor.job.pretext_words import word_of
-from preceptor.job.recipe import complete
+from preceptor.job.recipe import complete, power_of_two
 from preceptor.job.settings import PICTURE_MODELS, Settings
 from preceptor.job.stages import Encoded, Stage, Stages
 from preceptor.job.suitability import check_data, check_model, usable
@@ -44,7 +44,7 @@ from preceptor.words import counted
 
 DEV_ROWS, DEV_SHARE = 2_000, 0.15  # by which it is told how well a task is solved: an accuracy is then known to 2 %
 HELD_BYTES = 64 << 20  # inputs of rows that judge that are kept from epoch to epoch
-EPOCHS = 30  # of a task, where nobody chose: docs/transfer.md
+VISITS, EPOCHS = 500_000, (10, 100)  # pictures seen in a whole training, within so many passes over them
 TABLE_HIDDEN = (256, 256)  # of the trunk for a table
 
 
@@ -96,11 +96,16 @@ class PictureTaskSurvey:
                 f"pretrain: received model {model} with pictures; a network for them is required. Leave --model out."
             )
         is_open = settings.drop_rate is None and "drop_rate" in usable(model)
+        rows = len(self.parts.train)
         chosen = replace(
-            settings, model=model, drop_rate=0.0 if is_open else settings.drop_rate, epochs=settings.epochs or EPOCHS
+            settings,
+            model=model,
+            drop_rate=0.0 if is_open else settings.drop_rate,
+            epochs=settings.epochs or int(np.clip(VISITS // rows, *EPOCHS)),
+            batch_size=settings.batch_size or power_of_two(rows / 50, (16, self.task.most_rows)),
         )
         assert isinstance(self.preprocessor.inner, PicturePreprocessor)
-        return complete_pictures(chosen, self.preprocessor.inner, len(self.parts.train))
+        return complete_pictures(chosen, self.preprocessor.inner, rows)
 
     def make_trunk(self, settings: Settings) -> Sequential:
         """The network that completed settings ask for, without its last dense layer.

@@ -19,7 +19,7 @@ LEAST_LENGTH = 1e-12  # of an output, squared, so that one of zeros has a direct
 
 @settings
 class NormalisedCrossEntropy(Loss):
-    """How hard it is to tell each of two views of an example from all other views of the batch, by its partner (NT-Xent).
+    """How hard it is to find the partner of each of two views of an example among all views of the batch (NT-Xent).
 
     Rows of a batch meet: the loss of an example hangs on which others are beside it.
 

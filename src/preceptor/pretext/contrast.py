@@ -1,5 +1,7 @@
 """Which two of these many views are of the same picture?"""
 
+from typing import ClassVar
+
 import numpy as np
 
 from preceptor.data import Pictures
@@ -36,6 +38,8 @@ class Contrast(PictureTask):
     Shapes: x (picture, 2, height, width, channel); y (picture,), zeros.
     Source: Chen et al. 2020 (SimCLR), with its strength of changes for small pictures, without blur (appendix B.9).
     """
+
+    most_rows: ClassVar[int] = 256  # each picture has the others of its batch to be told from
 
     temperature: float = hyper(
         default=0.5, low=0.01, high=10, scale="log", doc="Below 1 views that look most alike count most."

@@ -41,11 +41,12 @@ class Task(ABC):
 
     `classes`: what is told apart, in words; empty where it is no class. `asks_places`: whether it asks what lies where.
     `suits_dense`: whether the trunk may have dense layers; not where it sees other sizes than that of a picture, or is
-    asked what lies where.
+    asked what lies where. `most_rows`: of a batch, where nobody chose.
     """
 
     classes: ClassVar[tuple[str, ...]] = ()
     suits_dense: ClassVar[bool] = True
+    most_rows: ClassVar[int] = 64
     asks_places: ClassVar[bool] = False
 
     def figures(self, outputs: np.ndarray, y: np.ndarray, loss: Loss) -> dict[str, Figure]:

@@ -2,32 +2,37 @@
 
     python bench/pretext.py [--data fashion-mnist|cifar10] [--task WORD ...] [--labels 100,1000] [--seeds 5] [--json F]
 
-Each task is learned once from all training pictures, whose labels are not looked at. Then, for each seed, so many
-labelled pictures are drawn (class by class, 85 of 100 to train, the others dev), and `fit` trains on them by its own
-recipe: from scratch, and from each task's trunk. All are judged by the same test pictures. What a task brings is the
-mean over the seeds of the difference to from scratch with the same labels, with its standard error.
+Each task is learned once from training pictures whose labels are not looked at, and the run is saved. Then, for each
+seed, so many labelled pictures are drawn (as many of each class, 85 of 100 to train, the others dev), and `fit` trains
+on them by its own recipe from scratch, and from each run: as it chooses by itself (default), or with all layers moving
+from the first step, at a third of the recipe's rate (all). All are judged by the same test pictures, which no task has
+seen. What a task brings is the mean over the seeds of the difference to from scratch with the same labels, with its
+standard error; within noise is what Student's t at 95 % does not tell from nothing.
 """
 
 import argparse
 import json
+import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from preceptor.data import Pictures, Split, read_pictures
-from preceptor.data.pictures.preprocessor import PicturePreprocessor
-from preceptor.job import Run, make_settings
+from preceptor.job import make_settings
 from preceptor.job.fit import building
+from preceptor.job.origin import Origin, origin_of
 from preceptor.job.picture_survey import PictureSurvey
 from preceptor.job.pretext_survey import DEV_ROWS, PictureTaskSurvey
 from preceptor.job.pretext_words import make_task, solved
-from preceptor.job.pretraining import task_settings, trunk_of
+from preceptor.job.pretraining import task_settings
 from preceptor.job.stages import completed
-from preceptor.train.training import beginning
+from preceptor.train.interval import student
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
 TASKS = ("rotation", "colour", "inpaint", "position", "contrast")
+WAYS: dict[str, dict[str, Any]] = {"default": {}, "all": {"freeze": ("none",), "learning_rate": 1e-3}}
 DEV_SHARE = 0.15
 
 
@@ -49,16 +54,19 @@ def pictures_of(name: str) -> Pictures:
     return Pictures(name, classes, labels.ravel().astype(np.int32), parts, 32, 32, 3, pixels, hashes)
 
 
-def learned(pictures: Pictures, word: str, epochs: int, unlabelled: int, seed: int, **settings) -> Run:
-    """What a task teaches of the pictures."""
-    rows = np.random.default_rng(seed).permutation(pictures.rows_of("train"))[:unlabelled]
+def learned(pictures: Pictures, word: str, unlabelled: int, place: Path, **given: Any) -> Origin:
+    """What a task teaches of so many pictures, saved and read again."""
+    rows = np.random.default_rng(0).permutation(pictures.rows_of("train"))[:unlabelled]
     parts = Split(np.sort(rows[DEV_ROWS:]), np.sort(rows[:DEV_ROWS]), rows[:0])
     seen = PictureTaskSurvey(pictures, parts, "at random", make_task(word))
-    fitting = completed(building("", seen, task_settings({"epochs": epochs, "seed": seed} | settings)))
+    began = time.perf_counter()
+    fitting = completed(building("", seen, task_settings(given)))
     fitting.unwatched = "a bench"
     for _ in fitting.records():
         pass
-    return fitting.finish()
+    run = fitting.finish().save(place)
+    print(f"{word}: {solved(run)} {time.perf_counter() - began:.0f} s", flush=True)
+    return origin_of(str(place))
 
 
 def drawn(pictures: Pictures, count: int, seed: int, test: int) -> Split:
@@ -76,22 +84,12 @@ def drawn(pictures: Pictures, count: int, seed: int, test: int) -> Split:
     return Split(*(np.sort(np.concatenate(each)) for each in (train, dev, [judges])))
 
 
-def trained(pictures: Pictures, parts: Split, seed: int, run: Run | None, **given) -> float:
+def trained(pictures: Pictures, parts: Split, seed: int, origin: Origin | None, **given: Any) -> float:
     """The share of the test pictures that is told rightly, in hundredths."""
-    seen = PictureSurvey(pictures, parts, "", "channel", [])
-    if run is not None:
-        inner = run.preprocessor.inner
-        made = PicturePreprocessor(inner.shape, pictures.classes, "channel", inner.normalise, len(parts.train))
-        vars(seen)["preprocessor"] = made
-    fitting = completed(building("", seen, make_settings({"seed": seed} | given)))
+    begins = {} if origin is None else {"from_": origin.name}
+    seen = PictureSurvey(pictures, parts, "", "channel", [], origin=origin)
+    fitting = completed(building("", seen, make_settings({"seed": seed} | begins | given)))
     fitting.unwatched, fitting.gathers, fitting.costs_alone = "a bench", False, True
-    if run is not None:
-        _, params, state = trunk_of(run)
-        everything = beginning(fitting.config, fitting.data)
-        for kept, own in (("params", params), ("state", state)):
-            assert set(own) <= set(everything[kept])
-            everything[kept] |= own
-        fitting.start = 0, everything
     for _ in fitting.records():
         pass
     return 100 * float(fitting.finish().test["accuracy"])
@@ -104,54 +102,51 @@ def main() -> None:
     parser.add_argument("--task", action="append", help="with its numbers; all that suit the pictures if left out")
     parser.add_argument("--labels", default="100,1000")
     parser.add_argument("--seeds", type=int, default=5)
-    parser.add_argument("--epochs", type=int, default=10, help="of a task")
-    parser.add_argument("--unlabelled", type=int, default=1 << 30, help="pictures that a task learns from, at most")
-    parser.add_argument("--test", type=int, default=5_000, help="test pictures")
+    parser.add_argument("--epochs", type=int, default=15, help="of a task")
+    parser.add_argument(
+        "--unlabelled", type=int, default=22_000, help="pictures that a task learns from and is judged by"
+    )
+    parser.add_argument("--test", type=int, default=4_000, help="test pictures")
+    parser.add_argument("--ways", nargs="+", default=list(WAYS), choices=WAYS)
     parser.add_argument("--model")
     parser.add_argument("--threads", type=int)
-    parser.add_argument("--rate", type=float, help="learning rate on the labels, from a trunk")
+    parser.add_argument("--keep", type=Path, help="folder for the runs of the tasks")
     parser.add_argument("--json", type=Path, help="file to write the figures to")
     given = parser.parse_args()
-    pictures = pictures_of(given.data)
+    pictures, began = pictures_of(given.data), time.perf_counter()
     counts = [int(each) for each in given.labels.split(",")]
-    own = {name: value for name in ("model", "threads") if (value := getattr(given, name)) is not None}
-    rate = {} if given.rate is None else {"learning_rate": given.rate}
-    began, found = time.perf_counter(), {}
+    own = {} if given.threads is None else {"threads": given.threads}
+    network = {} if given.model is None else {"model": given.model}
 
-    def each(run: Run | None) -> dict[int, np.ndarray]:
-        more = own if run is None else own | rate
-        return {
-            count: np.array(
-                [
-                    trained(pictures, drawn(pictures, count, seed, given.test), seed, run, **more)
-                    for seed in range(given.seeds)
-                ]
-            )
-            for count in counts
-        }
+    def each(count: int, origin: Origin | None, **more: Any) -> np.ndarray:
+        parts = [drawn(pictures, count, seed, given.test) for seed in range(given.seeds)]
+        return np.array([trained(pictures, part, seed, origin, **own, **more) for seed, part in enumerate(parts)])
 
-    scratch = each(None)
-    found["scratch"] = {count: values.tolist() for count, values in scratch.items()}
+    scratch = {count: each(count, None, **network) for count in counts}
+    found: dict[str, Any] = {"data": given.data, "scratch": {count: v.tolist() for count, v in scratch.items()}}
     for count, values in scratch.items():
-        print(f"{'scratch':<12} {count:>6,} labels: {values.mean():.2f} %", flush=True)
-    tasks = given.task or [word for word in TASKS if word != "colour" or pictures.channels == 3]
-    for word in tasks:
-        start = time.perf_counter()
-        run = learned(pictures, word, given.epochs, given.unlabelled, 0, **own)
-        print(f"{word}: {solved(run)} {time.perf_counter() - start:.0f} s", flush=True)
-        found[word] = {"solved": solved(run), "seconds": time.perf_counter() - start}
-        for count, values in each(run).items():
-            gain = values - scratch[count]
-            error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else float("nan")
-            beyond = "beyond noise" if gain.mean() > 2.78 * error else "not beyond noise"  # t of 4 degrees, 95 %
-            print(
-                f"{word:<12} {count:>6,} labels: {values.mean():.2f} %, {gain.mean():+.2f} ± {error:.2f}, {beyond}",
-                flush=True,
-            )
-            found[word][count] = values.tolist()
+        print(f"{'scratch':<24} {count:>6,} labels: {values.mean():.1f} %", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        for number, word in enumerate(
+            given.task or [each for each in TASKS if each != "colour" or pictures.channels == 3]
+        ):
+            place = (given.keep or Path(folder)) / f"{given.data}-{number}-{word.partition(':')[0]}"
+            origin = learned(pictures, word, given.unlabelled, place, epochs=given.epochs, **own, **network)
+            for way in given.ways:
+                for count in counts:
+                    values = each(count, origin, **WAYS[way])
+                    gain = values - scratch[count]
+                    error = gain.std(ddof=1) / np.sqrt(len(gain)) if len(gain) > 1 else np.inf
+                    noise = "" if gain.mean() > student(len(gain) - 1) * error else ", within noise"
+                    print(
+                        f"{word + ', ' + way:<24} {count:>6,} labels: {values.mean():.1f} %, "
+                        f"{gain.mean():+.1f} ± {error:.1f}{noise}",
+                        flush=True,
+                    )
+                    found.setdefault(word, {}).setdefault(way, {})[count] = values.tolist()
     print(f"{time.perf_counter() - began:.0f} s in all")
     if given.json:
-        given.json.write_text(json.dumps({"data": given.data, **found}, indent=1))
+        given.json.write_text(json.dumps(found, indent=1))
 
 
 if __name__ == "__main__":

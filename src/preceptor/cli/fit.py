@@ -23,6 +23,7 @@ from preceptor.cli.sentences import (
     say_found,
     say_mended,
     say_readings,
+    say_transfer,
     say_verdict,
     say_weights,
     say_zeros,
@@ -42,7 +43,6 @@ from preceptor.job.pretext_survey import PictureTaskSurvey, TaskSurvey
 from preceptor.job.pretext_words import task_text
 from preceptor.job.settings import MODELS, Settings
 from preceptor.job.telling import division, examples, how_long, loss_name, setting_words, unproved
-from preceptor.job.transfer import Transfer
 from preceptor.nn import Sequential, count_parameters, initial_specs
 from preceptor.nn.ensemble import first_alone
 from preceptor.ops import Spec
@@ -214,20 +214,11 @@ def say_plan(fitting: Fitting) -> None:
         members += f"{' of' if members else ','} {chosen.members} members trained as one{half}, each"
     line("network", f"{chosen.model}{members} {widths}{unit}; {count_parameters(params):,} parameters")
     if fitting.transfer is not None:
-        say_transfer(fitting.transfer)
+        say_transfer({"transfer": fitting.transfer.to_dict()})
     line("engine", f"{config.engine.name}, {config.engine.precision}")
     if slow := advice(chosen.engine, config.engine):
         line("", slow)
     say_training(fitting)
-
-
-def say_transfer(transfer: Transfer) -> None:
-    """What the network begins from, what went where, and how it goes on."""
-    line("from", transfer.origin.name)
-    for sentence in (*transfer.begun.lines, *transfer.origin.notes):
-        line("", sentence)
-    for number, sentence in enumerate(transfer.said):
-        line("" if number else "transfer", sentence)
 
 
 def say_training(fitting: Fitting) -> None:

@@ -82,6 +82,16 @@ def say_curve(facts: Mapping[str, Any]) -> None:
         line("curve", facts["curve"])
 
 
+def say_transfer(facts: Mapping[str, Any], placed: bool = True) -> None:
+    """What a network began from, and how it went on. Args: placed: whether to tell what went where."""
+    if "transfer" not in facts:
+        return
+    begun = facts["transfer"]
+    line("from", begun["from"])
+    for sentence in (*(begun["placed"] if placed else ()), *begun["said"]):
+        line("", sentence)
+
+
 def say_weights(facts: Mapping[str, Any]) -> None:
     """By what rows count, where they do not count alike."""
     for number, text in enumerate(weighings(facts)):

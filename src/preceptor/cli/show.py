@@ -16,6 +16,7 @@ from preceptor.cli.sentences import (
     say_figures,
     say_mended,
     say_readings,
+    say_transfer,
     say_weights,
     say_zeros,
     summary,
@@ -234,6 +235,7 @@ def show_run(run: Path, as_json: bool) -> None:
     parts = facts["split"]
     line("split", division(parts["train"], parts["dev"], parts["test"], facts.get("folds", 0)))
     say_weights(facts)
+    say_transfer(facts, placed=False)
     say_layers(trained)
     line("engine", facts["engine"])
     line("training", how_long(facts))

@@ -231,6 +231,10 @@ def _card(run: Any) -> Iterator[tuple[str, str]]:
     if run.evidence is not None and run.evidence.fingerprint:
         yield "fingerprint of the data", run.evidence.fingerprint
     yield "target", listing(target.name for target in run.targets)
+    if "transfer" in facts:
+        yield "began from", facts["transfer"]["from"]
+        for sentence in facts["transfer"]["said"]:
+            yield "transfer", sentence
     yield "ended", facts["outcome"]
     yield "trained", how_long(facts)
     if facts.get("watched"):

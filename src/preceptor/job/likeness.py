@@ -103,8 +103,8 @@ def _middle(parts: list[tuple[str, Any]], spec: Spec) -> str:
     for count in range(1, len(parts) + 1):
         some = Sequential(whole.layers[:count], whole.names[:count])
         start = tuple(f"{name}/" for name in some.names)
-        own = [{k: v for k, v in values.items() if k.startswith(start)} for values in given]
-        done.append(multiply_adds(some, *own, spec))
+        params, state = ({k: v for k, v in values.items() if k.startswith(start)} for values in given)
+        done.append(multiply_adds(some, params, state, spec))
     return next(name for (name, _), work in zip(parts, done, strict=True) if work >= SHARE * done[-1])
 
 

@@ -115,6 +115,8 @@ def transferred(
         yield Stage("looking at what the network knows of the data")
         like = likeness(config.network, begun.first, begun.heads[0], encoded.data.stream, config.engine)
         settings, text = _chosen(asked, settings, encoded.data.rows, like)
+        assert settings.learning_rate is not None
+        assert settings.epochs is not None
         config = replace(config, learning_rate=settings.learning_rate, epochs=settings.epochs)
         said.append(text)
     frozen = _expanded(settings.frozen, begun.heads, paths)
@@ -149,8 +151,15 @@ def _chosen(asked: Settings, settings: Settings, rows: int, like: Likeness) -> t
     rate = strategy.rate if asked.learning_rate is None else asked.learning_rate
     decay = asked.layer_decay if asked.layer_decay is not None else strategy.decay if strategy.decay < 1 else None
     patience = asked.patience or (settings.patience and max(settings.least_patience, epochs // 2))
-    changed = {"epochs": epochs, "learning_rate": rate, "layer_decay": decay, "patience": patience}
-    chosen = replace(settings, freeze=(TRUNK,), thaw_after=thaw_after, **changed)
+    chosen = replace(
+        settings,
+        freeze=(TRUNK,),
+        thaw_after=thaw_after,
+        epochs=epochs,
+        learning_rate=rate,
+        layer_decay=decay,
+        patience=patience,
+    )
     many, same = "Many" if is_much else "Few", "like" if like.is_similar else "unlike"
     return chosen, f"{many} pictures ({rows:,}), {same} those that it has learned ({like}): {strategy.text}."
 

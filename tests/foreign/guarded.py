@@ -92,12 +92,15 @@ def peer(path: Path) -> dict[str, np.ndarray] | None:
                 import onnx
 
                 graph = onnx.load_model_from_string(path.read_bytes()).graph
-                return {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
+                found = {each.name: onnx.numpy_helper.to_array(each) for each in graph.initializer}
+                return found if all(isinstance(name, str) for name in found) else None  # bytes where it is no UTF-8
             case ".pt" | ".pth":
                 import torch
 
                 found = torch.load(path, weights_only=True, map_location="cpu")
-                return {name: each.numpy() for name, each in found.items() if isinstance(each, torch.Tensor)}
+                wide = {torch.bfloat16: torch.float32}  # as NumPy has no bfloat16
+                tensors = {name: each for name, each in found.items() if isinstance(each, torch.Tensor)}
+                return {name: each.to(wide.get(each.dtype, each.dtype)).numpy() for name, each in tensors.items()}
             case ".h5":
                 return h5(path)
     except Exception:
@@ -159,9 +162,10 @@ def main(folder: Path, how: str, count: int, files: list[Path], compare: bool) -
             told["read" if found else "refused"] += 1
             if found and compare:
                 ours, theirs = contents(found.values, file.suffix), peer(place)
-                if theirs is None:
-                    told["alone"] += 1
-                elif ours not in (contents(theirs, file.suffix), unchanged):
+                told["alone"] += theirs is None
+                if theirs is None and file.suffix == ".onnx":
+                    continue  # what surrounds the weights there is damaged, which their reader does not look at
+                if ours != unchanged and (theirs is None or ours != contents(theirs, file.suffix)):
                     told["wrong"].append(f"{file.name} {number}: read otherwise than by its own library")
     told["wrong"] += seen
     return told

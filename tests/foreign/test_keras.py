@@ -178,7 +178,7 @@ def test_forged_shapes(tmp_path):
     assert old in content
     for size in (2**40, 2**62, 2**64 - 1):
         (tmp_path / "w.h5").write_bytes(content.replace(old, size.to_bytes(8, "little"), 1))
-        with pytest.raises(DataError, match="more numbers than it has room for"):
+        with pytest.raises(DataError, match="has a shape that no array can have"):
             read_weights(tmp_path / "w.h5")
 
 
@@ -195,6 +195,7 @@ def test_a_configuration_that_is_none(tmp_path):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:__array__ implementation:DeprecationWarning")  # Keras's own, with PyTorch
 @pytest.mark.parametrize("name", ["MobileNetV2", "EfficientNetB0", "nested"])
 def test_networks_saved_by_keras(tmp_path, monkeypatch, torch, name):
     monkeypatch.setenv("KERAS_BACKEND", "torch")
@@ -206,9 +207,7 @@ def test_networks_saved_by_keras(tmp_path, monkeypatch, torch, name):
         made = keras.Model(first, keras.layers.Dense(2, name="a")(inner(keras.layers.Add()([first, side]))))
     else:
         made = getattr(keras.applications, name)(weights=None, input_shape=(32, 32, 3))
-    expected = [np.asarray(each.detach() if hasattr(each, "detach") else each) for each in made.get_weights()]
-    order = [np.asarray(weight.value.detach()) for layer in made.layers for weight in layer.weights]
-    assert len(expected) == len(order)
+    order = [weight.value.detach().numpy() for layer in made.layers for weight in layer.weights]
     for file in ("w.keras", "w.h5"):
         made.save(tmp_path / file)
         found = read_weights(tmp_path / file)

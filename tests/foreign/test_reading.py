@@ -334,7 +334,7 @@ def test_forged_onnx(tmp_path):
         return refusal(tmp_path / "w.onnx")
 
     place = [onnx.StringStringEntryProto(key="location", value="../../../etc/passwd")]
-    assert "w lies in another file; names of files in a file are not followed" in told(
+    assert "some of its weights lie in another file; names of files in a file are not followed" in told(
         data_type=1, dims=[1], data_location=1, external_data=place
     )
     assert "which its bytes do not fill" in told(data_type=1, dims=[2**40], raw_data=bytes(8))
@@ -343,14 +343,17 @@ def test_forged_onnx(tmp_path):
     assert "which its bytes do not fill" in told(data_type=1, dims=[1] * 65, raw_data=bytes(4))
     assert "which its bytes do not fill" in told(data_type=1, dims=[0, 2**62, 9])
     assert "which its bytes do not fill" in told(data_type=1, dims=[2], raw_data=bytes(7))
-    assert "w is of ONNX's type 8" in told(data_type=8, dims=[1], string_data=[b"x"])
-    assert "w is of ONNX's type 17" in told(data_type=17, dims=[1], raw_data=b"\0")
-    assert "w is of ONNX's type 99" in told(data_type=99, dims=[1], raw_data=b"\0")
+    assert "one of its weights is of ONNX's type 8" in told(data_type=8, dims=[1], string_data=[b"x"])
+    assert "one of its weights is of ONNX's type 17" in told(data_type=17, dims=[1], raw_data=b"\0")
+    assert "one of its weights is of ONNX's type 99" in told(data_type=99, dims=[1], raw_data=b"\0")
     (tmp_path / "w.onnx").write_bytes(helper.make_model(helper.make_graph([], "g", [], [])).SerializeToString())
     assert "no ONNX file with weights" in refusal(tmp_path / "w.onnx")
     two = [TensorProto(name="w", data_type=1, dims=[1], raw_data=bytes(4))] * 2
     (tmp_path / "w.onnx").write_bytes(helper.make_model(helper.make_graph([], "g", [], [], two)).SerializeToString())
     assert "it has two weights named w" in refusal(tmp_path / "w.onnx")
+    many = [TensorProto(name=str(number), data_type=1, dims=[0]) for number in range(20_000)]
+    (tmp_path / "w.onnx").write_bytes(helper.make_model(helper.make_graph([], "g", [], [], many)).SerializeToString())
+    assert "it names more weights than a file of" in refusal(tmp_path / "w.onnx")
 
 
 def test_onnx_that_is_not_installed(written, monkeypatch):

@@ -213,6 +213,10 @@ class _File:
         needed = kind.size
         for size in shape:
             needed *= size
+        if max(shape, default=0) > len(self.data):  # beside a 0, which makes nothing of any size
+            raise Unknown(f"{shown(path)} has a shape that no array can have")
+        if self._number(at + 10, 8) != needed:
+            raise Unknown(f"{shown(path)} has a shape that its {self._number(at + 10, 8):,} bytes do not fill")
         self._spend(needed)
         bytes_ = self._slice(self._number(at + 2, 8), needed) if needed else memoryview(b"")
         raw = np.frombuffer(bytes_, "u1" if kind.name == "bool" else np.dtype(kind.name).newbyteorder("<"))

@@ -12,7 +12,7 @@ from pathlib import Path
 import msgspec
 import numpy as np
 import pytest
-from weight_files import TWO, state, tensor, torch_zip, zipped
+from weight_files import TWO, state, tensor, torch_legacy, torch_zip, zipped
 
 from preceptor.errors import ConfigError, DataError
 from preceptor.foreign.reading import read_weights
@@ -123,6 +123,14 @@ def test_a_whole_network_is_refused_with_the_way_out(torch, tmp_path, zip_form):
     told = refusal(tmp_path / "w.pt")
     assert "asks for torch.nn.modules.linear.Linear," in told
     assert "save its state_dict() alone" in told
+
+
+def test_files_made_by_hand_are_files_of_pytorch(torch, written):
+    """What the tests without PyTorch take for its files."""
+    for content in (torch_zip(state(w=tensor()), _0=TWO.tobytes()), torch_legacy(state(w=tensor()))):
+        path = written(content, "w.pt")
+        np.testing.assert_array_equal(torch.load(path, weights_only=True)["w"].numpy(), TWO)
+        equal(read_weights(path), {"w": TWO})
 
 
 def test_packed_entries_and_missing_checksums(torch, tmp_path):

@@ -62,7 +62,9 @@ def torch_zip(pickle: bytes, method: int = zipfile.ZIP_STORED, **storages: bytes
 
 
 def torch_legacy(pickle: bytes, keys=("0",), storages: bytes = struct.pack("<q2f", 2, 1.0, 2.0)) -> bytes:
-    """The same in the form before the zip files."""
+    """The same in the form before the zip files, where a storage is told to be no view of another, if it is none."""
+    if b"ttQ" not in pickle:
+        pickle = pickle.replace(b"tQ", b"NtQ")
     magic = pickled(b"\x8a\x0a" + (0x1950A86A20F9469CFC6C).to_bytes(10, "little"))
     system = pickled(b"}" + text("little_endian") + b"\x88s")
     names = pickled(b"](" + b"".join(map(text, keys)) + b"e")

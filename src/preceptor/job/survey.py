@@ -1,4 +1,4 @@
-# Over 500 lines: a table from where it lies to what training sees of it, held or on the disk, in the order of what happens.
+# Over 500 lines: a table from where it lies to what training sees of it, in the order in which it happens.
 """From a table, wherever it lies, to what training sees: read, divided, looked at, encoded."""
 
 from collections.abc import Iterable

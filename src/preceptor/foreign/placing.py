@@ -70,9 +70,7 @@ class Placed:
             for name, rows in layers.items()
         ]
         widths = [max((len(row[column]) for row in cells), default=0) for column in range(3)]
-        lines = [
-            f"{a:<{widths[0]}}  {b:>{widths[1]}}  from {c:<{widths[2]}}  {d}".rstrip() for a, b, c, d in cells
-        ]
+        lines = [f"{a:<{widths[0]}}  {b:>{widths[1]}}  from {c:<{widths[2]}}  {d}".rstrip() for a, b, c, d in cells]
         for word, each in (("as first drawn", self.missing), ("left out", self.left_out)):
             for reason, names in _grouped(each, each.__getitem__).items():
                 lines.append(f"{word}: {listing([shown(name) for name in names], 6)} ({reason})")

@@ -35,6 +35,7 @@ __all__ = ["Begun", "Origin", "check_origin", "origin_of"]
 # Settings that say what a network is, which that of an origin says already.
 OF_NETWORK = ("model", "hidden", "members", "ensemble", "waves", "bins", "activation", "batch_norm", "dropout")
 HEAD = "output"
+SIDE = 128  # of pictures, for a network that takes any: a third of the work of the 224 that it learned from
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +91,10 @@ class Origin:
             digest.update(f"{path}{value.dtype}{value.shape}".encode())
             digest.update(np.ascontiguousarray(value).data)
         return digest.hexdigest()
+
+    def shape_of(self, side: int | None) -> tuple[int, int, int] | None:
+        """The shape that pictures are brought to, where a side was asked for or not."""
+        return self.shape if self.shape is None or side is None else (side, side, self.shape[2])
 
     def completed(self, settings: Settings) -> Settings:
         """The settings with those of the network as the origin has them.
@@ -220,7 +225,7 @@ def _of_backbone(name: str) -> Origin:
     network, params, state = pretrained(known)
     scale = Affine(np.asarray(known.mean, np.float64), 1 / np.asarray(known.deviation, np.float64))
     settings = {"model": name.replace("-", "_")}
-    return Origin(name, network, params, state, shape=(known.side, known.side, 3), scale=scale, settings=settings)
+    return Origin(name, network, params, state, shape=(SIDE, SIDE, 3), scale=scale, settings=settings)
 
 
 def _of_run(name: str, run: Run) -> Origin:

@@ -161,7 +161,8 @@ def survey_pictures(source: str | Path, settings: Settings, header: bool = True)
         source,
         target=names[0] if names else None,
         skip_corrupt=settings.skip_corrupt,
-        shape=None if origin is None else origin.shape,
+        shape=None if origin is None else origin.shape_of(settings.side),
+        side=settings.side,
     )
     assert pictures.labels is not None
     (dev, test), seed, labels, hashes = settings.shares(0), settings.seed, pictures.labels, pictures.content_hashes()

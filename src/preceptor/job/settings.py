@@ -351,6 +351,14 @@ class Settings:
         several=True,
         doc="How training pictures are changed at random; none for not at all; by the pictures.",
     )
+    side: int | None = hyper(
+        default=None,
+        low=8,
+        high=1024,
+        unit="pixels",
+        may_search=False,
+        doc="Height and width that pictures are brought to; by the pictures, or by what the network begins from.",
+    )
     preprocess: str | None = hyper(
         default=None,
         choices=tuple(SCALINGS | TABLE_SCALINGS),

@@ -29,7 +29,7 @@ ONLY = {  # kind of data -> settings that no other has a use for
         *("kind", "ordered", "split_column", "group", "time", "test", "weight", "leave_out", "folds"),
         *("waves", "bins", "polynomial"),
     ),
-    "pictures": ("augment", "skip_corrupt"),
+    "pictures": ("augment", "skip_corrupt", "side"),
 }
 # What says that nothing is asked for, and so suits everything.
 IDLE = {

@@ -44,7 +44,7 @@ class Strategy:
 # The figures that chose the numbers are in docs/transfer.md.
 STRATEGIES = {
     (False, True): Strategy(1000, 0, 3e-3, 1.0, "only the head is trained"),
-    (False, False): Strategy(600, 600, 1e-3, 0.9, "the head first, then all layers, slower towards the input"),
+    (False, False): Strategy(600, 300, 1e-3, 0.9, "the head first, then all layers, slower towards the input"),
     (True, True): Strategy(600, 1200, 5e-4, 0.9, "the head first, then all layers at a small rate"),
     (True, False): Strategy(600, 2400, 1e-3, 1.0, "the head first, then all layers"),
 }

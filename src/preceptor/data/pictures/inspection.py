@@ -72,6 +72,7 @@ def inspect(
     names: list[str],
     *,
     shape: tuple[int, int, int] | None,
+    side: int | None = None,
     skip_corrupt: bool | None,
     kept_bytes: int,
 ) -> Inspected:
@@ -80,7 +81,7 @@ def inspect(
     Args:
         name: what messages call the set.
         names: the picture files.
-        shape: height, width and channels to bring the pictures to, None to choose.
+        shape: height, width and channels to bring the pictures to, None to choose; side: height and width alone.
         skip_corrupt: pass over files that cannot be read, and say so; else they are refused.
         kept_bytes: pixels are kept where all of them take at most so many.
     """
@@ -90,7 +91,7 @@ def inspect(
         if not good:
             raise _corrupt(name, dict(zip(names, headers, strict=True)), none_left=True)
         sizes = Counter((header.height, header.width) for header in good)
-        height, width = shape[:2] if shape else _common_size(sizes)
+        height, width = shape[:2] if shape else (side, side) if side else _common_size(sizes)
         channels = shape[2] if shape else 1 if all(header.is_grey for header in good) else 3
         rows = [row for row, header in enumerate(headers) if isinstance(header, Header)]
         source = FilePixels(

@@ -1,5 +1,6 @@
 """A set of pictures: read from a folder, a zip file, IDX or CIFAR files, or a table of file names."""
 
+import math
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -23,6 +24,21 @@ LOOKED_AT = 1000  # files of a folder that tell whether it holds pictures
 
 
 @dataclass(frozen=True, eq=False)
+class ScaledPixels:
+    """Pictures in memory that are brought to another size when they are taken.
+
+    Shapes: pixels (row, height, width, channel), uint8; shape: (height, width, channels) of what is given.
+    """
+
+    pixels: np.ndarray
+    shape: tuple[int, int, int]
+
+    def one(self, row: int) -> np.ndarray:
+        """The picture of a row. Shapes: -> (height, width, channel), uint8."""
+        return resize(self.pixels[row], *self.shape)
+
+
+@dataclass(frozen=True, eq=False)
 class Pictures:
     """Pictures of one size with their classes, in an order that is the same on every machine.
 
@@ -33,7 +49,7 @@ class Pictures:
         parts: "train", "dev" or "test" for each picture where the source divides them, else None.
         height, width: of every picture.
         channels: 1 if all are grey, else 3 (red, green, blue).
-        pixels: all of them, or the files that hold them.
+        pixels: all of them, or the files that hold them, or what makes them of smaller ones.
         hashes: of the content of each picture.
         names: the file of each picture, empty where pictures have none of their own.
         files: the files among which they were found, None of pictures that are in memory only.
@@ -50,7 +66,7 @@ class Pictures:
     height: int
     width: int
     channels: int
-    pixels: np.ndarray | FilePixels
+    pixels: np.ndarray | FilePixels | ScaledPixels
     hashes: np.ndarray
     names: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
@@ -104,7 +120,7 @@ class Pictures:
         return out
 
     def _decoded(self, row: int) -> np.ndarray:
-        assert isinstance(self.pixels, FilePixels)
+        assert not isinstance(self.pixels, np.ndarray)
         try:
             return self.pixels.one(row)
         except Unreadable as error:
@@ -157,6 +173,7 @@ def read_pictures(
     target: str | None = None,
     skip_corrupt: bool | None = False,
     shape: tuple[int, int, int] | None = None,
+    side: int | None = None,
     classes: tuple[str, ...] | None = None,
     labelled: bool = True,
 ) -> Pictures:
@@ -176,7 +193,7 @@ def read_pictures(
             table with a column of file names; one picture.
         target: column of the class in such a table, where it is not plain.
         skip_corrupt: pass over files that cannot be read, and say so; else they are refused. None: nor can they be.
-        shape: height, width and channels to bring the pictures to, None to choose.
+        shape: height, width and channels to bring the pictures to, None to choose; side: height and width alone.
         classes: the classes that are known, None to take those of the set.
         labelled: whether two classes at least are needed.
 
@@ -195,10 +212,10 @@ def read_pictures(
     if holds_idx(files):
         _refuse_target(path, target)
         files = _with_labels(path, files)
-        return _of_arrays(name, files, read_idx(files), shape, classes, labelled)
+        return _of_arrays(name, files, read_idx(files), (shape, side), classes, labelled)
     if holds_cifar(files):
         _refuse_target(path, target)
-        return _of_arrays(name, files, read_cifar(files), shape, classes, labelled)
+        return _of_arrays(name, files, read_cifar(files), (shape, side), classes, labelled)
     table = None
     if path.suffix.lower() in DELIMITED_SUFFIXES and path.is_file():
         files, table = FolderFiles(path.parent), readable(path.name)
@@ -215,7 +232,7 @@ def read_pictures(
             f"{path}: there is no picture in it; PNG, JPEG, BMP, GIF, WebP, TIFF or PPM files are needed, in a folder "
             "for each class. Check the path."
         )
-    found = inspect(name, files, listed.files, shape=shape, skip_corrupt=skip_corrupt, kept_bytes=KEPT_BYTES)
+    found = inspect(name, files, listed.files, shape=shape, side=side, skip_corrupt=skip_corrupt, kept_bytes=KEPT_BYTES)
     labels = None if listed.labels is None else [listed.labels[row] for row in found.rows]
     parts = None if listed.parts is None else [listed.parts[row] for row in found.rows]
     known, codes, divided = number_classes(name, labels, parts, classes, labelled)
@@ -270,18 +287,21 @@ def _of_arrays(
     name: str,
     files: Files,
     stored: Stored,
-    shape: tuple[int, int, int] | None,
+    size: tuple[tuple[int, int, int] | None, int | None],
     classes: tuple[str, ...] | None,
     labelled: bool,
 ) -> Pictures:
-    pixels = stored.pixels
-    if shape is not None and pixels.shape[1:] != shape:
-        pixels = np.stack([resize(each, *shape) for each in pixels])
+    (shape, side), pixels = size, stored.pixels
+    shape = shape or (pixels.shape[1:] if side is None else (side, side, pixels.shape[3]))
+    taken: np.ndarray | ScaledPixels = pixels
+    if pixels.shape[1:] != shape:
+        has_room = len(pixels) * math.prod(shape) <= KEPT_BYTES
+        taken = np.stack([resize(each, *shape) for each in pixels]) if has_room else ScaledPixels(pixels, shape)
     words = np.array(stored.classes)[stored.codes].tolist()
     known, labels, parts = number_classes(
         name, words, None if stored.parts is None else stored.parts.tolist(), classes, labelled
     )
-    height, width, channels = pixels.shape[1:]
+    height, width, channels = shape
     return Pictures(
         name,
         known,
@@ -290,8 +310,8 @@ def _of_arrays(
         height,
         width,
         channels,
-        pixels,
-        digests(pixels),
+        taken,
+        digests(taken if isinstance(taken, np.ndarray) else pixels),
         notes=files.notes,
         files=files,
         lists=stored.files,

@@ -43,7 +43,7 @@ class Likeness:
 
     @property
     def is_similar(self) -> bool:
-        """Whether the last layers tell most of the pictures, and as much as the middle, to one standard error; of too few
+        """Whether the last layers tell most of the pictures, and as much as the middle, to a standard error; of too few
         nobody knows, and what was learned is trusted."""
         return self.rows < LEAST or (self.last >= TOLD and self.last >= self.middle - self.error)
 

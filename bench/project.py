@@ -35,6 +35,18 @@ def build(task: Task, variant: str):
     return run, lambda: evaluate(carried, x, y)[0]
 
 
+def build_prediction(task: Task, variant: str):
+    """Builds `predict`, which gives the outputs of the first `count` rows, a batch at a time."""
+    x, y = task.data
+    config, arrays = _config(task, ENDLESS), Arrays(x, y)
+    carried, batch = first_values(task, config, arrays), task.workload.batch
+    evaluator = Evaluator(config.network, None, config.engine, carried, x[:batch])
+    run, leaves = evaluator.run(), evaluator.leaves(carried)
+    return lambda count: np.concatenate(
+        [run([*leaves, x[start : start + batch]])[0] for start in range(0, count, batch)]
+    )
+
+
 def whole(task: Task, watched: bool) -> dict:
     """Trains from the first step to the last, with the doctor beside it or alone. Compilation of the step does not
     count; what the doctor traces, plans, probes, judges and tries does.
@@ -89,5 +101,28 @@ def _network(workload: Workload) -> nn.Sequential:
             return nn.cnn(workload.classes)
         case "alexnet":
             return nn.alexnet(workload.classes)
+        case "efficientnet-lite0":
+            return nn.efficientnet_lite0(workload.classes)
+        case "layers":
+            return nn.Sequential([_layer(each) for each in workload.layers])
     widths = [layer["units"] for layer in workload.layers]
     return nn.mlp(widths[:-1], widths[-1])
+
+
+def _layer(layer: dict) -> nn.Layer:
+    """One layer of a network that has no constructor of its own."""
+    match layer["kind"]:
+        case "convolution":
+            padding = (tuple(layer["padding"]),) * 2
+            more = {"stride": layer["stride"], "groups": layer["groups"], "bias": layer["bias"]}
+            return nn.Convolution(layer["filters"], layer["window"], padding=padding, **more)
+        case "batch-norm":
+            return nn.BatchNorm(decay=layer.get("decay", 0.9), epsilon=layer.get("epsilon", 1e-5))
+        case "relu6":
+            return nn.Relu6()
+        case "mean-pool":
+            return nn.GlobalMeanPool()
+        case "dense":
+            assert layer["activation"] is None
+            return nn.Dense(layer["units"])
+    raise AssertionError(layer["kind"])

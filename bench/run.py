@@ -4,7 +4,8 @@ Every measurement runs in a process of its own; the contestants take turns withi
 of the machine falls on all of them. Seconds are per training step; a ratio is peer / project: above 1, the project
 is faster.
 
-With --watched the project's whole trainings are measured instead, alone and with the doctor beside them.
+With --predictions the outputs of a batch are made, by what was not trained, in place of a step. With --watched the
+project's whole trainings are measured instead, alone and with the doctor beside them.
 """
 
 import argparse
@@ -57,10 +58,11 @@ def read_text(path: str) -> str:
     return Path(path).read_text() if Path(path).exists() else ""
 
 
-def measure(contestant: str, workload: str, precision: str, engine: str) -> dict:
+def measure(contestant: str, workload: str, precision: str, engine: str, predictions: bool = False) -> dict:
     """Runs one worker; a crash or a hang is reported under "left_out", with its last line."""
     command = [sys.executable, str(Path(__file__).with_name("worker.py")), "--contestant", contestant]
     command += ["--workload", workload, "--precision", precision, "--engine", engine]
+    command += ["--predictions"] if predictions else []
     try:
         done = subprocess.run(command, capture_output=True, text=True, timeout=LIMIT_SECONDS)
     except subprocess.TimeoutExpired:
@@ -139,7 +141,7 @@ class Rounds:
         return sum(self.took.get((w, c), mean) for w, _, c in self.left)
 
 
-def run(workloads, peers, precision, engine, repeats, progress) -> dict:
+def run(workloads, peers, precision, engine, repeats, progress, predictions=False) -> dict:
     """Measures everything, one process at a time, and returns a summary per workload."""
     contestants = ["project", *peers]
     seconds = {w: {c: [] for c in contestants} for w in workloads}
@@ -156,7 +158,7 @@ def run(workloads, peers, precision, engine, repeats, progress) -> dict:
             left="" if remaining is None else f"about {remaining:.0f} s left",
         )
         start = time.perf_counter()
-        result = measure(contestant, workload, precision, engine)
+        result = measure(contestant, workload, precision, engine, predictions)
         rounds.left.pop(0)
         if "left_out" in result:
             left_out[workload][contestant] = result["left_out"]
@@ -178,9 +180,9 @@ def show_machine(machine: dict, console: Console) -> None:
         console.print(f"Other work was running at the start (load {machine['load']:.1f}): the times are not reliable.")
 
 
-def show(results: dict, machine: dict, precision: str, console: Console) -> None:
+def show(results: dict, machine: dict, what: str, console: Console) -> None:
     show_machine(machine, console)
-    table = Table(title=f"Time of one training step, {precision}")
+    table = Table(title=f"Time of {what}")
     for column in ("workload", "contestant"):
         table.add_column(column)
     for column in ("best", "median", "peer / project"):
@@ -218,6 +220,7 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser.add_argument("--precision", default="f32", choices=("f32", "bf16"))
     parser.add_argument("--engine", default="auto", choices=ENGINES, help="the project's engine")
     parser.add_argument("--repeats", type=int, default=3, help="rounds of all contestants, at least 3; default 3")
+    parser.add_argument("--predictions", action="store_true", help="outputs of a batch in place of a training step")
     parser.add_argument("--watched", action="store_true", help="whole trainings of the project, alone and watched")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     given = parser.parse_args(arguments)
@@ -245,11 +248,13 @@ def main() -> int:
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     with Progress(*columns, TextColumn("{task.fields[left]}"), console=console, disable=given.json) as progress:
         workloads = list(dict.fromkeys(given.workload or WORKLOADS))
-        results = run(workloads, given.against, given.precision, given.engine, given.repeats, progress)
+        asked = given.precision, given.engine, given.repeats
+        results = run(workloads, given.against, *asked, progress, given.predictions)
     if given.json:
         print(json.dumps(results | {"_environment": machine}))
     else:
-        show(results, machine, given.precision, console)
+        what = "the outputs of one batch" if given.predictions else "one training step"
+        show(results, machine, f"{what}, {given.precision}", console)
     missing = [name for name, result in results.items() if result["project"] is None]
     if missing:
         print(f"the project was not measured on {', '.join(missing)}", file=sys.stderr)

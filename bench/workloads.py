@@ -7,7 +7,8 @@ A layer is a dictionary with its `kind`; a contestant refuses kinds it does not 
 `dataclasses.replace(workload, name=..., ...)`, added to WORKLOADS.
 
 Kinds: dense (units, activation), convolution (filters, window, stride, padding (before, after) on both axes of space,
-groups, bias), batch-norm (running averages that keep 0.9 a step, epsilon 1e-5), relu, max-pool (window, stride),
+groups, bias), batch-norm (running averages that keep `decay` a step, 0.9 unless told otherwise; epsilon, else 1e-5),
+relu, relu6, max-pool (window, stride), mean-pool (over all places), branch and add (what was at the branch is added),
 local-response-norm (the five neighbours, alpha 1e-4 not divided by five, beta 0.75, k 2), dropout (drop_rate,
 inverted), flatten. Pictures are (height, width, channel).
 """
@@ -39,7 +40,8 @@ class Workload:
         whole: epochs of a whole training: as many steps as a hundred passes over 8,192 rows for xor and 1,474 digits,
             ten over MNIST's 60,000 and three over CIFAR's 50,000 pictures; a few for others.
         labels: "linear": the largest of random linear maps of the row; "xor": whether the two signs differ.
-        network: the project's own constructor of the network that `layers` describes: "mlp", "cnn" or "alexnet".
+        network: the project's own constructor of the network that `layers` describes: "mlp", "cnn", "alexnet" or
+            "efficientnet-lite0"; "layers" where they are put together one by one.
     """
 
     name: str
@@ -67,7 +69,8 @@ def dense(*widths: int) -> tuple[dict, ...]:
     return (*hidden, {"kind": "dense", "units": widths[-1], "activation": None})
 
 
-RELU, FLATTEN = {"kind": "relu"}, {"kind": "flatten"}
+RELU, RELU6, FLATTEN, MEAN_POOL = ({"kind": kind} for kind in ("relu", "relu6", "flatten", "mean-pool"))
+BRANCH, ADD = {"kind": "branch"}, {"kind": "add"}
 
 
 def convolution(filters: int, window: int = 3, **more) -> dict:
@@ -99,6 +102,63 @@ def alexnet(classes: int) -> tuple[dict, ...]:
     return (first, RELU, norm, pool, convolution(256, 5, groups=2), RELU, norm, pool, *middle, *dense_part)
 
 
+class MobileNet:
+    """Describes networks of depthwise and 1 x 1 convolutions, each normed, while the side of the picture is known:
+    paddings are TensorFlow's "same"."""
+
+    def __init__(self, side: int) -> None:
+        self.side, self.layers = side, []
+
+    def add(self, filters: int, window: int = 1, *, stride: int = 1, groups: int = 1, active: bool = True) -> None:
+        """Appends a convolution and its norm, and ReLU6 where it is active."""
+        out = -(-self.side // stride)
+        total = max((out - 1) * stride + window - self.side, 0)
+        padding, self.side = (total // 2, total - total // 2), out
+        self.layers.append(convolution(filters, window, stride=stride, padding=padding, groups=groups, bias=False))
+        self.layers.append({"kind": "batch-norm", "decay": 0.99, "epsilon": 1e-3})
+        if active:
+            self.layers.append(RELU6)
+
+    def finished(self, classes: int, drop_rate: float = 0.0) -> tuple[dict, ...]:
+        dropout = ({"kind": "dropout", "drop_rate": drop_rate},) if drop_rate else ()
+        return (*self.layers, MEAN_POOL, *dropout, *dense(classes))
+
+
+# Of EfficientNet-Lite0: times wider within a block, window, stride of the first block, filters, blocks.
+STAGES = ((1, 3, 1, 16, 1), (6, 3, 2, 24, 2), (6, 5, 2, 40, 2), (6, 3, 2, 80, 3), (6, 5, 1, 112, 3), (6, 5, 2, 192, 4),
+          (6, 3, 1, 320, 1))  # fmt: skip
+
+
+def efficientnet_lite0(classes: int, side: int = 224, drop_rate: float = 0.2) -> tuple[dict, ...]:
+    """Describes `nn.efficientnet_lite0`."""
+    net, channels = MobileNet(side), 32
+    net.add(channels, 3, stride=2)
+    for expand, window, first, filters, blocks in STAGES:
+        for block in range(blocks):
+            stride, wide = (first if block == 0 else 1), channels * expand
+            same = stride == 1 and channels == filters
+            net.layers += [BRANCH] if same else []
+            if expand > 1:
+                net.add(wide)
+            net.add(wide, window, stride=stride, groups=wide)
+            net.add(filters, active=False)
+            net.layers += [ADD] if same else []
+            channels = filters
+    net.add(1280)
+    return net.finished(classes, drop_rate)
+
+
+def depthwise(classes: int, side: int) -> tuple[dict, ...]:
+    """Describes a small network of depthwise convolutions of both windows and both strides."""
+    net, channels = MobileNet(side), 32
+    net.add(channels, 3)
+    for window, stride, filters in ((3, 1, 64), (3, 2, 128), (5, 1, 128), (5, 2, 256)):
+        net.add(channels, window, stride=stride, groups=channels)
+        net.add(filters)
+        channels = filters
+    return net.finished(classes)
+
+
 WORKLOADS = {
     workload.name: workload
     for workload in (
@@ -112,6 +172,16 @@ WORKLOADS = {
         Workload("mnist-cnn", (28, 28, 1), cnn(10), batch=64, steps=32, epochs=1, network="cnn"),
         Workload("cifar-cnn", (32, 32, 3), cnn(10), batch=64, steps=32, epochs=1, network="cnn", whole=73),
         Workload("alexnet", (224, 224, 3), alexnet(1000), batch=16, steps=2, epochs=1, network="alexnet"),
+        Workload("depthwise", (32, 32, 3), depthwise(10, 32), batch=64, steps=8, epochs=1, network="layers"),
+        Workload(
+            "efficientnet-lite0",
+            (224, 224, 3),
+            efficientnet_lite0(1000),
+            batch=16,
+            steps=2,
+            epochs=1,
+            network="efficientnet-lite0",
+        ),
     )
 }
 
@@ -178,6 +248,8 @@ def _output_shape(layer: dict, shape: tuple[int, ...]) -> tuple[int, ...]:
             padding = sum(layer.get("padding", (0, 0)))
             places = ((length + padding - layer["window"]) // layer["stride"] + 1 for length in shape[:-1])
             return (*places, layer["filters"] if kind == "convolution" else shape[-1])
+        case "mean-pool":
+            return shape[-1:]
     return shape
 
 

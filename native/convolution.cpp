@@ -1,5 +1,7 @@
 #include "convolution.h"
 
+#include <emmintrin.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -9,6 +11,8 @@ namespace {
 
 constexpr int64_t enough_windows = 192;     // of a task: then packing and calls cost little
 constexpr int64_t kernel_windows = 1024;    // the same for the kernel's gradient, where they are summed over
+// The same where windows are single places: so many of a line of the cache each, twice, stay in the first cache.
+constexpr int64_t place_windows = 256;
 constexpr int64_t padded_target = 1 << 15;  // numbers (128 KiB) of a task's padded buffer, in the second cache
 constexpr int64_t small_group = 8;          // channels out. Not by the length of a vector: sums must not hang on it
 constexpr int64_t most_partials = 16;       // sums of the kernel's gradient that threads may work on at once
@@ -100,13 +104,18 @@ WindowedProduct::WindowedProduct(const Convolution& convolution, Role role)
     };
     // A task is several small images or some rows of a large one.
     padded_ = {padded_length(0, c_.out[0]), padded_length(1, c_.out[1]), padded_length(2, c_.out[2])};
+    direct_ = (!each_ || is_spread(c_)) && c_.before == Convolution::Space{0, 0, 0} && padded_[0] <= c_.in[0] &&
+              padded_[1] <= c_.in[1] && padded_[2] <= c_.in[2];
+    if (direct_) padded_ = c_.in;
     const int64_t line = padded_[1] * padded_[2] * place_, windows = c_.out[1] * c_.out[2];
     const int64_t image = padded_[0] * line, row = std::max<int64_t>(c_.stride[0] * line, 1);
     if (for_kernel_) {
-        rows_ = std::clamp<int64_t>(kernel_windows / windows, 1, c_.out[0]);
+        const bool single = c_.taps() == 1;
+        const int64_t enough = single ? place_windows : kernel_windows;
+        rows_ = std::clamp<int64_t>(enough / windows, 1, c_.out[0]);
         const int64_t fitting = 4 * padded_target / std::max<int64_t>(image, 1);
-        const int64_t least = divide_up(kernel_windows / 4, c_.out_space());
-        const int64_t most = divide_up(kernel_windows, c_.out_space());
+        const int64_t least = divide_up(enough / 4, c_.out_space());
+        const int64_t most = single ? std::max(enough / c_.out_space(), least) : divide_up(enough, c_.out_space());
         if (rows_ == c_.out[0]) images_ = std::clamp(fitting, least, most);
     } else {
         const int64_t fitting = c_.out[0] - (std::max(image - padded_target, int64_t(0)) + row - 1) / row;
@@ -115,7 +124,7 @@ WindowedProduct::WindowedProduct(const Convolution& convolution, Role role)
     }
     rows_ = divide_up(c_.out[0], divide_up(c_.out[0], rows_));
     images_ = std::min(images_, c_.batch);
-    padded_[0] = padded_length(0, rows_);
+    if (!direct_) padded_[0] = padded_length(0, rows_);
     padded_image_ = padded_[0] * line;
     row_tasks_ = divide_up(c_.out[0], rows_);
     image_tasks_ = divide_up(c_.batch, images_);
@@ -157,8 +166,10 @@ int64_t WindowedProduct::shared_count() const {
 // What each has of its own: padded images, and a packed panel of g.
 int64_t WindowedProduct::own_count() const {
     const auto windows = static_cast<int64_t>(windows_.size());
-    return round_up(images_ * padded_image_ + 3, 16) + (for_kernel_ ? windows * kernels_.panel : 0);
+    return padded_count() + (for_kernel_ ? windows * kernels_.panel : 0);
 }
+
+int64_t WindowedProduct::padded_count() const { return direct_ ? 0 : round_up(images_ * padded_image_ + 3, 16); }
 
 size_t WindowedProduct::scratch_bytes(int threads) const {
     if (c_.batch * c_.out_space() == 0) return 0;
@@ -180,6 +191,16 @@ int64_t WindowedProduct::channel(int64_t panel) const {
 int64_t WindowedProduct::columns(int64_t panel) const {
     const int64_t begin = channel(panel), end = each_ ? c_.channels_out : (begin / c_.group_out() + 1) * c_.group_out();
     return std::min<int64_t>(kernels_.panel, end - begin);
+}
+
+// The images of a task with zeros around them: in the buffer, or where they lie if there are none.
+const float* WindowedProduct::padded_images(const float* x, const Task& task, float* padded) const {
+    if (direct_) {
+        const int64_t row = task.row * c_.stride[0] * c_.in[1] * c_.in[2];
+        return x + (task.image * c_.in_space() + row) * c_.channels_in;
+    }
+    fill_padded(x, task, padded);
+    return padded;
 }
 
 // Brings the images of a task into the buffer, zeros around them.
@@ -236,7 +257,7 @@ void WindowedProduct::pack_kernel(const float* kernel, int threads, float* packe
 
 void WindowedProduct::run_windows(const Arguments& given, const float* packed, const Task& task, Range part,
                                   float* padded) const {
-    fill_padded(given.first, task, padded);
+    const float* const from = padded_images(given.first, task, padded);
     const int64_t panel = kernels_.panel, depth = c_.taps() * c_.group_in();
     Strip strip{};
     strip.rows = task.images * task.rows * c_.out[1] * c_.out[2];
@@ -246,26 +267,29 @@ void WindowedProduct::run_windows(const Arguments& given, const float* packed, c
     strip.column_offsets = entries_.data();
     strip.b_step = panel;
     strip.c_step = c_.channels_out;
-    strip.relu = given.relu;
+    strip.relu = given.ending.relu;
+    strip.limit = given.ending.limit;
+    strip.past_caches = given.past_caches;
     const auto multiply = each_ ? kernels_.multiply_each : kernels_.multiply;
-    float* to = given.result + (task.image * c_.out[0] + task.row) * c_.out[1] * c_.out[2] * c_.channels_out;
+    const int64_t start = (task.image * c_.out[0] + task.row) * c_.out[1] * c_.out[2] * c_.channels_out;
     for (int64_t index = part.begin; index < part.end; ++index) {
         const int64_t begin = channel(index);
         strip.columns = columns(index);
-        strip.a = padded + (each_ ? begin : begin / c_.group_out() * c_.group_in());
+        strip.a = from + (each_ ? begin : begin / c_.group_out() * c_.group_in());
         strip.b = packed + index * depth * panel;
-        strip.c = to + begin;
-        strip.bias = given.bias ? given.bias + begin : nullptr;
+        strip.c = given.result + start + begin;
+        strip.bias = given.ending.bias ? given.ending.bias + begin : nullptr;
+        strip.beside = given.ending.beside ? given.ending.beside + start + begin : nullptr;
         multiply(strip);
     }
+    if (given.past_caches) _mm_sfence();
 }
 
 // What the windows of a task give to the kernel's gradient.
 void WindowedProduct::run_kernel(const Arguments& given, float* sum, bool accumulate, const Task& task,
                                  Range part, float* scratch) const {
-    float* const padded = scratch;
-    float* const packed = scratch + round_up(images_ * padded_image_ + 3, 16);
-    fill_padded(given.first, task, padded);
+    float* const packed = scratch + padded_count();
+    const float* const from = padded_images(given.first, task, scratch);
     const int64_t panel = kernels_.panel;
     Strip strip{};
     strip.rows = static_cast<int64_t>(entries_.size());
@@ -281,7 +305,7 @@ void WindowedProduct::run_kernel(const Arguments& given, float* sum, bool accumu
     for (int64_t index = part.begin; index < part.end; ++index) {
         const int64_t begin = channel(index);
         strip.columns = columns(index);
-        strip.a = padded + (each_ ? begin : begin / c_.group_out() * c_.group_in());
+        strip.a = from + (each_ ? begin : begin / c_.group_out() * c_.group_in());
         strip.b = g + begin;
         strip.b_step = c_.channels_out;
         if (many_rows) {
@@ -294,15 +318,19 @@ void WindowedProduct::run_kernel(const Arguments& given, float* sum, bool accumu
     }
 }
 
-void WindowedProduct::run(const float* first, const float* second, float* result, const float* bias, bool relu,
-                          int threads, char* scratch) const {
+void WindowedProduct::run(const float* first, const float* second, float* result, const Ending& ending, int threads,
+                          char* scratch) const {
     if (c_.batch * c_.out_space() == 0) {
         if (for_kernel_) std::fill(result, result + c_.kernel_count(), 0.0f);
         return;
     }
     const int64_t work = c_.batch * c_.out_space() * c_.taps() * c_.group_in() * c_.channels_out;
     if (work < parallel_work) threads = 1;
-    const Arguments given{first, second, result, bias, relu};
+    constexpr int64_t line = 16;
+    const bool lines = kernels_.panel >= line && c_.channels_out % line == 0 && (each_ || c_.group_out() % line == 0) &&
+                       reinterpret_cast<uintptr_t>(result) % (line * sizeof(float)) == 0;  // are written whole
+    const bool past = lines && !for_kernel_ && c_.batch * c_.out_space() * c_.channels_out > past_caches;
+    const Arguments given{first, second, result, ending, past};
     auto* const shared = reinterpret_cast<float*>(scratch);
     float* const own = shared + shared_count();
     const int64_t own_step = own_count(), tasks = image_tasks_ * row_tasks_;

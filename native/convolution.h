@@ -56,21 +56,35 @@ int64_t count_cuts(int64_t items, int64_t panels, int threads);
 void add_partials(const float* partials, int64_t step, int64_t partial_count, float* result, int64_t count,
                   int threads);
 
+// What is done to the numbers of a forward convolution before they are written, in this order.
+struct Ending {
+    const float* bias = nullptr;    // a number for each channel out is added, where not null
+    const float* beside = nullptr;  // then as many numbers as the result has
+    bool relu = false;              // what is below 0 becomes 0
+    float limit = 0;                // what is above it becomes the limit, where that is not 0
+};
+
+// Below so many numbers a result is still in a cache when it is read; beyond it is written past them, which spares that
+// memory is first read. 16 MiB.
+constexpr int64_t past_caches = 1 << 22;
+
 // One of our own ways to compute a convolution.
 class OwnMethod {
   public:
     virtual ~OwnMethod() = default;
     virtual size_t scratch_bytes(int threads) const = 0;
-    // forward: (x, kernel) -> y; input: (g, kernel) -> dx; kernel: (x, g) -> dkernel. Bias and relu: forward only.
-    virtual void run(const float* first, const float* second, float* result, const float* bias, bool relu, int threads,
+    // Whether `beside` and `limit` are heeded; else they must be left out.
+    virtual bool ends_itself() const { return false; }
+    // forward: (x, kernel) -> y; input: (g, kernel) -> dx; kernel: (x, g) -> dkernel. An ending: forward only.
+    virtual void run(const float* first, const float* second, float* result, const Ending& ending, int threads,
                      char* scratch) const = 0;
 
   protected:
     struct Arguments {
         const float *first, *second;
         float* result;
-        const float* bias;
-        bool relu;
+        Ending ending;
+        bool past_caches = false;
     };
 };
 
@@ -82,7 +96,8 @@ class WindowedProduct : public OwnMethod {
     WindowedProduct(const Convolution& convolution, Role role);
 
     size_t scratch_bytes(int threads) const override;
-    void run(const float* first, const float* second, float* result, const float* bias, bool relu, int threads,
+    bool ends_itself() const override { return true; }
+    void run(const float* first, const float* second, float* result, const Ending& ending, int threads,
              char* scratch) const override;
 
   private:
@@ -92,7 +107,9 @@ class WindowedProduct : public OwnMethod {
 
     int64_t shared_count() const;
     int64_t own_count() const;
+    int64_t padded_count() const;
     Task task(int64_t index) const;
+    const float* padded_images(const float* x, const Task& task, float* padded) const;
     void fill_padded(const float* x, const Task& task, float* padded) const;
     int64_t channel(int64_t panel) const;
     int64_t columns(int64_t panel) const;
@@ -106,6 +123,7 @@ class WindowedProduct : public OwnMethod {
     Convolution c_;  // of the forward kind: the gradient of the input is a forward convolution of g
     bool flipped_;   // kernels are turned round, and their channels exchanged
     bool for_kernel_;
+    bool direct_ = false;  // nothing is padded: images are read where they lie
     bool each_;      // the buffer is spread; channels out side by side, whatever their group
     int64_t place_;  // numbers of a place in the padded buffer
 
@@ -119,6 +137,43 @@ class WindowedProduct : public OwnMethod {
     int64_t partials_ = 0;
 };
 
+// The gradient of the input of depthwise windows that lie apart, in two dimensions at most and without dilation. Which
+// taps reach a place hangs on its row and column modulo the strides: for each such class the gradient is a convolution of
+// g, by the taps of the class, whose results lie a stride apart. Each number is written once, and no zero is multiplied
+// but those around g.
+class DepthwiseGradient : public OwnMethod {
+  public:
+    static bool is_for(const Convolution& convolution, Role role);
+    explicit DepthwiseGradient(const Convolution& convolution);
+
+    size_t scratch_bytes(int threads) const override;
+    void run(const float* first, const float* second, float* result, const Ending& ending, int threads,
+             char* scratch) const override;
+
+  private:
+    // Along one axis, of the places that leave a certain remainder: the taps are remainder, remainder + stride, ...
+    struct Class {
+        int64_t taps;
+        int64_t place, places;  // the first of them, and how many there are
+        int64_t from;           // the place of g under the first tap at the first place
+    };
+
+    void fill_padded(const float* g, int64_t first_row, int64_t rows, float* padded) const;
+    void run_row(int64_t row, const float* packed, const float* padded, int64_t first_row, bool past, float* dx) const;
+    void pack(const float* kernel, float* packed) const;
+    int64_t first_row(int64_t row) const;  // of g that a row needs
+
+    const Kernels& kernels_;
+    Convolution c_;
+    int64_t panels_, height_ = 1;  // rows of an image at once
+    int64_t left_, line_;          // zeros before each line of g, and the numbers of a padded one
+    int64_t own_rows_ = 0;         // lines of g for so many rows
+    std::vector<Class> rows_, columns_;         // by remainder
+    std::vector<int64_t> starts_;               // of each pair of classes, in the packed kernel
+    std::vector<int64_t> places_;               // offsets of neighbouring places
+    std::vector<std::vector<int64_t>> entries_; // of each pair: offsets of its taps
+};
+
 // The gradient of the input as products of g with the whole kernel, whose numbers are added where they belong: where
 // windows lie apart it multiplies what there is and no more, and where channels in are few taps fill the vectors.
 class ScatteredProduct : public OwnMethod {
@@ -127,7 +182,7 @@ class ScatteredProduct : public OwnMethod {
     explicit ScatteredProduct(const Convolution& convolution);
 
     size_t scratch_bytes(int threads) const override;
-    void run(const float* first, const float* second, float* result, const float* bias, bool relu, int threads,
+    void run(const float* first, const float* second, float* result, const Ending& ending, int threads,
              char* scratch) const override;
 
   private:

@@ -1,6 +1,7 @@
 // "convolution": role (0 forward, 1 gradient of the input, 2 of the kernel), axes of space, batch, groups, channels in,
 // channels out, then for each axis: input lengths, output lengths, sizes, strides, padding before, dilations; type,
-// first ref, second ref, result ref, bias ref, activation (0 none, 1 relu). Our own or oneDNN's, as in product.cpp.
+// first ref, second ref, result ref, bias ref, activation (0 none, 1 relu), ref of an array that is added before it, bits
+// of the limit (0 none). Our own or oneDNN's, as in product.cpp.
 #include <algorithm>
 #include <memory>
 #include <optional>
@@ -21,8 +22,9 @@ struct Description {
     int axes;
     Convolution shape;
     Type type;
-    Ref first, second, result, bias;
+    Ref first, second, result, bias, beside;
     bool relu;
+    float limit;
 };
 
 Description read_convolution(Words& words) {
@@ -46,6 +48,8 @@ Description read_convolution(Words& words) {
     d.result = words.ref();
     d.bias = words.ref();
     d.relu = words.flag();
+    d.beside = words.ref();
+    d.limit = words.real();
     words.finish();
     if (d.type != Type::f32 && d.type != Type::bf16) {
         throw std::invalid_argument("convolution: f32 or bf16 is required");
@@ -61,11 +65,30 @@ Description read_convolution(Words& words) {
     return d;
 }
 
+Ending ending_of(const Description& d, const Context& context) {
+    return {d.bias ? context.at<float>(d.bias) : nullptr, d.beside ? context.at<float>(d.beside) : nullptr, d.relu,
+            d.limit};
+}
+
+// What a method has left to be done to its numbers.
+void end(const Ending& ending, float* result, int64_t count, int threads) {
+    if (!ending.beside && ending.limit == 0) return;
+    constexpr int64_t chunk = 1 << 13;
+    for_each_index(divide_up(count, chunk), count <= 1 << 17 ? 1 : threads, [&](int64_t index, int) {
+        const int64_t i = index * chunk, length = std::min(chunk, count - i);
+        if (ending.beside) kernels().add(ending.beside + i, result + i, length);
+        if (ending.relu) kernels().rectify(result + i, length);
+        if (ending.limit > 0) kernels().limit(result + i, length, ending.limit);
+    });
+}
+
 class OwnConvolution : public Instruction {
   public:
     explicit OwnConvolution(const Description& d) : d_(d) {
         if (Winograd::is_for(d.shape, d.role)) {
             method_ = std::make_unique<Winograd>(d.shape, d.role);
+        } else if (DepthwiseGradient::is_for(d.shape, d.role)) {
+            method_ = std::make_unique<DepthwiseGradient>(d.shape);
         } else if (ScatteredProduct::is_for(d.shape, d.role)) {
             method_ = std::make_unique<ScatteredProduct>(d.shape);
         } else {
@@ -86,8 +109,13 @@ class OwnConvolution : public Instruction {
         };
         const float* first = get(wide_first_, d_.first);
         const float* second = get(wide_second_, d_.second);
-        method_->run(first, second, context.at<float>(d_.result), d_.bias ? context.at<float>(d_.bias) : nullptr,
-                     d_.relu, context.threads, scratch);
+        Ending ending = ending_of(d_, context), own = ending;
+        if (!method_->ends_itself()) own = {ending.bias, nullptr, ending.relu && !ending.beside, 0};
+        auto* const result = context.at<float>(d_.result);
+        method_->run(first, second, result, own, context.threads, scratch);
+        if (method_->ends_itself()) return;
+        ending.bias = nullptr;
+        end(ending, result, d_.shape.batch * d_.shape.out_space() * d_.shape.channels_out, context.threads);
     }
     size_t scratch_bytes(int threads) const override {
         return (wide_first_ ? wide_first_->bytes() + wide_second_->bytes() : 0) + method_->scratch_bytes(threads);
@@ -180,8 +208,11 @@ class DnnlConvolution : public Instruction {
             } else {
                 part.run({first + i * from_step, kernel, result + i * to_step}, scratch);
             }
-            if (d_.relu) kernels().rectify(result + i * to_step, to_step);
+            if (d_.relu && !d_.beside) kernels().rectify(result + i * to_step, to_step);
         });
+        Ending rest = ending_of(d_, context);
+        rest.bias = nullptr;
+        end(rest, result, parts * to_step, context.threads);
     }
     size_t scratch_bytes(int threads) const override {
         return shared_bytes() + each_bytes() * static_cast<size_t>(threads);

@@ -20,8 +20,12 @@ struct Strip {
     float* c;
     int64_t c_step;
     bool accumulate;    // add to what is in c
-    const float* bias;  // one number for each column, or null
+    // At the end: a number for each column is added, then what lies at `beside` as c does at c; 0 in place of what is
+    // below it; `limit` in place of what is above it.
+    const float* bias;    // or null
+    const float* beside;  // or null
     bool relu;
+    float limit;  // 0 for none
     bool past_caches;  // whole vectors of c are written past the caches
     // Where 16 lines of cache, `ahead_step` apart, are asked for while each run is computed; null for nowhere.
     const float* ahead;
@@ -59,6 +63,7 @@ struct Kernels {
     // to[j] = the sum over i < rows of weights[i] * from[i][j]
     void (*mix_rows)(const float* const* from, const float* weights, int64_t rows, float* to, int64_t count);
     void (*rectify)(float* x, int64_t count);  // what is not above 0 becomes 0, NaN stays
+    void (*limit)(float* x, int64_t count, float most);  // what is above it becomes it, NaN stays
     // to[i, j] = from[j, i]
     void (*transpose)(const float* from, int64_t from_step, float* to, int64_t to_step, int64_t rows, int64_t columns);
 

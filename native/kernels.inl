@@ -35,6 +35,7 @@ extern const Kernels kernels = {
     add_rows,
     mix_rows,
     rectify,
+    limit,
     transpose,
     winograd_spread<WinogradData>,
     winograd_transforms<3>,

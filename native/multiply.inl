@@ -61,7 +61,9 @@ inline void multiply_tile(const Strip& s, int64_t row, int64_t tile, int64_t til
             Vector sum = sums[i][j];
             if (s.accumulate) sum += get(to, j);
             sum += bias[j];
+            if (s.beside) sum += get(s.beside + (row + i) * s.c_step, j);
             if (s.relu) sum = sum <= 0 ? Vector{} : sum;  // NaN goes on
+            if (s.limit > 0) sum = sum >= s.limit ? Vector{} + s.limit : sum;
             if (!whole && j + 1 == vectors) {
                 store_part(sum, to + j * lanes, part);
             } else if (s.past_caches) {

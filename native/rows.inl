@@ -18,6 +18,11 @@ void rectify(float* x, int64_t count) {
     for (int64_t i = 0; i < count; ++i) x[i] = x[i] <= 0 ? 0 : x[i];
 }
 
+void limit(float* x, int64_t count, float most) {
+#pragma omp simd
+    for (int64_t i = 0; i < count; ++i) x[i] = x[i] >= most ? most : x[i];
+}
+
 // How a vector is read and written: whole, or at the end of a row in part.
 struct Whole {
     Vector get(const float* from) const { return load(from); }

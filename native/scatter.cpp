@@ -158,7 +158,7 @@ void ScatteredProduct::scatter(const Block& block, const float* from, int64_t fr
     }
 }
 
-void ScatteredProduct::run(const float* g, const float* kernel, float* dx, const float*, bool, int threads,
+void ScatteredProduct::run(const float* g, const float* kernel, float* dx, const Ending&, int threads,
                            char* scratch) const {
     const int64_t work = c_.batch * c_.out_space() * c_.taps() * c_.group_in() * c_.channels_out;
     if (work < parallel_work) threads = 1;

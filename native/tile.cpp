@@ -1,5 +1,7 @@
 #include "tile.h"
 
+#include <emmintrin.h>
+
 #include <algorithm>
 #include <cmath>
 
@@ -221,6 +223,7 @@ class Worker {
             }
         }
         if (part.reduces) leave_sums(part, chunk);
+        if (part.instance.code->streams) _mm_sfence();
     }
 
   private:

@@ -56,6 +56,8 @@ inline float where(float a, float b, float c) { return a != 0.0f ? b : c; }
 inline float multiply_add(float a, float b, float c) { return a * b + c; }
 inline float relu(float a) { return a <= 0.0f ? 0.0f : a; }  // NaN goes on
 inline float relu_mask(float a, float b) { return a <= 0.0f ? 0.0f : b; }
+inline float clip(float a, float limit) { return a <= 0.0f ? 0.0f : a >= limit ? limit : a; }
+inline float clip_mask(float a, float b, float limit) { return a <= 0.0f ? 0.0f : a >= limit ? 0.0f : b; }
 inline float square(float a) { return a * a; }
 inline float copy(float a) { return a; }
 
@@ -96,8 +98,18 @@ inline float sum_of_products(float a, float b, float c, float e, float f) { retu
 inline float relu_of_sum(float a, float b, float c) { return relu(a * b + c); }
 inline float normalised(float a, float b, float c, float e) { return (a - b) * c + e; }
 inline float relu_of_normalised(float a, float b, float c, float e) { return relu(normalised(a, b, c, e)); }
+inline float clip_of_normalised(float a, float b, float c, float e, float limit) {
+    return clip(normalised(a, b, c, e), limit);
+}
+inline float clip_mask_of_normalised(float a, float b, float c, float e, float g, float limit) {
+    return clip_mask(normalised(a, b, c, e), g, limit);
+}
 inline float normalised_and_product(float a, float b, float c, float e, float f, float g) {
     return (a - b) * c + (e * f + g);
+}
+inline float normalised_and_masked_product(float a, float b, float c, float x, float mean, float scale, float shift,
+                                           float e, float limit, float f, float g) {
+    return normalised_and_product(a, b, c, clip_mask_of_normalised(x, mean, scale, shift, e, limit), f, g);
 }
 
 // Kernels that apply them.
@@ -760,6 +772,61 @@ void sum_over_rows(const Frame& frame, const Step& step) {
     }
 }
 
+// Of what a limited rectifier behind a normalisation lets through of g, and of its products with differences. Operands: x,
+// mean, scale, shift, g, limit; then as NumbersAndProductsOfDifferences has them from its second on.
+void sum_masked_over_rows(const Frame& frame, const Step& step) {
+    constexpr int count = GROUP / lanes;
+    const int64_t columns = frame.columns;
+    const auto row = [&](int k) { return at<const float>(frame, repeated_slot(step.operands[k])); };
+    const float *const mean = row(1), *const scale = row(2), *const shift = row(3);
+    const Vector limit = Vector{} + *at<const float>(frame, step.operands[5]);
+    const float* from[4];
+    int64_t next[4];
+    constexpr int places[4] = {0, 4, 6, 7};
+#pragma GCC unroll 4
+    for (int k = 0; k < 4; ++k) {
+        const int32_t operand = step.operands[places[k]];
+        from[k] = at<const float>(frame, operand < 0 ? repeated_slot(operand) : operand);
+        next[k] = operand < 0 ? 0 : columns;
+    }
+    float* const to[2] = {at<float>(frame, step.destination), at<float>(frame, step.operands[8])};
+    for (int64_t c = 0; c < columns; c += GROUP) {
+        Vector sums[2][count] = {};
+        const float *x = from[0] + c, *g = from[1] + c, *y = from[2] + c, *z = from[3] + c;
+        for (int64_t r = 0; r < frame.rows; ++r, x += next[0], g += next[1], y += next[2], z += next[3]) {
+#pragma GCC unroll 4
+            for (int i = 0; i < count; ++i) {
+                const int64_t place = i * lanes, at_column = c + place;
+                const Vector value =
+                    (load(x + place) - load(mean + at_column)) * load(scale + at_column) + load(shift + at_column);
+                const Vector kept = (value <= 0) | (value >= limit) ? Vector{} : load(g + place);
+                sums[0][i] += kept;
+                sums[1][i] += kept * (load(y + place) - load(z + place));
+            }
+        }
+#pragma GCC unroll 2
+        for (int k = 0; k < 2; ++k) {
+#pragma GCC unroll 4
+            for (int i = 0; i < count; ++i) {
+                float* const place = to[k] + c + i * lanes;
+                store(frame.first ? sums[k][i] : load(place) + sums[k][i], place);
+            }
+        }
+    }
+}
+
+// To memory that is not read soon.
+void stream(const Frame& frame, const Step& step) {
+    float* const d = at<float>(frame, step.destination);
+    const float* const a = at<const float>(frame, step.operands[0]);
+    const int64_t n = frame.counts[step.count];
+    int64_t i = 0;
+    if (reinterpret_cast<uintptr_t>(d) % sizeof(Vector) == 0) {
+        for (; i + lanes <= n; i += lanes) store_past(load(a + i), d + i);
+    }
+    for (; i < n; ++i) d[i] = a[i];
+}
+
 template <auto combine>
 void fold(float* values, int64_t count, int64_t width) {
     while (count > 1) {
@@ -837,7 +904,8 @@ Kernels make_kernels() {
     put<threshold>(k, O::threshold), put<equal>(k, O::equal), put<less>(k, O::less), put<less_equal>(k, O::less_equal);
     put<logical_not>(k, O::logical_not), put<logical_and>(k, O::logical_and), put<logical_or>(k, O::logical_or);
     put<where>(k, O::where), put<multiply_add>(k, O::multiply_add);
-    put<relu>(k, O::relu), put<relu_mask>(k, O::relu_mask), put<square>(k, O::square), put<copy>(k, O::copy);
+    put<relu>(k, O::relu), put<relu_mask>(k, O::relu_mask), put<clip>(k, O::clip), put<clip_mask>(k, O::clip_mask);
+    put<square>(k, O::square), put<copy>(k, O::copy);
     put<round_bf16>(k, O::round_bf16), put<multiply>(k, O::scale), put<add>(k, O::shift);
     put<add_i>(k, O::add_i), put<subtract_i>(k, O::subtract_i), put<multiply_i>(k, O::multiply_i);
     put<negative_i>(k, O::negative_i), put<maximum_i>(k, O::maximum_i), put<abs_i>(k, O::abs_i);
@@ -879,6 +947,7 @@ Kernels make_kernels() {
     k.repeat_row = repeat_row, k.repeat_period = repeat_period;
     k.accumulate[0] = accumulate<add>, k.accumulate[1] = accumulate<maximum>;
     k.sum_over_rows = sum_over_rows<Numbers>;
+    k.stream = stream;
     k.fold[0] = fold<add>, k.fold[1] = fold<maximum>;
 
     // Numbers that are single come second: bits 2 (operand 1), 4 (operand 2) and 8 (operand 3).
@@ -904,6 +973,10 @@ Kernels make_kernels() {
     fuse(k, multiplied_and_added, 0, difference, norm, true);
     fuse(k, and_one_number, 0, difference, variants<normalised_and_product, 0>(), true);
     fuse(k, variants<relu, 0>(), 0, norm, variants<relu_of_normalised, 0>());
+    const Variants masked = variants<clip_mask_of_normalised, 32>();
+    fuse(k, variants<clip, 2>(), 0, norm, variants<clip_of_normalised, 16>());
+    fuse(k, variants<clip_mask, 4>(), 0, norm, masked);
+    fuse(k, variants<normalised_and_product, 0>(), 3, masked, variants<normalised_and_masked_product, 256>());
     const auto fuse_norm = [&](StepFunction outer, int operand, StepFunction fused) {
         fuse(k, outer, operand, norm.repeated, fused, true, 0b1110);  // one mean, scale and shift for all rows
     };
@@ -922,6 +995,7 @@ Kernels make_kernels() {
         fuse(k, squares, 0, subtracted, squared_differences, true);
         fuse(k, numbers_and_products, 1, subtracted, sum_over_rows<NumbersAndProductsOfDifferences>, true);
     }
+    fuse(k, sum_over_rows<NumbersAndProductsOfDifferences>, 0, masked.repeated, sum_masked_over_rows, false, 0b1110);
     k.pairs[0] = {numbers, squares, sum_over_rows<NumbersAndSquares>, 1};
     k.pairs[1] = {numbers, squared_differences, sum_over_rows<NumbersAndSquaredDifferences>, 2};
     k.pairs[2] = {numbers, products, numbers_and_products, 2};

@@ -14,6 +14,7 @@ namespace preceptor {
     X(equal, "equal", 2, 1) X(less, "less", 2, 1) X(less_equal, "less_equal", 2, 1) \
     X(logical_not, "not", 1, 1) X(logical_and, "and", 2, 1) X(logical_or, "or", 2, 1) X(where, "where", 3, 1) \
     X(multiply_add, "multiply_add", 3, 1) X(relu, "relu", 1, 1) X(relu_mask, "relu_mask", 2, 1) \
+    X(clip, "clip", 1, 1) X(clip_mask, "clip_mask", 2, 1) \
     X(square, "square", 1, 1) X(copy, "copy", 1, 1) X(round_bf16, "round_bf16", 1, 2) \
     X(constant, "constant", 0, 1) X(scale, "scale", 1, 1) X(shift, "shift", 1, 1) \
     X(add_i, "add_i", 2, 1) X(subtract_i, "subtract_i", 2, 1) X(multiply_i, "multiply_i", 2, 1) \

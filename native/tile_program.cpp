@@ -20,6 +20,8 @@ constexpr int COSTS[] = {
 #undef X
 };
 
+constexpr int64_t STREAMED = 1 << 22;  // numbers (16 MiB) of an array that no cache holds until it is read
+
 constexpr int64_t BYTES[TYPES] = {4, 4, 4, 1, 2, 1, 1, 2, 2};  // of enum class Type
 
 int64_t bytes(Type type) { return BYTES[static_cast<int>(type)]; }
@@ -66,6 +68,7 @@ class Compiler {
         for (const TileReduction& each : program_.reductions) reduction(each);
         while (fuse(false) || pair() || fuse(true)) {
         }
+        stream();
         return std::move(code_);
     }
 
@@ -93,8 +96,8 @@ class Compiler {
 
     static Step step(StepFunction function, int32_t destination, std::initializer_list<int32_t> operands, int32_t count,
                      const RowAddress* address = nullptr, int32_t immediate = 0) {
-        Step made{function, destination, {NONE, NONE, NONE, NONE, NONE, NONE}, count, immediate, address};
-        std::copy(operands.begin(), operands.end(), made.operands);
+        Step made{function, destination, {}, count, immediate, address};
+        std::fill(std::copy(operands.begin(), operands.end(), made.operands), made.operands + MOST_OPERANDS, NONE);
         return made;
     }
 
@@ -293,6 +296,8 @@ class Compiler {
         }
         if (o.code == Operation::scale || o.code == Operation::shift)
             operands[1] = {new_constant(o.immediate), true, true};
+        if (o.code == Operation::clip) operands[1] = {new_constant(o.immediate), true, true};
+        if (o.code == Operation::clip_mask) operands[2] = {new_constant(o.immediate), true, true};
         const bool symmetric =
             o.code == Operation::add || o.code == Operation::multiply || o.code == Operation::multiply_add;
         const auto varies = [](const Operand& each) { return !each.single && !each.repeated; };
@@ -443,6 +448,36 @@ class Compiler {
             }
         }
         return false;
+    }
+
+    // What fills large arrays is written past the caches, so that memory is not read first: there is no cache that would
+    // hold it until it is needed. Not where it takes the place of what was read.
+    void stream() {
+        Steps& body = code_.body;
+        const int64_t tile = g_.tile_rows * g_.tile_columns;
+        const bool lines = tile % GROUP == 0 && (single_row_ ? g_.columns % GROUP == 0 : true);
+        if (!lines || g_.rows * g_.columns < STREAMED) return;
+        for (size_t i = 0; i < body.size(); ++i) {
+            const int32_t to = body[i].destination;
+            if (to < 0 || to >= static_cast<int32_t>(program_.slots.size()) || in_scratch_[to]) continue;
+            const TileSlot& slot = program_.slots[to];
+            const Known& known = known_[to];
+            const bool plain = slot.in_memory && level_of(to) == FULL && known.way == Known::DIRECT && !known.address &&
+                               !known.alike && slot.type == Type::f32;
+            if (!plain || body[i].count != FULL) continue;
+            const bool met = std::any_of(body.begin(), body.end(), [&](const Step& step) {
+                const bool writes = &step != &body[i] && step.destination >= 0 && share(step.destination, to);
+                return writes || std::any_of(step.operands, step.operands + MOST_OPERANDS, [&](int32_t each) {
+                           return each != NONE && share(each < NONE ? repeated_slot(each) : each, to);
+                       });
+            });
+            if (met) continue;
+            const int32_t between = new_scratch(FULL);
+            body[i].destination = between;
+            body.insert(body.begin() + static_cast<int64_t>(i) + 1, step(kernels_.stream, to, {between}, FULL));
+            code_.streams = true;
+            ++i;
+        }
     }
 
     // Whether two slots may be the same memory: there a place may have several names.

@@ -91,7 +91,8 @@ struct TileCode {
     std::deque<RowAddress> addresses;
     int32_t slots = 0;  // all of them: the program's, then those for conversions and copies
     int64_t own_bytes = 0, shared_bytes = 0;
-    double cost = 0;  // of a tile, in additions
+    double cost = 0;       // of a tile, in additions
+    bool streams = false;  // something is written past the caches
 
     bool same(const TileCode& other) const;
 };

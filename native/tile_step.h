@@ -39,7 +39,7 @@ struct RowAddress {
 struct Step;
 using StepFunction = void (*)(const Frame&, const Step&);
 
-constexpr int MOST_OPERANDS = 6;
+constexpr int MOST_OPERANDS = 11;
 constexpr int32_t NONE = -1;
 #define repeated_slot(operand) (-2 - (operand))  // both ways; no function, see above
 
@@ -83,6 +83,7 @@ struct Kernels {
     StepFunction repeat_row, repeat_period;                  // one row to a period, a period to all rows
     StepFunction accumulate[2];                              // sum, largest
     StepFunction sum_over_rows;                              // to one row; columns are whole groups
+    StepFunction stream;                                     // from scratch to memory, past the caches
     Fusion fusions[MOST_FUSIONS];
     int fusion_count;
     Pair pairs[3];

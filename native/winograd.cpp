@@ -169,12 +169,12 @@ void Winograd::run_tiles(const Arguments& given, const float* kernel, Range tile
         }
     }
     const Range channels = channels_of(panels);
-    const float* bias = given.bias ? given.bias + channels.begin : nullptr;
+    const float* bias = given.ending.bias ? given.ending.bias + channels.begin : nullptr;
     for (int64_t tile = tiles.begin; tile < tiles.end; ++tile) {
         float* square[most_results];
         find_results(given.result + channels.begin, tile, outside, square);
         const float* from = results + (tile - tiles.begin) * result_row_ + channels.begin;
-        transforms_.result(from, result_step, square, channels.size(), bias, given.relu);
+        transforms_.result(from, result_step, square, channels.size(), bias, given.ending.relu);
     }
 }
 
@@ -228,10 +228,10 @@ void Winograd::finish_kernel_gradient(Range panels, const float* sums, float* gr
     }
 }
 
-void Winograd::run(const float* first, const float* second, float* result, const float* bias, bool relu, int threads,
+void Winograd::run(const float* first, const float* second, float* result, const Ending& ending, int threads,
                    char* scratch) const {
     threads = paying(threads);
-    const Arguments given{first, second, result, bias, relu};
+    const Arguments given{first, second, result, ending};
     auto* const shared = reinterpret_cast<float*>(scratch);
     float* const own = shared + shared_count();
     const int64_t own_step = own_count(threads), panels = c_.groups * panels_, count = cuts(threads);

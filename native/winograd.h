@@ -18,7 +18,7 @@ class Winograd : public OwnMethod {
     Winograd(const Convolution& convolution, Role role);
 
     size_t scratch_bytes(int threads) const override;
-    void run(const float* first, const float* second, float* result, const float* bias, bool relu, int threads,
+    void run(const float* first, const float* second, float* result, const Ending& ending, int threads,
              char* scratch) const override;
 
   private:

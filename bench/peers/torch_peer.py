@@ -54,20 +54,59 @@ def build(task: Task, variant: str):
     return train, loss
 
 
+def build_prediction(task: Task, variant: str):
+    """Builds `predict`, as project.py does: eager, compiled, or with norms folded into the convolutions before them."""
+    if variant == "torch-compile":
+        require_compiler()
+    if task.precision == "bf16":
+        raise Unavailable("predictions are measured in f32")
+    x = torch.from_numpy(task.data[0])
+    model = network(task).eval()
+    if variant == "torch-compile":
+        model = torch.compile(model)
+    if variant == "torch-folded":
+        from torch.fx.experimental.optimization import fuse  # warns of what is deprecated in it
+
+        model = fuse(model).to(memory_format=torch.channels_last)
+
+    @torch.inference_mode()
+    def predict(count):
+        parts = x[:count].split(task.workload.batch)
+        return torch.cat([model(each.permute(0, 3, 1, 2) if each.ndim == 4 else each) for each in parts]).numpy()
+
+    return predict
+
+
 def require_compiler() -> None:
     """Refuses where torch.compile would find no C++ compiler."""
     if not shutil.which(os.environ.get("CXX", "g++")):
         raise Unavailable("torch.compile needs a C++ compiler, and there is none (g++, or what CXX names)")
 
 
+class Residual(nn.Module):
+    """Adds what it is given to what a block makes of it."""
+
+    def __init__(self, block: nn.Module) -> None:
+        super().__init__()
+        self.block = block
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return x + self.block(x)
+
+
 def network(task: Task) -> nn.Sequential:
     """The network that all share, with the values that all share."""
-    modules, layers = [], task.workload.layers
+    modules, outside, layers = [], [], task.workload.layers
     for number, (layer, own) in enumerate(zip(layers, task.initial, strict=True)):
         values = {name: torch.from_numpy(value) for name, value in own.items()}
         if number and layers[number - 1]["kind"] == "flatten":
             values["weight"] = _reordered(values["weight"], task.shapes[number - 1])
-        modules += _modules(layer, values, task.shapes[number])
+        if layer["kind"] == "branch":
+            modules, outside = [], modules
+        elif layer["kind"] == "add":
+            modules, outside = [*outside, Residual(nn.Sequential(*modules))], []
+        else:
+            modules += _modules(layer, values, task.shapes[number])
     return nn.Sequential(*modules).to(memory_format=torch.channels_last)
 
 
@@ -95,9 +134,13 @@ def _modules(layer: dict, own: dict[str, torch.Tensor], shape: tuple[int, ...]) 
                 module.bias.copy_(own["bias"])
             return [module] if before == after else [nn.ZeroPad2d((before, after, before, after)), module]
         case "batch-norm":
-            return [nn.BatchNorm2d(shape[-1])]
+            return [nn.BatchNorm2d(shape[-1], layer.get("epsilon", 1e-5), 1 - layer.get("decay", 0.9))]
         case "relu":
             return [nn.ReLU(inplace=True)]
+        case "relu6":
+            return [nn.ReLU6(inplace=True)]
+        case "mean-pool":
+            return [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
         case "max-pool":
             return [nn.MaxPool2d(layer["window"], layer["stride"])]
         case "local-response-norm":

@@ -4,24 +4,28 @@ import importlib
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 BENCH = Path(__file__).parents[2] / "bench"
-MODULES = {"project": "project", "jax": "peers.jax_peer", "torch": "peers.torch_peer"}
+MODULES = {"project": "project", "native": "project", "jax": "peers.jax_peer", "torch": "peers.torch_peer"}
 
 
 @pytest.fixture
 def losses(monkeypatch):
-    """Losses before training and after some steps, by contestant. One batch is all rows: their order cannot matter."""
+    """Losses before training and after some steps, by contestant. One batch is all rows: their order cannot matter.
+    "native" is the project on its other engine."""
     pytest.importorskip("torch")
     monkeypatch.syspath_prepend(str(BENCH))
     workloads = importlib.import_module("workloads")
 
-    def measured(name, steps, **smaller):
+    def measured(name, steps, contestants=tuple(MODULES), **smaller):
         workload = replace(workloads.WORKLOADS[name], steps=1, **smaller)
         found = {}
-        for contestant, module in MODULES.items():
-            train, loss = importlib.import_module(module).build(workloads.Task(workload, "f32", "xla"), contestant)
+        for contestant in contestants:
+            module = importlib.import_module(MODULES[contestant])
+            engine = "native" if contestant == "native" else "xla"
+            train, loss = module.build(workloads.Task(workload, "f32", engine), contestant)
             found[contestant] = [loss()]
             if steps:
                 train(steps)
@@ -45,3 +49,28 @@ def test_alexnets_agree_where_nothing_is_dropped(losses):
     found = losses("alexnet", 0, input_shape=(64, 64, 3), batch=2)
     for contestant in found:
         assert found[contestant] == pytest.approx(found["torch"], rel=1e-5), contestant
+
+
+@pytest.mark.slow
+def test_networks_of_depthwise_convolutions_agree(losses, monkeypatch):
+    workloads = importlib.import_module("workloads")
+    layers = workloads.depthwise(10, 15)
+    found = losses("depthwise", 3, ("native", "torch"), input_shape=(15, 15, 3), batch=8, layers=layers)
+    assert found["torch"][1] != pytest.approx(found["torch"][0], rel=1e-2)
+    assert found["native"] == pytest.approx(found["torch"], rel=1e-3)
+    layers = tuple(each for each in workloads.efficientnet_lite0(10, 40) if each["kind"] != "dropout")
+    found = losses("efficientnet-lite0", 0, ("native", "torch"), input_shape=(40, 40, 3), batch=2, layers=layers)
+    assert found["native"] == pytest.approx(found["torch"], rel=1e-4)
+
+
+@pytest.mark.slow
+def test_predictions_agree(losses, monkeypatch):
+    workloads = importlib.import_module("workloads")
+    workload = replace(
+        workloads.WORKLOADS["depthwise"], steps=2, batch=3, input_shape=(15, 15, 3), layers=workloads.depthwise(10, 15)
+    )
+    task = workloads.Task(workload, "f32", "native")
+    ours, theirs = (
+        importlib.import_module(each).build_prediction(task, "torch") for each in ("project", MODULES["torch"])
+    )
+    np.testing.assert_allclose(ours(6), theirs(6), rtol=1e-4, atol=1e-5)

@@ -211,6 +211,16 @@ CONVOLUTIONS = [
     (12, 2, 66, 74, (13, 18), (5, 5), (1, 1), ((3, 1), (0, 2)), (1, 1)),
 ]
 
+# Single places, of images as they lie: some rows of one, several, channels beyond a panel or a block.
+SINGLE = [
+    (3, 1, 16, 96, (20, 30), (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1)),
+    (70, 1, 50, 24, (3, 3), (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1)),
+    (2, 2, 70, 34, (17, 16), (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1)),
+    (2, 1, 24, 40, (17, 16), (1, 1), (2, 3), ((0, -2), (0, 0)), (1, 1)),
+    (2, 1, 5, 12, (13, 12), (3, 2), (1, 1), ((0, 0), (0, 0)), (1, 1)),
+    (4, 12, 12, 12, (13, 12), (3, 3), (1, 1), ((0, 0), (0, 0)), (1, 1)),
+]
+
 # Windows that lie apart, images of few channels, groups of few channels.
 STRIDED = [
     (3, 1, 32, 40, (14, 13), (3, 3), (2, 2), ((1, 1), (1, 0)), (1, 1)),
@@ -300,7 +310,8 @@ def reference(role, case, first, second, outs):
     return result.reshape(*sizes, inward // groups, outward)
 
 
-def convolution(execute, role, case, first, second, bias=None, relu=False, bf16=False, threads=1, steps=1):
+def convolution(execute, role, case, first, second, bias=None, relu=False, bf16=False, threads=1, steps=1,
+                beside=None, limit=0.0):  # fmt: skip
     batch, groups, inward, outward, lengths, sizes, strides, padding, dilations = case
     outs = out_lengths(*case[4:])
     shape = ((batch, *outs, outward), (batch, *lengths, inward), (*sizes, inward // groups, outward))[role]
@@ -308,7 +319,7 @@ def convolution(execute, role, case, first, second, bias=None, relu=False, bf16=
         first, second = to_bf16(first)[0], to_bf16(second)[0]
     before = [pads[0] for pads in padding]
     words = [role, len(lengths), batch, groups, inward, outward, *lengths, *outs, *sizes, *strides, *before, *dilations]
-    words += [4 if bf16 else 0, first, second, execute.out, bias, relu]
+    words += [4 if bf16 else 0, first, second, execute.out, bias, relu, beside, int(np.float32(limit).view(np.int32))]
     return execute("convolution", words, shape, threads=threads, steps=steps)
 
 
@@ -333,7 +344,7 @@ def test_convolution(execute, role, case, bf16):
         assert_allclose(result, expected, rtol=1e-4, atol=2e-6 * terms + 1e-6)
 
 
-@pytest.mark.parametrize("case", STRIDED + NARROW + SMALL_GROUPS, ids=str)
+@pytest.mark.parametrize("case", SINGLE + STRIDED + NARROW + SMALL_GROUPS, ids=str)
 @pytest.mark.parametrize("role", [0, 1, 2])
 @pytest.mark.parametrize("isa", ["sse42", "avx2", "avx512"])
 def test_convolution_on_each_instruction_set(execute, limited, role, case, isa):
@@ -356,7 +367,7 @@ WIDTHS = [
 ]
 
 
-@pytest.mark.parametrize("case", WIDTHS + STRIDED + NARROW + SMALL_GROUPS + CONVOLUTIONS[-7:], ids=str)
+@pytest.mark.parametrize("case", WIDTHS + SINGLE + STRIDED + NARROW + SMALL_GROUPS + CONVOLUTIONS[-7:], ids=str)
 @pytest.mark.parametrize("role", [0, 1, 2])
 def test_convolution_has_the_same_bits_by_avx2_and_avx512(execute, limited, role, case):
     first, second = factors(role, case)
@@ -418,6 +429,44 @@ def test_convolution_with_bias_and_relu(execute, case):
     assert_allclose(result, np.maximum(expected, 0), rtol=1e-4, atol=atol)
 
 
+@pytest.mark.parametrize("case", [CONVOLUTIONS[i] for i in (0, 4, 12, 13, 22, 25)] + SMALL_GROUPS[:3], ids=str)
+@pytest.mark.parametrize("isa", ["sse42", "avx2", "avx512"])
+def test_convolution_that_adds_an_array_and_limits(execute, limited, case, isa):
+    limited(isa)
+    (x, kernel), bias = factors(0, case), normal(case[3])
+    expected = reference(0, case, x, kernel, out_lengths(*case[4:]))
+    beside = normal(*expected.shape)
+    beside.flat[:: max(beside.size // 7, 1)] = np.nan
+    size = max(1, np.sqrt(np.mean(expected**2)))
+    for threads, given in ((1, bias), (2, None)):
+        whole = expected + (given if given is not None else 0) + beside
+        for relu, limit in ((True, 1.5), (False, 0.5), (True, 0), (False, 0)):
+            found = convolution(execute, 0, case, x, kernel, given, relu, threads=threads, beside=beside, limit=limit)
+            ended = np.where(whole <= 0, 0, whole) if relu else whole
+            ended = np.where(ended >= limit, limit, ended) if limit else ended
+            assert_allclose(found, ended, rtol=1e-4, atol=1e-5 * size)
+
+
+# More numbers than a cache holds: results are written past it, but not where lines of it would be written in parts.
+LARGE = [
+    (1, 1, 5, 48, (300, 300), (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1)),
+    (1, 64, 64, 64, (260, 270), (3, 3), (2, 2), ((0, 1), (1, 1)), (1, 1)),
+    (1, 72, 72, 72, (250, 240), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", LARGE, ids=str)
+@pytest.mark.parametrize("role", [0, 1])
+def test_convolution_with_results_larger_than_the_caches(execute, role, case):
+    first, second = factors(role, case)
+    expected = reference(role, case, first, second, out_lengths(*case[4:]))
+    for threads in (1, 2):
+        assert_allclose(
+            convolution(execute, role, case, first, second, threads=threads), expected, rtol=1e-4, atol=1e-4
+        )
+
+
 @pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
 @pytest.mark.parametrize("role", [0, 1, 2])
 def test_convolution_gives_the_same_bits_for_any_number_of_threads(execute, role, case):
@@ -434,8 +483,8 @@ def test_convolution_gives_the_same_bits_for_any_number_of_threads(execute, role
         ("matmul", [1, 2, 2, 2, 1, *[0] * 8, 0, 0, 0, -1, 0, 0], "f32 or bf16"),
         ("matmul", [1, 2], "too few"),
         ("convolution", [0, 4, 1, 1, 1, 1], "one to three"),
-        ("convolution", [0, 1, 1, 2, 3, 4, 5, 5, 1, 1, 0, 1, 0, 0, 0, 0, -1, 0], "multiple of the groups"),
-        ("convolution", [0, 1, 1, 1, 3, 4, 5, 5, 0, 1, 0, 1, 0, 0, 0, 0, -1, 0], "at least 1"),
+        ("convolution", [0, 1, 1, 2, 3, 4, 5, 5, 1, 1, 0, 1, 0, 0, 0, 0, -1, 0, -1, 0], "multiple of the groups"),
+        ("convolution", [0, 1, 1, 1, 3, 4, 5, 5, 0, 1, 0, 1, 0, 0, 0, 0, -1, 0, -1, 0], "at least 1"),
     ],
 )
 def test_absurd_words_are_refused(module, kind, words, text):

@@ -278,6 +278,7 @@ def test_numbers_in_the_words():
     for name, number, expected in [
         ("scale", 0.1, x * np.float32(0.1)), ("shift", 3.0, x + 3), ("integer_power", 3.0, x * (x * x)),
         ("integer_power", -2.0, inverse), ("integer_power", 0.0, x * 0 + 1), ("constant", 2.5, x * 0 + np.float32(2.5)),
+        ("clip", 2.0, np.clip(x, 0, 2)),
     ]:  # fmt: skip
         out = t.target()
         t.apply(name, *([] if name == "constant" else [a]), to=out, number=number)
@@ -544,6 +545,43 @@ def test_normalisation_and_its_gradient(geometry, kept):
     for slot, expected in zip(others, (d, z, dz), strict=False):
         assert_allclose(t.array(slot), expected, rtol=1e-5, atol=1e-5)
     for number, terms in zip(sums, (dz, dz * d, x, d * d), strict=True):
+        assert_allclose(t.result(number), terms.sum(0), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "geometry", [(67, 16, 16, 16), (31, 48, 7, 48), (9, 20, 4, 20), (12, 320, 2, 320), (5, 300, 1, 256)]
+)
+@pytest.mark.parametrize("kept", [False, True], ids=["read once", "kept"])
+@pytest.mark.parametrize("isa", ["sse42", "avx2", "avx512"])
+def test_normalisation_with_a_limit_and_its_gradient(geometry, kept, isa, limited):
+    """clip(norm), and of its gradient the sums and what norms make of it; kept as above."""
+    limited(isa)
+    n, c, _, _ = geometry
+    x, g, limit = normal(n, c), normal(n, c), 1.25
+    mean, scale, shift, k0, k1, k2 = (normal(c) for _ in range(6))
+    t = Tiles(geometry)
+    a, slope = t.source(x), t.source(g)
+    m, s, b, *factors = (t.source(v, access=COLUMN_VECTOR) for v in (mean, scale, shift, k0, k1, k2))
+    forward, gradient, others = t.target(), t.target(), [t.target() for _ in range(2 * kept)]
+    difference = t.apply("subtract", a, m)
+    norm = t.apply("multiply_add", difference, s, b)
+    t.apply("clip", norm, to=forward, number=limit)
+    masked = t.apply("clip_mask", norm, slope, number=limit)
+    of_masked = t.apply("multiply", masked, factors[0])
+    t.apply("add", factors[2], t.apply("multiply_add", difference, factors[1], of_masked), to=gradient)
+    for slot, other in zip((norm, masked), others, strict=False):
+        t.apply("copy", slot, to=other)
+    sums = [t.reduce(each) for each in (masked, t.apply("multiply", difference, masked))]
+    t.run()
+
+    d = x.astype(float) - mean
+    z = d * scale + shift
+    dz = np.where((z > 0) & (z < limit), g, 0)
+    assert_allclose(t.array(forward), np.clip(z, 0, limit), rtol=1e-5, atol=1e-6)
+    assert_allclose(t.array(gradient), dz * k0 + d * k1 + k2, rtol=1e-4, atol=1e-5)
+    for slot, expected in zip(others, (z, dz), strict=False):
+        assert_allclose(t.array(slot), expected, rtol=1e-5, atol=1e-5)
+    for number, terms in zip(sums, (dz, dz * d), strict=True):
         assert_allclose(t.result(number), terms.sum(0), rtol=1e-4, atol=1e-4)
 
 

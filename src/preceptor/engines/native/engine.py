@@ -12,6 +12,7 @@ import numpy as np
 
 from preceptor.engines.base import Batches, Engine, Loop, batch_count
 from preceptor.engines.memory import RUN, STATE, STEP, memory_named, require_memory
+from preceptor.engines.native.folding import fold_norms
 from preceptor.engines.native.library import VARIABLE, library_path
 from preceptor.engines.native.lowering import take
 from preceptor.engines.native.planner import Planner
@@ -129,7 +130,7 @@ class Native(Engine):
     def _simplified(self, graph: Graph) -> Graph:
         half = to_bf16 if native().has_bf16() else round_bf16
         # Twice: what the first pass leaves unused the second no longer sees (AlexNet: 62 instructions in place of 64).
-        return simplify(simplify(at_precision(graph, self.precision), half))
+        return fold_norms(simplify(simplify(at_precision(graph, self.precision), half)))
 
     def loop(self, step: Program, data: dict[str, np.ndarray] | None, capacity: int) -> "NativeLoop":
         return NativeLoop(step, self._simplified(step.graph), data, self._threads())

@@ -20,6 +20,7 @@ LONGEST_ROW = 16384  # numbers of a row that a tile holds whole
 LARGEST_POOL = 16384  # numbers of a tile that holds whole windows
 SMALL = 256  # numbers; that many are written and read at no cost to speak of
 READ_AGAIN = 1.75  # a value is kept where making it again reads more than so many arrays of its size
+NEAR = 32  # nodes that are looked at for what is read beside a value
 COST = {"spread": 10}
 KEPT_FROM = (
     24  # operations (one of a transcendental function counts 8): a value that costs more is kept, not made twice
@@ -187,9 +188,35 @@ class Facts:
             cost[node.index], reads[node.index] = total, leaves
             again = last_depth[node.index] > depth[node.index]
             read = sum(self.graph.nodes[i].size for i in leaves)
+            if again and not self.kept[node.index] and node.size >= SMALL:
+                read -= sum(node.size for i in self._read_later(node, depth, last_depth) if i in leaves)
             dear = total > 2 if node.size < SMALL else read > READ_AGAIN * node.size or total > KEPT_FROM
             if again and not self.kept[node.index] and dear:
                 self.kept[node.index] = True
+
+    def _read_later(self, node: Node, depth: list[int], last_depth: list[int]) -> set[int]:
+        """The arrays of its size that whoever needs a node later reads beside it: they cost nothing where it is made
+        again. Looked for among the nodes that are made from it without other work between."""
+        found: set[int] | None = None
+        for user in self.users[node.index]:
+            until = (depth if self.kept[user.index] else last_depth)[user.index]
+            if until <= depth[node.index] or self.kind[user.index] != "tile":
+                continue
+            seen: dict[int, Node] = {user.index: user}
+            pending, beside = [user], set()
+            while pending and len(seen) <= NEAR:
+                each = pending.pop()
+                bases = [strip(x.source)[0] for x in self.operands[each.index] if x.varies is None]
+                beside |= {base.index for base in bases if self.kept[base.index] and base.size == node.size}
+                inner = [base for base in bases if not self.kept[base.index] and self.kind[base.index] == "tile"]
+                outer = [] if self.kept[each.index] else self.users[each.index]
+                for other in (*inner, *outer):
+                    near = self.kind[other.index] == "tile" and other.size == node.size and other is not node
+                    if near and depth[other.index] <= until and other.index not in seen:
+                        seen[other.index] = other
+                        pending.append(other)
+            found = beside if found is None else found & beside
+        return found or set()
 
 
 # A question to a group, whether a node can be a member at a level, and the way to an answer, which may ask others.

@@ -7,9 +7,9 @@ from typing import Any, Protocol
 
 import numpy as np
 
+from preceptor.engines.native.ending import Ending, ending, numbers_of_columns, whole_ending
 from preceptor.engines.native.fusion import Facts
-from preceptor.engines.native.operand import strip
-from preceptor.engines.native.program import Buffer, Place, Step, word
+from preceptor.engines.native.program import Buffer, Place, Step, bits, word
 from preceptor.engines.native.rewriting import BF16
 from preceptor.graph import Node
 from preceptor.ops.window import Windows
@@ -56,6 +56,8 @@ def reads(planner: Planner, node: Node) -> Iterator[Node]:
         return
     for x in node.inputs:
         yield _looked_through(planner, x)[1] if _is_product(node) else x
+    if node.primitive.name == "convolution" and (numbers := numbers_of_columns(planner.facts, node)) is not None:
+        yield numbers
 
 
 def lower(planner: Planner, node: Node) -> None:
@@ -231,15 +233,15 @@ def _matmul(planner: Planner, node: Node) -> bool:
     *lead, m, k = x.shape
     n, batch = y.shape[-1], math.prod(lead)
     a, b = _matrix(planner, x), _matrix(planner, y)
-    end = _turned(planner, node)
-    row, step = (n, m * n) if end is node else (batch * n, n)
-    end, bias, relu = _ending(planner, end, n if end is node else batch * n)
-    bias_step = 0 if row == n else n
-    out = planner.make(end)
+    turned = _turned(planner, node)
+    row, step = (n, m * n) if turned is node else (batch * n, n)
+    end = ending(planner.facts, planner.available, turned, n if turned is node else batch * n)
+    bias, bias_step = None if end.bias is None else planner.place(end.bias), 0 if row == n else n
+    out = planner.make(end.node)
     kind = F32 if x.spec.dtype == np.float32 else BFLOAT
     words = lambda: [
         batch, m, n, k, kind, word(a[0]), *a[1:], word(b[0]), *b[1:], word(out), step, row,
-        word(bias), bias_step, int(relu),
+        word(bias), bias_step, int(end.relu),
     ]  # fmt: skip
     reads = [a[0], b[0], *([bias] if bias else [])]
     planner.emit(_step("matmul", reads, [out], words, f"matmul {batch}x{m}x{k}x{n}"))
@@ -260,28 +262,6 @@ def _turned(planner: Planner, node: Node) -> Node:
     return node
 
 
-def _ending(planner: Planner, node: Node, width: int) -> tuple[Node, Place | None, bool]:
-    """What a product may do to its result before it writes it: add a number to each column, then max(x, 0).
-
-    Returns the node that the result then is, the place of the numbers, and whether negative numbers become 0.
-    """
-    facts = planner.facts
-    end, bias, relu = node, None, False
-    users = facts.users[end.index]
-    if len(users) == 1 and users[0].primitive.name == "add" and not facts.is_output[end.index]:
-        (one, other) = facts.operands[users[0].index]
-        term = other if strip(one.source)[0] is end else one
-        whole = (one if term is other else other).varies is None
-        base = strip(term.source)[0]
-        vector = term.varies is not None and term.source.size == width and width in (term.columns() or ())
-        if whole and vector and base.index in planner.available and term.source.spec.dtype == np.float32:
-            end, bias = users[0], planner.place(term.source)
-            users = facts.users[end.index]
-    if len(users) == 1 and users[0].primitive.name == "relu" and not facts.is_output[end.index]:
-        end, relu = users[0], True
-    return end, bias, relu
-
-
 def _convolution(planner: Planner, node: Node) -> bool:
     x, y = node.inputs
     if x.spec.dtype not in (np.float32, BF16) or x.spec.dtype != y.spec.dtype or node.params["precision"] != "f32":
@@ -300,16 +280,19 @@ def _convolution(planner: Planner, node: Node) -> bool:
     if min(x.size, y.size) == 0:
         return False
     first, second = planner.place(x), planner.place(y)
-    end, bias, relu = _ending(planner, node, outward) if role == 0 else (node, None, False)
-    out = planner.make(end)
+    end = whole_ending(planner.facts, planner.available, node) if role == 0 else Ending(node)
+    bias, beside = (None if each is None else planner.place(each) for each in (end.bias, end.beside))
+    out = planner.make(end.node)
     kind = F32 if x.spec.dtype == np.float32 else BFLOAT
     before = [pads[0] for pads in windows.padding]
     words = lambda: [
         role, len(lengths), batch, groups, inward, outward, *lengths, *outs, *windows.size, *windows.stride, *before,
-        *windows.dilation, kind, word(first), word(second), word(out), word(bias), int(relu),
+        *windows.dilation, kind, word(first), word(second), word(out), word(bias), int(end.relu),
+        word(beside), bits(end.limit),
     ]  # fmt: skip
     label = f"{node.primitive.name} {lengths} {inward}>{outward} {windows.size}"
-    planner.emit(_step("convolution", [first, second, *([bias] if bias else [])], [out], words, label))
+    reads = [first, second, *(each for each in (bias, beside) if each)]
+    planner.emit(_step("convolution", reads, [out], words, label))
     planner.available.add(node.index)
     planner.places.setdefault(node.index, out)
     return True

@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from preceptor.engines.native.ending import clip_of
 from preceptor.engines.native.fusion import WINDOW_LEVELS, Group
 from preceptor.engines.native.lowering import Planner
 from preceptor.engines.native.opcodes import opcode
@@ -89,7 +90,7 @@ class Maker:
             exponent = node.params["exponent"]
             self._op(node, name, level, level, [self.operand(found[0], level)], bits(float(exponent)))
             return
-        if self._mask(node, level, found) or self._multiply_add(node, level, found):
+        if self._clip(node, level, found) or self._mask(node, level, found) or self._multiply_add(node, level, found):
             return
         number = [constant_of(x.source) if x.source.spec.dtype == np.float32 else None for x in found]
         if name in ("add", "multiply") and any(value is not None for value in number):
@@ -107,6 +108,17 @@ class Maker:
             return
         self._op(node, name, level, level, [self.operand(x, level) for x in found])
 
+    def _clip(self, node: Node, level: str, found: list[Operand]) -> bool:
+        """where(c <= x, c, relu(x)), a rectifier with a limit."""
+        if node.primitive.name != "where" or not (limit := clip_of(node)) or found[2].varies is not None:
+            return False
+        relu = strip(found[2].source)[0]
+        if self.group.members.get(relu.index) != level:
+            return False
+        x = self.planner.facts.operands[relu.index][0]
+        self._op(node, "clip", level, level, [self.operand(x, level)], bits(limit))
+        return True
+
     def _mask(self, node: Node, level: str, found: list[Operand]) -> bool:
         """where(x <= 0, 0, y), the gradient of a rectifier."""
         if node.primitive.name != "where" or node.spec.dtype != np.float32 or constant_of(found[1].source) != 0:
@@ -118,8 +130,29 @@ class Maker:
         x, zero = self.planner.facts.operands[test.index]
         if constant_of(zero.source) != 0 or x.source.spec.dtype != np.float32:
             return False
+        inner = self._below_limit(x, found[2], level)
+        if inner is not None:
+            limit, y = inner
+            self._op(node, "clip_mask", level, level, [self.operand(x, level), self.operand(y, level)], bits(limit))
+            return True
         self._op(node, "relu_mask", level, level, [self.operand(x, level), self.operand(found[2], level)])
         return True
+
+    def _below_limit(self, x: Operand, y: Operand, level: str) -> tuple[float, Operand] | None:
+        """c and z where y is where(c <= x, 0, z), c above 0: behind a rectifier its limit."""
+        node, members, facts = strip(y.source)[0], self.group.members, self.planner.facts
+        if y.varies is not None or node.primitive.name != "where" or members.get(node.index) != level:
+            return None
+        found = facts.operands[node.index]
+        test = strip(found[0].source)[0]
+        if found[0].varies is not None or test.primitive.name != "less_equal" or members.get(test.index) != level:
+            return None
+        top, other = facts.operands[test.index]
+        limit = constant_of(top.source)
+        same = other.varies == x.varies and strip(other.source) == strip(x.source)
+        if not same or limit is None or limit <= 0 or constant_of(found[1].source) != 0:
+            return None
+        return float(limit), found[2]
 
     def _multiply_add(self, node: Node, level: str, found: list[Operand]) -> bool:
         """x * y + z, where the product is needed nowhere else."""

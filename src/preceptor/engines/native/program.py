@@ -9,6 +9,7 @@ from preceptor.engines.native.opcodes import type_code
 
 TILE = 512  # numbers that an operation works on before the next one does: they stay in the first cache
 STREAMED_TILE = 256  # the same for arrays that come from memory: fewer streams wait at a time
+WIDEST = 1536  # numbers of a row of which a tile has several, where they are summed over
 STREAMED = 1 << 18  # numbers of an array that does not stay in a cache
 SCRATCH, MEMORY = 0, 1
 LEVELS = ("full", "row", "pool", "one")
@@ -84,7 +85,7 @@ class Geometry:
     columns: int
     pool: tuple[int, int, int] | None = None
 
-    def tile(self, whole_rows: bool) -> tuple[int, int]:
+    def tile(self, whole_rows: bool, summed: bool) -> tuple[int, int]:
         """(rows, columns) of a tile."""
         rows, columns = max(self.rows, 1), max(self.columns, 1)
         if self.pool is not None:
@@ -92,6 +93,8 @@ class Geometry:
             unit = height * length
             return unit * max(1, min(TILE // (unit * columns), rows // unit)), columns
         tile = STREAMED_TILE if rows * columns >= STREAMED else TILE
+        if summed and tile == STREAMED_TILE and tile <= columns <= WIDEST and columns % 16 == 0:
+            return max(2, 2 * TILE // columns), columns  # sums over rows stay in registers from row to row
         if columns >= tile:
             return 1, columns if whole_rows else tile
         return max(1, min(tile // columns, rows)), columns
@@ -229,7 +232,8 @@ class _Writer:
     def instance(self) -> list[int]:
         geometry = self.tiles.geometry
         height, width, length = geometry.pool or (0, 0, 0)
-        rows, columns = geometry.tile(self.tiles.whole_rows)
+        summed = any(kind == 0 for _, _, kind, _ in self.tiles.reductions)
+        rows, columns = geometry.tile(self.tiles.whole_rows, summed)
         words = [geometry.rows, geometry.columns, rows, columns, height, width, length]
         for reach in self.memory:
             words += (word(reach.place), reach.div, reach.mod, reach.stride)

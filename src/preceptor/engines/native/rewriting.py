@@ -51,6 +51,7 @@ class Rewriting:
         self.new: dict[int, Node] = {}
         self.source: tuple[str, int] = ("", 0)
         self.rectified: dict[int, Node] = {}  # x -> relu(x)
+        self.limited: dict[int, Node] = {}  # x -> where(c <= x, c, relu(x))
         self.summed: dict[tuple[int, tuple[int, ...]], Node] = {}  # (x, axes) -> sums out of which something was taken
         self.factors: set[int] = set()  # what is in memory because a product, or windows that overlap, read it
 
@@ -104,6 +105,8 @@ class Rewriting:
             self.factors |= {_moved_from(each).index for each in inputs}
         if primitive.name == "relu":
             self.rectified[node.inputs[0].index] = node
+        if primitive.name == "where" and is_a(node.inputs[2], "relu"):
+            self.limited[node.inputs[2].inputs[0].index] = node
         return node
 
     def unrolled(self, primitive: Primitive, inputs: tuple[Node, ...], params: dict[str, Any]) -> Node:

@@ -4,7 +4,8 @@ import math
 
 import numpy as np
 
-from preceptor.engines.native.rewriting import Rewriting, Rule, constant_of, is_a, lie_apart
+from preceptor.engines.native.ending import clip_of
+from preceptor.engines.native.rewriting import PRODUCTS, Rewriting, Rule, constant_of, is_a, lie_apart
 from preceptor.graph import Node
 from preceptor.ops import Primitive, elementwise, movement, pooling
 
@@ -22,6 +23,8 @@ def _where(p: Rewriting, inputs: tuple, params: dict) -> Node | None:
     if not is_a(test, "less_equal") or constant_of(test.inputs[1]) != 0 or constant_of(zero) != 0:
         return None
     x = test.inputs[0]
+    if (limited := _limited(p, x, y)) is not None:
+        return limited
     relu = p.rectified.get(x.index)
     if relu is None:
         return None
@@ -29,6 +32,29 @@ def _where(p: Rewriting, inputs: tuple, params: dict) -> Node | None:
         few, largest = y.inputs[0], y.inputs[2]
         return p.make(y.primitive, [_masked(p, largest, few), x, largest], y.params)
     return _masked(p, relu, y) if relu.index in p.factors else None
+
+
+def _limited(p: Rewriting, x: Node, y: Node) -> Node | None:
+    """The same of a rectifier with a limit, whose gradient is where(x <= 0, 0, where(c <= x, 0, g)); but only where its
+    input is made by nothing more than a product: a norm's gradient reads what is normalised anyway."""
+    out = p.limited.get(x.index)
+    if out is None or out.index not in p.factors or not _is_made_by_product(x):
+        return None
+    limit = clip_of(out)
+    if not limit or not is_a(y, "where") or not is_a(y.inputs[0], "less_equal") or constant_of(y.inputs[1]) != 0:
+        return None
+    top, other = y.inputs[0].inputs
+    if other is not x or constant_of(top) != limit:
+        return None
+    below = p.make(elementwise.where, [p.make(elementwise.less_equal, [top, out]), y.inputs[1], y.inputs[2]])
+    return _masked(p, out, below)
+
+
+def _is_made_by_product(x: Node) -> bool:
+    """Whether a node is a product or convolution, perhaps with a number added to each column."""
+    while is_a(x, "reshape") or (is_a(x, "add") and any(is_a(each, "broadcast") for each in x.inputs)):
+        x = next(each for each in x.inputs if not is_a(each, "broadcast")) if is_a(x, "add") else x.inputs[0]
+    return x.primitive.name in PRODUCTS
 
 
 def _masked(p: Rewriting, x: Node, y: Node) -> Node:

@@ -69,6 +69,7 @@ class Origin:
         shape, scale: of pictures: (height, width, channels) that it takes, and what brings them to scale.
         settings: those of a run that say what its network is.
         notes: what is to be known of it, sentences.
+        of_task: whether it has learned a task without labels.
     """
 
     name: str
@@ -82,6 +83,7 @@ class Origin:
     scale: Affine | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    of_task: bool = False
 
     def fingerprint(self) -> str:
         """A checksum of all its numbers."""
@@ -249,4 +251,5 @@ def _of_run(name: str, run: Run) -> Origin:
         shape=None if of_pictures is None else of_pictures.shape,
         scale=None if of_pictures is None else of_pictures.normalise,
         settings={each: value for each in OF_NETWORK if (value := getattr(asked, each)) is not None},
+        of_task="task" in run.facts,
     )

@@ -11,7 +11,8 @@ from preceptor.job.likeness import Likeness, likeness
 from preceptor.job.origin import Begun, Origin
 from preceptor.job.settings import Settings
 from preceptor.job.stages import Encoded, Stage, Stages
-from preceptor.nn import Sequential
+from preceptor.nn import Sequential, initial_specs, multiply_adds
+from preceptor.ops import Spec
 from preceptor.train.fine_tuning import FineTuning, First, check_fine_tuning, frozen_start
 from preceptor.train.loop import train
 from preceptor.train.training import Config, Streamed
@@ -28,13 +29,13 @@ class Strategy:
 
     Args:
         head_steps: of the head alone, on what the frozen rest makes of the pictures; 0 for none.
-        steps: of all layers after it; 0 where they stay frozen.
+        work: multiplications that all layers may cost after it; 0 where they stay frozen.
         rate, decay: of these steps, and from layer to layer.
         text: what is done.
     """
 
     head_steps: int
-    steps: int
+    work: float
     rate: float
     decay: float
     text: str
@@ -44,12 +45,14 @@ class Strategy:
 # The figures that chose the numbers are in docs/transfer.md.
 STRATEGIES = {
     (False, True): Strategy(1000, 0, 3e-3, 1.0, "only the head is trained"),
-    (False, False): Strategy(600, 300, 1e-3, 0.9, "the head first, then all layers, slower towards the input"),
-    (True, True): Strategy(600, 1200, 5e-4, 0.9, "the head first, then all layers at a small rate"),
-    (True, False): Strategy(600, 2400, 1e-3, 1.0, "the head first, then all layers"),
+    (False, False): Strategy(600, 2e12, 1e-3, 0.9, "the head first, then all layers, slower towards the input"),
+    (True, True): Strategy(600, 4e12, 5e-4, 0.9, "the head first, then all layers at a small rate"),
+    (True, False): Strategy(600, 8e12, 1e-3, 1.0, "the head first, then all layers"),
 }
+STEPS = (200, 4_000)  # of all layers, at least and at most
+PASSES = 3  # forward passes that a step takes: conventional
 MUCH = 2_000  # pictures to train on
-EPOCHS = (3, 60)  # of either part, at least and at most
+EPOCHS = (3, 100)  # of either part, at least and at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,7 +117,9 @@ def transferred(
     if settings.freeze is None and isinstance(encoded.data, Streamed) and isinstance(config.network, Sequential):
         yield Stage("looking at what the network knows of the data")
         like = likeness(config.network, begun.first, begun.heads[0], encoded.data.stream, config.engine)
-        settings, text = _chosen(asked, settings, encoded.data.rows, like)
+        of_one = Spec((1, *encoded.data.first()[0].shape[1:]), np.dtype(np.float32))
+        work = multiply_adds(config.network, *initial_specs(config.network, of_one), of_one)
+        settings, text = _chosen(asked, settings, encoded.data.rows, like, origin.of_task, work)
         assert settings.learning_rate is not None
         assert settings.epochs is not None
         config = replace(config, learning_rate=settings.learning_rate, epochs=settings.epochs)
@@ -136,18 +141,23 @@ def transferred(
     return Transfer(origin, begun, settings, trunk.rest, seen, trunk, tuple(said))
 
 
-def _chosen(asked: Settings, settings: Settings, rows: int, like: Likeness) -> tuple[Settings, str]:
+def _chosen(
+    asked: Settings, settings: Settings, rows: int, like: Likeness, of_task: bool, work: int
+) -> tuple[Settings, str]:
     """The settings of the strategy for so many pictures, as like what was learned before; and why, in a sentence. What
-    was asked for stays."""
-    is_much = rows >= MUCH
-    strategy = STRATEGIES[is_much, like.is_similar]
-    assert settings.batch_size is not None
-    head, all_layers = (
-        int(np.clip(round(steps * settings.batch_size / rows), *EPOCHS)) if steps else 0
-        for steps in (strategy.head_steps, strategy.steps)
-    )
-    thaw_after = head if strategy.steps else None
-    epochs = asked.epochs or (all_layers if strategy.steps else head)
+    was asked for stays.
+
+    Args:
+        of_task: whether a task without labels was learned, whose last layers are of that task.
+        work: multiplications of a picture in the whole network.
+    """
+    is_much, is_similar, size = rows >= MUCH, like.is_similar and not of_task, settings.batch_size
+    strategy = STRATEGIES[is_much, is_similar]
+    assert size is not None
+    steps = np.clip(strategy.work / (PASSES * work * size), *STEPS)
+    head, all_layers = (int(np.clip(round(count * size / rows), *EPOCHS)) for count in (strategy.head_steps, steps))
+    thaw_after = head if strategy.work else None
+    epochs = asked.epochs or (all_layers if strategy.work else head)
     rate = strategy.rate if asked.learning_rate is None else asked.learning_rate
     decay = asked.layer_decay if asked.layer_decay is not None else strategy.decay if strategy.decay < 1 else None
     patience = asked.patience or (settings.patience and max(settings.least_patience, epochs // 2))
@@ -160,8 +170,9 @@ def _chosen(asked: Settings, settings: Settings, rows: int, like: Likeness) -> t
         layer_decay=decay,
         patience=patience,
     )
-    many, same = "Many" if is_much else "Few", "like" if like.is_similar else "unlike"
-    return chosen, f"{many} pictures ({rows:,}), {same} those that it has learned ({like}): {strategy.text}."
+    many, same = "Many" if is_much else "Few", "like" if is_similar else "unlike"
+    why = "it has learned a task" if of_task else f"{same} those that it has learned ({like})"
+    return chosen, f"{many} pictures ({rows:,}), {why}: {strategy.text}."
 
 
 def _expanded(patterns: tuple[str, ...], heads: list[str], paths: tuple[str, ...]) -> tuple[str, ...]:

@@ -47,7 +47,7 @@ def test_fit_shows_every_setting_with_unit_range_and_default(preceptor):
     shown = options(preceptor("fit", "--help").out)
     hints = get_type_hints(Settings)
     for field, known in hyper_fields(Settings):
-        part = shown["--" + field.name.replace("_", "-")]
+        part = shown["--" + field.name.rstrip("_").replace("_", "-")]
         assert not known.also or shown["--" + known.also.replace("_", "-")] == part
         notes = [known.doc, known.unit, known.range_text()]
         if hints[field.name] is bool:

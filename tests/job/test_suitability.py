@@ -25,9 +25,10 @@ OTHER = {
     "clip_value": 0.5, "clip_norm": 0.5, "accumulate": 2, "average": "ema", "augment": "flip", "preprocess":
     "range", "skip_corrupt": True, "engine": "xla", "threads": 1, "devices": 2, "precision": "f64", "polynomial": 2,
     "tolerance": 0.01, "leave_out": ("other",), "weight": "w",
-    "class_weight": "balanced", "metric": "auc", "ordered": ("yes", "no"), "ignore": ("leak",),
+    "class_weight": "balanced", "metric": "auc", "ordered": ("yes", "no"), "ignore": ("leak",), "from_": "nowhere",
+    "map": ("a=b",), "freeze": ("none",), "thaw_after": 2, "rate": "output=0.1", "layer_decay": 0.5, "side": 80,
 }  # fmt: skip
-NORMED = ("cnn", "convnet", "vgg", "resnet20")
+NORMED = ("cnn", "convnet", "vgg", "resnet20", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
 SIDE = 64  # AlexNet takes no smaller ones
 ROWS = 48
 

@@ -29,6 +29,7 @@ BUDGET = 0.1  # share of the planned steps that forks may take
 LEAST = 100  # steps that forks may take at least, where they may at all: a short training shows nothing in a tenth
 HEAVY = 1e9  # multiplications of a step, about a tenth of a second, from which on that least is not granted
 GLANCE, LOOK = 32, 1024  # rows of a probe: of every one, and of one that is to confirm a suspicion
+LOOKED_AT = 200_000_000  # numbers in all layers that a probe looks at, but for GLANCE rows: two seconds
 SHARE = 0.01  # of the steps so far that probes may cost where they take long and the losses are not suspicious
 SUSPECTED = "Suspected as the cause of what is told below; no fork showed it in the steps that there were."
 SUSPECTS = 3  # causes that are named where harm is certain and no fork showed what does it
@@ -169,7 +170,7 @@ class Doctor:
         new = {each.rule for each in suspected if each.layer and not each.is_fact} - self._confirmed
         if record.is_finite and new:
             self._confirmed |= new
-            history.probes = [*history.probes[: -1 if probes else None], self._probe_of(record, now, LOOK)]
+            history.probes = [*history.probes[: -1 if probes else None], self._probe_of(record, now, self._look())]
             suspected = list(self._suspected(history))
         found = self._still_true(now if record.is_finite else None)
         for finding in suspected:
@@ -257,6 +258,12 @@ class Doctor:
         origin = find_origin(record.stepper, self._prober.forward, first, history.losses)
         history.origin = None if origin is None else replace(origin, rows=self.case.given(origin.rows))
         self._broken = now
+
+    def _look(self) -> int:
+        """Rows of a probe that is to confirm a suspicion: fewer where a row has many numbers in all layers together,
+        each of which is looked at."""
+        most = LOOK if self._prober is None else LOOKED_AT // self._prober.numbers
+        return max(GLANCE, min(LOOK, most))
 
     def _probe_of(self, record: Record, moment: Moment, rows: int) -> Probe:
         self._prober = self._prober or Prober(record.stepper, moment.carried)

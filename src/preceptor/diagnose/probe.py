@@ -155,6 +155,7 @@ class Prober:
         self.work = products(self.program.graph)
         seen = self.forward.results.build(iter(self.forward.graph.outputs))["seen"]
         self.order = [path for path, _ in leaves(config.network) if path in seen]
+        self.numbers = max(1, sum(node.spec.size for node in seen.values()) // stepper.batch_size)  # of a row
         self._compiled: dict[Engine, Callable[[list], list]] = {}
 
     def _run(self, batches: int) -> Callable[[list], list]:

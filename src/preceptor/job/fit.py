@@ -61,6 +61,7 @@ from preceptor.nn import Layer, initial_specs
 from preceptor.ops import Spec
 from preceptor.pretext import TaskPreprocessor
 from preceptor.train.checkpoint import Checkpoint, Checkpoints
+from preceptor.train.fine_tuning import check_fine_tuning
 from preceptor.train.interval import effective
 from preceptor.train.loop import JUDGED, Record, train
 from preceptor.train.memory import check_parameters, in_words
@@ -688,6 +689,7 @@ def building(
     params, _ = initial_specs(network, spec)
     check_parameters(sum(math.prod(spec.shape) for spec in params.values()), parameter_bytes(config, params))
     check_patterns(config.penalties, params)
+    check_fine_tuning(config.fine_tuning, params)
     if settings.class_weight is not None:
         named_weights(settings.class_weight, targets[0])  # a wrong name is told before all rows are read
     encoded = yield from (encode or seen.encode)(settings)

@@ -23,6 +23,7 @@ AT_ONCE = 16
 SHARE = 0.5  # of the multiplications up to the head, after which the middle is
 STRENGTHS = (0.01, 0.1, 1.0)  # of the penalty, by the mean square of a row's features
 FOLDS = 5
+TINY = 1e-12  # the least penalty: features may all be equal
 TOLD = 0.7  # share that a reader of the last layers must tell where all else is to stay as it is: docs/transfer.md
 
 
@@ -131,7 +132,7 @@ def _by_others(x: np.ndarray, y: np.ndarray, strength: float) -> np.ndarray:
         z = (x - mean) / np.where(deviation > 0, deviation, 1)
         taught = z[others]
         kernel = taught @ taught.T
-        penalty = strength * np.trace(kernel) / len(others) * np.eye(len(others))
+        penalty = max(strength * np.trace(kernel) / len(others), TINY) * np.eye(len(others))
         shares = np.bincount(numbers[others], minlength=len(classes)) / len(others)
         targets = (numbers[others, None] == np.arange(len(classes))) - shares
         scores = z[own] @ taught.T @ np.linalg.solve(kernel + penalty, targets) + shares

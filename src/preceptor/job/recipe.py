@@ -170,6 +170,7 @@ def make_config(settings: Settings, network: Layer, loss: Loss, rows: int) -> Co
             f"accumulate is {settings.accumulate} and a batch has {min(size, rows)} rows; pieces of one size are "
             "required. Give a batch_size that is a multiple of it."
         )
+    rate = optimiser.usual_rate if settings.learning_rate is None else settings.learning_rate
     return Config(
         network=network,
         loss=loss,
@@ -177,7 +178,8 @@ def make_config(settings: Settings, network: Layer, loss: Loss, rows: int) -> Co
         schedule=settings.make_schedule(),
         penalties=settings.make_penalties(),
         update=settings.make_update(),
-        learning_rate=optimiser.usual_rate if settings.learning_rate is None else settings.learning_rate,
+        fine_tuning=settings.make_fine_tuning(rate),
+        learning_rate=rate,
         warmup=settings.warmup,
         batch_size=min(size, rows),
         epochs=epochs,

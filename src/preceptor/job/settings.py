@@ -42,6 +42,7 @@ from preceptor.nn.layer import Layer
 from preceptor.train import optim
 from preceptor.train import schedule as schedules
 from preceptor.train.choice import METRICS
+from preceptor.train.fine_tuning import FineTuning
 from preceptor.train.penalty import L1, L2, Penalty
 from preceptor.train.step import Update
 
@@ -606,6 +607,20 @@ class Settings:
     def frozen(self) -> tuple[str, ...]:
         """The patterns of the layers that are held fast."""
         return () if self.freeze in (None, ("none",)) else tuple(self.freeze)
+
+    def make_fine_tuning(self, rate: float, frozen: tuple[str, ...] = ()) -> FineTuning:
+        """What moves, and how fast.
+
+        Args:
+            rate: the base learning rate, of which those by pattern are told as shares.
+            frozen: patterns of layers that are held fast.
+        Raises: ConfigError where the base is 0.
+        """
+        own = self.rates()
+        if own and not rate:
+            raise ConfigError("fit: received rate beside learning_rate 0; it is told as a share of that. Give a rate.")
+        decay = 1.0 if self.layer_decay is None else self.layer_decay
+        return FineTuning(frozen, tuple((pattern, each / rate) for pattern, each in own), decay)
 
     def rates(self) -> tuple[tuple[str, float], ...]:
         """(pattern, learning rate) of the layers that have one of their own.

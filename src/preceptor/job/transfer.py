@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 
-from preceptor.errors import ConfigError
 from preceptor.job.features import Trunk
 from preceptor.job.likeness import Likeness, likeness
 from preceptor.job.origin import Begun, Origin
@@ -13,11 +12,11 @@ from preceptor.job.settings import Settings
 from preceptor.job.stages import Encoded, Stage, Stages
 from preceptor.nn import Sequential, initial_specs, multiply_adds
 from preceptor.ops import Spec
-from preceptor.train.fine_tuning import FineTuning, First, check_fine_tuning, frozen_start
+from preceptor.train.fine_tuning import First, check_fine_tuning, frozen_start
 from preceptor.train.loop import train
 from preceptor.train.training import Config, Streamed
 
-__all__ = ["Transfer", "fine_tuning_of", "transferred"]
+__all__ = ["Transfer", "transferred"]
 
 TRUNK = "trunk"  # in place of a pattern: all layers but the last dense one
 VIEWS = 4  # passes of changed pictures that frozen layers see
@@ -85,18 +84,6 @@ class Transfer:
         }
 
 
-def fine_tuning_of(settings: Settings, rate: float, frozen: tuple[str, ...]) -> FineTuning:
-    """What moves, and how fast. Args: rate: the base learning rate.
-
-    Raises: ConfigError where rates by pattern have no base.
-    """
-    own = settings.rates()
-    if own and not rate:
-        raise ConfigError("fit: received rate beside learning_rate 0; it is told as a share of that. Give a rate.")
-    decay = 1.0 if settings.layer_decay is None else settings.layer_decay
-    return FineTuning(frozen, tuple((pattern, each / rate) for pattern, each in own), decay)
-
-
 def transferred(
     asked: Settings,
     settings: Settings,
@@ -126,14 +113,14 @@ def transferred(
         said.append(text)
     frozen = _expanded(settings.frozen, begun.heads, paths)
     base = config.learning_rate
-    check_fine_tuning(fine_tuning_of(settings, base, frozen), paths)
+    check_fine_tuning(settings.make_fine_tuning(base, frozen), paths)
     if settings.thaw_after:
-        held = replace(config, fine_tuning=fine_tuning_of(settings, base, frozen), epochs=settings.thaw_after)
+        held = replace(config, fine_tuning=settings.make_fine_tuning(base, frozen), epochs=settings.thaw_after)
         config = replace(config, first=(yield from _first(held, encoded, paths)))
         said.append(f"{', '.join(settings.frozen)} held fast for {settings.thaw_after} epochs, then all layers moved.")
     if settings.thaw_after is not None:
         frozen = ()
-    config = replace(config, fine_tuning=fine_tuning_of(settings, base, frozen))
+    config = replace(config, fine_tuning=settings.make_fine_tuning(base, frozen))
     trunk = _trunk(config, encoded, paths)
     if trunk is None:
         return Transfer(origin, begun, settings, config, encoded, None, tuple(said))

@@ -190,6 +190,7 @@ class Trials:
         config = replace(
             config,
             optimiser=complete.make_optimiser(),
+            fine_tuning=complete.make_fine_tuning(complete.learning_rate),
             penalties=complete.make_penalties(),
             update=complete.make_update(),
             learning_rate=complete.learning_rate,

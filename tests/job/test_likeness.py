@@ -61,7 +61,7 @@ def looked(spoils):
     y = np.repeat(np.arange(2), 40)
     x = (rng.normal(size=(80, 4, 4, 3)) + 2.0 * y[:, None, None, None]).astype(np.float32)
     order = rng.permutation(80)
-    layers = nn.Convolution(8, 3), nn.Relu(), nn.Convolution(8, 3), nn.GlobalMeanPool(), nn.Dense(2)
+    layers = nn.Convolution(8, 3), nn.Relu(), nn.Convolution(8, 1), nn.GlobalMeanPool(), nn.Dense(2)
     network = nn.Sequential(layers, ("one", "relu", "two", "pool", "output"))
     params, state = network.init(rng, Spec((1, 4, 4, 3), np.dtype(np.float32)))
     if spoils:

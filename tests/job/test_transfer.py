@@ -10,6 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 
 from preceptor import nn
 from preceptor.errors import ConfigError, DataError
+from preceptor.export.onnx_file import write_onnx
 from preceptor.job import fit, load, make_settings, prepare, resume
 from preceptor.job.command import command_of
 from preceptor.job.features import Passes
@@ -187,6 +188,7 @@ def test_another_origin_is_not_gone_on_with(before, four, tmp_path):
         ({"map": ("a=b",)}, "whose names are ours"),
         ({"rate": "convolution1"}, "PATTERN=NUMBER"),
         ({"freeze": ("none",), "thaw_after": 2}, "nothing is frozen"),
+        ({"thaw_after": 2}, "what thaws is to be named"),
     ],
 )
 def test_contradictions_are_refused_in_one_line(before, four, more, words):
@@ -233,6 +235,57 @@ def test_a_table_begins_from_a_run_on_a_table(tmp_path):
     (tmp_path / "lacks.csv").write_text("x,new\n" + "1,yes\n2,no\n" * 20)
     with pytest.raises(DataError, match="'y', 'kind' are missing"):
         fit(tmp_path / "lacks.csv", **settings)
+    for more, words in (
+        ({"preprocess": "range"}, "preprocess range beside from"),
+        ({"polynomial": 2}, "polynomial 2 beside from"),
+        ({"leave_out": ("y",)}, "leave_out y beside from"),
+    ):
+        with pytest.raises(ConfigError, match=words):
+            fit(tmp_path / "other.csv", **settings | more)
+
+
+def test_a_head_for_quantiles_is_another_than_that_for_a_mean(tmp_path):
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(60, 3))
+    for loss, other, outputs in ((None, "pinball", 3), ("pinball", None, 1)):
+        first = fit(x, target=x[:, 0], out=tmp_path / f"first-{outputs}", **TABLE | {"loss": loss})
+        settings = TABLE | {
+            "hidden": None,
+            "from_": tmp_path / f"first-{outputs}",
+            "freeze": ("hidden1",),
+            "loss": other,
+        }
+        run = fit(x, target=x[:, 0], **settings)
+        assert_array_equal(run.params["hidden1/weight"], first.params["hidden1/weight"])
+        assert run.params["output/weight"].shape == (6, outputs)
+
+
+def test_layers_that_a_file_has_nothing_for_are_drawn_and_not_held_fast(before, four, tmp_path):
+    params, settings = load(before[0]).params, PICTURES | {"from_": str(tmp_path / "w.npz")}
+    np.savez(tmp_path / "w.npz", w=params["convolution1/weight"].transpose(3, 2, 0, 1))
+    fitting = prepare(four, make_settings(settings))
+    first, _ = initial_values(fitting.config, fitting.data)
+    assert_array_equal(first["convolution1/weight"], params["convolution1/weight"])
+    assert first["convolution2/weight"].std() > 0
+    assert not fitting.config.fine_tuning.frozen
+    with pytest.raises(ConfigError, match=r"for which .* has nothing"):
+        prepare(four, make_settings(settings | {"freeze": ("trunk",)}))
+    held = prepare(four, make_settings(settings | {"freeze": ("convolution1",)}))
+    assert held.transfer.trunk.start[0].names == ("convolution1",)
+
+
+def test_what_an_exported_file_says_in_words_is_no_weight(before, four, tmp_path):
+    pytest.importorskip("onnxruntime")
+    run = load(before[0])
+    write_onnx(run, tmp_path / "run.onnx")
+    fitting = prepare(four, make_settings(PICTURES | {"from_": str(tmp_path / "run.onnx"), "freeze": ("none",)}))
+    assert_array_equal(fitting.config.first.params["convolution2/weight"], run.params["convolution2/weight"])
+
+
+def test_a_network_that_takes_one_size_says_so(before, four, tmp_path):
+    fit(before[1], out=tmp_path / "run", **PICTURES | {"model": "mlp", "hidden": (4,)})
+    with pytest.raises(ConfigError, match="takes one size: leave side out"):
+        fitted(four, tmp_path / "run", side=16)
 
 
 def test_pictures_do_not_begin_from_a_table(tmp_path, four):

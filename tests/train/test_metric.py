@@ -303,6 +303,15 @@ def test_auc_without_variance_falls_back_to_a_score_interval():
     assert worst.high == pytest.approx(1 - q, rel=1e-9)
 
 
+def test_a_perfect_auc_of_weighted_rows_is_no_more_than_one():
+    rng, y = np.random.default_rng(3), np.repeat([1, 0], [16, 14])
+    score = np.where(y == 1, 0.9, 0.1) + rng.uniform(0, 0.05, 30)
+    weight = rng.random(30).round(3)  # their cumulative sums come to a last digit more than their sum
+    found = class_figures(np.stack([1 - score, score], 1), y, ("a", "b"), weight)["auc"]
+    assert found.value == found.high == 1
+    assert 0.5 < found.low < 1
+
+
 @pytest.mark.parametrize("classes", [2, 3])
 def test_no_error_at_all_still_leaves_room_for_one(classes):
     y = np.arange(30) % classes

@@ -26,6 +26,7 @@ KINDS = {  # as the format numbers them
     15: "complex128",
     16: "bfloat16",
 }
+TEXT = 8
 GRAPH, INITIALISER, SPARSE = 7, 5, 15  # numbers of fields: of a model, of its graph
 PRODUCER, VERSION, METADATA = 2, 3, 14  # of a model
 TYPE, ELSEWHERE, LOCATION = 2, 13, 14  # of a tensor
@@ -113,7 +114,8 @@ def read_onnx(data: bytes, where: str) -> Weights:
                 entry = StringStringEntryProto.FromString(bytes(field))
                 notes[_text(entry.key)] = _text(entry.value)
         for field in _initialisers(data, where):
-            _check(field, where)
+            if _is_text(field, where):
+                continue
             tensor = TensorProto.FromString(bytes(field))
             if tensor.name in values:
                 raise DataError(f"{where}: it has two weights named {shown(tensor.name)}. Export it again.")
@@ -161,8 +163,9 @@ def _initialisers(data: bytes, where: str) -> Iterator[memoryview]:
                 yield field
 
 
-def _check(tensor: memoryview, where: str) -> None:
-    """Refuses a tensor that lies elsewhere or holds no numbers, before it is parsed."""
+def _is_text(tensor: memoryview, where: str) -> bool:
+    """Whether a tensor holds text, such as names of classes, which are no weights. Refuses one that lies elsewhere or
+    holds what is not read, before it is parsed."""
     kind: int | memoryview = 0
     for number, field in _fields(tensor):
         if number == ELSEWHERE or (number == LOCATION and field == EXTERNAL):
@@ -172,11 +175,12 @@ def _check(tensor: memoryview, where: str) -> None:
             )
         if number == TYPE:
             kind = field
-    if kind not in KINDS:
+    if kind != TEXT and kind not in KINDS:
         raise DataError(
             f"{where}: one of its weights is of ONNX's type {shown(kind)}; {', '.join(KINDS.values())} are read. "
             "Export it as float32."
         )
+    return kind == TEXT
 
 
 def _fields(message: memoryview) -> Iterator[tuple[int, int | memoryview]]:

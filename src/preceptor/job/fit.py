@@ -43,6 +43,7 @@ from preceptor.job.lock import Lock
 from preceptor.job.log import Log, log_of
 from preceptor.job.measure import check_metric, check_targets, metric_of
 from preceptor.job.mending import MOST_TRAININGS, Mending, check_mending
+from preceptor.job.origin import OF_NETWORK
 from preceptor.job.picture_survey import PictureSurvey, survey_pictures
 from preceptor.job.pretext_judging import gather_task, headline_of_task, judge_task
 from preceptor.job.pretext_survey import TaskSurvey
@@ -71,6 +72,7 @@ from preceptor.train.stepper import planned_steps
 from preceptor.train.training import Arrays, Config, Streamed, beginning, initial_values, parameter_bytes
 from preceptor.words import counted, listing, shell_word
 
+FIXED = {*OF_NETWORK, "initialiser", "preprocess"}  # settings that stand beside no origin
 CHECKPOINT_SECONDS = 30.0  # what a killed machine costs at most
 LAST_SECONDS = 5.0  # of training since the latest checkpoint that are worth one before the weights are judged
 
@@ -224,7 +226,9 @@ class Fitting:
         """A finding of the doctor, JSON types, its remedies by settings where these would change something."""
         told = found.to_dict()
         for remedy in told.get("remedies", ()):
-            if remedy["settings"].get("preprocess") == self.seen.scaling:
+            own = remedy["settings"]
+            is_fixed = self.transfer is not None and not FIXED.isdisjoint(own)  # by what the network begins from
+            if is_fixed or own.get("preprocess") == self.seen.scaling:
                 remedy["settings"] = {}
         return told
 

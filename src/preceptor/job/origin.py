@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -23,18 +23,19 @@ from preceptor.job.settings import Settings
 from preceptor.job.suitability import given
 from preceptor.nn import Dense, Dropout, Ensemble, Layer, Sequential, Xavier
 from preceptor.nn.head import head_of, with_outputs
-from preceptor.nn.layer import leaves, mapped, within
+from preceptor.nn.layer import initial_specs, leaves, mapped, within
 from preceptor.nn.siamese import trunk_in
 from preceptor.ops import Spec
 from preceptor.pretext import TaskPreprocessor
 from preceptor.train.fine_tuning import First
 from preceptor.words import listing
 
-__all__ = ["Begun", "Origin", "check_origin", "origin_of"]
+__all__ = ["OF_NETWORK", "Begun", "Origin", "check_origin", "origin_of"]
 
 # Settings that say what a network is, which that of an origin says already.
 OF_NETWORK = ("model", "hidden", "members", "ensemble", "waves", "bins", "activation", "batch_norm", "dropout")
 HEAD = "output"
+Value = TypeVar("Value")
 SIDE = 128  # of pictures, for a network that takes any: a third of the work of the 224 that it learned from
 
 
@@ -47,6 +48,7 @@ class Begun:
         first: those that are not drawn.
         lines: what went where, sentences for the terminal.
         heads: paths of the last dense layers; `is_new`: whether their values are drawn.
+        drawn: paths of what is drawn before them, for which a file of weights has nothing.
     """
 
     network: Layer
@@ -54,6 +56,7 @@ class Begun:
     lines: list[str]
     heads: list[str]
     is_new: bool
+    drawn: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -137,11 +140,18 @@ class Origin:
             return self._placed(network, spec, maps)
         if maps:
             raise ConfigError(f"fit: received map beside from {self.name}, whose names are ours. Leave map out.")
-        is_new = not _same(self.targets, targets)
+        specs, _ = initial_specs(network, spec)
         copies = network.count if isinstance(network, Ensemble) and not isinstance(self.network, Ensemble) else 0
+        own = _copied(self.params, copies), _copied(self.state, copies)
+        unlike = [path for path, value in own[0].items() if specs[path].shape != value.shape]
+        if others := [path for path in unlike if not _is_below(path, heads)]:
+            raise ConfigError(
+                f"fit: from {self.name} has {others[0]} of shape {own[0][others[0]].shape}; inputs of shape "
+                f"{spec.shape[1:]} ask for {specs[others[0]].shape}. Its network takes one size: leave side out."
+            )
+        is_new = bool(unlike) or not _same(self.targets, targets)  # of the same target, quantiles ask for more outputs
         params, state = (
-            {path: value for path, value in _copied(values, copies).items() if not (is_new and _is_below(path, heads))}
-            for values in (self.params, self.state)
+            {path: value for path, value in values.items() if not (is_new and _is_below(path, heads))} for values in own
         )
         new = f"; {listing(heads)} is new" if is_new else ""
         return Begun(
@@ -159,11 +169,12 @@ class Origin:
             for values in (placed.params, placed.state)
         )
         network = replace(network, network=placed.network) if isinstance(network, Ensemble) else placed.network
-        is_new = any(_is_below(path, head_of(inner)) for path in placed.missing)
-        return Begun(network, First(params, state), placed.table(), head_of(network), is_new)
+        drawn = tuple(path for path in _copied(placed.missing, copies) if not _is_below(path, head_of(network)))
+        is_new = len(drawn) < len(_copied(placed.missing, copies))
+        return Begun(network, First(params, state), placed.table(), head_of(network), is_new, drawn)
 
 
-def _copied(values: Mapping[str, np.ndarray], copies: int) -> dict[str, np.ndarray]:
+def _copied(values: Mapping[str, Value], copies: int) -> dict[str, Value]:
     """The values of a network as so many copies of it have them; of none as they are."""
     if not copies:
         return dict(values)

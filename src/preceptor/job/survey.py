@@ -46,7 +46,7 @@ from preceptor.job.origin import Origin, check_origin, origin_of
 from preceptor.job.recipe import WIDE, complete, folds_for, is_wide
 from preceptor.job.settings import Settings
 from preceptor.job.stages import Encoded, Stage, Stages
-from preceptor.job.suitability import check_data, check_model, check_several, refuse_share
+from preceptor.job.suitability import check_data, check_model, check_several, given, refuse_share
 from preceptor.job.target_names import check_names, first_of_classes, no_target_named, target_names
 from preceptor.nn import Layer
 from preceptor.train.folds import Folds
@@ -234,7 +234,7 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
     if origin is not None:
         check_origin(settings, origin, "a table")
         settings = origin.completed(settings)
-        _check_columns(origin, known, names)
+        _check_columns(origin, known, names, settings)
     check_several(settings, table.name, names)
     check_names(table, names, settings)
     if isinstance(table, LongTable):
@@ -280,9 +280,23 @@ def survey(source: Any, settings: Settings, header: bool = True) -> Stages[Surve
     return _checked(seen)
 
 
-def _check_columns(origin: Origin, known: Preprocessor | None, targets: Iterable[str]) -> None:
-    """Raises: ConfigError where what a network begins from looks at what is to be predicted."""
-    looked_at = [] if known is None else [column.name for column in known.columns if column.name in set(targets)]
+def _check_columns(origin: Origin, known: Preprocessor | None, targets: Iterable[str], settings: Settings) -> None:
+    """Raises: ConfigError where what a network begins from looks at what is to be predicted, or at what it is not to
+    look at, and where columns are to be read otherwise than it reads them."""
+    if known is None:
+        return
+    if asked := given(settings, ("preprocess", "polynomial")):
+        raise ConfigError(
+            f"fit: received {asked[0]} {getattr(settings, asked[0])} beside from {origin.name}, which reads columns as "
+            f"its own training did. Leave {asked[0]} out."
+        )
+    names = [column.name for column in known.columns]
+    if left := [name for name in settings.leave_out or () if name in names]:
+        raise ConfigError(
+            f"fit: received leave_out {','.join(left)} beside from {origin.name}, which looks at "
+            f"{'it' if len(left) == 1 else 'them'}. Train that without, or leave leave_out out."
+        )
+    looked_at = [name for name in names if name in set(targets)]
     if looked_at:
         raise ConfigError(
             f"fit: from {origin.name} looks at {listing(map(repr, looked_at))}, which is to be predicted. Train it "

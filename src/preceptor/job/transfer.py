@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from preceptor.errors import ConfigError
 from preceptor.job.features import Trunk
 from preceptor.job.likeness import Likeness, likeness
 from preceptor.job.origin import Begun, Origin
@@ -12,9 +13,10 @@ from preceptor.job.settings import Settings
 from preceptor.job.stages import Encoded, Stage, Stages
 from preceptor.nn import Sequential, initial_specs, multiply_adds
 from preceptor.ops import Spec
-from preceptor.train.fine_tuning import First, check_fine_tuning, frozen_start
+from preceptor.train.fine_tuning import First, check_fine_tuning, fits, frozen_start
 from preceptor.train.loop import train
 from preceptor.train.training import Config, Streamed
+from preceptor.words import listing
 
 __all__ = ["Transfer", "transferred"]
 
@@ -101,7 +103,8 @@ def transferred(
         paths: of its parameters.
     """
     said: list[str] = []
-    if settings.freeze is None and isinstance(encoded.data, Streamed) and isinstance(config.network, Sequential):
+    is_open = settings.freeze is None and not begun.drawn
+    if is_open and isinstance(encoded.data, Streamed) and isinstance(config.network, Sequential):
         yield Stage("looking at what the network knows of the data")
         like = likeness(config.network, begun.first, begun.heads[0], encoded.data.stream, config.engine)
         of_one = Spec((1, *encoded.data.first()[0].shape[1:]), np.dtype(np.float32))
@@ -114,6 +117,11 @@ def transferred(
     frozen = _expanded(settings.frozen, begun.heads, paths)
     base = config.learning_rate
     check_fine_tuning(settings.make_fine_tuning(base, frozen), paths)
+    if unknown := [path for path in begun.drawn if any(fits(path, each) for each in frozen)]:
+        raise ConfigError(
+            f"freeze: {listing(settings.frozen)} holds {listing(unknown)} fast, for which {origin.name} has nothing. "
+            "Say with map what goes there, or leave it out of freeze."
+        )
     if settings.thaw_after:
         held = replace(config, fine_tuning=settings.make_fine_tuning(base, frozen), epochs=settings.thaw_after)
         config = replace(config, first=(yield from _first(held, encoded, paths)))

@@ -469,4 +469,4 @@ def _placements(score: NDArray[np.floating], positive: NDArray[np.bool_], w: Flo
     above = (ours - np.cumsum(hits) + hits / 2) / ours
     placement = np.empty(len(score))
     placement[order] = np.where(positive[order], np.repeat(below, size), np.repeat(above, size))
-    return float(hits @ below) / ours, placement
+    return min(float(hits @ below) / ours, 1.0), placement  # weights may sum to a last digit more

@@ -32,14 +32,14 @@ def share_right(right: np.ndarray, y: np.ndarray) -> dict[str, Figure]:
 
     Shapes: (row, place).
     """
-    each = right.mean(1, dtype=np.float64)
     most = np.bincount(y.ravel()).argmax()
-    usual = (y == most).mean(1, dtype=np.float64)
-    one = np.ones(len(y))
-    return {
-        name: Figure(name, float(values.mean()), *map(float, mean_interval(values, one)), len(y))
-        for name, values in (("accuracy", each), ("most_frequent", usual))
-    }
+    shares = {"accuracy": right.mean(1, dtype=np.float64), "most_frequent": (y == most).mean(1, dtype=np.float64)}
+    return {name: _mean_of(name, values) for name, values in shares.items()}
+
+
+def _mean_of(name: str, values: np.ndarray) -> Figure:
+    low, high = mean_interval(values, np.ones(len(values)))
+    return Figure(name, float(values.mean()), float(low), float(high), len(values))
 
 
 def share_found(views: np.ndarray, alone: int) -> dict[str, Figure]:

@@ -112,6 +112,15 @@ def test_a_frozen_beginning_is_computed_once_and_comes_to_the_same(before, four)
     assert_allclose(found, wanted, rtol=1e-4, atol=1e-6)
 
 
+def test_a_penalty_of_frozen_layers_alone_costs_nothing(before, four):
+    run, plain = (
+        fit(four, **PICTURES | {"model": None, "from_": before[0], "freeze": ("trunk",)} | more)
+        for more in ({"l2": "convolution1/weight=0.1"}, {})
+    )
+    for path, value in plain.params.items():
+        assert_array_equal(run.params[path], value)
+
+
 def test_layers_thaw_after_some_epochs(before, four):
     origin = load(before[0])
     fitting = fitted(four, before[0], freeze=("trunk",), thaw_after=3)
@@ -173,7 +182,7 @@ def test_another_origin_is_not_gone_on_with(before, four, tmp_path):
     run.params["convolution1/weight"] += 1
     shutil.rmtree(origin)
     run.save(origin)
-    with pytest.raises(DataError, match="not those that the run was begun with"):
+    with pytest.raises(DataError, match=r"not those that the run was begun with, or .*origin is not what it was"):
         resume(out)
 
 

@@ -66,7 +66,8 @@ class Trunk:
             frozen=tuple(each for each in tuned.frozen if any(fits(path, each) for path in paths)),
             rates=tuple(each for each in tuned.rates if any(fits(path, each[0]) for path in paths)),
         )
-        return replace(self.whole, network=network, first=first, fine_tuning=tuned)
+        penalties = tuple(each for each in self.whole.penalties if any(map(each.reaches, paths)))
+        return replace(self.whole, network=network, first=first, fine_tuning=tuned, penalties=penalties)
 
     def joined(self, weights: dict[str, Any]) -> dict[str, Any]:
         """The weights of the whole network, of those of the rest."""

@@ -50,8 +50,9 @@ def resuming(out: Path, source: Any = None) -> Stages[tuple[Fitting, list[str]]]
         else:
             fitting = yield from preparing_task(data, make_task(plan.task), settings, plan.header)
         if fitting.fingerprint() != plan.fingerprint:
+            begins = "" if settings.from_ is None else f", or {settings.from_} is not what it was"
             raise DataError(
-                f"{out}: the data are not those that the run was begun with; the same rows are needed. "
+                f"{out}: the data are not those that the run was begun with{begins}; the same are needed. "
                 "Give the right file, or train anew."
             )
         if plan.mending is not None:

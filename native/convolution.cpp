@@ -104,9 +104,6 @@ WindowedProduct::WindowedProduct(const Convolution& convolution, Role role)
     };
     // A task is several small images or some rows of a large one.
     padded_ = {padded_length(0, c_.out[0]), padded_length(1, c_.out[1]), padded_length(2, c_.out[2])};
-    direct_ = (!each_ || is_spread(c_)) && c_.before == Convolution::Space{0, 0, 0} && padded_[0] <= c_.in[0] &&
-              padded_[1] <= c_.in[1] && padded_[2] <= c_.in[2];
-    if (direct_) padded_ = c_.in;
     const int64_t line = padded_[1] * padded_[2] * place_, windows = c_.out[1] * c_.out[2];
     const int64_t image = padded_[0] * line, row = std::max<int64_t>(c_.stride[0] * line, 1);
     if (for_kernel_) {
@@ -124,7 +121,7 @@ WindowedProduct::WindowedProduct(const Convolution& convolution, Role role)
     }
     rows_ = divide_up(c_.out[0], divide_up(c_.out[0], rows_));
     images_ = std::min(images_, c_.batch);
-    if (!direct_) padded_[0] = padded_length(0, rows_);
+    padded_[0] = padded_length(0, rows_);
     padded_image_ = padded_[0] * line;
     row_tasks_ = divide_up(c_.out[0], rows_);
     image_tasks_ = divide_up(c_.batch, images_);
@@ -166,10 +163,8 @@ int64_t WindowedProduct::shared_count() const {
 // What each has of its own: padded images, and a packed panel of g.
 int64_t WindowedProduct::own_count() const {
     const auto windows = static_cast<int64_t>(windows_.size());
-    return padded_count() + (for_kernel_ ? windows * kernels_.panel : 0);
+    return round_up(images_ * padded_image_ + 3, 16) + (for_kernel_ ? windows * kernels_.panel : 0);
 }
-
-int64_t WindowedProduct::padded_count() const { return direct_ ? 0 : round_up(images_ * padded_image_ + 3, 16); }
 
 size_t WindowedProduct::scratch_bytes(int threads) const {
     if (c_.batch * c_.out_space() == 0) return 0;
@@ -191,16 +186,6 @@ int64_t WindowedProduct::channel(int64_t panel) const {
 int64_t WindowedProduct::columns(int64_t panel) const {
     const int64_t begin = channel(panel), end = each_ ? c_.channels_out : (begin / c_.group_out() + 1) * c_.group_out();
     return std::min<int64_t>(kernels_.panel, end - begin);
-}
-
-// The images of a task with zeros around them: in the buffer, or where they lie if there are none.
-const float* WindowedProduct::padded_images(const float* x, const Task& task, float* padded) const {
-    if (direct_) {
-        const int64_t row = task.row * c_.stride[0] * c_.in[1] * c_.in[2];
-        return x + (task.image * c_.in_space() + row) * c_.channels_in;
-    }
-    fill_padded(x, task, padded);
-    return padded;
 }
 
 // Brings the images of a task into the buffer, zeros around them.
@@ -257,7 +242,7 @@ void WindowedProduct::pack_kernel(const float* kernel, int threads, float* packe
 
 void WindowedProduct::run_windows(const Arguments& given, const float* packed, const Task& task, Range part,
                                   float* padded) const {
-    const float* const from = padded_images(given.first, task, padded);
+    fill_padded(given.first, task, padded);
     const int64_t panel = kernels_.panel, depth = c_.taps() * c_.group_in();
     Strip strip{};
     strip.rows = task.images * task.rows * c_.out[1] * c_.out[2];
@@ -275,7 +260,7 @@ void WindowedProduct::run_windows(const Arguments& given, const float* packed, c
     for (int64_t index = part.begin; index < part.end; ++index) {
         const int64_t begin = channel(index);
         strip.columns = columns(index);
-        strip.a = from + (each_ ? begin : begin / c_.group_out() * c_.group_in());
+        strip.a = padded + (each_ ? begin : begin / c_.group_out() * c_.group_in());
         strip.b = packed + index * depth * panel;
         strip.c = given.result + start + begin;
         strip.bias = given.ending.bias ? given.ending.bias + begin : nullptr;
@@ -288,8 +273,9 @@ void WindowedProduct::run_windows(const Arguments& given, const float* packed, c
 // What the windows of a task give to the kernel's gradient.
 void WindowedProduct::run_kernel(const Arguments& given, float* sum, bool accumulate, const Task& task,
                                  Range part, float* scratch) const {
-    float* const packed = scratch + padded_count();
-    const float* const from = padded_images(given.first, task, scratch);
+    float* const padded = scratch;
+    float* const packed = scratch + round_up(images_ * padded_image_ + 3, 16);
+    fill_padded(given.first, task, padded);
     const int64_t panel = kernels_.panel;
     Strip strip{};
     strip.rows = static_cast<int64_t>(entries_.size());
@@ -305,7 +291,7 @@ void WindowedProduct::run_kernel(const Arguments& given, float* sum, bool accumu
     for (int64_t index = part.begin; index < part.end; ++index) {
         const int64_t begin = channel(index);
         strip.columns = columns(index);
-        strip.a = from + (each_ ? begin : begin / c_.group_out() * c_.group_in());
+        strip.a = padded + (each_ ? begin : begin / c_.group_out() * c_.group_in());
         strip.b = g + begin;
         strip.b_step = c_.channels_out;
         if (many_rows) {

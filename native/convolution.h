@@ -64,10 +64,6 @@ struct Ending {
     float limit = 0;                // what is above it becomes the limit, where that is not 0
 };
 
-// Below so many numbers a result is still in a cache when it is read; beyond it is written past them, which spares that
-// memory is first read. 16 MiB.
-constexpr int64_t past_caches = 1 << 22;
-
 // One of our own ways to compute a convolution.
 class OwnMethod {
   public:
@@ -107,9 +103,7 @@ class WindowedProduct : public OwnMethod {
 
     int64_t shared_count() const;
     int64_t own_count() const;
-    int64_t padded_count() const;
     Task task(int64_t index) const;
-    const float* padded_images(const float* x, const Task& task, float* padded) const;
     void fill_padded(const float* x, const Task& task, float* padded) const;
     int64_t channel(int64_t panel) const;
     int64_t columns(int64_t panel) const;
@@ -123,7 +117,6 @@ class WindowedProduct : public OwnMethod {
     Convolution c_;  // of the forward kind: the gradient of the input is a forward convolution of g
     bool flipped_;   // kernels are turned round, and their channels exchanged
     bool for_kernel_;
-    bool direct_ = false;  // nothing is padded: images are read where they lie
     bool each_;      // the buffer is spread; channels out side by side, whatever their group
     int64_t place_;  // numbers of a place in the padded buffer
 

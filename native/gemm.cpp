@@ -31,7 +31,6 @@ constexpr int64_t task_work = 1 << 22;      // multiplications, some 60 us
 constexpr int64_t least_rows = 24;           // of a task, that packing pays
 constexpr int64_t dot_depth = 2048, least_dot = 512;  // terms of a dot product
 constexpr int64_t narrow = 8, narrow_dot = 32;        // columns and terms of one that is shorter
-constexpr int64_t past_caches = 1 << 23;  // numbers (32 MiB) of a result: no cache holds them until they are read
 constexpr int64_t few_rows = 32;            // of the left factor: fetching the right one takes as long as computing
 
 }  // namespace

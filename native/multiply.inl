@@ -53,6 +53,10 @@ inline void multiply_tile(const Strip& s, int64_t row, int64_t tile, int64_t til
 #pragma GCC unroll 8
         for (int j = 0; j < vectors; ++j) bias[j] = get(s.bias, j);
     }
+    // Looked at once: the numbers that are written might, as far as the compiler knows, be the limit.
+    const float* const beside = s.beside ? s.beside + row * s.c_step : nullptr;
+    const bool limited = s.limit > 0;
+    const Vector top = Vector{} + s.limit;
 #pragma GCC unroll 8
     for (int i = 0; i < rows; ++i) {
         float* to = s.c + (row + i) * s.c_step;
@@ -61,9 +65,9 @@ inline void multiply_tile(const Strip& s, int64_t row, int64_t tile, int64_t til
             Vector sum = sums[i][j];
             if (s.accumulate) sum += get(to, j);
             sum += bias[j];
-            if (s.beside) sum += get(s.beside + (row + i) * s.c_step, j);
+            if (beside) sum += get(beside + i * s.c_step, j);
             if (s.relu) sum = sum <= 0 ? Vector{} : sum;  // NaN goes on
-            if (s.limit > 0) sum = sum >= s.limit ? Vector{} + s.limit : sum;
+            if (limited) sum = sum >= top ? top : sum;
             if (!whole && j + 1 == vectors) {
                 store_part(sum, to + j * lanes, part);
             } else if (s.past_caches) {

@@ -35,11 +35,22 @@ def test_what_is_learned_without_labels_is_gone_on_from(preceptor, plain, here):
         (here / "few" / "ab"[each % 2]).mkdir(parents=True, exist_ok=True)
         (plain / f"{each:02}.png").rename(here / "few" / "ab"[each % 2] / f"{each}.png")
     assert preceptor("fit", "few", "--from", "run", *QUICK, "--out", "after").code == 0
-    for words in (("predict", "run", "few"), ("evaluate", "run", "few")):
+    for words in (("predict", "run", "few"), ("evaluate", "run", "few"), ("look", "run", "few")):
         code, out, err = preceptor(*words)
         assert code == 2
         assert err.count("\n") == 1
-        assert "this run learned the task rotation without labels" in err
+        assert "run learned the task rotation without labels" in err
+    searched = preceptor("search", "few", "--from", "run", *QUICK, "--trials", 1, "-o", "s", "--workers", 1)
+    assert searched.code == 0
+    assert searched.out.endswith("preceptor predict s/best NEW_PICTURES -o predictions.csv\n")
+
+
+def test_the_data_are_told_as_they_are_not_as_the_task_cuts_them(preceptor, plain):
+    assert (
+        "data: 24 pictures of 12 × 12 × 3\n"
+        in preceptor("pretrain", plain, "--task", "contrast", *QUICK, "-o", "run").out
+    )
+    assert "data: 24 pictures of 12 × 12 × 3\n" in preceptor("show", "run").out
 
 
 def test_what_it_cannot_do_is_one_line_and_nothing_is_written(preceptor, plain, here):

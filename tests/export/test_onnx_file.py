@@ -165,7 +165,7 @@ def test_pictures_go_out_as_bytes_of_their_size(tmp_path, scaling):
         warnings.simplefilter("ignore")
         run = pr.fit(tmp_path / "pictures", model="mlp", hidden=(4,), epochs=1, preprocess=scaling)
     said = write_onnx(run, tmp_path / "model.onnx")
-    assert "Inputs: pictures (bytes)" in said[0]
+    assert "Inputs: pictures (bytes, 6 × 5 × 3)" in said[0]
     assert "12 rows of the data" in said[-1]
     session = runtime.InferenceSession(tmp_path / "model.onnx", providers=["CPUExecutionProvider"])
     assert session.get_inputs()[0].shape[1:] == [6, 5, 3]

@@ -215,3 +215,10 @@ def test_the_usual_space_lies_around_the_default():
     assert (decay.low, decay.high) == (0.02, 1.0)
     point = space_of({}, TABLE, make_settings({}), usual).place({})
     assert point[list(named).index("learning_rate")] == pytest.approx(0.5, abs=0.01)
+
+
+def test_what_goes_on_from_what_was_learned_keeps_its_activation():
+    found = space_of({}, TABLE, make_settings({"from_": "runs/houses-1"}), make_settings({}))
+    assert {"learning_rate", "drop_rate"} <= set(found.names)
+    assert "activation" not in found.names
+    assert "activation" in space_of({}, TABLE, make_settings({}), make_settings({})).names

@@ -58,7 +58,7 @@ EXIT_CODES = {Outcome.DIVERGED: 1, Outcome.INTERRUPTED: 130}
 @click.argument("data", required=False)
 @settings_options(Settings)
 @number_options(own_numbers())
-@click.option("--out", type=Place(), help="Folder for the run; runs/NAME-1, -2, ... if left out.")
+@click.option("--out", "-o", type=Place(), help="Folder for the run; runs/NAME-1, -2, ... if left out.")
 @click.option("--resume", "begun", type=Place(), help="Go on with an unfinished run in this folder.")
 @click.option(
     "--mend",
@@ -186,7 +186,7 @@ def say_writing(writing: Writing, clear: Callable[[], None] = lambda: None) -> N
 def say_plan(fitting: Fitting) -> None:
     """What was read, the split, the network, the engine: printed before training starts."""
     table, config, parts = fitting.seen.table, fitting.config, fitting.seen.parts
-    line("data", f"{table.name}: {examples(table.rows, fitting.preprocessor.input_shape)}")
+    line("data", f"{table.name}: {examples(table.rows, fitting.preprocessor)}")
     for sentence in (*table.notes, *fitting.seen.notes, *fitting.preprocessor.lines()):
         line("", sentence)
     say_found(fitting.found)

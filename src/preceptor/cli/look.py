@@ -16,6 +16,7 @@ from preceptor.job import load
 from preceptor.job.source_files import files_of
 from preceptor.nn import Committee, Ensemble
 from preceptor.output import Output
+from preceptor.pretext import TaskPreprocessor
 from preceptor.report.excites import write_strongest, write_strongest_rows
 from preceptor.report.look import write_features, write_filters, write_maps
 from preceptor.words import shell_word
@@ -37,6 +38,11 @@ def command(run: Path, data: str | None, output: Path | None, picture: Path | No
     the first network is looked at.
     """
     trained = load(run)
+    if isinstance(trained.preprocessor, TaskPreprocessor):
+        raise ConfigError(
+            f"look: the run learned the task {trained.preprocessor.task} without labels; a run that predicts is "
+            f"required. Train one from it: preceptor fit FEW_LABELS --from {shell_word(run)}."
+        )
     folder = output or run / "look"
     is_of_pictures = isinstance(trained.preprocessor, PicturePreprocessor)
     if not is_of_pictures and picture is not None:

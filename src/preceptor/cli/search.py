@@ -18,6 +18,7 @@ from preceptor.errors import ConfigError
 from preceptor.job import Fitting, Outcome, Run, make_settings
 from preceptor.job.folder import check_out
 from preceptor.job.parts import own_numbers
+from preceptor.job.picture_survey import PictureSurvey
 from preceptor.job.settings import Settings
 from preceptor.job.telling import division, examples
 from preceptor.signals import heard
@@ -80,7 +81,7 @@ FIRST_SECONDS = 5.0  # of trainings before it is told how long the others may ta
     metavar="INTEGER",
     help="Make the whole search in so many outer folds as well: an honest figure of it.  [folds; default none]",
 )
-@click.option("--out", type=Place(), help="Folder for the search; runs/search-NAME-1, -2, ... if left out.")
+@click.option("--out", "-o", type=Place(), help="Folder for the search; runs/search-NAME-1, -2, ... if left out.")
 @click.option("--resume", "begun", type=Place(), help="Go on with a search that was broken off in this folder.")
 @click.option("--no-header", is_flag=True, help="The first line of the file is data; columns become column1, ...")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object as the last line.")
@@ -140,7 +141,7 @@ def command(
         raise KeyboardInterrupt(str(error) or text) from None
     for word, text in lines(found):
         line(word, text)
-    say_places(search.ledger.folder, found.choice)
+    say_places(search, found.choice)
     if as_json:
         print(json.dumps(summary(found, search.ledger.folder)))
     return 0
@@ -177,7 +178,7 @@ def say_plan(search: Search, workers: Workers) -> None:
     """What was read, what is searched and by whom: printed before the first training."""
     trials, plan = search.trials, search.plan
     default, parts = trials.fitting({}), trials.seen.parts
-    line("data", f"{trials.seen.table.name}: {examples(trials.seen.table.rows, default.preprocessor.input_shape)}")
+    line("data", f"{trials.seen.table.name}: {examples(trials.seen.table.rows, default.preprocessor)}")
     say_found(trials.seen.found)
     sizes = division(len(parts.train), len(parts.dev), len(parts.test), trials.seen.folds)
     line("split", f"{sizes}; {trials.seen.how}, seed {search.seed}")
@@ -281,10 +282,12 @@ def _trained(search: Search, kept: Fitting | Run) -> Run:
     return run
 
 
-def say_places(folder: Path, choice: Choice | None) -> None:
+def say_places(search: Search, choice: Choice | None) -> None:
     """Where things are."""
+    folder = search.ledger.folder
+    new = "NEW_PICTURES" if isinstance(search.trials.seen, PictureSurvey) else "NEW.csv"
     has_pack = choice is not None and bool(choice.packed)
     line("run", f"{folder / BEST}: what is kept, as that of preceptor fit{f'; {folder / PACK}: the pack' * has_pack}")
     line("page", f"{folder / PAGE}: open it in a browser")
     run = PACK if choice is not None and choice.packed and not is_alone(choice) else BEST
-    line("next", f"preceptor predict {shell_word(folder / run)} NEW.csv -o predictions.csv")
+    line("next", f"preceptor predict {shell_word(folder / run)} {new} -o predictions.csv")

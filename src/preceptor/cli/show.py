@@ -229,7 +229,7 @@ def show_run(run: Path, as_json: bool) -> None:
     """What is known of a run."""
     trained = load(run)
     facts = trained.facts
-    line("data", f"{facts['data']}: {examples(facts['rows'], trained.preprocessor.input_shape)}")
+    line("data", f"{facts['data']}: {examples(facts['rows'], trained.preprocessor)}")
     for sentence in trained.preprocessor.lines():
         line("", sentence)
     parts = facts["split"]

@@ -87,8 +87,12 @@ def write_onnx(run: Run, path: Path, opset: int | None = None, check: Any = None
 
 
 def _told(values: Sequence[Any]) -> str:
-    """Inputs or outputs in words."""
-    return listing(f"{each.name} ({KINDS.get(each.type, each.type)})" for each in values)
+    """Inputs or outputs in words; of pictures with their size."""
+    return listing(f"{each.name} ({KINDS.get(each.type, each.type)}{_size(each.shape)})" for each in values)
+
+
+def _size(shape: Sequence[Any]) -> str:
+    return f", {' × '.join(f'{length:,}' for length in shape[1:])}" if len(shape) == 4 else ""
 
 
 def _of_texts(preprocessor: Preprocessor | PicturePreprocessor) -> list[str]:

@@ -44,7 +44,7 @@ SUSPECTED = "Suspected only: the training left no steps to try the remedy in."
 def story_of(run: Any) -> Story:
     """What is told of a `Run`."""
     facts, parts = run.facts, parts_of(run)
-    split, shape = facts["split"], run.preprocessor.input_shape
+    split = facts["split"]
     findings = sorted((_told(each, facts) for each in run.findings), key=lambda each: each.level != "warn")
     level, verdict = verdict_of(run)
     worse = level != "good"
@@ -56,7 +56,7 @@ def story_of(run: Any) -> Story:
     notes = [*([BRACKETS] if parts else []), *([OUT_OF_FOLD] if run.dev and facts.get("folds") else [])]
     return Story(
         name=facts["data"] if run.path is None else run.path.name,
-        data=f"{facts['data']}: {examples(facts['rows'], shape)}",
+        data=f"{facts['data']}: {examples(facts['rows'], run.preprocessor)}",
         target=listing(target.name for target in run.targets),
         verdict=[*verdict, _wrong(facts, findings, worse), next_step],
         command=command,

@@ -42,8 +42,9 @@ Parts = Sequence[tuple[str, dict[str, Any]]]  # the name of each part of the row
 Block = tuple[str, Parts]  # the name of a target, "" of the only one, and its parts
 
 
-def examples(count: int, shape: Sequence[int]) -> str:
-    """How many examples of what: rows with so many features, or pictures of a size."""
+def examples(count: int, preprocessor: Any) -> str:
+    """How many examples of what: rows with so many features, or pictures of a size, of which a task may make others."""
+    shape = getattr(preprocessor, "inner", preprocessor).input_shape
     if len(shape) == 1:
         return f"{counted(count, 'row')}, {counted(shape[0], 'feature')}"
     return f"{counted(count, 'picture')} of {' × '.join(f'{length:,}' for length in shape)}"

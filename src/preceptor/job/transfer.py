@@ -16,7 +16,7 @@ from preceptor.ops import Spec
 from preceptor.train.fine_tuning import First, check_fine_tuning, fits, frozen_start
 from preceptor.train.loop import train
 from preceptor.train.training import Config, Streamed
-from preceptor.words import listing
+from preceptor.words import counted, listing
 
 __all__ = ["Transfer", "transferred"]
 
@@ -125,7 +125,8 @@ def transferred(
     if settings.thaw_after:
         held = replace(config, fine_tuning=settings.make_fine_tuning(base, frozen), epochs=settings.thaw_after)
         config = replace(config, first=(yield from _first(held, encoded, paths)))
-        said.append(f"{', '.join(settings.frozen)} held fast for {settings.thaw_after} epochs, then all layers moved.")
+        held_for = counted(settings.thaw_after, "epoch")
+        said.append(f"{', '.join(settings.frozen)} held fast for {held_for}, then all layers moved.")
     if settings.thaw_after is not None:
         frozen = ()
     config = replace(config, fine_tuning=settings.make_fine_tuning(base, frozen))

@@ -212,6 +212,8 @@ def space_of(
     ranges, is_only = asked_for(asked)
     common = Common(kind, settings or Settings(), usual or settings or Settings(), None if usual is None else classes)
     default = {name: _default(name, own, common) for name, own in DEFAULTS[kind].items()}
+    if common.asked.from_ is not None:
+        default.pop("activation", None)  # what was learned before was learned with one
     for name in (each for each, given in ranges.items() if given is None):
         declared(name)
         if name not in default:

@@ -193,6 +193,7 @@ def test_another_origin_is_not_gone_on_with(before, four, tmp_path):
         ({"preprocess": "range"}, "a scale of its own"),
         ({"freeze": ("stem*",)}, "fits no layer"),
         ({"freeze": ("*",)}, "at least one must move"),
+        ({"freeze": ("output",)}, "for which .* has nothing"),
         ({"initialiser": "he"}, "initialiser beside from"),
         ({"map": ("a=b",)}, "whose names are ours"),
         ({"rate": "convolution1"}, "PATTERN=NUMBER"),

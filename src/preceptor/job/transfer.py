@@ -117,7 +117,8 @@ def transferred(
     frozen = _expanded(settings.frozen, begun.heads, paths)
     base = config.learning_rate
     check_fine_tuning(settings.make_fine_tuning(base, frozen), paths)
-    if unknown := [path for path in begun.drawn if any(fits(path, each) for each in frozen)]:
+    new = [path for path in paths if path.startswith(tuple(f"{head}/" for head in begun.heads))] if begun.is_new else []
+    if unknown := [path for path in (*begun.drawn, *new) if any(fits(path, each) for each in frozen)]:
         raise ConfigError(
             f"freeze: {listing(settings.frozen)} holds {listing(unknown)} fast, for which {origin.name} has nothing. "
             "Say with map what goes there, or leave it out of freeze."
@@ -152,6 +153,7 @@ def _chosen(
     assert size is not None
     steps = np.clip(strategy.work / (PASSES * work * size), *STEPS)
     head, all_layers = (int(np.clip(round(count * size / rows), *EPOCHS)) for count in (strategy.head_steps, steps))
+    head = min(head, asked.epochs or head)
     thaw_after = head if strategy.work else None
     epochs = asked.epochs or (all_layers if strategy.work else head)
     rate = strategy.rate if asked.learning_rate is None else asked.learning_rate

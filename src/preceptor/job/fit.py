@@ -703,7 +703,7 @@ def building(
     if origin is None or begun is None:
         return Fitting(source, seen, settings, config, encoded, header, asked=asked)
     encoded, config = replace(encoded, begins=origin.fingerprint()), replace(config, first=begun.first)
-    ready = yield from transferred(asked, settings, config, origin, begun, encoded, tuple(params))
+    ready = yield from transferred(asked, settings, config, origin, begun, encoded, tuple(params), source)
     parts = source, seen, ready.settings, ready.config, ready.encoded
     return Fitting(*parts, header, asked=asked, transfer=ready, whole=encoded)
 

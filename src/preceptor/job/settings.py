@@ -792,6 +792,8 @@ def make_settings(given: dict[str, Any]) -> Settings:
         chosen[meant] = value if value is not None else chosen.get(meant)
     if isinstance(hidden := chosen.get("hidden"), int) and not isinstance(hidden, bool):
         chosen["hidden"] = (hidden,)
+    if (folder := getattr(chosen.get("from_"), "path", None)) is not None:  # a Run that is saved
+        chosen["from_"] = os.fspath(folder)
     if isinstance(chosen.get("from_"), os.PathLike):
         chosen["from_"] = os.fspath(chosen["from_"])
     for name in ("leave_out", "ignore", "freeze", "map"):

@@ -7,7 +7,7 @@ import numpy as np
 
 from preceptor.errors import ConfigError
 from preceptor.job.features import Trunk
-from preceptor.job.likeness import Likeness, likeness
+from preceptor.job.likeness import LEAST, Likeness, likeness
 from preceptor.job.origin import Begun, Origin
 from preceptor.job.settings import Settings
 from preceptor.job.stages import Encoded, Stage, Stages
@@ -50,7 +50,7 @@ STRATEGIES = {
     (True, True): Strategy(600, 4e12, 5e-4, 0.9, "the head first, then all layers at a small rate"),
     (True, False): Strategy(600, 8e12, 1e-3, 1.0, "the head first, then all layers"),
 }
-STEPS = (200, 4_000)  # of all layers, at least and at most
+STEPS = (150, 4_000)  # of all layers, at least and at most
 PASSES = 3  # forward passes that a step takes: conventional
 MUCH = 2_000  # pictures to train on
 EPOCHS = (3, 100)  # of either part, at least and at most
@@ -94,6 +94,7 @@ def transferred(
     begun: Begun,
     encoded: Encoded,
     paths: tuple[str, ...],
+    source: str,
 ) -> Stages[Transfer]:
     """The training that settings ask for: where layers thaw, what moves before is trained first.
 
@@ -101,8 +102,15 @@ def transferred(
         asked: the settings before they were completed; what is held fast, where they leave it open, is chosen here.
         config: of the whole network, with the first values.
         paths: of its parameters.
+        source: where the data lie.
     """
     said: list[str] = []
+    if origin.scale is None and isinstance(encoded.data, Streamed):
+        said.append(
+            "It does not say how its pictures were scaled; here each channel has mean 0 and deviation 1."
+        )
+    if source and origin.source == source:
+        said.append("It learned from these data: rows that judge here may have taught it, and flatter it.")
     is_open = settings.freeze is None and not begun.drawn
     if is_open and isinstance(encoded.data, Streamed) and isinstance(config.network, Sequential):
         yield Stage("looking at what the network knows of the data")
@@ -169,7 +177,9 @@ def _chosen(
         patience=patience,
     )
     many, same = "Many" if is_much else "Few", "like" if is_similar else "unlike"
-    why = "it has learned a task" if of_task else f"{same} those that it has learned ({like})"
+    why = f"{same} those that it has learned ({like})" if like.rows >= LEAST else "too few to tell what they are like"
+    if of_task:
+        why = "for a network that has learned a task without labels"
     return chosen, f"{many} pictures ({rows:,}), {why}: {strategy.text}."
 
 

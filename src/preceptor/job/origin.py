@@ -36,7 +36,6 @@ __all__ = ["OF_NETWORK", "Begun", "Origin", "check_origin", "origin_of"]
 OF_NETWORK = ("model", "hidden", "members", "ensemble", "waves", "bins", "activation", "batch_norm", "dropout")
 HEAD = "output"
 Value = TypeVar("Value")
-SIDE = 192  # of pictures, for a network that takes any: three quarters of the work of the 224 that it learned from
 
 
 @dataclass(frozen=True, eq=False)
@@ -240,7 +239,7 @@ def _of_backbone(name: str) -> Origin:
     network, params, state = pretrained(known)
     scale = Affine(np.asarray(known.mean, np.float64), 1 / np.asarray(known.deviation, np.float64))
     settings = {"model": name.replace("-", "_")}
-    return Origin(name, network, params, state, shape=(SIDE, SIDE, 3), scale=scale, settings=settings)
+    return Origin(name, network, params, state, shape=(known.side, known.side, 3), scale=scale, settings=settings)
 
 
 def _of_run(name: str, run: Run) -> Origin:

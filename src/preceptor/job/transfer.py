@@ -50,7 +50,7 @@ STRATEGIES = {
     (True, True): Strategy(600, 4e12, 5e-4, 0.9, "the head first, then all layers at a small rate"),
     (True, False): Strategy(600, 8e12, 1e-3, 1.0, "the head first, then all layers"),
 }
-STEPS = (150, 4_000)  # of all layers, at least and at most
+STEPS = (120, 4_000)  # of all layers, at least and at most
 PASSES = 3  # forward passes that a step takes: conventional
 MUCH = 2_000  # pictures to train on
 EPOCHS = (3, 100)  # of either part, at least and at most

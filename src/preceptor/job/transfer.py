@@ -46,9 +46,9 @@ class Strategy:
 # The figures that chose the numbers are in docs/transfer.md.
 STRATEGIES = {
     (False, True): Strategy(1000, 0, 3e-3, 1.0, "only the head is trained"),
-    (False, False): Strategy(600, 2e12, 1e-3, 0.9, "the head first, then all layers, slower towards the input"),
+    (False, False): Strategy(600, 2e12, 3e-4, 1.0, "the head first, then all layers at a small rate"),
     (True, True): Strategy(600, 4e12, 5e-4, 0.9, "the head first, then all layers at a small rate"),
-    (True, False): Strategy(600, 8e12, 1e-3, 1.0, "the head first, then all layers"),
+    (True, False): Strategy(600, 8e12, 5e-4, 1.0, "the head first, then all layers"),
 }
 STEPS = (120, 4_000)  # of all layers, at least and at most
 PASSES = 3  # forward passes that a step takes: conventional

@@ -28,10 +28,28 @@ def test_every_script_is_tried_here_or_beside():
     doctor = {"doctor", "doctor_figures", "zoo_cases", "zoo_data", "zoo_faults", "zoo_mutations", "zoo_reference"}
     search = {"learning_curves", "overtuning", "samplers", "search"}
     against = {"doctor_against", "doctor_against_tools", "doctor_against_torch", "doctor_against_traincheck"}
-    assert (
-        found
-        == {"attack", "coverage", "learn", "live", "pictures", "report"} | steps | tables | doctor | against | search
-    )
+    alone = {"attack", "coverage", "learn", "live", "pictures", "pretext", "report", "transfer"}
+    assert found == alone | steps | tables | doctor | against | search
+
+
+def test_transfer_draws_as_many_of_each_class(script, shared, tmp_path):
+    module, source = script("transfer"), shared("sign-digits")
+    module.drawn("sign-digits-10", 0, tmp_path)
+    counts = [len(list((tmp_path / "train" / str(number)).iterdir())) for number in range(10)]
+    assert counts == [10] * 10
+    assert len(list((tmp_path / "test").rglob("*.png"))) == sum(1 for _ in source.rglob("*.JPG")) - 100
+    assert set(module.WAYS) == {"scratch", "default", "head", "all"}
+
+
+def test_pretext_draws_labels_that_no_test_picture_has(script, shared):
+    module = script("pretext")
+    shared("fashion-mnist")
+    pictures = module.pictures_of("fashion-mnist")
+    parts = module.drawn(pictures, 100, 0, 200)
+    assert (len(parts.train) + len(parts.dev), len(parts.test)) == (100, 200)
+    assert not set(parts.test) & (set(parts.train) | set(parts.dev))
+    labels = pictures.labels[np.concatenate((parts.train, parts.dev))]
+    assert np.bincount(labels).tolist() == [10] * 10
 
 
 def test_made_tables(script):

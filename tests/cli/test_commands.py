@@ -110,7 +110,8 @@ def test_every_setting_reaches_the_training(preceptor, here):
              "--dev-share", "0.2", "--test-share", "0.1", "--kind", "classes", "--loss", "one-vs-all",
              "--metric", "balanced-accuracy",
              "--ensemble", "2", "--clip-norm", "5", "--accumulate", "2", "--average", "ema", "--average-decay", "0.9",
-             "--devices", "1", "--group", "sepal_width", "--target", "species", "--polynomial", "2")  # fmt: skip
+             "--devices", "1", "--group", "sepal_width", "--target", "species", "--polynomial", "2",
+             "--rate", "*=0.01", "--layer-decay", "0.5")  # fmt: skip
     assert preceptor("fit", "iris", *words, "--out", "run").code == 0
     saved = pr.load("run").facts["settings"]
     expected = {
@@ -122,7 +123,8 @@ def test_every_setting_reaches_the_training(preceptor, here):
         "accumulate": 2, "average": "ema", "devices": 1, "threads": None, "group": "sepal_width", "split_column": None,
         "time": None, "test": None, "augment": None, "preprocess": None, "skip_corrupt": False, "dropout": None,
         "polynomial": 2, "tolerance": None, "leave_out": None, "weight": None, "class_weight": None,
-        "metric": "balanced-accuracy", "ordered": None, "ignore": None,
+        "metric": "balanced-accuracy", "ordered": None, "ignore": None, "rate": "*=0.01", "layer_decay": 0.5,
+        "from_": None, "map": None, "freeze": None, "thaw_after": None, "side": None,
         "own": {"momentum": 0.8, "drop_every": 2.0, "average_decay": 0.9},
     }  # fmt: skip
     assert saved == expected

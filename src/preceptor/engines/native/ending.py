@@ -58,6 +58,8 @@ def _addition(facts: Facts, node: Node) -> tuple[Node, Operand] | None:
     users = facts.users[node.index]
     if len(users) != 1 or users[0].primitive.name != "add" or facts.is_output[node.index]:
         return None
+    if users[0].index not in facts.operands:  # NumPy computes it: of 64 bits
+        return None
     one, other = facts.operands[users[0].index]
     term, whole = (other, one) if strip(one.source)[0] is node else (one, other)
     return (users[0], term) if whole.varies is None else None

@@ -144,7 +144,7 @@ MISTAKES = [
     (("predict", "number", "table.csv", "-o", "full"), "full: cannot be written (Is a directory)."),
     (("predict", "number", "table.csv", "-o", "new/"), "new/: this names a folder; a file is required. Add its name."),
     (("predict", "number", "table.csv", "-o", ""), "Invalid value for '-o' / '--output': received nothing; a path is"),
-    ((*NUMBER, "--out", ""), "Invalid value for '--out' / '-o': received nothing; a path is required. Is a variable of"),
+    ((*NUMBER, "--out", ""), "Invalid value for '--out' / '-o': received nothing; a path is required. Is a variable"),
     (("evaluate", "number", "iris"), "iris: there is no column 'y'"),
     (("evaluate", "class", "few.csv"), "few.csv: there is no column 'c'"),
 ]

@@ -106,9 +106,7 @@ def transferred(
     """
     said: list[str] = []
     if origin.scale is None and isinstance(encoded.data, Streamed):
-        said.append(
-            "It does not say how its pictures were scaled; here each channel has mean 0 and deviation 1."
-        )
+        said.append("It does not say how its pictures were scaled; here each channel has mean 0 and deviation 1.")
     if source and origin.source == source:
         said.append("It learned from these data: rows that judge here may have taught it, and flatter it.")
     is_open = settings.freeze is None and not begun.drawn

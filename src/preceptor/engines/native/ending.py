@@ -92,7 +92,9 @@ def _limited(facts: Facts, found: Ending) -> Ending:
         return found
     test, relu = users["less_equal"], users["relu"]
     ends = facts.users[test.index]
-    if len(ends) != 1 or facts.users[relu.index] != ends or ends[0].primitive.name != "where":
+    if len(ends) != 1 or [each.index for each in facts.users[relu.index]] != [ends[0].index]:
+        return found
+    if ends[0].primitive.name != "where":
         return found
     if any(facts.is_output[each.index] for each in (node, test, relu)):
         return found

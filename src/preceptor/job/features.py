@@ -14,7 +14,7 @@ from preceptor.job.stages import Encoded, Stage, Stages
 from preceptor.nn import Sequential
 from preceptor.train.evaluator import Evaluator
 from preceptor.train.fine_tuning import First, fits
-from preceptor.train.training import Arrays, Config, Streamed
+from preceptor.train.training import Config, Streamed
 
 __all__ = ["Trunk"]
 
@@ -77,11 +77,12 @@ class Trunk:
     def encoded(self, encoded: Encoded, views: int) -> Stages[Encoded]:
         """What it makes of the three parts.
 
-        Of a stream, whose rows are changed at random, so many passes are kept and come again in turn.
+        Of the stream, whose rows are changed at random, so many passes are kept and come again in turn.
         """
         data, (layer, first) = encoded.data, self.start
-        judged = [data.dev_x, encoded.test_x, data.seen_x if isinstance(data, Streamed) else data.x]
-        stream_rows = data.rows * views if isinstance(data, Streamed) else 0
+        assert isinstance(data, Streamed)
+        judged = [data.dev_x, encoded.test_x, data.seen_x]
+        stream_rows = data.rows * views
         total = stream_rows + sum(0 if x is None else len(x) for x in judged)
         done, made = 0, []
         weights = {"params": first.params, "state": first.state}
@@ -97,9 +98,6 @@ class Trunk:
                 done += len(found[-1])
             made.append(np.concatenate(found) if found else None)
         dev_x, test_x, seen_x = made
-        if isinstance(data, Arrays):
-            assert seen_x is not None
-            return replace(encoded, data=replace(data, x=seen_x, dev_x=dev_x), test_x=test_x)
         assert evaluate is not None
         stream = data.stream
         kept, labels = None, None

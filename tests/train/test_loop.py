@@ -525,14 +525,18 @@ def test_judged_rows_are_drawn_once_and_no_more_than_dev_has(blobs):
 @pytest.mark.parametrize("initialiser", [nn.Constant(0.0), nn.Constant(0.3)], ids=["zero", "constant"])
 @pytest.mark.parametrize("members", [1, 3])
 def test_units_that_begin_equal_stay_equal(blobs, engine, initialiser, members):
-    """Course, "Weight initialization": the same weights in, the same out, the same gradient, for ever."""
+    """Course, "Weight initialization": the same weights in, the same out, the same gradient, for ever.
+
+    XLA sums the columns of a product in other orders on some processors: there they are equal but for rounding.
+    """
     x, y = blobs
+    rounding = 1e-6 if isinstance(engine, Xla) else 0
     network = nn.mlp((8, 6), 3, activation=nn.Tanh(), initialiser=initialiser, members=members, waves=4, numbers=(0, 1))
     loss = nn.MemberLoss() if members > 1 else nn.SoftmaxCrossEntropy()
     params = after(config_of(network, loss, engine=engine), Arrays(x, y))
     moved = 0.0
     for path in ("hidden1/weight", "hidden2/weight"):
-        assert np.ptp(params[path], -1).max() == 0
+        assert np.ptp(params[path], -1).max() <= rounding
         moved += np.abs(params[path] - initialiser.value).max()
-    assert np.ptp(params["output/weight"], -2).max() == 0
+    assert np.ptp(params["output/weight"], -2).max() <= rounding
     assert moved > 0.01 or initialiser.value == 0

@@ -14,7 +14,7 @@ from preceptor.export.onnx_file import write_onnx
 from preceptor.job import fit, load, make_settings, prepare, resume
 from preceptor.job.command import command_of
 from preceptor.job.features import Passes
-from preceptor.job.origin import origin_of
+from preceptor.job.origin import Origin, origin_of
 from preceptor.train.fine_tuning import First
 from preceptor.train.loop import train
 from preceptor.train.training import initial_values
@@ -198,6 +198,7 @@ def test_another_origin_is_not_gone_on_with(before, four, tmp_path):
         ({"map": ("a=b",)}, "whose names are ours"),
         ({"rate": "convolution1"}, "PATTERN=NUMBER"),
         ({"freeze": ("none",), "thaw_after": 2}, "nothing is frozen"),
+        ({"freeze": ("norms",), "thaw_after": 2}, "which stay held"),
         ({"thaw_after": 2}, "what thaws is to be named"),
     ],
 )
@@ -205,6 +206,37 @@ def test_contradictions_are_refused_in_one_line(before, four, more, words):
     with pytest.raises(ConfigError, match=words) as error:
         fitted(four, before[0], **more)
     assert "\n" not in str(error.value)
+
+
+def test_norms_stay_held_when_the_rest_thaws(before, four):
+    origin = load(before[0])
+    fitting = fitted(four, before[0], freeze=("trunk", "norms"), thaw_after=1, epochs=2, learning_rate=0.01)
+    *_, record = train(fitting.config, fitting.data)
+    weights = record.weights()
+    held = [path for path in origin.params if path.startswith("norm")]
+    assert held
+    assert not [path for path in fitting.config.fine_tuning.frozen if not path.startswith("norm")]
+    for path in held:
+        assert_array_equal(weights["params"][path], origin.params[path])
+    for path, value in origin.state.items():
+        assert_array_equal(weights["state"][path], value)
+    assert np.abs(weights["params"]["convolution1/weight"] - origin.params["convolution1/weight"]).max() > 0.001
+    assert any("then all layers but norms moved" in each for each in fitting.transfer.said)
+
+
+def test_norms_are_to_be_there(before, four, tmp_path):
+    fit(before[1], out=tmp_path / "run", **PICTURES | {"model": "mlp", "hidden": (4,)})
+    with pytest.raises(ConfigError, match="the network has no batch norm"):
+        fitted(four, tmp_path / "run", freeze=("norms",))
+
+
+@pytest.mark.parametrize("stored, seen", [(28, 128), (85, 128), (86, 160), (100, 160), (149, 224), (600, 224)])
+def test_small_pictures_are_not_made_as_large_as_a_network_could_take_them(stored, seen):
+    origin = Origin("one", shape=(224, 224, 3), takes_any_size=True)
+    assert origin.shape_of(None)(stored, stored + 7) == (seen, seen, 3)
+    assert origin.shape_of(96) == (96, 96, 3)
+    assert replace(origin, takes_any_size=False).shape_of(None) == (224, 224, 3)
+    assert Origin("weights").shape_of(None) is None
 
 
 def test_what_is_of_an_origin_alone_needs_one():

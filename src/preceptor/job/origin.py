@@ -1,6 +1,7 @@
 """What a network begins from: another run, a file of weights, or a network that comes as a package."""
 
 import hashlib
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -10,6 +11,7 @@ import numpy as np
 
 from preceptor.data import PicturePreprocessor, Preprocessor, Target
 from preceptor.data.affine import Affine
+from preceptor.data.pictures.inspection import Shape
 from preceptor.errors import ConfigError, DataError
 from preceptor.foreign.backbones import BACKBONES, pretrained
 from preceptor.foreign.onnx_network import read_network
@@ -35,6 +37,9 @@ __all__ = ["OF_NETWORK", "Begun", "Origin", "check_origin", "origin_of"]
 # Settings that say what a network is, which that of an origin says already.
 OF_NETWORK = ("model", "hidden", "members", "ensemble", "waves", "bins", "activation", "batch_norm", "dropout")
 HEAD = "output"
+# Pictures for a network that takes any size are made so much larger at most, to a multiple of SIDES that is no less than
+# LEAST_SIDE: docs/transfer.md.
+LARGER, SIDES, LEAST_SIDE = 1.5, 32, 128
 Value = TypeVar("Value")
 
 
@@ -71,6 +76,7 @@ class Origin:
         shape, scale: of pictures: (height, width, channels) that it takes, and what brings them to scale.
         settings: those of a run that say what its network is.
         notes: what is to be known of it, sentences.
+        takes_any_size: whether pictures may have another height and width than `shape`.
         of_task: whether it has learned a task without labels.
         source: where the data lie that a run learned from.
     """
@@ -86,6 +92,7 @@ class Origin:
     scale: Affine | None = None
     settings: Mapping[str, Any] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    takes_any_size: bool = False
     of_task: bool = False
     source: str = ""
 
@@ -98,9 +105,26 @@ class Origin:
             digest.update(np.ascontiguousarray(value).data)
         return digest.hexdigest()
 
-    def shape_of(self, side: int | None) -> tuple[int, int, int] | None:
-        """The shape that pictures are brought to, where a side was asked for or not."""
-        return self.shape if self.shape is None or side is None else (side, side, self.shape[2])
+    def shape_of(self, side: int | None) -> Shape:
+        """The shape that pictures are brought to, where a side was asked for or not.
+
+        Of a network that takes any size it follows from theirs: what small pictures do not hold, more pixels do not
+        bring.
+        """
+        if self.shape is None:
+            return None
+        largest, _, channels = self.shape
+        if side is not None:
+            return side, side, channels
+        if not self.takes_any_size:
+            return self.shape
+
+        def scaled(height: int, width: int) -> tuple[int, int, int]:
+            own = math.ceil(LARGER * min(height, width) / SIDES) * SIDES
+            side = min(largest, max(LEAST_SIDE, own))
+            return side, side, channels
+
+        return scaled
 
     def completed(self, settings: Settings) -> Settings:
         """The settings with those of the network as the origin has them.
@@ -239,7 +263,16 @@ def _of_backbone(name: str) -> Origin:
     network, params, state = pretrained(known)
     scale = Affine(np.asarray(known.mean, np.float64), 1 / np.asarray(known.deviation, np.float64))
     settings = {"model": name.replace("-", "_")}
-    return Origin(name, network, params, state, shape=(known.side, known.side, 3), scale=scale, settings=settings)
+    return Origin(
+        name,
+        network,
+        params,
+        state,
+        shape=(known.side, known.side, 3),
+        scale=scale,
+        settings=settings,
+        takes_any_size=True,
+    )
 
 
 def _of_run(name: str, run: Run) -> Origin:

@@ -201,14 +201,14 @@ class Settings:
         default=None,
         may_search=False,
         doc="Patterns of layers that keep their weights and running statistics: stem*,block1*; trunk for all but the "
-        "last dense layer; none for no layer. Chosen by the data if left out.",
+        "last dense layer; norms for the batch norms before it; none for no layer. Chosen by the data if left out.",
     )
     thaw_after: int | None = hyper(
         default=None,
         low=0,
         unit="epochs",
         may_search=False,
-        doc="The frozen layers move as well after so many; never, if left out.",
+        doc="The frozen layers but norms move as well after so many; never, if left out.",
     )
     rate: str | None = hyper(
         default=None,

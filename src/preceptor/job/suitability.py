@@ -96,6 +96,11 @@ def check_beginning(settings: Any) -> None:
             f"fit: received thaw_after {settings.thaw_after} without freeze; what thaws is to be named. Give freeze, "
             "such as trunk, or leave thaw_after out."
         )
+    if settings.thaw_after is not None and settings.freeze == ("norms",):
+        raise ConfigError(
+            "fit: received thaw_after beside freeze norms, which stay held; what thaws is to be named. Give "
+            "freeze trunk,norms, or leave thaw_after out."
+        )
     if settings.from_ is not None and settings.initialiser is not None:
         raise ConfigError("fit: received initialiser beside from, which gives the first weights. Leave one out.")
     wrong = [each for each in settings.map or () if not all(map(str.strip, each.split("="))) or each.count("=") != 1]

@@ -11,7 +11,8 @@ from preceptor.job.likeness import LEAST, Likeness, likeness
 from preceptor.job.origin import Begun, Origin
 from preceptor.job.settings import Settings
 from preceptor.job.stages import Encoded, Stage, Stages
-from preceptor.nn import Sequential, initial_specs, multiply_adds
+from preceptor.nn import BatchNorm, Layer, Sequential, initial_specs, multiply_adds
+from preceptor.nn.layer import leaves
 from preceptor.ops import Spec
 from preceptor.train.fine_tuning import First, check_fine_tuning, fits, frozen_start
 from preceptor.train.loop import train
@@ -20,7 +21,8 @@ from preceptor.words import counted, listing
 
 __all__ = ["Transfer", "transferred"]
 
-TRUNK = "trunk"  # in place of a pattern: all layers but the last dense one
+# In place of a pattern: all layers but the last dense one; the batch norms among them, which stay held.
+TRUNK, NORMS = "trunk", "norms"
 VIEWS = 4  # passes of changed pictures that frozen layers see
 
 
@@ -29,27 +31,25 @@ class Strategy:
     """How a network that was trained before goes on.
 
     Args:
-        head_steps: of the head alone, on what the frozen rest makes of the pictures; 0 for none.
-        work: multiplications that all layers may cost after it; 0 where they stay frozen.
-        rate, decay: of these steps, and from layer to layer.
+        work: multiplications that all layers may cost after the head.
+        rate: of these steps.
         text: what is done.
     """
 
-    head_steps: int
     work: float
     rate: float
-    decay: float
     text: str
 
 
 # By whether there is much to learn from, and whether it is like what was learned before: the course's table.
 # The figures that chose the numbers are in docs/transfer.md.
 STRATEGIES = {
-    (False, True): Strategy(1000, 0, 3e-3, 1.0, "only the head is trained"),
-    (False, False): Strategy(600, 2e12, 3e-4, 1.0, "the head first, then all layers at a small rate"),
-    (True, True): Strategy(600, 4e12, 5e-4, 0.9, "the head first, then all layers at a small rate"),
-    (True, False): Strategy(600, 8e12, 5e-4, 1.0, "the head first, then all layers"),
+    (False, True): Strategy(4e12, 3e-4, "the head first, then all layers at a small rate"),
+    (False, False): Strategy(4e12, 1e-3, "the head first, then all layers"),
+    (True, True): Strategy(8e12, 5e-4, "the head first, then all layers at a small rate"),
+    (True, False): Strategy(8e12, 1e-3, "the head first, then all layers"),
 }
+HEAD_STEPS = 600  # of the head alone, on what the frozen rest makes of the pictures
 STEPS = (120, 4_000)  # of all layers, at least and at most
 PASSES = 3  # forward passes that a step takes: conventional
 MUCH = 2_000  # pictures to train on
@@ -115,12 +115,14 @@ def transferred(
         like = likeness(config.network, begun.first, begun.heads[0], encoded.data.stream, config.engine)
         of_one = Spec((1, *encoded.data.first()[0].shape[1:]), np.dtype(np.float32))
         work = multiply_adds(config.network, *initial_specs(config.network, of_one), of_one)
-        settings, text = _chosen(asked, settings, encoded.data.rows, like, origin.of_task, work)
+        has_norms = any(isinstance(layer, BatchNorm) for _, layer in leaves(config.network))
+        settings, text = _chosen(asked, settings, encoded.data.rows, like, origin.of_task, work, has_norms)
         assert settings.learning_rate is not None
         assert settings.epochs is not None
         config = replace(config, learning_rate=settings.learning_rate, epochs=settings.epochs)
         said.append(text)
-    frozen = _expanded(settings.frozen, begun.heads, paths)
+    still = _norms(config.network, begun.heads) if NORMS in settings.frozen else ()
+    frozen = (*_expanded(settings.frozen, begun.heads, paths), *still)
     base = config.learning_rate
     check_fine_tuning(settings.make_fine_tuning(base, frozen), paths)
     new = [path for path in paths if path.startswith(tuple(f"{head}/" for head in begun.heads))] if begun.is_new else []
@@ -133,9 +135,10 @@ def transferred(
         held = replace(config, fine_tuning=settings.make_fine_tuning(base, frozen), epochs=settings.thaw_after)
         config = replace(config, first=(yield from _first(held, encoded, paths)))
         held_for = counted(settings.thaw_after, "epoch")
-        said.append(f"{', '.join(settings.frozen)} held fast for {held_for}, then all layers moved.")
+        but = " but norms" if still else ""
+        said.append(f"{', '.join(settings.frozen)} held fast for {held_for}, then all layers{but} moved.")
     if settings.thaw_after is not None:
-        frozen = ()
+        frozen = still
     config = replace(config, fine_tuning=settings.make_fine_tuning(base, frozen))
     trunk = _trunk(config, encoded, paths)
     if trunk is None:
@@ -145,7 +148,7 @@ def transferred(
 
 
 def _chosen(
-    asked: Settings, settings: Settings, rows: int, like: Likeness, of_task: bool, work: int
+    asked: Settings, settings: Settings, rows: int, like: Likeness, of_task: bool, work: int, has_norms: bool
 ) -> tuple[Settings, str]:
     """The settings of the strategy for so many pictures, as like what was learned before; and why, in a sentence. What
     was asked for stays.
@@ -153,25 +156,22 @@ def _chosen(
     Args:
         of_task: whether a task without labels was learned, whose last layers are of that task.
         work: multiplications of a picture in the whole network.
+        has_norms: whether it has batch norms, whose statistics of few pictures are worse than those that it has.
     """
     is_much, is_similar, size = rows >= MUCH, like.is_similar and not of_task, settings.batch_size
     strategy = STRATEGIES[is_much, is_similar]
     assert size is not None
     steps = np.clip(strategy.work / (PASSES * work * size), *STEPS)
-    head, all_layers = (int(np.clip(round(count * size / rows), *EPOCHS)) for count in (strategy.head_steps, steps))
-    head = min(head, asked.epochs or head)
-    thaw_after = head if strategy.work else None
-    epochs = asked.epochs or (all_layers if strategy.work else head)
+    head, all_layers = (int(np.clip(round(count * size / rows), *EPOCHS)) for count in (HEAD_STEPS, steps))
+    epochs = asked.epochs or all_layers
     rate = strategy.rate if asked.learning_rate is None else asked.learning_rate
-    decay = asked.layer_decay if asked.layer_decay is not None else strategy.decay if strategy.decay < 1 else None
     patience = asked.patience or (settings.patience and max(settings.least_patience, epochs // 2))
     chosen = replace(
         settings,
-        freeze=(TRUNK,),
-        thaw_after=thaw_after,
+        freeze=(TRUNK, NORMS) if has_norms else (TRUNK,),
+        thaw_after=min(head, epochs),
         epochs=epochs,
         learning_rate=rate,
-        layer_decay=decay,
         patience=patience,
     )
     many, same = "Many" if is_much else "Few", "like" if is_similar else "unlike"
@@ -182,10 +182,23 @@ def _chosen(
 
 
 def _expanded(patterns: tuple[str, ...], heads: list[str], paths: tuple[str, ...]) -> tuple[str, ...]:
-    """The patterns, with those of all layers but the last dense ones in place of the word for these."""
+    """The patterns, with those of all layers but the last dense ones in place of the word for these; without norms."""
     heads_of = tuple(f"{head}/" for head in heads)
     layers = dict.fromkeys(path.rpartition("/")[0] for path in paths if not path.startswith(heads_of))
-    return tuple(layer for each in patterns for layer in (layers if each == TRUNK else [each]))
+    own = [each for each in patterns if each != NORMS]
+    return tuple(layer for each in own for layer in (layers if each == TRUNK else [each]))
+
+
+def _norms(network: Layer, heads: list[str]) -> tuple[str, ...]:
+    """The paths of the batch norms before the last dense layers.
+
+    Raises: ConfigError where there are none.
+    """
+    last = tuple(f"{head}/" for head in heads)
+    found = [path for path, layer in leaves(network) if isinstance(layer, BatchNorm) and not path.startswith(last)]
+    if not found:
+        raise ConfigError("freeze: received norms; the network has no batch norm. Leave norms out.")
+    return tuple(found)
 
 
 def _trunk(config: Config, encoded: Encoded, paths: tuple[str, ...]) -> Trunk | None:

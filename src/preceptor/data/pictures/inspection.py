@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -15,6 +15,9 @@ from preceptor.data.pictures.parallel import in_parallel
 from preceptor.errors import DataError
 from preceptor.machine import cores
 from preceptor.words import counted, listing
+
+# Height, width and channels; what gives them of height and width; or None.
+Shape = tuple[int, int, int] | Callable[[int, int], tuple[int, int, int]] | None
 
 LONGEST_SIDE = 224  # of the shorter side: conventional since AlexNet
 COMMON_SHAPE = 0.9  # share of the pictures that must have one shape for it to be taken
@@ -71,7 +74,7 @@ def inspect(
     files: Files,
     names: list[str],
     *,
-    shape: tuple[int, int, int] | None,
+    shape: Shape,
     side: int | None = None,
     skip_corrupt: bool | None,
     kept_bytes: int,
@@ -81,7 +84,7 @@ def inspect(
     Args:
         name: what messages call the set.
         names: the picture files.
-        shape: height, width and channels to bring the pictures to, None to choose; side: height and width alone.
+        shape, side: as of read_pictures.
         skip_corrupt: pass over files that cannot be read, and say so; else they are refused.
         kept_bytes: pixels are kept where all of them take at most so many.
     """
@@ -91,6 +94,8 @@ def inspect(
         if not good:
             raise _corrupt(name, dict(zip(names, headers, strict=True)), none_left=True)
         sizes = Counter((header.height, header.width) for header in good)
+        if callable(shape):
+            shape = shape(*_common_size(sizes))
         height, width = shape[:2] if shape else (side, side) if side else _common_size(sizes)
         channels = shape[2] if shape else 1 if all(header.is_grey for header in good) else 3
         rows = [row for row, header in enumerate(headers) if isinstance(header, Header)]

@@ -12,7 +12,7 @@ from preceptor.data.pictures.arrays import IDX_NAME, Stored, holds_cifar, holds_
 from preceptor.data.pictures.classes import number_classes
 from preceptor.data.pictures.decode import Unreadable, resize
 from preceptor.data.pictures.files import Files, FolderFiles, is_picture, open_files, readable
-from preceptor.data.pictures.inspection import CHUNK, FilePixels, digests, inspect
+from preceptor.data.pictures.inspection import CHUNK, FilePixels, Shape, digests, inspect
 from preceptor.data.pictures.layout import find_list, list_folders, list_table, lists_pictures
 from preceptor.data.pictures.parallel import in_parallel
 from preceptor.data.tables.unpack import DELIMITED_SUFFIXES, TABLE_SUFFIXES
@@ -172,7 +172,7 @@ def read_pictures(
     *,
     target: str | None = None,
     skip_corrupt: bool | None = False,
-    shape: tuple[int, int, int] | None = None,
+    shape: Shape = None,
     side: int | None = None,
     classes: tuple[str, ...] | None = None,
     labelled: bool = True,
@@ -193,7 +193,8 @@ def read_pictures(
             table with a column of file names; one picture.
         target: column of the class in such a table, where it is not plain.
         skip_corrupt: pass over files that cannot be read, and say so; else they are refused. None: nor can they be.
-        shape: height, width and channels to bring the pictures to, None to choose; side: height and width alone.
+        shape: height, width and channels to bring the pictures to, or what gives them of the height and width that would
+            be chosen; None to choose. side: height and width alone.
         classes: the classes that are known, None to take those of the set.
         labelled: whether two classes at least are needed.
 
@@ -287,11 +288,13 @@ def _of_arrays(
     name: str,
     files: Files,
     stored: Stored,
-    size: tuple[tuple[int, int, int] | None, int | None],
+    size: tuple[Shape, int | None],
     classes: tuple[str, ...] | None,
     labelled: bool,
 ) -> Pictures:
     (shape, side), pixels = size, stored.pixels
+    if callable(shape):
+        shape = shape(*pixels.shape[1:3])
     shape = shape or (pixels.shape[1:] if side is None else (side, side, pixels.shape[3]))
     taken: np.ndarray | ScaledPixels = pixels
     if pixels.shape[1:] != shape:

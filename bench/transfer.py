@@ -21,10 +21,10 @@ from rich.console import Console
 from rich.table import Table
 
 from preceptor import nn
-from preceptor.data.pictures.pictures import read_pictures
 from preceptor.nn.efficientnet import efficientnet_lite0
 from preceptor.train import Arrays, Config, train
 from preceptor.train.fine_tuning import FineTuning
+from pretext import pictures_of
 from run import environment, show_machine
 
 DATA = Path(__file__).parents[2] / "shared" / "data"
@@ -32,11 +32,13 @@ ORIGIN = "efficientnet-lite0"
 TEST_ROWS = 1_000
 STEP_SIDE, REPEATS = 128, 5
 HALF = ("stem*", "block1*", "block2*", "block3*", "block4*")
+CATS_AND_DOGS = (3, 5)  # of CIFAR-10's classes
 SETS = {  # name -> (folder, pictures to train and guide, which cell of the course's table)
     "sign-digits-10": ("sign-digits", 100, "few, unlike"),
     "sign-digits-30": ("sign-digits", 300, "few, unlike"),
     "cifar10-jpg-folder": ("cifar10-jpg-folder", 1_000, "few, alike"),
     "cifar10-100": ("cifar10-jpg-folder", 100, "few, alike"),
+    "cats-and-dogs-200": ("cifar10", 200, "few, alike"),
     "fashion-mnist-5000": ("fashion-mnist", 5_000, "many, unlike"),
     "fashion-mnist-100": ("fashion-mnist", 100, "few, unlike"),
 }
@@ -51,17 +53,13 @@ WAYS = {
 def drawn(name: str, seed: int, place: Path) -> Path:
     """A folder with so many pictures to train on, as many of each class, and those that judge."""
     source, count, _ = SETS[name]
-    pictures, rng = read_pictures(DATA / source), np.random.default_rng(seed)
+    pictures, rng = pictures_of(source), np.random.default_rng(seed)
     labels = pictures.labels
     known = pictures.rows_of("train") if pictures.parts is not None else np.arange(pictures.rows)
-    train = np.concatenate(
-        [
-            rng.permutation(known[labels[known] == c])[: count // len(pictures.classes)]
-            for c in range(len(pictures.classes))
-        ]
-    )
+    kinds = CATS_AND_DOGS if name.startswith("cats") else range(len(pictures.classes))
+    train = np.concatenate([rng.permutation(known[labels[known] == c])[: count // len(kinds)] for c in kinds])
     rest = pictures.rows_of("test") if pictures.parts is not None else np.setdiff1d(known, train)
-    test = rng.permutation(rest)[:TEST_ROWS]
+    test = rng.permutation(rest[np.isin(labels[rest], kinds)])[:TEST_ROWS]
     for part, rows in (("train", train), ("test", test)):
         for row in rows.tolist():
             folder = place / part / pictures.classes[labels[row]]
@@ -77,7 +75,7 @@ def trained(data: Path, words: list[str], seed: int, place: Path) -> dict[str, f
     done = subprocess.run([*command, "--out", str(place)], capture_output=True, text=True)
     if done.returncode:
         raise SystemExit(done.stderr)
-    found = json.loads(done.stdout)
+    found = json.loads(done.stdout.splitlines()[-1])
     return {"accuracy": found["test"]["accuracy"], "seconds": time.perf_counter() - began}
 
 

@@ -31,6 +31,7 @@ COMMANDS = {
     "evaluate": "Judges a trained network on a table that has the target.",
     "export": "Writes a trained network as a file that others read: ONNX, safetensors, NumPy or C.",
     "look": "Draws what a trained network has learned to see, as pictures.",
+    "lab": "Runs the experiments of the course, each with its page: how networks learn, shown and checked.",
     "explain": "Shows a computation graph with its values, local derivatives and adjoints.",
     "show": "Shows what is known of a run or a search, what a network is made of, or what augmentation does.",
 }

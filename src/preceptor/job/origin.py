@@ -37,8 +37,8 @@ __all__ = ["OF_NETWORK", "Begun", "Origin", "check_origin", "origin_of"]
 # Settings that say what a network is, which that of an origin says already.
 OF_NETWORK = ("model", "hidden", "members", "ensemble", "waves", "bins", "activation", "batch_norm", "dropout")
 HEAD = "output"
-# Pictures for a network that takes any size are made so much larger at most, to a multiple of SIDES that is no less than
-# LEAST_SIDE: docs/transfer.md.
+# Pictures for a network that takes any size are made so much larger at most, to a multiple of SIDES that is no less
+# than LEAST_SIDE: docs/transfer.md.
 LARGER, SIDES, LEAST_SIDE = 1.5, 32, 128
 Value = TypeVar("Value")
 

@@ -168,7 +168,7 @@ def _chosen(
     patience = asked.patience or (settings.patience and max(settings.least_patience, epochs // 2))
     chosen = replace(
         settings,
-        freeze=(TRUNK, NORMS) if has_norms else (TRUNK,),
+        freeze=(TRUNK, NORMS) if has_norms and not is_much else (TRUNK,),
         thaw_after=min(head, epochs),
         epochs=epochs,
         learning_rate=rate,

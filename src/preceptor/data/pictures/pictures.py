@@ -193,8 +193,8 @@ def read_pictures(
             table with a column of file names; one picture.
         target: column of the class in such a table, where it is not plain.
         skip_corrupt: pass over files that cannot be read, and say so; else they are refused. None: nor can they be.
-        shape: height, width and channels to bring the pictures to, or what gives them of the height and width that would
-            be chosen; None to choose. side: height and width alone.
+        shape: height, width and channels to bring the pictures to, or what gives them of the height and width that
+            would be chosen; None to choose. side: height and width alone.
         classes: the classes that are known, None to take those of the set.
         labelled: whether two classes at least are needed.
 

@@ -1,0 +1,217 @@
+"""What an experiment of the lab is: a function with typed figures, and the words of its page.
+
+To add one: a file in `experiments/`, which is found, and its row in tests/lab/test_experiments.py.
+"""
+
+import dataclasses
+import inspect
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from preceptor.errors import ConfigError
+from preceptor.page.markup import Markup
+from preceptor.words import closest, listing
+
+# The parts of the book, in the order of the lectures.
+CHAPTERS = (
+    "Units and networks",
+    "Gradients",
+    "Activation functions",
+    "First values",
+    "The data",
+    "The loss and its surface",
+    "Descent",
+    "The rate",
+    "Regularisation",
+    "Normalisation",
+    "Choosing and judging",
+    "Pictures",
+    "Transfer",
+)
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Something that the lecture, or a theory, says, beside what this run found.
+
+    Args:
+        says: the sentence.
+        source: where it stands: "D:1050" is line 1050 of text D of the course material; or "closed form".
+        found: the same by the figures of this run, never written by hand.
+        holds: whether it held.
+    """
+
+    says: str
+    source: str
+    found: str
+    holds: bool
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of figures. The first column is the head of its row; the others are numbers as words."""
+
+    title: str
+    heads: Sequence[str]
+    rows: Sequence[Sequence[str]]
+
+    def __str__(self) -> str:
+        cells = [list(self.heads), *map(list, self.rows)]
+        widths = [max(len(row[place]) for row in cells) for place in range(len(self.heads))]
+        lines = [
+            "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in cells
+        ]
+        return "\n".join([self.title, *lines])
+
+
+@dataclass(frozen=True)
+class Player:
+    """Pictures that one goes through forward and back, or over by a slider: steps of a training, values of a setting.
+
+    Args:
+        name: in the link to a place of the page, letters and hyphens.
+        title: what changes from one to the next.
+        labels: of the pictures: "step 3", "rate 0.1".
+        pictures: as many.
+    """
+
+    name: str
+    title: str
+    labels: Sequence[str]
+    pictures: Sequence[Markup]
+
+
+class Figures(ABC):
+    """What an experiment found. A subclass is a frozen dataclass whose fields are its numbers and arrays."""
+
+    @abstractmethod
+    def tables(self) -> Sequence[Table]:
+        """What is printed."""
+
+    @abstractmethod
+    def claims(self) -> Sequence[Claim]:
+        """What the lecture says, and whether it held."""
+
+    @abstractmethod
+    def answer(self) -> str:
+        """The answer to the experiment's question, made of the figures."""
+
+    @abstractmethod
+    def pictures(self) -> Sequence[Markup]:
+        """Charts, each a `figure`; the first stands in the book's index."""
+
+    def players(self) -> Sequence[Player]:
+        """What can be stepped through; nothing by default."""
+        return ()
+
+    def __str__(self) -> str:
+        lines = [str(each) for each in self.tables()]
+        for each in self.claims():
+            lines.append(f"{'holds' if each.holds else 'does not hold'}: {each.says} ({each.source})\n  {each.found}")
+        return "\n\n".join(lines)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields, JSON types; what is not finite is null."""
+        own = {each.name: plain(getattr(self, each.name)) for each in dataclasses.fields(self)}  # type: ignore[arg-type]
+        return own | {"claims": [dataclasses.asdict(each) for each in self.claims()], "answer": self.answer()}
+
+
+def plain(value: Any) -> Any:
+    """A value of figures as JSON has it."""
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {each.name: plain(getattr(value, each.name)) for each in dataclasses.fields(value)}
+    if isinstance(value, dict):
+        return {str(key): plain(each) for key, each in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [plain(each) for each in value]
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """An experiment with the words of its page.
+
+    Args:
+        run: the function; its keyword arguments, numbers or words with defaults, are the settings, `seed` one of them
+            where anything is drawn.
+        title: of its page.
+        chapter: one of CHAPTERS.
+        source: where the lecture tells of it, "D:971"; its place in the book within the chapter.
+        says: what the lecture says.
+        does: what is done here.
+        look: what to look at.
+        question: to be answered before one looks.
+        changes: what changes when: settings to try, each with the outcome to expect.
+        errs: where the text errs, and what is meant; "" where it does not.
+    """
+
+    run: Callable[..., Figures]
+    title: str
+    chapter: str
+    source: str
+    says: str
+    does: str
+    look: str
+    question: str
+    changes: tuple[str, ...] = ()
+    errs: str = ""
+    settings: dict[str, Any] = field(init=False, hash=False)
+
+    def __post_init__(self) -> None:
+        own = {name: each.default for name, each in inspect.signature(self.run).parameters.items()}
+        object.__setattr__(self, "settings", own)
+
+    @property
+    def name(self) -> str:
+        """What a user types."""
+        return self.run.__name__.replace("_", "-")
+
+    @property
+    def place(self) -> tuple[int, str, int]:
+        """Where it stands in the book."""
+        letter, _, number = self.source.partition(":")
+        return CHAPTERS.index(self.chapter), letter, int(number)
+
+    def read(self, words: Sequence[str]) -> dict[str, Any]:
+        """Settings of NAME=VALUE words, of the types of their defaults.
+
+        Raises: ConfigError for a name that is none, or another type.
+        """
+        found: dict[str, Any] = {}
+        for word in words:
+            name, equals, value = word.partition("=")
+            key = name.strip().replace("-", "_")
+            if not equals or key not in self.settings:
+                what = f"its settings are {listing(self.settings)}" if self.settings else "it has no settings"
+                raise ConfigError(
+                    f"lab {self.name}: received {word!r}; NAME=VALUE is required, and {what}."
+                    f"{closest(key, self.settings)}"
+                )
+            found[key] = self._value(name, value, self.settings[key])
+        return found
+
+    def _value(self, name: str, text: str, usual: Any) -> Any:
+        kinds = {bool: "yes or no", int: "a whole number", float: "a number"}
+        kind = next((each for each in kinds if isinstance(usual, each)), None)
+        try:
+            if kind is bool:
+                return {"yes": True, "no": False}[text]
+            if kind is None:
+                return text
+            value = kind(text)
+            if not math.isfinite(value):
+                raise ValueError
+            return value
+        except (KeyError, ValueError):
+            raise ConfigError(
+                f"lab {self.name}: received {name}={text!r}; {kinds[type(usual)]} is required, such as {usual}."
+            ) from None

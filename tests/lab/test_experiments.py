@@ -1,14 +1,11 @@
-"""Every experiment: its claims against values from outside, its page, its words. One row of CLAIMS for a new one."""
+"""What holds of every experiment: its page, its words, its seed. What is claimed has a file of its own, test_NAME.py."""
 
 import json
-import math
 from html.parser import HTMLParser
 
-import numpy as np
 import pytest
 
 from preceptor import lab
-from preceptor.cli.lab import command
 from preceptor.lab.experiment import CHAPTERS
 from preceptor.lab.experiments import EXPERIMENTS
 from preceptor.lab.page import render, render_book
@@ -36,22 +33,9 @@ class Read(HTMLParser):
         assert self.open.pop() == tag
 
 
-@pytest.fixture(scope="module")
-def found():
-    """What each experiment finds by its usual settings, computed when it is first asked for."""
-    kept = {}
-
-    def of(experiment):
-        if experiment.name not in kept:
-            kept[experiment.name] = experiment.run()
-        return kept[experiment.name]
-
-    return of
-
-
 @pytest.mark.parametrize("experiment", EXPERIMENTS, ids=NAMES)
 def test_its_page_is_whole_small_and_its_figures_are_json(experiment, found):
-    figures = found(experiment)
+    figures = found(experiment.name)
     page = render(experiment, figures, {})
     assert len(page.encode()) <= MOST_BYTES
     read = Read(page)
@@ -75,7 +59,7 @@ def test_its_page_is_whole_small_and_its_figures_are_json(experiment, found):
 @pytest.mark.parametrize("experiment", [each for each in EXPERIMENTS if "seed" in each.settings], ids=lambda e: e.name)
 def test_the_same_seed_finds_the_same(experiment, found):
     again = experiment.run(seed=experiment.settings["seed"])
-    kept, new = found(experiment).to_dict(), again.to_dict()
+    kept, new = found(experiment.name).to_dict(), again.to_dict()
     assert json.dumps(_without_times(kept)) == json.dumps(_without_times(new))
 
 
@@ -91,28 +75,7 @@ def test_names_are_unique_and_functions_of_the_lab():
 
 def test_the_book_names_every_page(found):
     some = EXPERIMENTS[:3]
-    page = render_book([(each, found(each), f"{each.name}.html") for each in some])
+    page = render_book([(each, found(each.name), f"{each.name}.html") for each in some])
     assert Read(page).open == []
     for each in some:
         assert f'href="{each.name}.html"' in page
-
-
-def test_symmetry_is_broken_by_random_weights_alone(found):
-    figures = found(next(each for each in EXPERIMENTS if each.name == "symmetry"))
-    assert figures.spread("zero").max() == 0
-    assert figures.spread("equal").max() <= 1e-13
-    assert figures.losses["zero"][-1] == pytest.approx(math.log(2), abs=1e-12)  # nothing is learned: p = 1/2
-    assert figures.losses["random"][-1] < 0.2
-
-
-def test_the_ravine_is_descended_as_the_formulas_say(found):
-    figures = found(next(each for each in EXPERIMENTS if each.name == "ravine"))
-    p, v = np.array((-9.0, 1.2)), np.zeros(2)
-    for point in figures.points["momentum"]:
-        np.testing.assert_allclose(point, p, rtol=1e-9, atol=1e-12)
-        v = 0.9 * v + np.array((1.0, 100.0)) * p
-        p = p - 0.02 * v
-    assert all(each.holds for each in figures.claims())
-    saddle = lab.ravine(surface="saddle")
-    assert saddle.values["Adam"].min() == pytest.approx(-1.25, abs=1e-3)  # -5/2 + 25/20
-    assert command.name == "command"

@@ -1,6 +1,6 @@
 """What an experiment of the lab is: a function with typed figures, and the words of its page.
 
-To add one: a file in `experiments/`, which is found, and its row in tests/lab/test_experiments.py.
+To add one: a file in `experiments/`, which is found, and its test in tests/lab.
 """
 
 import dataclasses

@@ -1,4 +1,4 @@
-"""What holds of every experiment: its page, its words, its seed. What is claimed has a file of its own, test_NAME.py."""
+"""What holds of every experiment: its page, its words, its seed. What it claims is tested in test_NAME.py."""
 
 import json
 from html.parser import HTMLParser

@@ -69,7 +69,6 @@ class Schedules(Figures):
         rows = [
             [
                 name,
-                FORMULAS[name],
                 amount(rates[0]),
                 amount(rates[len(rates) // 2]),
                 amount(rates[-1]),
@@ -78,10 +77,9 @@ class Schedules(Figures):
             ]
             for name, rates in self.rates.items()
         ]
-        heads = (
-            "schedule", "formula", "first rate", "in the middle", "last", "dev loss at the end", "its change per epoch"
-        )  # fmt: skip
-        return [Table("The rate over a training", heads, rows)]
+        heads = ("schedule", "first rate", "in the middle", "last", "dev loss at the end", "its change per epoch")
+        formulas = [[name, FORMULAS[name]] for name in self.rates]
+        return [Table("The rate over a training", heads, rows), Table("Formulas", ("schedule", "rate"), formulas)]
 
     def claims(self) -> Sequence[Claim]:
         t = self.epochs
@@ -115,8 +113,8 @@ class Schedules(Figures):
         t, rates = self.epochs, self.rates
         ends = {name: float(rates[name][-1] / self.rate) for name in ("exponential", "1/t")}
         return (
-            f"After {amount(t[-1], 3)} epochs the exponential one has {ends['exponential']:.1%} of the first rate left, "
-            f"1/t decay {ends['1/t']:.1%}: the second falls about as fast at first, and then ever more slowly."
+            f"After {amount(t[-1], 3)} epochs the exponential one has {ends['exponential']:.1%} of the first rate "
+            f"left, 1/t decay {ends['1/t']:.1%}: the second falls about as fast at first, and then ever more slowly."
         )
 
     def _chart(self, names: Sequence[str], title: str) -> Markup:
@@ -193,8 +191,8 @@ EXPERIMENT = Experiment(
     chapter="The rate",
     source="D:1393",
     says=(
-        "Use a large rate in the early stages, to get close to the optimum, and decay it to reduce the fluctuations: by "
-        "steps, as e^(-kt), as 1/(1 + kt)."
+        "Use a large rate in the early stages, to get close to the optimum, and decay it to reduce the fluctuations: "
+        "by steps, as e^(-kt), as 1/(1 + kt)."
     ),
     does="One small network learns the bundled digits under every schedule; the rates are those its steps really had.",
     look="The shapes of the rates, and below how the dev loss trembles less where they have become small.",

@@ -7,6 +7,7 @@ import numpy as np
 
 from preceptor.nn import Layer
 from preceptor.train import Arrays, Config, train
+from preceptor.train.loop import JUDGED
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,21 +52,24 @@ def wrong(outputs: np.ndarray, y: np.ndarray) -> float:
     return float((classes_of(outputs) != y).mean())
 
 
-def learn(config: Config, data: Arrays) -> Learned:
+def learn(config: Config, data: Arrays, judged: int = JUDGED) -> Learned:
     """Trains to the end and judges.
+
+    Args:
+        judged: rows of the training part that are judged after each epoch, as of `train`; 0 is quicker.
 
     Raises: as `train`.
     """
     found = []
-    for record in train(config, data):
+    for record in train(config, data, judged=judged):
         if record.is_epoch_end:
             found.append((record.objective, record.train_loss, record.dev_loss))
     weights = record.weights()
     params, state = weights["params"], weights["state"]
     losses = np.array([[np.nan if each is None else each for each in row] for row in found])
     taught = outputs_of(config.network, params, state, data.x)
-    judged = np.nan
+    unseen_error = float("nan")
     if data.dev_x is not None and data.dev_y is not None:
-        judged = wrong(outputs_of(config.network, params, state, data.dev_x), data.dev_y)
+        unseen_error = wrong(outputs_of(config.network, params, state, data.dev_x), data.dev_y)
     trained, seen, unseen = losses.T
-    return Learned(config.network, params, state, trained, seen, unseen, wrong(taught, data.y), judged)
+    return Learned(config.network, params, state, trained, seen, unseen, wrong(taught, data.y), unseen_error)

@@ -194,7 +194,7 @@ class Experiment:
                 what = f"its settings are {listing(self.settings)}" if self.settings else "it has no settings"
                 raise ConfigError(
                     f"lab {self.name}: received {word!r}; NAME=VALUE is required, and {what}."
-                    f"{closest(key, self.settings)}"
+                    f"{'' if key in self.settings else closest(key, self.settings)}"
                 )
             found[key] = self._value(name, value, self.settings[key])
         return found

@@ -168,8 +168,8 @@ def joined_by_hand(units: int) -> tuple[nn.Layer, Params]:
 def universal(*, seed: int = 0, seeds: int = 3, epochs: int = 50, reach: float = 10.0) -> Universal:
     """Fits a curve by networks of 1, 2, 4, ... 64 hidden units.
 
-    Formula: f(x) = sin 5x + 0.3 sin 15x at 1,536 points; quadratic loss, Adam, rate 0.03 falling as a cosine, batches of
-        32, float32; first weights of the hidden units normal with deviation 10.
+    Formula: f(x) = sin 5x + 0.3 sin 15x at 1,536 points; quadratic loss, Adam, rate 0.03 falling as a cosine, batches
+        of 32, float32; first weights of the hidden units normal with deviation 10.
     Args:
         reach: of their first biases, which are uniform from -reach to reach, so that the units bend at different
             places.
@@ -203,15 +203,8 @@ def universal(*, seed: int = 0, seeds: int = 3, epochs: int = 50, reach: float =
         joints.append(float(np.abs(line - target).max()))
     bound = STEEPEST / 8 * (2 / np.array(UNITS)) ** 2
     some = slice(None, None, EVERY)
-    return Universal(
-        np.array(trained),
-        np.array(joints),
-        bound,
-        x[some, 0],
-        target[some],
-        np.array(fits)[:, some],
-        np.array(broken)[:, some],
-    )
+    shown = (np.array(fits)[:, some], np.array(broken)[:, some])
+    return Universal(np.array(trained), np.array(joints), bound, x[some, 0], target[some], *shown)
 
 
 def _values(network: nn.Layer, params: Params, x: np.ndarray) -> np.ndarray:

@@ -1,0 +1,240 @@
+"""Programs as data that a browser runs again: `assets/interpreter.js` computes them, in float64.
+
+To add a primitive: its row in `PARAMETERS` here, its function in the interpreter, and a row in tests/lab/test_replay.py.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from preceptor import ops
+from preceptor.autodiff import value_and_grad
+from preceptor.errors import ConfigError, NotSupported
+from preceptor.graph import CONSTANT, INPUT, LEAF, Node, Program, Structure, trace
+from preceptor.nn import Layer, Loss, Sequential
+from preceptor.nn.layer import layer_outputs
+from preceptor.ops import Spec
+from preceptor.train import Penalty
+from preceptor.train.optim import Optimiser
+from preceptor.train.step import batch_loss, first_state, hyper_values, make_step
+
+MOST_CONSTANTS = 20_000  # numbers that the constants of a program hold together: more would make a page heavy
+MOST_NODES = 4_000
+FLOAT = np.dtype(np.float64)
+KINDS = {"f": "number", "i": "whole", "u": "whole", "b": "truth"}
+
+Parameters = Callable[[Node], dict[str, Any]]
+
+
+def _nothing(node: Node) -> dict[str, Any]:
+    return {}
+
+
+def _of(name: str) -> Parameters:
+    return lambda node: {name: node.params[name]}
+
+
+def _parts(node: Node, lengths: tuple[int, ...]) -> dict[str, Any]:
+    """Start and step of a slice on each axis."""
+    ranges = [range(n)[slice(*each)] for n, each in zip(lengths, node.params["slices"], strict=True)]
+    return {"start": [each.start for each in ranges], "step": [each.step for each in ranges]}
+
+
+# By name of a primitive what the interpreter must know beside the shapes. What is missing here it cannot compute.
+PARAMETERS: dict[str, Parameters] = {
+    **dict.fromkeys(
+        (
+            "add", "subtract", "multiply", "divide", "negative", "power", "maximum", "exp", "log", "log1p", "expm1",
+            "sqrt", "sin", "cos", "tanh", "sigmoid", "softplus", "relu", "erf", "abs", "sign", "threshold", "equal",
+            "less", "less_equal", "not", "and", "or", "where", "reshape", "broadcast", "stop_gradient", "matmul",
+        ),
+        _nothing,
+    ),
+    "integer_power": _of("exponent"),
+    "transpose": _of("axes"),
+    "sum": _of("axes"),
+    "max": _of("axes"),
+    "argmax": _of("axis"),
+    "concatenate": _of("axis"),
+    "take": _of("axis"),
+    "scatter_add": _of("axis"),
+    "cast": lambda node: {"kind": KINDS[node.spec.dtype.kind]},
+    "slice": lambda node: _parts(node, node.inputs[0].spec.shape),
+    "unslice": lambda node: _parts(node, node.spec.shape),
+}  # fmt: skip
+
+
+def as_data(program: Program, arguments: Sequence[str], results: Sequence[str] | str) -> dict[str, Any]:
+    """A program as JSON types.
+
+    Args:
+        arguments: a name for each argument of the traced function. What a dictionary holds is named by its path, such
+            as "state/params/hidden1/weight".
+        results: the same for what it returns: of a tuple one each, else one. With "" a path has no such beginning.
+
+    Returns: "nodes", in order, each {"op", "in": numbers of the nodes that it reads, "shape", its parameters}, and
+        "inputs" and "outputs", each {"name", "node"}. Numbers that are not finite are words: "NaN", "Infinity".
+    Raises: NotSupported for a primitive that the interpreter lacks, and for numbers of another type than float64;
+        ConfigError for a program that is too large for a page.
+    """
+    graph = program.graph
+    if graph.captured:
+        raise NotSupported("replay: the program takes values of an enclosing trace; only what is whole can be replayed.")
+    numbers = sum(node.spec.size for node in graph.nodes if node.primitive is CONSTANT)
+    for count, most, what in ((numbers, MOST_CONSTANTS, "constant numbers"), (len(graph.nodes), MOST_NODES, "nodes")):
+        if count > most:
+            raise ConfigError(
+                f"replay: the program holds {count:,} {what}; at most {most:,} are supported in a page. Take a smaller "
+                "network, or fewer rows."
+            )
+    place = {node.index: number for number, node in enumerate(graph.nodes)}
+    ins, outs = _names(program.arguments, arguments), _names(program.results, results)
+    return {
+        "nodes": [_node(node, place) for node in graph.nodes],
+        "inputs": [{"name": name, "node": place[n.index]} for name, n in zip(ins, graph.inputs, strict=True)],
+        "outputs": [{"name": name, "node": place[n.index]} for name, n in zip(outs, graph.outputs, strict=True)],
+    }
+
+
+def _node(node: Node, place: Mapping[int, int]) -> dict[str, Any]:
+    name = node.primitive.name
+    if node.spec.dtype.kind == "f" and node.spec.dtype != FLOAT:
+        raise NotSupported(
+            f"replay: {name} at {node.line} computes in {node.spec.dtype}; float64 is required. Trace the program with "
+            "float64 arrays, as Reference('f64') does."
+        )
+    own: dict[str, Any] = {}
+    if node.primitive is CONSTANT:
+        own = {"value": numbers_of(node.params["value"])}
+    elif node.primitive is not INPUT:
+        if name not in PARAMETERS:
+            raise NotSupported(
+                f"replay: {name} at {node.line}: the interpreter in the page lacks this primitive. Use a network of "
+                f"others; it has {', '.join(sorted(PARAMETERS))}."
+            )
+        own = PARAMETERS[name](node)
+    return {"op": name, "in": [place[each.index] for each in node.inputs], "shape": list(node.spec.shape)} | {
+        key: list(value) if isinstance(value, tuple) else value for key, value in own.items()
+    }
+
+
+def numbers_of(array: Any) -> list[float | str]:
+    """An array's numbers in row-major order, JSON types: what is not finite as the word that JavaScript reads."""
+    flat = np.asarray(array).astype(np.float64).ravel().tolist()
+    words = {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}
+    return [words.get(str(each), each) for each in flat]
+
+
+def _names(structure: Structure, heads: Sequence[str] | str) -> list[str]:
+    parts = [structure] if isinstance(heads, str) else list(structure.children)
+    heads = [heads] if isinstance(heads, str) else list(heads)
+    found = [name for head, part in zip(heads, parts, strict=True) for name in _paths(part, head)]
+    if len(set(found)) != len(found):
+        double = next(name for name in found if found.count(name) > 1)
+        raise ConfigError(f"replay: two values are named {double!r}; each needs a name of its own.")
+    return found
+
+
+def _paths(structure: Structure, head: str) -> Iterator[str]:
+    if structure == LEAF:
+        yield head
+    keys = structure.keys or range(len(structure.children))
+    for key, child in zip(keys, structure.children, strict=False):
+        yield from _paths(child, f"{head}/{key}" if head else str(key))
+
+
+@dataclass(frozen=True, eq=False)
+class Network:
+    """A network that a page trains: its programs and the values it begins with.
+
+    Args:
+        name: as the reader chooses it.
+        step: `state`, `batch` and `hyper` -> the next `state` and `loss`, as of `train.step.make_step`.
+        gradient: `params` and `batch` -> the mean `loss` of the batch and its `gradient` by each parameter.
+        forward: `params` and `x` (other rows) -> what the loss predicts, `predicted`, and `layers/NAME`: each output.
+        first: the first parameters; they come from the seed of the run.
+        state: what the step carries beside them, as before the first step.
+        layers: name and kind of each layer, in order: [("hidden1", "Dense"), ("activation1", "Tanh"), ...].
+        source: the network in Python.
+    """
+
+    name: str
+    step: dict[str, Any]
+    gradient: dict[str, Any]
+    forward: dict[str, Any]
+    first: dict[str, np.ndarray]
+    state: dict[str, np.ndarray]
+    layers: tuple[tuple[str, str], ...]
+    source: str
+
+    def beginning(self, name: str, first: dict[str, np.ndarray], source: str) -> "Network":
+        """The same programs from other first values."""
+        return Network(name, self.step, self.gradient, self.forward, first, self.state, self.layers, source)
+
+
+def replayed(
+    name: str,
+    network: Sequential,
+    loss: Loss,
+    optimiser: Optimiser,
+    first: Mapping[str, np.ndarray],
+    x: Spec,
+    y: Spec,
+    seen: int,
+    source: str,
+    penalties: Sequence[Penalty] = (),
+) -> Network:
+    """Traces what a page needs of a network.
+
+    Args:
+        first: parameters by path, such as `follow(config, data).params[0]`.
+        x, y: of a batch: what the step takes, `loss.prepared` its targets.
+        seen: rows that the forward pass takes at once: the places of a map of the plane.
+        source: the network as an expression of Python, for the export: "nn.mlp((4,), 1, activation=nn.Tanh())".
+    Raises: NotSupported for a network with running numbers (batch normalisation) or random masks (dropout), and as
+        `as_data`.
+    """
+    if running := network.init(np.random.default_rng(0), x)[1]:
+        raise NotSupported(
+            f"replay: {name}: the network keeps running numbers ({', '.join(sorted(running))}), which a page does not. "
+            "Leave batch normalisation out."
+        )
+    params = {path: np.asarray(value, np.float64) for path, value in first.items()}
+    state = first_state(params, {}, optimiser, 0)
+    batch = {"x": x, "y": y}
+    step = make_step(network, loss, optimiser, penalties, state, batch)
+
+    def mean_loss(params: Any, batch: Any) -> Any:
+        cost, _ = batch_loss(network, loss, params, {}, batch, None, None)
+        for each in penalties:
+            cost = cost + each.cost(params, each.weight) if each.is_smooth else cost
+        return cost
+
+    def gradient(params: Any, batch: Any) -> Any:
+        cost, slopes = value_and_grad(mean_loss)(params, batch)
+        return {"loss": cost, "gradient": slopes}
+
+    def forward(params: Any, x: Any) -> Any:
+        outputs = {each: value for each, _, value in layer_outputs(network, params, {}, x)}
+        return {"predicted": loss.predict(outputs[network.names[-1]]), "layers": outputs}
+
+    specs = {path: Spec(value.shape, value.dtype) for path, value in params.items()}
+    slots = _leaves({key: value for key, value in state.items() if key != "params"}, "state")
+    return Network(
+        name,
+        as_data(step, ("state", "batch", "hyper"), ("state", "")),
+        as_data(trace(gradient)(specs, batch), ("params", "batch"), ""),
+        as_data(trace(forward)(specs, Spec((seen, *x.shape[1:]), x.dtype)), ("params", "x"), ""),
+        params,
+        slots,
+        tuple((each, type(layer).__name__) for each, layer in network.parts()),
+        source,
+    )
+
+
+def _leaves(value: Any, head: str) -> dict[str, np.ndarray]:
+    if not isinstance(value, dict):
+        return {head: np.asarray(value)}
+    return {name: leaf for key, each in value.items() for name, leaf in _leaves(each, f"{head}/{key}").items()}

@@ -1,6 +1,6 @@
 """The interpreter of the pages against the engine, primitive by primitive and training by training.
 
-Values from outside: the engine's are compared with NumPy, PyTorch and JAX elsewhere; here node computes what it computed.
+The engine itself is compared with NumPy, PyTorch and JAX elsewhere; here node computes again what it computed.
 """
 
 import json
@@ -46,14 +46,17 @@ for (let step = 0; step < steps; step++) {
   losses.push(found.loss[0]);
   now = Object.fromEntries(Object.entries(found).filter(([name]) => name.startsWith("state/")));
 }
-console.log(JSON.stringify({ losses, state: Object.fromEntries(Object.entries(now).map(([n, v]) => [n, Array.from(v)])) }));
+const plain = Object.fromEntries(Object.entries(now).map(([name, values]) => [name, Array.from(values)]));
+console.log(JSON.stringify({ losses, state: plain }));
 """
 
 
 def node(script, given, path=ASSETS / "interpreter.js"):
     """What a script says of JSON, in JSON."""
     words = script.replace("PATH", json.dumps(str(path)))
-    done = subprocess.run([NODE, "-e", words], input=json.dumps(given, allow_nan=False), capture_output=True, text=True, timeout=60)
+    done = subprocess.run(
+        [NODE, "-e", words], input=json.dumps(given, allow_nan=False), capture_output=True, text=True, timeout=60
+    )
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
 
@@ -78,7 +81,11 @@ CASES = {
     "divide": [(ops.divide, *PAIR), (ops.divide, WHOLE, WHOLE)],
     "negative": [(ops.negative, ODD)],
     "power": [
-        (ops.power, np.array([0.0, 0.0, 1.0, 2.5, 1.0, -1.0, 0.3]), np.array([0.0, 2.0, np.nan, -3.1, np.inf, np.inf, 9.0]))
+        (
+            ops.power,
+            np.array([0.0, 0.0, 1.0, 2.5, 1.0, -1.0, 0.3]),
+            np.array([0.0, 2.0, np.nan, -3.1, np.inf, np.inf, 9.0]),
+        )
     ],
     "integer_power": [(lambda x, e=e: x**e, drawn(7)) for e in (0, 2, 3, 7, -2)],
     "maximum": [(ops.maximum, ODD, ODD[::-1].copy())],
@@ -119,7 +126,11 @@ CASES = {
         (lambda x: ops.cast(x, np.float64), WHOLE),
     ],
     "stop_gradient": [(ops.stop_gradient, PAIR[0])],
-    "slice": [(lambda x: x[1:, ::2], drawn(4, 5)), (lambda x: ops.flip(x, 1), drawn(2, 3)), (lambda x: x[:, 1], PAIR[0])],
+    "slice": [
+        (lambda x: x[1:, ::2], drawn(4, 5)),
+        (lambda x: ops.flip(x, 1), drawn(2, 3)),
+        (lambda x: x[:, 1], PAIR[0]),
+    ],
     "unslice": [(lambda x: ops.pad(x, ((1, 0), (0, 2))), drawn(2, 3))],
     "concatenate": [(lambda x, y, a=a: ops.concatenate([x, y, x], a), *PAIR) for a in (0, 1)],
     "matmul": [
@@ -262,7 +273,9 @@ def named(value, head):
 
 
 def test_what_cannot_be_replayed_is_refused_by_name():
-    with pytest.raises(NotSupported, match=r"replay: random_bits at test_replay.py:\d+: the interpreter in the page lacks"):
+    with pytest.raises(
+        NotSupported, match=r"replay: random_bits at test_replay.py:\d+: the interpreter in the page lacks"
+    ):
         as_data(trace(lambda key: ops.uniform(key, (3,), np.float64))(ops.key(0)), ("key",), "out")
     with pytest.raises(NotSupported, match=r"lacks this primitive\. Use a network of others; it has abs, add"):
         as_data(trace(gather_sum)(drawn(3, 2), WHOLE, drawn(2, 3)), ("x", "i", "w"), "out")

@@ -7,13 +7,14 @@ import dataclasses
 import inspect
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
 from preceptor.errors import ConfigError
+from preceptor.lab.replay import Network, numbers_of, watched
 from preceptor.page.markup import Markup
 from preceptor.words import closest, listing
 
@@ -86,6 +87,127 @@ class Player:
     pictures: Sequence[Markup]
 
 
+@dataclass(frozen=True, eq=False)
+class Replay:
+    """A training that the page makes again, step by step, with settings that its reader changes.
+
+    Args:
+        name: in the link to a state of it, letters and hyphens.
+        title: what is trained.
+        networks: of which one is chosen; the first at first.
+        data: sets of rows by name: x and y, numbers of classes, or numbers. As many features in each.
+        features: their names; with two the page draws a map.
+        classes: their names, of which a set has all; () where y are numbers.
+        targets: what the step takes for each class, `loss.prepared(range(classes), ...)`; None for numbers.
+        learning_rate: at first.
+        hyper: what else the step takes, `train.step.hyper_values`.
+        batch_size: rows of a step, as traced. A set of as many rows goes in whole and in order, as in Python.
+        seed: whose first values the networks have.
+        parts: loss and optimiser in Python: ("nn.BinaryCrossEntropy()", "Momentum(momentum=0.9)").
+        seen: rows that the forward pass takes.
+        is_entropy: the loss of the best constant output is the entropy of the classes, as of a cross-entropy.
+        runs: losses of the runs in Python by steps, to be compared there: {(data, network): {step: loss}}.
+
+    Shapes: x (row, feature), y (row,), targets (class, ...).
+    """
+
+    name: str
+    title: str
+    networks: Sequence[Network]
+    data: Mapping[str, tuple[np.ndarray, np.ndarray]]
+    features: Sequence[str]
+    classes: Sequence[str]
+    targets: np.ndarray | None
+    learning_rate: float
+    hyper: Mapping[str, float]
+    batch_size: int
+    seed: int
+    parts: tuple[str, str]
+    seen: int
+    is_entropy: bool = True
+    runs: Mapping[tuple[str, str], Mapping[int, float]] = field(default_factory=dict)
+
+    def to_dict(self) -> dict[str, Any]:
+        """What the page's script takes, JSON types; a program that several networks have stands once."""
+        programs = {
+            id(each.step): {"step": each.step, "gradient": each.gradient, "forward": each.forward}
+            for each in self.networks
+        }
+        places = {key: number for number, key in enumerate(programs)}
+        sets, names = list(self.data), [each.name for each in self.networks]
+        runs = [
+            {
+                "data": sets.index(data),
+                "network": names.index(network),
+                "losses": [list(each) for each in losses.items()],
+            }
+            for (data, network), losses in self.runs.items()
+        ]
+        script = PYTHON.replace("@TITLE@", self.title).replace("@LOSS@", self.parts[0])
+        return {
+            "programs": list(programs.values()),
+            "networks": [_network_data(each, places[id(each.step)]) for each in self.networks],
+            "data": [{"name": name, "x": numbers_of(x), "y": plain(y)} for name, (x, y) in self.data.items()],
+            "features": list(self.features),
+            "classes": list(self.classes),
+            "targets": None if self.targets is None else [numbers_of(each) for each in self.targets],
+            "learning_rate": self.learning_rate,
+            "hyper": dict(self.hyper),
+            "batch_size": self.batch_size,
+            "seed": self.seed,
+            "seen": self.seen,
+            "is_entropy": self.is_entropy,
+            "runs": runs,
+            "watch": watched(),
+            "python": script.replace("@OPTIMISER@", self.parts[1]).replace("@NAME@", self.parts[1].partition("(")[0]),
+        }
+
+
+def _network_data(network: Network, programs: int) -> dict[str, Any]:
+    first = network.first.items()
+    return {
+        "name": network.name,
+        "programs": programs,
+        "first": {path: {"shape": list(value.shape), "data": numbers_of(value)} for path, value in first},
+        "state": {name: numbers_of(value) for name, value in network.state.items()},
+        "layers": [list(each) for each in network.layers],
+        "source": network.source,
+    }
+
+
+# The script that a page saves; words between @ are put in by the page.
+PYTHON = '''"""@TITLE@, from the first values that the page had."""
+
+import numpy as np
+
+from preceptor import nn
+from preceptor.engines import Reference
+from preceptor.train import @NAME@, Arrays, Config, train
+from preceptor.train.fine_tuning import First
+
+@NOTE@x = np.array(@X@)
+y = np.array(@Y@)
+network = @NETWORK@
+first = {
+@FIRST@
+}
+config = Config(
+    network,
+    @LOSS@,
+    @OPTIMISER@,
+    first=First(first, {}),
+    learning_rate=@RATE@,
+    batch_size=@BATCH@,
+    epochs=@EPOCHS@,
+    seed=@SEED@,
+    engine=Reference("f64"),
+)
+for record in train(config, Arrays(x, y), judged=0):
+    if record.is_epoch_end:
+        print(record.step, record.objective)
+'''
+
+
 class Figures(ABC):
     """What an experiment found. A subclass is a frozen dataclass whose fields are its numbers and arrays."""
 
@@ -107,6 +229,10 @@ class Figures(ABC):
 
     def players(self) -> Sequence[Player]:
         """What can be stepped through; nothing by default."""
+        return ()
+
+    def replays(self) -> Sequence[Replay]:
+        """Trainings that the page makes again; none by default."""
         return ()
 
     def __str__(self) -> str:

@@ -3,12 +3,12 @@
 from collections.abc import Sequence
 from typing import Any
 
-from preceptor.lab.experiment import CHAPTERS, Claim, Experiment, Figures, Player
+from preceptor.lab.experiment import CHAPTERS, Claim, Experiment, Figures, Player, Replay
 from preceptor.lab.experiment import Table as Cells
 from preceptor.page.assets import FOLDER, asset, base_css, packed
 from preceptor.page.document import document
 from preceptor.page.grid import command_line, folded, grid
-from preceptor.page.markup import Markup, joined, tag
+from preceptor.page.markup import Markup, joined, script_data, tag
 from preceptor.words import counted, shell_word
 
 ASSETS = FOLDER.parents[1] / "lab" / "assets"
@@ -28,20 +28,23 @@ def render(experiment: Experiment, found: Figures, given: dict[str, Any], book: 
         book: where the book's index lies, relative to this page; "" where there is none.
     """
     players = [_player(each) for each in found.players()]
+    replays = [_replay(each) for each in found.replays()]
     sections = [
         ("predict", "Predict first, then look", _question(experiment, found)),
         ("figures", "What was found", joined(tag("div", found.pictures(), class_="figures"), players)),
+        *([("train", "Train it here", joined(*replays))] if replays else []),
         ("numbers", "In numbers", joined(*map(_table, found.tables()))),
         ("claims", "What the lecture says, and what was found", _claims(found.claims())),
         ("change", "What changes when", _changes(experiment, given)),
     ]
+    scripts = ("lab.js", *(("interpreter.js", "session.js", "replay.js") if replays else ()))
     return document(
         experiment.title,
         experiment.title,
         _head(experiment, book),
         sections,
         FOOT,
-        script=f"{asset('report.js').strip()}\n{lab_asset('lab.js').strip()}\n",
+        script="".join(f"{each.strip()}\n" for each in (asset("report.js"), *map(lab_asset, scripts))),
         style=base_css() + packed(asset("report.css")) + packed(lab_asset("lab.css")),
     )
 
@@ -165,4 +168,16 @@ def _player(player: Player) -> Markup:
         tag("div", shown, class_="frames"),
         class_="player",
         data_name=player.name,
+    )
+
+
+def _replay(replay: Replay) -> Markup:
+    """A training that the page's script makes again; without the script a word that it would."""
+    return tag(
+        "section",
+        tag("h3", replay.title),
+        tag("p", "The training is made again by the page's script, which does not run here.", class_="without quiet"),
+        tag("script", script_data(replay.to_dict()), type="application/json"),
+        class_="replay",
+        data_name=replay.name,
     )

@@ -1,6 +1,6 @@
 """Programs as data that a browser runs again: `assets/interpreter.js` computes them, in float64.
 
-To add a primitive: its row in `PARAMETERS` here, its function in the interpreter, and a row in tests/lab/test_replay.py.
+To add a primitive: its row in `PARAMETERS`, its function in the interpreter, and a row in tests/lab/test_replay.py.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -9,20 +9,25 @@ from typing import Any
 
 import numpy as np
 
-from preceptor import ops
 from preceptor.autodiff import value_and_grad
+from preceptor.diagnose.rules.dead_units import DeadUnits
+from preceptor.diagnose.rules.diverging import Diverging
+from preceptor.diagnose.rules.equal_weights import EqualWeights
+from preceptor.diagnose.rules.input_scale import InputScale
 from preceptor.errors import ConfigError, NotSupported
 from preceptor.graph import CONSTANT, INPUT, LEAF, Node, Program, Structure, trace
-from preceptor.nn import Layer, Loss, Sequential
+from preceptor.nn import Loss, Sequential
 from preceptor.nn.layer import layer_outputs
 from preceptor.ops import Spec
 from preceptor.train import Penalty
 from preceptor.train.optim import Optimiser
-from preceptor.train.step import batch_loss, first_state, hyper_values, make_step
+from preceptor.train.step import batch_loss, first_state, make_step
 
 MOST_CONSTANTS = 20_000  # numbers that the constants of a program hold together: more would make a page heavy
 MOST_NODES = 4_000
 FLOAT = np.dtype(np.float64)
+FLAT = 0.05  # of an activation's largest slope: below a twentieth it is flat, as the doctor's probe has it
+WINDOW = 20  # steps in a window of the rule `Diverging`, the least it takes
 KINDS = {"f": "number", "i": "whole", "u": "whole", "b": "truth"}
 
 Parameters = Callable[[Node], dict[str, Any]]
@@ -81,7 +86,9 @@ def as_data(program: Program, arguments: Sequence[str], results: Sequence[str] |
     """
     graph = program.graph
     if graph.captured:
-        raise NotSupported("replay: the program takes values of an enclosing trace; only what is whole can be replayed.")
+        raise NotSupported(
+            "replay: the program takes values of an enclosing trace; only what is whole can be replayed."
+        )
     numbers = sum(node.spec.size for node in graph.nodes if node.primitive is CONSTANT)
     for count, most, what in ((numbers, MOST_CONSTANTS, "constant numbers"), (len(graph.nodes), MOST_NODES, "nodes")):
         if count > most:
@@ -143,6 +150,22 @@ def _paths(structure: Structure, head: str) -> Iterator[str]:
     keys = structure.keys or range(len(structure.children))
     for key, child in zip(keys, structure.children, strict=False):
         yield from _paths(child, f"{head}/{key}" if head else str(key))
+
+
+def watched() -> dict[str, float]:
+    """Thresholds of the doctor's rules that the page watches, from the rules themselves."""
+    units, loss = DeadUnits(), Diverging()
+    return {
+        "equal_apart": EqualWeights().apart,
+        "dead_units": units.dead,
+        "flat_rows": units.rows,
+        "flat_units": units.share,
+        "flat": FLAT,
+        "window": WINDOW,
+        "windows": loss.windows,
+        "times": loss.times,
+        "input_large": InputScale().large,
+    }
 
 
 @dataclass(frozen=True, eq=False)

@@ -6,7 +6,7 @@
     var found = {};
     location.hash.slice(1).split("&").forEach(function (pair) {
       var parts = pair.split("=");
-      if (parts.length === 2) found[decodeURIComponent(parts[0])] = Number(parts[1]);
+      try { if (parts.length === 2) found[decodeURIComponent(parts[0])] = decodeURIComponent(parts[1]); } catch (error) { /* no place of ours */ }
     });
     return found;
   }
@@ -14,14 +14,14 @@
     var frames = [].slice.call(player.querySelectorAll(".frame")), name = player.dataset.name;
     var slider = player.querySelector("input"), said = player.querySelector("output");
     function show(place, isOwn) {
-      place = Math.min(Math.max(place || 0, 0), frames.length - 1);
+      place = Math.min(Math.max(Math.round(Number(place)) || 0, 0), frames.length - 1);
       frames.forEach(function (each, at) { each.classList.toggle("now", at === place); });
       slider.value = place;
       said.textContent = frames[place].dataset.label;
       if (!isOwn) return;
       var all = places();
       all[name] = place;
-      history.replaceState(null, "", "#" + Object.keys(all).map(function (key) { return encodeURIComponent(key) + "=" + all[key]; }).join("&"));
+      history.replaceState(null, "", "#" + Object.keys(all).map(function (key) { return encodeURIComponent(key) + "=" + encodeURIComponent(all[key]); }).join("&"));
     }
     slider.addEventListener("input", function () { show(Number(slider.value), true); });
     player.querySelector(".back").addEventListener("click", function () { show(Number(slider.value) - 1, true); });

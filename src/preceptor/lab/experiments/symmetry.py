@@ -8,13 +8,21 @@ import numpy as np
 from preceptor import nn
 from preceptor.engines import Reference
 from preceptor.lab.drawing import lines
-from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
+from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Replay, Table
 from preceptor.lab.following import follow
+from preceptor.lab.replay import replayed
+from preceptor.ops import Spec
 from preceptor.page.chart import figure, frame, within
 from preceptor.page.markup import Markup
 from preceptor.train import SGD, Arrays, Config
+from preceptor.train.step import hyper_values
 from preceptor.words import amount
 
+XOR = np.array([(0, 0), (0, 1), (1, 0), (1, 1)], np.float64)
+ANSWERS = np.array([0, 1, 1, 0])
+KINDS: dict[str, nn.Initialiser] = {"zero": nn.Constant(0.0), "equal": nn.Constant(0.5), "random": nn.Gaussian(0.5)}
+LOSS = nn.BinaryCrossEntropy()
+PLACES = 41 * 41  # of the page's map
 ROUNDING = 1e-12  # sums of equal numbers may differ by it where a processor adds them in another order
 
 
@@ -22,11 +30,14 @@ ROUNDING = 1e-12  # sums of equal numbers may differ by it where a processor add
 class Symmetry(Figures):
     """Weights into the hidden units after each epoch, and the loss, of each kind of beginning.
 
-    Shapes: weights {kind: (epoch + 1, feature, unit)}; losses {kind: (epoch,)}.
+    Shapes: weights {kind: (epoch + 1, feature, unit)}; losses {kind: (epoch,)}; first {kind: {path: ...}}.
     """
 
     weights: dict[str, np.ndarray]
     losses: dict[str, np.ndarray]
+    first: dict[str, dict[str, np.ndarray]]
+    seed: int
+    rate: float
 
     def spread(self, kind: str) -> np.ndarray:
         """The largest distance between two units' weights, after each epoch. Shapes: -> (epoch + 1,)."""
@@ -99,25 +110,63 @@ class Symmetry(Figures):
             found.append(Player(kind, f"First weights: {kind}", [f"epoch {step}" for step in shown], pictures))
         return found
 
+    def replays(self) -> Sequence[Replay]:
+        spec = Spec((len(XOR), 2), np.dtype(np.float64)), Spec((len(XOR), 1), np.dtype(np.float64))
+        hidden = self.weights["zero"].shape[2]
+        kinds = list(self.first)
+        base = replayed(
+            kinds[0], _network(hidden, KINDS[kinds[0]]), LOSS, SGD(), self.first[kinds[0]], *spec, PLACES,
+            _source(hidden, kinds[0]),
+        )  # fmt: skip
+        others = [base.beginning(kind, self.first[kind], _source(hidden, kind)) for kind in kinds[1:]]
+        return [
+            Replay(
+                "xor",
+                "XOR, from weights that you choose",
+                [base, *others],
+                {"XOR": (XOR, ANSWERS)},
+                ("x1", "x2"),
+                ("0", "1"),
+                LOSS.prepared(np.arange(2), 1, np.float64),
+                self.rate,
+                hyper_values(SGD(), ()),
+                len(XOR),
+                self.seed,
+                ("nn.BinaryCrossEntropy()", "SGD()"),
+                PLACES,
+                runs={
+                    ("XOR", kind): {step: float(losses[step - 1]) for step in range(50, len(losses) + 1, 50)}
+                    for kind, losses in self.losses.items()
+                },
+            )
+        ]
+
+
+def _network(hidden: int, initialiser: nn.Initialiser) -> nn.Sequential:
+    made = nn.mlp((hidden,), 1, activation=nn.Tanh(), initialiser=initialiser)
+    assert isinstance(made, nn.Sequential)
+    return made
+
+
+def _source(hidden: int, kind: str) -> str:
+    return f"nn.mlp(({hidden},), 1, activation=nn.Tanh(), initialiser=nn.{KINDS[kind]})"
+
 
 def symmetry(*, seed: int = 0, hidden: int = 4, epochs: int = 400, rate: float = 1.0) -> Symmetry:
     """Trains one network on XOR from zero, equal and random first weights.
 
     Formula: full batches, gradient descent, tanh hidden units, one sigmoid output, float64.
     """
-    x = np.array([(0, 0), (0, 1), (1, 0), (1, 1)], np.float64)
-    y = np.array([0, 1, 1, 0])
-    kinds = {"zero": nn.Constant(0.0), "equal": nn.Constant(0.5), "random": nn.Gaussian(0.5)}
-    weights, losses = {}, {}
-    for kind, initialiser in kinds.items():
-        network = nn.mlp((hidden,), 1, activation=nn.Tanh(), initialiser=initialiser)
+    weights, losses, first = {}, {}, {}
+    for kind, initialiser in KINDS.items():
         config = Config(
-            network, nn.BinaryCrossEntropy(), SGD(), learning_rate=rate, batch_size=4, epochs=epochs, seed=seed,
+            _network(hidden, initialiser), LOSS, SGD(), learning_rate=rate, batch_size=4, epochs=epochs, seed=seed,
             engine=Reference("f64"),
         )  # fmt: skip
-        trail = follow(config, Arrays(x, y))
+        trail = follow(config, Arrays(XOR, ANSWERS))
         weights[kind], losses[kind] = trail.values("hidden1/weight"), trail.objective
-    return Symmetry(weights, losses)
+        first[kind] = trail.params[0]
+    return Symmetry(weights, losses, first, seed, rate)
 
 
 EXPERIMENT = Experiment(

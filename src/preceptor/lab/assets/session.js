@@ -1,0 +1,417 @@
+/* A training that a page runs: settings, first values, batches, steps forward and back, what the doctor would say.
+   No document here, so that node can test it. It needs `Interpreter`. Everything follows from the settings: the same
+   settings, seed included, give the same numbers. */
+var Session = (function (Interpreter) {
+  "use strict";
+  var KEEP = 50;  // steps between two states that are kept for going back
+
+  /* Uniform numbers in [0, 1): mulberry32 (T. Ettinger, public domain), a counter of 32 bits that is mixed. */
+  function generator(seed) {
+    var counter = seed >>> 0;
+    return function () {
+      counter = (counter + 0x6D2B79F5) >>> 0;
+      var mixed = Math.imul(counter ^ (counter >>> 15), counter | 1);
+      mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
+      return ((mixed ^ (mixed >>> 14)) >>> 0) / 4294967296;
+    };
+  }
+
+  function normal(uniform) { return Math.sqrt(-2 * Math.log(1 - uniform())) * Math.cos(2 * Math.PI * uniform()); }  // Box and Muller
+
+  function shuffled(count, seed) {  // Fisher and Yates
+    var uniform = generator(seed), order = [];
+    for (var i = 0; i < count; i++) {
+      var j = Math.floor(uniform() * (i + 1));
+      order[i] = order[j];
+      order[j] = i;
+    }
+    return order;
+  }
+
+  function rms(values) {
+    var sum = 0;
+    for (var i = 0; i < values.length; i++) sum += values[i] * values[i];
+    return Math.sqrt(sum / Math.max(1, values.length));
+  }
+
+  function apart(values, units) {  // root mean square of what tells the units, the last axis, from their mean
+    var left = new Float64Array(values.length);
+    for (var row = 0; row < values.length; row += units) {
+      var mean = 0, unit;
+      for (unit = 0; unit < units; unit++) mean += values[row + unit] / units;
+      for (unit = 0; unit < units; unit++) left[row + unit] = values[row + unit] - mean;
+    }
+    return rms(left);
+  }
+
+  function finite(values) { return Array.prototype.every.call(values, Number.isFinite); }
+
+  /* Rows of numbers with a last column of classes or numbers: "1.5,2,yes". A first line without numbers is a head.
+     Gives { x, y, classes }, or throws an Error whose message is for the reader. */
+  function table(text, features, classes) {
+    var lines = text.split(/\r?\n/).filter(function (line) { return line.trim(); });
+    var rows = lines.map(function (line) { return line.split(/[,;\t]/).map(function (cell) { return cell.trim(); }); });
+    if (rows.length && rows[0].slice(0, features).every(function (cell) { return !Number.isFinite(Number(cell)); })) rows.shift();
+    if (rows.length < 2) throw new Error("At least two rows are needed: " + features + " numbers and a class in each.");
+    var x = [], y = [], names = classes.slice(), own = [];
+    rows.forEach(function (row, number) {
+      if (row.length !== features + 1)
+        throw new Error("Row " + (number + 1) + " has " + row.length + " columns; " + features + " numbers and a class are needed.");
+      row.slice(0, features).forEach(function (cell) {
+        if (cell === "" || !Number.isFinite(Number(cell))) throw new Error("Row " + (number + 1) + ": " + cell + " is no number.");
+        x.push(Number(cell));
+      });
+      var last = row[features];
+      if (!classes.length) {
+        if (last === "" || !Number.isFinite(Number(last))) throw new Error("Row " + (number + 1) + ": " + last + " is no number.");
+        y.push(Number(last));
+      } else if (own.indexOf(last) < 0) own.push(last);
+    });
+    if (classes.length) {
+      if (own.length > classes.length) throw new Error("There are " + own.length + " classes; this network tells " + classes.length + " apart.");
+      if (!own.every(function (name) { return classes.indexOf(name) >= 0; })) names = own.sort().concat(classes.slice(own.length));
+      y = rows.map(function (row) { return names.indexOf(row[features]); });
+    }
+    return { x: x, y: y, classes: names };
+  }
+
+  function Session(spec) {
+    this.spec = spec;
+    this.compiled = {};
+    this.sets = spec.data.slice();
+    this.settings = { data: 0, network: 0, seed: spec.seed, sd: null, scale: 1 };
+    this.reset();
+  }
+
+  Session.prototype = {
+    network: function () { return this.spec.networks[this.settings.network]; },
+    set: function () { return this.sets[this.settings.data]; },
+    classes: function () { return this.set().classes || this.spec.classes; },
+
+    program: function (name) {  // compiled once for each network
+      var number = this.network().programs, key = number + name;
+      if (!this.compiled[key]) this.compiled[key] = Interpreter.compile(this.spec.programs[number][name]);
+      return this.compiled[key];
+    },
+
+    isStored: function () {  // whether the first values are those of the run in Python
+      return this.settings.seed === this.spec.seed && this.settings.sd === null;
+    },
+
+    /* Settings as given over the present ones; training begins anew. */
+    reset: function (changed) {
+      Object.assign(this.settings, changed || {});
+      this.rows = this.set().y.length;
+      this.events = [];  // [step, kind, value]
+      var own = this.network(), settings = this.settings, uniform = generator(settings.seed), state = {}, isStored = this.isStored();
+      Object.keys(own.first).forEach(function (path) {
+        var shape = own.first[path].shape, values = Float64Array.from(own.first[path].data, Number);
+        var isConstant = values.every(function (value) { return value === values[0]; });
+        if (!isStored && !(settings.sd === null && isConstant && values.length > 1)) {  // drawn, biases zero
+          var sd = settings.sd === null ? 1 / Math.sqrt(shape[0]) : settings.sd;
+          values = values.map(function () { return shape.length > 1 ? sd * normal(uniform) : 0; });
+        }
+        state["state/params/" + path] = values;
+      });
+      Object.keys(own.state).forEach(function (name) { state[name] = Float64Array.from(own.state[name], Number); });
+      this.state = this.first = state;
+      this.kept = { 0: state };
+      this.before = null;
+      this.losses = [];
+      return this;
+    },
+
+    steps: function () { return this.losses.length; },
+
+    /* A change within the training, from the present step on: a rate ("r"), or a unit switched off or on ("u"). */
+    change: function (kind, value) {
+      var now = this.steps();
+      this.events = this.events.filter(function (each) { return each[0] < now || (each[0] === now && (each[1] === "u" || kind === "u")); });
+      this.events.push([now, kind, value]);
+      Object.keys(this.kept).forEach(function (step) { if (step > now) delete this.kept[step]; }, this);
+    },
+
+    rate: function () {
+      var now = this.steps(), found = this.spec.learning_rate;
+      this.events.forEach(function (each) { if (each[1] === "r" && each[0] <= now) found = each[2]; });
+      return found;
+    },
+
+    off: function () {  // names of the units that are switched off, such as "hidden1.3"
+      var now = this.steps(), found = {};
+      this.events.forEach(function (each) { if (each[1] === "u" && each[0] <= now) found[each[2]] = !found[each[2]]; });
+      return Object.keys(found).filter(function (name) { return found[name]; });
+    },
+
+    dense: function () {  // names of the layers of weights
+      return this.network().layers.filter(function (each) { return each[1] === "Dense"; }).map(function (each) { return each[0]; });
+    },
+
+    shape: function (path) { return this.network().first[path].shape; },
+
+    /* Where the numbers of a unit lie: [path, positions] of what comes in and goes out, out last. */
+    unit: function (name) {
+      var layer = name.split(".")[0], number = Number(name.split(".")[1]), dense = this.dense();
+      var next = dense[dense.indexOf(layer) + 1], own = this.shape(layer + "/weight"), out = this.shape(next + "/weight");
+      var column = [], row = [], i;
+      for (i = 0; i < own[0]; i++) column.push(i * own[1] + number);
+      for (i = 0; i < out[1]; i++) row.push(number * out[1] + i);
+      return [[layer + "/weight", column], [layer + "/bias", [number]], [next + "/weight", row]];
+    },
+
+    /* The parameters as they act: what goes out of units that are switched off is 0. */
+    acting: function () {
+      var state = Object.assign({}, this.state);
+      this.off().forEach(function (name) {
+        var last = this.unit(name)[2], path = "state/params/" + last[0];
+        state[path] = state[path].slice();
+        last[1].forEach(function (at) { state[path][at] = 0; });
+      }, this);
+      return state;
+    },
+
+    order: function (epoch) {
+      if (this.rows === this.spec.batch_size) return null;  // every row in every step
+      var key = this.settings.seed + " " + epoch + " " + this.rows;
+      if (this.orderKey !== key) { this.orderKey = key; this.orderKept = shuffled(this.rows, this.settings.seed * 7919 + epoch + 1); }
+      return this.orderKept;
+    },
+
+    /* The rows of a step: all of them in order where they are as many as a batch, else one shuffled pass after the other. */
+    batch: function (step) {
+      var size = this.spec.batch_size, set = this.set(), features = this.spec.features.length, x = [], y = [], scale = this.settings.scale;
+      for (var i = 0; i < size; i++) {
+        var at = step * size + i, order = this.order(Math.floor(at / this.rows)), row = order ? order[at % this.rows] : i;
+        for (var j = 0; j < features; j++) x.push(scale * set.x[row * features + j]);
+        y.push.apply(y, this.spec.targets ? this.spec.targets[set.y[row]] : [set.y[row]]);
+      }
+      return { "batch/x": Float64Array.from(x), "batch/y": Float64Array.from(y) };
+    },
+
+    step: function (count) {
+      for (count = count === undefined ? 1 : count; count > 0; count--) this.one();
+      return this;
+    },
+
+    one: function () {
+      var number = this.steps(), given = this.acting(), off = this.off(), now = this.state, rate = this.rate();
+      Object.assign(given, this.batch(number));
+      Object.keys(this.spec.hyper).forEach(function (name) { given["hyper/" + name] = this.spec.hyper[name]; }, this);
+      given["hyper/learning_rate"] = rate;
+      given["hyper/step"] = number + 1;
+      var found = this.program("step")(given), next = {};
+      Object.keys(now).forEach(function (name) { next[name] = found[name]; });
+      off.forEach(function (name) {  // a unit that is off rests, with what its optimiser keeps
+        this.unit(name).forEach(function (part) {
+          Object.keys(now).forEach(function (key) {
+            if (key !== "state/params/" + part[0] && key.indexOf("state/optimiser/" + part[0] + "/") !== 0) return;
+            if (next[key].length !== now["state/params/" + part[0]].length) return;
+            next[key] = next[key].slice();
+            part[1].forEach(function (at) { next[key][at] = now[key][at]; });
+          });
+        });
+      }, this);
+      this.before = { state: now, acting: given, rate: rate };
+      this.state = next;
+      this.losses.push(found.loss[0]);
+      if (this.steps() % KEEP === 0) this.kept[this.steps()] = next;
+    },
+
+    /* Back to a step, by the nearest state that was kept before it. */
+    back: function (to) {
+      to = Math.max(0, to);
+      var from = to <= 0 ? 0 : Math.floor((to - 1) / KEEP) * KEEP;  // one before, so that the last update is known
+      while (from > 0 && !this.kept[from]) from -= KEEP;
+      this.state = this.kept[from];
+      this.before = null;
+      this.losses.length = from;
+      return this.step(to - from);
+    },
+
+    /* The gradient that caused the last update, by path; before the first step that of the first batch. */
+    gradient: function () {
+      var given = this.before ? this.before.acting : Object.assign(this.acting(), this.batch(0)), named = {}, found = {};
+      Object.keys(given).forEach(function (name) { named[name.replace("state/params/", "params/")] = given[name]; });
+      var all = this.program("gradient")(named);
+      Object.keys(all).forEach(function (name) { if (name.indexOf("gradient/") === 0) found[name.slice(9)] = all[name]; });
+      return found;
+    },
+
+    /* What the network says of rows: { predicted, layers: { name: values } }, each with `width` numbers a row. */
+    see: function (x) {
+      var features = this.spec.features.length, count = x.length / features, seen = this.spec.seen, state = this.acting();
+      var given = {}, result = null, scale = this.settings.scale;
+      Object.keys(state).forEach(function (name) { given[name.replace("state/params/", "params/")] = state[name]; });
+      for (var start = 0; start < count; start += seen) {
+        var rows = new Float64Array(seen * features), left = Math.min(seen, count - start);
+        for (var i = 0; i < left * features; i++) rows[i] = scale * x[start * features + i];
+        given.x = rows;
+        var found = this.program("forward")(given);
+        if (!result) result = {};
+        Object.keys(found).forEach(function (name) {
+          var width = found[name].length / seen;
+          if (!result[name]) result[name] = { width: width, values: new Float64Array(count * width) };
+          result[name].values.set(found[name].subarray(0, left * width), start * width);
+        });
+      }
+      return result;
+    },
+
+    /* The share of rows whose class is told, or null for numbers. */
+    right: function (seen) {
+      if (!this.spec.classes.length) return null;
+      var predicted = seen.predicted, y = this.set().y, hits = 0;
+      for (var row = 0; row < y.length; row++) {
+        var best = 0;
+        for (var k = 1; k < predicted.width; k++)
+          if (predicted.values[row * predicted.width + k] > predicted.values[row * predicted.width + best]) best = k;
+        if (best === y[row] && Number.isFinite(predicted.values[row * predicted.width])) hits++;
+      }
+      return hits / y.length;
+    },
+
+    constantLoss: function () {  // the lowest mean loss of one output for all rows, where it is known: their entropy
+      if (!this.spec.is_entropy) return this.losses[0];
+      var counts = {}, y = this.set().y, sum = 0;
+      y.forEach(function (each) { counts[each] = (counts[each] || 0) + 1; });
+      Object.keys(counts).forEach(function (each) { sum -= counts[each] / y.length * Math.log(counts[each] / y.length); });
+      return sum;
+    },
+
+    /* What the doctor's rules find now, by their thresholds: [{ name, rule, says }]. `seen`: of the rows of the data. */
+    findings: function (seen) {
+      var watch = this.spec.watch, found = [], session = this, losses = this.losses;
+      function say(name, rule, says) { found.push({ name: name, rule: rule, says: says }); }
+      function percent(share) { return Math.round(100 * share) + " %"; }
+      var params = Object.keys(this.state).filter(function (name) { return name.indexOf("state/params/") === 0; });
+      var isFinite = finite(losses.slice(-1)) && params.every(function (name) { return finite(session.state[name]); });
+      if (losses.length && !isFinite)
+        say("nan_inf", "NonFinite", "In step " + losses.length + " the loss or a weight became infinite or not a number.");
+
+      var size = this.settings.scale * rms(this.set().x);
+      if (size > watch.input_large)
+        say("unscaled_inputs", "InputScale", "The inputs are large: their root mean square is " + size.toPrecision(3) + ", where about 1 is usual.");
+
+      if (isFinite || !losses.length) {
+        var dense = this.dense(), slopes = this.gradient(), stuck = [], equal = [];
+        dense.slice(0, -1).forEach(function (layer) {
+          var path = layer + "/weight", units = session.shape(path)[1];
+          function alike(values) { return apart(values, units) <= watch.equal_apart * rms(values); }
+          if (units < 2) return;
+          if (alike(session.state["state/params/" + path]) && alike(slopes[path])) stuck.push(layer);
+          if (alike(session.first["state/params/" + path])) equal.push(layer);
+        });
+        if (stuck.length)
+          say("zero_or_symmetric_weights", "EqualWeights", "All units of " + stuck.join(" and ") + " have the same weights and gradients, and so stay equal.");
+        else if (equal.length)
+          say("zero_or_symmetric_weights", "EqualWeights", "All units of " + equal.join(" and ") + " began with the same weights: they saw the same.");
+        this.network().layers.forEach(function (each) {
+          var kind = each[1], values = seen["layers/" + each[0]];
+          if (kind !== "Relu" && kind !== "Tanh" && kind !== "Sigmoid") return;
+          var rows = values.values.length / values.width, dead = 0, flat = 0;
+          for (var unit = 0; unit < values.width; unit++) {
+            var still = 0, low = 0;
+            for (var row = 0; row < rows; row++) {
+              var a = values.values[row * values.width + unit];
+              var slope = kind === "Relu" ? (a > 0 ? 1 : 0) : kind === "Tanh" ? 1 - a * a : 4 * a * (1 - a);  // of the largest
+              if (slope === 0) still++;
+              if (slope < watch.flat) low++;
+            }
+            if (still === rows) dead++;
+            if (low >= watch.flat_rows * rows) flat++;
+          }
+          if (kind === "Relu" && dead / values.width > watch.dead_units)
+            say("dead_relu", "DeadUnits", percent(dead / values.width) + " of the units of " + each[0] + " are 0 on every row.");
+          if (kind !== "Relu" && flat / values.width > watch.flat_units)
+            say("saturated_units", "DeadUnits", percent(flat / values.width) + " of the units of " + each[0] + " are saturated.");
+        });
+        var width = watch.window, count = Math.floor(losses.length / width), means = [], level = this.constantLoss();
+        for (var number = 0; number < count; number++) {
+          var start = losses.length - (count - number) * width, sum = 0;
+          for (var i = 0; i < width; i++) sum += losses[start + i] / width;
+          means.push(sum);
+        }
+        var recent = means.slice(-watch.windows), lowest = Math.min.apply(null, means.concat(losses.slice(0, 1)));
+        if (count > watch.windows && recent.every(function (mean) {
+          return mean - lowest > (watch.times - 1) * Math.abs(lowest) && mean > level + 0.2 * Math.abs(level);
+        }))
+          say("diverging", "Diverging", "The error is increasing: the loss is " + recent[recent.length - 1].toPrecision(3) + ", after " + lowest.toPrecision(3) + ".");
+      }
+      return found;
+    },
+
+    /* Settings as a word of the link, and back. Own data are not in it. */
+    word: function () {
+      var own = this.settings, parts = ["data:" + own.data, "network:" + own.network, "seed:" + own.seed, "steps:" + this.steps()];
+      if (own.sd !== null) parts.push("sd:" + own.sd);
+      if (own.scale !== 1) parts.push("scale:" + own.scale);
+      if (this.events.length) parts.push("events:" + this.events.map(function (each) { return each.join("!"); }).join("+"));
+      return parts.join(";");
+    },
+
+    read: function (word) {
+      var given = {};
+      word.split(";").forEach(function (part) { var at = part.indexOf(":"); given[part.slice(0, at)] = part.slice(at + 1); });
+      function number(name, usual, low, high) {
+        var value = Number(given[name]);
+        return given[name] === undefined || !Number.isFinite(value) ? usual : Math.min(Math.max(value, low), high);
+      }
+      this.reset({
+        data: Math.round(number("data", 0, 0, this.sets.length - 1)),
+        network: Math.round(number("network", 0, 0, this.spec.networks.length - 1)),
+        seed: Math.round(number("seed", this.spec.seed, 0, 4294967295)),
+        sd: number("sd", null, 0, 1e6),
+        scale: number("scale", 1, 1e-6, 1e6)
+      });
+      var dense = this.dense(), session = this;
+      (given.events || "").split("+").forEach(function (each) {
+        var parts = each.split("!"), step = Number(parts[0]), value = parts[1] === "r" ? Number(parts[2]) : parts[2];
+        if (!Number.isFinite(step) || parts.length !== 3) return;
+        if (parts[1] === "r" && value >= 0) session.events.push([step, "r", value]);
+        if (parts[1] === "u" && dense.slice(0, -1).some(function (layer) {
+          var unit = Number(value.split(".")[1]);
+          return value.split(".")[0] === layer && Number.isInteger(unit) && unit >= 0 && unit < session.shape(layer + "/weight")[1];
+        })) session.events.push([step, "u", value]);
+      });
+      return this.step(Math.round(number("steps", 0, 0, 5000)));
+    },
+
+    own: function (text) {  // data of the reader; throws what is wrong with them
+      var found = table(text, this.spec.features.length, this.spec.classes);
+      this.sets = this.spec.data.concat([{ name: "own data", x: found.x, y: found.y, classes: found.classes }]);
+      return this.reset({ data: this.sets.length - 1 });
+    },
+
+    /* A script of Python that trains the same from the same first values. */
+    python: function () {
+      var set = this.set(), features = this.spec.features.length, first = this.first, scale = this.settings.scale, rows = [];
+      for (var row = 0; row < this.rows; row++)
+        rows.push("[" + set.x.slice(row * features, (row + 1) * features).map(function (each) { return scale * each; }).join(", ") + "]");
+      function array(values, shape) { return "np.reshape([" + Array.from(values).join(", ") + "], (" + shape.join(", ") + ",))"; }
+      var params = Object.keys(this.network().first).map(function (path) {
+        return "    \"" + path + "\": " + array(first["state/params/" + path], this.shape(path)) + ",";
+      }, this);
+      var words = {
+        X: "[" + rows.join(", ") + "]", Y: "[" + set.y.join(", ") + "]", NETWORK: this.network().source, FIRST: params.join("\n"),
+        RATE: this.rate(), BATCH: Math.min(this.spec.batch_size, this.rows), SEED: this.settings.seed,
+        EPOCHS: Math.max(1, Math.ceil(this.steps() * this.spec.batch_size / this.rows)),
+        NOTE: this.off().length ? "# Switched off in the page, and not here: " + this.off().join(", ") + "\n" : ""
+      };
+      return this.spec.python.replace(/@([A-Z]+)@/g, function (whole, name) { return name in words ? words[name] : whole; });
+    },
+
+    weights: function () {  // as JSON: path, shape and numbers of each parameter
+      var found = {};
+      Object.keys(this.network().first).forEach(function (path) {
+        found[path] = { shape: this.shape(path), data: Array.from(this.state["state/params/" + path]) };
+      }, this);
+      return JSON.stringify({ network: this.network().source, settings: this.word(), params: found }, null, 1);
+    }
+  };
+
+  Session.table = table;
+  Session.generator = generator;
+  Session.normal = normal;
+  return Session;
+})(typeof require === "function" && typeof module !== "undefined" ? require("./interpreter.js") : Interpreter);
+if (typeof module !== "undefined") module.exports = Session;

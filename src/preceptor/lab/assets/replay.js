@@ -107,7 +107,7 @@
       var shownValue = put("b"), made = put("input", { type: "range", min: low, max: high, step: 0.05, input: function () {
         act(+Math.pow(10, Number(made.value)).toPrecision(3));
       } });
-      made.show = function (value, also) { made.value = Math.log10(value); shownValue.textContent = amount(value) + (also || ""); };
+      made.show = function (value, also) { made.value = Math.log10(Math.max(value, 1e-9)); shownValue.textContent = amount(value) + (also || ""); };
       return [put("label", {}, [put("span", {}, [words + " ", shownValue]), made]), made];
     }
     var data = choice("Data", session.sets.map(function (each) { return each.name; }), "data");
@@ -283,6 +283,7 @@
       return from + " → " + layer + " " + (at % shape[1] + 1);
     }
 
+    var telling = null;  // the weight that was touched last
     function drawNetwork(slopes) {
       var dense = session.dense(), widths = [spec.features.length].concat(dense.map(function (layer) { return session.shape(layer + "/bias")[0]; }));
       var most = Math.max.apply(null, widths), pitch = Math.min(44, 300 / most), height = most * pitch + 30, off = session.off();
@@ -292,6 +293,7 @@
       dense.forEach(function (layer) { state["state/params/" + layer + "/weight"].forEach(function (w) { if (Number.isFinite(w)) largest = Math.max(largest, Math.abs(w)); }); });
       function tell(path, at) {
         return function () {
+          telling = [path, at];
           told.textContent = weightName(path, at) + ": " + amount(before["state/params/" + path][at]) + " before the last update, gradient "
             + amount(slopes[path][at]) + ", " + amount(state["state/params/" + path][at]) + " after.";
         };
@@ -321,7 +323,8 @@
       graph.setAttribute("viewBox", "0 0 380 " + Math.ceil(height + 4));
       graph.setAttribute("aria-label", "The network: " + widths.join(" to ") + " units");
       fill(graph, lines.concat(dots));
-      if (!told.textContent) told.textContent = "Touch a line: its weight before and after the last update, and the gradient. Wide is large; dashed is negative.";
+      if (telling && slopes[telling[0]] && telling[1] < slopes[telling[0]].length) tell(telling[0], telling[1])();
+      else told.textContent = "Touch a line: its weight before and after the last update, and the gradient. Wide is large; dashed is negative.";
     }
 
     function drawUnits(seen, palette) {
@@ -390,7 +393,7 @@
       if (document.activeElement !== seed) seed.value = session.settings.seed;
       rate[1].show(session.rate());
       var own = session.settings.sd;
-      sd[1].show(own === null ? spread() : Math.max(own, 1e-4), own === 0 ? " (0: all are zero)" : own === null ? (session.isStored() ? " (as in Python)" : " (1/√inputs)") : "");
+      sd[1].show(own === null ? spread() : own, own !== null ? "" : session.isStored() ? " (as in Python)" : " (1/√inputs)");
       drawCurve();
       drawNetwork(slopes);
       if (table.open) drawTable(slopes);
@@ -405,7 +408,7 @@
     function spread() {  // root mean square of the first layer's first weights
       var values = session.first["state/params/" + session.dense()[0] + "/weight"], sum = 0;
       values.forEach(function (w) { sum += w * w / values.length; });
-      return Math.max(Math.sqrt(sum), 1e-4);
+      return Math.sqrt(sum);
     }
 
     var firstWord = session.word(), later = 0;

@@ -115,10 +115,10 @@ class Symmetry(Figures):
         hidden = self.weights["zero"].shape[2]
         kinds = list(self.first)
         base = replayed(
-            kinds[0], _network(hidden, KINDS[kinds[0]]), LOSS, SGD(), self.first[kinds[0]], *spec, PLACES,
+            f"{kinds[0]} weights", _network(hidden, KINDS[kinds[0]]), LOSS, SGD(), self.first[kinds[0]], *spec, PLACES,
             _source(hidden, kinds[0]),
         )  # fmt: skip
-        others = [base.beginning(kind, self.first[kind], _source(hidden, kind)) for kind in kinds[1:]]
+        others = [base.beginning(f"{kind} weights", self.first[kind], _source(hidden, kind)) for kind in kinds[1:]]
         return [
             Replay(
                 "xor",
@@ -135,7 +135,9 @@ class Symmetry(Figures):
                 ("nn.BinaryCrossEntropy()", "SGD()"),
                 PLACES,
                 runs={
-                    ("XOR", kind): {step: float(losses[step - 1]) for step in range(50, len(losses) + 1, 50)}
+                    ("XOR", f"{kind} weights"): {
+                        step: float(losses[step - 1]) for step in range(50, len(losses) + 1, 50)
+                    }
                     for kind, losses in self.losses.items()
                 },
             )

@@ -8,6 +8,7 @@ import numpy as np
 from preceptor.nn import Layer
 from preceptor.train import Arrays, Config, train
 from preceptor.train.loop import JUDGED
+from preceptor.train.programs import Programs
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,6 +37,10 @@ class Learned:
         """Raw outputs, outside training. Shapes: (row, ...) -> (row, unit)."""
         return outputs_of(self.network, self.params, self.state, x)
 
+    def error(self, x: np.ndarray, y: np.ndarray) -> float:
+        """The share of these rows that is taken for another class."""
+        return wrong(self.outputs(x), y)
+
 
 def outputs_of(network: Layer, params: dict[str, Any], state: dict[str, Any], x: np.ndarray) -> np.ndarray:
     """Raw outputs of a network, outside training. Shapes: (row, ...) -> (row, unit)."""
@@ -52,16 +57,17 @@ def wrong(outputs: np.ndarray, y: np.ndarray) -> float:
     return float((classes_of(outputs) != y).mean())
 
 
-def learn(config: Config, data: Arrays, judged: int = JUDGED) -> Learned:
+def learn(config: Config, data: Arrays, judged: int = JUDGED, programs: Programs | None = None) -> Learned:
     """Trains to the end and judges.
 
     Args:
         judged: rows of the training part that are judged after each epoch, as of `train`; 0 is quicker.
+        programs: of other trainings on the same Arrays, which spare the making of them anew.
 
     Raises: as `train`.
     """
     found = []
-    for record in train(config, data, judged=judged):
+    for record in train(config, data, judged=judged, programs=programs):
         if record.is_epoch_end:
             found.append((record.objective, record.train_loss, record.dev_loss))
     weights = record.weights()

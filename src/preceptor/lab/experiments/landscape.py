@@ -72,7 +72,7 @@ class Landscape(Figures):
         first = float(self.curvatures[0])
         return [
             Claim(
-                "The path of a training lies in a space of very few dimensions: two hold at least 40 % of its variation.",
+                "The path of a training lies in few dimensions: two hold at least 40 % of its variation.",
                 "Li et al. 2018, section 7",
                 f"Two directions hold {two:.1%} of it, of {counted(self.parameters, 'parameter')}.",
                 two >= 0.4,

@@ -6,6 +6,7 @@ import numpy as np
 
 from preceptor.data import read
 from preceptor.train import Arrays, Config, train
+from preceptor.train.programs import Programs
 
 
 def digits(rows: int = 600, dev_rows: int = 400, seed: int = 0) -> Arrays:
@@ -51,11 +52,15 @@ class Course:
         return min(points, max(1, len(self.losses) // 5))
 
 
-def course(config: Config, data: Arrays) -> Course:
-    """Trains to recognise classes, and keeps the loss of every step."""
+def course(config: Config, data: Arrays, programs: Programs | None = None) -> Course:
+    """Trains to recognise classes, and keeps the loss of every step.
+
+    Args:
+        programs: those of other trainings, which are compiled once for all that differ in numbers only.
+    """
     losses: list[np.ndarray] = []
     judged: list[tuple[float, float]] = []
-    for record in train(config, data, judged=0):
+    for record in train(config, data, judged=0, programs=programs):
         losses.append(record.losses)
         if not record.is_finite:
             break

@@ -16,6 +16,7 @@ from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
 from preceptor.lab.following import follow
 from preceptor.page.markup import Markup
 from preceptor.train import SGD, Arrays, Config
+from preceptor.train.programs import Programs
 from preceptor.words import amount, counted
 
 ROWS = 600
@@ -143,7 +144,7 @@ class Batches(Figures):
 
     def pictures(self) -> Sequence[Markup]:
         kept = slice(0, len(SIZES) - 1)
-        exponents = [float(np.log10(size)) for size in SIZES[kept]]
+        exponents = [float(np.log10(size)) for size in SIZES[:-1]]
         return [
             lines(
                 "Noise of the gradient by rows in a batch",
@@ -239,9 +240,10 @@ def batches(*, seed: int = 0, epochs: int = 12, before: int = 2) -> Batches:
         aligned.append(np.mean(drawn @ mean > 0))
 
     losses: dict[str, list[float]] = {}
+    programs = Programs()
     curves: dict[str, np.ndarray] = {}
     for size in TRAINED:
-        kept: list[Course] = [course(config_of(size, rate, epochs, seed), data) for rate in RATES]
+        kept: list[Course] = [course(config_of(size, rate, epochs, seed), data, programs) for rate in RATES]
         ends = [_end(each, epochs) for each in kept]
         losses[str(size)] = ends
         best = kept[int(np.argmin(ends))].losses

@@ -15,6 +15,7 @@ from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
 from preceptor.page.markup import Markup
 from preceptor.train import SGD, Arrays, Config, Constant, Milestones
 from preceptor.train.optim import Optimiser
+from preceptor.train.programs import Programs
 from preceptor.words import amount, counted
 
 BASELINE = float(np.log(10))  # nats: the loss of ten equal probabilities
@@ -204,9 +205,10 @@ def rates(*, seed: int = 0, rate: float = 0.2, epochs: int = 30, runs: int = 3) 
         runs: how many seeds.
     """
     found: dict[str, list[Course]] = {name: [] for name in TRAININGS}
+    programs = Programs()
     for name, kept in found.items():
         for each in range(seed, seed + max(1, runs)):
-            kept.append(course(config_of(name, rate, epochs, each), _data(name, each)))
+            kept.append(course(config_of(name, rate, epochs, each), _data(name, each), programs))
     readings = {
         name: [case_of(each.curve().tolist(), each.dev_losses.tolist(), BASELINE) for each in kept]
         for name, kept in found.items()

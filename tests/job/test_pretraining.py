@@ -11,8 +11,9 @@ import preceptor as pr
 from preceptor import nn
 from preceptor.data import Preprocessor, read
 from preceptor.errors import ConfigError, DataError
-from preceptor.job import resume
+from preceptor.job import make_settings, prepare, resume
 from preceptor.job.folder import sealed
+from preceptor.job.picture_recipe import usual_epochs
 from preceptor.job.pretext_words import make_task, solved, task_text
 from preceptor.job.pretraining import preparing_task, task_settings, trunk_of
 from preceptor.job.stages import completed
@@ -87,6 +88,22 @@ def test_a_task_is_trained_saved_and_loaded_again(folder, tmp_path, word):
     assert trunk == nn.Sequential(whole.layers[:-1], whole.names[:-1])
     with pytest.raises(ConfigError, match=f"this run learned the task {word} without labels"):
         again.predict(str(folder))
+
+
+def test_what_a_task_taught_is_first_values_that_all_move(folder, tmp_path):
+    """The choice where nobody says: docs/transfer.md."""
+    finished(begun(folder, "rotation", tmp_path / "run"))
+    for number, path in enumerate(sorted(folder.glob("*.png"))):
+        (tmp_path / "few" / "ab"[number % 2]).mkdir(parents=True, exist_ok=True)
+        (tmp_path / "few" / "ab"[number % 2] / path.name).write_bytes(path.read_bytes())
+    settings = {"from_": str(tmp_path / "run")}
+    fitting = prepare(tmp_path / "few", make_settings(settings))
+    assert fitting.config.learning_rate == 1e-3
+    assert fitting.config.fine_tuning.frozen == ()
+    assert fitting.config.epochs == usual_epochs(fitting.data.rows, fitting.config.batch_size)
+    assert "all layers move" in fitting.transfer.said[0]
+    asked = prepare(tmp_path / "few", make_settings(settings | {"learning_rate": 0.01, "epochs": 3}))
+    assert (asked.config.learning_rate, asked.config.epochs) == (0.01, 3)
 
 
 def test_columns_of_a_table_are_learned_without_the_label(table, tmp_path):

@@ -81,7 +81,7 @@ def complete_pictures(
         own_rate = RATES.get(str(s.model), RATE)
         rate = own_rate if s.optimiser is None and is_ready else filled.make_optimiser().usual_rate
     size = s.batch_size or power_of_two(rows / 50, BATCH_SIZES)
-    epochs = filled.epochs or int(np.clip(STEPS * size // rows, *EPOCHS))
+    epochs = filled.epochs or usual_epochs(rows, size)
     patience = s.patience or max(filled.least_patience, epochs // 2)
     return replace(filled, learning_rate=rate, batch_size=size, epochs=epochs, patience=patience)
 
@@ -94,6 +94,11 @@ def _begun(s: Settings, rows: int) -> Settings:
     epochs = s.epochs or int(np.clip(steps * size // rows, *limits))
     own_rate = RATE if is_head else TUNING_RATE
     return replace(s, epochs=epochs, learning_rate=own_rate if s.learning_rate is None else s.learning_rate)
+
+
+def usual_epochs(rows: int, batch_size: int) -> int:
+    """How long a network trains from random numbers, where nobody says."""
+    return int(np.clip(STEPS * batch_size // rows, *EPOCHS))
 
 
 def usual_model(settings: Settings) -> str:

@@ -9,6 +9,7 @@ from preceptor.errors import ConfigError
 from preceptor.job.features import Trunk
 from preceptor.job.likeness import LEAST, Likeness, likeness
 from preceptor.job.origin import Begun, Origin
+from preceptor.job.picture_recipe import usual_epochs
 from preceptor.job.settings import Settings
 from preceptor.job.stages import Encoded, Stage, Stages
 from preceptor.nn import BatchNorm, Layer, Sequential, initial_specs, multiply_adds
@@ -49,6 +50,7 @@ STRATEGIES = {
     (True, True): Strategy(8e12, 5e-4, "the head first, then all layers at a small rate"),
     (True, False): Strategy(8e12, 1e-3, "the head first, then all layers"),
 }
+AFTER_TASK_RATE = 1e-3  # a third of that from random numbers
 HEAD_STEPS = 600  # of the head alone, on what the frozen rest makes of the pictures
 STEPS = (120, 4_000)  # of all layers, at least and at most
 PASSES = 3  # forward passes that a step takes: conventional
@@ -111,12 +113,15 @@ def transferred(
         said.append("It learned from these data: rows that judge here may have taught it, and flatter it.")
     is_open = settings.freeze is None and not begun.drawn
     if is_open and isinstance(encoded.data, Streamed) and isinstance(config.network, Sequential):
-        yield Stage("looking at what the network knows of the data")
-        like = likeness(config.network, begun.first, begun.heads[0], encoded.data.stream, config.engine)
-        of_one = Spec((1, *encoded.data.first()[0].shape[1:]), np.dtype(np.float32))
-        work = multiply_adds(config.network, *initial_specs(config.network, of_one), of_one)
-        has_norms = any(isinstance(layer, BatchNorm) for _, layer in leaves(config.network))
-        settings, text = _chosen(asked, settings, encoded.data.rows, like, origin.of_task, work, has_norms)
+        if origin.of_task:
+            settings, text = _after_task(asked, settings, encoded.data.rows)
+        else:
+            yield Stage("looking at what the network knows of the data")
+            like = likeness(config.network, begun.first, begun.heads[0], encoded.data.stream, config.engine)
+            of_one = Spec((1, *encoded.data.first()[0].shape[1:]), np.dtype(np.float32))
+            work = multiply_adds(config.network, *initial_specs(config.network, of_one), of_one)
+            has_norms = any(isinstance(layer, BatchNorm) for _, layer in leaves(config.network))
+            settings, text = _chosen(asked, settings, encoded.data.rows, like, work, has_norms)
         assert settings.learning_rate is not None
         assert settings.epochs is not None
         config = replace(config, learning_rate=settings.learning_rate, epochs=settings.epochs)
@@ -148,37 +153,42 @@ def transferred(
 
 
 def _chosen(
-    asked: Settings, settings: Settings, rows: int, like: Likeness, of_task: bool, work: int, has_norms: bool
+    asked: Settings, settings: Settings, rows: int, like: Likeness, work: int, has_norms: bool
 ) -> tuple[Settings, str]:
     """The settings of the strategy for so many pictures, as like what was learned before; and why, in a sentence. What
     was asked for stays.
 
     Args:
-        of_task: whether a task without labels was learned, whose last layers are of that task.
         work: multiplications of a picture in the whole network.
         has_norms: whether it has batch norms, whose statistics of few pictures are worse than those that it has.
     """
-    is_much, is_similar, size = rows >= MUCH, like.is_similar and not of_task, settings.batch_size
+    is_much, is_similar, size = rows >= MUCH, like.is_similar, settings.batch_size
     strategy = STRATEGIES[is_much, is_similar]
     assert size is not None
     steps = np.clip(strategy.work / (PASSES * work * size), *STEPS)
     head, all_layers = (int(np.clip(round(count * size / rows), *EPOCHS)) for count in (HEAD_STEPS, steps))
     epochs = asked.epochs or all_layers
-    rate = strategy.rate if asked.learning_rate is None else asked.learning_rate
-    patience = asked.patience or (settings.patience and max(settings.least_patience, epochs // 2))
-    chosen = replace(
-        settings,
-        freeze=(TRUNK, NORMS) if has_norms and not is_much else (TRUNK,),
-        thaw_after=min(head, epochs),
-        epochs=epochs,
-        learning_rate=rate,
-        patience=patience,
-    )
+    freeze = (TRUNK, NORMS) if has_norms and not is_much else (TRUNK,)
+    chosen = _lasting(asked, replace(settings, freeze=freeze, thaw_after=min(head, epochs)), epochs, strategy.rate)
     many, same = "Many" if is_much else "Few", "like" if is_similar else "unlike"
     why = f"{same} those that it has learned ({like})" if like.rows >= LEAST else "too few to tell what they are like"
-    if of_task:
-        why = "for a network that has learned a task without labels"
     return chosen, f"{many} pictures ({rows:,}), {why}: {strategy.text}."
+
+
+def _after_task(asked: Settings, settings: Settings, rows: int) -> tuple[Settings, str]:
+    """The settings for a network that has learned a task without labels, and why, in a sentence: its layers are first
+    values, no more."""
+    assert settings.batch_size is not None
+    epochs = asked.epochs or usual_epochs(rows, settings.batch_size)
+    text = "It has learned a task without labels: all layers move, as long as from random numbers, at a smaller rate."
+    return _lasting(asked, replace(settings, freeze=("none",)), epochs, AFTER_TASK_RATE), text
+
+
+def _lasting(asked: Settings, settings: Settings, epochs: int, rate: float) -> Settings:
+    """The settings with these epochs and, where none is asked for, this rate."""
+    patience = asked.patience or (settings.patience and max(settings.least_patience, epochs // 2))
+    own_rate = rate if asked.learning_rate is None else asked.learning_rate
+    return replace(settings, epochs=epochs, learning_rate=own_rate, patience=patience)
 
 
 def _expanded(patterns: tuple[str, ...], heads: list[str], paths: tuple[str, ...]) -> tuple[str, ...]:

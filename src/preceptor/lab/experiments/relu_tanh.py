@@ -103,8 +103,9 @@ class ReluTanh(Figures):
         ratio = self.count("tanh") / self.count("ReLU")
         return (
             f"Here tanh takes {amount(ratio, 2)} times as many steps as ReLU, each at its best rate and with the first "
-            "weights that suit it. The lecture's figure is of a convolutional network on colour pictures, with the first "
-            "weights of 2012; with weights of the right scale tanh hardly saturates at first, and may lose little by it."
+            "weights that suit it. The lecture's figure is of a convolutional network on colour pictures, with the "
+            "first weights of 2012; with weights of the right scale tanh hardly saturates at first, and may lose "
+            "little by it."
         )
 
     def pictures(self) -> Sequence[Markup]:

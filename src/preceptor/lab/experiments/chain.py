@@ -155,24 +155,32 @@ class Chain(Figures):
             active = back[made - 1].source
         else:
             active = steps[-1].name if made == 0 else order[computed - 1].name if place else ""
-        return _part(self.explanation.svg(), tip, known, complete, active)
+        edges = [edge for step in steps for edge in step.edges]
+        return _part(self.explanation.svg(), tip, edges, known, complete, active)
 
 
-def _part(svg: str, tip: str, known: set[str], complete: set[str], active: str) -> Markup:
+def _part(svg: str, tip: str, edges: Sequence[Edge], known: set[str], complete: set[str], active: str) -> Markup:
     """A picture of the graph with some of its numbers left out.
 
     Args:
         tip: a name for the head of its arrows, its own in the page.
+        edges: in the order in which the picture has its arrows.
         known: boxes whose value is seen; complete: boxes whose derivative is; active: the one at work.
     """
-    kept, name = [], ""
+    kept, name = list[str](), ""
+    arrows = iter(edges)
+    arrow: Edge | None = None
     for line in svg.replace('id="tip"', f'id="{tip}"').replace("#tip)", f"#{tip})").splitlines():
         shown_line = line
         if line.startswith("<rect class"):
             kept.append(line)
             name = ""
             continue
+        if "marker-end" in line:
+            arrow = next(arrows)
         words = re.search(r">([^<]*)</text>", line)
+        if words and arrow and not name and arrow.target not in known and words[1] != arrow.formula:
+            continue
         if words and kept and kept[-1].startswith("<rect class"):
             name = words[1].split(" = ")[0]
             if name == active:
@@ -182,7 +190,7 @@ def _part(svg: str, tip: str, known: set[str], complete: set[str], active: str) 
         if shown_line:
             kept.append(shown_line)
     drawn = re.sub(r'(<svg [^>]*?) width="\d+" height="\d+"', r'\1 style="max-width:100%;height:auto"', "".join(kept))
-    return Markup(drawn)
+    return Markup(re.sub(r'(<text [^>]*?)fill="(#\w+)"', r'\1style="fill:\2"', drawn))
 
 
 def chain(*, graph: str = "chain", x: float = 2.0) -> Chain:

@@ -109,7 +109,8 @@ class GradientWays(Figures):
         return (
             f"At about {self.best(self.central):.0e} for central differences, where the error is "
             f"{self.central.min():.0e}, and {self.best(self.one_sided):.0e} for one-sided ones, "
-            f"{self.one_sided.min():.0e}. At 1e-15 it is {self.central[-1]:.0e}: two numbers that differ in their last digits alone are subtracted."
+            f"{self.one_sided.min():.0e}. At 1e-15 it is {self.central[-1]:.0e}: two numbers are subtracted that "
+            "differ in their last digits alone."
         )
 
     def pictures(self) -> Sequence[Markup]:

@@ -174,7 +174,7 @@ def _part(svg: str, tip: str, edges: Sequence[Edge], known: set[str], complete: 
         shown_line = line
         if line.startswith("<rect class"):
             kept.append(line)
-            name = ""
+            name, arrow = "", None
             continue
         if "marker-end" in line:
             arrow = next(arrows)

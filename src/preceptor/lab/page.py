@@ -45,6 +45,7 @@ def render(experiment: Experiment, found: Figures, given: dict[str, Any], book: 
         sections,
         FOOT,
         script="".join(f"{each.strip()}\n" for each in (asset("report.js"), *map(lab_asset, scripts))),
+        top="Experiment",
         style=base_css() + packed(asset("report.css")) + packed(lab_asset("lab.css")),
     )
 
@@ -84,6 +85,7 @@ def render_book(found: Sequence[tuple[Experiment, Figures, str]]) -> str:
         sections,
         FOOT,
         script=f"{asset('report.js').strip()}\n",
+        top="Book",
         style=base_css() + packed(asset("report.css")) + packed(lab_asset("lab.css")),
     )
 

@@ -46,6 +46,7 @@ def document(
     *,
     script: str,
     style: str,
+    top: str = "Verdict",
 ) -> str:
     """A whole page of the report's design.
 
@@ -55,8 +56,9 @@ def document(
         sections: id, heading and content of the others.
         foot: its last sentence.
         script: the one that may run, by its fingerprint; `style`: the sheet.
+        top: what its first section is called in the contents.
     """
-    links = [("verdict", "Verdict"), *((part, heading) for part, heading, _ in sections)]
+    links = [("verdict", top), *((part, heading) for part, heading, _ in sections)]
     contents = tag(
         "nav",
         tag("p", name, class_="small quiet run", dir="auto"),
@@ -66,7 +68,7 @@ def document(
     )
     parts = [tag("section", tag("h2", heading), content, id=part) for part, heading, content in sections]
     body = joined(
-        tag("a", "To the verdict", href="#verdict", class_="skip"),
+        tag("a", f"To the {top.lower()}", href="#verdict", class_="skip"),
         contents,
         tag("main", head, parts),
         tag("footer", tag("p", foot)),

@@ -122,7 +122,7 @@ class Perceptron(Figures):
 
     def _map(self, mistake: int) -> Markup:
         bias, *weight = self.path[mistake]
-        share = (square(side=60) @ np.array(weight) + bias > 0).astype(float)
+        share = np.where(square(side=60) @ np.array(weight) + bias > 0, 0.75, 0.25)  # pale, that points can be seen
         right = ((self.x @ np.array(weight) + bias > 0) == self.y).mean()
         says = f"{amount(100 * float(right), 3)} % right; bias {amount(bias, 3)}, weights {amount(weight[0], 3)} and "
         return decisions(f"After {mistake} mistakes", f"{says}{amount(weight[1], 3)}", share, self.x, self.y)

@@ -152,11 +152,11 @@ class Searching(Figures):
                 off < 0.05,
             ),
             Claim(
-                "Random search is better where all settings matter alike too.",
-                "question",
-                f"Then the nearest trial lies {amount(float(drawn_all), 2)} away, on a grid "
+                "Where all settings matter alike, a full grid lies closer to any place.",
+                "theory",
+                f"The nearest drawn trial lies {amount(float(drawn_all), 2)} away, on a grid "
                 f"{amount(float(grid_all), 2)}.",
-                bool(drawn_all < grid_all),
+                bool(drawn_all > grid_all),
             ),
             Claim(
                 "So it is on digits, where the learning rate matters and a tiny L2 does not.",
@@ -164,7 +164,7 @@ class Searching(Figures):
                 f"Random search finds a mean loss of {with_error(best['random'].mean(), _error(best['random']))}, the "
                 "grid "
                 f"{amount(best['grid'].mean())}; {better} of {len(best['random'])} random searches beat the grid.",
-                bool(best["random"].mean() < best["grid"].mean()),
+                bool(best["random"].mean() + 2 * _error(best["random"]) < best["grid"].mean()),
             ),
         ]
 

@@ -139,8 +139,8 @@ def product(params: Params) -> tuple[np.ndarray, np.ndarray]:
 def linear_depth(*, seed: int = 0, epochs: int = 30) -> LinearDepth:
     """Trains networks with 0, 1, 2 and 4 hidden layers of 16 linear or tanh units on a disc.
 
-    Formula: 400 points of a square, class 1 where |x - (0.3, 0.3)| < 0.6; Adam, rate 0.01, batches of 20, binary cross-entropy,
-        float32; the trained networks are then computed in float64.
+    Formula: 400 points of a square, class 1 where |x - (0.3, 0.3)| < 0.6; Adam, rate 0.01, batches of 20, binary
+        cross-entropy, float32; the trained networks are then computed in float64.
     """
     rng = np.random.default_rng(seed)
     x = rng.uniform(-1, 1, (POINTS, 2))

@@ -33,7 +33,8 @@ def test_curvatures_are_those_of_the_second_derivatives(found):
     figures = found("plateau")
     assert figures.curvatures["saddle point"] == pytest.approx((-1, 1))
     assert figures.curvatures["below the saddle"] == pytest.approx((1, 2))
-    for name, root in zip(("local minimum", "between the minima", "lowest"), sorted(np.roots([1, 0, -1, -0.1]).real)):  # noqa: B905
+    roots = sorted(np.roots([1, 0, -1, -0.1]).real)
+    for name, root in zip(("local minimum", "between the minima", "lowest"), roots, strict=True):
         assert sorted(figures.curvatures[name]) == pytest.approx(sorted((3 * root**2 - 1, 1.0)), rel=1e-6)
 
 

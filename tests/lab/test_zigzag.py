@@ -28,9 +28,7 @@ def test_centred_inputs_have_about_as_many_of_each_sign_and_arrive_earlier(found
     ratio = {kind: figures.largest[kind] / figures.smallest[kind] for kind in figures.paths}
     assert ratio["positive inputs"] > 3 * ratio["centred inputs"]
     first = figures.paths["centred inputs"][: figures.reached["centred inputs"][0] + 1, 0]
-    assert (
-        sum(np.hypot(*(b - a)) for a, b in pairwise(first)) > 2**0.5 - 0.1
-    )  # none is shorter than straight
+    assert sum(np.hypot(*(b - a)) for a, b in pairwise(first)) > 2**0.5 - 0.1  # none is shorter than straight
     assert figures.detour("positive inputs") > 2 > figures.detour("positive, batches")
     for each in figures.claims():
         assert each.holds, each.found

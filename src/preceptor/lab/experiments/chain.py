@@ -81,7 +81,7 @@ class Chain(Figures):
         claims = [
             Claim(
                 "Visit each node in reverse topological order; at each, add its contribution to its parents.",
-                "E:915",
+                "E:905",
                 f"{counted(len(self.back), 'contribution')} for {len(steps)} boxes; the "
                 f"gradient differs from central differences by at most {off:.0e}.",
                 is_reverse and off < NEAR,
@@ -216,7 +216,7 @@ EXPERIMENT = Experiment(
     run=chain,
     title="A graph walked forward and back",
     chapter="Gradients",
-    source="E:921",
+    source="E:909",
     says=(
         "Backpropagation is just repeated application of the chain rule: instantiate the computation as a directed "
         "acyclic graph, store at each node the quantity computed, initialise all derivatives to 0, visit each node in "

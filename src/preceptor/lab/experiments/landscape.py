@@ -242,7 +242,7 @@ EXPERIMENT = Experiment(
     run=landscape,
     title="The loss landscape of a trained network",
     chapter="The loss and its surface",
-    source="D:1629",
+    source="D:1631",
     says=(
         'Reaching a global minimum is still a challenge; the lecture shows the landscape of "Visualizing the loss '
         'landscape of neural nets" (Li et al. 2018).'

@@ -241,7 +241,7 @@ EXPERIMENT = Experiment(
     run=matrix_derivatives,
     title="Six kinds of matrix derivative, in two layouts",
     chapter="Gradients",
-    source="D:195",
+    source="D:198",
     says=(
         "There are six common types of matrix derivatives: scalar, vector or matrix by scalar; scalar or vector by "
         "vector; scalar by matrix. In denominator layout the dimensions swap when one derives by a scalar."

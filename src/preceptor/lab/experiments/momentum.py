@@ -91,8 +91,8 @@ class Momentum(Figures):
 
     def claims(self) -> Sequence[Claim]:
         alpha, when = self.best()
-        plain = arrival(self.ways["0.0"])
-        usual = {name: arrival(self.ways[name]) for name in ("0.9", "0.99")}
+        plain = self.arrivals[0]
+        usual = {name: self.arrivals[self.sweep.index(float(name))] for name in ("0.9", "0.99")}
         speeds = {name: float(each[-1]) for name, each in self.slope.items()}
         off = max(abs(each * (1 - float(name)) - 1) for name, each in speeds.items())
         still, moved = self.steep["0.0"], self.steep["0.9"]
@@ -133,7 +133,7 @@ class Momentum(Figures):
         alpha, when = self.best()
         return (
             f"{amount(alpha)} arrives after {counted(when, 'step')}; the critical one, (1 - √(ηc))², is "
-            f"{amount(self.critical)}. Less crawls, more swings: 0.99 needs {_step(arrival(self.ways['0.99']))}."
+            f"{amount(self.critical)}. Less crawls, more swings: 0.99 needs {_step(self.arrivals[-1])}."
         )
 
     def _chart(self, names: Sequence[str], title: str) -> Markup:

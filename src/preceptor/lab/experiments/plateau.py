@@ -10,7 +10,7 @@ from preceptor import ops
 from preceptor.autodiff import grad, jacobian
 from preceptor.engines import jit
 from preceptor.lab.descent import descend
-from preceptor.lab.drawing import heat, lines
+from preceptor.lab.drawing import heat, lines, thinned
 from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
 from preceptor.page.chart import figure, frame, keys
 from preceptor.page.markup import Markup
@@ -149,6 +149,7 @@ class Plateaus(Figures):
         for style, way in enumerate(self.points[place], 1):
             points = self.points[place][way][: None if step is None else step + 1]
             inside = points[((points > (x[0], y[0])) & (points < (x[1], y[1]))).all(axis=1)]
+            inside = inside[thinned(len(inside))]
             marks.append(box.line(inside[:, 0].tolist(), inside[:, 1].tolist(), style) or Markup())
             if len(inside):
                 marks.append(box.dots(inside[-1:, 0].tolist(), inside[-1:, 1].tolist(), style, 7))
@@ -261,7 +262,7 @@ EXPERIMENT = Experiment(
     question="Which way is the first out of each of the three?",
     changes=(
         "noise=0: the noisy gradient is then plain descent.",
-        "steps=1000: time brings all off the saddle, and none but the fast out of the minimum.",
+        "steps=1000: time brings all off the saddle, and none but momentum out of the minimum.",
         "rate=0.01: what adapts moves by the rate whatever the slope, the others by the slope.",
     ),
 )

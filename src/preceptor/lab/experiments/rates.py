@@ -111,14 +111,14 @@ class Rates(Figures):
             ),
             Claim(
                 "A rate reduced too soon may be a quick win, at the expense of long-run performance.",
-                "D:1413",
+                "D:1419",
                 f"One epoch after the drop the dev loss is lower than without it in {won} of {counted(seeds, 'run')}; "
                 f"at the end it is higher in {lost}.",
                 won > 0 and lost == seeds,
             ),
             Claim(
                 "A learning curve shows which of six cases a training is.",
-                "D:2347",
+                "D:2352",
                 f"Of {len(meant) * seeds} trainings made to be one of the six, {right} are read as it.",
                 right == len(meant) * seeds,
             ),
@@ -135,8 +135,9 @@ class Rates(Figures):
     def answer(self) -> str:
         soon, good = self.ends["decayed too soon"], self.ends["good rate"]
         return (
-            f'It is read as "{self.readings["decayed too soon"][0]}": it falls and becomes flat, as a good one does. '
-            f"But it is flat too early: its dev loss is {amount(soon[0])}, without the early drop {amount(good[0])}."
+            f'It is read as "{self.readings["decayed too soon"][0]}", the good one as '
+            f'"{self.readings["good rate"][0]}". It becomes flat as well, but too early: its dev loss is '
+            f"{amount(soon[0])}, without the early drop {amount(good[0])}."
         )
 
     def _chart(self, title: str, says: str, series: dict[str, list[float]], x: list[float], top: float) -> Markup:

@@ -91,14 +91,14 @@ class Scaling(Figures):
         return [
             Claim(
                 "Shifting the input values makes a big difference.",
-                "D:855",
+                "D:860",
                 f"The condition number is {amount(self.condition('not centred'))} before and "
                 f"{amount(self.condition(good))} after.",
                 self.condition("not centred") > 10 * self.condition(good),
             ),
             Claim(
                 "Scaling the input values makes a big difference.",
-                "D:906",
+                "D:904",
                 f"The condition number is {amount(self.condition('not scaled'))} before and "
                 f"{amount(self.condition(good))} after.",
                 self.condition("not scaled") > 10 * self.condition(good),
@@ -111,7 +111,7 @@ class Scaling(Figures):
             ),
             Claim(
                 "The second table is the first with zero mean.",
-                "D:856",
+                "D:861",
                 f"The first less its mean is ({amount(less[0, 0])}, {amount(less[0, 1])}) and "
                 f"({amount(less[1, 0])}, {amount(less[1, 1])}).",
                 bool(np.allclose(less, self.inputs[good])),
@@ -217,7 +217,7 @@ EXPERIMENT = Experiment(
     run=scaling,
     title="The error surface before and after centring and scaling",
     chapter="The data",
-    source="D:852",
+    source="D:855",
     says=(
         "When using steepest descent, shifting and scaling the input values makes a big difference: it usually helps "
         "to give each component of the input zero mean and unit variance over the training set."

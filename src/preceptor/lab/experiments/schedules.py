@@ -90,19 +90,19 @@ class Schedules(Figures):
         return [
             Claim(
                 "Exponential decay: η = η₀ e^(-kt), where t is the iteration or epoch.",
-                "D:1424",
+                "D:1427",
                 f"With t in epochs, fractions included, the training's rates lie within {exponential:.0e} of it.",
                 exponential <= near,
             ),
             Claim(
                 "1/t decay: η = η₀ / (1 + kt).",
-                "D:1425",
+                "D:1428",
                 f"The training's rates lie within {inverse:.0e} of it.",
                 inverse <= near,
             ),
             Claim(
                 "Gradually decay the learning rate to reduce the fluctuations.",
-                "D:1402",
+                "D:1405",
                 f"Near the end the dev loss changes by {amount(falls)} from epoch to epoch with drops by ten, by "
                 f"{amount(stays)} at a constant rate.",
                 falls < stays,

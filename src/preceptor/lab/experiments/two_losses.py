@@ -88,7 +88,7 @@ class TwoLosses(Figures):
             ),
             Claim(
                 "dJ/dy is y - y* for the quadratic cost, and y*/y + (1 - y*)/(y - 1), with a minus, for cross entropy.",
-                "E:741",
+                "E:738",
                 f"Behind the sigmoid that makes (y - y*) y (1 - y) and y - y*: where the output is below 0.05 and "
                 f"should be 1, cross-entropy's slope is at least {amount(ratio, 3)} times as large.",
                 ratio > 1 / (0.05 * 0.95),

@@ -133,8 +133,8 @@ class DeltaRule(Figures):
         pictures = [
             tiles(
                 f"After {counted(each + 1, 'example')}: a row for each unit, its bias first",
-                [self.accumulated[each], self.accumulated[each] / (each + 1)],
-                ["Δ", "Δ / examples so far"],
+                [self.accumulated[each], self.recursion[0]],
+                ["Δ, to its own scale", "D at the end"],
                 f"largest |Δ| {amount(float(np.abs(self.accumulated[each]).max()))}",
                 side=120,
             )

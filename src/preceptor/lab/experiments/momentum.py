@@ -210,7 +210,7 @@ def roots_of(alpha: float, step: float) -> np.ndarray:
 def damping(alpha: float, step: float) -> str:
     """Over, critical or under, by the sign of the discriminant."""
     found = (1 + alpha - step) ** 2 - 4 * alpha
-    return "critical" if abs(found) < 1e-6 else "over" if found > 0 else "under"
+    return "critically damped" if abs(found) < 1e-6 else "over-damped" if found > 0 else "under-damped"
 
 
 def closed_form(alpha: float, step: float, count: int) -> np.ndarray:

@@ -9,8 +9,13 @@ import numpy as np
 import pytest
 
 from preceptor import nn
+from preceptor.graph import call
+from preceptor.lab.experiment import Replay
 from preceptor.lab.page import ASSETS
+from preceptor.lab.replay import replayed
 from preceptor.ops import Spec
+from preceptor.train import Adam
+from preceptor.train.step import first_state, hyper_values, make_step
 
 NODE = shutil.which("node")
 pytestmark = pytest.mark.skipif(NODE is None, reason="the session is run by node: install Node.js")
@@ -177,3 +182,46 @@ def test_weights_that_are_saved_have_the_networks_shapes(spec):
     assert {path: list(value.shape) for path, value in params.items()} == {
         path: each["shape"] for path, each in saved["params"].items()
     }
+
+
+@pytest.mark.parametrize(
+    "loss, units", [(nn.SoftmaxCrossEntropy(), 3), (nn.Quadratic(), 1)], ids=["classes", "numbers"]
+)
+def test_small_batches_of_more_inputs_are_as_the_engine_has_them(loss, units):
+    rng = np.random.default_rng(0)
+    x = np.round(rng.normal(size=(30, 4)), 3)
+    y = np.argmax(x[:, :3], 1) if units == 3 else np.round(x[:, 0] - x[:, 1], 3)
+    network = nn.mlp((5,), units, activation=nn.Sigmoid())
+    target = loss.prepared(y, units, np.float64)
+    first = network.init(rng, Spec((10, 4), np.dtype(float)))[0]
+    specs = Spec((10, 4), np.dtype(float)), Spec((10, *target.shape[1:]), target.dtype)
+    made = replayed("net", network, loss, Adam(), first, *specs, 7, "nn.mlp((5,), 3)")
+    classes = ("a", "b", "c")[:units] if units == 3 else ()
+    targets = loss.prepared(np.arange(3), 3, np.float64) if classes else None
+    replay = Replay(
+        "some", "Some rows", [made], {"rows": (x, y)}, ("p", "q", "r", "s"), classes, targets, 0.02,
+        hyper_values(Adam(), ()), 10, 0, ("nn.SoftmaxCrossEntropy()", "Adam()"), 7, is_entropy=units == 3,
+    )  # fmt: skip
+    script = """
+      const batches = [0, 1, 2, 3, 4, 5].map(step => Object.values(s.batch(step)).map(each => Array.from(each)));
+      s.step(6);
+      const seen = s.see(s.set().x);
+      return [batches, s.losses, Array.from(seen.predicted.values), s.right(seen), s.findings(seen)];
+    """
+    batches, losses, predicted, right, findings = session(replay.to_dict(), script)
+    for epoch in (batches[:3], batches[3:]):  # every row once
+        rows = np.concatenate([np.reshape(each, (10, 4)) for each, _ in epoch])
+        np.testing.assert_array_equal(np.sort(rows, 0), np.sort(x, 0))
+    params = {path: np.asarray(value, np.float64) for path, value in first.items()}
+    state = first_state(params, {}, Adam(), 0)
+    program = make_step(network, loss, Adam(), (), state, {"x": specs[0], "y": specs[1]})
+    own = hyper_values(Adam(), ()) | {"learning_rate": 0.02}
+    for number, (rows, wanted) in enumerate(batches, 1):
+        hyper = {name: np.asarray(value, np.float64) for name, value in own.items()} | {"step": np.int32(number)}
+        given = np.asarray(wanted, target.dtype).reshape(specs[1].shape)
+        state, figures = call(program, (state, {"x": np.reshape(rows, (10, 4)), "y": given}, hyper))
+        assert losses[number - 1] == pytest.approx(float(figures["loss"]), rel=1e-9)
+    says = loss.predict(network.apply(state["params"], {}, x, train=False, key=None)[0])
+    np.testing.assert_allclose(predicted, np.ravel(says), rtol=1e-9)
+    assert right == (pytest.approx(np.mean(np.argmax(says, 1) == y)) if classes else None)
+    assert findings == []

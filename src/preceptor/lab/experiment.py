@@ -104,7 +104,7 @@ class Replay:
         batch_size: rows of a step, as traced. A set of as many rows goes in whole and in order, as in Python.
         seed: whose first values the networks have.
         parts: loss and optimiser in Python: ("nn.BinaryCrossEntropy()", "Momentum(momentum=0.9)").
-        seen: rows that the forward pass takes.
+        seen: rows that the forward pass takes: best 41 · 41, the places of the map, and the rows of a set.
         is_entropy: the loss of the best constant output is the entropy of the classes, as of a cross-entropy.
         runs: losses of the runs in Python by steps, to be compared there: {(data, network): {step: loss}}.
 

@@ -214,7 +214,7 @@ def replayed(
     Args:
         first: parameters by path, such as `follow(config, data).params[0]`.
         x, y: of a batch: what the step takes, `loss.prepared` its targets.
-        seen: rows that the forward pass takes at once: the places of a map of the plane.
+        seen: rows that the forward pass takes at once, as of `Replay`.
         source: the network as an expression of Python, for the export: "nn.mlp((4,), 1, activation=nn.Tanh())".
     Raises: NotSupported for a network with running numbers (batch normalisation) or random masks (dropout), and as
         `as_data`.

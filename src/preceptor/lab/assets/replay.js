@@ -39,20 +39,36 @@
 
   function mixed(from, to, share) { return from.map(function (each, at) { return each + share * (to[at] - each); }); }
 
-  /* From -1, blue, over the paper to 1, vermilion. What is no number is ink. */
+  function part(seen, from, to) {  // of what a network says: some rows
+    var found = {};
+    Object.keys(seen).forEach(function (name) {
+      var width = seen[name].width;
+      found[name] = { width: width, values: seen[name].values.subarray(from * width, to * width) };
+    });
+    return found;
+  }
+
+  /* From -1, blue, over the paper to 1, vermilion. */
   function signed(value, palette) {
-    if (value !== value) return palette.ink;
     var share = Math.min(1, Math.abs(value));
     return mixed(palette.paper, value < 0 ? palette.blue : palette.vermilion, 0.75 * share);
   }
 
   function raster(canvas, values, palette) {  // SIDE x SIDE numbers from -1 to 1, or colours, the first row lowest
-    var picture = canvas.getContext("2d").createImageData(SIDE, SIDE);
+    var picture = canvas.getContext("2d").createImageData(SIDE, SIDE), pixels = picture.data;
+    if (!palette.scale) {  // 201 colours, made once
+      palette.scale = [];
+      for (var shade = -100; shade <= 100; shade++) palette.scale.push(signed(shade / 100, palette));
+    }
     for (var i = 0; i < SIDE * SIDE; i++) {
-      var colour = typeof values[i] === "number" ? signed(values[i], palette) : values[i];
+      var value = values[i], colour = value;
+      if (typeof value === "number")
+        colour = value === value ? palette.scale[Math.round(100 * Math.min(1, Math.max(-1, value))) + 100] : palette.ink;
       var at = 4 * ((SIDE - 1 - Math.floor(i / SIDE)) * SIDE + i % SIDE);
-      for (var part = 0; part < 3; part++) picture.data[at + part] = colour[part];
-      picture.data[at + 3] = 255;
+      pixels[at] = colour[0];
+      pixels[at + 1] = colour[1];
+      pixels[at + 2] = colour[2];
+      pixels[at + 3] = 255;
     }
     canvas.getContext("2d").putImageData(picture, 0, 0);
   }
@@ -154,7 +170,7 @@
     ].filter(Boolean));
     var table = put("details", {}, [
       put("summary", {}, "Every weight before and after the last update, and the gradient that caused it"),
-      put("div", { class: "scroll" }, put("table", {}, [
+      put("div", { class: "scroll tall" }, put("table", {}, [
         put("thead", {}, put("tr", {}, ["weight", "before", "gradient", "after"].map(function (head, at) { return put("th", { scope: "col", class: at ? "n" : null }, head); }))),
         rows
       ])),
@@ -378,8 +394,9 @@
       return "Step " + passed[0] + " in Python: loss " + passed[1].toPrecision(8) + "; here it is " + here.toPrecision(8) + (off === 0 ? ", the same to the last digit." : off < 1e-6 ? ", the same to " + off.toExponential(0) + "." : ": they differ.");
     }
 
-    function shown() {
-      var palette = colours(), seen = session.see(session.set().x), steps = session.steps(), right = session.right(seen);
+    function shown(isShort) {  // short: not what takes long, while it runs
+      var palette = colours(), limits = hasMap ? reach() : null, count = hasMap ? SIDE * SIDE : 0;
+      var all = session.see(hasMap ? grid(limits).concat(session.set().x) : session.set().x), seen = part(all, count, count + session.set().y.length), steps = session.steps(), right = session.right(seen);
       var slopes = session.gradient(), loss = session.losses[steps - 1], found = session.findings(seen);
       said.textContent = "step " + steps + (steps ? " · loss " + amount(loss) : "") + (right === null ? "" : " · " + Math.round(100 * right) + " % right");
       said.dataset.loss = steps ? loss : "";
@@ -395,13 +412,11 @@
       var own = session.settings.sd;
       sd[1].show(own === null ? spread() : own, own !== null ? "" : session.isStored() ? " (as in Python)" : " (1/√inputs)");
       drawCurve();
+      if (hasMap) drawMap(part(all, 0, count), limits, palette);
+      if (isShort) return;
       drawNetwork(slopes);
       if (table.open) drawTable(slopes);
-      if (hasMap) {
-        var limits = reach(), plane = session.see(grid(limits));
-        drawMap(plane, limits, palette);
-        drawUnits(plane, palette);
-      } else drawUnits(seen, palette);
+      drawUnits(hasMap ? part(all, 0, count) : seen, palette);
       link();
     }
 
@@ -411,7 +426,7 @@
       return Math.sqrt(sum);
     }
 
-    var firstWord = session.word(), later = 0;
+    var firstWord = session.word(), later = 0, drawing = 0, pictured = 0;
     function link() {  // a little later: browsers take few changes of a link at a time
       clearTimeout(later);
       later = setTimeout(function () {
@@ -430,10 +445,13 @@
     }
     function onwards() {
       if (!isRunning) return;
-      var until = performance.now() + 12, count = Math.min(1 + Math.floor(session.steps() / 30), 20);
-      while (count-- > 0 && performance.now() < until) session.step(1);
+      // As long on steps as on drawing, but for the first ones, which are worth seeing; at most 20 to a picture.
+      var start = performance.now(), count = session.steps() < 10 ? 1 : 20;
+      while (count-- > 0 && performance.now() < start + Math.max(12, drawing)) session.step(1);
       if (!Number.isFinite(session.losses[session.steps() - 1])) pause();
-      shown();
+      start = performance.now();
+      shown(isRunning && ++pictured % 4 > 0);
+      drawing = performance.now() - start;
       if (isRunning) frame = requestAnimationFrame(onwards);
     }
 
@@ -443,7 +461,7 @@
       shown();
     }
     window.addEventListener("hashchange", fromLink);
-    window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", shown);
+    window.matchMedia("(prefers-color-scheme: dark)").addEventListener("change", function () { shown(); });
     root.classList.add("on");
     fromLink();
   }

@@ -22,7 +22,7 @@ XOR = np.array([(0, 0), (0, 1), (1, 0), (1, 1)], np.float64)
 ANSWERS = np.array([0, 1, 1, 0])
 KINDS: dict[str, nn.Initialiser] = {"zero": nn.Constant(0.0), "equal": nn.Constant(0.5), "random": nn.Gaussian(0.5)}
 LOSS = nn.BinaryCrossEntropy()
-PLACES = 41 * 41  # of the page's map
+SEEN = 41 * 41 + len(XOR)  # by the page at once: the places of its map, and the rows
 ROUNDING = 1e-12  # sums of equal numbers may differ by it where a processor adds them in another order
 
 
@@ -115,7 +115,7 @@ class Symmetry(Figures):
         hidden = self.weights["zero"].shape[2]
         kinds = list(self.first)
         base = replayed(
-            f"{kinds[0]} weights", _network(hidden, KINDS[kinds[0]]), LOSS, SGD(), self.first[kinds[0]], *spec, PLACES,
+            f"{kinds[0]} weights", _network(hidden, KINDS[kinds[0]]), LOSS, SGD(), self.first[kinds[0]], *spec, SEEN,
             _source(hidden, kinds[0]),
         )  # fmt: skip
         others = [base.beginning(f"{kind} weights", self.first[kind], _source(hidden, kind)) for kind in kinds[1:]]
@@ -133,7 +133,7 @@ class Symmetry(Figures):
                 len(XOR),
                 self.seed,
                 ("nn.BinaryCrossEntropy()", "SGD()"),
-                PLACES,
+                SEEN,
                 runs={
                     ("XOR", f"{kind} weights"): {
                         step: float(losses[step - 1]) for step in range(50, len(losses) + 1, 50)

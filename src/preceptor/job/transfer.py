@@ -45,8 +45,8 @@ class Strategy:
 # By whether there is much to learn from, and whether it is like what was learned before: the course's table.
 # The figures that chose the numbers are in docs/transfer.md.
 STRATEGIES = {
-    (False, True): Strategy(3e12, 3e-4, "the head first, then all layers at a small rate"),
-    (False, False): Strategy(3e12, 1e-3, "the head first, then all layers"),
+    (False, True): Strategy(4e12, 3e-4, "the head first, then all layers at a small rate"),
+    (False, False): Strategy(4e12, 1e-3, "the head first, then all layers"),
     (True, True): Strategy(8e12, 5e-4, "the head first, then all layers at a small rate"),
     (True, False): Strategy(8e12, 1e-3, "the head first, then all layers"),
 }

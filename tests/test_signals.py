@@ -138,7 +138,10 @@ def test_a_command_that_is_asked_to_end_says_what_it_kept(tmp_path, numbers):
     began = time.monotonic()
     for number in numbers:
         process.send_signal(number)
-    out, err = process.communicate(timeout=30)
+    try:
+        out, err = process.communicate(timeout=30)
+    finally:
+        process.kill()  # nothing outlives its test
     assert time.monotonic() - began < 5
     assert process.returncode == 130
     assert b"Traceback" not in err

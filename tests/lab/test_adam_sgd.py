@@ -1,30 +1,20 @@
 import numpy as np
 import pytest
+from by_hand import first_weights, loss_and_gradient
 
-from preceptor.data import order
 from preceptor.lab.digit_training import course, digits
 from preceptor.lab.experiments.adam_sgd import RATES, WAYS, config_of
-from preceptor.train.training import initial_values
 
 
 def by_hand(config, data, steps):
     """Losses of the first steps of Adam or of momentum with half a cosine, in NumPy."""
-    w = {path: np.float64(values) for path, values in initial_values(config, data)[0].items()}
+    w = first_weights(config, data)
     mean, square = ({path: np.zeros_like(each) for path, each in w.items()} for _ in range(2))
     losses = []
     total = config.epochs * len(data.x) // 20
     for step in range(steps):
-        at = order(config.seed, 20 * step, 20, len(data.x)).astype(int)
-        x, y = np.float64(data.x[at]), np.eye(10)[data.y[at]]
-        a = x @ w["hidden1/weight"] + w["hidden1/bias"]
-        h = np.maximum(a, 0)
-        z = h @ w["output/weight"] + w["output/bias"]
-        p = np.exp(z - z.max(1, keepdims=True))
-        p /= p.sum(1, keepdims=True)
-        losses.append(-np.mean(np.sum(y * np.log(p), 1)))
-        dz = (p - y) / 20
-        da = dz @ w["output/weight"].T * (a > 0)
-        g = {"hidden1/weight": x.T @ da, "hidden1/bias": da.sum(0), "output/weight": h.T @ dz, "output/bias": dz.sum(0)}
+        loss, g = loss_and_gradient(w, config, data, step)
+        losses.append(loss)
         for path, each in g.items():
             if type(config.optimiser).__name__ == "Adam":
                 mean[path] = 0.9 * mean[path] + 0.1 * each

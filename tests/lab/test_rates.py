@@ -1,28 +1,18 @@
 import numpy as np
 import pytest
+from by_hand import first_weights, loss_and_gradient
 
-from preceptor.data import order
 from preceptor.lab.digit_training import course, digits
 from preceptor.lab.experiments.rates import config_of
-from preceptor.train.training import initial_values
 
 
 def losses_by_hand(config, data, steps, sign=1):
     """Losses of the first steps of gradient descent, or of ascent, in NumPy."""
-    w = {path: np.float64(values) for path, values in initial_values(config, data)[0].items()}
+    w = first_weights(config, data)
     losses = []
     for step in range(steps):
-        at = order(config.seed, 20 * step, 20, len(data.x)).astype(int)
-        x, y = np.float64(data.x[at]), np.eye(10)[data.y[at]]
-        a = x @ w["hidden1/weight"] + w["hidden1/bias"]
-        h = np.maximum(a, 0)
-        z = h @ w["output/weight"] + w["output/bias"]
-        p = np.exp(z - z.max(1, keepdims=True))
-        p /= p.sum(1, keepdims=True)
-        losses.append(-np.mean(np.sum(y * np.log(p), 1)))
-        dz = (p - y) / 20
-        da = dz @ w["output/weight"].T * (a > 0)
-        g = {"hidden1/weight": x.T @ da, "hidden1/bias": da.sum(0), "output/weight": h.T @ dz, "output/bias": dz.sum(0)}
+        loss, g = loss_and_gradient(w, config, data, step)
+        losses.append(loss)
         w = {path: values - sign * config.learning_rate * g[path] for path, values in w.items()}
     return losses
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from preceptor.cli.options import Place
+from preceptor.cli.options import Place, check_html
 from preceptor.cli.sentences import line
 from preceptor.errors import ConfigError
 from preceptor.lab.experiment import CHAPTERS, Experiment
@@ -92,8 +92,7 @@ def _one(experiment: Experiment, given: tuple[str, ...], seed: int | None, outpu
 
 
 def _page(path: Path) -> Output:
-    if path.suffix.lower() not in (".html", ".htm"):
-        raise ConfigError(f"lab: {path}: the page is HTML; the name must end in .html.")
+    check_html(path, "lab")
     return Output(path, (), "lab: ")
 
 

@@ -8,10 +8,9 @@ from typing import Any
 import click
 import numpy as np
 
-from preceptor.cli.options import FilePlace, Whole, number_options, settings_options
+from preceptor.cli.options import FilePlace, Whole, check_html, number_options, settings_options
 from preceptor.cli.progress import watched
 from preceptor.cli.sentences import aligned, line, say_found
-from preceptor.errors import ConfigError
 from preceptor.job.parts import own_numbers
 from preceptor.job.settings import Settings, make_settings
 from preceptor.job.source_files import files_of
@@ -68,8 +67,8 @@ def command(
     Settings are those of fit. 15 % of the rows judge all sizes; they neither teach nor guide. Test rows stay untouched.
     Nothing is kept.
     """
-    if out is not None and out.suffix.lower() not in (".html", ".htm"):
-        raise ConfigError(f"learning-curve: {out}: the page is HTML; the name must end in .html.")
+    if out is not None:
+        check_html(out, "learning-curve")
     settings = make_settings(given)
     place = None if out is None else Output(out, files_of(data), "learning-curve: ")
     plan, found = watched(planning(data, settings, over, points, repeats, header=not no_header))

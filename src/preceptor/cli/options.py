@@ -194,3 +194,9 @@ def _help(known: Hyper, default: Any) -> str:
     shown = "" if default is None else f"default {default if isinstance(default, str) else value_text(default)}"
     inside = "; ".join(note for note in (known.unit, known.range_text(), shown) if note)
     return f"{known.doc}  [{inside}]" if inside else known.doc
+
+
+def check_html(path: Path, command: str) -> None:
+    """Raises ConfigError where the name of a page does not say what it is."""
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise ConfigError(f"{command}: {path}: the page is HTML; the name must end in .html.")

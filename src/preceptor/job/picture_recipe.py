@@ -14,7 +14,7 @@ from preceptor.data.pictures.preprocessor import FLAT
 from preceptor.errors import ConfigError
 from preceptor.job.recipe import power_of_two
 from preceptor.job.settings import PICTURE_MODELS, Settings
-from preceptor.job.suitability import usable
+from preceptor.job.suitability import NORMS, usable
 from preceptor.nn import efficientnet
 
 MODEL = "convnet"
@@ -89,7 +89,7 @@ def complete_pictures(
 def _begun(s: Settings, rows: int) -> Settings:
     """The settings of a training that goes on from what was learned before."""
     size = s.batch_size or power_of_two(rows / 50, BATCH_SIZES)
-    is_head = s.frozen not in ((), ("norms",)) and s.thaw_after is None
+    is_head = s.frozen not in ((), (NORMS,)) and s.thaw_after is None
     steps, limits = (HEAD_STEPS, HEAD_EPOCHS) if is_head else (TUNING_STEPS, TUNING_EPOCHS)
     epochs = s.epochs or int(np.clip(steps * size // rows, *limits))
     own_rate = RATE if is_head else TUNING_RATE

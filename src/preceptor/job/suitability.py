@@ -22,6 +22,7 @@ MAKERS: dict[str, Callable[..., Layer]] = {
     "perceptron": linear_model,
     **{name: getattr(vision, name) for name in vision.__all__},
 }
+NORMS = "norms"  # in place of a pattern of frozen layers: the batch norms before the last dense layer
 NETWORK = ("hidden", "members", "waves", "bins", "activation", "initialiser", "batch_norm", "dropout", "drop_rate")
 ARGUMENTS = {"bins": "edges"}  # of the function that makes the network, where they are called otherwise
 ONLY = {  # kind of data -> settings that no other has a use for
@@ -96,7 +97,7 @@ def check_beginning(settings: Any) -> None:
             f"fit: received thaw_after {settings.thaw_after} without freeze; what thaws is to be named. Give freeze, "
             "such as trunk, or leave thaw_after out."
         )
-    if settings.thaw_after is not None and settings.freeze == ("norms",):
+    if settings.thaw_after is not None and settings.freeze == (NORMS,):
         raise ConfigError(
             "fit: received thaw_after beside freeze norms, which stay held; what thaws is to be named. Give "
             "freeze trunk,norms, or leave thaw_after out."

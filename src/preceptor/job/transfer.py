@@ -12,6 +12,7 @@ from preceptor.job.origin import Begun, Origin
 from preceptor.job.picture_recipe import usual_epochs
 from preceptor.job.settings import Settings
 from preceptor.job.stages import Encoded, Stage, Stages
+from preceptor.job.suitability import NORMS
 from preceptor.nn import BatchNorm, Layer, Sequential, initial_specs, multiply_adds
 from preceptor.nn.layer import leaves
 from preceptor.ops import Spec
@@ -22,8 +23,7 @@ from preceptor.words import counted, listing
 
 __all__ = ["Transfer", "transferred"]
 
-# In place of a pattern: all layers but the last dense one; the batch norms among them, which stay held.
-TRUNK, NORMS = "trunk", "norms"
+TRUNK = "trunk"  # in place of a pattern: all layers but the last dense one
 VIEWS = 4  # passes of changed pictures that frozen layers see
 
 
@@ -111,6 +111,7 @@ def transferred(
         said.append("It does not say how its pictures were scaled; here each channel has mean 0 and deviation 1.")
     if source and origin.source == source:
         said.append("It learned from these data: rows that judge here may have taught it, and flatter it.")
+    norms = _norms(config.network, begun.heads)
     is_open = settings.freeze is None and not begun.drawn
     if is_open and isinstance(encoded.data, Streamed) and isinstance(config.network, Sequential):
         if origin.of_task:
@@ -120,13 +121,14 @@ def transferred(
             like = likeness(config.network, begun.first, begun.heads[0], encoded.data.stream, config.engine)
             of_one = Spec((1, *encoded.data.first()[0].shape[1:]), np.dtype(np.float32))
             work = multiply_adds(config.network, *initial_specs(config.network, of_one), of_one)
-            has_norms = any(isinstance(layer, BatchNorm) for _, layer in leaves(config.network))
-            settings, text = _chosen(asked, settings, encoded.data.rows, like, work, has_norms)
+            settings, text = _chosen(asked, settings, encoded.data.rows, like, work, bool(norms))
         assert settings.learning_rate is not None
         assert settings.epochs is not None
         config = replace(config, learning_rate=settings.learning_rate, epochs=settings.epochs)
         said.append(text)
-    still = _norms(config.network, begun.heads) if NORMS in settings.frozen else ()
+    if NORMS in settings.frozen and not norms:
+        raise ConfigError("freeze: received norms; the network has no batch norm. Leave norms out.")
+    still = norms if NORMS in settings.frozen else ()
     frozen = (*_expanded(settings.frozen, begun.heads, paths), *still)
     base = config.learning_rate
     check_fine_tuning(settings.make_fine_tuning(base, frozen), paths)
@@ -200,15 +202,9 @@ def _expanded(patterns: tuple[str, ...], heads: list[str], paths: tuple[str, ...
 
 
 def _norms(network: Layer, heads: list[str]) -> tuple[str, ...]:
-    """The paths of the batch norms before the last dense layers.
-
-    Raises: ConfigError where there are none.
-    """
+    """The paths of the batch norms before the last dense layers."""
     last = tuple(f"{head}/" for head in heads)
-    found = [path for path, layer in leaves(network) if isinstance(layer, BatchNorm) and not path.startswith(last)]
-    if not found:
-        raise ConfigError("freeze: received norms; the network has no batch norm. Leave norms out.")
-    return tuple(found)
+    return tuple(path for path, layer in leaves(network) if isinstance(layer, BatchNorm) and not path.startswith(last))
 
 
 def _trunk(config: Config, encoded: Encoded, paths: tuple[str, ...]) -> Trunk | None:

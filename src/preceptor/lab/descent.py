@@ -12,6 +12,7 @@ from preceptor.nn import Layer, Loss
 from preceptor.ops import Spec
 from preceptor.train import Arrays, Config, train
 from preceptor.train.optim import Optimiser
+from preceptor.words import counted
 
 Surface = Callable[[Any], Any]  # of points (point, 2) -> (point,)
 
@@ -46,6 +47,11 @@ class _Value(Loss):
 
     def predict(self, outputs: Any) -> Any:
         return outputs
+
+
+def in_steps(count: int | None) -> str:
+    """A number of steps in words; None is more than were made."""
+    return "more steps than were made" if count is None else counted(count, "step")
 
 
 def descend(function: Surface, start: tuple[float, ...], optimiser: Optimiser, rate: float, steps: int) -> np.ndarray:

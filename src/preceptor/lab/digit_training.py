@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from preceptor.data import read
+from preceptor.lab import handwriting
 from preceptor.train import Arrays, Config, train
 from preceptor.train.programs import Programs
 
@@ -16,10 +16,8 @@ def digits(rows: int = 600, dev_rows: int = 400, seed: int = 0) -> Arrays:
         rows, dev_rows: of the training part and of the dev part; at most 1,797 together.
         seed: fixes which.
     """
-    table = read("digits")
-    x, y = (table.columns["pixels"] / 16).astype(np.float32), table.columns["digit"].astype(np.int64)
-    picked = np.random.default_rng(seed).permutation(len(x))[: rows + dev_rows]
-    x, y = x[picked], y[picked]
+    pictures, labels = handwriting.digits(seed)
+    x, y = (each[: rows + dev_rows] for each in (pictures.reshape(len(pictures), -1), labels.astype(np.int64)))
     return Arrays(x[:rows], y[:rows], x[rows:], y[rows:])
 
 

@@ -1,13 +1,12 @@
 """Charts that several experiments draw: lines, points, maps of a plane."""
 
 import io
-from base64 import b64encode
 from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from preceptor.page.chart import Frame, Numbers, figure, frame, keys, label_at, pixel, within
-from preceptor.page.markup import Markup, joined, tag
+from preceptor.page.chart import Frame, Numbers, figure, frame, keys, pixel, within
+from preceptor.page.markup import Markup, png_source, tag
 
 MOST_POINTS = 240  # of a line: a chart has no more pixels
 BLUE, WHITE, RED = (0, 90, 160), (245, 245, 240), (200, 80, 20)  # of a map, from its lowest to its highest value
@@ -62,7 +61,7 @@ def heat(
     left, right, top, floor = drawn.x(x[0]), drawn.x(x[1]), drawn.y(y[1]), drawn.y(y[0])
     return tag(
         "image",
-        href=f"data:image/png;base64,{b64encode(png(coloured(share[::-1]))).decode()}",
+        href=png_source(png(coloured(share[::-1]))),
         x=pixel(left),
         y=pixel(top),
         width=pixel(right - left),
@@ -97,15 +96,10 @@ def tiles(
     for values, name in zip(pictures, names, strict=True):
         low, high = float(np.min(values)), float(np.max(values))
         scaled = np.round(255 * (values - low) / ((high - low) or 1.0)).astype(np.uint8)
-        source = f"data:image/png;base64,{b64encode(png(scaled)).decode()}"
+        source = png_source(png(scaled))
         image = tag("img", src=source, alt=name, width=side, height=side, style="image-rendering:pixelated")
         shown.append(tag("div", image, tag("p", name, class_="small quiet")))
     return figure(title, tag("div", shown, class_="tiles"), *below)
-
-
-def crosses(drawn: Frame, x: Sequence[float], y: Sequence[float], words: Sequence[str]) -> Markup:
-    """Words at places of a frame."""
-    return joined(*(label_at(drawn.x(a), drawn.y(b), word, "m t") for a, b, word in zip(x, y, words, strict=True)))
 
 
 def _finite(value: float | None) -> float | None:

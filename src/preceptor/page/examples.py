@@ -1,11 +1,10 @@
 """Rows that were judged: the worst, and the most typical."""
 
-from base64 import b64encode
 from collections.abc import Sequence
 
 from preceptor.evidence.record import Example, Picture
 from preceptor.page.grid import grid, name
-from preceptor.page.markup import Content, Markup, joined, tag
+from preceptor.page.markup import Content, Markup, joined, png_source, tag
 from preceptor.page.story import Story
 from preceptor.words import amount, counted
 
@@ -127,7 +126,7 @@ def _place(each: Example) -> Content:
 def image(found: Picture, says: str) -> Markup:
     """A picture within the page."""
     is_small = max(found.height, found.width) <= SMALL
-    source = f"data:image/png;base64,{b64encode(found.png).decode()}"
+    source = png_source(found.png)
     return tag(
         "img",
         src=source,

@@ -6,6 +6,7 @@ direction of writing, become visible escapes, as in the terminal.
 """
 
 import json
+from base64 import b64encode
 from collections.abc import Iterable
 from functools import cache
 from html import escape
@@ -67,6 +68,11 @@ def tag(element: str, /, *content: Content, **attributes: object) -> Markup:
 def script_data(value: Any) -> Markup:
     """A value as JSON that can stand inside a script element. Raises: ValueError for numbers that are not finite."""
     return Markup(json.dumps(value, allow_nan=False, separators=(",", ":"), ensure_ascii=True).translate(_IN_SCRIPT))
+
+
+def png_source(content: bytes) -> str:
+    """A PNG file as the source of a picture that stands in the page itself."""
+    return f"data:image/png;base64,{b64encode(content).decode()}"
 
 
 def _pieces(content: Iterable[Content]) -> Iterable[str]:

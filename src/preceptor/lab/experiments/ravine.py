@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.errors import ConfigError
-from preceptor.lab.descent import descend
+from preceptor.lab.descent import descend, in_steps
 from preceptor.lab.drawing import heat, lines
 from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
 from preceptor.page.chart import figure, frame, keys
@@ -71,7 +71,7 @@ class Ravine(Figures):
                 Claim(
                     "Zero gradient in local minima and saddle points.",
                     "D:617",
-                    f"Gradient descent needs {_steps(late)}, the quickest way {_steps(first)}.",
+                    f"Gradient descent needs {in_steps(late)}, the quickest way {in_steps(first)}.",
                     late is None or (first is not None and first < late),
                 )
             ]
@@ -97,8 +97,8 @@ class Ravine(Figures):
             Claim(
                 "Momentum is the way out of narrow ravines: it arrives earlier.",
                 "D:1460",
-                f"Momentum is within 0.01 of the lowest value after {_steps(quick)}, gradient descent after "
-                f"{_steps(slow)}.",
+                f"Momentum is within 0.01 of the lowest value after {in_steps(quick)}, gradient descent after "
+                f"{in_steps(slow)}.",
                 quick is not None and (slow is None or quick < slow),
             ),
         ]
@@ -108,7 +108,7 @@ class Ravine(Figures):
         if not known:
             return "None of them arrives in so many steps."
         best = min(known, key=lambda way: known[way])
-        return f"{best}: {_steps(known[best])}; gradient descent takes {_steps(self.reached['gradient descent'])}."
+        return f"{best}: {in_steps(known[best])}; gradient descent takes {in_steps(self.reached['gradient descent'])}."
 
     def _map(self, ways: Sequence[str], steps: int, title: str) -> Markup:
         x, y = BOXES[self.surface]
@@ -137,7 +137,7 @@ class Ravine(Figures):
             self._map(last, length, f"The {self.surface}: Adagrad, RMSProp, Adam"),
             lines(
                 "Height above the lowest value",
-                "; ".join(f"{way}: {_steps(each)}" for way, each in self.reached.items()),
+                "; ".join(f"{way}: {in_steps(each)}" for way, each in self.reached.items()),
                 range(length),
                 padded,
                 x_label="step",
@@ -157,10 +157,6 @@ class Ravine(Figures):
 
 def _named(ways: Sequence[str]) -> list[tuple[str, int | str]]:
     return [(way, style) for style, way in enumerate(ways, 1)]
-
-
-def _steps(count: int | None) -> str:
-    return "more steps than were made" if count is None else f"{count} steps"
 
 
 def ravine(*, surface: str = "ravine", steps: int = 150) -> Ravine:

@@ -9,13 +9,13 @@ import numpy as np
 
 from preceptor import nn, ops
 from preceptor.autodiff import value_and_grad
-from preceptor.lab.descent import descend
+from preceptor.lab.descent import descend, in_steps
 from preceptor.lab.drawing import heat, lines
 from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
 from preceptor.page.chart import figure, frame
 from preceptor.page.markup import Markup, joined
 from preceptor.train import SGD
-from preceptor.words import amount, counted
+from preceptor.words import amount
 
 REACH = 6.0  # of the weights, as far as the maps go
 KINDS = ("cross-entropy", "quadratic")
@@ -97,15 +97,15 @@ class TwoLosses(Figures):
                 "Far from the solution cross-entropy is steep where the quadratic cost is flat.",
                 "E:755",
                 f"At the start the slopes are {amount(self.far('cross-entropy'))} and "
-                f"{amount(self.far('quadratic'))}; a descent is close after {_steps(quick)} and {_steps(slow)}.",
+                f"{amount(self.far('quadratic'))}; a descent is close after {in_steps(quick)} and {in_steps(slow)}.",
                 quick is not None and (slow is None or quick < slow),
             ),
         ]
 
     def answer(self) -> str:
         return (
-            f"Cross-entropy: {_steps(self.arrived('cross-entropy'))}, against "
-            f"{_steps(self.arrived('quadratic'))}. Where an output is nearly 1 and should be 0, the sigmoid is flat; "
+            f"Cross-entropy: {in_steps(self.arrived('cross-entropy'))}, against "
+            f"{in_steps(self.arrived('quadratic'))}. Where an output is nearly 1 and should be 0, the sigmoid is flat; "
             "the quadratic loss is multiplied by that flatness, cross-entropy divides it out."
         )
 
@@ -151,7 +151,7 @@ class TwoLosses(Figures):
             ),
             lines(
                 "How far the outputs are from the targets",
-                "; ".join(f"{kind}: {_steps(self.arrived(kind))}" for kind in KINDS),
+                "; ".join(f"{kind}: {in_steps(self.arrived(kind))}" for kind in KINDS),
                 range(last + 1),
                 {kind: self.distances[kind].tolist() for kind in KINDS},
                 x_label="step",
@@ -166,10 +166,6 @@ class TwoLosses(Figures):
             joined(*(self._map(kind, self.losses[kind], kind.capitalize(), each) for kind in KINDS)) for each in steps
         ]
         return [Player("steps", "Both descents, step by step", [f"step {each}" for each in steps], pictures)]
-
-
-def _steps(count: int | None) -> str:
-    return "more steps than were made" if count is None else counted(count, "step")
 
 
 def two_losses(*, seed: int = 0, rows: int = 40, rate: float = 2.0, steps: int = 300, start: float = -4.0) -> TwoLosses:

@@ -24,7 +24,7 @@ REACH = {
     nn.GlorotUniform(): lambda into, out: np.sqrt(6 / (into + out)),
     nn.HeUniform(): lambda into, out: np.sqrt(6 / into),
 }
-OTHERS = [nn.TruncatedGaussian(0.3), nn.Orthogonal()]
+OTHERS = [nn.TruncatedGaussian(0.3), nn.Orthogonal(), nn.Dirac()]
 
 
 def draw(rule, shape, seed=0):
@@ -65,6 +65,21 @@ def test_a_truncated_normal_is_scipys():
     assert stats.kstest(values / 0.3, stats.truncnorm(-2, 2).cdf).pvalue > 1e-3
 
 
+@pytest.mark.parametrize("inputs, filters", [(4, 10), (10, 4), (5, 5)])
+def test_dirac_is_pytorchs_and_what_is_more_is_drawn(inputs, filters):
+    torch = pytest.importorskip("torch")
+    weight = draw(nn.Dirac(), (3, 3, inputs, filters))
+    theirs = torch.nn.init.dirac_(torch.empty(filters, inputs, 3, 3)).permute(2, 3, 1, 0).numpy()
+    passed = min(inputs, filters)
+    np.testing.assert_array_equal(weight[..., :passed], theirs[..., :passed])
+    assert (np.abs(weight[..., passed:]) <= 1 / np.sqrt(9 * inputs)).all()
+    assert filters <= inputs or weight[..., passed:].std() > 0.9 / np.sqrt(27 * inputs)
+
+
+def test_dirac_of_a_dense_layer_is_the_identity():
+    np.testing.assert_array_equal(draw(nn.Dirac(), (7, 7)), np.eye(7))
+
+
 @pytest.mark.parametrize("shape", [(6, 6), (8, 3), (3, 8), (3, 3, 4, 10), (2, 2, 2, 20)])
 def test_an_orthogonal_weight_keeps_lengths(shape):
     matrix = draw(nn.Orthogonal(), shape).reshape(-1, shape[-1])
@@ -96,7 +111,9 @@ def test_a_large_weight_is_drawn_in_pieces_that_change_nothing():
 def test_the_seed_alone_decides_and_values_are_float32(rule):
     assert draw(rule, (5, 4)).dtype == np.float32
     np.testing.assert_array_equal(draw(rule, (5, 4), seed=1), draw(rule, (5, 4), seed=1))
-    assert isinstance(rule, nn.Constant) or (draw(rule, (5, 4), seed=1) != draw(rule, (5, 4), seed=2)).all()
+    free = slice(4, None) if isinstance(rule, nn.Dirac) else slice(None)
+    fresh = draw(rule, (4, 5), seed=1) != draw(rule, (4, 5), seed=2)
+    assert isinstance(rule, nn.Constant) or fresh[:, free].all()
 
 
 def test_numbers_by_hand():

@@ -211,7 +211,27 @@ def test_a_large_mean_costs_no_digits():
     np.testing.assert_allclose(y, np.sqrt(1.5) * np.array([[-1.0], [0.0], [1.0]]), rtol=1e-5, atol=1e-5)
 
 
+def test_without_a_scale_it_is_pytorchs_whose_weight_stays_1(torch):
+    layer, x = nn.BatchNorm(scale=False), RNG.normal(2, 3, (6, 2, 3))
+    params, state = layer.init(RNG, pr.Spec((1, 2, 3), np.dtype(np.float64)))
+    assert list(params) == ["shift"]
+    params = {"shift": np.array([1.0, -2.0, 0.5])}
+
+    def ours(params, x):
+        y, _ = layer.apply(params, state, x, train=True, key=None)
+        return pr.sum(y**3)
+
+    value, (slopes, x_slope) = pr.value_and_grad(ours, (0, 1))(params, x)
+    leaves = [torch.tensor(each, requires_grad=True) for each in (params["shift"], x)]
+    flat = torch.nn.functional.batch_norm(leaves[1].reshape(-1, 3), None, None, None, leaves[0], training=True)
+    theirs = (flat**3).sum()
+    theirs.backward()
+    np.testing.assert_allclose(value, theirs.item(), rtol=1e-6)
+    np.testing.assert_allclose(slopes["shift"], leaves[0].grad, rtol=1e-6)
+    np.testing.assert_allclose(x_slope, leaves[1].grad, rtol=1e-5, atol=1e-5)
+
+
 def test_another_width_is_named():
     params, state = start(3)
-    with pytest.raises(ShapeError, match=r"at test_norm\.py:\d+: input has shape \(5, 2\); scale needs 3 features"):
+    with pytest.raises(ShapeError, match=r"at test_norm\.py:\d+: input has shape \(5, 2\); shift needs 3 features"):
         nn.BatchNorm().apply(params, state, np.ones((5, 2)), train=True, key=None)

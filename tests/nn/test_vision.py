@@ -8,6 +8,7 @@ from preceptor import nn
 from preceptor.errors import ShapeError
 
 NETWORKS = {
+    "airbench": (nn.airbench(10), (32, 32, 3)),
     "cnn": (nn.cnn(10), (32, 32, 3)),
     "convnet": (nn.convnet(10), (32, 32, 3)),
     "lenet5": (nn.lenet5(10), (32, 32, 1)),
@@ -45,6 +46,7 @@ def count(network, *picture):
         (nn.resnet20(10), (32, 32, 3), 272_474),  # option A: 269,722, and 2,752 for the projections
         # By hand: convolutions without bias, two numbers of norm for each filter, dense layers.
         (nn.vgg(10), (32, 32, 3), 9 * (3 * 64 + 64**2 + 64 * 128 + 128**2 + 128 * 256 + 256**2) + 1_792 + 40_970),
+        (nn.airbench(10), (32, 32, 3), 9 * (24 * 64 + 64**2 + 64 * 256 + 3 * 256**2) + 2 * (64 + 256 + 256) + 2_570),
         (nn.convnet(10), (32, 32, 3), 9 * (3 * 32 + 32 * 64 + 64 * 128) + 448 + 20_490),
         (nn.cnn(10), (32, 32, 3), 9 * (3 * 32 + 32 * 64) + 192 + (4096 + 1) * 128 + 1_290),
     ],
@@ -98,7 +100,7 @@ def test_resnet_has_twenty_layers_with_weights():
 
 
 @pytest.mark.parametrize(
-    "network, side", [(nn.alexnet(), 64), (nn.vgg(10), 8), (nn.resnet20(10), 1), (nn.cnn(10), 4), (nn.lenet5(10), 16)]
+    "network, side", [(nn.alexnet(), 64), (nn.vgg(10), 8), (nn.resnet20(10), 1), (nn.cnn(10), 4), (nn.lenet5(10), 16), (nn.airbench(10), 9)]
 )
 def test_the_smallest_picture_is_as_stated(network, side):
     params, state = nn.initial_specs(network, spec(1, side, side, 3))
@@ -132,7 +134,8 @@ def test_every_network_takes_what_can_be_chosen_of_its_layers(name):
     assert {each.drop_rate for each in found if isinstance(each, nn.Dropout)} == {0.25}
     drawn = [each for each in found if isinstance(each, nn.Dense | nn.Convolution)]
     assert {each.initialiser for each in drawn} == {nn.Gaussian(0.02)}
-    kind = nn.Tanh if name == "lenet5" else nn.Relu6 if name.startswith("efficientnet") else nn.Relu
+    family = name.partition("_")[0]
+    kind = {"lenet5": nn.Tanh, "efficientnet": nn.Relu6, "airbench": nn.Gelu}.get(family, nn.Relu)
     assert sum(isinstance(each, nn.Elu) for each in found) == sum(isinstance(each, kind) for each in own) > 1
     assert not any(isinstance(each, nn.BatchNorm | kind) for each in found)
     assert all(each.bias for each in drawn)
@@ -167,7 +170,7 @@ def in_torch(torch, layer, params, state, x):
             padding = {"same": layer.window // 2}.get(layer.padding, layer.padding)
             return functional.conv2d(x, weight, params.get("bias"), layer.stride, padding, groups=layer.groups)
         case nn.BatchNorm():
-            numbers = (state["mean"], state["variance"], params["scale"], params["shift"])
+            numbers = (state["mean"], state["variance"], params.get("scale"), params["shift"])
             return functional.batch_norm(x, *numbers, eps=layer.epsilon)
         case nn.Dense():
             return x @ params["weight"] + params["bias"]
@@ -179,6 +182,12 @@ def in_torch(torch, layer, params, state, x):
             return x.permute(0, 2, 3, 1).flatten(1)
         case nn.GlobalMeanPool():
             return x.mean((2, 3))
+        case nn.GlobalMaxPool():
+            return x.amax((2, 3))
+        case nn.PatchWhitening():
+            return functional.conv2d(x, state["weight"].permute(3, 2, 0, 1))
+        case nn.Gelu():
+            return functional.gelu(x)
         case nn.Relu():
             return functional.relu(x)
         case nn.Tanh():
@@ -195,6 +204,8 @@ def in_torch(torch, layer, params, state, x):
         (nn.cnn(10), (8, 8, 3), "reference"),
         (nn.convnet(5, widths=(4, 6), stride=2), (12, 12, 2), "reference"),
         (nn.vgg(3, widths=(4, 6)), (8, 8, 2), "reference"),
+        (nn.airbench(4, widths=(5, 6)), (9, 8, 3), "reference"),
+        (nn.airbench(4, widths=(5, 6)), (9, 8, 3), "native"),
         (nn.resnet20(4), (8, 8, 1), "reference"),
         (nn.resnet20(4), (8, 8, 1), "native"),
         pytest.param(nn.resnet20(4), (8, 8, 1), "xla", marks=pytest.mark.slow),
@@ -206,6 +217,8 @@ def in_torch(torch, layer, params, state, x):
         "cnn",
         "convnet",
         "vgg",
+        "airbench",
+        "airbench-native",
         "resnet20",
         "resnet20-native",
         "resnet20-xla",

@@ -16,6 +16,7 @@ from preceptor.train import (
     Cosine,
     Exponential,
     InverseTime,
+    Linear,
     Milestones,
     OneCycle,
     Plateau,
@@ -35,6 +36,8 @@ HAND = [
     (Milestones(0.1, (30, 60, 90)), {(0, 0): 1, (29.9, 0.3): 1, (30, 0.3): 0.1, (60, 0.6): 0.01, (95, 0.9): 0.001}),
     (Exponential(0.05), {(0, 0): 1, (20, 0.2): math.exp(-1), (100, 0.99): math.exp(-5)}),
     (InverseTime(0.05), {(0, 0): 1, (20, 0.2): 1 / 2, (60, 0.6): 1 / 4}),
+    (Linear(), {(0, 0): 1, (1, 0.25): 0.75, (1, 1): 0}),
+    (Linear(0.2), {(0, 0): 1, (1, 0.5): 0.6, (1, 1): 0.2}),
     (Cosine(), {(0, 0): 1, (1, 1 / 3): 0.75, (1, 0.5): 0.5, (1, 2 / 3): 0.25, (1, 1): 0}),
     (Cosine(0.1), {(0, 0): 1, (1, 0.5): 0.55, (1, 1): 0.1}),
     (OneCycle(), {(0, 0): 0.04, (1, 0.15): 0.52, (1, 0.3): 1, (1, 0.65): 0.5, (1, 1): 0}),
@@ -88,6 +91,11 @@ def torch_rates(torch, make, per_epoch=False):
 def test_cosine_is_pytorchs(torch):
     theirs = torch_rates(torch, lambda s, o: s.CosineAnnealingLR(o, T_max=STEPS, eta_min=0.03))
     assert_allclose(all_rates(Cosine(0.1)), theirs, rtol=1e-12)
+
+
+def test_linear_is_pytorchs(torch):
+    theirs = torch_rates(torch, lambda s, o: s.LinearLR(o, start_factor=1, end_factor=0.2, total_iters=STEPS))
+    assert_allclose(all_rates(Linear(0.2)), theirs, rtol=1e-12)
 
 
 def test_step_decay_is_pytorchs(torch):

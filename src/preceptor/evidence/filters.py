@@ -74,6 +74,8 @@ def first_weights(found: Inside) -> tuple[str, Layer, np.ndarray] | None:
             scale = np.concatenate([scale, np.ones(len(inner.numbers) * inner.width)])
         if isinstance(layer, Convolution | Dense):
             return name, layer, params["weight"]
+        if isinstance(layer, PatchWhitening):
+            return name, layer, within(found.state, name)["weight"]
         if isinstance(layer, MemberDense):
             weight = params["weight"][0]
             return name, layer, weight if scale is None else weight * scale[:, None]

@@ -23,6 +23,7 @@ LAST_SIDE = 4  # after the last pool, at most
 MOST_FILTERS = 256
 DROP_RATE = 0.3  # before the last layers, of networks that no paper describes
 DESCRIBED = (
+    "airbench",
     "alexnet",
     *efficientnet.__all__,
     "lenet5",

@@ -24,6 +24,7 @@ from preceptor.nn import (
     siamese,
     tabular,
     vision,
+    whitening,
     wired,
 )
 from preceptor.nn.activation import *  # noqa: F403
@@ -59,6 +60,7 @@ from preceptor.nn.shape import *  # noqa: F403
 from preceptor.nn.siamese import *  # noqa: F403
 from preceptor.nn.tabular import *  # noqa: F403
 from preceptor.nn.vision import *  # noqa: F403
+from preceptor.nn.whitening import *  # noqa: F403
 from preceptor.nn.wired import *  # noqa: F403
 
 __all__ = [
@@ -94,5 +96,6 @@ __all__ = [
     *siamese.__all__,
     *tabular.__all__,
     *vision.__all__,
+    *whitening.__all__,
     *wired.__all__,
 ]

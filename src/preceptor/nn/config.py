@@ -27,6 +27,7 @@ from preceptor.nn import (
     shape,
     siamese,
     tabular,
+    whitening,
     wired,
 )
 
@@ -52,6 +53,7 @@ MODULES = (
     shape,
     siamese,
     tabular,
+    whitening,
     wired,
 )
 KNOWN: dict[str, type] = {name: getattr(module, name) for module in MODULES for name in module.__all__}

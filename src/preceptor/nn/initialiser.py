@@ -13,6 +13,7 @@ from preceptor.ops import Spec
 
 __all__ = [
     "Constant",
+    "Dirac",
     "Gaussian",
     "Glorot",
     "GlorotUniform",
@@ -240,6 +241,29 @@ class HeUniform(Initialiser):
 
     def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
         return _uniform(rng, shape, (6 / _fan_in(shape)) ** 0.5)
+
+
+@settings
+class Dirac(Initialiser):
+    """Passes on what comes in: the first outputs are the inputs, one each, of the middle of a window; further outputs
+    are drawn.
+
+    Formula: w[middle, i, i] = 1 and w[..., i] = 0 elsewhere for i below the inputs of the shape; the others
+        w ~ U(-1 / sqrt(D_in), 1 / sqrt(D_in)).
+    Source: Zagoruyko and Komodakis 2017 (DiracNets); with others drawn Jordan 2024, section 3.2.
+    Differs: PyTorch's dirac_ leaves further outputs at 0, and is for convolutions alone.
+    """
+
+    def draw(self, rng: np.random.Generator, shape: tuple[int, ...]) -> Any:
+        def draw(shape: tuple[int, ...]) -> np.ndarray:
+            reach, passed = _fan_in(shape) ** -0.5, min(shape[-2:])
+            values = reach * (2 * rng.random(shape) - 1)
+            values[..., :passed] = 0
+            each = np.arange(passed)
+            values[(*(size // 2 for size in shape[:-2]), each, each)] = 1
+            return values
+
+        return drawn(rng, shape, draw)
 
 
 @settings

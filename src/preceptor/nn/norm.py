@@ -19,6 +19,9 @@ __all__ = ["BatchNorm", "LayerNorm", "LocalContrastNorm", "LocalResponseNorm"]
 class BatchNorm(Layer):
     """Normalises each feature over the batch, then scales and shifts it by learned numbers.
 
+    Args:
+        scale: whether there is a scale; without, it is 1.
+
     Shapes: x (batch, ..., feature) -> the same; scale, shift and the running mean and variance (feature,). Of images,
         (batch, height, width, channel), every place counts as an example: one mean for each channel.
     Formula: y = scale (x - mean) / sqrt(variance + epsilon) + shift. Training takes the mean and variance of the batch
@@ -37,13 +40,15 @@ class BatchNorm(Layer):
         default=0.9, low=0, high=1, unit="share kept per step", doc="Share of the running averages kept."
     )
     epsilon: float = hyper(default=1e-5, low=0, scale="log", doc="Added to the variance.")
+    scale: bool = hyper(default=True, doc="Whether each feature is scaled by a learned number.")
 
     def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
         ones, zeros = filled(rng, spec.shape[-1:], 1), filled(rng, spec.shape[-1:], 0)
-        return {"scale": ones, "shift": zeros}, {"mean": zeros, "variance": ones}
+        params = {"scale": ones, "shift": zeros} if self.scale else {"shift": zeros}
+        return params, {"mean": zeros, "variance": ones}
 
     def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:
-        check_width(x, -1, params["scale"].shape[0], "scale")
+        check_width(x, -1, params["shift"].shape[0], "shift")
         mean, variance = state["mean"], state["variance"]
         if train:
             axes = tuple(range(x.ndim - 1))
@@ -54,7 +59,7 @@ class BatchNorm(Layer):
                 "mean": ops.stop_gradient(self.decay * state["mean"] + (1 - self.decay) * mean),
                 "variance": ops.stop_gradient(self.decay * state["variance"] + (1 - self.decay) * unbiased),
             }
-        slope = params["scale"] / ops.sqrt(variance + self.epsilon)
+        slope = (params["scale"] if self.scale else 1) / ops.sqrt(variance + self.epsilon)
         return (x - mean) * slope + params["shift"], state
 
 

@@ -12,19 +12,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from preceptor.nn.activation import Relu, Tanh
+from preceptor.nn.activation import Gelu, Relu, Tanh
 from preceptor.nn.convolution import Convolution
 from preceptor.nn.dense import Dense
 from preceptor.nn.dropout import Dropout
 from preceptor.nn.efficientnet import efficientnet_lite0, efficientnet_lite1, efficientnet_lite2
-from preceptor.nn.initialiser import He, Initialiser, Xavier
+from preceptor.nn.initialiser import Dirac, He, Initialiser, Xavier
 from preceptor.nn.layer import Layer, Sequential
 from preceptor.nn.norm import BatchNorm, LocalResponseNorm
-from preceptor.nn.pooling import GlobalMeanPool, MaxPool, MeanPool
+from preceptor.nn.pooling import GlobalMaxPool, GlobalMeanPool, MaxPool, MeanPool
 from preceptor.nn.residual import Residual
 from preceptor.nn.shape import Flatten
+from preceptor.nn.whitening import PatchWhitening
 
 __all__ = [
+    "airbench",
     "alexnet",
     "cnn",
     "convnet",
@@ -47,6 +49,7 @@ class _Maker:
     initialiser: Initialiser | None
     batch_norm: bool
     own: Initialiser
+    scale: bool = True
 
     def convolution(self, name: str, filters: int, window: int = 3, **more: Any) -> Parts:
         """A convolution, norm, activation."""
@@ -59,7 +62,7 @@ class _Maker:
 
     def norm(self, name: str) -> Parts:
         """Batch norm where it is wanted."""
-        return [(f"norm{name}", BatchNorm())] if self.batch_norm else []
+        return [(f"norm{name}", BatchNorm(scale=self.scale))] if self.batch_norm else []
 
     def active(self, name: str) -> tuple[str, Layer]:
         """The activation."""
@@ -122,6 +125,34 @@ def convnet(
         parts += make.convolution(str(stage), filters, stride=own, padding=_around(own))
         parts.append((f"pool{stage}", MaxPool(2)))
     return make.network([*parts, ("flatten", Flatten())], outputs, drop_rate)
+
+
+def airbench(
+    outputs: int,
+    *,
+    widths: Sequence[int] = (64, 256, 256),
+    drop_rate: float = 0.0,
+    activation: Layer | None = None,
+    initialiser: Initialiser | None = None,
+    batch_norm: bool = True,
+) -> Sequential:
+    """A network that learns small colour pictures in few passes.
+
+    Whitened windows of 2 x 2 that need no learning; in each stage a convolution, pool, norm, GELU and another
+    convolution, norm, GELU; the largest of each channel; dense. Windows 3 x 3, which at first pass on what comes in, pools
+    2 x 2, norms without a scale. Pictures from 9 x 9 on with three stages. 1,971,338 parameters at 32 x 32 x 3 with 10
+    classes. Dropout stands before the dense layer.
+
+    Source: Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU", section 3 and appendix A.
+    Differs: no bias follows the whitened windows; the last layer has one, and its outputs are not divided by 9: first
+        values and rate of the last layer say as much.
+    """
+    make = _Maker(activation or Gelu(), initialiser, batch_norm, Dirac(), scale=False)
+    parts: Parts = [("whiten", PatchWhitening()), make.active("0")]
+    for stage, filters in enumerate(widths, 1):
+        first, *rest = make.convolution(f"{stage}a", filters)
+        parts += [first, (f"pool{stage}", MaxPool(2)), *rest, *make.convolution(f"{stage}b", filters)]
+    return make.network([*parts, ("pool", GlobalMaxPool())], outputs, drop_rate)
 
 
 def lenet5(

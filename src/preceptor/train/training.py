@@ -2,6 +2,7 @@
 
 import math
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from preceptor.errors import DataError
 from preceptor.graph import map_leaves
 from preceptor.hyper import hyper, settings
 from preceptor.nn import Layer, Loss
+from preceptor.nn.whitening import whitened
 from preceptor.ops import Spec
 from preceptor.train.fine_tuning import FineTuning, First
 from preceptor.train.folds import Folds
@@ -19,6 +21,8 @@ from preceptor.train.optim import Adam, Optimiser
 from preceptor.train.penalty import Penalty
 from preceptor.train.schedule import Constant, Schedule
 from preceptor.train.step import Update, first_state
+
+WHITENED = 5_000  # pictures that tell what their windows look like: as Jordan 2024, section 3.1
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,11 +123,21 @@ class Config:
 def initial_values(config: Config, data: Arrays | Streamed) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """The first parameters and state, drawn on the host by the seed where they are not given."""
     dtype = dtype_of(config)
-    first = config.network.init(np.random.default_rng(config.seed), Spec((1, *data.first()[0].shape[1:]), dtype))
+    params, state = config.network.init(
+        np.random.default_rng(config.seed), Spec((1, *data.first()[0].shape[1:]), dtype)
+    )
+    first = params, whitened(config.network, state, partial(_some, data))
     if config.first is not None:
         first = config.first.over(*first)
     params, state = map_leaves(lambda leaf: leaf.astype(dtype, copy=False), first)
     return params, state
+
+
+def _some(data: Arrays | Streamed) -> np.ndarray:
+    """Rows of the training part."""
+    if isinstance(data, Streamed):
+        return data.stream.fetch(0, min(WHITENED, data.rows))["x"]
+    return data.x[np.linspace(0, data.rows - 1, min(WHITENED, data.rows)).astype(np.int64)]
 
 
 def beginning(config: Config, data: Arrays | Streamed) -> dict[str, Any]:

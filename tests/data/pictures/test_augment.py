@@ -34,6 +34,7 @@ from preceptor.errors import ConfigError
 STEPS = [
     Flip(),
     Flip(chance=0.3, axis="both"),
+    Flip(alternate=True),
     PadCrop(),
     PadCrop(pixels=3, border="reflect"),
     PadCrop(pixels=20, border="black"),
@@ -138,6 +139,28 @@ def test_flip():
     square = np.tile(np.arange(4, dtype=np.float32).reshape(1, 2, 2, 1), (3000, 1, 1, 1))
     corner = Flip(axis="both")(square, Draw(0, 0, 3000))[:, 0, 0, 0].astype(int)
     assert np.abs(np.bincount(corner, minlength=4) / 3000 - 0.25).max() < 0.04  # five standard deviations
+
+
+def test_an_alternating_flip_takes_the_other_side_in_the_next_pass():
+    many = np.arange(6000, dtype=np.float32).reshape(3000, 1, 2, 1)
+    rows = np.random.default_rng(0).permutation(3000)
+    sides = []
+    for number in range(3):
+        seen = Flip(alternate=True)(many[rows], Draw(5, 3000 * number, 3000, rows=rows, passes=np.full(3000, number)))
+        side = np.empty(3000, bool)
+        side[rows] = seen[:, 0, 0, 0] > seen[:, 0, 1, 0]
+        sides.append(side)
+        rows = rows[::-1]
+    assert (sides[0] != sides[1]).all()
+    assert (sides[0] == sides[2]).all()
+    assert abs(sides[0].mean() - 0.5) < 0.046  # five standard deviations
+    assert abs(np.corrcoef(sides[0][1:], sides[0][:-1])[0, 1]) < 5 / np.sqrt(3000)
+
+
+@pytest.mark.parametrize("wrong", [{"chance": 0.3}, {"axis": "both"}])
+def test_what_alternates_has_one_axis_and_a_chance_of_a_half(wrong):
+    with pytest.raises(ConfigError, match="a chance of 0.5 and one axis are required"):
+        Flip(alternate=True, **wrong)
 
 
 @pytest.mark.parametrize("border, mode", [("edge", "edge"), ("reflect", "reflect"), ("black", "constant")])

@@ -83,6 +83,20 @@ def test_the_same_bytes_however_it_is_cut_and_by_how_many_workers(small, mixer, 
                     assert got[name].shape == whole[name][start:end].shape
 
 
+def test_an_alternating_flip_knows_row_and_pass(small):
+    stream = PictureStream(small, PART, fit_channels(small, PART), seed=4, steps=(Flip(alternate=True),))
+    plain = PictureStream(small, PART, fit_channels(small, PART), seed=4)
+    count = len(PART)
+    mirrored = []
+    for number in range(3):
+        seen, same = (each.fetch(number * count, count)["x"] for each in (stream, plain))
+        is_mirrored = [not np.array_equal(a, b) for a, b in zip(seen, same, strict=True)]
+        rows = order(4, number * count, count, count)
+        mirrored.append(np.array(is_mirrored)[np.argsort(rows)])
+    np.testing.assert_array_equal(mirrored[0], ~mirrored[1])
+    np.testing.assert_array_equal(mirrored[0], mirrored[2])
+
+
 def test_soft_labels_are_those_of_the_two_pictures(small):
     stream = PictureStream(small, PART, fit_channels(small, PART), seed=1, mixer=Mixup(alpha=1.0))
     soft = stream.fetch(0, 30)["y"]

@@ -134,7 +134,9 @@ class PictureStream(Stream):
             skipped = start % chunk
             start, end = start - skipped, start - skipped + chunk
         rows = rows[start - first : end - first + (self.mixer is not None)]
-        images = augment(self.pictures.take(self.part[rows]), self.steps, Draw(self.seed, start, len(rows)))
+        passes = np.arange(start, start + len(rows)) // self.rows
+        draw = Draw(self.seed, start, len(rows), rows=rows, passes=passes)
+        images = augment(self.pictures.take(self.part[rows]), self.steps, draw)
         labels = self.labels[rows]
         if self.mixer is not None:
             soft = np.eye(len(self.pictures.classes), dtype=np.float32)[labels]

@@ -20,12 +20,16 @@ class Draw:
         start: position of the first picture in the stream.
         count: how many pictures.
         place: of the augmentation among the others.
+        rows: which picture of the training part each is, (picture,); without it each is seen once.
+        passes: how often it was seen before, (picture,).
     """
 
     seed: int
     start: int
     count: int
     place: int = 0
+    rows: np.ndarray | None = None
+    passes: np.ndarray | None = None
 
     def uniform(self, numbers: int) -> np.ndarray:
         """Uniform numbers from 0 to less than 1, so many for each picture. Shapes: -> (picture, number), float64.
@@ -34,6 +38,18 @@ class Draw:
         """
         blocks = -(-numbers // 4)  # a counter gives four numbers
         return self._generator([self.start * blocks, 0, 0, FIXED_NUMBERS]).random((self.count, 4 * blocks))[:, :numbers]
+
+    def coins(self) -> np.ndarray:
+        """A coin for each picture, the same in every pass. Shapes: -> (picture,), 0 or 1.
+
+        Source: splitmix64, Steele et al. 2014.
+        """
+        rows = np.arange(self.start, self.start + self.count) if self.rows is None else self.rows
+        mixed = rows.astype(np.uint64) + np.uint64((self.seed * 0x9E3779B97F4A7C15 + self.place) % 2**64)
+        for factor, shift in ((0x9E3779B97F4A7C15, 30), (0xBF58476D1CE4E5B9, 27), (0x94D049BB133111EB, 31)):
+            mixed = mixed * np.uint64(factor)
+            mixed ^= mixed >> np.uint64(shift)
+        return (mixed & np.uint64(1)).astype(np.int64)
 
     def generators(self) -> Iterator[np.random.Generator]:
         """A generator for each picture, for what takes an unknown number of random numbers.

@@ -5,6 +5,7 @@ import math
 import numpy as np
 
 from preceptor.data.pictures.augment.draw import Augmentation, Draw, as_float, one_by_one
+from preceptor.errors import ConfigError
 from preceptor.hyper import hyper, settings
 
 __all__ = ["Flip", "PadCrop", "QuarterTurn", "ResizedCrop", "Rotate", "Shear"]
@@ -14,14 +15,31 @@ __all__ = ["Flip", "PadCrop", "QuarterTurn", "ResizedCrop", "Rotate", "Shear"]
 class Flip(Augmentation):
     """Mirrors a picture left to right, upside down, or each of the two by a draw of its own.
 
-    Source: conventional; Krizhevsky et al. 2012, section 4.1 (left to right).
+    Args:
+        alternate: whether a picture that was mirrored in a pass over the training part is not in the next, and so on:
+            both sides are seen equally often. By chance it is mirrored in the first pass or the second.
+
+    Source: conventional; Krizhevsky et al. 2012, section 4.1 (left to right); alternate Jordan 2024, section 3.6.
+    Raises: ConfigError where another chance than a half is to alternate.
     """
 
     chance: float = hyper(default=0.5, low=0, high=1, unit="share of the pictures", doc="How often.")
     axis: str = hyper(default="sideways", choices=("sideways", "upright", "both"), doc="Which way pixels change place.")
+    alternate: bool = hyper(default=False, doc="Mirrored in every second pass over the pictures.")
+
+    def __post_init__(self) -> None:
+        if self.alternate and (self.chance != 0.5 or self.axis == "both"):
+            raise ConfigError(
+                f"Flip: received alternate with chance {self.chance:g} and axis {self.axis}; a chance of 0.5 and one "
+                "axis are required. Leave them out."
+            )
 
     def __call__(self, pictures: np.ndarray, draw: Draw) -> np.ndarray:
-        chosen = draw.uniform(2) < self.chance
+        if self.alternate:
+            passes = 0 if draw.passes is None else draw.passes
+            chosen = np.repeat((draw.coins() + passes)[:, None] % 2 == 1, 2, axis=1)
+        else:
+            chosen = draw.uniform(2) < self.chance
         out = pictures.copy()
         if self.axis != "upright":
             out[chosen[:, 0]] = pictures[chosen[:, 0], :, ::-1]

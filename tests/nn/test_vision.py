@@ -100,7 +100,15 @@ def test_resnet_has_twenty_layers_with_weights():
 
 
 @pytest.mark.parametrize(
-    "network, side", [(nn.alexnet(), 64), (nn.vgg(10), 8), (nn.resnet20(10), 1), (nn.cnn(10), 4), (nn.lenet5(10), 16), (nn.airbench(10), 9)]
+    "network, side",
+    [
+        (nn.alexnet(), 64),
+        (nn.vgg(10), 8),
+        (nn.resnet20(10), 1),
+        (nn.cnn(10), 4),
+        (nn.lenet5(10), 16),
+        (nn.airbench(10), 9),
+    ],
 )
 def test_the_smallest_picture_is_as_stated(network, side):
     params, state = nn.initial_specs(network, spec(1, side, side, 3))

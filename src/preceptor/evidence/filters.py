@@ -17,6 +17,7 @@ from preceptor.nn import (
     Levels,
     MemberDense,
     Members,
+    PatchWhitening,
     Sequential,
     Waves,
 )

@@ -23,7 +23,7 @@ from preceptor.job.loading import load
 from preceptor.job.run import Run
 from preceptor.job.settings import Settings
 from preceptor.job.suitability import given
-from preceptor.nn import Dense, Dropout, Ensemble, Layer, Sequential, Xavier
+from preceptor.nn import Dense, Dropout, Ensemble, Layer, Mirrored, Sequential, Xavier
 from preceptor.nn.head import head_of, with_outputs
 from preceptor.nn.layer import initial_specs, leaves, mapped, within
 from preceptor.nn.siamese import trunk_in
@@ -149,6 +149,8 @@ class Origin:
         settings."""
         assert self.network is not None
         network = self.network.network if isinstance(self.network, Ensemble) else self.network
+        if isinstance(network, Mirrored):
+            network = Sequential(network.layers, network.names)
         rate = settings.drop_rate or 0.0
         dropping = mapped(network, lambda each: replace(each, drop_rate=rate) if isinstance(each, Dropout) else each)
         return with_outputs(dropping, outputs)

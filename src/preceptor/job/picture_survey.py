@@ -9,7 +9,7 @@ import numpy as np
 
 from preceptor.data import Split, order, split, split_by_part
 from preceptor.data.encoding.target import names_of
-from preceptor.data.pictures.augment import Augmentation, Mixer, choose_augmentation
+from preceptor.data.pictures.augment import Augmentation, Flip, Mixer, choose_augmentation
 from preceptor.data.pictures.pictures import TARGET, Pictures, read_pictures, refuse_no_header
 from preceptor.data.pictures.preprocessor import PicturePreprocessor, PictureRows, learn_scaling
 from preceptor.data.pictures.stream import PictureStream
@@ -20,7 +20,7 @@ from preceptor.job.picture_recipe import MODEL, complete_pictures, stages, usual
 from preceptor.job.settings import PICTURE_MODELS, Settings
 from preceptor.job.stages import Encoded, Stage, Stages
 from preceptor.job.suitability import check_data, check_model, refuse_share
-from preceptor.nn import Flatten, Layer, Sequential, initial_specs
+from preceptor.nn import Flatten, Layer, Mirrored, Sequential, initial_specs
 from preceptor.ops import Spec
 from preceptor.train.loop import JUDGED
 from preceptor.train.training import Streamed
@@ -84,12 +84,30 @@ class PictureSurvey:
         """The settings with what they leave open chosen by the recipe for pictures."""
         if self.origin is not None:
             settings = self.origin.completed(settings)
+        if settings.views is None:
+            is_mirrored = any(
+                isinstance(each, Flip) and each.axis != "upright" for each in self.augmentations(settings)
+            )
+            may = self.origin is None and len(self.preprocessor.input_shape) == 3
+            settings = replace(settings, views="mirror" if is_mirrored and may else "one")
         return complete_pictures(settings, self.preprocessor, len(self.parts.train), self.origin is not None)
 
     def make_network(self, settings: Settings, outputs: int) -> Layer:
         """The network that completed settings ask for; one for tables sees each picture as one row of numbers."""
         if self.origin is not None and self.origin.network is not None:
             return self.origin.network_of(settings, outputs)
+        network = self._one_sided(settings, outputs)
+        if settings.views != "mirror":
+            return network
+        if len(self.preprocessor.input_shape) < 3:
+            raise ConfigError(
+                f"fit: received views mirror with preprocess {settings.preprocess}, which makes rows of numbers that "
+                "have no mirror image. Leave views out."
+            )
+        return Mirrored(network.layers, network.names)
+
+    def _one_sided(self, settings: Settings, outputs: int) -> Sequential:
+        """The network before it is asked whether it looks at the mirror image as well."""
         network = settings.make_network(outputs, **(stages(self.table.shape) if settings.model == MODEL else {}))
         if settings.model in PICTURE_MODELS:
             try:
@@ -100,8 +118,9 @@ class PictureSurvey:
                     f"model {settings.model}: the pictures have {width:,} × {height:,} pixels; its windows need more. "
                     f"Use larger pictures, or a network that takes any, such as {MODEL}."
                 ) from None
-            return network
         assert isinstance(network, Sequential)
+        if settings.model in PICTURE_MODELS:
+            return network
         return Sequential((Flatten(), *network.layers), ("flatten", *network.names))
 
     def weights(self, rows: np.ndarray) -> np.ndarray | None:

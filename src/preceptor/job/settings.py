@@ -49,6 +49,7 @@ from preceptor.train.step import Update
 MODELS = ("mlp", "linear", "logistic", "perceptron")
 PICTURE_MODELS = tuple(vision.__all__)
 KINDS = ("classes", "number")
+VIEWS = ("one", "mirror")
 RULE_NAMES = tuple(sorted({name for rule in RULES for name in rule.names}))
 SMOOTHING = 0.1  # share of a label, for ensembles: Szegedy et al. 2016; measured in docs/recipe.md
 # Where nobody chose, no recipe either.
@@ -351,6 +352,13 @@ class Settings:
         "augment",
         several=True,
         doc="How training pictures are changed at random; none for not at all; by the pictures.",
+    )
+    views: str | None = hyper(
+        default=None,
+        choices=VIEWS,
+        may_search=False,
+        doc="What is predicted from: one picture, or the mean over it and its mirror image; mirror where training "
+        "pictures are mirrored.",
     )
     side: int | None = hyper(
         default=None,

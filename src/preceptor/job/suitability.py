@@ -30,7 +30,7 @@ ONLY = {  # kind of data -> settings that no other has a use for
         *("kind", "ordered", "split_column", "group", "time", "test", "weight", "leave_out", "folds"),
         *("waves", "bins", "polynomial"),
     ),
-    "pictures": ("augment", "skip_corrupt", "side"),
+    "pictures": ("augment", "views", "skip_corrupt", "side"),
 }
 # What says that nothing is asked for, and so suits everything.
 IDLE = {
@@ -42,6 +42,7 @@ IDLE = {
     "drop_rate": 0.0,
     "batch_norm": False,
     "kind": "classes",
+    "views": "one",
 }
 PER_LAYER = ("activation", "batch_norm", "dropout", "drop_rate")  # which hidden layers have
 
@@ -102,6 +103,8 @@ def check_beginning(settings: Any) -> None:
             "fit: received thaw_after beside freeze norms, which stay held; what thaws is to be named. Give "
             "freeze trunk,norms, or leave thaw_after out."
         )
+    if settings.from_ is not None and settings.views == "mirror":
+        raise ConfigError("fit: received views mirror beside from; what it begins from sees one. Leave views out.")
     if settings.from_ is not None and settings.initialiser is not None:
         raise ConfigError("fit: received initialiser beside from, which gives the first weights. Leave one out.")
     wrong = [each for each in settings.map or () if not all(map(str.strip, each.split("="))) or each.count("=") != 1]

@@ -23,6 +23,7 @@ from preceptor.nn import (
     shape,
     siamese,
     tabular,
+    views,
     vision,
     whitening,
     wired,
@@ -59,6 +60,7 @@ from preceptor.nn.residual import *  # noqa: F403
 from preceptor.nn.shape import *  # noqa: F403
 from preceptor.nn.siamese import *  # noqa: F403
 from preceptor.nn.tabular import *  # noqa: F403
+from preceptor.nn.views import *  # noqa: F403
 from preceptor.nn.vision import *  # noqa: F403
 from preceptor.nn.whitening import *  # noqa: F403
 from preceptor.nn.wired import *  # noqa: F403
@@ -95,6 +97,7 @@ __all__ = [
     *shape.__all__,
     *siamese.__all__,
     *tabular.__all__,
+    *views.__all__,
     *vision.__all__,
     *whitening.__all__,
     *wired.__all__,

@@ -27,6 +27,7 @@ from preceptor.nn import (
     shape,
     siamese,
     tabular,
+    views,
     whitening,
     wired,
 )
@@ -53,6 +54,7 @@ MODULES = (
     shape,
     siamese,
     tabular,
+    views,
     whitening,
     wired,
 )

@@ -73,7 +73,9 @@ def whitened(network: Layer, state: Arrays, pictures: Callable[[], np.ndarray]) 
     """The state of a network that is to see such pictures: what it begins with whitens their windows, where it begins
     with that layer; else they are not asked for. Shapes: pictures () -> (picture, height, width, channel)."""
     found = [(f"{path}weight", layer) for path, layer in _beginnings(network) if isinstance(layer, PatchWhitening)]
-    x = pictures() if found else None
+    if not found:
+        return state
+    x = pictures()
     return state | {path: layer.of(x) for path, layer in found}
 
 

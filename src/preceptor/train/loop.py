@@ -161,27 +161,35 @@ def _steps(
     made: Compiled, stepper: Stepper, done: int, dev_losses: Sequence[float], stops: Sequence[int]
 ) -> Iterator[Record]:
     """The records of a training from a step on."""
-    config, data, loop = stepper.config, stepper.data, stepper.loop
+    config, data = stepper.config, stepper.data
     rows, batch_size, steps, size = stepper.rows, stepper.batch_size, stepper.steps, made.size
-    carried = loop.put(stepper.everything)
-    stepper.everything = None  # the loop has copies
+    stages = _stages(stepper)
+    stepper = next((each for end, each in stages if end > done), stepper)
+    carried = _entered(stepper).put(stepper.everything)
+    for _, each in stages:
+        each.everything = None  # the loop has copies
     seen = list(dev_losses)
     began_training, at_once = time.perf_counter(), made.at_once
 
     # Few row numbers are drawn sooner than another thread is woken.
     in_background = isinstance(data, Streamed) or rows > ROWS_AT_ONCE
 
-    def ahead(start: int) -> tuple[int, Future[Batches]]:
-        """How many steps come next, and their batches, being fetched."""
-        end = min([stepper.epoch_end(start), *(each for each in stops if each > start)])
-        count = min(at_once, end - start)
-        return count, (fetcher.submit if in_background else _at_once)(stepper.fetch, start, count)
+    def ahead(start: int) -> tuple[Stepper, int, Future[Batches]]:
+        """Who makes the next steps, how many, and their batches, being fetched."""
+        last, mover = next(each for each in stages if each[0] > start)
+        end = min([last, mover.epoch_end(start), *(each for each in stops if each > start)])
+        count = min(at_once, mover.capacity, end - start)
+        return mover, count, (fetcher.submit if in_background else _at_once)(mover.fetch, start, count)
 
     with ThreadPoolExecutor(1, "fetch") as fetcher, _stopped_at_last(data, fetcher):
         coming = ahead(done) if done < steps else None
         while coming is not None:
             began = time.perf_counter()
-            count, batches = coming[0], coming[1].result()
+            mover, count, coming_batches = coming
+            batches = coming_batches.result()
+            if mover is not stepper:
+                carried = _entered(mover).put(stepper.loop.get(carried))
+                stepper = mover
             epoch_end = stepper.epoch_end(done)
             coming = ahead(done + count) if done + count < steps else None
             rates = stepper.rates(done, count) * config.schedule.factor_after(seen)
@@ -193,7 +201,7 @@ def _steps(
             train_loss = dev_loss = dev_outputs = dev_target = dev_weight = None
             if done == epoch_end:
                 if made.outside is not None:
-                    dev_outputs, learned = made.outside(loop.get(predicting(carried)))
+                    dev_outputs, learned = made.outside(stepper.loop.get(predicting(carried)))
                     dev_target, dev_weight = made.seen_y, made.seen_weight
                     train_loss = agreed(mean_loss(config.loss, learned, made.seen_y, made.seen_counts))
                     dev_loss = mean_loss(config.loss, dev_outputs, made.seen_y, made.seen_counts)
@@ -225,6 +233,20 @@ def _steps(
             )
 
 
+def _stages(stepper: Stepper) -> list[tuple[int, Stepper]]:
+    """(step before which it ends, who makes the steps until then) of each stage of a training."""
+    data = stepper.data
+    if not isinstance(data, Streamed) or not data.first_streams:
+        return [(stepper.steps, stepper)]
+    *early, (last, _) = data.stages(stepper.steps)
+    return [*((end, Stepper(stepper.config, each, stepper.everything)) for end, each in early), (last, stepper)]
+
+
+def _entered(stepper: Stepper) -> Loop:
+    """The loop of a stepper, prepared where it was not yet."""
+    return stepper.loop if hasattr(stepper, "loop") else stepper.prepare()
+
+
 def _at_once(function: Callable[..., Batches], *args: int) -> Future[Batches]:
     """What a call gives, waited for."""
     found: Future[Batches] = Future()
@@ -240,7 +262,8 @@ def _stopped_at_last(data: Arrays | Streamed, fetcher: ThreadPoolExecutor) -> It
     finally:
         fetcher.shutdown(wait=False, cancel_futures=True)
         if isinstance(data, Streamed):
-            data.stream.stop()
+            for _, each in (*data.first_streams, (1.0, data.stream)):
+                each.stop()
 
 
 def _sample(data: Arrays | Streamed, seed: int, count: int) -> tuple[Any, Any, Any, np.ndarray]:

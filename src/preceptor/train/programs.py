@@ -119,6 +119,8 @@ def structure(config: Config, data: Arrays | Streamed, judged: int) -> Any:
     if isinstance(data, Streamed):
         if judged and data.seen_x is None:
             return None  # which rows the stream brings first cannot be told
+        if data.first_streams:
+            return None  # the programs of a stage are made when it begins
         first = (None if each is None else (each.shape[1:], each.dtype.str) for each in data.first())
         rows: tuple[Any, ...] = data.rows, *first
         held: tuple[Any, ...] = data.dev_x, data.dev_y, data.dev_weight, data.seen_x, data.seen_y

@@ -43,6 +43,7 @@ class Stepper:
         self.steps = planned_steps(config, self.rows)
         x, y, weight = data.first()
         self.everything = everything or beginning(config, data)
+        self.state_bytes = sum(leaf.nbytes for leaf in flatten(self.everything)[0])
         spec = Spec((self.batch_size, *x.shape[1:]), self.dtype)
         given = self.everything["params"], self.everything["state"]
         self.units = output_spec(config.network, *given, spec).shape[-1]
@@ -92,7 +93,6 @@ class Stepper:
             held = self.ready(data.x, data.y, weight=data.weight, fold=None if data.folds is None else data.folds.fold)
         self.loop = self.config.engine.loop(self.program, held, self.capacity)
         # What is trained, and once more while it is saved; the first weights, there already, make room for the best.
-        self.state_bytes = sum(leaf.nbytes for leaf in flatten(self.everything)[0])
         check_step(self.loop.step_bytes, self.batch_size, 2 * self.state_bytes)
         return self.loop
 

@@ -1,7 +1,7 @@
 """What is trained: the rows, the settings, and the first values that the seed draws."""
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, ClassVar
 
@@ -68,6 +68,8 @@ class Streamed:
         seen_x, seen_y: rows of the training part as they are outside training, where the stream changes them: the ones
             that are judged at the end of each epoch.
         dev_weight: as of Arrays; those of the training part come with the stream.
+        first_streams: (share of all steps, stream) of those that come before, in turn: the same rows in another size,
+            which the network takes too.
     """
 
     stream: Stream
@@ -76,6 +78,7 @@ class Streamed:
     seen_x: Any = None
     seen_y: np.ndarray | None = None
     dev_weight: np.ndarray | None = None
+    first_streams: tuple[tuple[float, Stream], ...] = ()
     folds: ClassVar[Folds | None] = None
 
     @property
@@ -87,6 +90,15 @@ class Streamed:
     def rows(self) -> int:
         """Rows of the training part."""
         return self.stream.rows
+
+    def stages(self, steps: int) -> list[tuple[int, "Streamed"]]:
+        """(step before which it ends, what is seen until then) of each stream in turn."""
+        ends = np.rint(np.cumsum([share for share, _ in self.first_streams]) * steps).astype(int).tolist()
+        streams = [*(each for _, each in self.first_streams), self.stream]
+        return [
+            (end, replace(self, stream=each, first_streams=()))
+            for end, each in zip([*ends, steps], streams, strict=True)
+        ]
 
     def first(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:
         """The first row of the stream, for its shapes and dtypes: x, y and weight."""

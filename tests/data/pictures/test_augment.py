@@ -159,7 +159,7 @@ def test_an_alternating_flip_takes_the_other_side_in_the_next_pass():
 
 @pytest.mark.parametrize("wrong", [{"chance": 0.3}, {"axis": "both"}])
 def test_what_alternates_has_one_axis_and_a_chance_of_a_half(wrong):
-    with pytest.raises(ConfigError, match="a chance of 0.5 and one axis are required"):
+    with pytest.raises(ConfigError, match=r"a chance of 0\.5 and one axis are required"):
         Flip(alternate=True, **wrong)
 
 

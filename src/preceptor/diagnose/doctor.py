@@ -266,7 +266,8 @@ class Doctor:
         return max(GLANCE, min(LOOK, most))
 
     def _probe_of(self, record: Record, moment: Moment, rows: int) -> Probe:
-        self._prober = self._prober or Prober(record.stepper, moment.carried)
+        if self._prober is None or self._prober.stepper is not record.stepper:  # pictures may have grown
+            self._prober = Prober(record.stepper, moment.carried)
         return self._prober(moment.carried, moment.step, math.ceil(rows / record.stepper.batch_size))
 
     def _proven(self, finding: Finding) -> Finding | None:

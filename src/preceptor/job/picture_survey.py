@@ -15,6 +15,7 @@ from preceptor.data.pictures.preprocessor import PicturePreprocessor, PictureRow
 from preceptor.data.pictures.stream import PictureStream
 from preceptor.diagnose import Finding, PictureFacts, checks_made, inspect
 from preceptor.errors import ConfigError, ShapeError
+from preceptor.job.growth import check_growth, growth_of, smaller, smaller_steps
 from preceptor.job.origin import Origin, check_origin, origin_of
 from preceptor.job.picture_recipe import MODEL, complete_pictures, stages, usual_model
 from preceptor.job.settings import PICTURE_MODELS, Settings
@@ -97,6 +98,8 @@ class PictureSurvey:
         if self.origin is not None and self.origin.network is not None:
             return self.origin.network_of(settings, outputs)
         network = self._one_sided(settings, outputs)
+        if growth := growth_of(settings.grow):
+            check_growth(growth, self.table, network, settings)
         if settings.views != "mirror":
             return network
         if len(self.preprocessor.input_shape) < 3:
@@ -140,9 +143,13 @@ class PictureSurvey:
         steps = self.augmentations(settings)
         plain = [each for each in steps if not isinstance(each, Mixer)]
         mixers = [each for each in steps if isinstance(each, Mixer)]
-        stream = PictureStream(
-            pictures, self.parts.train, normalise, seed=settings.seed, steps=plain, mixer=mixers[0] if mixers else None
-        )
+        mixer, seed = mixers[0] if mixers else None, settings.seed
+        stream = PictureStream(pictures, self.parts.train, normalise, seed=seed, steps=plain, mixer=mixer)
+        full, earlier = min(pictures.shape[:2]), []
+        for side, share in growth_of(settings.grow):
+            fewer, small = smaller_steps(plain, side / full), smaller(pictures, side)
+            first = PictureStream(small, self.parts.train, normalise, seed=seed, steps=fewer, mixer=mixer)
+            earlier.append((share, first))
         judged: list[Any] = []
         for rows in (self.parts.dev, self.parts.test):
             judged += [PictureRows(pictures, rows, normalise), pictures.labels[rows]] if len(rows) else [None, None]
@@ -150,7 +157,7 @@ class PictureSurvey:
         count = min(len(self.parts.dev) or JUDGED, len(self.parts.train), JUDGED)
         seen = np.sort(self.parts.train[order(settings.seed, 0, count, len(self.parts.train))])
         plain_x, plain_y = PictureRows(pictures, seen, normalise), pictures.labels[seen]
-        data = Streamed(stream, dev_x, dev_y, plain_x, plain_y)
+        data = Streamed(stream, dev_x, dev_y, plain_x, plain_y, first_streams=tuple(earlier))
         return Encoded(data, test_x, test_y, [], pictures.labels[self.parts.train])
 
 

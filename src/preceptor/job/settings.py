@@ -22,6 +22,7 @@ from preceptor.errors import ConfigError
 from preceptor.foreign.backbones import BACKBONES
 from preceptor.hyper import Span, asked, built, hyper, hyper_fields, numbers_of, numbers_text, parts_of, settings, shown
 from preceptor.job.class_weights import asked_weights, written_weights
+from preceptor.job.growth import growth_of
 from preceptor.job.parts import (
     ACTIVATIONS,
     AUGMENTATIONS,
@@ -360,6 +361,12 @@ class Settings:
         doc="What is predicted from: one picture, or the mean over it and its mirror image; mirror where training "
         "pictures are mirrored.",
     )
+    grow: tuple[str, ...] | None = hyper(
+        default=None,
+        may_search=False,
+        doc="Pictures are small at first: SIDE:SHARE of all steps, with commas between, as 16:0.25,24:0.35; none for "
+        "never; by the pictures.",
+    )
     side: int | None = hyper(
         default=None,
         low=8,
@@ -436,7 +443,7 @@ class Settings:
         self.augmentations(), self.make_penalties(), self.make_initialiser()
         for word in self._words("loss"):
             self._make("loss", word)
-        self.make_optimiser(), self.make_update(), self.rates()
+        self.make_optimiser(), self.make_update(), self.rates(), growth_of(self.grow)
         check_beginning(self)
         schedule = self.make_schedule()
         if isinstance(schedule, schedules.Plateau):
@@ -804,7 +811,7 @@ def make_settings(given: dict[str, Any]) -> Settings:
         chosen["from_"] = os.fspath(folder)
     if isinstance(chosen.get("from_"), os.PathLike):
         chosen["from_"] = os.fspath(chosen["from_"])
-    for name in ("leave_out", "ignore", "freeze", "map"):
+    for name in ("leave_out", "ignore", "freeze", "map", "grow"):
         if isinstance(chosen.get(name), str):
             chosen[name] = (chosen[name],)
     if "ordered" in chosen:

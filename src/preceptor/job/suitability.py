@@ -12,6 +12,7 @@ from typing import Any
 from preceptor.data.encoding.mixing import SCALINGS as TABLE_SCALINGS
 from preceptor.data.pictures.preprocessor import SCALINGS
 from preceptor.errors import ConfigError
+from preceptor.job.growth import NEVER
 from preceptor.nn import Layer, linear_model, mlp, vision
 from preceptor.words import listing
 
@@ -30,7 +31,7 @@ ONLY = {  # kind of data -> settings that no other has a use for
         *("kind", "ordered", "split_column", "group", "time", "test", "weight", "leave_out", "folds"),
         *("waves", "bins", "polynomial"),
     ),
-    "pictures": ("augment", "views", "skip_corrupt", "side"),
+    "pictures": ("augment", "views", "grow", "skip_corrupt", "side"),
 }
 # What says that nothing is asked for, and so suits everything.
 IDLE = {
@@ -43,6 +44,7 @@ IDLE = {
     "batch_norm": False,
     "kind": "classes",
     "views": "one",
+    "grow": NEVER,
 }
 PER_LAYER = ("activation", "batch_norm", "dropout", "drop_rate")  # which hidden layers have
 
@@ -103,6 +105,8 @@ def check_beginning(settings: Any) -> None:
             "fit: received thaw_after beside freeze norms, which stay held; what thaws is to be named. Give "
             "freeze trunk,norms, or leave thaw_after out."
         )
+    if settings.from_ is not None and settings.grow not in (None, NEVER):
+        raise ConfigError("fit: received grow beside from; what it begins from has its own size. Leave grow out.")
     if settings.from_ is not None and settings.views == "mirror":
         raise ConfigError("fit: received views mirror beside from; what it begins from sees one. Leave views out.")
     if settings.from_ is not None and settings.initialiser is not None:

@@ -76,7 +76,7 @@ def test_what_lies_within_a_block_is_counted(preceptor):
         (("--input", "3"), "--input belongs to a ready network. Name it by --model."),
         (("run", "--outputs", "3"), "--outputs belongs to a ready network."),
         (("run", "--model", "cnn", "--input", "8x8x1"), "received run and --model cnn; one of them can be shown"),
-        (("--model", "cnet", "--input", "8x8x1"), "'cnet' is not one of 'linear', 'mlp', 'alexnet', 'cnn', 'convnet'"),
+        (("--model", "cnet", "--input", "8x8x1"), "'cnet' is not one of 'linear', 'mlp', 'airbench', 'alexnet', 'cnn'"),
         (("--model", "cnn", "--input", "8xx1"), "--input is '8xx1'; one to four whole numbers with x between"),
         (("--model", "cnn", "--input", "-8x8x1"), "--input is '-8x8x1'; one to four whole numbers with x between"),
         (("--model", "cnn", "--input", "8x0x1"), "--input is 8x0x1; each number must be 1 to 100,000."),

@@ -180,10 +180,11 @@ def test_what_does_not_fit_is_said(folder):
         make_settings({"model": "cnn", "hidden": (3,)})
 
 
-MODELS = [name for name in nn.vision.__all__ if name not in ("alexnet", "lenet5")]  # for whom 8 x 8 is too small
+SMALLEST = ("airbench", "alexnet", "lenet5")
+MODELS = [name for name in nn.vision.__all__ if name not in SMALLEST]  # for whom 8 x 8 is too small
 
 
-@pytest.mark.parametrize("model", ["alexnet", "lenet5"])
+@pytest.mark.parametrize("model", SMALLEST)
 def test_pictures_too_small_for_a_network_are_refused_in_words(folder, model):
     with pytest.raises(ConfigError, match=f"model {model}: the pictures have 8 × 8 pixels; its windows need more"):
         prepare(folder, make_settings({"model": model, "engine": "reference"}))
@@ -192,11 +193,12 @@ def test_pictures_too_small_for_a_network_are_refused_in_words(folder, model):
 @pytest.mark.parametrize("model", MODELS)
 def test_what_was_chosen_of_a_ready_network_is_in_it(folder, model):
     given = {"drop_rate": 0.2, "activation": "elu", "initialiser": "glorot", "batch_norm": False}
-    fitting = prepare(folder, make_settings({"model": model, "engine": "reference"} | given))
+    chosen = {"model": model, "engine": "reference", "views": "one"}
+    fitting = prepare(folder, make_settings(chosen | given))
     built = given | {"activation": nn.Elu(), "initialiser": nn.Glorot()}
     shape = stages((8, 8, 3)) if model == "convnet" else {}
     assert fitting.config.network == getattr(nn, model)(3, **built, **shape)
-    own = prepare(folder, make_settings({"model": model, "engine": "reference"})).config.network
+    own = prepare(folder, make_settings(chosen)).config.network
     described = model == "resnet20" or model.startswith("efficientnet")
     assert own == getattr(nn, model)(3, **shape, **({} if described else {"drop_rate": 0.3}))
 

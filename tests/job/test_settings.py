@@ -33,13 +33,14 @@ def test_words_for_the_classes():
         "adagrad", "adadelta", "rmsprop", "adam", "adamax", "nadam", "adamw", "lion", "muon", "lars", "lamb",
     }  # fmt: skip
     assert set(SCHEDULES) == {
-        "constant", "step-decay", "milestones", "exponential", "inverse-time", "cosine", "one-cycle", "plateau",
+        "constant", "step-decay", "milestones", "exponential", "inverse-time",
+        "linear", "cosine", "one-cycle", "plateau",
     }  # fmt: skip
     assert set(AVERAGES) == {"ema", "swa"}
     assert {"relu", "leaky-relu", "parametric-relu", "tanh", "sigmoid", "gelu"} <= set(ACTIVATIONS)
     assert set(INITIALISERS) == {
         "he", "he-uniform", "xavier", "xavier-uniform", "glorot", "glorot-uniform", "gaussian", "truncated-gaussian",
-        "uniform", "orthogonal", "constant", "inverse-width",
+        "uniform", "orthogonal", "constant", "dirac", "inverse-width",
     }  # fmt: skip
     assert {"softmax-cross-entropy", "binary-cross-entropy", "one-vs-all", "quadratic", "hinge"} <= set(LOSSES)
 
@@ -76,7 +77,10 @@ BAD = [
     ({"warmup": 1.5}, "Settings: warmup is 1.5; it must be 0 to 1."),
     ({"patience": 0}, "Settings: patience is 0"),
     ({"seed": -1}, "Settings: seed is -1"),
-    ({"model": "cnnn"}, "Settings: model is 'cnnn'; it must be one of mlp, linear, logistic, perceptron, alexnet, cnn"),
+    (
+        {"model": "cnnn"},
+        "Settings: model is 'cnnn'; it must be one of mlp, linear, logistic, perceptron, airbench, alexnet, cnn",
+    ),
     ({"kind": "text"}, "Settings: kind is 'text'; it must be one of classes, number."),
     ({"activation": "relu7"}, "Settings: activation has 'relu7'; its words are "),
     ({"activation": "threshold"}, "Settings: activation is threshold; it has no derivative"),

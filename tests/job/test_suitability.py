@@ -27,8 +27,18 @@ OTHER = {
     "tolerance": 0.01, "leave_out": ("other",), "weight": "w",
     "class_weight": "balanced", "metric": "auc", "ordered": ("yes", "no"), "ignore": ("leak",), "from_": "nowhere",
     "map": ("a=b",), "freeze": ("none",), "thaw_after": 2, "rate": "output=0.1", "layer_decay": 0.5, "side": 80,
+    "views": "mirror", "grow": ("32:0.25",),
 }  # fmt: skip
-NORMED = ("cnn", "convnet", "vgg", "resnet20", "efficientnet_lite0", "efficientnet_lite1", "efficientnet_lite2")
+NORMED = (
+    "airbench",
+    "cnn",
+    "convnet",
+    "vgg",
+    "resnet20",
+    "efficientnet_lite0",
+    "efficientnet_lite1",
+    "efficientnet_lite2",
+)
 SIDE = 64  # AlexNet takes no smaller ones
 ROWS = 48
 

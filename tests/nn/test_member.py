@@ -74,7 +74,7 @@ def usable():
             layer = kind(**given)
             params, state = layer.init(np.random.default_rng(0), pr.Spec((1, 4), np.dtype(np.float32)))
             y, _ = layer.apply(params, state, np.ones((3, 4), np.float32), train=True, key=pr.key(0))
-            if y.ndim == 2 and kind is not nn.Threshold and not isinstance(layer, nn.Waves):
+            if y.ndim == 2 and kind not in (nn.Threshold, nn.Mirrored) and not isinstance(layer, nn.Waves):
                 yield layer
         except (ShapeError, TypeError, pr.errors.DtypeError, pr.errors.ConfigError):
             continue  # not for rows of features

@@ -11,7 +11,7 @@ import numpy as np
 FIXED_NUMBERS, OWN_GENERATORS = 2, 3
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Draw:
     """The random numbers of some neighbouring pictures of the stream.
 

@@ -89,13 +89,21 @@ def png(pixels: np.ndarray) -> bytes:
 
 
 def tiles(
-    title: str, pictures: Sequence[np.ndarray], names: Sequence[str], *below: Markup | str, side: int = 88
+    title: str,
+    pictures: Sequence[np.ndarray],
+    names: Sequence[str],
+    *below: Markup | str,
+    side: int = 88,
+    limits: tuple[float, float] | None = None,
 ) -> Markup:
-    """Pictures side by side, each to its own scale, with names. Shapes: each (row, column) or (row, column, 3)."""
+    """Pictures side by side, each to its own scale unless one is given, with names.
+
+    Shapes: each (row, column) or (row, column, 3).
+    """
     shown = []
     for values, name in zip(pictures, names, strict=True):
-        low, high = float(np.min(values)), float(np.max(values))
-        scaled = np.round(255 * (values - low) / ((high - low) or 1.0)).astype(np.uint8)
+        low, high = limits or (float(np.min(values)), float(np.max(values)))
+        scaled = np.round(255 * np.clip((values - low) / ((high - low) or 1.0), 0, 1)).astype(np.uint8)
         source = png_source(png(scaled))
         image = tag("img", src=source, alt=name, width=side, height=side, style="image-rendering:pixelated")
         shown.append(tag("div", image, tag("p", name, class_="small quiet")))

@@ -131,11 +131,13 @@ class LearnedFilters(Figures):
                 [filter_pixels(self.filters)[unit, :, :, 0] for unit in order],
                 [f"{unit + 1}: {strength[unit]:.2f}" for unit in order],
                 "Black inhibits, white excites. Below each its number and its length; the longest come first.",
+                limits=(0, 255),
             ),
             tiles(
                 "The same before training",
                 [filter_pixels(self.filters_at_first)[unit, :, :, 0] for unit in order],
                 [f"{unit + 1}" for unit in order],
+                limits=(0, 255),
             ),
             tiles(
                 "Pictures that excite the units of each layer most",

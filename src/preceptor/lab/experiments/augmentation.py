@@ -45,7 +45,7 @@ SHEET: dict[str, tuple[Augmentation, ...]] = {
     "shift": (PadCrop(pixels=3),),
     "crop and resize": (ResizedCrop(),),
     "crop, resize and flip": (ResizedCrop(), Flip()),
-    "colour: drop": (GreyDrop(chance=0.5),),
+    "colour: drop": (GreyDrop(chance=1),),
     "colour: jitter": (ColourJitter(brightness=0.4, contrast=0.4, saturation=0.4, hue=0.2),),
     "quarter turns": (QuarterTurn(),),
     "turn": (Rotate(degrees=30),),

@@ -174,11 +174,42 @@ def test_the_history_does_not_depend_on_how_the_engine_was_called(monkeypatch):
         "epoch",
         "objective",
         "train_loss",
+        "train_accuracy",
         "dev_loss",
         "dev_accuracy",
         "learning_rate",
         "seconds",
     ]
+
+
+def test_the_history_has_the_figure_of_train_rows_beside_that_of_dev_rows():
+    rng = np.random.default_rng(0)
+    x = rng.normal(size=(120, 3))
+    frame = {"a": x[:, 0], "b": x[:, 1], "part": np.where(np.arange(120) % 2, "train", "dev")}
+    is_train = frame["part"] == "train"
+    given = {"split_column": "part", "hidden": (8,), "engine": "reference", "epochs": 6, "patience": 6}
+    for target, name in (
+        (np.where(x.sum(1) > 0, "yes", "no"), "accuracy"),
+        (x.sum(1), "rmse"),
+    ):
+        run = fit({**frame, "y": target}, target="y", **given)
+        known = run.history[int(run.facts["best_epoch"]) - 1]
+        for part, rows in (("train", is_train), ("dev", ~is_train)):
+            said = np.asarray(run.predict({"a": frame["a"][rows], "b": frame["b"][rows]}))
+            if name == "rmse":
+                theirs = np.sqrt(np.mean((said.astype(float) - target[rows]) ** 2))
+            else:
+                theirs = np.mean(said == target[rows])
+            assert known[f"{part}_{name}"] == pytest.approx(theirs, rel=1e-5), (part, name)
+
+
+def test_train_rows_that_count_nothing_have_no_figure():
+    x = np.arange(40.0)
+    frame = {"x": x, "y": np.where(x % 2, "odd", "even"), "w": np.where(x < 38, 0.0, 1.0)}
+    frame["part"] = np.where(x < 20, "dev", "train")
+    frame["w"][:20] = 1.0
+    run = fit(frame, target="y", weight="w", split_column="part", hidden=(2,), engine="reference", epochs=2)
+    assert all("dev_accuracy" in each for each in run.history)
 
 
 @pytest.mark.parametrize("batch_size, epochs", [(64, 1), (64, 3), (105, 2), (1000, 2), (7, 2)])

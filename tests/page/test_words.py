@@ -3,7 +3,8 @@
 import pytest
 
 from preceptor.evidence import Evidence
-from preceptor.evidence.record import Baseline, Column, Example, Judgement
+from preceptor.evidence.record import Baseline, Column, Example, Judgement, LayerShape
+from preceptor.page import curves, inside
 from preceptor.page.columns import _distribution
 from preceptor.page.curves import _together
 from preceptor.page.examples import examples_of
@@ -49,6 +50,22 @@ def test_errors_of_numbers_are_no_losses_and_losses_near_0_are_alike():
     assert ">error<" in numbers
     assert ">loss<" not in numbers
     assert "0.00002" in numbers or "2e-05" in numbers
+
+
+def test_that_nobody_looked_into_the_layers_is_said():
+    seen = Evidence(layers=[LayerShape(path="output", kind="Dense", shape=[2], parameters=6)])
+    assert inside.UNSEEN in str(inside.section(Story("", "", "", (), "good", evidence=seen)))
+    assert inside.UNSEEN not in str(inside.section(Story("", "", "", (), "good", evidence=Evidence())))
+
+
+def test_the_figure_of_train_rows_stands_beside_that_of_dev_rows():
+    history = [{"step": n, "epoch": n, "train_accuracy": n / 9, "dev_accuracy": n / 8, "dev_auc": 0.5} for n in (1, 2)]
+    story = Story("", "", "", (), "good", history=history)
+    drawn = curves.charts(story, history, curves.StepsToEpochs(history))
+    assert [(each.title, [label for label, *_ in each.series]) for each in drawn] == [
+        ("Accuracy", ["train accuracy", "dev accuracy"]),
+        ("Auc", ["dev auc"]),
+    ]
 
 
 def test_whole_numbers_are_written_with_all_their_digits():

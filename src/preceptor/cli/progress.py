@@ -96,7 +96,7 @@ def progress_parts(fitting: Fitting, record: Record, left: float | None) -> list
     last = fitting.history[-1] if fitting.history else {}
     parts = [f"epoch {int(record.epoch):,}/{record.epochs:,}", f"rate {amount(record.learning_rate, 2)}"]
     parts += [] if last else [f"objective {amount(record.objective)}"]
-    shown = [name for name in last if name.startswith(("train_", "dev_"))]
+    shown = [name for name in last if name == "train_loss" or name.startswith("dev_")]
     if len(fitting.preprocessor.targets) > MOST_FIGURES:
         shown = [name for name in shown if name in ("train_loss", "dev_loss")]
     parts += [f"{name.replace('_', ' ')} {amount(last[name])}" for name in shown]

@@ -439,17 +439,24 @@ class Fitting:
         """
         kept: dict[str, Any] = {"step": record.step, "epoch": round(record.epoch, 4), "objective": objective}
         kept |= {"train_loss": record.train_loss}
-        metric = metric_of(self.settings)
+        if record.train_outputs is not None and record.train_target is not None:
+            judged = record.train_outputs, record.train_target, record.train_weight
+            kept |= self._headlines("train", *judged)
         if record.dev_loss is not None and record.dev_outputs is not None and record.dev_target is not None:
-            kept |= {"dev_loss": record.dev_loss}
-            if isinstance(self.seen, TaskSurvey):
-                found = headline_of_task(self.seen, self.config.loss, record.dev_outputs, record.dev_target)
-                kept |= {f"dev_{name}": value for name, value in found.items()}
-            elif metric is not None or not self.costs_alone:
-                judged = record.dev_outputs, record.dev_target, record.dev_weight
-                found = headlines(self.preprocessor.targets, self.config.loss, *judged, metric)
-                kept |= {f"dev_{name}": value for name, value in found.items()}
+            judged = record.dev_outputs, record.dev_target, record.dev_weight
+            kept |= {"dev_loss": record.dev_loss} | self._headlines("dev", *judged)
         return kept | {"learning_rate": record.learning_rate, "seconds": round(record.seconds, 4)}
+
+    def _headlines(self, part: str, outputs: np.ndarray, y: np.ndarray, weight: np.ndarray | None) -> dict[str, float]:
+        """The one figure of each target that is shown while training, behind the name of the part."""
+        metric = metric_of(self.settings)
+        if isinstance(self.seen, TaskSurvey):
+            found = headline_of_task(self.seen, self.config.loss, outputs, y)
+        elif (self.costs_alone and (metric is None or part == "train")) or (weight is not None and not weight.any()):
+            return {}
+        else:
+            found = headlines(self.preprocessor.targets, self.config.loss, outputs, y, weight, metric)
+        return {f"{part}_{name}": value for name, value in found.items()}
 
     def keep(self) -> None:
         """Brings what was trained to the disk before it is judged, which may take longer than anybody waits.

@@ -98,9 +98,7 @@ def charts(story: Story, history: Sequence[Mapping[str, Any]], steps: StepsToEpo
     if losses:
         dev = [(value, at) for value, at in zip(of("dev_loss"), x, strict=True) if value is not None]
         found.append(Chart("Loss", "loss", x, losses, lowest=min(dev)[1] if len(dev) > 1 else None))
-    names = {key[4:] for each in history for key in each if key.startswith("dev_")} - {"loss"}
-    order = [key[4:] for each in history[:1] for key in each if key[4:] in names and key.startswith("dev_")]
-    for metric in [*order, *sorted(names - set(order))][:MOST_METRICS]:
+    for metric in _metrics(history)[:MOST_METRICS]:
         series = [
             (label, values, style)
             for label, values, style in (
@@ -125,6 +123,12 @@ def charts(story: Story, history: Sequence[Mapping[str, Any]], steps: StepsToEpo
     if any(each is not None for each in rates):
         found.append(Chart("Learning rate", "rate per step", x, [("learning rate", rates, 3)], can_be_log=False))
     return found
+
+
+def _metrics(history: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The figures beside the loss that train or dev rows have, as they first come."""
+    keys = dict.fromkeys(key.partition("_") for each in history for key in each)
+    return list(dict.fromkeys(name for part, _, name in keys if part in ("train", "dev") and name not in ("", "loss")))
 
 
 def number(value: Any) -> float | None:

@@ -20,6 +20,7 @@ MOST_MEMBERS = 4  # of a committee are drawn
 MEMBER = re.compile(r"network\d+")
 MOST_LINES = 60  # layers with panels
 RATIO = "update ratio"
+UNSEEN = "The layers were not looked at while they learned: that is left out where it costs much beside the steps."
 BOX, GAP = 40.0, 14.0  # pixels: height of a layer, from one to the next
 
 
@@ -38,7 +39,8 @@ def section(story: Story) -> Markup:
             tag("div", tiles, class_="filters"),
             tag("p", "Each to its own scale: what is brighter excites, what is darker inhibits.", class_="small quiet"),
         )
-    return joined(words, tag("div", drawn, class_="figures") if drawn else None, _panels(found.look), filters)
+    panels = _panels(found.look) or (tag("p", UNSEEN, class_="quiet") if drawn else None)
+    return joined(words, tag("div", drawn, class_="figures") if drawn else None, panels, filters)
 
 
 def _networks(layers: list[LayerShape]) -> list[tuple[str, list[LayerShape]]]:

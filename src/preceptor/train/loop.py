@@ -42,6 +42,8 @@ class Record:
         learning_rate: of the last step.
         train_loss: mean loss of a sample of the training part outside training, by the measure of dev_loss, at the end
             of an epoch only; None where no sample was asked for.
+        train_outputs, train_target, train_weight: raw outputs for that sample, with its target and its rows' own
+            weights, if any; with folds those of as many members as judge a row, all of which learned from it.
         dev_loss: mean loss of the dev part, at the end of an epoch only; under averaged parameters where there are any.
         dev_outputs, dev_target, dev_weight: raw outputs for the dev part, (row, unit), its target and its rows' own
             weights, if any, with it. With folds the dev part is a sample of the training rows, each judged by the
@@ -58,6 +60,9 @@ class Record:
     losses: np.ndarray
     learning_rate: float
     train_loss: float | None
+    train_outputs: np.ndarray | None
+    train_target: np.ndarray | None
+    train_weight: np.ndarray | None
     dev_loss: float | None
     dev_outputs: np.ndarray | None
     dev_target: np.ndarray | None
@@ -198,15 +203,16 @@ def _steps(
             wanted = int(min(2 * at_once, count * CALL_SECONDS / max(took, 1e-9)))
             at_once = made.at_once = int(agreed(min(stepper.capacity, max(1, wanted))))
             done += count
-            train_loss = dev_loss = dev_outputs = dev_target = dev_weight = None
+            train_loss = train_outputs = dev_loss = dev_outputs = dev_target = dev_weight = None
             if done == epoch_end:
                 if made.outside is not None:
-                    dev_outputs, learned = made.outside(stepper.loop.get(predicting(carried)))
+                    dev_outputs, train_outputs = made.outside(stepper.loop.get(predicting(carried)))
                     dev_target, dev_weight = made.seen_y, made.seen_weight
-                    train_loss = agreed(mean_loss(config.loss, learned, made.seen_y, made.seen_counts))
+                    train_loss = agreed(mean_loss(config.loss, train_outputs, made.seen_y, made.seen_counts))
                     dev_loss = mean_loss(config.loss, dev_outputs, made.seen_y, made.seen_counts)
                 if made.seen is not None:
-                    train_loss = agreed(made.seen(predicting(carried))[0])
+                    train_loss, train_outputs = made.seen(predicting(carried))
+                    train_loss = agreed(train_loss)
                 if made.dev is not None:
                     dev_target, dev_weight = data.dev_y, data.dev_weight
                     dev_loss, dev_outputs = made.dev(predicting(carried))
@@ -221,6 +227,9 @@ def _steps(
                 losses=losses,
                 learning_rate=float(rates[-1]),
                 train_loss=train_loss,
+                train_outputs=train_outputs,
+                train_target=None if train_outputs is None else made.seen_y,
+                train_weight=None if train_outputs is None else made.seen_weight,
                 dev_loss=dev_loss,
                 dev_outputs=dev_outputs,
                 dev_target=dev_target,

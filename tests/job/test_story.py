@@ -12,6 +12,7 @@ from preceptor.cli.fit import command
 from preceptor.evidence import Evidence
 from preceptor.evidence.record import Baseline, Judgement
 from preceptor.job import make_settings
+from preceptor.job.progress import Outcome
 from preceptor.job.story import story_of
 from preceptor.train import Figure
 
@@ -141,9 +142,20 @@ def test_of_numbers_less_is_better():
 
 def test_what_was_not_judged_is_said():
     run = pr.fit("iris", **QUICK, dev_share=0, test_share=0)
-    story = story_of(run)
-    assert story.verdict[0].startswith("It was not judged")
+    story = story_of(replace(run, facts=run.facts | {"findings": []}))
+    assert story.verdict[0] == "It was not judged: no rows were kept apart from those that it learned from."
+    assert story.level == "warn"
+    assert story.verdict[-1] == "Next: judge it on rows that it has not seen."
+    assert story.command == "preceptor evaluate RUN OTHER.csv"
     assert list(story.figures) == []
+
+
+def test_a_training_that_was_broken_off_before_it_was_judged_is_not_said_to_lack_rows(run):
+    ended = replace(run, facts=run.facts | {"outcome": Outcome.INTERRUPTED.value.format(kept="x")}, dev={}, test={})
+    story = story_of(ended)
+    assert story.verdict[0] == "It was not judged: the training was broken off before that."
+    assert story.level == "warn"
+    assert "go on with the training" in story.verdict[-1]
 
 
 def test_of_several_targets_each_is_told():
@@ -171,6 +183,7 @@ def test_the_commands_make_it_again_and_with_the_remedy():
     story = story_of(run)
     again = {what.partition(",")[0]: line for what, line in story.commands}["Train it again"]
     assert read(again) == make_settings({"hidden": (32, 32), "learning_rate": 1.0, "epochs": 12, "engine": "native"})
+    assert again == "preceptor fit digits --hidden 32,32 --learning-rate 1 --epochs 12 --engine native"
     told = next(each for each in story.findings if each.rule == "lr_too_large")
     kept = next(each for each in run.findings if each["rule"] == "lr_too_large")
     assert read(told.command).learning_rate == kept["remedies"][0]["settings"]["learning_rate"]

@@ -42,7 +42,7 @@ def _said(name: str, value: Any) -> list[str]:
     option = _option(name)
     if isinstance(value, bool):
         return [option if value else f"--no-{option[2:]}"]
-    text = "" if (name, value) == ("ordered", ()) else value_text(value)
+    text = "" if (name, value) == ("ordered", ()) else _written(value)
     if isinstance(value, tuple) and value and all(isinstance(each, str) for each in value):
         line = io.StringIO()
         is_option = value[0].startswith("-")  # for which the command would take it
@@ -64,8 +64,15 @@ def altered_command(words: Sequence[str], asked: Settings, changes: Mapping[str,
     except ConfigError:
         return ""
     kept = _without(words, {_option(name) for name in (*changes, *gone)})
-    added = [text for name, value in changes.items() for text in (_option(name), value_text(value))]
+    added = [text for name, value in changes.items() for text in (_option(name), _written(value))]
     return " ".join(shell_word(word) for word in ("preceptor", *kept, *added))
+
+
+def _written(value: Any) -> str:
+    """A value as one types it: 1, where Python has 1.0."""
+    if isinstance(value, tuple) and value:
+        return ",".join(map(_written, value))
+    return value_text(value).removesuffix(".0") if isinstance(value, float) else value_text(value)
 
 
 def _option(name: str) -> str:

@@ -128,6 +128,8 @@ def _next(run: Any, findings: list[Told], worse: bool) -> tuple[str, str]:
         return "It was still getting better when it ended. Next: train longer.", longer
     if "task" in facts:
         return "Next: train on few labels from it.", f"preceptor fit FEW_LABELS --from {place}"
+    if not parts_of(run):
+        return "Next: judge it on rows that it has not seen.", f"preceptor evaluate {place} {_other(run)}"
     if worse:
         return "Next: give it more rows, or columns that tell more, or judge it on more rows.", ""
     return "Next: predict new rows.", f"preceptor predict {place} {_new(run)} -o predictions.csv"
@@ -145,6 +147,10 @@ def _was_getting_better(facts: Mapping[str, Any]) -> bool:
 
 def _new(run: Any) -> str:
     return "NEW_PICTURES" if isinstance(run.preprocessor, PicturePreprocessor) else "NEW.csv"
+
+
+def _other(run: Any) -> str:
+    return "OTHER" if isinstance(run.preprocessor, PicturePreprocessor) else "OTHER.csv"
 
 
 @cache
@@ -218,8 +224,7 @@ def _commands(run: Any) -> Iterator[tuple[str, str]]:
         yield "Train on labels from it", f"preceptor fit FEW_LABELS --from {place}"
     else:
         yield "Predict", f"preceptor predict {place} {_new(run)} -o predictions.csv"
-        other = "OTHER" if _new(run) == "NEW_PICTURES" else "OTHER.csv"
-        yield "Judge it on other rows", f"preceptor evaluate {place} {other}"
+        yield "Judge it on other rows", f"preceptor evaluate {place} {_other(run)}"
     yield "All findings", f"preceptor diagnose {place}"
     yield "This page again", f"preceptor report {place}"
 

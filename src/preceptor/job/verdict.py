@@ -6,6 +6,7 @@ from typing import Any
 from preceptor.evidence.baseline import LINEAR
 from preceptor.evidence.record import Baseline, Judgement
 from preceptor.job.pretext_words import solved
+from preceptor.job.progress import Outcome
 from preceptor.job.telling import blocks_of, parts_of, rows_of, said, spoken
 from preceptor.train import Figure
 from preceptor.train.interval import wilson
@@ -24,13 +25,14 @@ WHERE = {"test": "test row", "dev": "dev row"}
 def verdict_of(run: Any) -> tuple[str, list[str]]:
     """How good it is, target by target; before it one of LEVELS, how far simple guesses leave it one to be relied on.
 
-    It is "warn" where a guess may be as good or a linear model is better, "bad" where one that looks at no column is.
+    It is "warn" where nothing judged it, a guess may be as good or a linear model is better, "bad" where a guess that
+    looks at no column is.
     """
     parts = parts_of(run)
     if "task" in run.facts:
-        return LEVELS[0], [solved(run)]
+        return LEVELS[0 if run.dev else 1], [solved(run) if run.dev else unjudged(run)]
     if not parts:
-        return LEVELS[0], ["It was not judged: no rows were kept apart from those that it learned from."]
+        return LEVELS[1], [unjudged(run)]
     part, found = parts[-1]
     level, sentences = 0, list[str]()
     known = {} if run.evidence is None else {each.target: each for each in run.evidence.judgements}
@@ -41,6 +43,13 @@ def verdict_of(run: Any) -> tuple[str, list[str]]:
     if len(sentences) > 3:  # of many targets the first stand for all; the table of figures has each
         sentences = [*sentences[:3], f"The table of figures has the other {len(sentences) - 3} targets."]
     return LEVELS[level], sentences
+
+
+def unjudged(run: Any) -> str:
+    """Why there are no figures, in a sentence."""
+    if Outcome.INTERRUPTED.is_told_by(run.facts["outcome"]):
+        return "It was not judged: the training was broken off before that."
+    return "It was not judged: no rows were kept apart from those that it learned from."
 
 
 def _judged(target: str, part: str, figures: Mapping[str, Figure], judgement: Judgement | None) -> tuple[int, str]:

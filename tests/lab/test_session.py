@@ -4,13 +4,15 @@ import json
 import shutil
 import subprocess
 import sys
+from typing import get_type_hints
 
 import numpy as np
 import pytest
 
-from preceptor import nn
+from preceptor import nn, train
 from preceptor.graph import call
-from preceptor.lab.experiment import Replay
+from preceptor.lab.experiment import Figures, Replay
+from preceptor.lab.experiments import EXPERIMENTS
 from preceptor.lab.page import ASSETS
 from preceptor.lab.replay import replayed
 from preceptor.ops import Spec
@@ -18,6 +20,7 @@ from preceptor.train import Adam
 from preceptor.train.step import first_state, hyper_values, make_step
 
 NODE = shutil.which("node")
+REPLAYING = [each.name for each in EXPERIMENTS if get_type_hints(each.run)["return"].replays is not Figures.replays]
 pytestmark = pytest.mark.skipif(NODE is None, reason="the session is run by node: install Node.js")
 
 
@@ -41,11 +44,11 @@ def session(spec, script):
     return json.loads(done.stdout)
 
 
-@pytest.mark.parametrize("name", ["playground", "symmetry"])
+@pytest.mark.parametrize("name", REPLAYING)
 def test_every_run_that_a_page_has_is_made_again(found, name):
     for replay in found(name).replays():
         data = replay.to_dict()
-        assert data["runs"]
+        assert data["runs"] or data["batch_size"] < len(data["data"][0]["y"])
         losses = session(
             data,
             "return spec.runs.map(run => { s.reset({ data: run.data, network: run.network });"
@@ -53,6 +56,42 @@ def test_every_run_that_a_page_has_is_made_again(found, name):
         )
         for run, here in zip(data["runs"], losses, strict=True):
             np.testing.assert_allclose(here, [loss for _, loss in run["losses"]], rtol=1e-6, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", REPLAYING)
+def test_each_network_of_a_page_trains_as_the_engine_does(found, name):
+    script = """
+      return spec.networks.map((_, network) => {
+        s.reset({ network, data: spec.data.length - 1 });
+        const batches = Array.from({ length: 8 }, (_, step) => Object.values(s.batch(step)).map(each => Array.from(each)));
+        s.step(8);
+        const params = Object.keys(s.network().first).map(path => [path, Array.from(s.state["state/params/" + path])]);
+        return [batches, s.losses, params, Array.from(s.see(s.set().x).predicted.values)];
+      });
+    """
+    for replay in found(name).replays():
+        data = replay.to_dict()
+        loss, optimiser = eval(replay.parts[0], {"nn": nn}), eval(replay.parts[1], vars(train))
+        assert hyper_values(optimiser, ()) == data["hyper"]
+        hyper = {key: np.asarray(value, np.float64) for key, value in data["hyper"].items()}
+        hyper["learning_rate"] = np.asarray(data["learning_rate"], np.float64)
+        x = np.reshape(data["data"][-1]["x"], (-1, len(data["features"])))
+        for own, (batches, losses, params, predicted) in zip(data["networks"], session(data, script), strict=True):
+            network = eval(own["source"], {"nn": nn})
+            first = {path: np.reshape(each["data"], each["shape"]).astype(float) for path, each in own["first"].items()}
+            state, program = first_state(first, {}, optimiser, 0), None
+            for number, (rows, wanted) in enumerate(batches, 1):
+                rows = np.reshape(rows, (data["batch_size"], -1))
+                wanted = np.reshape(wanted, (len(rows), -1) if data["targets"] else len(rows))
+                wanted = wanted[:, 0] if isinstance(loss, nn.SoftmaxCrossEntropy) else wanted
+                batch = {"x": rows, "y": wanted.astype(loss.prepared(np.zeros(1, int), 2, np.float64).dtype)}
+                program = program or make_step(network, loss, optimiser, (), state, batch)
+                state, figures = call(program, (state, batch, hyper | {"step": np.int32(number)}))
+                assert losses[number - 1] == pytest.approx(float(figures["loss"]), rel=1e-6, abs=1e-12)
+            for path, values in params:
+                np.testing.assert_allclose(values, np.ravel(state["params"][path]), rtol=1e-6, atol=1e-9)
+            says = loss.predict(network.apply(state["params"], {}, x, train=False, key=None)[0])
+            np.testing.assert_allclose(predicted, np.ravel(says), rtol=1e-6, atol=1e-9)
 
 
 def test_back_is_where_one_was_and_so_is_the_link(spec):
@@ -72,6 +111,25 @@ def test_back_is_where_one_was_and_so_is_the_link(spec):
     assert is_same
     assert weights == others
     assert (off, rate) == (["hidden1.3"], 0.01)
+
+
+def test_each_step_back_is_the_state_that_was_there_to_the_bit(spec):
+    script = """
+      const there = () => JSON.stringify([s.losses, Object.values(s.state).map(each => Array.from(each)),
+        Object.values(s.gradient()).map(each => Array.from(each)), s.before && Object.values(s.before.state).map(each => Array.from(each))]);
+      s.reset({ seed: 3 });
+      const seen = [there()], back = [];
+      for (let step = 1; step <= 120; step++) {
+        if (step === 30) s.change("r", 0.2);
+        if (step === 77) s.change("u", "hidden1.1");
+        s.step(1);
+        seen.push(there());
+      }
+      while (s.steps() > 0) { back.unshift(there()); s.back(s.steps() - 1); }
+      back.unshift(there());
+      return [seen.length, seen.every((each, at) => each === back[at]), new Set(seen).size];
+    """
+    assert session(spec, script) == [121, True, 121]
 
 
 def test_a_unit_that_is_off_is_as_one_that_is_not_there(spec):

@@ -96,7 +96,7 @@ class Replay:
         title: what is trained.
         networks: of which one is chosen; the first at first.
         data: sets of rows by name: x and y, numbers of classes, or numbers. As many features in each.
-        features: their names; with two the page draws a map.
+        features: their names; with two the page draws a map, with one a curve.
         classes: their names, of which a set has all; () where y are numbers.
         targets: what the step takes for each class, `loss.prepared(range(classes), ...)`; None for numbers.
         learning_rate: at first.
@@ -104,7 +104,7 @@ class Replay:
         batch_size: rows of a step, as traced. A set of as many rows goes in whole and in order, as in Python.
         seed: whose first values the networks have.
         parts: loss and optimiser in Python: ("nn.BinaryCrossEntropy()", "Momentum(momentum=0.9)").
-        seen: rows that the forward pass takes: best 41 · 41, the places of the map, and the rows of a set.
+        seen: rows that the forward pass takes: best the places of the map or curve, and the rows of a set.
         is_entropy: the loss of the best constant output is the entropy of the classes, as of a cross-entropy.
         runs: losses of the runs in Python by steps, to be compared there: {(data, network): {step: loss}}.
 
@@ -129,11 +129,13 @@ class Replay:
 
     def to_dict(self) -> dict[str, Any]:
         """What the page's script takes, JSON types; a program that several networks have stands once."""
-        programs = {
-            id(each.step): {"step": each.step, "gradient": each.gradient, "forward": each.forward}
-            for each in self.networks
-        }
-        places = {key: number for number, key in enumerate(programs)}
+        programs: list[dict[str, Any]] = []
+        places = []
+        for each in self.networks:
+            own = {"step": each.step, "gradient": each.gradient, "forward": each.forward}
+            if own not in programs:
+                programs.append(own)
+            places.append(programs.index(own))
         sets, names = list(self.data), [each.name for each in self.networks]
         runs = [
             {
@@ -145,8 +147,8 @@ class Replay:
         ]
         script = PYTHON.replace("@TITLE@", self.title).replace("@LOSS@", self.parts[0])
         return {
-            "programs": list(programs.values()),
-            "networks": [_network_data(each, places[id(each.step)]) for each in self.networks],
+            "programs": programs,
+            "networks": [_network_data(each, place) for each, place in zip(self.networks, places, strict=True)],
             "data": [{"name": name, "x": numbers_of(x), "y": plain(y)} for name, (x, y) in self.data.items()],
             "features": list(self.features),
             "classes": list(self.classes),
@@ -172,6 +174,7 @@ def _network_data(network: Network, programs: int) -> dict[str, Any]:
         "state": {name: numbers_of(value) for name, value in network.state.items()},
         "layers": [list(each) for each in network.layers],
         "source": network.source,
+        "drawn": {path: list(each) for path, each in network.drawn.items()},
     }
 
 

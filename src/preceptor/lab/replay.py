@@ -28,6 +28,9 @@ MOST_NODES = 4_000
 FLOAT = np.dtype(np.float64)
 FLAT = 0.05  # of an activation's largest slope: below a twentieth it is flat, as the doctor's probe has it
 WINDOW = 20  # steps in a window of the rule `Diverging`, the least it takes
+MAP_SIDE = 41  # places of the page's map along each axis, of two features
+CURVE_PLACES = 161  # of its curve, of one feature
+DRAWS = 64  # of first values, to know how far they spread
 KINDS = {"f": "number", "i": "whole", "u": "whole", "b": "truth"}
 
 Parameters = Callable[[Node], dict[str, Any]]
@@ -181,6 +184,7 @@ class Network:
         state: what the step carries beside them, as before the first step.
         layers: name and kind of each layer, in order: [("hidden1", "Dense"), ("activation1", "Tanh"), ...].
         source: the network in Python.
+        drawn: mean and deviation of what its initialisers draw for each parameter, for other seeds.
     """
 
     name: str
@@ -191,10 +195,7 @@ class Network:
     state: dict[str, np.ndarray]
     layers: tuple[tuple[str, str], ...]
     source: str
-
-    def beginning(self, name: str, first: dict[str, np.ndarray], source: str) -> "Network":
-        """The same programs from other first values."""
-        return Network(name, self.step, self.gradient, self.forward, first, self.state, self.layers, source)
+    drawn: dict[str, tuple[float, float]]
 
 
 def replayed(
@@ -254,7 +255,18 @@ def replayed(
         slots,
         tuple((each, type(layer).__name__) for each, layer in network.parts()),
         source,
+        _drawn(network, x),
     )
+
+
+def _drawn(network: Sequential, x: Spec) -> dict[str, tuple[float, float]]:
+    """Mean and deviation of each parameter's first values, to three digits; the page draws normal numbers of these."""
+    many = [network.init(np.random.default_rng(seed), x)[0] for seed in range(DRAWS)]
+    found = {}
+    for path in many[0]:
+        values = np.array([each[path] for each in many], np.float64)
+        found[path] = float(f"{values.mean() if not values.std() else 0:.3g}"), float(f"{values.std():.3g}")
+    return found
 
 
 def _leaves(value: Any, head: str) -> dict[str, np.ndarray]:

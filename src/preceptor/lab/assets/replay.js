@@ -1,10 +1,10 @@
 /* The page's trainings: buttons, pictures and tables of a Session. Needs Interpreter and Session. */
 (function () {
   "use strict";
-  var SIDE = 41, MOST_ROWS = 150, SVG = "http://www.w3.org/2000/svg";
+  var SIDE = 41, PLACES = 161, MOST_ROWS = 150, MOST_CARDS = 60, SVG = "http://www.w3.org/2000/svg";
 
   function put(name, attributes, content) {  // an element; content: text, an element, or a list of them
-    var isSvg = /^(svg|path|line|circle|text|g|rect|title)$/.test(name);
+    var isSvg = /^(svg|path|line|circle|text|tspan|g|rect|title)$/.test(name);
     var made = isSvg ? document.createElementNS(SVG, name) : document.createElement(name);
     Object.keys(attributes || {}).forEach(function (key) {
       var value = attributes[key];
@@ -103,13 +103,32 @@
     var said = put("output", { class: "said-now" });
     var check = put("p", { class: "small quiet" }), finding = put("div", { class: "watch", role: "status" });
     var controls = put("div", { class: "control" }, [
-      button("Back", function () { pause(); session.back(session.steps() - 1); shown(); }),
+      button("Back", function () { pause(); session.back(session.steps() - 1); shown(); }, { class: "one-back" }),
       button("Step", function () { pause(); session.step(1); shown(); }, { class: "one" }),
       button("10 steps", function () { pause(); session.step(10); shown(); }, { class: "ten" }),
       run,
       button("Reset", function () { pause(); session.reset(); shown(); }),
       said
     ]);
+    var furthest = 0, reached = "";  // of the steps that were made with the present settings and changes
+    var line = put("input", { type: "range", min: 0, max: 1, step: 1, "aria-label": "Step of the training", input: function () {
+      pause();
+      goTo(Number(line.value));
+    } });
+    function goTo(step) {
+      if (step < session.steps()) session.back(step);
+      else session.step(step - session.steps());
+      shown();
+    }
+    var time = put("div", { class: "control time" }, [put("span", { class: "small quiet" }, "Over the steps:"), line]);
+    function drawTime() {  // over all steps that were made; a change makes those behind it void
+      var now = session.word().replace(/;steps:\d+/, ""), steps = session.steps();
+      if (now !== reached) furthest = 0;
+      reached = now;
+      furthest = Math.max(furthest, steps);
+      line.max = Math.max(1, furthest);
+      line.value = steps;
+    }
 
     function choice(words, names, key) {
       var made = put("select", { change: function () { var given = {}; given[key] = Number(made.value); pause(); session.reset(given); shown(); } });
@@ -156,18 +175,22 @@
     ]);
 
     // Pictures
-    var hasMap = spec.features.length === 2;
+    var hasMap = spec.features.length === 2, hasCurve = spec.features.length === 1, count = hasMap ? SIDE * SIDE : hasCurve ? PLACES : 0;
     var map = put("canvas", { width: 640, height: 640, class: "plane", role: "img" }), mapSays = put("p", { class: "small quiet" });
+    var fit = put("svg", { viewBox: "0 0 380 250", role: "img" }), fitSays = put("p", { class: "small quiet" });
+    var cards = put("svg", { role: "img", class: "cards" }), cardsSay = put("p", { class: "small quiet" });
     var curve = put("svg", { viewBox: "0 0 380 230", role: "img" }), graph = put("svg", { role: "img", viewBox: "0 0 380 10" });
     var told = put("p", { class: "small quiet told" }), units = put("div", { class: "units" });
     var rows = put("tbody"), more = put("p", { class: "small quiet" });
     function figure(title, content) { return put("figure", {}, [put("figcaption", {}, title)].concat(content)); }
     var pictures = put("div", { class: "figures" }, [
       hasMap ? figure("What the network says, over the plane", [map, mapSays]) : null,
+      hasCurve ? figure("What the network says, and the rows", [fit, fitSays]) : null,
       figure("Loss of each step", [curve, check]),
       figure("The network: each line a weight", [graph, told]),
       figure("What each hidden unit says; press one to switch it off", [units])
     ].filter(Boolean));
+    var update = figure("The last update: each weight before it, its gradient, each weight after it", [put("div", { class: "scroll" }, cards), cardsSay]);
     var table = put("details", {}, [
       put("summary", {}, "Every weight before and after the last update, and the gradient that caused it"),
       put("div", { class: "scroll tall" }, put("table", {}, [
@@ -208,16 +231,17 @@
       button("Save as Python", function () { save(name + ".py", session.python(), "text/x-python"); }),
       button("Save the weights", function () { save(name + "-weights.json", session.weights(), "application/json"); })
     ]);
-    root.append(controls, finding, settings, breaks, pictures, table, own, exports);
+    root.append(controls, time, finding, settings, breaks, pictures, update, table, own, exports);
 
     function reach() {  // of the map: the data with some room, a square
-      var x = session.set().x, low = Math.min.apply(null, x), high = Math.max.apply(null, x), room = 0.12 * (high - low || 1);
+      var x = session.set().x, low = Math.min.apply(null, x), high = Math.max.apply(null, x), room = (hasCurve ? 0.02 : 0.12) * (high - low || 1);
       return [low - room, high + room];
     }
 
     function grid(limits) {
       var found = [];
-      for (var i = 0; i < SIDE; i++) for (var j = 0; j < SIDE; j++)
+      if (hasCurve) for (var at = 0; at < PLACES; at++) found.push(limits[0] + at / (PLACES - 1) * (limits[1] - limits[0]));
+      else if (hasMap) for (var i = 0; i < SIDE; i++) for (var j = 0; j < SIDE; j++)
         found.push(limits[0] + (j + 0.5) / SIDE * (limits[1] - limits[0]), limits[0] + (i + 0.5) / SIDE * (limits[1] - limits[0]));
       return found;
     }
@@ -256,6 +280,34 @@
       mapSays.textContent = (classes.length ? classes.map(function (each, at) { return signs[Math.min(at, 2)] + each; }).join(", ") + ". " : "")
         + spec.features[0] + " to the right and " + spec.features[1] + " upwards, each from " + amount(session.settings.scale * limits[0]) + " to " + amount(session.settings.scale * limits[1]) + ".";
       map.setAttribute("aria-label", "What the network says over the plane of " + spec.features.join(" and "));
+    }
+
+    function drawFit(seen, limits) {  // of one feature: what the network says over it, and the rows
+      var set = session.set(), width = seen.predicted.width, isClasses = spec.classes.length > 0, shownClass = width - 1, places = grid(limits);
+      var values = places.map(function (_, at) { return seen.predicted.values[at * width + shownClass]; });
+      var known = values.concat(isClasses ? [0, 1] : set.y).filter(Number.isFinite), low = Math.min.apply(null, known), high = Math.max.apply(null, known);
+      var room = 0.06 * (high - low || 1), floor = low - room, top = high + room;
+      function over(x) { return 46 + 322 * (x - limits[0]) / (limits[1] - limits[0]); }
+      function up(y) { return 214 - 200 * (y - floor) / (top - floor); }
+      var path = "", pen = "M", every = Math.max(1, Math.ceil(set.y.length / 160)), dots = [];
+      values.forEach(function (value, at) {
+        if (!Number.isFinite(value)) { pen = "M"; return; }
+        path += pen + over(places[at]).toFixed(1) + " " + up(value).toFixed(1);
+        pen = "L";
+      });
+      for (var row = 0; row < set.y.length; row += every)
+        dots.push("M" + over(set.x[row]).toFixed(1) + " " + up(isClasses ? (set.y[row] === shownClass ? 1 : 0) : set.y[row]).toFixed(1) + "h0");
+      var says = isClasses ? "The line is how sure it is of " + session.classes()[shownClass] + "; dots are the rows, at 1 where they are of it."
+        : "The line is the network's; dots are the rows" + (every > 1 ? ", each " + every + "th of them." : ".");
+      fitSays.textContent = says + " " + spec.features[0] + " from " + amount(session.settings.scale * limits[0]) + " to " + amount(session.settings.scale * limits[1]) + ".";
+      fill(fit, [put("title", {}, says), put("path", { class: "a", d: "M46 214H368" })].concat([low, high].map(function (value) {
+        return put("text", { class: "e", x: 40, y: up(value) + 4 }, amount(+value.toPrecision(3)));
+      }), [
+        put("path", { class: "p s2", d: dots.join(""), "stroke-width": 4 }), put("path", { class: "l s1", d: path }),
+        put("text", { x: 46, y: 232 }, amount(+(session.settings.scale * limits[0]).toPrecision(3))),
+        put("text", { x: 368, y: 232, class: "e" }, amount(+(session.settings.scale * limits[1]).toPrecision(3))),
+        put("text", { x: 207, y: 232, class: "m" }, spec.features[0])
+      ]));
     }
 
     function drawCurve() {
@@ -301,7 +353,7 @@
 
     var telling = null;  // the weight that was touched last
     function drawNetwork(slopes) {
-      var dense = session.dense(), widths = [spec.features.length].concat(dense.map(function (layer) { return session.shape(layer + "/bias")[0]; }));
+      var dense = session.dense(), widths = [spec.features.length].concat(dense.map(function (layer) { return session.shape(layer + "/weight")[1]; }));
       var most = Math.max.apply(null, widths), pitch = Math.min(44, 300 / most), height = most * pitch + 30, off = session.off();
       function x(level) { return 40 + level * 300 / dense.length; }
       function y(level, unit) { return 24 + (most * pitch) / 2 + (unit - (widths[level] - 1) / 2) * pitch; }
@@ -331,7 +383,7 @@
         for (var unit = 0; unit < width; unit++) {
           var isOff = level > 0 && off.indexOf(dense[level - 1] + "." + unit) >= 0;
           var dot = { class: "unit" + (isOff ? " off" : ""), cx: x(level), cy: y(level, unit), r: Math.min(9, pitch / 2.6) };
-          if (level > 0) dot.pointerenter = dot.click = tell(dense[level - 1] + "/bias", unit);
+          if (level > 0 && session.hasBias(dense[level - 1])) dot.pointerenter = dot.click = tell(dense[level - 1] + "/bias", unit);
           dots.push(put("circle", dot));
         }
         dots.push(put("text", { class: "m", x: x(level), y: 10 }, level === 0 ? "inputs" : dense[level - 1]));
@@ -343,6 +395,72 @@
       else told.textContent = "Touch a line: its weight before and after the last update, and the gradient. Wide is large; dashed is negative.";
     }
 
+    /* Of a small network all at once: a card for each unit, a line of it for each weight, joined to where it comes from. */
+    function drawCards(slopes) {
+      var dense = session.dense(), off = session.off(), all = 0, state = session.state, before = session.before ? session.before.state : state;
+      Object.keys(slopes).forEach(function (path) { all += slopes[path].length; });
+      update.hidden = all > MOST_CARDS;
+      if (update.hidden) return;
+      var ROW = 16, WIDE = 252, GAP = 64, LEFT = 74, most = 0, marks = [], edges = [];
+      var columns = dense.map(function (layer, level) {
+        var shape = session.shape(layer + "/weight"), rows = shape[0] + (session.hasBias(layer) ? 1 : 0), high = 22 + rows * ROW;
+        most = Math.max(most, shape[1] * (high + 12));
+        return { layer: layer, units: shape[1], ins: shape[0], high: high, x: LEFT + level * (WIDE + GAP) };
+      });
+      most = Math.max(most, spec.features.length * 34) + 22;
+      function top(column, unit) { return 22 + (most - 22) / 2 + (unit - column.units / 2) * (column.high + 12); }
+      function from(level, at) {  // where the line of a weight begins
+        if (!level) return [LEFT - 30, 22 + (most - 22) / 2 + (at - (spec.features.length - 1) / 2) * 34];
+        return [columns[level - 1].x + WIDE, top(columns[level - 1], at) + columns[level - 1].high / 2];
+      }
+      var largest = 1e-12;
+      dense.forEach(function (layer) { state["state/params/" + layer + "/weight"].forEach(function (w) { if (Number.isFinite(w)) largest = Math.max(largest, Math.abs(w)); }); });
+      spec.features.forEach(function (feature, at) {
+        var place = from(0, at);
+        marks.push(put("text", { class: "e", x: place[0] - 4, y: place[1] + 4 }, feature.slice(0, 8)));
+      });
+      columns.forEach(function (column, level) {
+        ["before", "gradient", "after"].forEach(function (head, at) {
+          marks.push(put("text", { class: "e", x: column.x + [112, 180, 246][at], y: 12 }, head));
+        });
+        for (var unit = 0; unit < column.units; unit++) {
+          var y = top(column, unit), isOff = off.indexOf(column.layer + "." + unit) >= 0;
+          marks.push(put("rect", { class: "box" + (isOff ? " off" : ""), x: column.x, y: y, width: WIDE, height: column.high, rx: 4 }));
+          marks.push(put("text", { class: "t strong", x: column.x + 6, y: y + 14 }, column.layer + (column.units > 1 ? " " + (unit + 1) : "") + (isOff ? ", off" : "")));
+          for (var at = 0; at <= column.ins; at++) {
+            var isBias = at === column.ins, path = column.layer + (isBias ? "/bias" : "/weight");
+            if (isBias && !session.hasBias(column.layer)) continue;
+            var place = isBias ? unit : at * column.units + unit, floor = y + 20 + at * ROW + 11;
+            var name = isBias ? "bias" : level ? dense[level - 1].replace("hidden", "") + "." + (at + 1) : spec.features[at].slice(0, 8);
+            var value = state["state/params/" + path][place];
+            marks.push(put("text", { x: column.x + 6, y: floor }, name));
+            [before["state/params/" + path][place], slopes[path][place], value].forEach(function (each, number) {
+              marks.push(put("text", { class: "e t" + (number === 2 ? " strong" : ""), x: column.x + [112, 180, 246][number], y: floor }, short(each)));
+            });
+            if (isBias) continue;
+            var start = from(level, at), isCut = isOff || (level > 0 && off.indexOf(dense[level - 1] + "." + at) >= 0);
+            edges.push(put("line", {
+              class: "weight" + (value < 0 ? " low" : "") + (isCut ? " off" : ""), x1: start[0], y1: start[1], x2: column.x, y2: floor - 4,
+              "stroke-width": (0.6 + 3 * Math.min(1, Math.abs(value) / largest || 0)).toFixed(2)
+            }));
+          }
+        }
+      });
+      var last = columns[columns.length - 1], wide = last.x + WIDE + 2;
+      cards.setAttribute("viewBox", "0 0 " + wide + " " + (most + 2));
+      cards.setAttribute("aria-label", "Each weight before the last update, its gradient, and each weight after it; the same numbers stand in the table below");
+      cards.style.width = wide + "px";
+      fill(cards, edges.concat(marks));
+      cardsSay.textContent = (session.before ? "Step " + session.steps() + ", rate " + amount(session.before.rate) + ": " : "No update yet; the gradient is the one that the first step follows. ")
+        + (session.before ? "the gradient is that of the loss of this step's rows; the optimiser makes of it what is added. " : "") + "Wide lines are large weights, dashed ones negative.";
+    }
+
+    function short(value) {  // three digits
+      if (!Number.isFinite(value)) return String(value).replace("Infinity", "∞");
+      if (value === 0) return "0";
+      return (Math.abs(value) >= 1e4 || Math.abs(value) < 1e-3 ? value.toExponential(1) : String(+value.toPrecision(3))).replace(/-/g, "−");
+    }
+
     function drawUnits(seen, palette) {
       var dense = session.dense().slice(0, -1), layers = spec.networks[session.settings.network].layers, off = session.off(), focus = document.activeElement && document.activeElement.dataset.unit;
       var made = [];
@@ -351,8 +469,13 @@
         var out = seen["layers/" + (next && next[1] !== "Dense" ? next[0] : layer)], width = out.width;
         for (var unit = 0; unit < width; unit++) {
           var id = layer + "." + unit, isOff = off.indexOf(id) >= 0, content = [];
+          var values = [], largest = 1e-12, at;
+          if (hasCurve) {
+            for (at = 0; at < PLACES; at++) largest = Math.max(largest, Math.abs(out.values[at * width + unit]) || 0);
+            for (at = 0; at < PLACES; at++) values.push((at / (PLACES - 1) * 60).toFixed(1) + " " + (20 - 18 * (out.values[at * width + unit] / largest || 0)).toFixed(1));
+            content.push(put("svg", { viewBox: "0 0 60 40", "aria-hidden": "true" }, [put("path", { class: "a", d: "M0 20H60" }), put("path", { class: "l s1", d: "M" + values.join("L") })]));
+          }
           if (hasMap) {
-            var values = [], largest = 1e-12, at;
             for (at = 0; at < SIDE * SIDE; at++) largest = Math.max(largest, Math.abs(out.values[at * width + unit]) || 0);
             for (at = 0; at < SIDE * SIDE; at++) values.push(out.values[at * width + unit] / largest);
             var picture = put("canvas", { width: SIDE, height: SIDE, "aria-hidden": "true" });
@@ -395,8 +518,8 @@
     }
 
     function shown(isShort) {  // short: not what takes long, while it runs
-      var palette = colours(), limits = hasMap ? reach() : null, count = hasMap ? SIDE * SIDE : 0;
-      var all = session.see(hasMap ? grid(limits).concat(session.set().x) : session.set().x), seen = part(all, count, count + session.set().y.length), steps = session.steps(), right = session.right(seen);
+      var palette = colours(), limits = count ? reach() : null;
+      var all = session.see(count ? grid(limits).concat(session.set().x) : session.set().x), seen = part(all, count, count + session.set().y.length), steps = session.steps(), right = session.right(seen);
       var slopes = session.gradient(), loss = session.losses[steps - 1], found = session.findings(seen);
       said.textContent = "step " + steps + (steps ? " · loss " + amount(loss) : "") + (right === null ? "" : " · " + Math.round(100 * right) + " % right");
       said.dataset.loss = steps ? loss : "";
@@ -410,13 +533,16 @@
       if (document.activeElement !== seed) seed.value = session.settings.seed;
       rate[1].show(session.rate());
       var own = session.settings.sd;
-      sd[1].show(own === null ? spread() : own, own !== null ? "" : session.isStored() ? " (as in Python)" : " (1/√inputs)");
+      sd[1].show(own === null ? spread() : own, own !== null ? "" : session.isStored() ? " (as in Python)" : " (drawn anew)");
+      drawTime();
       drawCurve();
+      if (hasCurve) drawFit(part(all, 0, count), limits);
       if (hasMap) drawMap(part(all, 0, count), limits, palette);
       if (isShort) return;
       drawNetwork(slopes);
+      drawCards(slopes);
       if (table.open) drawTable(slopes);
-      drawUnits(hasMap ? part(all, 0, count) : seen, palette);
+      drawUnits(count ? part(all, 0, count) : seen, palette);
       link();
     }
 

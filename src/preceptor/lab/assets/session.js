@@ -106,11 +106,12 @@ var Session = (function (Interpreter) {
       var own = this.network(), settings = this.settings, uniform = generator(settings.seed), state = {}, isStored = this.isStored();
       Object.keys(own.first).forEach(function (path) {
         var shape = own.first[path].shape, values = Float64Array.from(own.first[path].data, Number);
-        var isConstant = values.every(function (value) { return value === values[0]; });
-        if (!isStored && !(settings.sd === null && isConstant && values.length > 1)) {  // drawn, biases zero
-          var sd = settings.sd === null ? 1 / Math.sqrt(shape[0]) : settings.sd;
-          values = values.map(function () { return shape.length > 1 ? sd * normal(uniform) : 0; });
+        var mean = own.drawn[path][0], sd = own.drawn[path][1];
+        if (settings.sd !== null) {  // of weights; biases as the network has them, but zero where all is to be zero
+          mean = shape.length > 1 || !settings.sd ? 0 : mean;
+          sd = shape.length > 1 || !settings.sd ? settings.sd : sd;
         }
+        if (!isStored) values = values.map(function () { return sd ? mean + sd * normal(uniform) : mean; });
         state["state/params/" + path] = values;
       });
       Object.keys(own.state).forEach(function (name) { state[name] = Float64Array.from(own.state[name], Number); });
@@ -149,21 +150,23 @@ var Session = (function (Interpreter) {
 
     shape: function (path) { return this.network().first[path].shape; },
 
-    /* Where the numbers of a unit lie: [path, positions] of what comes in and goes out, out last. */
+    hasBias: function (layer) { return layer + "/bias" in this.network().first; },
+
+    /* Where the numbers of a unit lie: [path, positions] of what comes in and goes out, out first. */
     unit: function (name) {
       var layer = name.split(".")[0], number = Number(name.split(".")[1]), dense = this.dense();
       var next = dense[dense.indexOf(layer) + 1], own = this.shape(layer + "/weight"), out = this.shape(next + "/weight");
       var column = [], row = [], i;
       for (i = 0; i < own[0]; i++) column.push(i * own[1] + number);
       for (i = 0; i < out[1]; i++) row.push(number * out[1] + i);
-      return [[layer + "/weight", column], [layer + "/bias", [number]], [next + "/weight", row]];
+      return [[next + "/weight", row], [layer + "/weight", column]].concat(this.hasBias(layer) ? [[layer + "/bias", [number]]] : []);
     },
 
     /* The parameters as they act: what goes out of units that are switched off is 0. */
     acting: function () {
       var state = Object.assign({}, this.state);
       this.off().forEach(function (name) {
-        var last = this.unit(name)[2], path = "state/params/" + last[0];
+        var last = this.unit(name)[0], path = "state/params/" + last[0];
         state[path] = state[path].slice();
         last[1].forEach(function (at) { state[path][at] = 0; });
       }, this);

@@ -10,9 +10,11 @@ import numpy as np
 import preceptor as pr
 from preceptor import nn
 from preceptor.lab.drawing import lines
-from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
+from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Replay, Table
+from preceptor.lab.live import Kind, Problem, live
 from preceptor.page.chart import figure, frame
 from preceptor.page.markup import Markup
+from preceptor.train import Momentum
 from preceptor.words import amount
 
 LAYERS = 6
@@ -20,6 +22,7 @@ BATCH = 16
 FAR = 0.95  # beyond it a tanh unit counts as saturated: its slope is below a tenth
 NEAR = 0.02  # how far theory and measurement may lie apart, as a share
 BINS = 48
+IN_PAGE, IN_PAGE_UNITS, RADIUS = 100, 8, 0.7  # points that the page learns, units of each layer there, their disc
 TANH_SMALL, TANH_LARGE, TANH_RIGHT = "tanh, 0.01", "tanh, 0.05", "tanh, 1/√D"
 RELU_SMALL, RELU_RIGHT = "ReLU, 1/√D", "ReLU, √(2/D)"
 
@@ -39,6 +42,7 @@ class DeepTanh(Figures):
     """
 
     width: int
+    seed: int
     spread: dict[str, np.ndarray]
     spread_theory: dict[str, np.ndarray]
     gradient: dict[str, np.ndarray]
@@ -171,6 +175,14 @@ class DeepTanh(Figures):
             )
         ]
 
+    def replays(self) -> Sequence[Replay]:
+        kinds = [_small(function, sigma) for function, sigma in _kinds(IN_PAGE_UNITS).values() if sigma != 0.05]
+        x = np.random.default_rng(self.seed).uniform(-1, 1, (IN_PAGE, 2))
+        data = {"disc": (x, (np.hypot(x[:, 0], x[:, 1]) < RADIUS).astype(int))}
+        problem = Problem(data, ("x1", "x2"), ("outside", "within"), nn.BinaryCrossEntropy(), Momentum(), 0.05)
+        title = f"Small: {LAYERS} layers of {IN_PAGE_UNITS} units, from first weights of your choice"
+        return [live("deep", title, [kinds[1], kinds[0], *kinds[2:]], problem, self.seed)]
+
     def players(self) -> Sequence[Player]:
         return [
             Player(
@@ -208,7 +220,9 @@ def deep_tanh(*, seed: int = 0, width: int = 4096) -> DeepTanh:
     rng = np.random.default_rng(seed)
     x, v = (rng.standard_normal((BATCH, width), dtype=np.float32) for _ in range(2))
     drawn = [rng.standard_normal((width, width), dtype=np.float32) for _ in range(LAYERS)]
-    found: dict[str, dict[str, Any]] = {field: {} for field in DeepTanh.__dataclass_fields__ if field != "width"}
+    found: dict[str, dict[str, Any]] = {
+        field: {} for field in DeepTanh.__dataclass_fields__ if field not in ("width", "seed")
+    }
     for kind, (function, sigma) in _kinds(width).items():
         outputs, deltas = _both_ways(function, sigma, x, v, drawn)
         ends = 1.0 if isinstance(function, nn.Tanh) else max(float(each.max()) for each in outputs)
@@ -224,7 +238,7 @@ def deep_tanh(*, seed: int = 0, width: int = 4096) -> DeepTanh:
         found["slope"][kind] = np.array([_slope(function, each).mean(dtype=np.float64) for each in outputs])
         found["edges"][kind] = edges
         found["counts"][kind] = np.array([np.histogram(each, edges)[0] for each in outputs])
-    return DeepTanh(width, **found)
+    return DeepTanh(width, seed, **found)
 
 
 def _kinds(width: int) -> dict[str, tuple[nn.Tanh | nn.Relu, float]]:
@@ -236,6 +250,16 @@ def _kinds(width: int) -> dict[str, tuple[nn.Tanh | nn.Relu, float]]:
         RELU_SMALL: (nn.Relu(), right),
         RELU_RIGHT: (nn.Relu(), sqrt(2) * right),
     }
+
+
+def _small(function: nn.Tanh | nn.Relu, sigma: float) -> Kind:
+    """A network of as many layers, but narrow ones, for the page."""
+    hidden, initialiser = (IN_PAGE_UNITS,) * LAYERS, nn.Gaussian(round(sigma, 4))
+    return Kind(
+        f"{LAYERS} layers of {type(function).__name__.lower()}, σ = {sigma:.2g}".replace("relu", "ReLU"),
+        nn.mlp(hidden, 1, activation=function, initialiser=initialiser),
+        f"nn.mlp({hidden}, 1, activation=nn.{function}, initialiser=nn.{initialiser})",
+    )
 
 
 def _slope(function: nn.Tanh | nn.Relu, output: np.ndarray) -> np.ndarray:

@@ -7,8 +7,9 @@ import numpy as np
 
 from preceptor import nn
 from preceptor.engines import Native
-from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
+from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Replay, Table
 from preceptor.lab.following import Params, follow
+from preceptor.lab.live import Kind, Problem, live
 from preceptor.lab.plane import MOST_DOTS, box, decisions, logits, probability, square
 from preceptor.page.chart import figure, frame, keys, path, pixel
 from preceptor.page.markup import Markup
@@ -19,6 +20,7 @@ POINTS = 400
 WIDTHS = (2, 10)
 HALF_BAND, RADIUS = 0.45, 0.6
 GOOD = 0.9
+IN_PAGE = 200  # points that the page learns
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +42,7 @@ class HiddenUnits(Figures):
     x: np.ndarray
     y: dict[str, np.ndarray]
     params: dict[str, tuple[Params, ...]]
+    seed: int
 
     def tables(self) -> Sequence[Table]:
         rows = [
@@ -130,6 +133,14 @@ class HiddenUnits(Figures):
         coordinates = [self._coordinates(each) for each in steps]
         return [*found, Player("coordinates", "The hidden layer as new coordinates", labels, coordinates)]
 
+    def replays(self) -> Sequence[Replay]:
+        kinds = [
+            Kind(f"{each} tanh units", _network(each), f"nn.mlp(({each},), 1, activation=nn.Tanh())") for each in WIDTHS
+        ]
+        data = {task: (self.x[:IN_PAGE], y[:IN_PAGE]) for task, y in reversed(self.y.items())}
+        problem = Problem(data, ("x1", "x2"), ("outside", "within"), nn.BinaryCrossEntropy(), Adam(), 0.03)
+        return [live("units", "Two units or ten, before your eyes", kinds, problem, self.seed)]
+
     def _map(self, name: str, epoch: int, side: int = 80) -> Markup:
         width, _, task = name.partition(" units, ")
         params = self.params[name][epoch]
@@ -206,7 +217,7 @@ def hidden_units(*, seed: int = 0, seeds: int = 8, epochs: int = 10) -> HiddenUn
                     params[name] = trail.params
             right[name] = np.array(shares)
     often = {task: float(max(y.mean(), 1 - y.mean())) for task, y in tasks.items()}
-    return HiddenUnits(epochs, right, often, x, tasks, params)
+    return HiddenUnits(epochs, right, often, x, tasks, params, seed)
 
 
 EXPERIMENT = Experiment(

@@ -9,8 +9,9 @@ import numpy as np
 from preceptor import nn
 from preceptor.engines import Native
 from preceptor.lab.drawing import lines
-from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
+from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Replay, Table
 from preceptor.lab.following import Params, follow
+from preceptor.lab.live import Kind, Problem, live
 from preceptor.lab.plane import decisions, logits, probability, square
 from preceptor.page.markup import Markup
 from preceptor.train import Adam, Arrays, Config
@@ -19,6 +20,7 @@ from preceptor.words import amount, counted
 DEPTHS = (0, 1, 2, 4)
 UNITS = 16
 POINTS = 400
+IN_PAGE, IN_PAGE_UNITS = 200, 6  # points and units of a layer that the page has
 CENTRE, RADIUS = (0.3, 0.3), 0.6
 KINDS: dict[str, nn.Layer] = {"linear": nn.Linear(), "tanh": nn.Tanh()}
 
@@ -47,6 +49,7 @@ class LinearDepth(Figures):
     maps: dict[str, np.ndarray]
     x: np.ndarray
     y: np.ndarray
+    seed: int
 
     def tables(self) -> Sequence[Table]:
         rows = [
@@ -119,11 +122,29 @@ class LinearDepth(Figures):
             for kind in KINDS
         ]
 
+    def replays(self) -> Sequence[Replay]:
+        kinds = [
+            Kind(
+                f"{counted(depth, 'layer')} of {kind} units",
+                _network(depth, IN_PAGE_UNITS, KINDS[kind]),
+                f"nn.mlp({(IN_PAGE_UNITS,) * depth}, 1, activation=nn.{KINDS[kind]}, initialiser=nn.Xavier())",
+            )
+            for kind in KINDS
+            for depth in (1, 2)
+        ]
+        data = {"disc": (self.x[:IN_PAGE], self.y[:IN_PAGE])}
+        problem = Problem(data, ("x1", "x2"), ("outside", "within"), nn.BinaryCrossEntropy(), Adam(), 0.03)
+        return [live("depth", "Linear and tanh layers, before your eyes", kinds, problem, self.seed)]
+
     def _map(self, kind: str, place: int) -> Markup:
         says = f"{amount(100 * self.right[kind][place], 3)} % right"
         return decisions(
             f"{kind}, {counted(DEPTHS[place], 'hidden layer')}", says, self.maps[kind][place], self.x, self.y
         )
+
+
+def _network(depth: int, units: int, activation: nn.Layer) -> nn.Layer:
+    return nn.mlp((units,) * depth, 1, activation=activation, initialiser=nn.Xavier())
 
 
 def product(params: Params) -> tuple[np.ndarray, np.ndarray]:
@@ -153,7 +174,7 @@ def linear_depth(*, seed: int = 0, epochs: int = 30) -> LinearDepth:
     differences = []
     for kind, activation in KINDS.items():
         for depth in DEPTHS:
-            network = nn.mlp((UNITS,) * depth, 1, activation=activation, initialiser=nn.Xavier())
+            network = _network(depth, UNITS, activation)
             config = Config(
                 network, nn.BinaryCrossEntropy(), Adam(), learning_rate=0.01, batch_size=20, epochs=epochs, seed=seed,
                 engine=Native("f32"),
@@ -171,7 +192,7 @@ def linear_depth(*, seed: int = 0, epochs: int = 30) -> LinearDepth:
                 differences.append(float(np.abs(over - (plane @ weight + bias)[:, 0]).max() / np.ptp(over)))
     arrays = [{kind: np.array(own) for kind, own in each.items()} for each in found]
     often = float(max(y.mean(), 1 - y.mean()))
-    return LinearDepth(arrays[0], often, arrays[1], np.array(differences), arrays[2], x, y)
+    return LinearDepth(arrays[0], often, arrays[1], np.array(differences), arrays[2], x, y, seed)
 
 
 EXPERIMENT = Experiment(

@@ -8,9 +8,11 @@ import numpy as np
 import preceptor as pr
 from preceptor import nn
 from preceptor.lab.drawing import lines
-from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
+from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Replay, Table
+from preceptor.lab.live import Kind, Problem, live
 from preceptor.lab.plane import decisions, square
 from preceptor.page.markup import Markup
+from preceptor.train import SGD
 from preceptor.words import amount
 
 MARGINS = (0.4, 0.2, 0.1, 0.05, 0.025)
@@ -41,6 +43,7 @@ class Perceptron(Figures):
     x: np.ndarray
     y: np.ndarray
     xor: np.ndarray
+    seed: int
 
     def tables(self) -> Sequence[Table]:
         rows = [
@@ -120,6 +123,14 @@ class Perceptron(Figures):
             )
         ]
 
+    def replays(self) -> Sequence[Replay]:
+        kinds = [Kind("one unit, from zero", nn.linear_model(1), "nn.linear_model(1)")]
+        data = {"separable": (self.x, self.y), "XOR": XOR}
+        problem = Problem(
+            data, ("x1", "x2"), ("-1", "+1"), nn.PerceptronCriterion(), SGD(), 1.0, batch_size=1, is_entropy=False
+        )
+        return [live("rule", "The rule, example by example", kinds, problem, self.seed, steps=0)]
+
     def _map(self, mistake: int) -> Markup:
         bias, *weight = self.path[mistake]
         share = np.where(square(side=60) @ np.array(weight) + bias > 0, 0.75, 0.25)  # pale, that points can be seen
@@ -158,7 +169,7 @@ def perceptron(*, seed: int = 0, points: int = 60, runs: int = 8) -> Perceptron:
                 kept = path, x, y
     assert kept is not None
     _, xor = _learn(slopes, *XOR, rng, passes=50)
-    return Perceptron(mistakes.astype(int), bound, margin, *kept, xor)
+    return Perceptron(mistakes.astype(int), bound, margin, *kept, xor, seed)
 
 
 def _learn(

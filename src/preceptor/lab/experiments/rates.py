@@ -9,15 +9,18 @@ import numpy as np
 from preceptor import nn
 from preceptor.diagnose.curve import case_of
 from preceptor.engines import Native
+from preceptor.lab import handwriting
 from preceptor.lab.digit_training import Course, course, digits
 from preceptor.lab.drawing import lines
-from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
+from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Replay, Table
+from preceptor.lab.live import Kind, Problem, live
 from preceptor.page.markup import Markup
 from preceptor.train import SGD, Arrays, Config, Constant, Milestones
 from preceptor.train.optim import Optimiser
 from preceptor.train.programs import Programs
 from preceptor.words import amount, counted
 
+IN_PAGE = 20  # rows of each of the digits that the page learns
 BASELINE = float(np.log(10))  # nats: the loss of ten equal probabilities
 FEW = "few rows, a fifth mislabelled"
 SOON = 3  # epochs: "too soon", chosen by eye
@@ -69,6 +72,7 @@ class Rates(Figures):
     readings: dict[str, list[str]]
     ends: dict[str, list[float]]
     quick: np.ndarray
+    seed: int
 
     def tables(self) -> Sequence[Table]:
         rows = [
@@ -156,6 +160,18 @@ class Rates(Figures):
             self._chart("Decayed too soon, and late", says, tail, x, 1.0),
         ]
 
+    def replays(self) -> Sequence[Replay]:
+        pictures, labels = handwriting.digits(self.seed)
+        some = np.concatenate([np.flatnonzero(labels == each)[:IN_PAGE] for each in range(3)])
+        coarse = pictures[some].reshape(-1, 4, 2, 4, 2).mean((2, 4)).reshape(-1, 16)
+        data = {"digits 0, 1 and 2, of 4 x 4 pixels": (coarse.astype(np.float64), labels[some].astype(int))}
+        features = [f"pixel {row}.{column}" for row in range(1, 5) for column in range(1, 5)]
+        kinds = [Kind("8 ReLU units", nn.mlp((8,), 3), "nn.mlp((8,), 3)")]
+        loss = nn.SoftmaxCrossEntropy()
+        problem = Problem(data, features, ("0", "1", "2"), loss, SGD(), self.rates["good rate"])
+        title = "Small: three digits, with a rate that you may change on the way"
+        return [live("rate", title, kinds, problem, self.seed)]
+
     def players(self) -> Sequence[Player]:
         pictures = []
         for name, case in TRAININGS.items():
@@ -230,6 +246,7 @@ def rates(*, seed: int = 0, rate: float = 0.2, epochs: int = 30, runs: int = 3) 
         readings,
         ends,
         np.array(quick),
+        seed,
     )
 
 

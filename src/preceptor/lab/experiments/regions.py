@@ -8,8 +8,9 @@ import numpy as np
 from preceptor import nn
 from preceptor.engines import Native
 from preceptor.lab.drawing import lines
-from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
+from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Replay, Table
 from preceptor.lab.following import Params, follow
+from preceptor.lab.live import Kind, Problem, live
 from preceptor.lab.plane import decisions, logits, probability, square
 from preceptor.page.markup import Markup
 from preceptor.train import Adam, Arrays, Config
@@ -28,6 +29,7 @@ HIDDEN: dict[str, tuple[int, ...]] = {
 BY_HAND = ("no hidden layer", "1 hidden layer", "2 hidden layers")
 POINTS = 600
 PAIRS = 20_000
+IN_PAGE = 200  # points that the page learns
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,6 +54,7 @@ class Regions(Figures):
     learned_not_convex: dict[str, float]
     x: np.ndarray
     y: np.ndarray
+    seed: int
 
     def tables(self) -> Sequence[Table]:
         by_hand = [
@@ -160,6 +163,15 @@ class Regions(Figures):
             Player("learned", "Learned from points", list(HIDDEN), [self._learned(name) for name in HIDDEN]),
         ]
 
+    def replays(self) -> Sequence[Replay]:
+        kinds = [
+            Kind(name, _network(hidden), f"nn.mlp({hidden}, 1, activation=nn.Tanh())")
+            for name, hidden in reversed(HIDDEN.items())
+        ]
+        data = {"two triangles": (self.x[:IN_PAGE], self.y[:IN_PAGE])}
+        problem = Problem(data, ("x1", "x2"), ("outside", "within"), nn.BinaryCrossEntropy(), Adam(), 0.03)
+        return [live("triangles", "Two triangles, learned before your eyes", kinds, problem, self.seed)]
+
     def _learned(self, name: str) -> Markup:
         says = f"{amount(100 * self.right[name][0], 3)} % of the points right"
         return decisions(f"Learned: {name}", says, self.learned[name], self.x, self.y, names=("outside", "within"))
@@ -211,6 +223,10 @@ def middles_outside(inside: np.ndarray, rng: np.random.Generator) -> float:
     return float(1 - grid[middle[:, 0], middle[:, 1]].mean())
 
 
+def _network(hidden: tuple[int, ...]) -> nn.Layer:
+    return nn.mlp(hidden, 1, activation=nn.Tanh())
+
+
 def regions(*, seed: int = 0, seeds: int = 5, epochs: int = 60) -> Regions:
     """Sets weights of threshold units by hand, and trains tanh units on points of two triangles.
 
@@ -227,7 +243,7 @@ def regions(*, seed: int = 0, seeds: int = 5, epochs: int = 60) -> Regions:
     for name, hidden in HIDDEN.items():
         shares = []
         for each in range(seed, seed + seeds):
-            network = nn.mlp(hidden, 1, activation=nn.Tanh()) if hidden else nn.mlp((), 1)
+            network = _network(hidden)
             config = Config(
                 network, nn.BinaryCrossEntropy(), Adam(), learning_rate=0.03, batch_size=20, epochs=epochs, seed=each,
                 engine=Native("f32"),
@@ -245,6 +261,7 @@ def regions(*, seed: int = 0, seeds: int = 5, epochs: int = 60) -> Regions:
         {name: middles_outside(each > 0.5, rng) for name, each in learned.items()},
         x,
         y,
+        seed,
     )
 
 
@@ -261,7 +278,10 @@ EXPERIMENT = Experiment(
         "By hand: threshold units cut the plane by a line each; a unit of the next layer wants all of three, one above "
         "wants any of two. Then networks of tanh units learn two triangles from points."
     ),
-    look="The player goes from no hidden layer to two: a line, a triangle, two triangles.",
+    look=(
+        "The player goes from no hidden layer to two: a line, a triangle, two triangles. In the page's own training "
+        "choose a network, run it, and switch off a unit: the line that it drew is missing."
+    ),
     question="Can a network with one hidden layer tell two triangles from the rest?",
     changes=(
         "epochs=10: two layers need longer than that.",

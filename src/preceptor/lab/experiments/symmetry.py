@@ -10,19 +10,16 @@ from preceptor.engines import Reference
 from preceptor.lab.drawing import lines
 from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Replay, Table
 from preceptor.lab.following import follow
-from preceptor.lab.replay import replayed
-from preceptor.ops import Spec
+from preceptor.lab.live import Kind, Problem, live
 from preceptor.page.chart import figure, frame, within
 from preceptor.page.markup import Markup
 from preceptor.train import SGD, Arrays, Config
-from preceptor.train.step import hyper_values
 from preceptor.words import amount
 
 XOR = np.array([(0, 0), (0, 1), (1, 0), (1, 1)], np.float64)
 ANSWERS = np.array([0, 1, 1, 0])
 KINDS: dict[str, nn.Initialiser] = {"zero": nn.Constant(0.0), "equal": nn.Constant(0.5), "random": nn.Gaussian(0.5)}
 LOSS = nn.BinaryCrossEntropy()
-SEEN = 41 * 41 + len(XOR)  # by the page at once: the places of its map, and the rows
 ROUNDING = 1e-12  # sums of equal numbers may differ by it where a processor adds them in another order
 
 
@@ -111,43 +108,18 @@ class Symmetry(Figures):
         return found
 
     def replays(self) -> Sequence[Replay]:
-        spec = Spec((len(XOR), 2), np.dtype(np.float64)), Spec((len(XOR), 1), np.dtype(np.float64))
         hidden = self.weights["zero"].shape[2]
-        kinds = list(self.first)
-        base = replayed(
-            f"{kinds[0]} weights", _network(hidden, KINDS[kinds[0]]), LOSS, SGD(), self.first[kinds[0]], *spec, SEEN,
-            _source(hidden, kinds[0]),
-        )  # fmt: skip
-        others = [base.beginning(f"{kind} weights", self.first[kind], _source(hidden, kind)) for kind in kinds[1:]]
-        return [
-            Replay(
-                "xor",
-                "XOR, from weights that you choose",
-                [base, *others],
-                {"XOR": (XOR, ANSWERS)},
-                ("x1", "x2"),
-                ("0", "1"),
-                LOSS.prepared(np.arange(2), 1, np.float64),
-                self.rate,
-                hyper_values(SGD(), ()),
-                len(XOR),
-                self.seed,
-                ("nn.BinaryCrossEntropy()", "SGD()"),
-                SEEN,
-                runs={
-                    ("XOR", f"{kind} weights"): {
-                        step: float(losses[step - 1]) for step in range(50, len(losses) + 1, 50)
-                    }
-                    for kind, losses in self.losses.items()
-                },
-            )
+        kinds = [
+            Kind(f"{kind} weights", _network(hidden, initialiser), _source(hidden, kind), self.first[kind])
+            for kind, initialiser in KINDS.items()
         ]
+        data = {"XOR": (XOR, ANSWERS)}
+        problem = Problem(data, ("x1", "x2"), ("0", "1"), LOSS, SGD(), self.rate)
+        return [live("xor", "XOR, from weights that you choose", kinds, problem, self.seed)]
 
 
-def _network(hidden: int, initialiser: nn.Initialiser) -> nn.Sequential:
-    made = nn.mlp((hidden,), 1, activation=nn.Tanh(), initialiser=initialiser)
-    assert isinstance(made, nn.Sequential)
-    return made
+def _network(hidden: int, initialiser: nn.Initialiser) -> nn.Layer:
+    return nn.mlp((hidden,), 1, activation=nn.Tanh(), initialiser=initialiser)
 
 
 def _source(hidden: int, kind: str) -> str:

@@ -11,7 +11,8 @@ from preceptor import nn, ops
 from preceptor.autodiff import value_and_grad
 from preceptor.lab.descent import descend, in_steps
 from preceptor.lab.drawing import heat, lines
-from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
+from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Replay, Table
+from preceptor.lab.live import Kind, Problem, live
 from preceptor.page.chart import figure, frame
 from preceptor.page.markup import Markup, joined
 from preceptor.train import SGD
@@ -19,6 +20,7 @@ from preceptor.words import amount
 
 REACH = 6.0  # of the weights, as far as the maps go
 KINDS = ("cross-entropy", "quadratic")
+LAYERS = ("hidden1", "tanh1", "output")
 CLOSE = 0.1  # mean distance of the outputs from the targets that counts as arrived
 
 
@@ -29,7 +31,7 @@ class TwoLosses(Figures):
     Shapes: weights (place,), of each axis; losses, slopes {kind: (place, place)}, rows by the second weight, columns
         by the first; points {kind: (step + 1, 2)}; distances {kind: (step + 1,)}, mean |y - y*| along the descent;
         outputs (place,), from 0 to 1; by_output {kind: (place,)}, the size of dJ/db, b being what enters the last
-        sigmoid, for a target of 1.
+        sigmoid, for a target of 1; x, target (row,).
     """
 
     rate: float
@@ -40,6 +42,9 @@ class TwoLosses(Figures):
     distances: dict[str, np.ndarray]
     outputs: np.ndarray
     by_output: dict[str, np.ndarray]
+    x: np.ndarray
+    target: np.ndarray
+    seed: int
 
     def arrived(self, kind: str) -> int | None:
         """The first step after which the outputs are close to the targets."""
@@ -159,6 +164,21 @@ class TwoLosses(Figures):
             ),
         ]
 
+    def replays(self) -> Sequence[Replay]:
+        found = []
+        for kind, loss in (("cross-entropy", nn.BinaryCrossEntropy()), ("quadratic", nn.Quadratic())):
+            first = {
+                f"{name}/weight": np.full((1, 1), each)
+                for name, each in zip(("hidden1", "output"), self.points[kind][0], strict=True)
+            }
+            is_entropy = kind == "cross-entropy"
+            made = Kind("tanh, then sigmoid", _network(is_entropy), _source(is_entropy), first)
+            data = {"signs": (self.x[:, None], self.target)}
+            classes = ("negative", "positive") if is_entropy else ()
+            problem = Problem(data, ("x",), classes, loss, SGD(), self.rate, is_entropy=is_entropy)
+            found.append(live(kind, f"Down the {kind} before your eyes", [made], problem, self.seed))
+        return found
+
     def players(self) -> Sequence[Player]:
         last = len(self.points[KINDS[0]]) - 1
         steps = sorted({0, *(round(each) for each in np.geomspace(1, last, 11))})
@@ -166,6 +186,19 @@ class TwoLosses(Figures):
             joined(*(self._map(kind, self.losses[kind], kind.capitalize(), each) for kind in KINDS)) for each in steps
         ]
         return [Player("steps", "Both descents, step by step", [f"step {each}" for each in steps], pictures)]
+
+
+def _network(is_entropy: bool) -> nn.Layer:
+    """The sigmoid of the last unit is in the loss, where that is cross-entropy."""
+    layers = (nn.Dense(1, bias=False), nn.Tanh(), nn.Dense(1, bias=False))
+    return (
+        nn.Sequential(layers, LAYERS) if is_entropy else nn.Sequential((*layers, nn.Sigmoid()), (*LAYERS, "sigmoid1"))
+    )
+
+
+def _source(is_entropy: bool) -> str:
+    last, names = ("", LAYERS) if is_entropy else (", nn.Sigmoid()", (*LAYERS, "sigmoid1"))
+    return f"nn.Sequential((nn.Dense(1, bias=False), nn.Tanh(), nn.Dense(1, bias=False){last}), {names})"
 
 
 def two_losses(*, seed: int = 0, rows: int = 40, rate: float = 2.0, steps: int = 300, start: float = -4.0) -> TwoLosses:
@@ -211,6 +244,7 @@ def two_losses(*, seed: int = 0, rows: int = 40, rate: float = 2.0, steps: int =
     return TwoLosses(
         rate, weights, losses, slopes, points, distances, outputs,
         {kind: np.abs(each[:, 0]) for kind, each in by_output.items()},
+        x, target, seed,
     )  # fmt: skip
 
 

@@ -8,8 +8,9 @@ import numpy as np
 from preceptor import nn
 from preceptor.engines import Native
 from preceptor.lab.drawing import lines
-from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
+from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Replay, Table
 from preceptor.lab.following import Params, follow
+from preceptor.lab.live import Kind, Problem, live
 from preceptor.page.markup import Markup
 from preceptor.train import Adam, Arrays, Config, Cosine
 from preceptor.words import amount, counted
@@ -17,6 +18,7 @@ from preceptor.words import amount, counted
 UNITS = (1, 2, 4, 8, 16, 32, 64)
 POINTS = 1536
 EVERY = 6  # point is drawn
+IN_PAGE = (4, 1, 2, 8, 32)  # units that the page trains, of every other drawn point
 
 
 def curve(x: np.ndarray) -> np.ndarray:
@@ -47,6 +49,8 @@ class Universal(Figures):
     target: np.ndarray
     fits: np.ndarray
     broken: np.ndarray
+    seed: int
+    reach: float
 
     def tables(self) -> Sequence[Table]:
         rows = [
@@ -133,6 +137,15 @@ class Universal(Figures):
             ),
         ]
 
+    def replays(self) -> Sequence[Replay]:
+        kinds = [
+            Kind(counted(units, "tanh unit"), _network(units, self.reach), _source(units, self.reach))
+            for units in IN_PAGE
+        ]
+        data = {"the curve": (self.x[::2, None], np.round(self.target[::2], 4))}
+        problem = Problem(data, ("x",), (), nn.Quadratic(), Adam(), 0.03, is_entropy=False)
+        return [live("curve", "The curve, fitted before your eyes", kinds, problem, self.seed)]
+
     def players(self) -> Sequence[Player]:
         labels = [counted(units, "unit") for units in UNITS]
         return [Player("units", "More and more units", labels, [self._fit(place) for place in range(len(UNITS))])]
@@ -148,6 +161,16 @@ class Universal(Figures):
             x_label="x",
             y=(-1.6, 1.6),
         )
+
+
+def _network(units: int, reach: float) -> nn.Sequential:
+    hidden = nn.Dense(units, initialiser=nn.Gaussian(10.0), bias_initialiser=nn.Uniform(reach))
+    return nn.Sequential((hidden, nn.Tanh(), nn.Dense(1)), ("hidden1", "tanh1", "output"))
+
+
+def _source(units: int, reach: float) -> str:
+    hidden = f"nn.Dense({units}, initialiser=nn.Gaussian(10.0), bias_initialiser=nn.Uniform({reach}))"
+    return f'nn.Sequential(({hidden}, nn.Tanh(), nn.Dense(1)), ("hidden1", "tanh1", "output"))'
 
 
 def joined_by_hand(units: int) -> tuple[nn.Layer, Params]:
@@ -179,14 +202,7 @@ def universal(*, seed: int = 0, seeds: int = 3, epochs: int = 50, reach: float =
     target = curve(x[:, 0])
     trained, fits, joints, broken = [], [], [], []
     for units in UNITS:
-        network = nn.Sequential(
-            (
-                nn.Dense(units, initialiser=nn.Gaussian(10.0), bias_initialiser=nn.Uniform(reach)),
-                nn.Tanh(),
-                nn.Dense(1),
-            ),
-            ("hidden1", "tanh1", "output"),
-        )
+        network = _network(units, reach)
         best, errors = target, []
         for each in range(seed, seed + seeds):
             config = Config(
@@ -204,7 +220,7 @@ def universal(*, seed: int = 0, seeds: int = 3, epochs: int = 50, reach: float =
     bound = STEEPEST / 8 * (2 / np.array(UNITS)) ** 2
     some = slice(None, None, EVERY)
     shown = (np.array(fits)[:, some], np.array(broken)[:, some])
-    return Universal(np.array(trained), np.array(joints), bound, x[some, 0], target[some], *shown)
+    return Universal(np.array(trained), np.array(joints), bound, x[some, 0], target[some], *shown, seed, reach)
 
 
 def _values(network: nn.Layer, params: Params, x: np.ndarray) -> np.ndarray:
@@ -222,7 +238,10 @@ EXPERIMENT = Experiment(
         "units whose weights are set by hand: each is a joint of a broken line, so that theory has a bound for their "
         "error."
     ),
-    look="Go through the widths: each unit is one more bend.",
+    look=(
+        "Go through the widths: each unit is one more bend. In the page's own training each unit's bend is drawn; "
+        "switch one off and see what it gave."
+    ),
     question="How many hidden tanh units does this curve take until the error is a twentieth of its size?",
     changes=(
         "reach=0: biases zero at first, so all units bend at 0, and 64 of them learn little more than 8.",

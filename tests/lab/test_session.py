@@ -1,27 +1,25 @@
 """What the page's trainings do, in node: as Python did, back again, with units off, with findings, with own data."""
 
 import json
-import shutil
 import subprocess
 import sys
 from typing import get_type_hints
 
 import numpy as np
 import pytest
+from in_node import needs_node, session
 
 from preceptor import nn, train
 from preceptor.graph import call
 from preceptor.lab.experiment import Figures, Replay
 from preceptor.lab.experiments import EXPERIMENTS
-from preceptor.lab.page import ASSETS
 from preceptor.lab.replay import replayed
 from preceptor.ops import Spec
 from preceptor.train import Adam
 from preceptor.train.step import first_state, hyper_values, make_step
 
-NODE = shutil.which("node")
 REPLAYING = [each.name for each in EXPERIMENTS if get_type_hints(each.run)["return"].replays is not Figures.replays]
-pytestmark = pytest.mark.skipif(NODE is None, reason="the session is run by node: install Node.js")
+pytestmark = needs_node
 
 
 @pytest.fixture(scope="module")
@@ -29,19 +27,6 @@ def spec():
     from preceptor.lab.experiments.playground import playground
 
     return playground(steps=60).replays()[0].to_dict()
-
-
-def session(spec, script):
-    """What a script of JavaScript, a function of a Session, returns."""
-    path = json.dumps(str(ASSETS / "session.js"))
-    words = (
-        f'const Session = require({path}); const spec = JSON.parse(require("fs").readFileSync(0, "utf8"));'
-        f"const found = (s => {{ {script} }})(new Session(spec)); console.log(JSON.stringify(found));"
-    )
-    given = json.dumps(spec, allow_nan=False)
-    done = subprocess.run([NODE, "-e", words], input=given, capture_output=True, text=True, timeout=60)
-    assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
 
 
 @pytest.mark.parametrize("name", REPLAYING)
@@ -63,7 +48,8 @@ def test_each_network_of_a_page_trains_as_the_engine_does(found, name):
     script = """
       return spec.networks.map((_, network) => {
         s.reset({ network, data: spec.data.length - 1 });
-        const batches = Array.from({ length: 8 }, (_, step) => Object.values(s.batch(step)).map(each => Array.from(each)));
+        const steps = Array.from({ length: 8 }, (_, step) => step);
+        const batches = steps.map(step => Object.values(s.batch(step)).map(each => Array.from(each)));
         s.step(8);
         const params = Object.keys(s.network().first).map(path => [path, Array.from(s.state["state/params/" + path])]);
         return [batches, s.losses, params, Array.from(s.see(s.set().x).predicted.values)];
@@ -115,8 +101,9 @@ def test_back_is_where_one_was_and_so_is_the_link(spec):
 
 def test_each_step_back_is_the_state_that_was_there_to_the_bit(spec):
     script = """
-      const there = () => JSON.stringify([s.losses, Object.values(s.state).map(each => Array.from(each)),
-        Object.values(s.gradient()).map(each => Array.from(each)), s.before && Object.values(s.before.state).map(each => Array.from(each))]);
+      const plain = all => Object.values(all).map(each => Array.from(each));
+      const before = () => s.before && plain(s.before.state);
+      const there = () => JSON.stringify([s.losses, plain(s.state), plain(s.gradient()), before()]);
       s.reset({ seed: 3 });
       const seen = [there()], back = [];
       for (let step = 1; step <= 120; step++) {
@@ -258,7 +245,8 @@ def test_small_batches_of_more_inputs_are_as_the_engine_has_them(loss, units):
     targets = loss.prepared(np.arange(3), 3, np.float64) if classes else None
     replay = Replay(
         "some", "Some rows", [made], {"rows": (x, y)}, ("p", "q", "r", "s"), classes, targets, 0.02,
-        hyper_values(Adam(), ()), 10, 0, ("nn.SoftmaxCrossEntropy()", "Adam()"), 7, is_entropy=units == 3,
+        hyper_values(Adam(), ()), 10, 0, ("nn.SoftmaxCrossEntropy()", "Adam()"), 7,
+        constant="entropy" if units == 3 else "variance",
     )  # fmt: skip
     script = """
       const batches = [0, 1, 2, 3, 4, 5].map(step => Object.values(s.batch(step)).map(each => Array.from(each)));

@@ -105,7 +105,8 @@ class Replay:
         seed: whose first values the networks have.
         parts: loss and optimiser in Python: ("nn.BinaryCrossEntropy()", "Momentum(momentum=0.9)").
         seen: rows that the forward pass takes: best the places of the map or curve, and the rows of a set.
-        is_entropy: the loss of the best constant output is the entropy of the classes, as of a cross-entropy.
+        constant: what the loss of the best constant output is: "entropy" of the classes, as of a cross-entropy,
+            "variance", half of it, as of the quadratic loss, or "unknown": then no loss is said to grow.
         runs: losses of the runs in Python by steps, to be compared there: {(data, network): {step: loss}}.
 
     Shapes: x (row, feature), y (row,), targets (class, ...).
@@ -124,7 +125,7 @@ class Replay:
     seed: int
     parts: tuple[str, str]
     seen: int
-    is_entropy: bool = True
+    constant: str = "entropy"
     runs: Mapping[tuple[str, str], Mapping[int, float]] = field(default_factory=dict)
 
     def to_dict(self) -> dict[str, Any]:
@@ -158,7 +159,7 @@ class Replay:
             "batch_size": self.batch_size,
             "seed": self.seed,
             "seen": self.seen,
-            "is_entropy": self.is_entropy,
+            "constant": self.constant,
             "runs": runs,
             "watch": watched(),
             "python": script.replace("@OPTIMISER@", self.parts[1]).replace("@NAME@", self.parts[1].partition("(")[0]),

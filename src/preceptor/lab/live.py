@@ -49,7 +49,7 @@ class Problem:
         loss, optimiser, rate: of the training.
         batch_size: rows of a step; None is all of the first set, and then the runs in Python are made for sets of as
             many rows, so that the page compares its losses with them.
-        is_entropy: as of `Replay`.
+        constant: as of `Replay`.
 
     Shapes: x (row, feature), y (row,).
     """
@@ -61,7 +61,7 @@ class Problem:
     optimiser: Optimiser
     rate: float
     batch_size: int | None = None
-    is_entropy: bool = True
+    constant: str = "entropy"
     hyper: Mapping[str, float] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -118,7 +118,7 @@ def live(name: str, title: str, kinds: Sequence[Kind], problem: Problem, seed: i
         seed,
         (f"nn.{loss!r}", repr(problem.optimiser)),
         seen,
-        is_entropy=problem.is_entropy,
+        constant=problem.constant,
         runs=runs,
     )
 

@@ -9,14 +9,17 @@ from typing import Any
 
 import numpy as np
 
+from preceptor import ops
 from preceptor.autodiff import value_and_grad
 from preceptor.diagnose.rules.dead_units import DeadUnits
 from preceptor.diagnose.rules.diverging import Diverging
+from preceptor.diagnose.rules.drawn_scale import EQUAL, DrawnScale
 from preceptor.diagnose.rules.equal_weights import EqualWeights
+from preceptor.diagnose.rules.gradient_flow import GradientFlow
 from preceptor.diagnose.rules.input_scale import InputScale
 from preceptor.errors import ConfigError, NotSupported
 from preceptor.graph import CONSTANT, INPUT, LEAF, Node, Program, Structure, trace
-from preceptor.nn import Loss, Sequential
+from preceptor.nn import Dense, Layer, Loss, Sequential
 from preceptor.nn.layer import layer_outputs
 from preceptor.ops import Spec
 from preceptor.train import Penalty
@@ -157,7 +160,7 @@ def _paths(structure: Structure, head: str) -> Iterator[str]:
 
 def watched() -> dict[str, float]:
     """Thresholds of the doctor's rules that the page watches, from the rules themselves."""
-    units, loss = DeadUnits(), Diverging()
+    units, loss, inputs, drawn, flow = DeadUnits(), Diverging(), InputScale(), DrawnScale(), GradientFlow()
     return {
         "equal_apart": EqualWeights().apart,
         "dead_units": units.dead,
@@ -167,7 +170,17 @@ def watched() -> dict[str, float]:
         "window": WINDOW,
         "windows": loss.windows,
         "times": loss.times,
-        "input_large": InputScale().large,
+        "input_large": inputs.large,
+        "input_small": inputs.small,
+        "input_apart": inputs.apart,
+        "input_shifted": inputs.shifted,
+        "input_share": inputs.share,
+        "drawn_equal": EQUAL,
+        "drawn_factor": drawn.factor,
+        "drawn_flat": drawn.flat,
+        "fades": flow.fades,
+        "grows": flow.grows,
+        "flow_dead": flow.dead,
     }
 
 
@@ -178,7 +191,8 @@ class Network:
     Args:
         name: as the reader chooses it.
         step: `state`, `batch` and `hyper` -> the next `state` and `loss`, as of `train.step.make_step`.
-        gradient: `params` and `batch` -> the mean `loss` of the batch and its `gradient` by each parameter.
+        gradient: `params` and `batch` -> the mean `loss` of the batch, its `gradient` by each parameter, and the `flow`
+            through each layer of weights: root mean square of the slope of a row's loss by what comes out of it.
         forward: `params` and `x` (other rows) -> what the loss predicts, `predicted`, and `layers/NAME`: each output.
         first: the first parameters; they come from the seed of the run.
         state: what the step carries beside them, as before the first step.
@@ -196,6 +210,23 @@ class Network:
     layers: tuple[tuple[str, str], ...]
     source: str
     drawn: dict[str, tuple[float, float]]
+
+
+@dataclass(frozen=True, eq=False)
+class _Moved(Layer):
+    """A layer with something added to its output: the slope by it is that by the output."""
+
+    layer: Layer
+    move: Any
+
+    def init(self, rng: np.random.Generator, spec: Spec) -> tuple[dict[str, Any], dict[str, Any]]:
+        return self.layer.init(rng, spec)
+
+    def apply(
+        self, params: dict[str, Any], state: dict[str, Any], x: Any, *, train: bool, key: Any
+    ) -> tuple[Any, dict[str, Any]]:
+        y, after = self.layer.apply(params, state, x, train=train, key=key)
+        return y + self.move, after
 
 
 def replayed(
@@ -230,15 +261,23 @@ def replayed(
     batch = {"x": x, "y": y}
     step = make_step(network, loss, optimiser, penalties, state, batch)
 
-    def mean_loss(params: Any, batch: Any) -> Any:
-        cost, _ = batch_loss(network, loss, params, {}, batch, None, None)
+    def mean_loss(params: Any, moves: Any, batch: Any) -> Any:
+        layers = tuple(_Moved(layer, moves[each]) if each in moves else layer for each, layer in network.parts())
+        cost, _ = batch_loss(Sequential(layers, network.names), loss, params, {}, batch, None, None)
         for each in penalties:
             cost = cost + each.cost(params, each.weight) if each.is_smooth else cost
         return cost
 
     def gradient(params: Any, batch: Any) -> Any:
-        cost, slopes = value_and_grad(mean_loss)(params, batch)
-        return {"loss": cost, "gradient": slopes}
+        rows = batch["x"].shape[0]
+        moves = {
+            each: ops.broadcast_to(np.zeros(()), (rows, layer.units))
+            for each, layer in network.parts()
+            if isinstance(layer, Dense)
+        }
+        cost, (slopes, flows) = value_and_grad(lambda both: mean_loss(*both, batch))((params, moves))
+        sizes = {each: rows * ops.sqrt(ops.mean(flow * flow)) for each, flow in flows.items()}
+        return {"loss": cost, "gradient": slopes, "flow": sizes}
 
     def forward(params: Any, x: Any) -> Any:
         outputs = {each: value for each, _, value in layer_outputs(network, params, {}, x)}

@@ -3,6 +3,7 @@
    settings, seed included, give the same numbers. */
 var Session = (function (Interpreter) {
   "use strict";
+  var ACTIVATIONS = { Relu: 1, Tanh: 1, Sigmoid: 1 };  // whose slopes are watched
   var KEEP = 50;  // steps between two states that are kept for going back
 
   /* Uniform numbers in [0, 1): mulberry32 (T. Ettinger, public domain), a counter of 32 bits that is mixed. */
@@ -42,6 +43,24 @@ var Session = (function (Interpreter) {
       for (unit = 0; unit < units; unit++) left[row + unit] = values[row + unit] - mean;
     }
     return rms(left);
+  }
+
+  function mean(values) { return values.reduce(function (sum, each) { return sum + each / values.length; }, 0); }
+
+  function median(values) {
+    var sorted = values.slice().sort(function (a, b) { return a - b; }), half = sorted.length >> 1;
+    return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
+  }
+
+  function share(values, least) { return values.filter(function (each) { return each >= least; }).length / values.length; }
+
+  function percent(part) { return Math.round(100 * part) + " %"; }
+
+  function columnOf(values, width, at, rows) {  // mean and standard deviation of a column
+    var sum = 0, squares = 0, row;
+    for (row = 0; row < rows; row++) sum += values[row * width + at] / rows;
+    for (row = 0; row < rows; row++) squares += Math.pow(values[row * width + at] - sum, 2) / rows;
+    return { mean: sum, sd: Math.sqrt(squares) };
   }
 
   function finite(values) { return Array.prototype.every.call(values, Number.isFinite); }
@@ -233,16 +252,23 @@ var Session = (function (Interpreter) {
 
     /* The gradient that caused the last update, by path; before the first step that of the first batch. */
     gradient: function () {
-      var given = this.before ? this.before.acting : Object.assign(this.acting(), this.batch(0)), named = {}, found = {};
+      return this.slopes(this.before ? this.before.acting : Object.assign(this.acting(), this.batch(0))).gradient;
+    },
+
+    slopes: function (given) {  // of parameters and a batch: { gradient: by path, flow: through each layer of weights }
+      var named = {}, found = { gradient: {}, flow: {} };
       Object.keys(given).forEach(function (name) { named[name.replace("state/params/", "params/")] = given[name]; });
       var all = this.program("gradient")(named);
-      Object.keys(all).forEach(function (name) { if (name.indexOf("gradient/") === 0) found[name.slice(9)] = all[name]; });
+      Object.keys(all).forEach(function (name) {
+        if (name.indexOf("gradient/") === 0) found.gradient[name.slice(9)] = all[name];
+        if (name.indexOf("flow/") === 0) found.flow[name.slice(5)] = all[name][0];
+      });
       return found;
     },
 
     /* What the network says of rows: { predicted, layers: { name: values } }, each with `width` numbers a row. */
-    see: function (x) {
-      var features = this.spec.features.length, count = x.length / features, seen = this.spec.seen, state = this.acting();
+    see: function (x, params) {
+      var features = this.spec.features.length, count = x.length / features, seen = this.spec.seen, state = params || this.acting();
       var given = {}, result = null, scale = this.settings.scale;
       Object.keys(state).forEach(function (name) { given[name.replace("state/params/", "params/")] = state[name]; });
       for (var start = 0; start < count; start += seen) {
@@ -273,74 +299,175 @@ var Session = (function (Interpreter) {
       return hits / y.length;
     },
 
-    constantLoss: function () {  // the lowest mean loss of one output for all rows, where it is known: their entropy
-      if (!this.spec.is_entropy) return this.losses[0];
-      var counts = {}, y = this.set().y, sum = 0;
+    constantLoss: function () {  // the lowest mean loss of one output for all rows: entropy, or half the variance
+      var counts = {}, y = this.set().y, sum = 0, mean = 0;
+      if (this.spec.constant === "unknown") return Infinity;
+      if (this.spec.constant === "variance") {
+        y.forEach(function (each) { mean += each / y.length; });
+        y.forEach(function (each) { sum += (each - mean) * (each - mean) / 2 / y.length; });
+        return sum;
+      }
       y.forEach(function (each) { counts[each] = (counts[each] || 0) + 1; });
       Object.keys(counts).forEach(function (each) { sum -= counts[each] / y.length * Math.log(counts[each] / y.length); });
       return sum;
     },
 
+    /* Root of the mean over units of the variance over rows of a layer's outputs. */
+    spread: function (layer) {
+      var rows = layer.values.length / layer.width, sum = 0;
+      for (var unit = 0; unit < layer.width; unit++) sum += Math.pow(columnOf(layer.values, layer.width, unit, rows).sd, 2) / layer.width;
+      return Math.sqrt(sum);
+    },
+
+    /* Of each unit of an activation the share of rows on which its slope is below a twentieth of the largest, and 0. */
+    flatness: function (kind, layer) {
+      var rows = layer.values.length / layer.width, flat = [], still = [];
+      for (var unit = 0; unit < layer.width; unit++) {
+        var low = 0, none = 0;
+        for (var row = 0; row < rows; row++) {
+          var a = layer.values[row * layer.width + unit];
+          var slope = kind === "Relu" ? (a > 0 ? 1 : 0) : kind === "Tanh" ? 1 - a * a : 4 * a * (1 - a);  // of the largest
+          if (slope === 0) none++;
+          if (slope < this.spec.watch.flat) low++;
+        }
+        flat.push(low / rows);
+        still.push(none / rows);
+      }
+      return { flat: flat, still: still };
+    },
+
+    /* Of a state what the rules of signals and gradients need; `seen`: of the rows of the data. */
+    probe: function (state, step, seen) {
+      var found = { flat: {}, still: {}, isDead: false, seen: seen, slopes: this.slopes(Object.assign({}, state, this.batch(step))) };
+      this.network().layers.forEach(function (each) {
+        if (!ACTIVATIONS.hasOwnProperty(each[1])) return;
+        var own = this.flatness(each[1], seen["layers/" + each[0]]);
+        found.flat[each[0]] = own.flat;
+        found.still[each[0]] = own.still;
+        if (share(own.still, 1) > this.spec.watch.flow_dead) found.isDead = true;
+      }, this);
+      return found;
+    },
+
+    firstProbe: function () {  // once for each beginning
+      var key = JSON.stringify([this.settings, this.set().y.length]);
+      if (!this.probed || this.probed.state !== this.first || this.probed.key !== key)
+        this.probed = { state: this.first, key: key, found: this.probe(this.first, 0, this.see(this.set().x, this.first)) };
+      return this.probed.found;
+    },
+
     /* What the doctor's rules find now, by their thresholds: [{ name, rule, says }]. `seen`: of the rows of the data. */
     findings: function (seen) {
-      var watch = this.spec.watch, found = [], session = this, losses = this.losses;
+      var found = [], losses = this.losses, state = this.state;
       function say(name, rule, says) { found.push({ name: name, rule: rule, says: says }); }
-      function percent(share) { return Math.round(100 * share) + " %"; }
-      var params = Object.keys(this.state).filter(function (name) { return name.indexOf("state/params/") === 0; });
-      var isFinite = finite(losses.slice(-1)) && params.every(function (name) { return finite(session.state[name]); });
+      var params = Object.keys(state).filter(function (name) { return name.indexOf("state/params/") === 0; });
+      var isFinite = finite(losses.slice(-1)) && params.every(function (name) { return finite(state[name]); });
       if (losses.length && !isFinite)
         say("nan_inf", "NonFinite", "In step " + losses.length + " the loss or a weight became infinite or not a number.");
-
-      var size = this.settings.scale * rms(this.set().x);
-      if (size > watch.input_large)
-        say("unscaled_inputs", "InputScale", "The inputs are large: their root mean square is " + size.toPrecision(3) + ", where about 1 is usual.");
-
-      if (isFinite || !losses.length) {
-        var dense = this.dense(), slopes = this.gradient(), stuck = [], equal = [];
-        dense.slice(0, -1).forEach(function (layer) {
-          var path = layer + "/weight", units = session.shape(path)[1];
-          function alike(values) { return apart(values, units) <= watch.equal_apart * rms(values); }
-          if (units < 2) return;
-          if (alike(session.state["state/params/" + path]) && alike(slopes[path])) stuck.push(layer);
-          if (alike(session.first["state/params/" + path])) equal.push(layer);
-        });
-        if (stuck.length)
-          say("zero_or_symmetric_weights", "EqualWeights", "All units of " + stuck.join(" and ") + " have the same weights and gradients, and so stay equal.");
-        else if (equal.length)
-          say("zero_or_symmetric_weights", "EqualWeights", "All units of " + equal.join(" and ") + " began with the same weights: they saw the same.");
-        this.network().layers.forEach(function (each) {
-          var kind = each[1], values = seen["layers/" + each[0]];
-          if (kind !== "Relu" && kind !== "Tanh" && kind !== "Sigmoid") return;
-          var rows = values.values.length / values.width, dead = 0, flat = 0;
-          for (var unit = 0; unit < values.width; unit++) {
-            var still = 0, low = 0;
-            for (var row = 0; row < rows; row++) {
-              var a = values.values[row * values.width + unit];
-              var slope = kind === "Relu" ? (a > 0 ? 1 : 0) : kind === "Tanh" ? 1 - a * a : 4 * a * (1 - a);  // of the largest
-              if (slope === 0) still++;
-              if (slope < watch.flat) low++;
-            }
-            if (still === rows) dead++;
-            if (low >= watch.flat_rows * rows) flat++;
-          }
-          if (kind === "Relu" && dead / values.width > watch.dead_units)
-            say("dead_relu", "DeadUnits", percent(dead / values.width) + " of the units of " + each[0] + " are 0 on every row.");
-          if (kind !== "Relu" && flat / values.width > watch.flat_units)
-            say("saturated_units", "DeadUnits", percent(flat / values.width) + " of the units of " + each[0] + " are saturated.");
-        });
-        var width = watch.window, count = Math.floor(losses.length / width), means = [], level = this.constantLoss();
-        for (var number = 0; number < count; number++) {
-          var start = losses.length - (count - number) * width, sum = 0;
-          for (var i = 0; i < width; i++) sum += losses[start + i] / width;
-          means.push(sum);
-        }
-        var recent = means.slice(-watch.windows), lowest = Math.min.apply(null, means.concat(losses.slice(0, 1)));
-        if (count > watch.windows && recent.every(function (mean) {
-          return mean - lowest > (watch.times - 1) * Math.abs(lowest) && mean > level + 0.2 * Math.abs(level);
-        }))
-          say("diverging", "Diverging", "The error is increasing: the loss is " + recent[recent.length - 1].toPrecision(3) + ", after " + lowest.toPrecision(3) + ".");
+      this.findInputs(say);
+      var first = this.firstProbe(), now = isFinite || !losses.length ? this.probe(this.acting(), losses.length, seen) : null;
+      this.findDrawn(say, first);
+      if (now) {
+        this.findEqual(say, now);
+        this.findUnits(say, now);
       }
+      this.findFlow(say, now ? [first, now] : [first]);
+      if (now) this.findGrowth(say);
       return found;
+    },
+
+    findInputs: function (say) {
+      var watch = this.spec.watch, x = this.set().x, features = this.spec.features, width = features.length, rows = x.length / width, scale = this.settings.scale;
+      var columns = features.map(function (_, at) {
+        var own = columnOf(x, width, at, rows);
+        return { mean: scale * own.mean, sd: scale * own.sd };
+      });
+      var sds = columns.map(function (each) { return each.sd; }), known = sds.filter(function (sd) { return sd > 0; }), usual = median(known);
+      var size = scale * rms(x), wide = [], far = [];
+      columns.forEach(function (each, at) {
+        if (each.sd > watch.input_apart * usual) wide.push(features[at]);
+        if (each.sd > 0 && Math.abs(each.mean) > watch.input_shifted * each.sd) far.push(features[at]);
+      });
+      if (!known.length) say("double_scaled_or_constant", "InputScale", "All inputs are the same on all rows: nothing can be told by them.");
+      else if (rms(sds) < watch.input_small)
+        say("double_scaled_or_constant", "InputScale", "The inputs hardly differ: their standard deviation is " + rms(sds).toPrecision(2) + "; scaled twice, perhaps.");
+      else if (wide.length)
+        say("unscaled_inputs", "InputScale", "Columns are of very different scales: the standard deviation of " + wide.join(", ") + " is up to " + (Math.max.apply(null, known) / usual).toPrecision(2) + " times the usual one.");
+      else if (far.length > watch.input_share * known.length)
+        say("unscaled_inputs", "InputScale", far.join(", ") + ": far from 0, by more than " + watch.input_shifted + " standard deviations.");
+      else if (size > watch.input_large)
+        say("unscaled_inputs", "InputScale", "The inputs are large: their root mean square is " + size.toPrecision(3) + ", where about 1 is usual.");
+    },
+
+    findDrawn: function (say, first) {
+      var watch = this.spec.watch, session = this, hidden = this.dense().slice(0, -1), layers = this.network().layers, x = this.set().x;
+      if (!hidden.length) return;
+      var isEqual = hidden.some(function (layer) {
+        var values = session.first["state/params/" + layer + "/weight"];
+        return apart(values, session.shape(layer + "/weight")[1]) <= watch.drawn_equal * rms(values);
+      });
+      if (isEqual) return;  // what weights that are all equal make is told otherwise
+      var given = this.settings.scale * this.spread({ values: x, width: this.spec.features.length });
+      var last = hidden[hidden.length - 1], behind = this.spread(first.seen["layers/" + last]), change = given > 0 ? behind / given : 1;
+      var flat = layers.slice(0, -1).filter(function (each) { return each[1] === "Sigmoid" || each[1] === "Tanh"; }).map(function (each) {
+        return [each[0], mean(first.flat[each[0]])];
+      }).sort(function (a, b) { return b[1] - a[1]; })[0];
+      var hasSigmoid = layers.some(function (each) { return each[1] === "Sigmoid"; });
+      if ((change < 1 / watch.drawn_factor && !hasSigmoid) || change > watch.drawn_factor)
+        say("bad_init_scale", "DrawnScale", "At the first weights signals " + (change < 1 ? "fade" : "grow") + ": behind " + last + " their standard deviation over rows is " + behind.toPrecision(2)
+          + ", that of the inputs " + given.toPrecision(2) + ", a factor of " + Math.pow(change, 1 / hidden.length).toPrecision(2) + " a layer.");
+      else if (flat && flat[1] > watch.drawn_flat)
+        say("bad_init_scale", "DrawnScale", "At the first weights " + percent(flat[1]) + " of the outputs of " + flat[0] + " are saturated.");
+    },
+
+    findEqual: function (say, now) {
+      var watch = this.spec.watch, session = this, stuck = [], equal = [];
+      this.dense().slice(0, -1).forEach(function (layer) {
+        var path = layer + "/weight", units = session.shape(path)[1];
+        function alike(values) { return apart(values, units) <= watch.equal_apart * rms(values); }
+        if (units < 2) return;
+        if (alike(session.state["state/params/" + path]) && alike(now.slopes.gradient[path])) stuck.push(layer);
+        if (alike(session.first["state/params/" + path])) equal.push(layer);
+      });
+      if (stuck.length)
+        say("zero_or_symmetric_weights", "EqualWeights", "All units of " + stuck.join(" and ") + " have the same weights and gradients, and so stay equal.");
+      else if (equal.length)
+        say("zero_or_symmetric_weights", "EqualWeights", "All units of " + equal.join(" and ") + " began with the same weights: they saw the same.");
+    },
+
+    findUnits: function (say, now) {
+      var watch = this.spec.watch, dead = [], saturated = [];
+      this.network().layers.forEach(function (each) {
+        if (each[1] === "Relu" && share(now.still[each[0]], 1) > watch.dead_units) dead.push(percent(share(now.still[each[0]], 1)) + " of the units of " + each[0]);
+        if ((each[1] === "Tanh" || each[1] === "Sigmoid") && share(now.flat[each[0]], watch.flat_rows) > watch.flat_units)
+          saturated.push(percent(share(now.flat[each[0]], watch.flat_rows)) + " of the units of " + each[0]);
+      });
+      if (dead.length) say("dead_relu", "DeadUnits", dead.join(", ") + " are 0 on every row.");
+      if (saturated.length) say("saturated_units", "DeadUnits", saturated.join(", ") + " are saturated.");
+    },
+
+    findFlow: function (say, probes) {
+      var watch = this.spec.watch, hidden = this.dense().slice(0, -1), last = hidden[hidden.length - 1], ratios = [];
+      if (hidden.length < 3) return;
+      probes.forEach(function (each) {
+        if (!each.isDead && each.slopes.flow[last] > 0) ratios.push(each.slopes.flow[hidden[0]] / each.slopes.flow[last]);
+      });
+      var low = Math.min.apply(null, ratios), high = Math.max.apply(null, ratios);
+      function layer(ratio) { return Math.pow(ratio, 1 / (hidden.length - 1)).toPrecision(2); }
+      if (ratios.length && low < watch.fades)
+        say("vanishing_gradient", "GradientFlow", "The gradient fades on its way back (vanishing gradient): at " + hidden[0] + " it is " + low.toPrecision(2) + " of what it is at " + last + ", a factor of " + layer(low) + " a layer.");
+      else if (high > watch.grows && high < Infinity)
+        say("exploding_gradient", "GradientFlow", "The gradient grows on its way back (exploding gradient): at " + hidden[0] + " it is " + high.toPrecision(2) + " times what it is at " + last + ", a factor of " + layer(high) + " a layer.");
+    },
+
+    findGrowth: function (say) {
+      var watch = this.spec.watch, losses = this.losses, width = watch.window, count = Math.floor(losses.length / width), means = [], level = this.constantLoss();
+      for (var number = 0; number < count; number++) means.push(mean(losses.slice(losses.length - (count - number) * width).slice(0, width)));
+      var recent = means.slice(-watch.windows), lowest = Math.min.apply(null, means.concat(losses.slice(0, 1)));
+      if (count > watch.windows && finite(losses) && recent.every(function (each) {
+        return each - lowest > (watch.times - 1) * Math.abs(lowest) && each > level + 0.2 * Math.abs(level);
+      }))
+        say("diverging", "Diverging", "The error is increasing: the loss is " + recent[recent.length - 1].toPrecision(3) + ", after " + lowest.toPrecision(3) + ".");
     },
 
     /* Settings as a word of the link, and back. Own data are not in it. */

@@ -127,7 +127,7 @@ class Perceptron(Figures):
         kinds = [Kind("one unit, from zero", nn.linear_model(1), "nn.linear_model(1)")]
         data = {"separable": (self.x, self.y), "XOR": XOR}
         problem = Problem(
-            data, ("x1", "x2"), ("-1", "+1"), nn.PerceptronCriterion(), SGD(), 1.0, batch_size=1, is_entropy=False
+            data, ("x1", "x2"), ("-1", "+1"), nn.PerceptronCriterion(), SGD(), 1.0, batch_size=1, constant="unknown"
         )
         return [live("rule", "The rule, example by example", kinds, problem, self.seed, steps=0)]
 

@@ -174,8 +174,9 @@ class TwoLosses(Figures):
             is_entropy = kind == "cross-entropy"
             made = Kind("tanh, then sigmoid", _network(is_entropy), _source(is_entropy), first)
             data = {"signs": (self.x[:, None], self.target)}
+            constant = "entropy" if is_entropy else "variance"
             classes = ("negative", "positive") if is_entropy else ()
-            problem = Problem(data, ("x",), classes, loss, SGD(), self.rate, is_entropy=is_entropy)
+            problem = Problem(data, ("x",), classes, loss, SGD(), self.rate, constant=constant)
             found.append(live(kind, f"Down the {kind} before your eyes", [made], problem, self.seed))
         return found
 

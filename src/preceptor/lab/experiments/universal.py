@@ -143,7 +143,7 @@ class Universal(Figures):
             for units in IN_PAGE
         ]
         data = {"the curve": (self.x[::2, None], np.round(self.target[::2], 4))}
-        problem = Problem(data, ("x",), (), nn.Quadratic(), Adam(), 0.03, is_entropy=False)
+        problem = Problem(data, ("x",), (), nn.Quadratic(), Adam(), 0.03, constant="variance")
         return [live("curve", "The curve, fitted before your eyes", kinds, problem, self.seed)]
 
     def players(self) -> Sequence[Player]:

@@ -33,7 +33,11 @@ class Read(HTMLParser):
         assert self.open.pop() == tag
 
 
-@pytest.mark.parametrize("experiment", EXPERIMENTS, ids=NAMES)
+@pytest.fixture(params=EXPERIMENTS, ids=NAMES, scope="module")  # so that the tests of one follow each other
+def experiment(request):
+    return request.param
+
+
 def test_its_page_is_whole_small_and_its_figures_are_json(experiment, found):
     figures = found(experiment.name)
     page = render(experiment, figures, {})
@@ -56,10 +60,21 @@ def test_its_page_is_whole_small_and_its_figures_are_json(experiment, found):
         assert len(each.labels) == len(each.pictures) > 1
 
 
-@pytest.mark.parametrize("experiment", [each for each in EXPERIMENTS if "seed" in each.settings], ids=lambda e: e.name)
-def test_the_same_seed_finds_the_same(experiment, found):
-    again = experiment.run(seed=experiment.settings["seed"])
-    kept, new = found(experiment.name).to_dict(), again.to_dict()
+def test_its_page_is_quiet_and_as_wide_as_a_phone(experiment, page_of):
+    page, said = page_of(experiment.name, 390)
+    assert page.locator("h1").inner_text() == experiment.title
+    for each in page.locator("summary").all():
+        each.click()
+    wide = page.evaluate("[document.documentElement.scrollWidth, window.innerWidth]")
+    assert wide[0] <= wide[1]
+    for each in page.locator("svg:visible").all():
+        assert each.bounding_box()["width"] > 0
+    assert said == []
+
+
+@pytest.mark.parametrize("again", [each for each in EXPERIMENTS if "seed" in each.settings], ids=lambda e: e.name)
+def test_the_same_seed_finds_the_same(again, found):
+    kept, new = found(again.name).to_dict(), again.run(seed=again.settings["seed"]).to_dict()
     assert json.dumps(_without_times(kept)) == json.dumps(_without_times(new))
 
 

@@ -275,9 +275,13 @@ def replayed(
             for each, layer in network.parts()
             if isinstance(layer, Dense)
         }
-        cost, (slopes, flows) = value_and_grad(lambda both: mean_loss(*both, batch))((params, moves))
-        sizes = {each: rows * ops.sqrt(ops.mean(flow * flow)) for each, flow in flows.items()}
-        return {"loss": cost, "gradient": slopes, "flow": sizes}
+
+        def cost_of(both: Any) -> Any:
+            return mean_loss(both["params"], both["moves"], batch)
+
+        cost, slopes = value_and_grad(cost_of)({"params": params, "moves": moves})
+        sizes = {each: rows * ops.sqrt(ops.mean(flow * flow)) for each, flow in slopes["moves"].items()}
+        return {"loss": cost, "gradient": slopes["params"], "flow": sizes}
 
     def forward(params: Any, x: Any) -> Any:
         outputs = {each: value for each, _, value in layer_outputs(network, params, {}, x)}

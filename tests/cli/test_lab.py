@@ -27,6 +27,19 @@ def test_one_experiment_with_settings_and_its_page(preceptor, here):
     assert len(found["points"]["Adam"]) == 21
 
 
+def test_own_data_take_the_place_of_what_is_bundled(preceptor, here):
+    lines = [f"{place / 7:.3f},{place % 5},{'ab'[place % 2]}" for place in range(80)]
+    (here / "own.csv").write_text("\n".join(["one,two,kind", *lines]) + "\n")
+    code, out, _ = preceptor("lab", "whitening", "--data", "own.csv", "--target", "kind", "-o", "own.html")
+    assert code == 0
+    assert "own.csv stands in the place of the lecture's table: 80 rows of 2 columns of numbers." in out
+    page = (here / "own.html").read_text()
+    assert "preceptor lab whitening --data own.csv --target kind -o whitening.html" in page
+    found = json.loads(preceptor("lab", "whitening", "--data", "own.csv", "--json").out)
+    assert found["settings"]["data"] == "own.csv"
+    assert found["names"] == ["one", "two"]
+
+
 def test_the_book_holds_a_page_of_each_and_an_index(preceptor, here, monkeypatch):
     monkeypatch.setattr(lab, "EXPERIMENTS", [each for each in EXPERIMENTS if each.name in ("ravine", "symmetry")])
     code, out, _ = preceptor("lab", "all", "--seed", "1", "-o", "book")
@@ -52,6 +65,11 @@ def test_the_book_holds_a_page_of_each_and_an_index(preceptor, here, monkeypatch
         (("ravine", "-o", "none/page.html"), "cannot be written"),
         (("all", "steps=3"), "settings are of one experiment"),
         (("all", "-o", "there"), "it is a file; a folder is required"),
+        (("ravine", "--data", "iris"), "received --data; it takes no own data. Those that take some are "),
+        (("all", "--data", "iris"), "received --data; own data are of one experiment."),
+        (("whitening", "--target", "species"), "received --target without --data, of which it is a column."),
+        (("whitening", "--data", "none.csv"), "none.csv"),
+        (("ensemble", "--data", "there"), "there"),
     ],
 )
 def test_mistakes_are_one_line_and_leave_nothing(preceptor, here, words, message):

@@ -10,11 +10,11 @@ import click
 from preceptor.cli.options import Place, check_html
 from preceptor.cli.sentences import line
 from preceptor.errors import ConfigError
-from preceptor.lab.experiment import CHAPTERS, Experiment
+from preceptor.lab.experiment import CHAPTERS, DATA, TARGET, Experiment
 from preceptor.lab.experiments import EXPERIMENTS
 from preceptor.lab.page import render, render_book
 from preceptor.output import Output
-from preceptor.words import closest, counted, duration
+from preceptor.words import closest, counted, duration, listing
 
 ALL = "all"
 
@@ -26,19 +26,34 @@ ALL = "all"
 @click.option(
     "-o", "--output", type=Place(), help="Write the page to this file, an HTML; of all, a folder for the book."
 )
+@click.option(
+    "--data", help="A table of your own in place of what is bundled, where the experiment takes one: a file as of fit."
+)
+@click.option("--target", help="The column of --data that tells the classes.")
 @click.option("--json", "as_json", is_flag=True, help="Print the figures as one JSON object instead.")
-def command(name: str | None, given: tuple[str, ...], seed: int | None, output: Path | None, as_json: bool) -> None:
+def command(
+    name: str | None,
+    given: tuple[str, ...],
+    seed: int | None,
+    output: Path | None,
+    data: str | None,
+    target: str | None,
+    as_json: bool,
+) -> None:
     """Runs an experiment of the course: what the lecture says, and what is found when one looks.
 
     Without NAME the experiments are listed; with NAME "all", all of them run, and -o FOLDER takes the book of their
     pages. Settings of an experiment are given as NAME=VALUE.
     """
+    own = {key: value for key, value in ((DATA, data), (TARGET, target)) if value is not None}
+    if name in (None, ALL) and own:
+        raise ConfigError(f"lab: received --{next(iter(own))}; own data are of one experiment. {_with_data()}")
     if name is None:
         _list(as_json)
     elif name == ALL:
         _book(given, seed, output, as_json)
     else:
-        _one(_named(name), given, seed, output, as_json)
+        _one(_named(name), given, seed, own, output, as_json)
 
 
 def _named(name: str) -> Experiment:
@@ -65,8 +80,16 @@ def _list(as_json: bool) -> None:
     print("\nRun one: preceptor lab NAME. All of them, as a book: preceptor lab all -o FOLDER")
 
 
-def _settings(experiment: Experiment, given: tuple[str, ...], seed: int | None) -> dict[str, Any]:
-    found = experiment.read(given)
+def _with_data() -> str:
+    return f"Those that take some are {listing([each.name for each in EXPERIMENTS if each.takes_data], 40)}."
+
+
+def _settings(experiment: Experiment, given: tuple[str, ...], seed: int | None, own: dict[str, str]) -> dict[str, Any]:
+    found = experiment.read(given) | own
+    if own and not experiment.takes_data:
+        raise ConfigError(f"lab {experiment.name}: received --{next(iter(own))}; it takes no own data. {_with_data()}")
+    if TARGET in own and DATA not in own:
+        raise ConfigError(f"lab {experiment.name}: received --target without --data, of which it is a column. Add it.")
     if seed is not None:
         if "seed" not in experiment.settings:
             raise ConfigError(f"lab {experiment.name}: received --seed; nothing is drawn here. Leave it out.")
@@ -74,8 +97,15 @@ def _settings(experiment: Experiment, given: tuple[str, ...], seed: int | None) 
     return found
 
 
-def _one(experiment: Experiment, given: tuple[str, ...], seed: int | None, output: Path | None, as_json: bool) -> None:
-    settings = _settings(experiment, given, seed)
+def _one(
+    experiment: Experiment,
+    given: tuple[str, ...],
+    seed: int | None,
+    own: dict[str, str],
+    output: Path | None,
+    as_json: bool,
+) -> None:
+    settings = _settings(experiment, given, seed, own)
     place = None if output is None else _page(output)
     found = experiment.run(**settings)
     if as_json:

@@ -18,6 +18,8 @@ from preceptor.lab.replay import Network, numbers_of, watched
 from preceptor.page.markup import Markup
 from preceptor.words import closest, listing
 
+DATA, TARGET = "data", "target"  # keyword arguments that are no settings: own data, and the column to predict
+
 # The parts of the book, in the order of the lectures.
 CHAPTERS = (
     "Units and networks",
@@ -51,6 +53,19 @@ class Claim:
     source: str
     found: str
     holds: bool
+
+
+@dataclass(frozen=True)
+class Material:
+    """What an experiment learned from.
+
+    Args:
+        name: of the bundled set, or of own data.
+        notes: how own data were taken, sentences; none of a bundled set.
+    """
+
+    name: str
+    notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -213,7 +228,17 @@ for record in train(config, Arrays(x, y), judged=0):
 
 
 class Figures(ABC):
-    """What an experiment found. A subclass is a frozen dataclass whose fields are its numbers and arrays."""
+    """What an experiment found. A subclass is a frozen dataclass whose fields are its numbers and arrays.
+
+    `material`: what it learned from, a field of those that take own data.
+    """
+
+    material: Material | None = None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """How own data were taken, sentences."""
+        return () if self.material is None else self.material.notes
 
     @abstractmethod
     def tables(self) -> Sequence[Table]:
@@ -240,7 +265,7 @@ class Figures(ABC):
         return ()
 
     def __str__(self) -> str:
-        lines = [str(each) for each in self.tables()]
+        lines = [*self.notes, *(str(each) for each in self.tables())]
         for each in self.claims():
             lines.append(f"{'holds' if each.holds else 'does not hold'}: {each.says} ({each.source})\n  {each.found}")
         return "\n\n".join(lines)
@@ -272,7 +297,7 @@ class Experiment:
 
     Args:
         run: the function; its keyword arguments, numbers or words with defaults, are the settings, `seed` one of them
-            where anything is drawn.
+            where anything is drawn. One that takes `data` and `target`, None for what is bundled, runs on own data too.
         title: of its page.
         chapter: one of CHAPTERS.
         source: where the lecture tells of it, "D:971"; its place in the book within the chapter.
@@ -295,10 +320,12 @@ class Experiment:
     changes: tuple[str, ...] = ()
     errs: str = ""
     settings: dict[str, Any] = field(init=False, hash=False)
+    takes_data: bool = field(init=False)
 
     def __post_init__(self) -> None:
         own = {name: each.default for name, each in inspect.signature(self.run).parameters.items()}
-        object.__setattr__(self, "settings", own)
+        object.__setattr__(self, "takes_data", DATA in own)
+        object.__setattr__(self, "settings", {name: each for name, each in own.items() if name not in (DATA, TARGET)})
 
     @property
     def name(self) -> str:

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
-from preceptor.lab.experiment import CHAPTERS, Claim, Experiment, Figures, Player, Replay
+from preceptor.lab.experiment import CHAPTERS, DATA, TARGET, Claim, Experiment, Figures, Player, Replay
 from preceptor.lab.experiment import Table as Cells
 from preceptor.page.assets import FOLDER, asset, base_css, packed
 from preceptor.page.document import document
@@ -41,7 +41,7 @@ def render(experiment: Experiment, found: Figures, given: dict[str, Any], book: 
     return document(
         experiment.title,
         experiment.title,
-        _head(experiment, book),
+        _head(experiment, found, book),
         sections,
         FOOT,
         script="".join(f"{each.strip()}\n" for each in (asset("report.js"), *map(lab_asset, scripts))),
@@ -100,7 +100,7 @@ def _card(experiment: Experiment, found: Figures, file: str) -> Markup:
     )
 
 
-def _head(experiment: Experiment, book: str) -> Markup:
+def _head(experiment: Experiment, found: Figures, book: str) -> Markup:
     above = tag("a", "The lab", href=book) if book else "The lab"
     return tag(
         "section",
@@ -109,6 +109,7 @@ def _head(experiment: Experiment, book: str) -> Markup:
         tag("p", experiment.says, class_="lead"),
         tag("p", f"Course material {experiment.source}.", class_="small quiet"),
         tag("p", tag("b", "What is done here. "), experiment.does),
+        tag("p", tag("b", "Own data. "), " ".join(found.notes)) if found.notes else None,
         tag("p", tag("b", "What to look at. "), experiment.look),
         tag("p", tag("b", "Where the text errs. "), experiment.errs) if experiment.errs else None,
         id="verdict",
@@ -134,7 +135,10 @@ def _claims(claims: Sequence[Claim]) -> Markup:
 
 
 def _changes(experiment: Experiment, given: dict[str, Any]) -> Markup:
-    words = " ".join(f"{name}={shell_word(value)}" for name, value in given.items())
+    words = " ".join(
+        f"--{name} {shell_word(value)}" if name in (DATA, TARGET) else f"{name}={shell_word(value)}"
+        for name, value in given.items()
+    )
     own = [f"{name}={_word(value)}" for name, value in experiment.settings.items()]
     return joined(
         tag("ul", (tag("li", each) for each in experiment.changes)) if experiment.changes else None,

@@ -10,9 +10,9 @@ import preceptor as pr
 from preceptor import nn
 from preceptor.engines import Native
 from preceptor.lab.drawing import lines
-from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
+from preceptor.lab.experiment import Claim, Experiment, Figures, Material, Player, Table
 from preceptor.lab.following import follow
-from preceptor.lab.handwriting import digits
+from preceptor.lab.own_data import DIGITS, labelled
 from preceptor.page.chart import Bar, figure, rows
 from preceptor.page.markup import Markup
 from preceptor.train import Adam, Arrays, Config
@@ -54,6 +54,7 @@ class Activations(Figures):
     right: dict[str, np.ndarray]
     zeros: dict[str, np.ndarray]
     means: dict[str, float]
+    material: Material = DIGITS
 
     def tables(self) -> Sequence[Table]:
         found = [
@@ -72,7 +73,7 @@ class Activations(Figures):
             "activation", "test rows right, %: median", "least", "most", "zeros before, %", "zeros after, %",
             "mean output",
         )  # fmt: skip
-        return [Table(f"Handwritten digits, {counted(len(self.right['ReLU']), 'seed')}", heads, found)]
+        return [Table(f"{self.material.name.capitalize()}, {counted(len(self.right['ReLU']), 'seed')}", heads, found)]
 
     def claims(self) -> Sequence[Claim]:
         zeros = {name: float(each[1]) for name, each in self.zeros.items()}
@@ -163,13 +164,14 @@ class Activations(Figures):
         )
 
 
-def activations(*, seed: int = 0, seeds: int = 3) -> Activations:
+def activations(*, seed: int = 0, seeds: int = 3, data: Any = None, target: Any = None) -> Activations:
     """Draws ten activations and their slopes, and trains one network with each on handwritten digits.
 
     Formula: Adam, rate 0.003, batches of 32 of 1,200 digits, 8 epochs, hidden layers of 64 and 32 units, He's first
         weights, softmax cross-entropy, float32; tested on the other 597 digits.
     Args:
         seeds: networks of each kind, seed, seed + 1, ...
+        data, target: rows in place of the digits, and the column of their classes: a path, a data frame, an array.
     """
     z = np.linspace(-4, 4, 161)
     values, slopes = {}, {}
@@ -181,11 +183,11 @@ def activations(*, seed: int = 0, seeds: int = 3) -> Activations:
 
         values[name] = np.asarray(function(z))
         slopes[name] = pr.grad(lambda x, function=function: pr.sum(function(x)))(z)
-    x, y = digits(seed)
-    x = x.reshape(len(x), -1)
+    rows_of = labelled(data, target, "activations")
+    (x, y), rows = rows_of.drawn(seed), rows_of.taught(ROWS)
     right, zeros, means = {}, {}, {}
     for name, layer in KINDS.items():
-        network = nn.mlp(HIDDEN, 10, activation=layer, initialiser=nn.He())
+        network = nn.mlp(HIDDEN, len(rows_of.classes), activation=layer, initialiser=nn.He())
         assert isinstance(network, nn.Sequential)
         shares, nothing, middle = [], [], []
         for each in range(seed, seed + seeds):
@@ -193,15 +195,15 @@ def activations(*, seed: int = 0, seeds: int = 3) -> Activations:
                 network, nn.SoftmaxCrossEntropy(), Adam(), learning_rate=0.003, batch_size=32, epochs=EPOCHS, seed=each,
                 engine=Native("f32"),
             )  # fmt: skip
-            trail = follow(config, Arrays(x[:ROWS], y[:ROWS]))
-            first, last = (_hidden(network, params, x[ROWS:]) for params in (trail.params[0], trail.params[-1]))
-            outputs, _ = network.apply(trail.params[-1], {}, x[ROWS:], train=False, key=None)
-            shares.append(float((np.asarray(outputs).argmax(1) == y[ROWS:]).mean()))
+            trail = follow(config, Arrays(x[:rows], y[:rows]))
+            first, last = (_hidden(network, params, x[rows:]) for params in (trail.params[0], trail.params[-1]))
+            outputs, _ = network.apply(trail.params[-1], {}, x[rows:], train=False, key=None)
+            shares.append(float((np.asarray(outputs).argmax(1) == y[rows:]).mean()))
             nothing.append([float((first == 0).mean()), float((last == 0).mean())])
             middle.append(float(last.mean()))
         right[name], zeros[name] = np.array(shares), np.mean(nothing, 0)
         means[name] = float(np.mean(middle))
-    return Activations(z, values, slopes, right, zeros, means)
+    return Activations(z, values, slopes, right, zeros, means, rows_of.material)
 
 
 def _hidden(network: nn.Sequential, params: dict[str, np.ndarray], x: np.ndarray) -> np.ndarray:

@@ -3,14 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from preceptor import nn
 from preceptor.engines import Native
-from preceptor.lab.digit_training import course, digits
+from preceptor.lab.digit_training import course
 from preceptor.lab.drawing import lines
-from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
+from preceptor.lab.experiment import Claim, Experiment, Figures, Material, Player, Table
+from preceptor.lab.own_data import DIGITS, labelled
 from preceptor.page.markup import Markup
 from preceptor.train import SGD, Adam, Config, Constant, Cosine, HeavyBall
 from preceptor.train.optim import Optimiser
@@ -39,6 +41,7 @@ class AdamSgd(Figures):
     losses: dict[str, np.ndarray]
     errors: dict[str, np.ndarray]
     curves: dict[str, np.ndarray]
+    material: Material = DIGITS
 
     def mean(self, way: str) -> np.ndarray:
         """Dev loss at the end by rate. Shapes: -> (rate,)."""
@@ -84,7 +87,7 @@ class AdamSgd(Figures):
         )  # fmt: skip
         grid = [[way, *(_loss(each) for each in self.mean(way))] for way in WAYS]
         return [
-            Table(f"Over {counted(self.seeds, 'seed')}", heads, rows),
+            Table(f"{self.material.name.capitalize()}, over {counted(self.seeds, 'seed')}", heads, rows),
             Table("Mean dev loss by rate", ("way", *(amount(rate, 2) for rate in RATES)), grid),
         ]
 
@@ -173,16 +176,16 @@ def _loss(value: float) -> str:
     return amount(value) if np.isfinite(value) else "diverged"
 
 
-def config_of(way: str, rate: float, epochs: int, seed: int) -> Config:
+def config_of(way: str, rate: float, epochs: int, seed: int, classes: int = 10) -> Config:
     """What is trained."""
     optimiser, schedule = WAYS[way]
     return Config(
-        nn.mlp((16,), 10), nn.SoftmaxCrossEntropy(), optimiser, schedule=schedule, learning_rate=rate, batch_size=20,
-        epochs=epochs, seed=seed, engine=Native("f32"),
+        nn.mlp((16,), classes), nn.SoftmaxCrossEntropy(), optimiser, schedule=schedule, learning_rate=rate,
+        batch_size=20, epochs=epochs, seed=seed, engine=Native("f32"),
     )  # fmt: skip
 
 
-def adam_sgd(*, seed: int = 0, seeds: int = 4, epochs: int = 12) -> AdamSgd:
+def adam_sgd(*, seed: int = 0, seeds: int = 4, epochs: int = 12, data: Any = None, target: Any = None) -> AdamSgd:
     """Trains one network on the bundled digits by four ways at nine rates, with several seeds.
 
     Formula: 16 hidden units, softmax cross-entropy, batches of 20 of 600 rows; a seed draws rows and first weights.
@@ -190,24 +193,26 @@ def adam_sgd(*, seed: int = 0, seeds: int = 4, epochs: int = 12) -> AdamSgd:
         seed: the first of them.
         seeds: how many.
         epochs: of each training.
+        data, target: rows in place of the digits, and the column of their classes: a path, a data frame, an array.
     """
     count = max(1, seeds)
     losses = {way: np.full((len(RATES), count), np.inf) for way in WAYS}
     errors = {way: np.ones((len(RATES), count)) for way in WAYS}
     kept = {}
-    programs = Programs()
+    programs, rows_of = Programs(), labelled(data, target, "adam-sgd")
+    classes = len(rows_of.classes)
     for each in range(count):
-        data = digits(600, 400, seed + each)
+        parts = rows_of.parts(600, 400, seed + each)
         for way in WAYS:
             for place, rate in enumerate(RATES):
-                found = course(config_of(way, rate, epochs, seed + each), data, programs)
+                found = course(config_of(way, rate, epochs, seed + each, classes), parts, programs)
                 if len(found.dev_losses) == epochs:
                     losses[way][place, each] = found.dev_losses[-1]
                     errors[way][place, each] = found.dev_errors[-1]
                 if each == 0:
                     kept[way, place] = found.dev_losses
     curves = {way: kept[way, int(np.argmin(losses[way].mean(axis=1)))] for way in WAYS}
-    return AdamSgd(count, losses, errors, curves)
+    return AdamSgd(count, losses, errors, curves, rows_of.material)
 
 
 EXPERIMENT = Experiment(

@@ -322,7 +322,7 @@ EXPERIMENT = Experiment(
     look="In each draw: is it the same digit still? What would a network have to know to see that it is?",
     question="A network learns fifty digits. Which changes of these help it with others, and which do harm?",
     changes=(
-        "rows=1000: with many digits hardly anything is gained.",
+        "rows=1000: what is left to gain with many digits?",
         "digit=6: see what quarter turns make of it.",
     ),
 )

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -9,9 +10,9 @@ import preceptor as pr
 from preceptor import nn
 from preceptor.engines import Native
 from preceptor.lab.drawing import lines
-from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
-from preceptor.lab.handwriting import digits
+from preceptor.lab.experiment import Claim, Experiment, Figures, Material, Player, Table
 from preceptor.lab.learned import learn
+from preceptor.lab.own_data import DIGITS, labelled
 from preceptor.nn.layer import within
 from preceptor.page.chart import figure, frame, keys
 from preceptor.page.markup import Markup
@@ -26,7 +27,7 @@ EDGES = np.linspace(-12, 12, 49)
 DONE = 0.1  # training error of what counts as learned
 
 
-def network_of(layers: int, units: int, sigma: float, has_norm: bool) -> nn.Sequential:
+def network_of(layers: int, units: int, sigma: float, has_norm: bool, classes: int = 10) -> nn.Sequential:
     """Sigmoid layers of one width, with batch normalisation before each sigmoid or without."""
     parts: list[tuple[str, nn.Layer]] = []
     for number in range(1, layers + 1):
@@ -34,7 +35,7 @@ def network_of(layers: int, units: int, sigma: float, has_norm: bool) -> nn.Sequ
         if has_norm:
             parts.append((f"norm{number}", nn.BatchNorm()))
         parts.append((f"sigmoid{number}", nn.Sigmoid()))
-    parts.append(("output", nn.Dense(10, initialiser=nn.Gaussian(sigma))))
+    parts.append(("output", nn.Dense(classes, initialiser=nn.Gaussian(sigma))))
     return nn.Sequential(tuple(layer for _, layer in parts), tuple(name for name, _ in parts))
 
 
@@ -66,6 +67,8 @@ class BatchNorm(Figures):
     losses: dict[str, np.ndarray]
     errors: dict[str, np.ndarray]
     curves: dict[str, np.ndarray]
+    classes: int = 10
+    material: Material = DIGITS
 
     def learned(self, way: str) -> int:
         """How many of the settings learned."""
@@ -149,7 +152,7 @@ class BatchNorm(Figures):
         ]
 
     def _until_half(self, way: str) -> int | None:
-        below = np.flatnonzero(self.curves[way] < np.log(10) / 2)
+        below = np.flatnonzero(self.curves[way] < np.log(self.classes) / 2)
         return int(below[0]) + 1 if len(below) else None
 
     def answer(self) -> str:
@@ -218,7 +221,15 @@ def _epochs(count: int | None) -> str:
 
 
 def batch_norm(
-    *, seed: int = 0, sigma: float = 1.0, layers: int = 5, units: int = 64, rows: int = 600, epochs: int = 15
+    *,
+    seed: int = 0,
+    sigma: float = 1.0,
+    layers: int = 5,
+    units: int = 64,
+    rows: int = 600,
+    epochs: int = 15,
+    data: Any = None,
+    target: Any = None,
 ) -> BatchNorm:
     """Looks into a deep sigmoid network with batch normalisation and without, and trains a less deep one many ways.
 
@@ -227,13 +238,16 @@ def batch_norm(
         sigma: of the first weights of the network that is looked into.
         layers, units: of it; the trained one has two hidden layers of `units`.
         rows: digits that teach.
+        data, target: rows in place of the digits, and the column of their classes: a path, a data frame, an array.
     """
-    pictures, labels = digits(seed)
-    x, y = pictures.reshape(len(labels), -1)[:rows].astype(np.float64), labels[:rows]
+    rows_of = labelled(data, target, "batch-norm")
+    taught, classes = rows_of.taught(rows), len(rows_of.classes)
+    x, y = (each[:taught] for each in rows_of.drawn(seed))
+    x = x.astype(np.float64)
     counts: dict[str, np.ndarray] = {}
     saturated, gradients = {}, {}
     for way, has_norm in WAYS.items():
-        network = network_of(layers, units, sigma, has_norm)
+        network = network_of(layers, units, sigma, has_norm, classes)
         params, state = network.init(np.random.default_rng(seed), pr.ops.Spec(x.shape, np.dtype(np.float64)))
         params = {path: np.asarray(each, np.float64) for path, each in params.items()}
         inputs = sigmoid_inputs(network, params, state, x)
@@ -245,10 +259,11 @@ def batch_norm(
         )
     worst_mean = max(float(np.abs(each.mean(0)).max()) for each in inputs)  # of the last way, with
     worst_variance = max(float(np.abs(each.var(0) - 1).max()) for each in inputs)
-    losses, errors, curves = _trainings(seed, units, x, y, epochs)
+    losses, errors, curves = _trainings(seed, units, x, y, epochs, classes)
     return BatchNorm(
         sigma, counts, saturated, gradients, worst_mean, worst_variance, _identity(x),
-        _fixed(network, params, state, x), losses, errors, curves,
+        _fixed(network, params, state, x), losses, errors, curves, classes,
+        rows_of.material,
     )  # fmt: skip
 
 
@@ -283,7 +298,7 @@ def _fixed(network: nn.Layer, params: dict, state: dict, x: np.ndarray) -> float
 
 
 def _trainings(
-    seed: int, units: int, x: np.ndarray, y: np.ndarray, epochs: int
+    seed: int, units: int, x: np.ndarray, y: np.ndarray, epochs: int, classes: int
 ) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray], dict[str, np.ndarray]]:
     losses, errors, curves = {}, {}, {}
     data = Arrays(x.astype(np.float32), y)
@@ -292,7 +307,7 @@ def _trainings(
         for sigma in SIGMAS:
             for rate in RATES:
                 config = Config(
-                    network_of(2, units, sigma, has_norm), nn.SoftmaxCrossEntropy(), SGD(), learning_rate=rate,
+                    network_of(2, units, sigma, has_norm, classes), nn.SoftmaxCrossEntropy(), SGD(), learning_rate=rate,
                     epochs=epochs, seed=seed, engine=Native("f32"),
                 )  # fmt: skip
                 found.append(learn(config, data))

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -10,9 +11,9 @@ from preceptor.data.affine import polynomial_features, standardise
 from preceptor.engines import Native
 from preceptor.errors import ConfigError
 from preceptor.lab.drawing import lines
-from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
-from preceptor.lab.handwriting import CLASSES, digits
+from preceptor.lab.experiment import Claim, Experiment, Figures, Material, Player, Table
 from preceptor.lab.learned import learn
+from preceptor.lab.own_data import DIGITS, Rows, labelled
 from preceptor.page.chart import figure, frame, keys
 from preceptor.page.markup import Markup
 from preceptor.train import Adam, Arrays, Config
@@ -48,6 +49,7 @@ class Complexity(Figures):
     floor: float
     train_errors: np.ndarray
     test_errors: np.ndarray
+    material: Material = DIGITS
 
     @property
     def best_degree(self) -> int:
@@ -70,7 +72,9 @@ class Complexity(Figures):
                 degrees,
             ),
             Table(
-                "Networks on digits, mean ± standard error", ("hidden units", "training error", "test error"), widths
+                f"Networks on {self.material.name}, mean ± standard error",
+                ("hidden units", "training error", "test error"),
+                widths,
             ),
         ]
 
@@ -132,7 +136,7 @@ class Complexity(Figures):
                 y=(0.0, float(self.test_squares[0]) * 1.6),
             ),
             lines(
-                "Networks on digits with some wrong labels",
+                f"Networks on {self.material.name} with some wrong labels",
                 f"test error {self.test_errors.mean(1)[-1]:.1%} with {UNITS[-1]} units",
                 [float(np.log2(each)) for each in UNITS],
                 {
@@ -179,7 +183,15 @@ def features(x: np.ndarray, degree: int) -> np.ndarray:
 
 
 def complexity(
-    *, seed: int = 0, rows: int = 14, noise: float = 0.25, degrees: int = 11, wrong: float = 0.2, seeds: int = 4
+    *,
+    seed: int = 0,
+    rows: int = 14,
+    noise: float = 0.25,
+    degrees: int = 11,
+    wrong: float = 0.2,
+    seeds: int = 4,
+    data: Any = None,
+    target: Any = None,
 ) -> Complexity:
     """Fits polynomials by least squares, and trains networks on digits some of which have a wrong label.
 
@@ -189,6 +201,7 @@ def complexity(
         noise: its standard deviation.
         degrees: the highest.
         wrong: share of the training rows of digits whose label is drawn anew.
+        data, target: rows in place of the digits, and the column of their classes: a path, a data frame, an array.
     Raises: ConfigError where the points do not fix the polynomials.
     """
     if not 2 <= degrees < rows or seeds < 2:
@@ -207,23 +220,31 @@ def complexity(
     for degree in range(degrees + 1):
         weights = np.linalg.lstsq(features(x, degree), y)[0]
         curves.append(features(GRID, degree) @ weights)
-        for found, at, target in ((train_squares, x, y), (test_squares, test_x, test_y)):
-            found.append(float(np.sqrt(np.square(features(at, degree) @ weights - target).mean())))
-    errors = np.array([[_digits(units, seed + each, wrong) for each in range(seeds)] for units in UNITS])
+        for found, at, wanted in ((train_squares, x, y), (test_squares, test_x, test_y)):
+            found.append(float(np.sqrt(np.square(features(at, degree) @ weights - wanted).mean())))
+    rows_of = labelled(data, target, "complexity")
+    errors = np.array([[_errors(rows_of, units, seed + each, wrong) for each in range(seeds)] for units in UNITS])
     return Complexity(
-        x, y, np.array(curves), np.array(train_squares), np.array(test_squares), noise, errors[..., 0], errors[..., 1]
+        x,
+        y,
+        np.array(curves),
+        np.array(train_squares),
+        np.array(test_squares),
+        noise,
+        errors[..., 0],
+        errors[..., 1],
+        rows_of.material,
     )
 
 
-def _digits(units: int, seed: int, wrong: float) -> tuple[float, float]:
+def _errors(rows_of: Rows, units: int, seed: int, wrong: float) -> tuple[float, float]:
     """Training and test error of one network."""
-    pictures, labels = digits(seed)
-    x, taught = pictures.reshape(len(labels), -1), 300
+    (x, labels), taught = rows_of.drawn(seed), rows_of.taught(300)
     rng = np.random.default_rng(seed)
-    given = np.where(rng.random(taught) < wrong, rng.integers(0, CLASSES, taught), labels[:taught])
+    given = np.where(rng.random(taught) < wrong, rng.integers(0, len(rows_of.classes), taught), labels[:taught])
     config = Config(
-        nn.mlp((units,), CLASSES, activation=nn.Tanh()), nn.SoftmaxCrossEntropy(), Adam(), learning_rate=0.01,
-        epochs=60, seed=seed, engine=Native("f32"),
+        nn.mlp((units,), len(rows_of.classes), activation=nn.Tanh()), nn.SoftmaxCrossEntropy(), Adam(),
+        learning_rate=0.01, epochs=60, seed=seed, engine=Native("f32"),
     )  # fmt: skip
     learned = learn(config, Arrays(x[:taught], given, x[taught:], labels[taught:]), judged=0)
     return learned.train_error, learned.dev_error

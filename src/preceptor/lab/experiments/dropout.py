@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import product
+from typing import Any
 
 import numpy as np
 
@@ -10,9 +11,9 @@ import preceptor as pr
 from preceptor import nn
 from preceptor.engines import Native
 from preceptor.lab.drawing import lines
-from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
-from preceptor.lab.handwriting import digits
+from preceptor.lab.experiment import Claim, Experiment, Figures, Material, Player, Table
 from preceptor.lab.learned import learn
+from preceptor.lab.own_data import DIGITS, Rows, labelled
 from preceptor.page.chart import figure, frame, keys
 from preceptor.page.markup import Markup
 from preceptor.train import Adam, Arrays, Config
@@ -64,6 +65,8 @@ class Dropout(Figures):
     train_losses: dict[str, np.ndarray]
     test_errors: dict[str, np.ndarray]
     curves: dict[str, np.ndarray]
+    classes: tuple[str, ...]
+    material: Material = DIGITS
 
     @property
     def arithmetic(self) -> np.ndarray:
@@ -103,7 +106,9 @@ class Dropout(Figures):
                 off,
             ),
             Table(
-                "Digits, mean over seeds ± standard error", ("dropout", "training loss (nats)", "test error"), errors
+                f"{self.material.name.capitalize()}, mean over seeds ± standard error",
+                ("dropout", "training loss (nats)", "test error"),
+                errors,
             ),
         ]
 
@@ -140,7 +145,7 @@ class Dropout(Figures):
                 "Dropout can be seen as a large ensemble of networks that share parameters.",
                 "D:1818",
                 f"The mean of the probabilities themselves differs from the scaled network by at most "
-                f"{amount(float(np.abs(self.arithmetic - self.scaled).max()), 2)}; of {self.scaled.shape[0]} digits "
+                f"{amount(float(np.abs(self.arithmetic - self.scaled).max()), 2)}; of {self.scaled.shape[0]} rows "
                 f"{agree:.0%} are given one class by both.",
                 agree == 1,
             ),
@@ -181,11 +186,11 @@ class Dropout(Figures):
         ]
 
     def _means(self, count: int) -> Markup:
-        """The classes of the digit on which the thinned networks disagree most, by the first so many of them."""
+        """The classes of the row on which the thinned networks disagree most, by the first so many of them."""
         row = int(self.thinned.std(0).sum(1).argmax())
         order = np.random.default_rng(0).permutation(len(self.chances))[:count]
         mean = np.average(self.thinned[order, row], axis=0, weights=self.chances[order])
-        box = frame((-0.5, 9.5, False), (0.0, 1.0, False))
+        box = frame((-0.5, len(mean) - 0.5, False), (0.0, 1.0, False))
         marks = [
             box.bars([digit + shift, digit + shift + 0.38], [value], style)
             for values, shift, style in ((mean, -0.4, 1), (self.scaled[row], 0.02, 2))
@@ -193,7 +198,7 @@ class Dropout(Figures):
         ]
         title = f"The mean of {counted(count, 'thinned network')}, and the scaled one"
         says = f"largest difference {amount(float(np.abs(mean - self.scaled[row]).max()), 2)}"
-        drawn = box.draw(title, says, *marks, x_label="digit", y_label="probability")
+        drawn = box.draw(title, says, *marks, x_label="class", y_label="probability")
         return figure(title, drawn, keys(("thinned, mean", 1), ("scaled", 2)), f"{says.capitalize()}.")
 
     def players(self) -> Sequence[Player]:
@@ -227,6 +232,8 @@ def dropout(
     hidden: int = 96,
     epochs: int = 80,
     seeds: int = 5,
+    data: Any = None,
+    target: Any = None,
 ) -> Dropout:
     """Takes the means that dropout stands for, by all masks and by masks drawn, and trains with it and without.
 
@@ -236,7 +243,10 @@ def dropout(
         units: hidden ones of the small network, 1 to 10: it has 2 ** units thinned ones.
         draws: masks drawn by the layer.
         rows, hidden, epochs, seeds: of the trainings on digits.
+        data, target: rows in place of the digits, and the column of their classes: a path, a data frame, an array.
     """
+    rows_of = labelled(data, target, "dropout")
+    taught, classes = rows_of.taught(rows), len(rows_of.classes)
     masks = masks_of(len(INPUTS))
     chances = chances_of(masks, keep)
     expected, drawn, error, tested = {}, {}, {}, {}
@@ -247,40 +257,39 @@ def dropout(
         found = np.asarray(layer.apply({}, {}, many, train=True, key=pr.key(seed))[0]) @ WEIGHTS
         drawn[kind], error[kind] = float(found.mean()), _error(found)
         tested[kind] = float(np.asarray(layer.apply({}, {}, INPUTS[None], train=False, key=None)[0])[0] @ WEIGHTS)
-    thinned, of_masks, scaled = _ensemble(seed, keep, units)
+    thinned, of_masks, scaled = _ensemble(rows_of, seed, keep, units)
     errors: dict[str, list[tuple[float, float]]] = {"without": [], "with": []}
     curves: dict[str, np.ndarray] = {}
     for number in range(seeds):
-        pictures, labels = digits(seed + number)
-        x = pictures.reshape(len(labels), -1)
-        data = Arrays(x[:rows], labels[:rows], x[rows:], labels[rows:])
+        x, labels = rows_of.drawn(seed + number)
+        parts = Arrays(x[:taught], labels[:taught], x[taught:], labels[taught:])
         for kind in errors:
-            network = nn.mlp((hidden, hidden), 10, drop_rate=1 - keep if kind == "with" else 0.0)
+            network = nn.mlp((hidden, hidden), classes, drop_rate=1 - keep if kind == "with" else 0.0)
             config = Config(
                 network, nn.SoftmaxCrossEntropy(), Adam(), learning_rate=2e-3, epochs=epochs, seed=seed + number,
                 engine=Native("f32"),
             )  # fmt: skip
-            learned = learn(config, data)
+            learned = learn(config, parts)
             errors[kind].append((learned.train_losses[-1], learned.dev_error))
             curves.setdefault(kind, learned.dev_losses)
     both = {kind: np.array(each).T for kind, each in errors.items()}
     return Dropout(
         keep, draws, expected, drawn, error, tested, thinned, of_masks, scaled,
         {kind: each[0] for kind, each in both.items()}, {kind: each[1] for kind, each in both.items()}, curves,
+        rows_of.classes, rows_of.material,
     )  # fmt: skip
 
 
-def _ensemble(seed: int, keep: float, units: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _ensemble(rows_of: Rows, seed: int, keep: float, units: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Thinned networks of a small one that was trained with dropout, their chances, and the scaled one, in float64."""
-    pictures, labels = digits(seed)
-    x = pictures.reshape(len(labels), -1)
-    network = nn.mlp((units,), 10, activation=nn.Tanh(), drop_rate=1 - keep, dropout="vanilla")
+    (x, labels), taught = rows_of.drawn(seed), rows_of.taught(1000)
+    network = nn.mlp((units,), len(rows_of.classes), activation=nn.Tanh(), drop_rate=1 - keep, dropout="vanilla")
     config = Config(
         network, nn.SoftmaxCrossEntropy(), Adam(), learning_rate=0.01, epochs=10, seed=seed, engine=Native("f32")
     )
-    learned = learn(config, Arrays(x[:1000], labels[:1000]))
+    learned = learn(config, Arrays(x[:taught], labels[:taught]))
     params = {path: each.astype(np.float64) for path, each in learned.params.items()}
-    some = x[1000 : 1000 + SHOWN].astype(np.float64)
+    some = x[taught : taught + SHOWN].astype(np.float64)
     hidden = np.tanh(some @ params["hidden1/weight"] + params["hidden1/bias"])
     masks = masks_of(units)
     logits = (masks[:, None] * hidden) @ params["output/weight"] + params["output/bias"]

@@ -3,15 +3,16 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 
 from preceptor import nn
 from preceptor.engines import Native
 from preceptor.lab.drawing import lines
-from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
-from preceptor.lab.handwriting import CLASSES, digits
+from preceptor.lab.experiment import Claim, Experiment, Figures, Material, Player, Table
 from preceptor.lab.learned import learn, wrong
+from preceptor.lab.own_data import DIGITS, labelled
 from preceptor.page.markup import Markup
 from preceptor.train import Adam, Arrays, Config
 from preceptor.train.programs import Programs
@@ -53,6 +54,7 @@ class Ensemble(Figures):
     together: dict[str, float]
     errors: dict[str, np.ndarray]
     best: dict[str, float]
+    material: Material = DIGITS
 
     def formula(self, group: str) -> np.ndarray:
         """C + (V - C) / M: V alone, C together. Shapes: -> (number,)."""
@@ -85,7 +87,7 @@ class Ensemble(Figures):
                 ("averaged", *(f"correlation {amount(share)}" for share in SHARES)),
                 made,
             ),
-            Table("Networks on digits, means over all choices of so many", ("averaged", *heads), found),
+            Table(f"Networks on {self.material.name}, means over all choices of so many", ("averaged", *heads), found),
         ]
 
     def claims(self) -> Sequence[Claim]:
@@ -179,12 +181,13 @@ class Ensemble(Figures):
         return [Player("networks", "One network more", labels, [self._up_to(group, at) for at in range(2, MOST + 1)])]
 
 
-def ensemble(*, seed: int = 0, rows: int = 250, epochs: int = 25) -> Ensemble:
+def ensemble(*, seed: int = 0, rows: int = 250, epochs: int = 25, data: Any = None, target: Any = None) -> Ensemble:
     """Averages made-up errors, and the probabilities of networks that learned the same digits from other first weights.
 
     Args:
         rows: digits that teach; the others judge.
         epochs: of each of the trainings.
+        data, target: rows in place of the digits, and the column of their classes: a path, a data frame, an array.
     """
     rng = np.random.default_rng(seed)
     variances = {}
@@ -193,18 +196,19 @@ def ensemble(*, seed: int = 0, rows: int = 250, epochs: int = 25) -> Ensemble:
         made = np.sqrt(share) * common + np.sqrt(1 - share) * own
         means = np.cumsum(made, 1) / np.arange(1, MOST + 1)
         variances[share] = np.square(means).mean(0)
-    pictures, labels = digits(seed)
-    x, truth = pictures.reshape(len(labels), -1), np.eye(CLASSES)[labels[rows:]]
-    data, programs = Arrays(x[:rows], labels[:rows]), Programs()
+    rows_of = labelled(data, target, "ensemble")
+    (x, labels), rows, classes = rows_of.drawn(seed), rows_of.taught(rows), len(rows_of.classes)
+    truth = np.eye(classes)[labels[rows:]]
+    taught, programs = Arrays(x[:rows], labels[:rows]), Programs()
     squares, alone, together, errors, best = {}, {}, {}, {}, {}
     for group, structures in GROUPS.items():
         found = []
         for number, hidden in enumerate(structures):
             config = Config(
-                nn.mlp(hidden, CLASSES), nn.SoftmaxCrossEntropy(), Adam(), learning_rate=0.01, epochs=epochs,
+                nn.mlp(hidden, classes), nn.SoftmaxCrossEntropy(), Adam(), learning_rate=0.01, epochs=epochs,
                 seed=seed + number, engine=Native("f32"),
             )  # fmt: skip
-            logits = learn(config, data, 0, programs).outputs(x[rows:]).astype(np.float64)
+            logits = learn(config, taught, 0, programs).outputs(x[rows:]).astype(np.float64)
             found.append(np.asarray(config.loss.predict(logits)))
         members = np.array(found)
         products = np.einsum("mrc,nrc->mn", members - truth, members - truth) / len(truth)
@@ -213,7 +217,7 @@ def ensemble(*, seed: int = 0, rows: int = 250, epochs: int = 25) -> Ensemble:
         each = [_averages(members, truth, labels[rows:], count) for count in range(1, MOST + 1)]
         squares[group], errors[group] = np.array(each).T
         best[group] = min(wrong(member, labels[rows:]) for member in members)
-    return Ensemble(variances, squares, alone, together, errors, best)
+    return Ensemble(variances, squares, alone, together, errors, best, rows_of.material)
 
 
 def _averages(members: np.ndarray, truth: np.ndarray, y: np.ndarray, count: int) -> tuple[float, float]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -9,8 +10,8 @@ from preceptor import nn
 from preceptor.engines import Native
 from preceptor.errors import ConfigError
 from preceptor.lab.drawing import lines
-from preceptor.lab.experiment import Claim, Experiment, Figures, Table
-from preceptor.lab.handwriting import digits
+from preceptor.lab.experiment import Claim, Experiment, Figures, Material, Table
+from preceptor.lab.own_data import DIGITS, labelled
 from preceptor.page.markup import Markup
 from preceptor.train import SGD, Arrays, Config, train
 from preceptor.train.programs import Programs
@@ -41,6 +42,7 @@ class ReluTanh(Figures):
 
     steps: np.ndarray
     errors: dict[str, np.ndarray]
+    material: Material = DIGITS
 
     def reached(self, kind: str) -> np.ndarray:
         """Steps until the error is at most 25 %, infinity where it never was. Shapes: -> (rate, seed)."""
@@ -70,7 +72,7 @@ class ReluTanh(Figures):
             for place, (rate, own) in enumerate(zip(RATES, self.reached(kind), strict=True))
         ]
         heads = ("activation", "steps to 25 %: median", "least", "most", f"error after {self.steps[-1]} steps, %")
-        return [Table(f"Handwritten digits, {counted(self._seeds, 'seed')}", heads, rows)]
+        return [Table(f"{self.material.name.capitalize()}, {counted(self._seeds, 'seed')}", heads, rows)]
 
     @property
     def _seeds(self) -> int:
@@ -134,7 +136,9 @@ def _steps(count: float) -> str:
     return amount(count) if np.isfinite(count) else "never"
 
 
-def relu_tanh(*, seed: int = 0, seeds: int = 3, layers: int = 3, steps: int = 200) -> ReluTanh:
+def relu_tanh(
+    *, seed: int = 0, seeds: int = 3, layers: int = 3, steps: int = 200, data: Any = None, target: Any = None
+) -> ReluTanh:
     """Trains networks of ReLU, tanh and sigmoid units on handwritten digits, each at several rates.
 
     Formula: gradient descent on batches of 16 of 600 digits, softmax cross-entropy, hidden layers of 64 units, float32;
@@ -143,23 +147,25 @@ def relu_tanh(*, seed: int = 0, seeds: int = 3, layers: int = 3, steps: int = 20
         seeds: networks of each kind, seed, seed + 1, ...
         layers: hidden ones.
         steps: of each training, at least 5.
+        data, target: rows in place of the digits, and the column of their classes: a path, a data frame, an array.
     Raises: ConfigError for fewer than 5 steps.
     """
     if steps < EVERY:
         raise ConfigError(f"lab relu-tanh: received steps={steps}; at least {EVERY} are required.")
-    x, y = digits(seed)
-    x, y = x[:ROWS].reshape(ROWS, -1), y[:ROWS]
+    rows_of = labelled(data, target, "relu-tanh")
+    rows = rows_of.taught(ROWS)
+    x, y = (each[:rows] for each in rows_of.drawn(seed))
     stops = range(EVERY, steps + 1, EVERY)
     programs = Programs()
     errors = {}
     for kind, (activation, initialiser) in KINDS.items():
-        network = nn.mlp((UNITS,) * layers, 10, activation=activation, initialiser=initialiser)
+        network = nn.mlp((UNITS,) * layers, len(rows_of.classes), activation=activation, initialiser=initialiser)
         found = np.ones((len(RATES), seeds, len(stops)))
         for place, rate in enumerate(RATES):
             for each in range(seeds):
                 config = Config(
                     network, nn.SoftmaxCrossEntropy(), SGD(), learning_rate=rate, batch_size=BATCH,
-                    epochs=-(-stops[-1] * BATCH // ROWS), seed=seed + each, engine=Native("f32"),
+                    epochs=-(-stops[-1] * BATCH // rows), seed=seed + each, engine=Native("f32"),
                 )  # fmt: skip
                 for record in train(config, Arrays(x, y), judged=0, stops=stops, programs=programs):
                     if not record.is_finite or record.step > stops[-1]:
@@ -169,7 +175,7 @@ def relu_tanh(*, seed: int = 0, seeds: int = 3, layers: int = 3, steps: int = 20
                         wrong = np.asarray(outputs).argmax(1) != y
                         found[place, each, record.step // EVERY - 1] = wrong.mean()
         errors[kind] = found
-    return ReluTanh(np.array(stops), errors)
+    return ReluTanh(np.array(stops), errors, rows_of.material)
 
 
 EXPERIMENT = Experiment(

@@ -1,26 +1,27 @@
 """Training and test error against the number of rows that teach."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from preceptor import nn
 from preceptor.engines import Native
 from preceptor.lab.drawing import lines
-from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
-from preceptor.lab.handwriting import digits
+from preceptor.lab.experiment import Claim, Experiment, Figures, Material, Player, Table
 from preceptor.lab.learned import learn
+from preceptor.lab.own_data import DIGITS, Rows, labelled
 from preceptor.page.chart import figure, frame, keys
 from preceptor.page.markup import Markup
 from preceptor.train import Adam, Arrays, Config
 from preceptor.words import amount
 
 ROWS = (20, 40, 80, 160, 320, 640, 1200)
-NETWORKS: dict[str, nn.Layer] = {
-    "2 hidden units": nn.mlp((2,), 10, activation=nn.Tanh()),
-    "linear": nn.linear_model(10),
-    "64 hidden units": nn.mlp((64,), 10, activation=nn.Tanh()),
+NETWORKS: dict[str, Callable[[int], nn.Layer]] = {
+    "2 hidden units": lambda classes: nn.mlp((2,), classes, activation=nn.Tanh()),
+    "linear": nn.linear_model,
+    "64 hidden units": lambda classes: nn.mlp((64,), classes, activation=nn.Tanh()),
 }
 STEPS = 800  # of each training, so that few rows are gone through more often
 THEORY = (14, 20, 30, 50, 100, 200)  # rows of the linear unit
@@ -41,6 +42,7 @@ class RowCurve(Figures):
     """Errors by number of rows.
 
     Args:
+        rows: how many taught.
         train_errors, test_errors: {network: share of wrong rows}.
         train_squares, test_squares: mean squared errors of the linear unit, by THEORY, over many draws; deviations: the
             standard errors of test_squares.
@@ -48,17 +50,19 @@ class RowCurve(Figures):
     Shapes: errors (rows, seed); squares, deviations (rows,).
     """
 
+    rows: tuple[int, ...]
     train_errors: dict[str, np.ndarray]
     test_errors: dict[str, np.ndarray]
     train_squares: np.ndarray
     test_squares: np.ndarray
     deviations: np.ndarray
+    material: Material = DIGITS
 
     def tables(self) -> Sequence[Table]:
         rows = [
             [f"{name}, {count} rows", f"{train.mean():.1%}", f"{test.mean():.1%}", f"{test.mean() - train.mean():.1%}"]
             for name in NETWORKS
-            for count, train, test in zip(ROWS, self.train_errors[name], self.test_errors[name], strict=True)
+            for count, train, test in zip(self.rows, self.train_errors[name], self.test_errors[name], strict=True)
         ]
         theory = [
             [
@@ -72,7 +76,7 @@ class RowCurve(Figures):
         ]
         heads = ("rows", "training error", "formula", "test error", "formula")
         return [
-            Table("Digits", ("network", "training error", "test error", "between them"), rows),
+            Table(self.material.name.capitalize(), ("network", "training error", "test error", "between them"), rows),
             Table(f"A linear unit of {WEIGHTS} weights, noise of variance 1", heads, theory),
         ]
 
@@ -107,8 +111,8 @@ class RowCurve(Figures):
             Claim(
                 "With high variance a gap lies between them, which more rows close.",
                 "D:2320",
-                f"{wide}: the gap is {test[wide][0] - train[wide][0]:.1%} with {ROWS[0]} rows, "
-                f"{test[wide][-1] - train[wide][-1]:.1%} with {ROWS[-1]}.",
+                f"{wide}: the gap is {test[wide][0] - train[wide][0]:.1%} with {self.rows[0]} rows, "
+                f"{test[wide][-1] - train[wide][-1]:.1%} with {self.rows[-1]}.",
                 bool(test[wide][-1] - train[wide][-1] < test[wide][0] - train[wide][0]),
             ),
             Claim(
@@ -123,13 +127,13 @@ class RowCurve(Figures):
         narrow, _, wide = NETWORKS
         gains = {name: float(each.mean(1)[-3] - each.mean(1)[-1]) for name, each in self.test_errors.items()}
         return (
-            f"From {ROWS[-3]} to {ROWS[-1]} rows the test error of the network with {wide} falls by "
+            f"From {self.rows[-3]} to {self.rows[-1]} rows the test error of the network with {wide} falls by "
             f"{gains[wide]:.1%}, that "
             f"with {narrow} by {gains[narrow]:.1%}."
         )
 
     def pictures(self) -> Sequence[Markup]:
-        found = [self._both(name) for name in NETWORKS]
+        found = [self._both(name, len(self.rows)) for name in NETWORKS]
         found.append(
             lines(
                 f"A linear unit of {WEIGHTS} weights, and the formulas",
@@ -149,52 +153,58 @@ class RowCurve(Figures):
         )
         return found
 
-    def _both(self, name: str, count: int = len(ROWS)) -> Markup:
-        box = frame((ROWS[0], ROWS[-1], True), (0.0, 0.9, False))
+    def _both(self, name: str, count: int) -> Markup:
+        box = frame((self.rows[0], self.rows[-1], True), (0.0, 0.9, False))
         marks: list[Markup | None] = []
         for errors, style in ((self.train_errors[name], 1), (self.test_errors[name], 2)):
             shown = errors[:count]
             marks += [
-                box.band(ROWS[:count], shown.min(1).tolist(), shown.max(1).tolist(), style),
-                box.line(ROWS[:count], shown.mean(1).tolist(), style),
+                box.band(self.rows[:count], shown.min(1).tolist(), shown.max(1).tolist(), style),
+                box.line(self.rows[:count], shown.mean(1).tolist(), style),
             ]
         says = f"training error {self.train_errors[name][count - 1].mean():.1%}, test error "
-        says += f"{self.test_errors[name][count - 1].mean():.1%} with {ROWS[count - 1]} rows"
+        says += f"{self.test_errors[name][count - 1].mean():.1%} with {self.rows[count - 1]} rows"
         drawn = box.draw(name, says, *marks, x_label="rows that teach", y_label="share wrong")
         return figure(name.capitalize(), drawn, keys(("training", 1), ("test", 2)), f"{says.capitalize()}.")
 
     def players(self) -> Sequence[Player]:
         wide = list(NETWORKS)[-1]
-        shown = range(2, len(ROWS) + 1)
-        labels = [f"{ROWS[each - 1]} rows" for each in shown]
+        shown = range(2, len(self.rows) + 1)
+        labels = [f"{self.rows[each - 1]} rows" for each in shown]
         return [Player("rows", f"More and more rows: {wide}", labels, [self._both(wide, each) for each in shown])]
 
 
-def row_curve(*, seed: int = 0, seeds: int = 3) -> RowCurve:
+def row_curve(*, seed: int = 0, seeds: int = 3, data: Any = None, target: Any = None) -> RowCurve:
     """Trains three networks on more and more digits, and a linear unit by least squares on more and more rows.
 
     Formula: the same number of steps whatever the rows; test rows are those that no training sees.
+    Args:
+        data, target: rows in place of the digits, and the column of their classes: a path, a data frame, an array.
     """
+    rows_of = labelled(data, target, "row-curve")
+    most = rows_of.taught(ROWS[-1])
+    counts = (*(each for each in ROWS if each < most), most)
     train_errors: dict[str, np.ndarray] = {}
     test_errors: dict[str, np.ndarray] = {}
     for name, network in NETWORKS.items():
-        found = [[_errors(network, count, seed + each) for each in range(seeds)] for count in ROWS]
+        found = [[_errors(rows_of, network, counts, count, seed + each) for each in range(seeds)] for count in counts]
         train_errors[name], test_errors[name] = np.moveaxis(np.array(found), 2, 0)
     rng = np.random.default_rng(seed)
-    squares = np.array([_squares(rng, count) for count in THEORY])
-    return RowCurve(train_errors, test_errors, *squares.T)
+    train_squares, test_squares, deviations = np.array([_squares(rng, count) for count in THEORY]).T
+    return RowCurve(counts, train_errors, test_errors, train_squares, test_squares, deviations, rows_of.material)
 
 
-def _errors(network: nn.Layer, count: int, seed: int) -> tuple[float, float]:
-    pictures, labels = digits(seed)
-    x = pictures.reshape(len(labels), -1)
-    batch, times = min(count, 40), ROWS[-1] // count  # the rows more than once, so that epochs are few
+def _errors(
+    rows_of: Rows, network: Callable[[int], nn.Layer], counts: tuple[int, ...], count: int, seed: int
+) -> tuple[float, float]:
+    x, labels = rows_of.drawn(seed)
+    batch, times = min(count, 40), counts[-1] // count  # the rows more than once, so that epochs are few
     config = Config(
-        network, nn.SoftmaxCrossEntropy(), Adam(), learning_rate=0.01, batch_size=batch,
+        network(len(rows_of.classes)), nn.SoftmaxCrossEntropy(), Adam(), learning_rate=0.01, batch_size=batch,
         epochs=max(1, STEPS * batch // (count * times)), seed=seed, engine=Native("f32"),
     )  # fmt: skip
     learned = learn(config, Arrays(np.tile(x[:count], (times, 1)), np.tile(labels[:count], times)), judged=0)
-    return learned.train_error, learned.error(x[ROWS[-1] :], labels[ROWS[-1] :])
+    return learned.train_error, learned.error(x[counts[-1] :], labels[counts[-1] :])
 
 
 def _squares(rng: np.random.Generator, count: int) -> tuple[float, float, float]:

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -9,9 +10,9 @@ from preceptor import nn
 from preceptor.engines import Native
 from preceptor.errors import ConfigError
 from preceptor.lab.drawing import lines
-from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
-from preceptor.lab.handwriting import digits
+from preceptor.lab.experiment import Claim, Experiment, Figures, Material, Player, Table
 from preceptor.lab.learned import learn
+from preceptor.lab.own_data import DIGITS, labelled
 from preceptor.page.chart import Frame, figure, frame, keys
 from preceptor.page.markup import Markup
 from preceptor.train import L2, Adam, Arrays, Config
@@ -71,6 +72,7 @@ class Searching(Figures):
     distinct: dict[str, int]
     rates: dict[str, np.ndarray]
     losses: dict[str, np.ndarray]
+    material: Material = DIGITS
 
     def best(self, sampler: str) -> np.ndarray:
         """The best loss of each search. Shapes: -> (search,)."""
@@ -113,7 +115,7 @@ class Searching(Figures):
         return [
             Table("Mean distance of the nearest trial from the best place", ("trials", *heads), rows),
             Table(
-                f"{self.trials} trials on digits, dev loss (nats)",
+                f"{self.trials} trials on {self.material.name}, dev loss (nats)",
                 ("search", "distinct rates", "best, mean of the searches", "lowest", "highest"),
                 found,
             ),
@@ -159,7 +161,7 @@ class Searching(Figures):
                 bool(drawn_all > grid_all),
             ),
             Claim(
-                "So it is on digits, where the learning rate matters and a tiny L2 does not.",
+                f"So it is on {self.material.name}, where the learning rate matters and a tiny L2 does not.",
                 "D:2267",
                 f"Random search finds a mean loss of {with_error(best['random'].mean(), _error(best['random']))}, the "
                 "grid "
@@ -206,7 +208,9 @@ class Searching(Figures):
         return [
             self._scatter(self.trials),
             figure(
-                "Trials on digits: dev loss by learning rate", drawn, keys(("random, all searches", 1), ("grid", 2))
+                f"Trials on {self.material.name}: dev loss by learning rate",
+                drawn,
+                keys(("random, all searches", 1), ("grid", 2)),
             ),
             lines(
                 "Distance from the best place",
@@ -251,7 +255,15 @@ def sides_of(dimensions: int) -> list[int]:
 
 
 def searching(
-    *, seed: int = 0, trials: int = 9, dimensions: int = 2, searches: int = 6, rows: int = 300, epochs: int = 12
+    *,
+    seed: int = 0,
+    trials: int = 9,
+    dimensions: int = 2,
+    searches: int = 6,
+    rows: int = 300,
+    epochs: int = 12,
+    data: Any = None,
+    target: Any = None,
 ) -> Searching:
     """Compares where grid and random search look, and searches a learning rate beside a setting without effect.
 
@@ -260,6 +272,7 @@ def searching(
         dimensions: settings, 2 or 3, of which one matters.
         searches: random ones on digits; the grid is always the same.
         rows, epochs: of the trainings on digits.
+        data, target: rows in place of the digits, and the column of their classes: a path, a data frame, an array.
     Raises: ConfigError where the trials do not fill a grid.
     """
     side = round(trials ** (1 / dimensions)) if dimensions in (2, 3) and trials > 1 else 0
@@ -286,9 +299,10 @@ def searching(
     distinct = {sampler: len(np.unique(np.round(found[:, 0], 9))) for sampler, found in points.items()}
     rates: dict[str, list[np.ndarray]] = {sampler: [] for sampler in SAMPLERS}
     losses: dict[str, list[list[float]]] = {sampler: [] for sampler in SAMPLERS}
-    pictures, labels = digits(seed)
-    x = pictures.reshape(len(labels), -1)
-    data, programs = Arrays(x[:rows], labels[:rows], x[-600:], labels[-600:]), Programs()
+    rows_of = labelled(data, target, "searching")
+    (x, labels), taught = rows_of.drawn(seed), rows_of.taught(rows)
+    parts = Arrays(x[:taught], labels[:taught], x[taught:][-600:], labels[taught:][-600:])
+    classes, programs = len(rows_of.classes), Programs()
     for sampler in SAMPLERS:
         for number in range(1 if sampler == "grid" else searches):
             found = points_of(sampler, trials, dimensions, seed + number)
@@ -296,7 +310,15 @@ def searching(
             rates[sampler].append(rate)
             losses[sampler].append(
                 [
-                    _loss(float(a), PENALTY[0] * (PENALTY[1] / PENALTY[0]) ** float(b), data, programs, epochs, seed)
+                    _loss(
+                        float(a),
+                        PENALTY[0] * (PENALTY[1] / PENALTY[0]) ** float(b),
+                        parts,
+                        classes,
+                        programs,
+                        epochs,
+                        seed,
+                    )
                     for a, b in zip(rate, found[:, -1], strict=True)
                 ]
             )
@@ -309,13 +331,14 @@ def searching(
         distinct,
         {sampler: np.array(each) for sampler, each in rates.items()},
         {sampler: np.array(each) for sampler, each in losses.items()},
+        rows_of.material,
     )
 
 
-def _loss(rate: float, penalty: float, data: Arrays, programs: Programs, epochs: int, seed: int) -> float:
+def _loss(rate: float, penalty: float, data: Arrays, classes: int, programs: Programs, epochs: int, seed: int) -> float:
     """Dev loss of a small network at these settings, at most 5."""
     config = Config(
-        nn.mlp((24,), 10), nn.SoftmaxCrossEntropy(), Adam(), penalties=(L2(penalty),), learning_rate=rate,
+        nn.mlp((24,), classes), nn.SoftmaxCrossEntropy(), Adam(), penalties=(L2(penalty),), learning_rate=rate,
         epochs=epochs, seed=seed, engine=Native("f32"),
     )  # fmt: skip
     found = learn(config, data, 0, programs).dev_losses[-1]

@@ -313,7 +313,7 @@ EXPERIMENT = Experiment(
     look="Compare each way with the first: below it something was gained by what the other digits have taught.",
     question="Which of the ways is best with three labels of each class, and which with sixty?",
     changes=(
-        "few=1: with one label of each class the linear classifiers gain most.",
-        "many=100: from scratch comes close.",
+        "few=1: is anything gained with one label of each class?",
+        "many=100: with still more data, is any way ahead of training from scratch?",
     ),
 )

@@ -2,14 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
-from preceptor.data import read
 from preceptor.data.affine import principal_components, zca, zero_centre
 from preceptor.lab.drawing import lines, tiles
-from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
+from preceptor.lab.experiment import Claim, Experiment, Figures, Material, Player, Table
 from preceptor.lab.handwriting import SIDE, digits
+from preceptor.lab.own_data import numeric
 from preceptor.page.chart import figure, frame
 from preceptor.page.markup import Markup
 from preceptor.words import amount
@@ -17,6 +18,9 @@ from preceptor.words import amount
 KEPT = (1, 2, 4, 8, 16, 32)  # components from which digits are made again
 SHOWN = 6  # digits
 FLOOR = 0.01  # added to variances where digits are whitened to be seen
+
+
+FLOWERS = Material("iris")
 
 
 def covariance(x: np.ndarray) -> np.ndarray:
@@ -57,6 +61,7 @@ class Whitening(Figures):
     whitened: np.ndarray
     restored: dict[int, np.ndarray]
     errors: dict[int, float]
+    material: Material = FLOWERS
 
     def off_identity(self, step: str) -> float:
         """The largest difference of a step's covariance from the identity."""
@@ -175,17 +180,17 @@ class Whitening(Figures):
         ]
 
 
-def whitening(*, floor: float = FLOOR) -> Whitening:
+def whitening(*, floor: float = FLOOR, data: Any = None, target: Any = None) -> Whitening:
     """Takes the iris table through centring, PCA and whitening, and digits likewise.
 
     Formula: x less its mean, times V; whitened, divided by the standard deviation along each direction.
     Args:
         floor: added to the variances where digits are whitened to be looked at.
+        data, target: a table in place of the flowers, of which columns of numbers are taken, and a column that colours
+            its rows: a path, a data frame, an array.
     """
-    table = read("iris")
-    names = [name for name, values in table.columns.items() if values.dtype.kind == "f"]
-    x = np.stack([table.columns[name].astype(np.float64) for name in names], 1)
-    kinds = np.unique(table.columns["species"], return_inverse=True)[1]
+    own = numeric("iris" if data is None else data, target, "whitening")
+    x = own.x
     steps = {
         "as they are": x,
         "centred": zero_centre(x)(x),
@@ -206,8 +211,8 @@ def whitening(*, floor: float = FLOOR) -> Whitening:
         restored[count] = again[:SHOWN].reshape(-1, SIDE, SIDE)
         errors[count] = float(np.square(again - flat).sum(1).mean())
     return Whitening(
-        tuple(names), kinds, steps, variances / variances.sum(), np.sqrt(variances), pictures[:SHOWN],
-        zca(pictures, epsilon=floor)(pictures[:SHOWN]), restored, errors,
+        own.names, own.kinds, steps, variances / variances.sum(), np.sqrt(variances), pictures[:SHOWN],
+        zca(pictures, epsilon=floor)(pictures[:SHOWN]), restored, errors, FLOWERS if data is None else own.material,
     )  # fmt: skip
 
 

@@ -19,6 +19,7 @@ from preceptor.lab.page import render
 SMALL = {
     "activations": {"seeds": 1},
     "adam-sgd": {"seeds": 1, "epochs": 1},
+    "boundary": {"epochs": 3},
     "batch-norm": {"epochs": 2, "units": 8, "layers": 2},
     "complexity": {"seeds": 2},
     "dropout": {"seeds": 2, "epochs": 3, "units": 3, "draws": 100, "hidden": 8},
@@ -107,6 +108,22 @@ def test_what_is_found_is_of_the_table(file):
     assert curve.test_errors["linear"][-1, 0] == pytest.approx(1 - model.score(x[90:], y[90:]), abs=0.07)
 
 
+def test_a_plane_is_of_the_first_two_numbers():
+    frame = table()
+    own = own_data.plane(frame, "kind", "boundary", 3)
+    order = np.random.default_rng(3).permutation(120)
+    np.testing.assert_allclose(own.x, StandardScaler().fit_transform(frame[["width", "height"]])[order])
+    assert own.names == ("width", "height")
+    assert own.classes == ("others", "elm")
+    assert (own.y == (frame["kind"].to_numpy()[order] == "elm")).all()
+    found = lab.boundary(data=frame[frame["kind"] != "oak"], target="kind", epochs=60)
+    one = LogisticRegression(C=100).fit(found.x, found.y)
+    assert found.by_units[1].train_error == pytest.approx(1 - one.score(found.x, found.y), abs=0.06)
+    assert "class 1 is elm, class 0 fir." in found.notes[0]
+    with pytest.raises(ConfigError, match="lab boundary: data frame has 1 classes; 2 to 30 are required"):
+        lab.boundary(data=frame)
+
+
 def test_many_rows_are_drawn_and_few_are_refused():
     many = own_data.labelled(table(2500), "kind", "ensemble")
     assert len(many.y) == own_data.MOST_ROWS
@@ -141,5 +158,7 @@ def test_targets_that_are_none_are_refused(target, message):
 def test_a_target_without_data_is_refused():
     with pytest.raises(ConfigError, match="lab ensemble: received a target without data"):
         lab.ensemble(target="kind")
+    with pytest.raises(ConfigError, match="lab boundary: received a target without data"):
+        lab.boundary(target="kind")
     with pytest.raises(ConfigError, match="has 1 columns of numbers that vary; 2 to 500 are required"):
         lab.whitening(data=table()[["width", "kind"]])

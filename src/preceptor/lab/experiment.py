@@ -67,6 +67,11 @@ class Material:
     name: str
     notes: tuple[str, ...] = ()
 
+    @property
+    def title(self) -> str:
+        """The name where a title begins with it; that of a file stays as it is."""
+        return self.name if self.notes else self.name.capitalize()
+
 
 @dataclass(frozen=True)
 class Table:

@@ -61,12 +61,33 @@ class Rows:
 class Columns:
     """Columns of numbers as they stand, and perhaps the class of each row.
 
+    Args:
+        classes: their names; none without a target.
+
     Shapes: x (row, column), float64; kinds (row,), whole numbers, all 0 without a target.
     """
 
     x: np.ndarray
     names: tuple[str, ...]
     kinds: np.ndarray
+    classes: tuple[str, ...]
+    material: Material
+
+
+@dataclass(frozen=True, eq=False)
+class Plane:
+    """Points of two classes.
+
+    Args:
+        names: of the two columns; classes: of class 0 and 1.
+
+    Shapes: x (row, 2), float64, standardised; y (row,), 0 or 1, in an order that the seed draws.
+    """
+
+    x: np.ndarray
+    y: np.ndarray
+    names: tuple[str, str]
+    classes: tuple[str, str]
     material: Material
 
 
@@ -82,7 +103,8 @@ def labelled(data: Any, target: Any, where: str) -> Rows:
     Raises: DataError, ConfigError where the data cannot be read, or the target is none, or no classes.
     """
     if data is None:
-        _refuse_alone(target, where)
+        if target is not None:
+            raise _alone(where)
         pictures, labels = digits()
         x = pictures.reshape(len(labels), -1)
         names = tuple(f"pixel {place}" for place in range(SIDE * SIDE))
@@ -160,10 +182,46 @@ def numeric(data: Any, target: Any, where: str, least: int = 2) -> Columns:
         said.append(f"{counted(missing, 'row')} with a missing value left out.")
     if others or still:
         said.append(f"Left out: {listing([*others, *still])} (no numbers, or one number throughout).")
-    kinds = np.zeros(len(rows), int)
+    kinds, classes = np.zeros(len(rows), int), np.array([], str)
     if names:
-        kinds = np.unique(table.column(names[0])[rows].astype(str), return_inverse=True)[1]
-    return Columns(np.stack(list(kept.values()), 1), tuple(kept), kinds, Material(table.name, tuple(said)))
+        classes, kinds = np.unique(table.column(names[0])[rows].astype(str), return_inverse=True)
+    x, own = np.stack(list(kept.values()), 1), Material(table.name, tuple(said))
+    return Columns(x, tuple(kept), kinds, tuple(classes.tolist()), own)
+
+
+def plane(data: Any, target: Any, where: str, seed: int) -> Plane:
+    """The first two columns of numbers that vary, standardised, and which rows are of the commonest class.
+
+    Args:
+        data, target, where: as of `labelled`.
+        seed: of the order.
+    Raises: as `labelled`.
+    """
+    if data is None:
+        raise _alone(where)
+    own = numeric(data, target, where)
+    labels, kinds, counts = np.unique(own.kinds, return_inverse=True, return_counts=True)
+    if len(labels) < 2 or len(labels) > MOST_CLASSES:
+        raise ConfigError(
+            f"lab {where}: {own.material.name} has {len(labels):,} classes; 2 to {MOST_CLASSES} are required. Name "
+            "their column with --target."
+        )
+    common = int(counts.argmax())
+    other = own.classes[1 - common] if len(labels) == 2 else "others"
+    x = own.x[:, :2]
+    order = np.random.default_rng(seed).permutation(len(x))
+    said = (
+        f"{own.material.name} stands in the place of the half moons: {counted(len(x), 'row')}, {own.names[0]} and "
+        f"{own.names[1]}, standardised over these rows; class 1 is {own.classes[common]}, class 0 {other}.",
+        *own.material.notes[1:],
+    )
+    return Plane(
+        ((x - x.mean(0)) / x.std(0))[order],
+        (kinds == common).astype(int)[order],
+        (own.names[0], own.names[1]),
+        (other, own.classes[common]),
+        Material(own.material.name, said),
+    )
 
 
 def _opened(data: Any, target: Any) -> tuple[Table, Sequence[str]]:
@@ -188,6 +246,5 @@ def _some(table: Table, rows: np.ndarray, where: str) -> tuple[np.ndarray, tuple
     return drawn, (f"Of {len(rows):,} rows {MOST_ROWS:,} were drawn.",)
 
 
-def _refuse_alone(target: Any, where: str) -> None:
-    if target is not None:
-        raise ConfigError(f"lab {where}: received a target without data; it is a column of these. Leave it out.")
+def _alone(where: str) -> ConfigError:
+    return ConfigError(f"lab {where}: received a target without data; it is a column of these. Leave it out.")

@@ -73,7 +73,7 @@ class Activations(Figures):
             "activation", "test rows right, %: median", "least", "most", "zeros before, %", "zeros after, %",
             "mean output",
         )  # fmt: skip
-        return [Table(f"{self.material.name.capitalize()}, {counted(len(self.right['ReLU']), 'seed')}", heads, found)]
+        return [Table(f"{self.material.title}, {counted(len(self.right['ReLU']), 'seed')}", heads, found)]
 
     def claims(self) -> Sequence[Claim]:
         zeros = {name: float(each[1]) for name, each in self.zeros.items()}

@@ -87,7 +87,7 @@ class AdamSgd(Figures):
         )  # fmt: skip
         grid = [[way, *(_loss(each) for each in self.mean(way))] for way in WAYS]
         return [
-            Table(f"{self.material.name.capitalize()}, over {counted(self.seeds, 'seed')}", heads, rows),
+            Table(f"{self.material.title}, over {counted(self.seeds, 'seed')}", heads, rows),
             Table("Mean dev loss by rate", ("way", *(amount(rate, 2) for rate in RATES)), grid),
         ]
 

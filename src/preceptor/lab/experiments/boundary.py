@@ -3,14 +3,16 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
+from typing import Any
 
 import numpy as np
 
 from preceptor import nn
 from preceptor.engines import Native
 from preceptor.lab.drawing import heat, lines
-from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
+from preceptor.lab.experiment import Claim, Experiment, Figures, Material, Player, Table
 from preceptor.lab.learned import learn
+from preceptor.lab.own_data import plane as own_plane
 from preceptor.page.chart import Frame, figure, frame, keys
 from preceptor.page.markup import Markup
 from preceptor.train import L2, SGD, Adam, Arrays, Config, Cosine
@@ -20,6 +22,9 @@ UNITS = (1, 2, 3, 6, 20, 60)
 STRENGTHS = (0.0, 0.001, 0.01, 0.1, 0.3)
 MARGINS = (0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 X, Y = (-1.9, 2.9), (-1.5, 2.0)  # of the map
+FARTHEST = 4.0  # of own data, in standard deviations
+MOONS = Material("half moons")
+Span = tuple[float, float]
 PLACES = (72, 54)
 
 
@@ -32,9 +37,9 @@ def moons(rng: np.random.Generator, rows: int, noise: float) -> tuple[np.ndarray
     return x + noise * rng.normal(size=x.shape), y
 
 
-def plane() -> tuple[np.ndarray, float, float]:
+def plane(x: Span = X, y: Span = Y) -> tuple[np.ndarray, float, float]:
     """Points of the map, and how far they lie apart. Shapes: -> (point, 2), ordered (row, column)."""
-    across, up = np.linspace(*X, PLACES[0]), np.linspace(*Y, PLACES[1])
+    across, up = np.linspace(*x, PLACES[0]), np.linspace(*y, PLACES[1])
     both = np.meshgrid(across, up)
     return np.stack([each.ravel() for each in both], 1), across[1] - across[0], up[1] - up[0]
 
@@ -75,6 +80,7 @@ class Boundary(Figures):
 
     Args:
         clouds, sides: rows of the linear unit and their classes.
+        names: of the two numbers; across, up: what the map shows of them.
         margins: {λ: (w1, w2, bias)}.
 
     Shapes: x (row, 2), y (row,); clouds (row, 2), sides (row,); margins (3,).
@@ -87,6 +93,10 @@ class Boundary(Figures):
     clouds: np.ndarray
     sides: np.ndarray
     margins: Mapping[float, np.ndarray]
+    names: tuple[str, str] = ("x1", "x2")
+    across: Span = X
+    up: Span = Y
+    material: Material = MOONS
 
     def margin(self, strength: float) -> float:
         """Distance from the line to where the hinge loss ends."""
@@ -158,10 +168,11 @@ class Boundary(Figures):
         )
 
     def _map(self, fit: Fit, title: str) -> Markup:
-        box = frame((*X, False), (*Y, False))
+        box = frame((*self.across, False), (*self.up, False))
         says = f"training error {fit.train_error:.1%}, test error {fit.test_error:.1%}"
-        marks = [heat(box, fit.chance, X, Y, (0.0, 1.0)), *_dots(box, self.x, self.y)]
-        return figure(title, box.draw(title, says, *marks, x_label="x1", y_label="x2"), f"{says.capitalize()}.")
+        marks = [heat(box, fit.chance, self.across, self.up, (0.0, 1.0)), *_dots(box, self.x, self.y)]
+        drawn = box.draw(title, says, *marks, x_label=self.names[0], y_label=self.names[1])
+        return figure(title, drawn, f"{says.capitalize()}.")
 
     def _line(self, strength: float) -> Markup:
         w = self.margins[strength]
@@ -230,7 +241,15 @@ def _across(
 
 
 def boundary(
-    *, seed: int = 0, rows: int = 120, noise: float = 0.3, epochs: int = 150, rate: float = 0.02, apart: float = 2.2
+    *,
+    seed: int = 0,
+    rows: int = 120,
+    noise: float = 0.3,
+    epochs: int = 150,
+    rate: float = 0.02,
+    apart: float = 2.2,
+    data: Any = None,
+    target: Any = None,
 ) -> Boundary:
     """Trains networks on two half moons by number of hidden units and by λ, and a linear unit with soft margin.
 
@@ -239,27 +258,51 @@ def boundary(
         rows: of the half moons that teach; 1,000 others judge.
         noise: standard deviation of what moves them.
         rate: of Adam.
+        data, target: rows in place of the half moons, of which the first two columns of numbers are taken and the
+            commonest class is told from the others, and the column of the classes: a path, a data frame, an array.
         apart: how far the middles of the linear unit's two clouds lie apart, in their standard deviations.
     """
     rng = np.random.default_rng(seed)
     x, y = moons(rng, rows, noise)
     test_x, test_y = moons(rng, 1000, noise)
-    data = Arrays(x, y, test_x, test_y)
-    by_units = {units: _fit(data, units, 0.0, seed, epochs, rate) for units in UNITS}
-    by_strength = {each: _fit(data, UNITS[-2], each, seed, epochs, rate) for each in STRENGTHS}
+    names, across, up, material = ("x1", "x2"), X, Y, MOONS
+    if data is not None or target is not None:
+        own = own_plane(data, target, "boundary", seed)
+        taught = min(rows, len(own.y) * 3 // 4)
+        x, y, test_x, test_y = own.x[:taught], own.y[:taught], own.x[taught:], own.y[taught:]
+        across, up = (_span(own.x[:, axis]) for axis in range(2))
+        names, material = own.names, own.material
+    parts, places = Arrays(x, y, test_x, test_y), plane(across, up)
+    by_units = {units: _fit(parts, places, units, 0.0, seed, epochs, rate) for units in UNITS}
+    by_strength = {each: _fit(parts, places, UNITS[-2], each, seed, epochs, rate) for each in STRENGTHS}
     sides = np.arange(40) % 2
     clouds = rng.normal(size=(40, 2)) + apart * np.outer(2 * sides - 1, (0.7, 0.7))
     margins = {each: _margin(clouds, sides, each, seed) for each in MARGINS}
-    return Boundary(x, y, by_units, by_strength, clouds, sides, margins)
+    return Boundary(x, y, by_units, by_strength, clouds, sides, margins, names, across, up, material)
 
 
-def _fit(data: Arrays, units: int, strength: float, seed: int, epochs: int, rate: float) -> Fit:
+def _span(values: np.ndarray) -> Span:
+    """What a map shows of these numbers, with some room."""
+    low, high = np.clip((values.min(), values.max()), -FARTHEST, FARTHEST)
+    room = 0.1 * (high - low)
+    return float(low - room), float(high + room)
+
+
+def _fit(
+    data: Arrays,
+    places: tuple[np.ndarray, float, float],
+    units: int,
+    strength: float,
+    seed: int,
+    epochs: int,
+    rate: float,
+) -> Fit:
     config = Config(
         nn.mlp((units,), 1, activation=nn.Tanh(), initialiser=nn.Gaussian(1.0)), nn.BinaryCrossEntropy(), Adam(),
         penalties=(L2(strength),), learning_rate=rate, epochs=epochs, batch_size=40, seed=seed, engine=Native("f32"),
     )  # fmt: skip
     learned = learn(config, data)
-    points, dx, dy = plane()
+    points, dx, dy = places
     logits = learned.outputs(points.astype(np.float32))[:, 0].astype(np.float64).reshape(PLACES[::-1])
     chance = np.round(1 / (1 + np.exp(-np.clip(logits, -30, 30))), 2)
     return Fit(chance, boundary_length(logits > 0, dx, dy), learned.train_error, learned.dev_error)

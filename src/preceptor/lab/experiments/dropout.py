@@ -106,7 +106,7 @@ class Dropout(Figures):
                 off,
             ),
             Table(
-                f"{self.material.name.capitalize()}, mean over seeds ± standard error",
+                f"{self.material.title}, mean over seeds ± standard error",
                 ("dropout", "training loss (nats)", "test error"),
                 errors,
             ),

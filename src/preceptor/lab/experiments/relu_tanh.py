@@ -72,7 +72,7 @@ class ReluTanh(Figures):
             for place, (rate, own) in enumerate(zip(RATES, self.reached(kind), strict=True))
         ]
         heads = ("activation", "steps to 25 %: median", "least", "most", f"error after {self.steps[-1]} steps, %")
-        return [Table(f"{self.material.name.capitalize()}, {counted(self._seeds, 'seed')}", heads, rows)]
+        return [Table(f"{self.material.title}, {counted(self._seeds, 'seed')}", heads, rows)]
 
     @property
     def _seeds(self) -> int:

@@ -76,7 +76,7 @@ class RowCurve(Figures):
         ]
         heads = ("rows", "training error", "formula", "test error", "formula")
         return [
-            Table(self.material.name.capitalize(), ("network", "training error", "test error", "between them"), rows),
+            Table(self.material.title, ("network", "training error", "test error", "between them"), rows),
             Table(f"A linear unit of {WEIGHTS} weights, noise of variance 1", heads, theory),
         ]
 

@@ -198,6 +198,8 @@ def say_plan(fitting: Fitting) -> None:
         line("task", f"{task_text(fitting.seen.task)}, without labels")
     if isinstance(fitting.seen, PictureSurvey | PictureTaskSurvey):
         line("augment", augmentations_text(fitting.seen.augmentations(chosen)))
+        if isinstance(fitting.seen, PictureSurvey) and chosen.augment is None and fitting.seen.mirrored.text:
+            line("", fitting.seen.mirrored.text)
         if chosen.views == "mirror":
             line("views", "a picture and its mirror image, whose outputs are averaged, outside training")
     whole = fitting.whole_network

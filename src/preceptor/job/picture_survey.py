@@ -10,6 +10,7 @@ import numpy as np
 from preceptor.data import Split, order, split, split_by_part
 from preceptor.data.encoding.target import names_of
 from preceptor.data.pictures.augment import Augmentation, Flip, Mixer, choose_augmentation
+from preceptor.data.pictures.mirror import MirrorImages, mirror_images
 from preceptor.data.pictures.pictures import TARGET, Pictures, read_pictures, refuse_no_header
 from preceptor.data.pictures.preprocessor import PicturePreprocessor, PictureRows, learn_scaling
 from preceptor.data.pictures.stream import PictureStream
@@ -134,7 +135,14 @@ class PictureSurvey:
     def augmentations(self, settings: Settings) -> tuple[Augmentation | Mixer, ...]:
         """How training pictures are changed: as asked for, or as the pictures allow."""
         chosen = settings.augmentations()
-        return choose_augmentation(self.table) if chosen is None else chosen
+        if chosen is not None:
+            return chosen
+        return choose_augmentation(self.table, self.mirrored.answer)
+
+    @cached_property
+    def mirrored(self) -> MirrorImages:
+        """How mirror images of the training pictures are read."""
+        return mirror_images(self.table, self.parts.train)
 
     def encode(self, settings: Settings) -> Stages[Encoded]:
         """Training pictures as a stream, augmented; dev and test as they are, decoded when they are needed."""

@@ -18,19 +18,24 @@ def augment(pictures: np.ndarray, steps: Sequence[Augmentation], draw: Draw) -> 
     return as_float(pictures)
 
 
-def choose_augmentation(pictures: Pictures) -> tuple[Augmentation, ...]:
+def choose_augmentation(pictures: Pictures, can_be_mirrored: bool | None = None) -> tuple[Augmentation, ...]:
     """What is safe for pictures of which nothing else is known.
+
+    Args:
+        can_be_mirrored: whether mirror images are of the same class; None where that is not known.
 
     - Shifts by an eighth of the side, as is common for 32 pixels, of grey pictures by one pixel in 28:
       these are often glyphs that fill their frame. What an object is does not depend on a few pixels.
-    - Of colour pictures the mirror image: they are most often photographs, and a photograph seen in a mirror is
-      one that could have been taken. Grey ones are often letters and digits, which are not.
+    - The mirror image where it is of the same class. Where that is not known, of colour pictures: they are most often
+      photographs, and a photograph seen in a mirror is one that could have been taken. Grey ones are often letters and
+      digits, which are not.
     - Of colour pictures a fifth of brightness, contrast and saturation, the range of daylight; never the hue: ripe and
       unripe differ by it.
 
     Turns, crops, cutout, blur and mixing change more than is safe for every set; name them where they suit yours.
     """
     side = min(pictures.height, pictures.width)
-    if pictures.channels == 1:
-        return (PadCrop(pixels=max(1, round(side / 28))),)
-    return (PadCrop(pixels=max(1, round(side / 8))), Flip(), ColourJitter())
+    is_grey = pictures.channels == 1
+    shift = PadCrop(pixels=max(1, round(side / (28 if is_grey else 8))))
+    mirrored = (Flip(),) if can_be_mirrored or (can_be_mirrored is None and not is_grey) else ()
+    return (shift, *mirrored, *(() if is_grey else (ColourJitter(),)))

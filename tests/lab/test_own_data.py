@@ -19,6 +19,7 @@ from preceptor.lab.page import render
 SMALL = {
     "activations": {"seeds": 1},
     "adam-sgd": {"seeds": 1, "epochs": 1},
+    "bias-variance": {"seeds": 1},
     "boundary": {"epochs": 3},
     "batch-norm": {"epochs": 2, "units": 8, "layers": 2},
     "complexity": {"seeds": 2},
@@ -103,6 +104,9 @@ def test_what_is_found_is_of_the_table(file):
     np.testing.assert_allclose(np.abs(found.steps["whitened"]), np.abs(theirs.transform(columns)), rtol=1e-6, atol=1e-9)
     curve = lab.row_curve(data=frame, target="kind", seeds=1)
     assert curve.rows == (20, 40, 80, 90)
+    read = lab.bias_variance(data=frame, target="kind", seeds=1)
+    assert set(read.rows.values()) == {60, 90}
+    assert {each.source for each in read.claims()} == {"D:2341"}  # what is expected of digits is not claimed
     x, y = own_data.labelled(frame, "kind", "row-curve").drawn(0)
     model = LogisticRegression(C=10).fit(x[:90], y[:90])
     assert curve.test_errors["linear"][-1, 0] == pytest.approx(1 - model.score(x[90:], y[90:]), abs=0.07)

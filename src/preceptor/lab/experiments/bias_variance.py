@@ -2,15 +2,16 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from preceptor import nn
 from preceptor.diagnose.curve import HIGH, bias_and_variance
 from preceptor.engines import Native
-from preceptor.lab.experiment import Claim, Experiment, Figures, Table
-from preceptor.lab.handwriting import digits
+from preceptor.lab.experiment import Claim, Experiment, Figures, Material, Table
 from preceptor.lab.learned import learn
+from preceptor.lab.own_data import DIGITS, labelled
 from preceptor.page.chart import Bar, figure, rows
 from preceptor.page.markup import Markup
 from preceptor.train import Adam, Arrays, Config
@@ -47,7 +48,7 @@ class BiasVariance(Figures):
 
     Args:
         readings: whether bias and variance of each column are high.
-        train_errors, test_errors: {what was trained: of each seed}.
+        train_errors, test_errors: {what was trained: of each seed}; rows: {the same: how many taught}.
 
     Shapes: errors (seed,).
     """
@@ -55,6 +56,8 @@ class BiasVariance(Figures):
     readings: tuple[tuple[bool, bool], ...]
     train_errors: dict[str, np.ndarray]
     test_errors: dict[str, np.ndarray]
+    rows: dict[str, int]
+    material: Material = DIGITS
 
     def read(self, name: str) -> tuple[bool, bool]:
         """The reading of a training's mean errors."""
@@ -77,7 +80,7 @@ class BiasVariance(Figures):
         return [
             Table("The text's table", ("", "training error", "test error", "the text says", "read as"), text),
             Table(
-                f"Networks on digits, means over {len(next(iter(self.test_errors.values())))} seeds",
+                f"Networks on {self.material.name}, means over {len(next(iter(self.test_errors.values())))} seeds",
                 ("network", "training error", "test error", "read as"),
                 trained,
             ),
@@ -95,7 +98,8 @@ class BiasVariance(Figures):
             )
             for place, (train, test, named) in enumerate(COLUMNS)
         ]
-        for name, (*_, expected) in TRAINED.items():
+        meant = () if self.notes else TRAINED.items()  # what is to be expected of digits is not of other data
+        for name, (*_, expected) in meant:
             train, test = float(self.train_errors[name].mean()), float(self.test_errors[name].mean())
             found.append(
                 Claim(
@@ -122,8 +126,11 @@ class BiasVariance(Figures):
             text.append(Bar(f"column {place}, training", train, words=f"{train:.1%}"))
             text.append(Bar("test", test, words=f"{test:.1%}"))
         bars = []
-        for name, (units, count, *_) in TRAINED.items():
-            for label, errors in ((f"{units} units, {count} rows", self.train_errors), ("test rows", self.test_errors)):
+        for name, (units, *_) in TRAINED.items():
+            for label, errors in (
+                (f"{units} units, {self.rows[name]} rows", self.train_errors),
+                ("test rows", self.test_errors),
+            ):
                 mean = float(errors[name].mean())
                 low, high = float(errors[name].min()), float(errors[name].max())
                 bars.append(Bar(label, mean, low, high, f"{mean:.1%}"))
@@ -136,27 +143,31 @@ class BiasVariance(Figures):
         ]
 
 
-def bias_variance(*, seed: int = 0, seeds: int = 3) -> BiasVariance:
+def bias_variance(*, seed: int = 0, seeds: int = 3, data: Any = None, target: Any = None) -> BiasVariance:
     """Reads the table of the recipe, and trains networks that belong into its columns.
 
     Formula: bias is high where the training error is above 5 %, variance where the test error lies more than 5 % above
         it: the rule by which `preceptor fit` reads its own curves.
+    Args:
+        data, target: rows in place of the digits, and the column of their classes: a path, a data frame, an array.
     """
+    rows_of = labelled(data, target, "bias-variance")
+    most = rows_of.taught(1200)
+    counts = {name: min(count, most) for name, (_, count, *_) in TRAINED.items()}
     readings = tuple(bias_and_variance(train, test) for train, test, _ in COLUMNS)
     train_errors, test_errors = {}, {}
-    for name, (units, count, epochs, _) in TRAINED.items():
-        found = []
+    for name, (units, _, epochs, _) in TRAINED.items():
+        found, count = [], counts[name]
         for number in range(seeds):
-            pictures, labels = digits(seed + number)
-            x = pictures.reshape(len(labels), -1)
+            x, labels = rows_of.drawn(seed + number)
             config = Config(
-                nn.mlp((units,), 10, activation=nn.Tanh()), nn.SoftmaxCrossEntropy(), Adam(), learning_rate=0.005,
-                epochs=epochs, seed=seed + number, engine=Native("f32"),
+                nn.mlp((units,), len(rows_of.classes), activation=nn.Tanh()), nn.SoftmaxCrossEntropy(), Adam(),
+                learning_rate=0.005, epochs=epochs, seed=seed + number, engine=Native("f32"),
             )  # fmt: skip
-            learned = learn(config, Arrays(x[:count], labels[:count], x[1200:], labels[1200:]))
+            learned = learn(config, Arrays(x[:count], labels[:count], x[most:], labels[most:]))
             found.append((learned.train_error, learned.dev_error))
         train_errors[name], test_errors[name] = np.array(found).T
-    return BiasVariance(readings, train_errors, test_errors)
+    return BiasVariance(readings, train_errors, test_errors, counts, rows_of.material)
 
 
 EXPERIMENT = Experiment(

@@ -13,6 +13,9 @@ def test_the_list_names_all_in_the_order_of_the_book(preceptor):
     assert code == 0
     places = [out.index(f"  {each.name} ") for each in EXPERIMENTS]
     assert places == sorted(places)
+    assert out.splitlines()[-1].startswith(
+        "On a table of your own: preceptor lab NAME --data FILE. Those that take some"
+    )
     assert [each["name"] for each in json.loads(preceptor("lab", "--json").out)] == [each.name for each in EXPERIMENTS]
 
 

@@ -68,7 +68,14 @@ def _named(name: str) -> Experiment:
 
 def _list(as_json: bool) -> None:
     if as_json:
-        print(json.dumps([{"name": each.name, "title": each.title, "chapter": each.chapter} for each in EXPERIMENTS]))
+        print(
+            json.dumps(
+                [
+                    {"name": each.name, "title": each.title, "chapter": each.chapter, "takes_data": each.takes_data}
+                    for each in EXPERIMENTS
+                ]
+            )
+        )
         return
     widest = max(len(each.name) for each in EXPERIMENTS)
     for chapter in CHAPTERS:
@@ -78,6 +85,7 @@ def _list(as_json: bool) -> None:
             for each in own:
                 print(f"  {each.name.ljust(widest)}  {each.title}")
     print("\nRun one: preceptor lab NAME. All of them, as a book: preceptor lab all -o FOLDER")
+    print(f"On a table of your own: preceptor lab NAME --data FILE. {_with_data()}")
 
 
 def _with_data() -> str:

@@ -12,6 +12,7 @@ from preceptor.words import amount
 GAP = 26.0  # pixels between two grids
 HEAD = 16.0  # above them, for their names
 WIDEST = 40.0  # a cell
+LETTER = 5.6  # of a name
 LEAST = 15.0  # a cell with its number in it
 
 
@@ -35,13 +36,14 @@ def cells(title: str, says: str, grids: Sequence[Cells], *below: str, width: flo
     """Grids side by side. Shapes: each (row, column)."""
     columns = sum(each.values.shape[1] for each in grids)
     size = min(WIDEST, (width - GAP * (len(grids) - 1)) / columns)
+    widths = [max(size * each.values.shape[1], LETTER * len(each.name)) for each in grids]
     height = HEAD + size * max(each.values.shape[0] for each in grids) + 3
     drawn: list[object] = []
     left = 1.5
-    for each in grids:
+    for each, wide in zip(grids, widths, strict=True):
         drawn.append(label_at(left, 11, each.name, "t"))
         drawn += _grid(each, left, HEAD, size)
-        left += size * each.values.shape[1] + GAP
+        left += wide + GAP
     return figure(title, picture(left - GAP + 3, height, title, says, *drawn), *below)
 
 

@@ -131,7 +131,7 @@ def _claims(claims: Sequence[Claim]) -> Markup:
         sign, level, word = signs[each.holds]
         badge = tag("span", f"{sign} {word}", class_=f"badge {level}")
         lines.append([each.says, each.source, each.found, badge])
-    return grid("Claims", ["what is said", "where", "what was found", ""], lines)
+    return tag("div", grid("Claims", ["what is said", "where", "what was found", ""], lines), class_="claims")
 
 
 def _changes(experiment: Experiment, given: dict[str, Any]) -> Markup:

@@ -93,7 +93,7 @@ class Activations(Figures):
             Claim(
                 "Its soft version is log(exp(x) + 1).",
                 "E:717",
-                f"Softplus differs from it by at most {soft:.0e}, and from ReLU by at most "
+                f"Softplus differs from it by at most {amount(soft, 1)}, and from ReLU by at most "
                 f"{amount(float(np.abs(self.values['softplus'] - self.values['ReLU']).max()))}, at 0.",
                 soft < 1e-12,
             ),

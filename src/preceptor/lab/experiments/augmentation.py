@@ -36,6 +36,7 @@ from preceptor.lab.handwriting import CLASSES, digits
 from preceptor.lab.learned import learn
 from preceptor.page.markup import Markup
 from preceptor.train import Adam, Arrays, Config
+from preceptor.words import amount
 
 SIDE = 24  # pixels of the picture of the sheet
 DRAWS = 5
@@ -169,7 +170,7 @@ class Augmented(Figures):
             Claim(
                 "The target of a CutMix has the share of pixels that stayed.",
                 "D:2052",
-                f"Over {len(self.pixels)} draws label and pixels differ by at most {apart:.0e}.",
+                f"Over {len(self.pixels)} draws label and pixels differ by at most {amount(apart, 1)}.",
                 apart < 1e-6,
             ),
         ]

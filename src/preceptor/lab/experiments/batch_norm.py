@@ -79,7 +79,7 @@ class BatchNorm(Figures):
             [
                 str(1 + layer),
                 *(f"{self.saturated[way][layer]:.0%}" for way in WAYS),
-                *(f"{self.gradients[way][layer]:.1e}" for way in WAYS),
+                *(amount(self.gradients[way][layer], 2) for way in WAYS),
             ]
             for layer in range(len(self.gradients["with"]))
         ]
@@ -103,7 +103,8 @@ class BatchNorm(Figures):
             Claim(
                 "Of a batch each feature has mean 0 and variance 1.",
                 "D:1212",
-                f"They are at most {self.worst_mean:.0e} and {self.worst_variance:.0e} off; the variance by the "
+                f"They are at most {amount(self.worst_mean, 1)} and {amount(self.worst_variance, 1)} off; the "
+                "variance by the "
                 "epsilon below the root.",
                 self.worst_mean < 1e-9 and self.worst_variance < 1e-2,
             ),
@@ -171,7 +172,7 @@ class BatchNorm(Figures):
         return [
             lines(
                 "Gradient of each layer's weights before the first step",
-                "; ".join(f"{way}: {each[0]:.1e} in layer 1" for way, each in self.gradients.items()),
+                "; ".join(f"{way}: {amount(each[0], 2)} in layer 1" for way, each in self.gradients.items()),
                 layers,
                 {f"{way} batch norm": each.tolist() for way, each in self.gradients.items()},
                 x_label="layer",
@@ -205,8 +206,9 @@ class BatchNorm(Figures):
         most = float(max(each.max() for each in self.counts.values()))
         for layer in range(len(self.gradients["with"])):
             box = frame((float(EDGES[0]), float(EDGES[-1]), False), (0.0, most, False))
+            middles = ((EDGES[:-1] + EDGES[1:]) / 2).tolist()
             marks = [
-                box.bars(EDGES.tolist(), self.counts[way][layer].tolist(), style)
+                box.line(middles, self.counts[way][layer].tolist(), style)
                 for way, style in (("with", 1), ("without", 2))
             ]
             title = f"What goes into the sigmoids of layer {layer + 1}"

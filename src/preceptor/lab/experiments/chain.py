@@ -15,7 +15,7 @@ from preceptor.page.palette import LIGHT
 from preceptor.report import Edge, Explanation, explain
 from preceptor.report.examples import examples
 from preceptor.report.step import shown
-from preceptor.words import counted, listing
+from preceptor.words import amount, counted, listing
 
 NEAR = 1e-6  # how near differences come to a derivative
 
@@ -83,7 +83,7 @@ class Chain(Figures):
                 "Visit each node in reverse topological order; at each, add its contribution to its parents.",
                 "E:905",
                 f"{counted(len(self.back), 'contribution')} for {len(steps)} boxes; the "
-                f"gradient differs from central differences by at most {off:.0e}.",
+                f"gradient differs from central differences by at most {amount(off, 1)}.",
                 is_reverse and off < NEAR,
             )
         ]

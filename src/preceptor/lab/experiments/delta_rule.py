@@ -53,8 +53,8 @@ class DeltaRule(Figures):
                 str(place),
                 f"{ours.shape[0]} x {ours.shape[1]}",
                 amount(float(np.abs(ours).max())),
-                f"{np.abs(ours - theirs).max():.1e}",
-                f"{np.abs(printed - theirs).max():.1e}",
+                amount(np.abs(ours - theirs).max(), 2),
+                amount(np.abs(printed - theirs).max(), 2),
             ]
             for place, (ours, theirs, printed) in enumerate(
                 zip(self.recursion, self.graph, self.printed, strict=True), 1
@@ -77,8 +77,8 @@ class DeltaRule(Figures):
             Claim(
                 "It can be shown that each D is the derivative of J by its weight.",
                 "C:672",
-                f"With λ / m the recursion is within {off:.0e} of the graph's gradient; the costs differ by "
-                f"{abs(self.costs[0] - self.costs[1]):.0e}.",
+                f"With λ / m the recursion is within {amount(off, 1)} of the graph's gradient; the costs differ by "
+                f"{amount(abs(self.costs[0] - self.costs[1]), 1)}.",
                 off <= EQUAL,
             ),
             Claim(
@@ -93,7 +93,8 @@ class DeltaRule(Figures):
 
     def answer(self) -> str:
         return (
-            f"They differ by {self.off(self.recursion):.0e} of the largest element: rounding. The recursion is reverse "
+            f"They differ by {amount(self.off(self.recursion), 1)} of the largest element: rounding. The recursion "
+            "is reverse "
             "mode on one kind of network, written out by hand."
         )
 
@@ -106,7 +107,8 @@ class DeltaRule(Figures):
         return [
             lines(
                 "Every element of the gradient, sorted",
-                f"the recursion within {self.off(self.recursion):.0e}, as printed {amount(self.off(self.printed))}",
+                f"the recursion within {amount(self.off(self.recursion), 1)}, as printed "
+                f"{amount(self.off(self.printed))}",
                 range(1, len(order) + 1),
                 {
                     "by the graph": theirs[order].tolist(),

@@ -90,8 +90,8 @@ class Dropout(Figures):
             for kind in KINDS
         ]
         off = [
-            ["geometric", f"{np.abs(self.geometric - self.scaled).max():.1e}"],
-            ["arithmetic", f"{np.abs(self.arithmetic - self.scaled).max():.1e}"],
+            ["geometric", amount(np.abs(self.geometric - self.scaled).max(), 2)],
+            ["arithmetic", amount(np.abs(self.arithmetic - self.scaled).max(), 2)],
         ]
         errors = [
             [kind, with_error(each.mean(), _error(each)), _spread(self.test_errors[kind])]
@@ -138,7 +138,7 @@ class Dropout(Figures):
                 "The scaled network is the normalised geometric mean of all thinned ones, where one linear layer and a "
                 "softmax follow.",
                 "closed form",
-                f"They differ by at most {apart:.0e}.",
+                f"They differ by at most {amount(apart, 1)}.",
                 apart < EXACT,
             ),
             Claim(

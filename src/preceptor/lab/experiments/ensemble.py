@@ -123,7 +123,7 @@ class Ensemble(Figures):
                 "The squared error of an average of M networks is C + (V - C) / M in the mean, C the mean product of "
                 "two networks' errors, V the mean square of one's.",
                 "closed form",
-                f"The errors found differ from that by at most {apart:.0e}.",
+                f"The errors found differ from that by at most {amount(apart, 1)}.",
                 apart < 1e-6,
             ),
         ]

@@ -74,7 +74,7 @@ class GateTables(Figures):
                     f"{name} of the weights {listing(map(amount, AND if name == 'AND' else NOT))} gives "
                     f"{listing(PRINTED[name])}.",
                     source,
-                    f"It gives {listing(map(repr, self.outputs[name]))}: at most {off:.0e} of it away.",
+                    f"It gives {listing(map(repr, self.outputs[name]))}: at most {amount(off, 1)} of it away.",
                     off < 10.0**-DIGITS,
                 )
             )
@@ -136,7 +136,7 @@ def _map(name: str) -> Markup:
 
 def _curve(ends: tuple[float, ...]) -> Markup:
     x = np.linspace(-0.5, 1.5, 121)
-    says = f"{ends[0]:.6f} at 0, {ends[1]:.2e} at 1"
+    says = f"{ends[0]:.6f} at 0, {amount(ends[1], 3)} at 1"
     return lines("NOT", says, x.tolist(), {"h(x)": _unit(NOT, x).tolist()}, x_label="x1", y_label="h(x)")
 
 

@@ -53,7 +53,7 @@ class GradientWays(Figures):
                 way,
                 *(str(each) for each in self.calls[way]),
                 amount(1e6 * self.seconds[way][-1], 3),
-                f"{self.errors[way][-1]:.0e}",
+                amount(self.errors[way][-1], 1),
             ]
             for way in WAYS
         ]
@@ -62,7 +62,8 @@ class GradientWays(Figures):
         )  # fmt: skip
         shown = range(0, len(EPSILONS), 2)
         errors = [
-            [f"{EPSILONS[each]:.0e}", f"{self.one_sided[each]:.1e}", f"{self.central[each]:.1e}"] for each in shown
+            [amount(EPSILONS[each], 1), amount(self.one_sided[each], 2), amount(self.central[each], 2)]
+            for each in shown
         ]
         return [
             Table("One gradient of a logistic unit", heads, rows),
@@ -86,7 +87,8 @@ class GradientWays(Figures):
                 "Slow and approximate.",
                 "A:266",
                 f"For {SIZES[-1]} weights differences take {amount(ratio, 3)} times as long as reverse mode, and are "
-                f"off by {self.errors['differences'][-1]:.0e}; reverse mode by {self.errors['automatic'][-1]:.0e}.",
+                f"off by {amount(self.errors['differences'][-1], 1)}; reverse mode by "
+                f"{amount(self.errors['automatic'][-1], 1)}.",
                 bool(ratio > 1 and self.errors["differences"][-1] > self.errors["automatic"][-1]),
             ),
             Claim(
@@ -99,17 +101,19 @@ class GradientWays(Figures):
             Claim(
                 "The error of central differences is ε² / 6 times the third derivative, until rounding takes over.",
                 "closed form",
-                f"At ε = 0.001 it is {self.central[small]:.2e}, by the formula {theory:.2e}; from 0.01 to 0.001 it "
-                f"falls {amount(fall, 3)} times. It is least at {self.best(self.central):.0e}.",
+                f"At ε = 0.001 it is {amount(self.central[small], 3)}, by the formula {amount(theory, 3)}; from 0.01 "
+                "to 0.001 it "
+                f"falls {amount(fall, 3)} times. It is least at {amount(self.best(self.central), 1)}.",
                 bool(abs(self.central[small] / theory - 1) < 0.05),
             ),
         ]
 
     def answer(self) -> str:
         return (
-            f"At about {self.best(self.central):.0e} for central differences, where the error is "
-            f"{self.central.min():.0e}, and {self.best(self.one_sided):.0e} for one-sided ones, "
-            f"{self.one_sided.min():.0e}. At 1e-15 it is {self.central[-1]:.0e}: two numbers are subtracted that "
+            f"At about {amount(self.best(self.central), 1)} for central differences, where the error is "
+            f"{amount(self.central.min(), 1)}, and {amount(self.best(self.one_sided), 1)} for one-sided ones, "
+            f"{amount(self.one_sided.min(), 1)}. At 1e-15 it is {amount(self.central[-1], 1)}: two numbers are "
+            "subtracted that "
             "differ in their last digits alone."
         )
 
@@ -118,7 +122,7 @@ class GradientWays(Figures):
         return [
             lines(
                 "Error of differences by ε",
-                f"least at {self.best(self.central):.0e} and {self.best(self.one_sided):.0e}",
+                f"least at {amount(self.best(self.central), 1)} and {amount(self.best(self.one_sided), 1)}",
                 logs,
                 {"central": _logs(self.central), "one-sided": _logs(self.one_sided)},
                 x_label="log10 of ε",

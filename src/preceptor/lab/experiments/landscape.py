@@ -81,7 +81,7 @@ class Landscape(Figures):
                 "Along an eigenvector of the Hessian the loss is a parabola: its slope, and half its eigenvalue times "
                 "the square of the distance.",
                 "closed form",
-                f"At a distance of {amount(NEAR)} the rise differs from that by {self.off:.0e} of itself.",
+                f"At a distance of {amount(NEAR)} the rise differs from that by {amount(self.off, 1)} of itself.",
                 self.off < 1e-3,
             ),
             Claim(

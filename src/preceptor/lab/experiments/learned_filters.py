@@ -20,6 +20,7 @@ from preceptor.report.look import unit_layers
 from preceptor.train import Adam, Arrays, Config
 from preceptor.train.fine_tuning import FineTuning
 from preceptor.train.training import initial_values
+from preceptor.words import amount
 
 TAUGHT = 1200
 MOST = 12  # pictures that excite a unit most
@@ -111,7 +112,7 @@ class LearnedFilters(Figures):
             Claim(
                 "A map is the sum of products of filter and picture at each place, and the bias.",
                 "closed form",
-                f"The maps lie at most {self.off:.0e} from it.",
+                f"The maps lie at most {amount(self.off, 1)} from it.",
                 self.off < 1e-5,
             ),
         ]

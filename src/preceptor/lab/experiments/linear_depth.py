@@ -57,7 +57,7 @@ class LinearDepth(Figures):
                 str(depth),
                 *(amount(100 * self.right[kind][place], 3) for kind in KINDS),
                 *(amount(self.bend[kind][place], 2) for kind in KINDS),
-                f"{self.product[place]:.0e}",
+                amount(self.product[place], 1),
             ]
             for place, depth in enumerate(DEPTHS)
         ]
@@ -73,14 +73,16 @@ class LinearDepth(Figures):
             Claim(
                 "Linear layers in a row are one: W = W1 W2 ..., b likewise.",
                 "closed form",
-                f"The networks differ from one layer with that product by at most {self.product.max():.0e} of their "
+                f"The networks differ from one layer with that product by at most {amount(self.product.max(), 1)} of "
+                "their "
                 "range.",
                 bool(self.product.max() < 1e-12),
             ),
             Claim(
                 "Linear activations produce linear decisions irrespective of the network size.",
                 "C:314",
-                f"Along any line the output of the linear networks is straight to {self.bend['linear'].max():.0e}; "
+                "Along any line the output of the linear networks is straight to "
+                f"{amount(self.bend['linear'].max(), 1)}; "
                 "with up "
                 f"to {DEPTHS[-1]} hidden layers they tell at most {amount(100 * linear.max(), 3)} % of the points.",
                 bool(self.bend["linear"].max() < 1e-12 and linear.max() < 0.9),

@@ -61,7 +61,11 @@ class LossReadings(Figures):
 
     def tables(self) -> Sequence[Table]:
         rows = [
-            [f"{place + 1}) {loss}", *(f"{each:.1e}" for each in self.apart[place]), str(self.match(place) or "none")]
+            [
+                f"{place + 1}) {loss}",
+                *(amount(each, 2) for each in self.apart[place]),
+                str(self.match(place) or "none"),
+            ]
             for place, loss in enumerate(LOSSES)
         ]
         heads = ("minimising ...", *(f"{5 + place}) {name}" for place, name in enumerate(READINGS)), "fits")
@@ -92,7 +96,7 @@ class LossReadings(Figures):
                 f"It is 0 just where every row lies beyond the margin, but for {own:.0%} of the weights; the other "
                 f"losses are not for {shares}."
             )
-        return f"They are {own:.0e} apart but for a constant, the nearest other reading is {others:.2g}."
+        return f"They are {amount(own, 1)} apart but for a constant, the nearest other reading is {others:.2g}."
 
     def answer(self) -> str:
         pairs = ", ".join(f"{place + 1} = {self.match(place) or 'none'}" for place in range(4))
@@ -103,7 +107,8 @@ class LossReadings(Figures):
         apart = float(np.ptp(ours - theirs))
         return lines(
             f"{loss + 1}) {LOSSES[loss]} and {reading + 5}) {READINGS[reading]}",
-            f"the distance changes by {amount(apart)} along the line, {self.apart[loss, reading]:.0e} of the spread",
+            f"the distance changes by {amount(apart)} along the line, {amount(self.apart[loss, reading], 1)} of the "
+            "spread",
             self.along.tolist(),
             {"loss": ours.tolist(), "reading": theirs.tolist(), "loss - reading": (ours - theirs).tolist()},
             x_label="place on a line of weights",

@@ -8,10 +8,10 @@ import numpy as np
 
 from preceptor import ops
 from preceptor.autodiff import derivative
-from preceptor.lab.drawing import tiles
+from preceptor.lab.cells import Cells, cells
 from preceptor.lab.experiment import Claim, Experiment, Figures, Player, Table
 from preceptor.page.markup import Markup
-from preceptor.words import listing
+from preceptor.words import amount, listing
 
 M, N = 3, 2  # sizes of vectors and matrices
 LAYOUTS = ("numerator", "denominator")
@@ -58,12 +58,12 @@ class MatrixDerivatives(Figures):
                 kind,
                 *(_shape(self.values[layout][kind].shape) for layout in LAYOUTS),
                 _shape(DRAWN[kind]),
-                f"{max(self.off(kind, layout) for layout in LAYOUTS):.0e}",
+                amount(max(self.off(kind, layout) for layout in LAYOUTS), 1),
             ]
             for kind in KINDS
         ]
         rules = [
-            [name, formula, _shape(given.shape), f"{_apart(given, found):.0e}", _holds_in(given, found)]
+            [name, formula, _shape(given.shape), amount(_apart(given, found), 1), _holds_in(given, found)]
             for name, (formula, given, found) in self.rules.items()
         ]
         return [
@@ -89,7 +89,8 @@ class MatrixDerivatives(Figures):
             Claim(
                 "There are 6 common types of matrix derivatives.",
                 "D:200",
-                f"{len(KINDS)} kinds have at most two axes; all partial derivatives are within {off:.0e} of central "
+                f"{len(KINDS)} kinds have at most two axes; all partial derivatives are within {amount(off, 1)} of "
+                "central "
                 "differences in both layouts.",
                 off < NEAR,
             ),
@@ -121,26 +122,21 @@ class MatrixDerivatives(Figures):
             f"it; in numerator layout {shapes[0]}."
         )
 
-    def _tiles(self, layout: str) -> Markup:
-        shown = [np.atleast_2d(self.values[layout][kind]) for kind in KINDS]
-        names = [f"{kind}, {_shape(self.values[layout][kind].shape)}" for kind in KINDS]
-        return tiles(f"All six in {layout} layout", shown, names, "White is large, black is small, each by itself.")
+    def _cells(self, kind: str) -> Markup:
+        grids = [
+            Cells(f"{layout}: {_shape(self.values[layout][kind].shape)}", np.atleast_2d(self.values[layout][kind]))
+            for layout in LAYOUTS
+        ]
+        off = max(self.off(kind, layout) for layout in LAYOUTS)
+        return cells(kind.capitalize(), "both layouts", grids, f"Central differences are within {amount(off, 1)}.")
 
     def pictures(self) -> Sequence[Markup]:
-        return [self._tiles(layout) for layout in LAYOUTS]
+        return [self._cells(kind) for kind in ("vector by vector", "scalar by matrix")]
 
     def players(self) -> Sequence[Player]:
-        pictures = [
-            tiles(
-                f"{kind.capitalize()}",
-                [np.atleast_2d(self.values[layout][kind]) for layout in LAYOUTS],
-                [f"{layout}, {_shape(self.values[layout][kind].shape)}" for layout in LAYOUTS],
-                f"by differences within {max(self.off(kind, layout) for layout in LAYOUTS):.0e}",
-                side=150,
-            )
-            for kind in KINDS
+        return [
+            Player("kinds", "Kind by kind, in both layouts", list(KINDS), [self._cells(kind) for kind in KINDS]),
         ]
-        return [Player("kinds", "Kind by kind, in both layouts", list(KINDS), pictures)]
 
 
 def laid_out(partial: np.ndarray, kind: str, layout: str) -> np.ndarray:

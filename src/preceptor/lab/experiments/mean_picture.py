@@ -47,7 +47,7 @@ class MeanPicture(Figures):
 
     def tables(self) -> Sequence[Table]:
         rows = [
-            [way, str(self.numbers[way]), *(f"{each[way]:.1e}" for each in (self.train_mean, self.test_mean))]
+            [way, str(self.numbers[way]), *(amount(each[way], 2) for each in (self.train_mean, self.test_mean))]
             for way in WAYS
         ]
         heads = ("taken away", "numbers saved", "largest mean of a pixel, training", "test")
@@ -62,7 +62,7 @@ class MeanPicture(Figures):
                 "Subtract the mean image: as many numbers as a picture has.",
                 "D:951",
                 f"{self.numbers[way]} numbers; afterwards no pixel's mean is further from 0 than "
-                f"{self.train_mean[way]:.0e}.",
+                f"{amount(self.train_mean[way], 1)}.",
                 self.numbers[way] == pixels and self.train_mean[way] < 1e-6,
             ),
             Claim(
@@ -76,7 +76,7 @@ class MeanPicture(Figures):
                 "Apply the same transformation at training and test time: save the training set's statistics.",
                 "D:954",
                 f"Test pictures then have pixel means of up to {amount(self.test_mean[way], 2)}; by their own mean it "
-                f"would be {self.own_mean[way]:.0e}, and one picture alone would be erased.",
+                f"would be {amount(self.own_mean[way], 1)}, and one picture alone would be erased.",
                 self.test_mean[way] > 1e-3,
             ),
             Claim(

@@ -100,7 +100,7 @@ class Momentum(Figures):
             Claim(
                 "w[t+1] = (1 + α - ηc) w[t] - α w[t-1], whose closed form is a sum of powers of two roots.",
                 "closed form",
-                f"The trajectories lie within {self._off():.0e} of it.",
+                f"The trajectories lie within {amount(self._off(), 1)} of it.",
                 self._off() < 1e-8,
             ),
             Claim(
@@ -115,7 +115,7 @@ class Momentum(Figures):
                 "D:1477",
                 "On an even slope the speed becomes "
                 + ", ".join(f"{amount(each)} times rate · slope at α = {name}" for name, each in speeds.items())
-                + f"; 1 / (1 - α) is right within {off:.0e}.",
+                + f"; 1 / (1 - α) is right within {amount(off, 1)}.",
                 off < 0.01,
             ),
             Claim(

@@ -71,7 +71,7 @@ class Powers(Figures):
             Claim(
                 "After ℓ layers a signal is the factor to the power of ℓ times as long.",
                 "closed form",
-                f"The lengths differ from that by at most {off:.0e} of their size.",
+                f"The lengths differ from that by at most {amount(off, 1)} of their size.",
                 off < 1e-12,
             ),
             Claim(
@@ -93,7 +93,8 @@ class Powers(Figures):
                 "z); "
                 "the gradient vanishes.",
                 "closed form",
-                f"The signal ends at a length of {amount(held[-1])}, at rest to {abs(held[-1] - held[-2]):.0e}; the "
+                f"The signal ends at a length of {amount(held[-1])}, at rest to "
+                f"{amount(abs(held[-1] - held[-2]), 1)}; the "
                 f"gradient at the input is {amount(faded[0])} of a gradient of {amount(faded[-1])} at the end.",
                 bool(held.max() < np.sqrt(2) and faded[0] < faded[-1]),
             ),

@@ -84,7 +84,7 @@ class Ravine(Figures):
             Claim(
                 "On a quadratic each coordinate is multiplied by 1 - rate * curvature in each step.",
                 "closed form",
-                f"The points differ from that by at most {off:.1e}.",
+                f"The points differ from that by at most {amount(off, 2)}.",
                 off < 1e-9,
             ),
             Claim(

@@ -53,7 +53,7 @@ class Saturation(Figures):
             Claim(
                 "The slope of the sigmoid is g(z) (1 - g(z)).",
                 "C:281",
-                f"The derivative of the graph differs from it by at most {off:.0e}.",
+                f"The derivative of the graph differs from it by at most {amount(off, 1)}.",
                 off < 1e-12,
             ),
             Claim(
@@ -91,8 +91,9 @@ class Saturation(Figures):
         return (
             f"{_digits(self.slopes['sigmoid'][2])} at {amount(self.at[2])}, where it is "
             f"{_digits(self.slopes['sigmoid'][1])} at {amount(self.at[1])}. Four saturated layers one above the other "
-            f"leave at most {self.slopes['sigmoid'][2] ** 4:.0e} of a gradient; even at their steepest they leave "
-            f"{STEEPEST**4:.1e}."
+            f"leave at most {amount(self.slopes['sigmoid'][2] ** 4, 1)} of a gradient; even at their steepest they "
+            "leave "
+            f"{amount(STEEPEST**4, 2)}."
         )
 
     def pictures(self) -> Sequence[Markup]:

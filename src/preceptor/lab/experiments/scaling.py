@@ -106,7 +106,7 @@ class Scaling(Figures):
             Claim(
                 "Each step multiplies the distance along a direction of curvature c by 1 - rate * c.",
                 "closed form",
-                f"The points lie at most {off:.0e} of the first from that.",
+                f"The points lie at most {amount(off, 1)} of the first from that.",
                 off < 1e-9,
             ),
             Claim(

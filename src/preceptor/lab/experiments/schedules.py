@@ -91,13 +91,14 @@ class Schedules(Figures):
             Claim(
                 "Exponential decay: η = η₀ e^(-kt), where t is the iteration or epoch.",
                 "D:1427",
-                f"With t in epochs, fractions included, the training's rates lie within {exponential:.0e} of it.",
+                f"With t in epochs, fractions included, the training's rates lie within {amount(exponential, 1)} of "
+                "it.",
                 exponential <= near,
             ),
             Claim(
                 "1/t decay: η = η₀ / (1 + kt).",
                 "D:1428",
-                f"The training's rates lie within {inverse:.0e} of it.",
+                f"The training's rates lie within {amount(inverse, 1)} of it.",
                 inverse <= near,
             ),
             Claim(

@@ -60,7 +60,7 @@ class SharedWeights(Figures):
     alike: dict[int, np.ndarray]
 
     def tables(self) -> Sequence[Table]:
-        counts = [[name, f"{count:,}", f"{self.apart[name]:.1e}"] for name, count in self.parameters.items()]
+        counts = [[name, f"{count:,}", amount(self.apart[name], 2)] for name, count in self.parameters.items()]
         sights = [[name, str(found), str(sight(STACKS[name]))] for name, found in self.seen.items()]
         pools = [[str(pool), *(amount(each, 3) for each in self.alike[pool][:5])] for pool in POOLS]
         return [
@@ -84,7 +84,8 @@ class SharedWeights(Figures):
             Claim(
                 "Translation: a shifted picture gives shifted maps.",
                 "B:384",
-                f"After a shift the maps are {self.apart['convolution']:.0e} of their length off, the outputs of the "
+                f"After a shift the maps are {amount(self.apart['convolution'], 1)} of their length off, the outputs "
+                "of the "
                 "dense "
                 f"layer {self.apart['dense']:.0%}.",
                 self.apart["convolution"] < 1e-9 < self.apart["dense"],

@@ -114,7 +114,8 @@ class Sparsity(Figures):
             Claim(
                 "On inputs that are not correlated L1 takes λ off each weight, down to 0; L2 divides each by 1 + λ.",
                 "closed form",
-                f"The trained weights differ from that by at most {off['L1']:.0e} and {off['L2']:.0e}; L2 made "
+                f"The trained weights differ from that by at most {amount(off['L1'], 1)} and {amount(off['L2'], 1)}; "
+                "L2 made "
                 f"{most} of them 0.",
                 max(off.values()) < EXACT and most == 0,
             ),

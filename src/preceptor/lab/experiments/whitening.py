@@ -11,9 +11,9 @@ from preceptor.lab.drawing import lines, tiles
 from preceptor.lab.experiment import Claim, Experiment, Figures, Material, Player, Table
 from preceptor.lab.handwriting import SIDE, digits
 from preceptor.lab.own_data import numeric
-from preceptor.page.chart import figure, frame
+from preceptor.page.chart import figure, frame, keys
 from preceptor.page.markup import Markup
-from preceptor.words import amount
+from preceptor.words import amount, counted
 
 KEPT = (1, 2, 4, 8, 16, 32)  # components from which digits are made again
 SHOWN = 6  # digits
@@ -43,7 +43,7 @@ class Whitening(Figures):
     """A table through the steps, and digits.
 
     Args:
-        names: columns of the table; kinds: the class of each row.
+        names: columns of the table; kinds: the class of each row, by its place among `species`.
         steps: {step: the table after it}.
         shares: of the variance, by component of the digits; spreads: standard deviations along them.
         seen, whitened: some digits, and whitened with the least change; restored: {components kept: the digits again}.
@@ -54,6 +54,7 @@ class Whitening(Figures):
 
     names: tuple[str, ...]
     kinds: np.ndarray
+    species: tuple[str, ...]
     steps: dict[str, np.ndarray]
     shares: np.ndarray
     spreads: np.ndarray
@@ -77,7 +78,7 @@ class Whitening(Figures):
                     step,
                     amount(float(found.diagonal().max())),
                     amount(float(found.diagonal().min())),
-                    f"{np.abs(found - np.diag(found.diagonal())).max():.1e}",
+                    amount(np.abs(found - np.diag(found.diagonal())).max(), 2),
                 ]
             )
         kept = [[str(count), f"{self.shares[:count].sum():.1%}", amount(self.errors[count])] for count in KEPT]
@@ -97,13 +98,13 @@ class Whitening(Figures):
             Claim(
                 "PCA turns the data onto directions that are not correlated.",
                 "D:934",
-                f"The largest covariance left is {apart:.0e}.",
+                f"The largest covariance left is {amount(apart, 1)}.",
                 apart < 1e-9,
             ),
             Claim(
                 "Whitened data have the identity as covariance.",
                 "closed form",
-                f"It is off by at most {self.off_identity('whitened'):.0e}.",
+                f"It is off by at most {amount(self.off_identity('whitened'), 1)}.",
                 self.off_identity("whitened") < 1e-9,
             ),
             Claim(
@@ -133,7 +134,7 @@ class Whitening(Figures):
         x = self.steps[step][:, :2]
         reach = float(np.abs(x).max()) * 1.1
         low = 0.0 if step == "as they are" else -reach
-        box = frame((low, reach, False), (low, reach, False), width=300, height=300)
+        box = frame((low, reach, False), (low, reach, False), height=330)
         marks = [
             box.dots(x[self.kinds == kind, 0].tolist(), x[self.kinds == kind, 1].tolist(), 1 + kind, 4)
             for kind in range(int(self.kinds.max()) + 1)
@@ -143,7 +144,8 @@ class Whitening(Figures):
         is_column = step in ("as they are", "centred", "whitened, turned back (ZCA)")
         labels = self.names[:2] if is_column else ("direction 1", "direction 2")
         drawn = box.draw(step, says, *marks, x_label=labels[0], y_label=labels[1])
-        return figure(step.capitalize(), drawn, f"{says.capitalize()}.")
+        named = [keys(*((name, style) for style, name in enumerate(self.species, 1)))] if len(self.species) > 1 else []
+        return figure(step.capitalize(), drawn, *named, f"{says.capitalize()}.")
 
     def pictures(self) -> Sequence[Markup]:
         names = [str(1 + each) for each in range(len(self.seen))]
@@ -171,12 +173,12 @@ class Whitening(Figures):
     def players(self) -> Sequence[Player]:
         kept = []
         for count, pictures in self.restored.items():
-            title = f"Made of {count} directions"
+            title = f"Made of {counted(count, 'direction')}"
             below = f"{self.shares[:count].sum():.0%} of the variance."
             kept.append(tiles(title, list(pictures), [""] * len(pictures), below, side=64))
         return [
             Player("steps", "Step by step: a table", list(self.steps), [self._scatter(step) for step in self.steps]),
-            Player("kept", "Digits of few directions", [f"{count} directions" for count in self.restored], kept),
+            Player("kept", "Digits of few directions", [counted(count, "direction") for count in self.restored], kept),
         ]
 
 
@@ -211,7 +213,7 @@ def whitening(*, floor: float = FLOOR, data: Any = None, target: Any = None) -> 
         restored[count] = again[:SHOWN].reshape(-1, SIDE, SIDE)
         errors[count] = float(np.square(again - flat).sum(1).mean())
     return Whitening(
-        own.names, own.kinds, steps, variances / variances.sum(), np.sqrt(variances), pictures[:SHOWN],
+        own.names, own.kinds, own.classes, steps, variances / variances.sum(), np.sqrt(variances), pictures[:SHOWN],
         zca(pictures, epsilon=floor)(pictures[:SHOWN]), restored, errors, FLOWERS if data is None else own.material,
     )  # fmt: skip
 

@@ -9,6 +9,7 @@ from preceptor.page.chart import Frame, Numbers, figure, frame, keys, pixel, wit
 from preceptor.page.markup import Markup, png_source, tag
 
 MOST_POINTS = 240  # of a line: a chart has no more pixels
+SHADES = 100  # of a map, beside the lowest
 BLUE, WHITE, RED = (0, 90, 160), (245, 245, 240), (200, 80, 20)  # of a map, from its lowest to its highest value
 
 
@@ -74,17 +75,25 @@ def heat(
 def coloured(share: np.ndarray) -> np.ndarray:
     """Colours of numbers from 0 to 1. Shapes: (row, column) -> (row, column, 3), uint8."""
     low, middle, high = (np.array(each, np.float64) for each in (BLUE, WHITE, RED))
+    share = np.round(share * SHADES) / SHADES  # few colours make a small file
     up = np.clip(2 * share[..., None] - 1, 0, 1)
     down = np.clip(1 - 2 * share[..., None], 0, 1)
     return np.round(middle + up * (high - middle) + down * (low - middle)).astype(np.uint8)
 
 
 def png(pixels: np.ndarray) -> bytes:
-    """A picture as a PNG file. Shapes: (row, column) or (row, column, 3), uint8."""
+    """A picture as a PNG file, with its colours in a table where they are few. Shapes: (row, column) or (row, column,
+    3), uint8."""
     from PIL import Image
 
+    image = Image.fromarray(pixels)
+    if pixels.ndim == 3:
+        colours, places = np.unique(pixels.reshape(-1, 3), axis=0, return_inverse=True)
+        if len(colours) <= 256:
+            image = Image.fromarray(places.reshape(pixels.shape[:2]).astype(np.uint8))
+            image.putpalette(colours.ravel().tolist())
     file = io.BytesIO()
-    Image.fromarray(pixels).save(file, "PNG", optimize=True)
+    image.save(file, "PNG", optimize=True)
     return file.getvalue()
 
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.errors import ConfigError
-from preceptor.lab.replay import Network, numbers_of, watched
+from preceptor.lab.replay import Network, numbers_of, packed, watched
 from preceptor.page.markup import Markup
 from preceptor.words import closest, listing
 
@@ -168,7 +168,7 @@ class Replay:
         ]
         script = PYTHON.replace("@TITLE@", self.title).replace("@LOSS@", self.parts[0])
         return {
-            "programs": programs,
+            "programs": [{name: packed(each) for name, each in own.items()} for own in programs],
             "networks": [_network_data(each, place) for each, place in zip(self.networks, places, strict=True)],
             "data": [{"name": name, "x": numbers_of(x), "y": plain(y)} for name, (x, y) in self.data.items()],
             "features": list(self.features),
@@ -192,7 +192,7 @@ def _network_data(network: Network, programs: int) -> dict[str, Any]:
         "name": network.name,
         "programs": programs,
         "first": {path: {"shape": list(value.shape), "data": numbers_of(value)} for path, value in first},
-        "state": {name: numbers_of(value) for name, value in network.state.items()},
+        "state": {name: numbers_of(value) if value.any() else value.size for name, value in network.state.items()},
         "layers": [list(each) for each in network.layers],
         "source": network.source,
         "drawn": {path: list(each) for path, each in network.drawn.items()},

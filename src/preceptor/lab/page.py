@@ -1,5 +1,6 @@
 """The page of an experiment, and the book of all: one HTML file each, of the report's design, without network."""
 
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -18,6 +19,14 @@ FOOT = "Made by Preceptor: every figure is of the run that made this page. This 
 def lab_asset(name: str) -> str:
     """The text of a file of the lab's own."""
     return (ASSETS / name).read_text(encoding="utf-8")
+
+
+def short(script: str) -> str:
+    """A script of the lab without comments and indentation. Comments stand on lines of their own, or behind two
+    spaces."""
+    script = re.sub(r"^\s*/\*.*?\*/\s*$", "", script, flags=re.MULTILINE | re.DOTALL)
+    lines = (re.sub(r"(^|\s\s+)//.*$", "", line).strip() for line in script.splitlines())
+    return "\n".join(line for line in lines if line)
 
 
 def render(experiment: Experiment, found: Figures, given: dict[str, Any], book: str = "") -> str:
@@ -44,7 +53,9 @@ def render(experiment: Experiment, found: Figures, given: dict[str, Any], book: 
         _head(experiment, found, book),
         sections,
         FOOT,
-        script="".join(f"{each.strip()}\n" for each in (asset("report.js"), *map(lab_asset, scripts))),
+        script="".join(
+            f"{each.strip()}\n" for each in (asset("report.js"), *(short(lab_asset(own)) for own in scripts))
+        ),
         top="Experiment",
         style=base_css() + packed(asset("report.css")) + packed(lab_asset("lab.css")),
     )

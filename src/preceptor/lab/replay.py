@@ -86,7 +86,8 @@ def as_data(program: Program, arguments: Sequence[str], results: Sequence[str] |
         results: the same for what it returns: of a tuple one each, else one. With "" a path has no such beginning.
 
     Returns: "nodes", in order, each {"op", "in": numbers of the nodes that it reads, "shape", its parameters}, and
-        "inputs" and "outputs", each {"name", "node"}. Numbers that are not finite are words: "NaN", "Infinity".
+        "inputs" and "outputs", each {"name", "node"}. Numbers that are not finite are words: "NaN", "Infinity"; a
+        constant whose numbers are all the same has one.
     Raises: NotSupported for a primitive that the interpreter lacks, and for numbers of another type than float64;
         ConfigError for a program that is too large for a page.
     """
@@ -111,6 +112,25 @@ def as_data(program: Program, arguments: Sequence[str], results: Sequence[str] |
     }
 
 
+def packed(program: Mapping[str, Any]) -> dict[str, Any]:
+    """What `as_data` gives in a third of the letters: shapes and names of primitives stand once, and a node is a list
+    of the places of its primitive and of its shape, the nodes that it reads, and its parameters where it has any."""
+    ops = list(dict.fromkeys(node["op"] for node in program["nodes"]))
+    shapes: list[list[int]] = []
+    nodes = []
+    for node in program["nodes"]:
+        if node["shape"] not in shapes:
+            shapes.append(node["shape"])
+        own = {key: value for key, value in node.items() if key not in ("op", "in", "shape")}
+        nodes.append([ops.index(node["op"]), shapes.index(node["shape"]), node["in"], *([own] if own else [])])
+    return {
+        "ops": ops,
+        "shapes": shapes,
+        "nodes": nodes,
+        **{way: [[each["name"], each["node"]] for each in program[way]] for way in ("inputs", "outputs")},
+    }
+
+
 def _node(node: Node, place: Mapping[int, int]) -> dict[str, Any]:
     name = node.primitive.name
     if node.spec.dtype.kind == "f" and node.spec.dtype != FLOAT:
@@ -120,7 +140,8 @@ def _node(node: Node, place: Mapping[int, int]) -> dict[str, Any]:
         )
     own: dict[str, Any] = {}
     if node.primitive is CONSTANT:
-        own = {"value": numbers_of(node.params["value"])}
+        values = numbers_of(node.params["value"])
+        own = {"value": values[:1] if len({str(each) for each in values}) == 1 else values}
     elif node.primitive is not INPUT:
         if name not in PARAMETERS:
             raise NotSupported(

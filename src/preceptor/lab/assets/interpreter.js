@@ -261,23 +261,38 @@ var Interpreter = (function () {
     }
   };
 
+  function unpacked(program) {  // of the short form of a page, by `packed` of replay.py
+    if (!program.ops) return program;
+    function named(each) { return { name: each[0], node: each[1] }; }
+    return {
+      nodes: program.nodes.map(function (each) {
+        return Object.assign({ op: program.ops[each[0]], shape: program.shapes[each[1]], in: each[2] }, each[3]);
+      }),
+      inputs: program.inputs.map(named),
+      outputs: program.outputs.map(named)
+    };
+  }
+
   /* A function of values by name (arrays or numbers), which gives results by name. */
-  function compile(program) {
-    var nodes = program.nodes, constants = new Array(nodes.length), inputs = {};
+  function compile(given) {
+    var program = unpacked(given), nodes = program.nodes, constants = new Array(nodes.length), inputs = {};
     program.inputs.forEach(function (each) { inputs[each.node] = each.name; });
     var runs = nodes.map(function (node, number) {
-      if (node.op === "constant") constants[number] = Float64Array.from(node.value, Number);
+      if (node.op === "constant") {
+        constants[number] = Float64Array.from(node.value, Number);
+        if (node.value.length === 1) constants[number] = new Float64Array(size(node.shape)).fill(constants[number][0]);
+      }
       if (node.op === "constant" || node.op === "input") return null;
       if (!PRIMITIVES.hasOwnProperty(node.op)) throw new Error("the interpreter lacks the primitive " + node.op);
       return PRIMITIVES[node.op](node, node.in.map(function (each) { return nodes[each].shape; }));
     });
-    return function (given) {
+    return function (named) {
       var values = constants.slice();
       for (var number = 0; number < nodes.length; number++) {
         var node = nodes[number];
         if (runs[number]) values[number] = runs[number].apply(null, node.in.map(function (each) { return values[each]; }));
         else if (node.op === "input") {
-          var value = given[inputs[number]];
+          var value = named[inputs[number]];
           if (typeof value === "number") value = [value];
           if (!value || value.length !== size(node.shape))
             throw new Error(inputs[number] + ": shape (" + node.shape + ") is required, " + (value ? value.length + " numbers" : "nothing") + " given");

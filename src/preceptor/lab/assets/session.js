@@ -133,7 +133,7 @@ var Session = (function (Interpreter) {
         if (!isStored) values = values.map(function () { return sd ? mean + sd * normal(uniform) : mean; });
         state["state/params/" + path] = values;
       });
-      Object.keys(own.state).forEach(function (name) { state[name] = Float64Array.from(own.state[name], Number); });
+      Object.keys(own.state).forEach(function (name) { state[name] = typeof own.state[name] === "number" ? new Float64Array(own.state[name]) : Float64Array.from(own.state[name], Number); });
       this.state = this.first = state;
       this.kept = { 0: state };
       this.before = null;

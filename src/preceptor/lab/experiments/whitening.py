@@ -144,7 +144,9 @@ class Whitening(Figures):
         is_column = step in ("as they are", "centred", "whitened, turned back (ZCA)")
         labels = self.names[:2] if is_column else ("direction 1", "direction 2")
         drawn = box.draw(step, says, *marks, x_label=labels[0], y_label=labels[1])
-        named = [keys(*((name, style) for style, name in enumerate(self.species, 1)))] if len(self.species) > 1 else []
+        named = (
+            [keys(*((name, style) for style, name in enumerate(self.species, 1)))] if 1 < len(self.species) < 6 else []
+        )
         return figure(step.capitalize(), drawn, *named, f"{says.capitalize()}.")
 
     def pictures(self) -> Sequence[Markup]:

@@ -104,25 +104,54 @@ def _network(workload: Workload) -> nn.Sequential:
         case "efficientnet-lite0":
             return nn.efficientnet_lite0(workload.classes)
         case "layers":
-            return nn.Sequential([_layer(each) for each in workload.layers])
+            return nn.Sequential(_layers(workload))
     widths = [layer["units"] for layer in workload.layers]
     return nn.mlp(widths[:-1], widths[-1])
 
 
-def _layer(layer: dict) -> nn.Layer:
-    """One layer of a network that has no constructor of its own."""
+def _layers(workload: Workload) -> list[nn.Layer]:
+    """The layers of a network that has no constructor of its own."""
+    axes, layers = len(workload.input_shape) - 1, []
+    outside, block = [], None
+    for each in workload.layers:
+        match each["kind"]:
+            case "branch":
+                outside, layers = layers, []
+            case "beside":
+                block, layers = nn.Sequential(layers), []
+            case "add":
+                parts = (nn.Sequential(layers),) if block is None else (block, nn.Sequential(layers))
+                layers, block = [*outside, nn.Residual(*parts)], None
+            case _:
+                layers.append(_layer(each, axes))
+                if each.get("activation"):
+                    layers.append(nn.Relu())
+    return layers
+
+
+def _layer(layer: dict, axes: int) -> nn.Layer:
+    """One layer, on so many axes of space, without its activation."""
     match layer["kind"]:
         case "convolution":
-            padding = (tuple(layer["padding"]),) * 2
+            padding = (tuple(layer["padding"]),) * axes
             more = {"stride": layer["stride"], "groups": layer["groups"], "bias": layer["bias"]}
             return nn.Convolution(layer["filters"], layer["window"], padding=padding, **more)
         case "batch-norm":
             return nn.BatchNorm(decay=layer.get("decay", 0.9), epsilon=layer.get("epsilon", 1e-5))
+        case "layer-norm":
+            return nn.LayerNorm()
+        case "relu":
+            return nn.Relu()
         case "relu6":
             return nn.Relu6()
+        case "gelu":
+            return nn.Gelu()
+        case "max-pool":
+            return nn.MaxPool(layer["window"], layer["stride"])
+        case "flatten":
+            return nn.Flatten()
         case "mean-pool":
             return nn.GlobalMeanPool()
         case "dense":
-            assert layer["activation"] is None
             return nn.Dense(layer["units"])
     raise AssertionError(layer["kind"])

@@ -4,8 +4,9 @@ Every measurement runs in a process of its own; the contestants take turns withi
 of the machine falls on all of them. Seconds are per training step; a ratio is peer / project: above 1, the project
 is faster.
 
-With --predictions the outputs of a batch are made, by what was not trained, in place of a step. With --watched the
-project's whole trainings are measured instead, alone and with the doctor beside them.
+With --variants ten other networks are measured in place of the workloads (variants.py): nothing is to be fast by
+being named. With --predictions the outputs of a batch are made, by what was not trained, in place of a step. With --watched
+the project's whole trainings are measured instead, alone and with the doctor beside them.
 """
 
 import argparse
@@ -25,7 +26,8 @@ from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Table
 
 from preceptor.engines import ENGINES
-from worker import CONTESTANTS, WHOLE
+from variants import VARIANTS
+from worker import CONTESTANTS, NETWORKS, WHOLE
 from workloads import WORKLOADS
 
 PEERS = [name for name in CONTESTANTS if name != "project"]
@@ -211,7 +213,8 @@ def readable(seconds: float) -> str:
 
 def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--workload", action="append", choices=WORKLOADS, help="may be given several times; all")
+    parser.add_argument("--workload", action="append", choices=NETWORKS, help="may be given several times; all")
+    parser.add_argument("--variants", action="store_true", help="the networks of variants.py in place of the workloads")
     parser.add_argument(
         "--against",
         default=",".join(DEFAULT_PEERS),
@@ -239,7 +242,7 @@ def main() -> int:
     machine = environment()
     console = Console(stderr=given.json)
     if given.watched:
-        workloads = list(dict.fromkeys(given.workload or WORKLOADS))
+        workloads = list(dict.fromkeys(given.workload or (VARIANTS if given.variants else WORKLOADS)))
         show_machine(machine, console)
         found = watching(workloads, given.precision, given.engine, given.repeats, console)
         if given.json:
@@ -247,7 +250,7 @@ def main() -> int:
         return 0 if len(found) == len(workloads) else 1
     columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.completed}/{task.total}"))
     with Progress(*columns, TextColumn("{task.fields[left]}"), console=console, disable=given.json) as progress:
-        workloads = list(dict.fromkeys(given.workload or WORKLOADS))
+        workloads = list(dict.fromkeys(given.workload or (VARIANTS if given.variants else WORKLOADS)))
         asked = given.precision, given.engine, given.repeats
         results = run(workloads, given.against, *asked, progress, given.predictions)
     if given.json:

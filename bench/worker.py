@@ -6,6 +6,7 @@ import json
 import math
 import time
 
+from variants import VARIANTS
 from workloads import WORKLOADS, Task, Unavailable
 
 # Contestant -> (module, what to install).
@@ -20,6 +21,7 @@ CONTESTANTS = {
     "keras": ("peers.keras_peer", "keras"),
     "sklearn": ("peers.sklearn_peer", "scikit-learn"),
 }
+NETWORKS = WORKLOADS | VARIANTS
 WHOLE = ("alone", "watched")  # the project's whole training, without the doctor and with it
 MEASUREMENTS = 3
 
@@ -64,13 +66,13 @@ def measure_prediction(contestant: str, task: Task) -> dict:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--contestant", required=True, choices=[*CONTESTANTS, *WHOLE])
-    parser.add_argument("--workload", required=True, choices=WORKLOADS)
+    parser.add_argument("--workload", required=True, choices=NETWORKS)
     parser.add_argument("--precision", default="f32", choices=("f32", "bf16"))
     parser.add_argument("--predictions", action="store_true", help="outputs of a batch in place of a training step")
     parser.add_argument("--engine", default="auto", help="the project's engine; peers ignore it")
     given = parser.parse_args()
     try:
-        task = Task(WORKLOADS[given.workload], given.precision, given.engine)
+        task = Task(NETWORKS[given.workload], given.precision, given.engine)
         if given.contestant in WHOLE:
             result = importlib.import_module("project").whole(task, given.contestant == "watched")
         elif given.predictions:

@@ -6,11 +6,12 @@ epsilon 1e-8), no weight decay, mini-batches drawn by index from rows in memory,
 A layer is a dictionary with its `kind`; a contestant refuses kinds it does not know. A variant of a workload is
 `dataclasses.replace(workload, name=..., ...)`, added to WORKLOADS.
 
-Kinds: dense (units, activation), convolution (filters, window, stride, padding (before, after) on both axes of space,
+Kinds: dense (units, activation), convolution (filters, window, stride, padding (before, after) on each axis of space,
 groups, bias), batch-norm (running averages that keep `decay` a step, 0.9 unless told otherwise; epsilon, else 1e-5),
-relu, relu6, max-pool (window, stride), mean-pool (over all places), branch and add (what was at the branch is added),
-local-response-norm (the five neighbours, alpha 1e-4 not divided by five, beta 0.75, k 2), dropout (drop_rate,
-inverted), flatten. Pictures are (height, width, channel).
+layer-norm (over the channels), relu, relu6, gelu, max-pool (window, stride), mean-pool (over all places), branch and
+add (what was at the branch is added, or what the layers between beside and add make of it), local-response-norm (the
+five neighbours, alpha 1e-4 not divided by five, beta 0.75, k 2), dropout (drop_rate, inverted), flatten. Pictures are
+(height, width, channel), signals (place, channel).
 """
 
 from dataclasses import dataclass
@@ -69,8 +70,9 @@ def dense(*widths: int) -> tuple[dict, ...]:
     return (*hidden, {"kind": "dense", "units": widths[-1], "activation": None})
 
 
-RELU, RELU6, FLATTEN, MEAN_POOL = ({"kind": kind} for kind in ("relu", "relu6", "flatten", "mean-pool"))
-BRANCH, ADD = {"kind": "branch"}, {"kind": "add"}
+RELU, RELU6, GELU, FLATTEN, MEAN_POOL = ({"kind": kind} for kind in ("relu", "relu6", "gelu", "flatten", "mean-pool"))
+BATCH_NORM, LAYER_NORM = {"kind": "batch-norm"}, {"kind": "layer-norm"}
+BRANCH, BESIDE, ADD = {"kind": "branch"}, {"kind": "beside"}, {"kind": "add"}
 
 
 def convolution(filters: int, window: int = 3, **more) -> dict:
@@ -216,16 +218,17 @@ class Task:
     @cached_property
     def shapes(self) -> list[tuple[int, ...]]:
         """What each layer is given, and at the end what the last one gives: shapes without the batch axis."""
-        shapes = [self.workload.input_shape]
+        shapes, branch = [self.workload.input_shape], ()
         for layer in self.workload.layers:
-            shapes.append(_output_shape(layer, shapes[-1]))
+            branch = shapes[-1] if layer["kind"] == "branch" else branch
+            shapes.append(branch if layer["kind"] == "beside" else _output_shape(layer, shapes[-1]))
         return shapes
 
     @cached_property
     def initial(self) -> list[dict[str, np.ndarray]]:
         """Draws the parameters of each layer by name, float32; empty for layers without.
 
-        Shapes: weight (feature, units) or (window, window, channel // groups, filters), He normal; bias (units,) or
+        Shapes: weight (feature, units) or (*window, channel // groups, filters), He normal; bias (units,) or
         (filters,), zeros; scale, shift (channel,), ones and zeros.
         """
         rng = np.random.default_rng(SEED + 1 + self.seed)
@@ -265,7 +268,8 @@ def _parameters(rng: np.random.Generator, layer: dict, shape: tuple[int, ...]) -
         case "dense":
             return affine(shape[0], layer["units"])
         case "convolution":
-            return affine(layer["window"], layer["window"], shape[-1] // layer["groups"], layer["filters"])
-        case "batch-norm":
+            window = [layer["window"]] * (len(shape) - 1)
+            return affine(*window, shape[-1] // layer["groups"], layer["filters"])
+        case "batch-norm" | "layer-norm":
             return {"scale": np.ones(shape[-1], np.float32), "shift": np.zeros(shape[-1], np.float32)}
     return {}

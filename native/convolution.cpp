@@ -11,6 +11,10 @@ namespace {
 
 constexpr int64_t enough_windows = 192;     // of a task: then packing and calls cost little
 constexpr int64_t kernel_windows = 1024;    // the same for the kernel's gradient, where they are summed over
+// The same where a window's numbers fill whole lines of the cache: of so few they stay in the first one. The second where
+// there are many sums to add to.
+constexpr int64_t lines_windows = 256, many_lines_windows = 512;
+constexpr int64_t few_sums = 1 << 17;
 // The same where windows are single places: so many of a line of the cache each, twice, stay in the first cache.
 constexpr int64_t place_windows = 256;
 constexpr int64_t padded_target = 1 << 15;  // numbers (128 KiB) of a task's padded buffer, in the second cache
@@ -18,7 +22,8 @@ constexpr int64_t small_group = 8;          // channels out. Not by the length o
 constexpr int64_t most_partials = 16;       // sums of the kernel's gradient that threads may work on at once
 constexpr int64_t partial_target = 1 << 20; // numbers (4 MiB) of all these sums
 
-// Tasks are rows along the first axis, so that of an image this is its height.
+}  // namespace
+
 Convolution height_first(Convolution c) {
     if (c.in[0] == 1 && c.out[0] == 1 && c.size[0] == 1) {
         for (auto* each : {&c.in, &c.out, &c.size, &c.stride, &c.before, &c.dilation}) {
@@ -27,8 +32,6 @@ Convolution height_first(Convolution c) {
     }
     return c;
 }
-
-}  // namespace
 
 Convolution gradient_as_forward(const Convolution& c) {
     Convolution g = c;
@@ -91,12 +94,20 @@ void add_partials(const float* partials, int64_t step, int64_t partial_count, fl
 }
 
 WindowedProduct::WindowedProduct(const Convolution& convolution, Role role)
+    : WindowedProduct(height_first(role == Role::input ? gradient_as_forward(convolution) : convolution),
+                      role == Role::input, role == Role::kernel, {}) {}
+
+WindowedProduct::WindowedProduct(const Convolution& convolution, Phase phase)
+    : WindowedProduct(convolution, true, false, std::move(phase)) {}
+
+WindowedProduct::WindowedProduct(const Convolution& convolution, bool flipped, bool for_kernel, Phase phase)
     : kernels_(kernels()),
-      c_(height_first(role == Role::input ? gradient_as_forward(convolution) : convolution)),
-      flipped_(role == Role::input),
-      for_kernel_(role == Role::kernel),
+      c_(convolution),
+      flipped_(flipped),
+      for_kernel_(for_kernel),
+      phase_(std::move(phase)),
       // Measured: spread places that windows pass by cost more than is gained.
-      each_(has_small_groups(c_) && c_.group_in() * c_.stride[0] * c_.stride[1] * c_.stride[2] <= 8),
+      each_(phase_.taps.empty() && has_small_groups(c_) && c_.group_in() * c_.stride[0] * c_.stride[1] * c_.stride[2] <= 8),
       place_(each_ ? c_.group_in() * c_.channels_out : c_.channels_in) {
     if (c_.batch * c_.out_space() == 0) return;
     const auto padded_length = [&](size_t axis, int64_t outputs) {
@@ -108,7 +119,11 @@ WindowedProduct::WindowedProduct(const Convolution& convolution, Role role)
     const int64_t image = padded_[0] * line, row = std::max<int64_t>(c_.stride[0] * line, 1);
     if (for_kernel_) {
         const bool single = c_.taps() == 1;
-        const int64_t enough = single ? place_windows : kernel_windows;
+        const bool lines = !each_ && c_.group_in() >= 16;
+        const int64_t enough = single                           ? place_windows
+                               : !lines                         ? kernel_windows
+                               : c_.kernel_count() <= few_sums ? lines_windows
+                                                                : many_lines_windows;
         rows_ = std::clamp<int64_t>(enough / windows, 1, c_.out[0]);
         const int64_t fitting = 4 * padded_target / std::max<int64_t>(image, 1);
         const int64_t least = divide_up(enough / 4, c_.out_space());
@@ -138,6 +153,11 @@ WindowedProduct::WindowedProduct(const Convolution& convolution, Role role)
                 for (int64_t k = 0; k < c_.out[2]; ++k) {
                     const int64_t start = offset(i * c_.stride[0], j * c_.stride[1], k * c_.stride[2]);
                     windows_.push_back(image * padded_image_ + start);
+                    if (phase_.taps.empty()) continue;
+                    const auto &length = phase_.length, &step = phase_.step;
+                    const int64_t line = image * length[0] + i * step[0];
+                    const int64_t place = (line * length[1] + j * step[1]) * length[2] + k * step[2];
+                    results_.push_back(place * c_.channels_out);
                 }
             }
         }
@@ -174,6 +194,14 @@ size_t WindowedProduct::scratch_bytes(int threads) const {
 WindowedProduct::Task WindowedProduct::task(int64_t index) const {
     const int64_t image = index / row_tasks_ * images_, row = index % row_tasks_ * rows_;
     return {image, std::min(images_, c_.batch - image), row, std::min(rows_, c_.out[0] - row)};
+}
+
+// Where the first result of a task lies.
+int64_t WindowedProduct::result_place(const Task& task) const {
+    if (phase_.taps.empty()) return (task.image * c_.out[0] + task.row) * c_.out[1] * c_.out[2];
+    const auto &length = phase_.length, &first = phase_.first;
+    const int64_t line = task.image * length[0] + first[0] + task.row * phase_.step[0];
+    return (line * length[1] + first[1]) * length[2] + first[2];
 }
 
 // The first channel out of a panel, and how many it has.
@@ -227,6 +255,11 @@ void WindowedProduct::pack_kernel(const float* kernel, int threads, float* packe
     for_each_index(panels_, threads, [&](int64_t i, int) {
         const int64_t begin = channel(i);
         float* to = packed + i * size;
+        for (size_t tap = 0; tap < phase_.taps.size(); ++tap, to += ins * panel) {
+            const float* const from = kernel + (phase_.taps[tap] * outs + begin % outs) * c_.channels_in + begin / outs * ins;
+            kernels_.pack(from, 1, c_.channels_in, ins, columns(i), to);
+        }
+        if (!phase_.taps.empty()) return;
         if (!each_) return pack_kernel_panel(c_, kernel, flipped_, begin / outs, begin % outs, to);
         if (!flipped_) return kernels_.pack(kernel + begin, c_.channels_out, 1, taps * ins, columns(i), to);
         for (int64_t tap = taps - 1; tap >= 0; --tap) {
@@ -256,7 +289,8 @@ void WindowedProduct::run_windows(const Arguments& given, const float* packed, c
     strip.limit = given.ending.limit;
     strip.past_caches = given.past_caches;
     const auto multiply = each_ ? kernels_.multiply_each : kernels_.multiply;
-    const int64_t start = (task.image * c_.out[0] + task.row) * c_.out[1] * c_.out[2] * c_.channels_out;
+    strip.c_offsets = results_.empty() ? nullptr : results_.data();
+    const int64_t start = result_place(task) * c_.channels_out;
     for (int64_t index = part.begin; index < part.end; ++index) {
         const int64_t begin = channel(index);
         strip.columns = columns(index);

@@ -3,6 +3,7 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 #include <vector>
 
 #include "blocks.h"
@@ -32,6 +33,9 @@ struct Convolution {
 // A gradient of the input as the forward convolution that it is, of g, where the stride is 1: with the kernel turned
 // round and its channels exchanged.
 Convolution gradient_as_forward(const Convolution& c);
+
+// Tasks are rows along the first axis, so that of an image this is its height.
+Convolution height_first(Convolution c);
 
 // Channels out of a group, from `column` on, as a panel: for each tap and channel in, neighbouring channels out. Where
 // flipped, c is a gradient as a forward convolution, and the kernel that of the convolution itself.
@@ -86,10 +90,18 @@ class OwnMethod {
 
 // Images are copied into a padded buffer, some at a time. There a window lies at one offset and each of its entries at
 // another, and so the windows are the rows of a product with the kernel; for the gradient of the kernel its columns.
-// Any sizes, strides, dilations and groups; gradients of the input with stride 1 only.
+// Any sizes, strides, dilations and groups; gradients of the input with stride 1 only, or a phase of them.
 class WindowedProduct : public OwnMethod {
   public:
+    // Of a gradient of the input by windows that lie apart, the places at which some of the taps reach: a convolution of g
+    // by those.
+    struct Phase {
+        std::vector<int64_t> taps;               // of the kernel: which each entry of a window is
+        Convolution::Space first, step, length;  // the places, and what they are of
+    };
+
     WindowedProduct(const Convolution& convolution, Role role);
+    WindowedProduct(const Convolution& convolution, Phase phase);
 
     size_t scratch_bytes(int threads) const override;
     bool ends_itself() const override { return true; }
@@ -101,9 +113,11 @@ class WindowedProduct : public OwnMethod {
         int64_t image, images, row, rows;
     };
 
+    WindowedProduct(const Convolution& convolution, bool flipped, bool for_kernel, Phase phase);
     int64_t shared_count() const;
     int64_t own_count() const;
     Task task(int64_t index) const;
+    int64_t result_place(const Task& task) const;
     void fill_padded(const float* x, const Task& task, float* padded) const;
     int64_t channel(int64_t panel) const;
     int64_t columns(int64_t panel) const;
@@ -117,6 +131,7 @@ class WindowedProduct : public OwnMethod {
     Convolution c_;  // of the forward kind: the gradient of the input is a forward convolution of g
     bool flipped_;   // kernels are turned round, and their channels exchanged
     bool for_kernel_;
+    Phase phase_;
     bool each_;      // the buffer is spread; channels out side by side, whatever their group
     int64_t place_;  // numbers of a place in the padded buffer
 
@@ -127,7 +142,28 @@ class WindowedProduct : public OwnMethod {
     Convolution::Space padded_{};    // lengths of the padded buffer; the first axis: of the rows of a task
     std::vector<int64_t> windows_;   // offset of each window of a task
     std::vector<int64_t> entries_;   // offset within a window of each entry of the kernel
+    std::vector<int64_t> results_;   // of a phase: where the result of each window lies
     int64_t partials_ = 0;
+};
+
+// The gradient of the input by windows that lie apart. Which taps reach a place hangs on its number along each axis modulo
+// the stride: for each such phase the gradient is a convolution of g by the taps of the phase. Nothing is multiplied by
+// the zeros between the entries of g, and each number is written once.
+class PhasedGradient : public OwnMethod {
+  public:
+    static bool is_for(const Convolution& convolution, Role role);
+    explicit PhasedGradient(const Convolution& convolution);
+
+    size_t scratch_bytes(int threads) const override;
+    void run(const float* first, const float* second, float* result, const Ending& ending, int threads,
+             char* scratch) const override;
+
+  private:
+    void clear(const WindowedProduct::Phase& phase, const Convolution::Space& places, float* dx, int threads) const;
+
+    Convolution c_;
+    std::vector<WindowedProduct> products_;
+    std::vector<std::pair<WindowedProduct::Phase, Convolution::Space>> empty_;  // places that no tap reaches
 };
 
 // The gradient of the input of depthwise windows that lie apart, in two dimensions at most and without dilation. Which

@@ -89,6 +89,8 @@ class OwnConvolution : public Instruction {
             method_ = std::make_unique<Winograd>(d.shape, d.role);
         } else if (DepthwiseGradient::is_for(d.shape, d.role)) {
             method_ = std::make_unique<DepthwiseGradient>(d.shape);
+        } else if (PhasedGradient::is_for(d.shape, d.role)) {
+            method_ = std::make_unique<PhasedGradient>(d.shape);
         } else if (ScatteredProduct::is_for(d.shape, d.role)) {
             method_ = std::make_unique<ScatteredProduct>(d.shape);
         } else {

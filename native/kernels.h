@@ -18,8 +18,9 @@ struct Strip {
     const float* b;
     int64_t b_step;  // numbers from one row of b to the next
     float* c;
-    int64_t c_step;
-    bool accumulate;    // add to what is in c
+    int64_t c_step;            // numbers from one row of c to the next
+    const int64_t* c_offsets;  // or where each row is; null where they are evenly apart
+    bool accumulate;           // add to what is in c
     // At the end: a number for each column is added, then what lies at `beside` as c does at c; 0 in place of what is
     // below it; `limit` in place of what is above it.
     const float* bias;    // or null
@@ -32,15 +33,32 @@ struct Strip {
     int64_t ahead_step, ahead_run;
 };
 
-// Transforms of squares of numbers for one size of windows, `count` channels side by side; see winograd.inl. On one
-// side squares at pointers, row by row, on the other 6 x 6 numbers that lie `step` apart.
+// How far apart in memory the rows of a square of numbers lie, its columns, and neighbouring squares.
+struct Squares {
+    int64_t row, column, square;
+};
+
+// Where transformed squares go: `rows` of each, all columns but of the last square; `count` channels. At the end as in
+// Strip, in that order.
+struct SquareResults {
+    float* to;
+    Squares at;
+    int64_t squares, rows, last_columns, count;
+    const float* bias;    // or null
+    const float* beside;  // as `to`, or null
+    bool relu;
+    float limit;  // 0 for none
+};
+
+// Transforms of squares of numbers for one size of windows; see winograd.inl. On one side squares of an image, on the
+// other 6 x 6 numbers `step` apart, and squares `row` apart.
 struct WinogradTransforms {
-    void (*kernel)(const float* const* from, float* to, int64_t step, int64_t count);
-    void (*result_gradient)(const float* const* from, float* to, int64_t step, int64_t count);
-    // Bias, one number a channel or null, and relu at the end.
-    void (*result)(const float* from, int64_t step, float* const* to, int64_t count, const float* bias, bool relu);
-    void (*kernel_gradient)(const float* from, int64_t step, float* const* to, int64_t count, const float* bias,
-                            bool relu);
+    // Channels in whole vectors.
+    using Spread = void (*)(const float* from, const Squares& at, int64_t squares, int64_t count, float* to, int64_t step,
+                            int64_t row);
+    using Collect = void (*)(const float* from, int64_t step, int64_t row, const SquareResults& results);
+    Spread kernel, result_gradient;
+    Collect result, kernel_gradient;
 };
 
 struct Kernels {
@@ -67,8 +85,7 @@ struct Kernels {
     // to[i, j] = from[j, i]
     void (*transpose)(const float* from, int64_t from_step, float* to, int64_t to_step, int64_t rows, int64_t columns);
 
-    // 6 x 6 numbers of an image to as many, as in WinogradTransforms.
-    void (*winograd_data)(const float* const* from, float* to, int64_t step, int64_t count);
+    WinogradTransforms::Spread winograd_data;  // 6 x 6 numbers of an image to as many
     WinogradTransforms winograd_3, winograd_5;  // for windows of 3 x 3 and of 5 x 5
 
     // Threefry-2x32-20 of the counters (start + i, high), two words each, shifted right.

@@ -19,12 +19,13 @@ inline void multiply_tile(const Strip& s, int64_t row, int64_t tile, int64_t til
     const auto get = [&](const float* from, int j) {
         return whole || j + 1 < vectors ? load(from + j * lanes) : load_part(from + j * lanes, part);
     };
+    const auto place = [&](int64_t i) { return s.c_offsets ? s.c_offsets[row + i] : (row + i) * s.c_step; };
     const float* a[rows];
     Vector sums[rows][vectors] = {};
 #pragma GCC unroll 8
     for (int i = 0; i < rows; ++i) {
         a[i] = s.a + s.row_offsets[row + i];
-        if (!s.past_caches) __builtin_prefetch(s.c + (row + i) * s.c_step, 1);  // long rows share few places of a cache
+        if (!s.past_caches) __builtin_prefetch(s.c + place(i), 1);  // long rows share few places of a cache
     }
     const float* b = s.b;
     const int64_t* offsets = s.column_offsets;
@@ -48,24 +49,32 @@ inline void multiply_tile(const Strip& s, int64_t row, int64_t tile, int64_t til
             }
         }
     }
+    if (whole && !(s.accumulate || s.bias || s.beside || s.relu || s.past_caches || s.limit > 0)) {
+#pragma GCC unroll 8
+        for (int i = 0; i < rows; ++i) {
+#pragma GCC unroll 8
+            for (int j = 0; j < vectors; ++j) store(sums[i][j], s.c + place(i) + j * lanes);
+        }
+        return;
+    }
     Vector bias[vectors] = {};
     if (s.bias) {
 #pragma GCC unroll 8
         for (int j = 0; j < vectors; ++j) bias[j] = get(s.bias, j);
     }
     // Looked at once: the numbers that are written might, as far as the compiler knows, be the limit.
-    const float* const beside = s.beside ? s.beside + row * s.c_step : nullptr;
+    const float* const beside = s.beside;
     const bool limited = s.limit > 0;
     const Vector top = Vector{} + s.limit;
 #pragma GCC unroll 8
     for (int i = 0; i < rows; ++i) {
-        float* to = s.c + (row + i) * s.c_step;
+        float* to = s.c + place(i);
 #pragma GCC unroll 8
         for (int j = 0; j < vectors; ++j) {
             Vector sum = sums[i][j];
             if (s.accumulate) sum += get(to, j);
             sum += bias[j];
-            if (beside) sum += get(beside + i * s.c_step, j);
+            if (beside) sum += get(beside + place(i), j);
             if (s.relu) sum = sum <= 0 ? Vector{} : sum;  // NaN goes on
             if (limited) sum = sum >= top ? top : sum;
             if (!whole && j + 1 == vectors) {

@@ -23,17 +23,6 @@ void limit(float* x, int64_t count, float most) {
     for (int64_t i = 0; i < count; ++i) x[i] = x[i] >= most ? most : x[i];
 }
 
-// How a vector is read and written: whole, or at the end of a row in part.
-struct Whole {
-    Vector get(const float* from) const { return load(from); }
-    void put(Vector value, float* to) const { store(value, to); }
-};
-struct Part {
-    int64_t count;
-    Vector get(const float* from) const { return load_part(from, count); }
-    void put(Vector value, float* to) const { store_part(value, to, count); }
-};
-
 template <class Function>
 inline void for_vectors(int64_t n, const Function& function) {
     int64_t i = 0;

@@ -95,3 +95,14 @@ inline void turn_block(const float* from, int64_t from_step, float* to, int64_t 
     store(unpack_low(even_high, odd_high), to + 2 * to_step);
     store(unpack_high(even_high, odd_high), to + 3 * to_step);
 }
+
+// How a vector is read and written: whole, or at the end of a row in part.
+struct Whole {
+    Vector get(const float* from) const { return load(from); }
+    void put(Vector value, float* to) const { store(value, to); }
+};
+struct Part {
+    int64_t count;
+    Vector get(const float* from) const { return load_part(from, count); }
+    void put(Vector value, float* to) const { store_part(value, to, count); }
+};

@@ -8,7 +8,7 @@ namespace {
 
 constexpr int64_t wide = 6;                 // the side of what a tile takes in, and of the tile transformed
 constexpr int64_t positions = wide * wide;
-constexpr int64_t most_taps = 25, most_results = 16;  // of a window, of a tile
+constexpr int64_t copied_target = 1 << 12;  // numbers (16 KiB) of an image that are copied at a time: half the first cache
 constexpr int64_t task_numbers = 1 << 17;   // transformed, of a task's tiles: 512 KiB, about the second cache
 constexpr int64_t least_tiles = 24;         // of a task, and where it does not fit anyway:
 constexpr int64_t many_tiles = 96;
@@ -20,17 +20,8 @@ int64_t spread_row(int64_t numbers) {
     return whole % 128 == 0 ? whole + 16 : whole;
 }
 
-// Where the numbers of a square lie in an image, those beyond its edges at `outside`.
-template <typename Number>
-void find_square(Number* image, int64_t row, int64_t column, int64_t length, const Convolution::Space& space,
-                 int64_t channels, Number* outside, Number** found) {
-    for (int64_t i = row; i < row + length; ++i) {
-        for (int64_t j = column; j < column + length; ++j) {
-            const bool within = i >= 0 && i < space[1] && j >= 0 && j < space[2];
-            *found++ = within ? image + (i * space[2] + j) * channels : outside;
-        }
-    }
-}
+// Numbers of 36 positions, so many lines of the cache apart that they do not share few of its places: an odd count.
+int64_t spread_step(int64_t numbers) { return (numbers / 16 | 1) * 16; }
 
 }  // namespace
 
@@ -64,14 +55,19 @@ Winograd::Winograd(const Convolution& convolution, Role role)
     image_row_ = spread_row(c_.channels_in);
     result_row_ = spread_row(c_.channels_out);
     const int64_t fitting = task_numbers / (positions * (image_row_ + result_row_));
-    const int64_t most = fitting < least_tiles ? many_tiles : std::min(fitting, many_tiles);
+    const bool many = for_kernel_ || fitting < least_tiles;  // few tiles would add to the sums of the kernel often
+    const int64_t most = many ? many_tiles : std::min(fitting, many_tiles);
     task_tiles_ = divide_up(tiles_, round_up(divide_up(tiles_, most), 2));  // so that two threads share them evenly
     if (tiles_ >= 8 * task_tiles_) task_tiles_ = std::max<int64_t>(task_tiles_ / rows_at_once, 1) * rows_at_once;
     tasks_ = divide_up(tiles_, task_tiles_);
+    const int64_t widest = round_up(std::max(c_.channels_in, c_.channels_out), 16), column = wide * widest;
+    copied_tiles_ = std::clamp<int64_t>((copied_target / column - wide) / side_ + 1, 1, across_);
+    copied_numbers_ = ((copied_tiles_ - 1) * side_ + wide) * column;
+    image_step_ = spread_step(task_tiles_ * image_row_);
+    result_step_ = spread_step(task_tiles_ * result_row_);
     partials_ = count_partials(c_, tasks_);
     for (int64_t i = 0; i < task_tiles_; ++i) tile_offsets_.push_back(i * image_row_);
     for (int64_t i = 0; i < c_.group_in(); ++i) channel_offsets_.push_back(i);
-    zeros_.resize(static_cast<size_t>(std::max(c_.channels_in, c_.channels_out)));
 }
 
 // How many threads pay.
@@ -100,13 +96,15 @@ int64_t Winograd::shared_count() const {
     return c_.groups * panels_ * positions * kernel_panel();
 }
 
-// What each has of its own: transformed tiles, on both sides, and sums, or where results beyond an edge go; before that
-// a panel of the kernel as it was.
+// What each has of its own: transformed tiles, on both sides, a few of an image, and sums; before that a panel of the
+// kernel as it was.
 int64_t Winograd::own_count(int threads) const {
-    const int64_t tiles = positions * task_tiles_ * (image_row_ + result_row_);
+    const int64_t tiles = own_tiles() + copied_numbers_;
     if (for_kernel_) return tiles + positions * divide_up(c_.groups * panels_, cuts(threads)) * kernel_panel();
-    return std::max(tiles + result_row_, c_.taps() * kernel_panel());
+    return std::max(tiles, c_.taps() * kernel_panel());
 }
+
+int64_t Winograd::own_tiles() const { return positions * (image_step_ + result_step_); }
 
 size_t Winograd::scratch_bytes(int threads) const {
     threads = paying(threads);
@@ -114,42 +112,86 @@ size_t Winograd::scratch_bytes(int threads) const {
 }
 
 void Winograd::transform_kernel(const float* kernel, int threads, float* own, float* to) const {
-    const int64_t count = c_.groups * panels_, own_step = own_count(threads);
+    const int64_t count = c_.groups * panels_, own_step = own_count(threads), numbers = kernel_panel();
     if (c_.kernel_count() <= 1 << 12) threads = 1;
     for_each_index(count, threads, [&](int64_t i, int thread) {
         float* const packed = own + thread * own_step;
         pack_kernel_panel(c_, kernel, flipped_, i / panels_, i % panels_ * kernels_.panel, packed);
-        const float* taps[most_taps];
-        for (int64_t tap = 0; tap < c_.taps(); ++tap) taps[tap] = packed + tap * kernel_panel();
-        transforms_.kernel(taps, to + i * positions * kernel_panel(), kernel_panel(), kernel_panel());
+        transforms_.kernel(packed, {c_.size[2] * numbers, numbers, 0}, 1, numbers, to + i * positions * numbers, numbers, 0);
     });
 }
 
-void Winograd::transform_images(const float* x, Range tiles, float* to) const {
-    for (int64_t tile = tiles.begin; tile < tiles.end; ++tile, to += image_row_) {
-        const int64_t place = tile % per_image_;
-        const float* image = x + tile / per_image_ * c_.in_space() * c_.channels_in;
-        const float* square[positions];
-        find_square(image, place / across_ * side_ - c_.before[1], place % across_ * side_ - c_.before[2], wide, c_.in,
-                    c_.channels_in, zeros_.data(), square);
-        kernels_.winograd_data(square, to, task_tiles_ * image_row_, c_.channels_in);
+// Calls function(tile, how many, image, row, column) for tiles side by side: few enough for the copy of what they take in.
+template <class Function>
+void Winograd::for_rows(Range tiles, Function&& function) const {
+    for (int64_t tile = tiles.begin; tile < tiles.end;) {
+        const int64_t place = tile % per_image_, column = place % across_;
+        const int64_t count = std::min({across_ - column, tiles.end - tile, copied_tiles_});
+        function(tile, count, tile / per_image_, place / across_ * side_, column * side_);
+        tile += count;
     }
 }
 
-// Where the results of a tile lie, or their gradients.
-template <typename Number>
-void Winograd::find_results(Number* images, int64_t tile, Number* outside, Number** found) const {
-    const int64_t place = tile % per_image_;
-    find_square(images + tile / per_image_ * c_.out_space() * c_.channels_out, place / across_ * side_,
-                place % across_ * side_, side_, c_.out, c_.channels_out, outside, found);
+// Copies a part of an image, with zeros where it reaches beyond the image's edges and channels.
+void Winograd::copy_part(const float* image, const Convolution::Space& space, int64_t channels, int64_t row,
+                         int64_t column, int64_t rows, int64_t columns, float* to) const {
+    const int64_t width = round_up(channels, kernels_.panel / 2);
+    const int64_t first = std::clamp<int64_t>(-column, 0, columns);
+    const int64_t last = std::clamp(space[2] - column, first, columns);
+    for (int64_t i = row; i < row + rows; ++i, to += columns * width) {
+        if (i < 0 || i >= space[1]) {
+            std::fill_n(to, columns * width, 0.0f);
+            continue;
+        }
+        const float* from = image + (i * space[2] + column + first) * channels;
+        std::fill_n(to, first * width, 0.0f);
+        if (width == channels) {
+            std::copy_n(from, (last - first) * width, to + first * width);
+        } else {
+            for (int64_t j = first; j < last; ++j, from += channels) {
+                std::copy_n(from, channels, to + j * width);
+                std::fill(to + j * width + channels, to + (j + 1) * width, 0.0f);
+            }
+        }
+        std::fill_n(to + last * width, (columns - last) * width, 0.0f);
+    }
+}
+
+void Winograd::transform_images(const float* x, Range tiles, float* copied, float* to) const {
+    const int64_t width = round_up(c_.channels_in, kernels_.panel / 2);
+    for_rows(tiles, [&](int64_t tile, int64_t count, int64_t image, int64_t row, int64_t column) {
+        const int64_t columns = (count - 1) * side_ + wide;
+        copy_part(x + image * c_.in_space() * c_.channels_in, c_.in, c_.channels_in, row - c_.before[1],
+                  column - c_.before[2], wide, columns, copied);
+        kernels_.winograd_data(copied, {columns * width, width, side_ * width}, count, width,
+                               to + (tile - tiles.begin) * image_row_, image_step_, image_row_);
+    });
+}
+
+// The same of the gradients of some channels of the results, in whole vectors.
+void Winograd::transform_gradients(const float* g, Range tiles, Range channels, float* copied, float* to) const {
+    const int64_t lanes = kernels_.panel / 2, width = round_up(c_.channels_out, lanes);
+    const int64_t begin = channels.begin / lanes * lanes, some = round_up(channels.end - begin, lanes);
+    for_rows(tiles, [&](int64_t tile, int64_t count, int64_t image, int64_t row, int64_t column) {
+        const int64_t columns = count * side_;
+        const float* const from = g + image * c_.out_space() * c_.channels_out;
+        Squares at{columns * width, width, side_ * width};
+        const bool whole = row + side_ <= c_.out[1] && column + columns <= c_.out[2] && width == c_.channels_out;
+        if (whole) {
+            at.row = c_.out[2] * width;
+        } else {
+            copy_part(from, c_.out, c_.channels_out, row, column, side_, columns, copied);
+        }
+        const float* const first = whole ? from + (row * c_.out[2] + column) * width : copied;
+        transforms_.result_gradient(first + begin, at, count, some, to + (tile - tiles.begin) * result_row_ + begin,
+                                    result_step_, result_row_);
+    });
 }
 
 void Winograd::run_tiles(const Arguments& given, const float* kernel, Range tiles, Range panels, float* scratch) const {
-    const int64_t image_step = task_tiles_ * image_row_, result_step = task_tiles_ * result_row_;
     float* const images = scratch;
-    float* const results = images + positions * image_step;
-    float* const outside = results + positions * result_step;
-    transform_images(given.first, tiles, images);
+    float* const results = images + positions * image_step_;
+    transform_images(given.first, tiles, scratch + own_tiles(), images);
     Strip strip{};
     strip.rows = tiles.size();
     strip.runs = 1;
@@ -162,37 +204,40 @@ void Winograd::run_tiles(const Arguments& given, const float* kernel, Range tile
         for (int64_t index = panels.begin; index < panels.end; ++index) {
             const Range channels = channels_of(index);
             strip.columns = channels.size();
-            strip.a = images + position * image_step + index / panels_ * c_.group_in();
+            strip.a = images + position * image_step_ + index / panels_ * c_.group_in();
             strip.b = kernel + (index * positions + position) * kernel_panel();
-            strip.c = results + position * result_step + channels.begin;
+            strip.c = results + position * result_step_ + channels.begin;
             kernels_.multiply(strip);
         }
     }
     const Range channels = channels_of(panels);
-    const float* bias = given.ending.bias ? given.ending.bias + channels.begin : nullptr;
-    for (int64_t tile = tiles.begin; tile < tiles.end; ++tile) {
-        float* square[most_results];
-        find_results(given.result + channels.begin, tile, outside, square);
-        const float* from = results + (tile - tiles.begin) * result_row_ + channels.begin;
-        transforms_.result(from, result_step, square, channels.size(), bias, given.ending.relu);
-    }
+    const Ending& ending = given.ending;
+    SquareResults found{};
+    found.at = {c_.out[2] * c_.channels_out, c_.channels_out, side_ * c_.channels_out};
+    found.count = channels.size();
+    found.bias = ending.bias ? ending.bias + channels.begin : nullptr;
+    found.relu = ending.relu;
+    found.limit = ending.limit;
+    for_rows(tiles, [&](int64_t tile, int64_t count, int64_t image, int64_t row, int64_t column) {
+        const int64_t place = ((image * c_.out[1] + row) * c_.out[2] + column) * c_.channels_out + channels.begin;
+        found.to = given.result + place;
+        found.beside = ending.beside ? ending.beside + place : nullptr;
+        found.squares = count;
+        found.rows = std::min(side_, c_.out[1] - row);
+        found.last_columns = std::min(side_, c_.out[2] - column - (count - 1) * side_);
+        transforms_.result(results + (tile - tiles.begin) * result_row_ + channels.begin, result_step_, result_row_, found);
+    });
 }
 
 // Adds what some tiles give to the sums of the 36 products.
 void Winograd::add_kernel_gradient(const Arguments& given, Range tiles, Range panels, bool first,
                                    float* scratch) const {
-    const int64_t image_step = task_tiles_ * image_row_, g_step = task_tiles_ * result_row_;
     float* const images = scratch;
-    float* const gradients = images + positions * image_step;
-    float* const sums = gradients + positions * g_step;
-    transform_images(given.first, tiles, images);
-    const Range channels = channels_of(panels);
-    for (int64_t tile = tiles.begin; tile < tiles.end; ++tile) {
-        const float* square[most_results];
-        find_results(given.second + channels.begin, tile, zeros_.data(), square);
-        float* const to = gradients + (tile - tiles.begin) * result_row_ + channels.begin;
-        transforms_.result_gradient(square, to, g_step, channels.size());
-    }
+    float* const gradients = images + positions * image_step_;
+    float* const copied = scratch + own_tiles();
+    float* const sums = copied + copied_numbers_;
+    transform_images(given.first, tiles, copied, images);
+    transform_gradients(given.second, tiles, channels_of(panels), copied, gradients);
     Strip strip{};
     strip.rows = c_.group_in();
     strip.runs = 1;
@@ -206,8 +251,8 @@ void Winograd::add_kernel_gradient(const Arguments& given, Range tiles, Range pa
         for (int64_t index = panels.begin; index < panels.end; ++index) {
             const Range own = channels_of(index);
             strip.columns = own.size();
-            strip.a = images + position * image_step + index / panels_ * c_.group_in();
-            strip.b = gradients + position * g_step + own.begin;
+            strip.a = images + position * image_step_ + index / panels_ * c_.group_in();
+            strip.b = gradients + position * result_step_ + own.begin;
             strip.c = sums + ((index - panels.begin) * positions + position) * kernel_panel();
             kernels_.multiply(strip);
         }
@@ -215,16 +260,16 @@ void Winograd::add_kernel_gradient(const Arguments& given, Range tiles, Range pa
 }
 
 void Winograd::finish_kernel_gradient(Range panels, const float* sums, float* gradient) const {
+    const int64_t tap = c_.group_in() * c_.channels_out;
+    SquareResults found{};
+    found.at = {c_.size[2] * tap, tap, c_.channels_out};
+    found.squares = c_.group_in();
+    found.rows = found.last_columns = c_.size[2];
     for (int64_t index = panels.begin; index < panels.end; ++index, sums += positions * kernel_panel()) {
         const Range own = channels_of(index);
-        for (int64_t channel = 0; channel < c_.group_in(); ++channel) {
-            float* taps[most_taps];
-            for (int64_t tap = 0; tap < c_.taps(); ++tap) {
-                taps[tap] = gradient + (tap * c_.group_in() + channel) * c_.channels_out + own.begin;
-            }
-            transforms_.kernel_gradient(sums + channel * kernels_.panel, kernel_panel(), taps, own.size(), nullptr,
-                                        false);
-        }
+        found.to = gradient + own.begin;
+        found.count = own.size();
+        transforms_.kernel_gradient(sums, kernel_panel(), kernels_.panel, found);
     }
 }
 
@@ -254,7 +299,7 @@ void Winograd::run(const float* first, const float* second, float* result, const
         for (int64_t task = dealt.begin; task < dealt.end; ++task) {
             add_kernel_gradient(given, tiles_of(task), panels_of(i % count), task == dealt.begin, mine);
         }
-        finish_kernel_gradient(panels_of(i % count), mine + positions * task_tiles_ * (image_row_ + result_row_),
+        finish_kernel_gradient(panels_of(i % count), mine + own_tiles() + copied_numbers_,
                                item == 0 ? result : shared + (item - 1) * sum_step);
     });
     add_partials(shared, sum_step, partials_ - 1, result, c_.kernel_count(), threads);

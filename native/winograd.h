@@ -18,6 +18,7 @@ class Winograd : public OwnMethod {
     Winograd(const Convolution& convolution, Role role);
 
     size_t scratch_bytes(int threads) const override;
+    bool ends_itself() const override { return true; }
     void run(const float* first, const float* second, float* result, const Ending& ending, int threads,
              char* scratch) const override;
 
@@ -30,9 +31,13 @@ class Winograd : public OwnMethod {
     Range channels_of(int64_t panel) const;
     Range channels_of(Range panels) const;
     void transform_kernel(const float* kernel, int threads, float* own, float* to) const;
-    void transform_images(const float* x, Range tiles, float* to) const;
-    template <typename Number>
-    void find_results(Number* images, int64_t tile, Number* outside, Number** found) const;
+    int64_t own_tiles() const;
+    template <class Function>
+    void for_rows(Range tiles, Function&& function) const;
+    void copy_part(const float* image, const Convolution::Space& space, int64_t channels, int64_t row, int64_t column,
+                   int64_t rows, int64_t columns, float* to) const;
+    void transform_images(const float* x, Range tiles, float* copied, float* to) const;
+    void transform_gradients(const float* g, Range tiles, Range channels, float* copied, float* to) const;
     void run_tiles(const Arguments& given, const float* kernel, Range tiles, Range panels, float* scratch) const;
     void add_kernel_gradient(const Arguments& given, Range tiles, Range panels, bool first, float* scratch) const;
     void finish_kernel_gradient(Range panels, const float* sums, float* gradient) const;
@@ -46,8 +51,9 @@ class Winograd : public OwnMethod {
     int64_t task_tiles_, tasks_, partials_;  // partials: sums of the kernel's gradient that threads may work on at once
     int64_t panels_;                         // of a group
     int64_t image_row_, result_row_;         // numbers from one tile to the next
+    int64_t image_step_, result_step_;       // from one position to the next
+    int64_t copied_tiles_, copied_numbers_;  // of an image at a time
     std::vector<int64_t> tile_offsets_, channel_offsets_;
-    std::vector<float> zeros_;  // what lies outside of an image
 };
 
 }  // namespace preceptor

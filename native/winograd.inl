@@ -62,79 +62,86 @@ struct WinogradSums {
     }
 };
 
-// Squares of in x in numbers to squares of out x out, `count` channels side by side: get(i) and put(i, value).
-template <typename Transform, typename Get, typename Put>
-inline void transform_square(Get get, Put put) {
+// Loops over columns and rows are not unrolled: what lies between the two fills more registers than there are.
+template <typename Transform>
+[[gnu::noipa]] void winograd_spread(const float* from, const Squares& at, int64_t squares, int64_t count, float* to,
+                                    int64_t step, int64_t row) {
     constexpr int in = Transform::in, out = Transform::out;
-    Vector half[in][out];
+    const int64_t from_row = at.row, from_column = at.column, from_square = at.square;
+    for (; squares > 0; --squares, from += from_square, to += row) {
+        for (int64_t c = 0; c < count; c += lanes) {
+            Vector half[in][out];
+            const float* x = from + c;
+#pragma GCC unroll 1
+            for (int j = 0; j < in; ++j, x += from_column) {
+                Vector column[in];
 #pragma GCC unroll 6
-    for (int j = 0; j < in; ++j) {
-        Vector column[in];
+                for (int i = 0; i < in; ++i) column[i] = load(x + i * from_row);
+                Transform::run(column, half[j]);
+            }
+            float* y = to + c;
+#pragma GCC unroll 1
+            for (int i = 0; i < out; ++i, y += out * step) {
+                Vector line[in], result[out];
 #pragma GCC unroll 6
-        for (int i = 0; i < in; ++i) column[i] = get(i * in + j);
-        Transform::run(column, half[j]);
-    }
+                for (int j = 0; j < in; ++j) line[j] = half[j][i];
+                Transform::run(line, result);
 #pragma GCC unroll 6
-    for (int i = 0; i < out; ++i) {
-        Vector row[in], result[out];
-#pragma GCC unroll 6
-        for (int j = 0; j < in; ++j) row[j] = half[j][i];
-        Transform::run(row, result);
-#pragma GCC unroll 6
-        for (int j = 0; j < out; ++j) put(i * out + j, result[j]);
+                for (int j = 0; j < out; ++j) store(result[j], y + j * step);
+            }
+        }
     }
 }
 
-inline void copy_rest(const float* from, float* to, int64_t count) {
-    for (int64_t i = 0; i < count; ++i) to[i] = from[i];
-}
-
-// From numbers at pointers to some that are `step` apart. The last channels, too few for a vector, go through the same
-// instructions by way of a copy, so that a channel's numbers round alike wherever it stands: hence no second version.
+// The numbers between are whole vectors; of the results the last channels are written in part.
 template <typename Transform>
-[[gnu::noipa]] void winograd_spread(const float* const* from, float* to, int64_t step, int64_t count) {
-    constexpr int in = Transform::in * Transform::in, out = Transform::out * Transform::out;
-    const float* x[in];
-    for (int i = 0; i < in; ++i) x[i] = from[i];
-    int64_t c = 0;
-    for (; c + lanes <= count; c += lanes) {
-        transform_square<Transform>([&](int i) { return load(x[i] + c); },
-                                    [&](int i, Vector value) { store(value, to + i * step + c); });
+[[gnu::noipa]] void winograd_collect(const float* from, int64_t step, int64_t row, const SquareResults& r) {
+    constexpr int in = Transform::in, out = Transform::out;
+    const int64_t to_column = r.at.column;
+    const bool plain = !r.bias && !r.beside && !r.relu && r.limit == 0;
+    const Vector top = Vector{} + r.limit;
+    for (int64_t square = 0; square < r.squares; ++square, from += row) {
+        const int64_t columns = square + 1 < r.squares ? out : r.last_columns;
+        for (int64_t c = 0; c < r.count; c += lanes) {
+            Vector half[in][out];
+            const float* x = from + c;
+#pragma GCC unroll 1
+            for (int j = 0; j < in; ++j, x += step) {
+                Vector column[in];
+#pragma GCC unroll 6
+                for (int i = 0; i < in; ++i) column[i] = load(x + i * in * step);
+                Transform::run(column, half[j]);
+            }
+            int64_t place = square * r.at.square + c;
+#pragma GCC unroll 1
+            for (int64_t i = 0; i < r.rows; ++i, place += r.at.row) {
+                Vector line[in], result[out];
+#pragma GCC unroll 6
+                for (int j = 0; j < in; ++j) line[j] = half[j][i];
+                Transform::run(line, result);
+                float* const y = r.to + place;
+                if (plain && columns == out && c + lanes <= r.count) {
+#pragma GCC unroll 6
+                    for (int j = 0; j < out; ++j) {
+                        store(result[j], y + j * to_column);
+                        __builtin_prefetch(y + r.at.square + j * to_column, 1);
+                    }
+                    continue;
+                }
+                for (int64_t j = 0; j < columns; ++j) {
+                    const auto finish = [&](auto lane) {
+                        Vector value = result[j];
+                        if (r.bias) value += lane.get(r.bias + c);
+                        if (r.beside) value += lane.get(r.beside + place + j * to_column);
+                        if (r.relu) value = value <= 0 ? Vector{} : value;  // NaN goes on
+                        if (r.limit > 0) value = value >= top ? top : value;
+                        lane.put(value, y + j * to_column);
+                    };
+                    c + lanes <= r.count ? finish(Whole{}) : finish(Part{r.count - c});
+                }
+            }
+        }
     }
-    if (c == count) return;
-    float rest[in][lanes] = {}, result[out][lanes];
-    for (int i = 0; i < in; ++i) {
-        copy_rest(x[i] + c, rest[i], count - c);
-        x[i] = rest[i];
-    }
-    winograd_spread<Transform>(x, result[0], lanes, lanes);
-    for (int i = 0; i < out; ++i) copy_rest(result[i], to + i * step + c, count - c);
-}
-
-// From numbers that are `step` apart to some at pointers. Bias: one number a channel, or null.
-template <typename Transform>
-[[gnu::noipa]] void winograd_collect(const float* from, int64_t step, float* const* to, int64_t count,
-                                     const float* bias, bool relu) {
-    constexpr int in = Transform::in * Transform::in, out = Transform::out * Transform::out;
-    float* y[out];
-    for (int i = 0; i < out; ++i) y[i] = to[i];
-    int64_t c = 0;
-    for (; c + lanes <= count; c += lanes) {
-        const Vector more = bias ? load(bias + c) : Vector{};
-        transform_square<Transform>([&](int i) { return load(from + i * step + c); },
-                                    [&](int i, Vector value) {
-                                        value += more;
-                                        store(relu ? (value <= 0 ? Vector{} : value) : value, y[i] + c);
-                                    });
-    }
-    if (c == count) return;
-    float rest[in][lanes] = {}, rest_bias[lanes] = {}, result[out][lanes];
-    float* at[out];
-    for (int i = 0; i < in; ++i) copy_rest(from + i * step + c, rest[i], count - c);
-    for (int i = 0; i < out; ++i) at[i] = result[i];
-    if (bias) copy_rest(bias + c, rest_bias, count - c);
-    winograd_collect<Transform>(rest[0], lanes, at, lanes, bias ? rest_bias : nullptr, relu);
-    for (int i = 0; i < out; ++i) copy_rest(result[i], y[i] + c, count - c);
 }
 
 // Those for windows of n x n.

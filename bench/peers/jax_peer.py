@@ -22,6 +22,8 @@ def build(task: Task, variant: str):
     """
     task.require_kinds(*KINDS)
     workload = task.workload
+    if len(workload.input_shape) == 2:
+        raise Unavailable("jax is written without convolutions along one axis")
     by_step = variant == "jax-step"
     if jax.default_backend() == "cpu" and any(layer["kind"] == "convolution" for layer in workload.layers):
         if by_step:

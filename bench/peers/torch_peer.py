@@ -18,7 +18,6 @@ def build(task: Task, variant: str):
     torch.manual_seed(0)
     workload = task.workload
     x, y = (torch.from_numpy(array) for array in task.data)
-    with_pictures = x.ndim == 4
     model = network(task)
     optimiser = torch.optim.Adam(model.parameters(), LEARNING_RATE, (BETA1, BETA2), EPSILON, fused=True)
 
@@ -32,10 +31,6 @@ def build(task: Task, variant: str):
                 return nn.functional.cross_entropy(model(x), y)
 
     step_loss = torch.compile(loss_of) if variant == "torch-compile" else loss_of
-
-    def viewed(x):
-        """Pictures as PyTorch names their axes; in memory the channels stay last."""
-        return x.permute(0, 3, 1, 2) if with_pictures else x
 
     def train(epochs):
         for _ in range(epochs):
@@ -72,9 +67,17 @@ def build_prediction(task: Task, variant: str):
     @torch.inference_mode()
     def predict(count):
         parts = x[:count].split(task.workload.batch)
-        return torch.cat([model(each.permute(0, 3, 1, 2) if each.ndim == 4 else each) for each in parts]).numpy()
+        return torch.cat([model(viewed(each)) for each in parts]).numpy()
 
     return predict
+
+
+def viewed(x: torch.Tensor) -> torch.Tensor:
+    """Pictures as PyTorch names their axes, in memory the channels stay last; a signal is a picture of one row, which
+    PyTorch computes faster."""
+    if x.ndim == 3:
+        x = x[:, None]
+    return x.permute(0, 3, 1, 2) if x.ndim == 4 else x
 
 
 def require_compiler() -> None:
@@ -84,27 +87,37 @@ def require_compiler() -> None:
 
 
 class Residual(nn.Module):
-    """Adds what it is given to what a block makes of it."""
+    """Adds what it is given, or a projection of it, to what a block makes of it."""
 
-    def __init__(self, block: nn.Module) -> None:
+    def __init__(self, block: nn.Module, projection: nn.Module) -> None:
         super().__init__()
-        self.block = block
+        self.block, self.projection = block, projection
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
-        return x + self.block(x)
+        return self.projection(x) + self.block(x)
+
+
+class ChannelNorm(nn.LayerNorm):
+    """Layer normalisation over the second axis, which lies last in memory."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x.permute(0, 2, 3, 1)).permute(0, 3, 1, 2)
 
 
 def network(task: Task) -> nn.Sequential:
     """The network that all share, with the values that all share."""
-    modules, outside, layers = [], [], task.workload.layers
+    modules, outside, block, layers = [], [], None, task.workload.layers
     for number, (layer, own) in enumerate(zip(layers, task.initial, strict=True)):
         values = {name: torch.from_numpy(value) for name, value in own.items()}
         if number and layers[number - 1]["kind"] == "flatten":
             values["weight"] = _reordered(values["weight"], task.shapes[number - 1])
         if layer["kind"] == "branch":
             modules, outside = [], modules
+        elif layer["kind"] == "beside":
+            block, modules = modules, []
         elif layer["kind"] == "add":
-            modules, outside = [*outside, Residual(nn.Sequential(*modules))], []
+            parts = (modules, []) if block is None else (block, modules)
+            modules, outside, block = [*outside, Residual(*(nn.Sequential(*each) for each in parts))], [], None
         else:
             modules += _modules(layer, values, task.shapes[number])
     return nn.Sequential(*modules).to(memory_format=torch.channels_last)
@@ -127,14 +140,21 @@ def _modules(layer: dict, own: dict[str, torch.Tensor], shape: tuple[int, ...]) 
         case "convolution":
             before, after = layer["padding"]
             padding = before if before == after else 0
-            more = {"stride": layer["stride"], "groups": layer["groups"], "bias": layer["bias"]}
-            module = nn.Conv2d(shape[-1], layer["filters"], layer["window"], padding=padding, **more)
-            module.weight.copy_(own["weight"].permute(3, 2, 0, 1))
+            weight, window, stride = own["weight"], (layer["window"],) * 2, (layer["stride"],) * 2
+            if len(shape) == 2:
+                weight, window, stride, padding = weight[None], (1, *window[1:]), (1, *stride[1:]), (0, padding)
+            more = {"stride": stride, "groups": layer["groups"], "bias": layer["bias"]}
+            module = nn.Conv2d(shape[-1], layer["filters"], window, padding=padding, **more)
+            module.weight.copy_(weight.permute(3, 2, 0, 1))
             if layer["bias"]:
                 module.bias.copy_(own["bias"])
             return [module] if before == after else [nn.ZeroPad2d((before, after, before, after)), module]
         case "batch-norm":
             return [nn.BatchNorm2d(shape[-1], layer.get("epsilon", 1e-5), 1 - layer.get("decay", 0.9))]
+        case "layer-norm":
+            return [ChannelNorm(shape[-1]) if len(shape) > 1 else nn.LayerNorm(shape[-1])]
+        case "gelu":
+            return [nn.GELU()]
         case "relu":
             return [nn.ReLU(inplace=True)]
         case "relu6":
@@ -142,6 +162,8 @@ def _modules(layer: dict, own: dict[str, torch.Tensor], shape: tuple[int, ...]) 
         case "mean-pool":
             return [nn.AdaptiveAvgPool2d(1), nn.Flatten()]
         case "max-pool":
+            if len(shape) == 2:
+                return [nn.MaxPool2d((1, layer["window"]), (1, layer["stride"]))]
             return [nn.MaxPool2d(layer["window"], layer["stride"])]
         case "local-response-norm":
             return [nn.LocalResponseNorm(5, 5e-4, 0.75, 2.0)]  # it divides alpha by the number of neighbours

@@ -17,10 +17,10 @@ def losses(monkeypatch):
     "native" is the project on its other engine."""
     pytest.importorskip("torch")
     monkeypatch.syspath_prepend(str(BENCH))
-    workloads = importlib.import_module("workloads")
+    workloads, networks = importlib.import_module("workloads"), importlib.import_module("worker").NETWORKS
 
     def measured(name, steps, contestants=tuple(MODULES), **smaller):
-        workload = replace(workloads.WORKLOADS[name], steps=1, **smaller)
+        workload = replace(networks[name], steps=1, **smaller)
         found = {}
         for contestant in contestants:
             module = importlib.import_module(MODULES[contestant])
@@ -74,3 +74,37 @@ def test_predictions_agree(losses, monkeypatch):
         importlib.import_module(each).build_prediction(task, "torch") for each in ("project", MODULES["torch"])
     )
     np.testing.assert_allclose(ours(6), theirs(6), rtol=1e-4, atol=1e-5)
+
+
+VARIANTS = {
+    "resnet20": {"input_shape": (12, 9, 3), "batch": 8},
+    "strided": {"input_shape": (32, 16, 3), "batch": 8},
+    "vgg": {},
+    "mobile": {},
+    "wide-inputs": {"input_shape": (50,), "batch": 8},
+    "signal": {"input_shape": (19, 6), "batch": 8},
+    "grouped": {},
+    "patches": {"input_shape": (12, 8, 3), "batch": 8},
+    "bottlenecks": {"input_shape": (10, 8, 3), "batch": 8},
+    "odd": {"batch": 5},
+}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", VARIANTS)
+def test_variants_agree_after_a_step(losses, name):
+    """After one: Adam's first steps are as long for a gradient that is all rounding as for any other."""
+    smaller = {"batch": 8} | VARIANTS[name]
+    if name == "mobile":  # what is dropped is drawn by each for itself
+        layers = importlib.import_module("workloads").efficientnet_lite0(100, 96, drop_rate=0.0)
+        smaller |= {"layers": layers, "network": "layers"}
+    found = losses(name, 1, ("native", "torch"), **smaller)
+    assert found["torch"][1] != pytest.approx(found["torch"][0], rel=1e-3)
+    assert found["native"] == pytest.approx(found["torch"], rel=1e-3)
+
+
+def test_there_are_ten_variants(monkeypatch):
+    monkeypatch.syspath_prepend(str(BENCH))
+    found = importlib.import_module("variants").VARIANTS
+    assert set(found) == set(VARIANTS)
+    assert not set(found) & set(importlib.import_module("workloads").WORKLOADS)

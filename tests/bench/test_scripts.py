@@ -23,7 +23,7 @@ def script(monkeypatch):
 
 def test_every_script_is_tried_here_or_beside():
     found = {each.stem for each in BENCH.glob("*.py")}
-    steps = {"project", "worker", "workloads", "run"}
+    steps = {"project", "worker", "workloads", "variants", "run"}
     tables = {"made_tables", "table_data", "table_figures", "table_worker", "tables"}
     doctor = {"doctor", "doctor_figures", "zoo_cases", "zoo_data", "zoo_faults", "zoo_mutations", "zoo_reference"}
     search = {"learning_curves", "overtuning", "samplers", "search"}

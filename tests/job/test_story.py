@@ -121,6 +121,14 @@ def test_the_trainings_of_a_mending_are_told(run):
     assert story_of(run).mended == []
 
 
+def test_notes_are_counted_where_nothing_is_wrong(run):
+    found = [{"rule": "duplicates", "level": "note", "text": "2 rows repeat another."}] * 2
+    for count, words in ((0, "training."), (1, "training; 1 note below."), (2, "training; 2 notes below.")):
+        story = story_of(replace(run, facts=run.facts | {"findings": found[:count]}))
+        assert story.verdict[-2].startswith("Nothing ")
+        assert story.verdict[-2].endswith(f"was found wrong with data or {words}")
+
+
 def test_what_no_fork_tried_is_told_as_a_suspicion(run):
     found = {"rule": "lr_too_small", "level": "note", "text": "Too small.", "remedies": [{"text": "x", "settings": {}}]}
     told = story_of(replace(run, facts=run.facts | {"findings": [found]})).findings[0]

@@ -3,8 +3,8 @@
 import pytest
 
 from preceptor.evidence import Evidence
-from preceptor.evidence.record import Baseline, Column, Example, Judgement, LayerShape
-from preceptor.page import curves, inside
+from preceptor.evidence.record import Baseline, Column, Example, Judgement, LayerShape, Response
+from preceptor.page import curves, inside, matters
 from preceptor.page.columns import _distribution
 from preceptor.page.curves import _together
 from preceptor.page.examples import examples_of
@@ -50,6 +50,14 @@ def test_errors_of_numbers_are_no_losses_and_losses_near_0_are_alike():
     assert ">error<" in numbers
     assert ">loss<" not in numbers
     assert "0.00002" in numbers or "2e-05" in numbers
+
+
+@pytest.mark.parametrize("classes, words", [(3, "of the 2 most frequent classes; grey"), (2, "Mean probability; grey")])
+def test_of_which_classes_a_response_is_drawn_is_said(classes, words):
+    drawn = Response(column="x", target="y", x=[0.0, 1.0], names=["a", "b"], y=[[0.1, 0.2], [0.3, 0.4]])
+    judged = Judgement(target="y", rows=9, classes=list("abc")[:classes])
+    seen = Evidence(responses=[drawn], judgements=[judged])
+    assert words in str(matters.section(Story("", "", "", (), "good", evidence=seen)))
 
 
 def test_that_nobody_looked_into_the_layers_is_said():

@@ -97,7 +97,8 @@ def _wrong(facts: Mapping[str, Any], findings: list[Told], worse: bool) -> str:
     """What was found to be wrong, and which weights that leaves."""
     grave = [each for each in findings if each.level in GRAVE]
     if not grave:
-        return f"Nothing {'else ' if worse else ''}was found wrong with data or training."
+        notes = f"; {counted(len(findings), 'note')} below" if findings else ""
+        return f"Nothing {'else ' if worse else ''}was found wrong with data or training{notes}."
     words = {name: rule.looks_for for rule in RULES for name in rule.names}
     rules = dict.fromkeys(each.rule for each in grave)
     found = f"Found: {listing(f'{each} ({words[each]})' if each in words else each for each in rules)}."

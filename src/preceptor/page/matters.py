@@ -42,7 +42,8 @@ def section(story: Story) -> Markup:
         )
         return tag("p", words, class_="quiet")
     several = len({each.target for each in found.responses}) > 1
-    curves = [_response(each, several) for each in found.responses]
+    classes = {each.target: len(each.classes) for each in found.judgements}
+    curves = [_response(each, several, classes.get(each.target, 0)) for each in found.responses]
     return joined(
         tag("p", found.cost, class_="quiet") if found.cost else None,
         tag("div", [_importance(found) if found.importance else None, curves], class_="figures"),
@@ -80,11 +81,13 @@ def _importance(found: Evidence) -> Markup:
     )
 
 
-def _response(found: Response, several: bool) -> Markup:
+def _response(found: Response, several: bool, classes: int) -> Markup:
     title = joined("Response to ", name(found.column, 40), joined(" of ", name(found.target, 40)) if several else None)
     drawn = _of_levels(found) if found.levels else _of_numbers(found)
     legend = [(label, place + 1) for place, label in enumerate(found.names[:MOST_LINES])]
     words = _predicted(found)
+    if 1 < len(found.y) < classes:
+        words += f" of the {len(found.y)} most frequent classes"
     note = tag("p", f"{words[0].upper()}{words[1:]}; grey: how many rows there are.", class_="small quiet")
     return tag("figure", tag("figcaption", title), drawn, keys(*legend) if len(found.y) > 1 else None, note)
 

@@ -135,6 +135,7 @@ def test_the_history_of_a_run_is_such_records():
     assert found.step == run.history[-1]["step"]
     assert found.reading is not None
     assert "seconds" in found.unread
+    assert not {"train_accuracy", "dev_accuracy"} & set(found.unread)
     assert "dev losses that rise again" in found.looked_for
 
 
@@ -254,6 +255,7 @@ def test_a_diagnosis_of_broken_numbers_is_json_too():
         json.dumps(found, allow_nan=False)
 
 
-def test_an_accuracy_in_percent_is_refused():
-    with pytest.raises(DataError, match=r"record 1: dev_accuracy is 97; a share from 0 to 1 is required"):
-        pr.diagnose([{"loss": 1.0, "dev_accuracy": 97}])
+@pytest.mark.parametrize("part", ["train", "dev"])
+def test_an_accuracy_in_percent_is_refused(part):
+    with pytest.raises(DataError, match=rf"record 1: {part}_accuracy is 97; a share from 0 to 1 is required"):
+        pr.diagnose([{"loss": 1.0, f"{part}_accuracy": 97}])

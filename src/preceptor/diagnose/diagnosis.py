@@ -105,8 +105,9 @@ def diagnose(
     learning_rate    of the step; else that of the record before
     train_loss       mean loss of training rows outside training (no dropout, averages of batch normalisation)
     dev_loss         the same of rows that nothing is learned from
-    train_error      share of training rows whose class is told wrongly; of a number, squared error by its variance
-    dev_error        the same of dev rows; or `dev_accuracy`, 1 less it
+    train_error      share of training rows whose class is told wrongly; of a number, squared error by its variance;
+                     or `train_accuracy`, 1 less it
+    dev_error        the same of dev rows; or `dev_accuracy`
     rows             rows on which the figures of signals were taken
     signals          of each layer, by its path, in the order of the network; what comes out of it, in training:
                      mean, size (root mean square), spread (root of the mean over units of the variance over rows),

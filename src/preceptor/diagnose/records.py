@@ -26,7 +26,9 @@ __all__ = ["KEYS", "Entry", "Records", "read_records"]
 
 FEWEST = 20  # losses by which a course is judged
 THREE = 3  # epochs by which it is judged
-NUMBERS = ("loss", "objective", "learning_rate", "train_loss", "dev_loss", "train_error", "dev_error", "dev_accuracy")
+PARTS = ("train", "dev")
+ERRORS = tuple(f"{part}_{name}" for name in ("error", "accuracy") for part in PARTS)
+NUMBERS = ("loss", "objective", "learning_rate", "train_loss", "dev_loss", *ERRORS)
 KEYS = ("step", *NUMBERS, "rows", "signals", "parameters")
 LISTS = ("flat", "still")  # of a signal, one number for each unit
 
@@ -324,15 +326,17 @@ def _entry(given: Any, where: str, before: int) -> Entry:
             f"{where}: step is {step:,} after {before:,}; steps must not go back. Sort the records by step."
         )
     numbers = {name: _number(given.get(name), f"{where}: {name}") for name in NUMBERS}
-    accuracy, objective = numbers.pop("dev_accuracy"), numbers.pop("objective")
+    objective = numbers.pop("objective")
     if numbers["loss"] is None:
         numbers["loss"] = objective
-    if accuracy is not None and not 0 <= accuracy <= 1:
-        raise DataError(
-            f"{where}: dev_accuracy is {accuracy:g}; a share from 0 to 1 is required. Divide percents by 100."
-        )
-    if numbers["dev_error"] is None and accuracy is not None:
-        numbers["dev_error"] = 1 - accuracy
+    for part in PARTS:
+        accuracy = numbers.pop(f"{part}_accuracy")
+        if accuracy is not None and not 0 <= accuracy <= 1:
+            raise DataError(
+                f"{where}: {part}_accuracy is {accuracy:g}; a share from 0 to 1 is required. Divide percents by 100."
+            )
+        if numbers[f"{part}_error"] is None and accuracy is not None:
+            numbers[f"{part}_error"] = 1 - accuracy
     rows, parameters = given.get("rows"), given.get("parameters")
     return Entry(
         step,

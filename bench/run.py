@@ -5,8 +5,8 @@ of the machine falls on all of them. Seconds are per training step; a ratio is p
 is faster.
 
 With --variants ten other networks are measured in place of the workloads (variants.py): nothing is to be fast by
-being named. With --predictions the outputs of a batch are made, by what was not trained, in place of a step. With --watched
-the project's whole trainings are measured instead, alone and with the doctor beside them.
+being named. With --predictions the outputs of a batch are made, by what was not trained, in place of a step. With
+--watched the project's whole trainings are measured instead, alone and with the doctor beside them.
 """
 
 import argparse

@@ -386,7 +386,7 @@
           if (level > 0 && session.hasBias(dense[level - 1])) dot.pointerenter = dot.click = tell(dense[level - 1] + "/bias", unit);
           dots.push(put("circle", dot));
         }
-        dots.push(put("text", { class: "m", x: x(level), y: 10 }, level === 0 ? "inputs" : dense[level - 1]));
+        dots.push(put("text", { class: "m", x: x(level), y: 10 }, level === 0 ? "inputs" : dense.length > 4 ? dense[level - 1].replace("hidden", "") : dense[level - 1]));
       });
       graph.setAttribute("viewBox", "0 0 380 " + Math.ceil(height + 4));
       graph.setAttribute("aria-label", "The network: " + widths.join(" to ") + " units");

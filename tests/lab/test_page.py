@@ -224,3 +224,19 @@ def test_a_link_is_the_same_state_again(page_of, name, commands):
         if here.locator("svg.cards").is_visible():
             assert here.locator("svg.cards").inner_html() == there.locator("svg.cards").inner_html()
     assert said == more == []
+
+
+@pytest.mark.parametrize(
+    "name, rows", [("universal", "0,0\n1,1\n2,4\n3,9"), ("two-losses", "x,sign\n-1,no\n-2,no\n3,yes")]
+)
+def test_own_rows_of_one_number_are_drawn_as_a_curve(page_of, name, rows):
+    page, said = page_of(name, 390)
+    part = page.locator(".replay").first
+    before = part.locator("svg").first.inner_html()
+    part.get_by_text("Own data", exact=True).click()
+    part.get_by_label("Rows of own data").fill(rows)
+    part.get_by_role("button", name="Use these rows").click()
+    part.locator("button.ten").click()
+    assert part.locator(".said-now").get_attribute("data-steps") == "10"
+    assert part.locator("svg").first.inner_html() != before
+    assert said == []

@@ -124,7 +124,7 @@ def test_a_plane_is_of_the_first_two_numbers():
     one = LogisticRegression(C=100).fit(found.x, found.y)
     assert found.by_units[1].train_error == pytest.approx(1 - one.score(found.x, found.y), abs=0.06)
     assert "class 1 is elm, class 0 fir." in found.notes[0]
-    with pytest.raises(ConfigError, match="lab boundary: data frame has 1 classes; 2 to 30 are required"):
+    with pytest.raises(ConfigError, match="lab boundary: data frame has one class; two at least are required"):
         lab.boundary(data=frame)
 
 
@@ -164,5 +164,7 @@ def test_a_target_without_data_is_refused():
         lab.ensemble(target="kind")
     with pytest.raises(ConfigError, match="lab boundary: received a target without data"):
         lab.boundary(target="kind")
+    with pytest.raises(ConfigError, match="the target 'price' has 120 values; at most 30 classes are required"):
+        lab.whitening(data=table(), target="price")
     with pytest.raises(ConfigError, match="has 1 columns of numbers that vary; 2 to 500 are required"):
         lab.whitening(data=table()[["width", "kind"]])

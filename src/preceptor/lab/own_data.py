@@ -185,6 +185,11 @@ def numeric(data: Any, target: Any, where: str, least: int = 2) -> Columns:
     kinds, classes = np.zeros(len(rows), int), np.array([], str)
     if names:
         classes, kinds = np.unique(table.column(names[0])[rows].astype(str), return_inverse=True)
+        if len(classes) > MOST_CLASSES:
+            raise ConfigError(
+                f"lab {where}: the target {names[0]!r} has {len(classes):,} values; at most {MOST_CLASSES} classes are "
+                "required. Name another column with --target."
+            )
     x, own = np.stack(list(kept.values()), 1), Material(table.name, tuple(said))
     return Columns(x, tuple(kept), kinds, tuple(classes.tolist()), own)
 
@@ -201,10 +206,10 @@ def plane(data: Any, target: Any, where: str, seed: int) -> Plane:
         raise _alone(where)
     own = numeric(data, target, where)
     labels, kinds, counts = np.unique(own.kinds, return_inverse=True, return_counts=True)
-    if len(labels) < 2 or len(labels) > MOST_CLASSES:
+    if len(labels) < 2:
         raise ConfigError(
-            f"lab {where}: {own.material.name} has {len(labels):,} classes; 2 to {MOST_CLASSES} are required. Name "
-            "their column with --target."
+            f"lab {where}: {own.material.name} has one class; two at least are required. Name their column with "
+            "--target."
         )
     common = int(counts.argmax())
     other = own.classes[1 - common] if len(labels) == 2 else "others"

@@ -21,6 +21,7 @@ FLOOR = 0.01  # added to variances where digits are whitened to be seen
 
 
 FLOWERS = Material("iris")
+STYLES = 5  # of dots: more classes than that share them
 
 
 def covariance(x: np.ndarray) -> np.ndarray:
@@ -133,10 +134,10 @@ class Whitening(Figures):
     def _scatter(self, step: str) -> Markup:
         x = self.steps[step][:, :2]
         reach = float(np.abs(x).max()) * 1.1
-        low = 0.0 if step == "as they are" else -reach
+        low = 0.0 if step == "as they are" and x.min() >= 0 else -reach
         box = frame((low, reach, False), (low, reach, False), height=330)
         marks = [
-            box.dots(x[self.kinds == kind, 0].tolist(), x[self.kinds == kind, 1].tolist(), 1 + kind, 4)
+            box.dots(x[self.kinds == kind, 0].tolist(), x[self.kinds == kind, 1].tolist(), 1 + kind % STYLES, 4)
             for kind in range(int(self.kinds.max()) + 1)
         ]
         found = covariance(x)
@@ -145,7 +146,9 @@ class Whitening(Figures):
         labels = self.names[:2] if is_column else ("direction 1", "direction 2")
         drawn = box.draw(step, says, *marks, x_label=labels[0], y_label=labels[1])
         named = (
-            [keys(*((name, style) for style, name in enumerate(self.species, 1)))] if 1 < len(self.species) < 6 else []
+            [keys(*((name, style) for style, name in enumerate(self.species, 1)))]
+            if 1 < len(self.species) <= STYLES
+            else []
         )
         return figure(step.capitalize(), drawn, *named, f"{says.capitalize()}.")
 

@@ -24,6 +24,7 @@ RNG = np.random.default_rng(4)
 X = RNG.normal(size=(ROWS, 3))
 RARE = np.where(X @ [1.0, 1.0, 0.0] + RNG.normal(size=ROWS) > 2, "yes", "no").astype(object)
 THREE = np.array(["a", "b", "c"], object)[np.digitize(X @ [1.0, -1.0, 0.0] + RNG.normal(size=ROWS), [-0.5, 1])]
+SEVEN = np.array([*"abcdefg"], object)[np.digitize(X @ [1.0, -1.0, 0.0] + RNG.normal(size=ROWS), np.arange(-2.5, 3))]
 NUMBER = np.exp(X @ [0.5, 0.2, 0.0] + 0.5 * RNG.standard_t(3, ROWS))
 W = RNG.integers(0, 4, ROWS).astype(float)
 PART = np.array(["train", "dev", "test", "train", "train"], object)[np.arange(ROWS) % 5]
@@ -34,6 +35,7 @@ EXPECTED = {
     "balanced-accuracy": lambda y, p, c, w: metrics.balanced_accuracy_score(y, c[p.argmax(1)], sample_weight=w),
     "log-loss": lambda y, p, c, w: metrics.log_loss(y, p, sample_weight=w),
     "auc": lambda y, p, c, w: metrics.roc_auc_score(y, p, multi_class="ovr", sample_weight=w),
+    "top5-error": lambda y, p, c, w: 1 - metrics.top_k_accuracy_score(y, p, k=5, labels=c, sample_weight=w),
     "f1": lambda y, p, c, w: metrics.f1_score(y, c[p.argmax(1)], average="macro", sample_weight=w),
     "rmse": lambda y, p, c, w: metrics.root_mean_squared_error(y, p, sample_weight=w),
     "mae": lambda y, p, c, w: metrics.mean_absolute_error(y, p, sample_weight=w),
@@ -51,15 +53,16 @@ def table(target, **more):
 def test_the_best_epoch_by_every_metric(metric, weight):
     """Its figure comes first and is scikit-learn's, in the history of its epoch too, and no epoch has a better one."""
     of_number = metric in ("rmse", "mae", "r2", "rmsle")
-    source = table(NUMBER if of_number else THREE, part=PART, w=W)
+    source = table(NUMBER if of_number else SEVEN if metric == "top5-error" else THREE, part=PART, w=W)
     given = {"metric": metric, "weight": weight, "split_column": "part", "leave_out": ["w"], **QUICK}
     run = pr.fit(source, "target", **given)
     figure = metric.replace("-", "_")
     history = [entry[f"dev_{figure}"] for entry in run.history]
     best = max if metric in ("accuracy", "balanced-accuracy", "auc", "f1", "r2") else min
     assert history[run.facts["best_epoch"] - 1] == best(history)
-    word = "highest" if best is max else "lowest"
-    assert f"the weights with the {word} dev {metric.replace('-', ' ')} are kept" in run.facts["outcome"]
+    word, spoken = "highest" if best is max else "lowest", metric.replace("top5-", "top-5 ").replace("-loss", " loss")
+    spoken = spoken.replace("balanced-", "balanced ")
+    assert f"the weights with the {word} dev {spoken} are kept" in run.facts["outcome"]
     rows = {name: values[PART == "dev"] for name, values in source.items()}
     predicted = run.predict(rows) if of_number else run.predict_probabilities(rows)
     w, classes = rows["w"] if weight else None, np.array(run.classes or ())
@@ -172,7 +175,8 @@ def test_pictures_have_metrics(tmp_path):
     "target, given, message",
     [
         (NUMBER, {"metric": "auc"}, r"metric auc; the target 'target' is a number, which rmse, mae, r2, rmsle suit"),
-        (RARE, {"metric": "mae"}, r"is classes, which accuracy, balanced-accuracy, log-loss, auc, f1 suit"),
+        (RARE, {"metric": "mae"}, r"is classes, which accuracy, balanced-accuracy, log-loss, auc, top5-error, f1 suit"),
+        (RARE, {"metric": "top5-error"}, r"the target 'target' has 2 classes, and more than 5 are required"),
         (RARE, {"metric": "f1", "dev_share": 0.0}, r"metric f1 without a dev part, on which the weights are chosen"),
         (RARE, {"metric": "f2"}, r"metric is 'f2'; it must be one of accuracy, balanced-accuracy"),
         (RARE, {"loss": "absolute"}, r"Absolute: received classes as target; a number is required"),

@@ -8,7 +8,7 @@ from preceptor.data import Split, Target
 from preceptor.errors import ConfigError, DataError
 from preceptor.job.stages import Encoded
 from preceptor.train.choice import METRICS, Metric
-from preceptor.train.metric import has_logarithm
+from preceptor.train.metric import TOP, has_logarithm
 from preceptor.words import amount, listing
 
 __all__ = ["check_metric", "check_targets", "metric_of"]
@@ -30,6 +30,11 @@ def check_metric(settings: Any, target: Target, has_dev: bool) -> None:
         raise ConfigError(
             f"fit: received metric {settings.metric}; the target {target.name!r} is {what}, which {suited} "
             "suit. Choose one of these."
+        )
+    if metric.figure == "top5_error" and len(target.classes or ()) <= TOP:
+        raise ConfigError(
+            f"fit: received metric top5-error; the target {target.name!r} has {len(target.classes or ())} classes, and "
+            f"more than {TOP} are required. Choose accuracy."
         )
     if not has_dev:
         raise ConfigError(

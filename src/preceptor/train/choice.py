@@ -34,7 +34,7 @@ class Metric:
     @property
     def spoken(self) -> str:
         """Its name as one says it."""
-        return self.figure.replace("_", " ")
+        return self.figure.replace("top5_error", "top-5 error").replace("_", " ")
 
 
 METRICS = {
@@ -42,6 +42,7 @@ METRICS = {
     "balanced-accuracy": Metric("balanced_accuracy", "classes", True, decides=True),
     "log-loss": Metric("log_loss", "classes", False),
     "auc": Metric("auc", "classes", True),
+    "top5-error": Metric("top5_error", "classes", False),
     "f1": Metric("f1", "classes", True, decides=True),
     "rmse": Metric("rmse", "number", False),
     "mae": Metric("mae", "number", False),

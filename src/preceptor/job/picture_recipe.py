@@ -12,12 +12,13 @@ import numpy as np
 from preceptor.data import PicturePreprocessor
 from preceptor.data.pictures.preprocessor import FLAT
 from preceptor.errors import ConfigError
+from preceptor.job.growth import NEVER, OF_CHANNELS
 from preceptor.job.recipe import power_of_two
 from preceptor.job.settings import PICTURE_MODELS, Settings
 from preceptor.job.suitability import NORMS, usable
 from preceptor.nn import efficientnet
 
-MODEL = "convnet"
+QUICK, MODEL = "airbench", "convnet"  # of pictures that are large enough; of others
 LARGE = 48  # shorter side; beyond it the first convolution takes every second place, of half as many filters
 LAST_SIDE = 4  # after the last pool, at most
 MOST_FILTERS = 256
@@ -34,6 +35,15 @@ RATES = {"alexnet": 1e-4, "lenet5": 1e-3}  # of those without
 BATCH_SIZES = 16, 64  # few pictures take small batches
 STEPS = 4_000  # of a training that lasts as long as few pictures ask for
 EPOCHS = (10, 150)  # at least, at most
+# Of airbench: Muon, its rate and the shares of it that norms and the last layer have, along a line to 0.
+QUICK_SIDE, QUICK_WIDTHS = 12, (64, 256, 256)  # least side; filters of the last stages, as many as a side of 32 has
+QUICK_RATE, QUICK_SHARES = 0.025, (("norm*", 0.8), ("output", 0.16))
+QUICK_NUMBERS = {"momentum": 0.6, "weight_decay": 0.6}
+QUICK_BATCHES, QUICK_EPOCHS = (64, 512), (8, 60)
+LEAST_LAST, LEAST_FILTERS = 3, 16  # side after the last pool; filters of the first stages of large pictures
+QUICK_VISITS = 400_000  # of all pictures together, as far as epochs allow
+SMOOTHING = 0.2  # of labels: Jordan 2024
+GROWTH = ((0.5, 0.25), (0.75, 0.35))  # shares of the side, and of the steps that see it
 HEAD_STEPS, HEAD_EPOCHS = 1_000, (10, 60)  # of a head on what a frozen network makes of the pictures
 TUNING_STEPS, TUNING_EPOCHS, TUNING_RATE = 400, (3, 30), 5e-4  # of a whole network that was trained before
 
@@ -49,17 +59,20 @@ def complete_pictures(
     What the user chose stays. Completing twice changes nothing.
     """
     is_flat = len(preprocessor.input_shape) == 1
-    s = replace(settings, model=settings.model or usual_model(settings))
+    s = replace(settings, model=settings.model or usual_model(settings, None if is_flat else preprocessor.input_shape))
     is_ready = s.model in PICTURE_MODELS
     if is_ready and is_flat:
         raise ConfigError(
             f"model {s.model}: with preprocess {s.preprocess} pictures are rows of components; it needs pictures. Use "
             "model mlp, or preprocess zca."
         )
-    optimiser = s.optimiser or "adamw"
+    is_quick = s.model == QUICK and not is_begun
     own = dict(s.own)
     if s.optimiser is None:
-        own.setdefault("weight_decay", WEIGHT_DECAY)
+        for name, value in (QUICK_NUMBERS if is_quick else {"weight_decay": WEIGHT_DECAY}).items():
+            own.setdefault(name, value)
+    if is_quick and s.loss is None:
+        own.setdefault("label_smoothing", SMOOTHING)
     drop_rate = s.drop_rate
     if drop_rate is None and s.model not in DESCRIBED and "drop_rate" in usable(str(s.model)):
         drop_rate = DROP_RATE if is_ready else 0.0
@@ -71,20 +84,35 @@ def complete_pictures(
         hidden=hidden,
         activation=s.activation or ("relu" if hidden else None),
         drop_rate=drop_rate,
-        optimiser=optimiser,
-        schedule=s.schedule or "one-cycle",
+        optimiser=s.optimiser or ("muon" if is_quick else "adamw"),
+        schedule=s.schedule or ("linear" if is_quick else "one-cycle"),
         own=own,
     )
     if is_begun:
         filled = _begun(filled, rows)
     rate = filled.learning_rate
     if rate is None:
-        own_rate = RATES.get(str(s.model), RATE)
+        own_rate = QUICK_RATE if is_quick else RATES.get(str(s.model), RATE)
         rate = own_rate if s.optimiser is None and is_ready else filled.make_optimiser().usual_rate
-    size = s.batch_size or power_of_two(rows / 50, BATCH_SIZES)
-    epochs = filled.epochs or usual_epochs(rows, size)
+    if is_quick and s.optimiser is None and s.rate is None and s.batch_norm is not False:
+        shares = ",".join(f"{pattern}={rate * share:.4g}" for pattern, share in QUICK_SHARES)
+        filled = replace(filled, rate=shares)
+    size = s.batch_size or power_of_two(rows / 50, QUICK_BATCHES if is_quick else BATCH_SIZES)
+    usual = int(np.clip(QUICK_VISITS // rows, *QUICK_EPOCHS)) if is_quick else usual_epochs(rows, size)
+    epochs = filled.epochs or usual
     patience = s.patience or max(filled.least_patience, epochs // 2)
+    if s.grow is None:
+        filled = replace(filled, grow=_usual_growth(s, preprocessor) if is_quick else NEVER)
     return replace(filled, learning_rate=rate, batch_size=size, epochs=epochs, patience=patience)
+
+
+def _usual_growth(settings: Settings, preprocessor: PicturePreprocessor) -> tuple[str, ...]:
+    """Sizes at first of pictures that are large enough for it."""
+    side = min(preprocessor.input_shape[:2])
+    sides = [round(side * share) for share, _ in GROWTH]
+    if sides[0] < QUICK_SIDE or settings.preprocess not in (None, *OF_CHANNELS):
+        return NEVER
+    return tuple(f"{each}:{share}" for each, (_, share) in zip(sides, GROWTH, strict=True))
 
 
 def _begun(s: Settings, rows: int) -> Settings:
@@ -102,15 +130,25 @@ def usual_epochs(rows: int, batch_size: int) -> int:
     return int(np.clip(STEPS * batch_size // rows, *EPOCHS))
 
 
-def usual_model(settings: Settings) -> str:
-    """The model where none is asked for: pictures may have become rows of components."""
-    return "mlp" if settings.preprocess in FLAT else MODEL
+def usual_model(settings: Settings, shape: tuple[int, ...] | None = None) -> str:
+    """The model where none is asked for: pictures may have become rows of components, or be too small for one."""
+    if settings.preprocess in FLAT:
+        return "mlp"
+    return MODEL if shape is None or min(shape[:2]) < QUICK_SIDE else QUICK
 
 
-def stages(shape: tuple[int, int, int]) -> dict[str, Any]:
-    """The `widths` (filters of each stage) and `stride` (of the first convolution) of the default network for pictures
-    of this shape."""
+def stages(model: str | None, shape: tuple[int, int, int]) -> dict[str, Any]:
+    """What a default network takes for pictures of this shape: `widths` (filters of each stage), of convnet also
+    `stride` (of the first convolution). Nothing of other models."""
     side = min(shape[:2])
+    if model == QUICK:
+        count = max(1, int(math.log2((side - 1) / LEAST_LAST)))
+        first, *rest = QUICK_WIDTHS
+        more = max(0, count - len(QUICK_WIDTHS))
+        widths = [*(max(first >> (more - number), LEAST_FILTERS) for number in range(more)), first, *rest]
+        return {"widths": tuple(widths[-count:])}
+    if model != MODEL:
+        return {}
     stride, first = (2, 16) if side > LARGE else (1, 32)
     pools = math.ceil(math.log2(max(side / stride / LAST_SIDE, 1)))
     pools = min(max(pools, 2), max(1, int(math.log2(side))))  # two where the picture allows

@@ -111,9 +111,13 @@ class PictureSurvey:
             )
         return Mirrored(network.layers, network.names)
 
+    def stages_of(self, settings: Settings) -> dict[str, Any]:
+        """What the pictures say to a network that asks: its widths and stride."""
+        return stages(settings.model, self.table.shape)
+
     def _one_sided(self, settings: Settings, outputs: int) -> Sequential:
         """The network before it is asked whether it looks at the mirror image as well."""
-        network = settings.make_network(outputs, **(stages(self.table.shape) if settings.model == MODEL else {}))
+        network = settings.make_network(outputs, **self.stages_of(settings))
         if settings.model in PICTURE_MODELS:
             try:
                 initial_specs(network, Spec((1, *self.table.shape), np.dtype(np.float32)))

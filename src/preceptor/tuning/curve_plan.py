@@ -11,12 +11,11 @@ import numpy as np
 from preceptor.data import LongTable
 from preceptor.errors import ConfigError, DataError
 from preceptor.hyper import number_text, shown, typed
-from preceptor.job.picture_recipe import MODEL, stages
+from preceptor.job.picture_recipe import MODEL, QUICK
 from preceptor.job.picture_survey import PictureSurvey
 from preceptor.job.settings import Settings
 from preceptor.job.suitability import usable
 from preceptor.job.survey import Survey
-from preceptor.nn import Layer
 from preceptor.tuning.curve_division import divide, seeds_of, taught_by
 from preceptor.words import listing
 
@@ -259,7 +258,7 @@ def wider(seen: Survey | PictureSurvey, settings: Settings, times: float) -> Cha
     """A network of so many times the width. Raises: ConfigError where it has no width that can be chosen."""
     words = "twice as wide" if times == TWICE else f"{times:g} times as wide"
     usual = seen.complete(settings)
-    if isinstance(seen, PictureSurvey) and usual.model == MODEL:
+    if isinstance(seen, PictureSurvey) and usual.model in (MODEL, QUICK):
         return Change(words, {}, times)
     if not usual.hidden:
         raise ConfigError(
@@ -296,10 +295,9 @@ class _Wider(PictureSurvey):
 
     times: float = 1.0
 
-    def make_network(self, settings: Settings, outputs: int) -> Layer:
-        found = stages(self.table.shape)
-        widths = tuple(max(1, round(each * self.times)) for each in found["widths"])
-        return settings.make_network(outputs, **(found | {"widths": widths}))
+    def stages_of(self, settings: Settings) -> dict[str, Any]:
+        found = super().stages_of(settings)
+        return found | {"widths": tuple(max(1, round(each * self.times)) for each in found["widths"])}
 
 
 def _classes(seen: Survey | PictureSurvey) -> int:

@@ -27,12 +27,12 @@ from run import environment, show_machine
 
 EPOCHS, BATCH = 8, 1_000
 GROW = "16:0.25,24:0.35"
-RATE, REST, MOMENTUM, SMOOTHING = 0.025, (("norm", 0.02), ("output", 0.001)), 0.6, 0.2
+RATE, REST, MOMENTUM, WEIGHT_DECAY, SMOOTHING = 0.025, (("norm*", 0.02), ("output", 0.003)), 0.6, 0.6, 0.2
 OPTIONS = {
     "model": "airbench",
-    "optimiser": f"muon:momentum={MOMENTUM}",
+    "optimiser": f"muon:momentum={MOMENTUM}:weight_decay={WEIGHT_DECAY}",
     "learning-rate": RATE,
-    "rate": ",".join(f"{name}*={rate}" for name, rate in REST),
+    "rate": ",".join(f"{name}={rate}" for name, rate in REST),
     "schedule": "linear",
     "epochs": EPOCHS,
     "batch-size": BATCH,

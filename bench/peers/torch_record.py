@@ -14,11 +14,10 @@ from torch import nn
 from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from record import BATCH, EPOCHS, GROW, MOMENTUM, RATE, REST, SMOOTHING
+from record import BATCH, EPOCHS, GROW, MOMENTUM, RATE, REST, SMOOTHING, WEIGHT_DECAY
 
 WIDTHS, WHITENED, EPSILON = (64, 256, 256), 5_000, 5e-4
 QUINTIC, ROUNDS = (3.4445, -4.7750, 2.0315), 5
-WEIGHT_DECAY = 0.01
 
 
 def read(folder: Path, names: list[str]) -> tuple[torch.Tensor, torch.Tensor]:
@@ -44,7 +43,7 @@ def network(x: torch.Tensor) -> nn.Sequential:
             layers += [convolution, *([nn.MaxPool2d(2)] if count == 0 else []), norm, nn.GELU()]
             channels = width
     output = nn.Linear(channels, 10)
-    nn.init.normal_(output.weight, std=channels**-0.5)
+    nn.init.zeros_(output.weight)
     nn.init.zeros_(output.bias)
     return nn.Sequential(*layers, nn.AdaptiveMaxPool2d(1), nn.Flatten(), output)
 

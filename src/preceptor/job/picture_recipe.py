@@ -37,7 +37,7 @@ STEPS = 4_000  # of a training that lasts as long as few pictures ask for
 EPOCHS = (10, 150)  # at least, at most
 # Of airbench: Muon, its rate and the shares of it that norms and the last layer have, along a line to 0.
 QUICK_SIDE, QUICK_WIDTHS = 12, (64, 256, 256)  # least side; filters of the last stages, as many as a side of 32 has
-QUICK_RATE, QUICK_SHARES = 0.025, (("norm*", 0.8), ("output", 0.16))
+QUICK_RATE, QUICK_SHARES = 0.025, (("norm*", 0.8), ("output", 0.12))
 QUICK_NUMBERS = {"momentum": 0.6, "weight_decay": 0.6}
 QUICK_BATCHES, QUICK_EPOCHS = (64, 512), (8, 60)
 LEAST_LAST, LEAST_FILTERS = 3, 16  # side after the last pool; filters of the first stages of large pictures

@@ -9,7 +9,7 @@ What all of them take beside the number of outputs, None for the network's own:
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from preceptor.nn.activation import Gelu, Relu, Tanh
@@ -17,7 +17,7 @@ from preceptor.nn.convolution import Convolution
 from preceptor.nn.dense import Dense
 from preceptor.nn.dropout import Dropout
 from preceptor.nn.efficientnet import efficientnet_lite0, efficientnet_lite1, efficientnet_lite2
-from preceptor.nn.initialiser import Dirac, He, Initialiser, Xavier
+from preceptor.nn.initialiser import Constant, Dirac, He, Initialiser, Xavier
 from preceptor.nn.layer import Layer, Sequential
 from preceptor.nn.norm import BatchNorm, LocalResponseNorm
 from preceptor.nn.pooling import GlobalMaxPool, GlobalMeanPool, MaxPool, MeanPool
@@ -50,6 +50,7 @@ class _Maker:
     batch_norm: bool
     own: Initialiser
     scale: bool = True
+    of_output: Initialiser = field(default_factory=Xavier)
 
     def convolution(self, name: str, filters: int, window: int = 3, **more: Any) -> Parts:
         """A convolution, norm, activation."""
@@ -70,7 +71,7 @@ class _Maker:
 
     def network(self, parts: Parts, outputs: int, drop_rate: float = 0.0) -> Sequential:
         """The parts and a dense layer for the classes, behind dropout where a rate is given."""
-        last: Parts = [("output", Dense(outputs, initialiser=self.initialiser or Xavier()))]
+        last: Parts = [("output", Dense(outputs, initialiser=self.initialiser or self.of_output))]
         whole = [*parts, *_dropout("", drop_rate), *last]
         return Sequential(tuple(layer for _, layer in whole), tuple(name for name, _ in whole))
 
@@ -144,10 +145,10 @@ def airbench(
     with 10 classes. Dropout stands before the dense layer.
 
     Source: Jordan 2024, "94% on CIFAR-10 in 3.29 seconds on a single GPU", section 3 and appendix A.
-    Differs: no bias follows the whitened windows; the last layer has one, and its outputs are not divided by 9: first
-        values and rate of the last layer say as much.
+    Differs: no bias follows the whitened windows; the last layer has one, begins at 0, and its outputs are not divided
+        by 9: its rate says as much.
     """
-    make = _Maker(activation or Gelu(), initialiser, batch_norm, Dirac(), scale=False)
+    make = _Maker(activation or Gelu(), initialiser, batch_norm, Dirac(), scale=False, of_output=Constant(0.0))
     parts: Parts = [("whiten", PatchWhitening()), make.active("0")]
     for stage, filters in enumerate(widths, 1):
         first, *rest = make.convolution(f"{stage}a", filters)

@@ -10,7 +10,7 @@ from preceptor.data.pictures.augment import Flip, PadCrop
 from preceptor.data.pictures.pictures import read_pictures
 from preceptor.errors import ConfigError
 from preceptor.job import make_settings, prepare
-from preceptor.job.growth import growth_of, shape_at, smaller, smaller_steps
+from preceptor.job.growth import growth_of, growth_text, shape_at, smaller, smaller_steps
 
 
 @pytest.fixture(scope="module")
@@ -71,6 +71,9 @@ def test_shifts_shrink_with_the_side():
 
 
 def test_words():
+    assert growth_text(((16, 0.25), (24, 0.355)), (32, 40, 3)) == (
+        "sides of 16 pixels for 25 % of the steps, then 24 pixels for 35.5 % of the steps, then all 32"
+    )
     assert growth_of(("16:0.25", "24:.35")) == ((16, 0.25), (24, 0.35))
     assert growth_of(None) == growth_of(("none",)) == ()
 
@@ -88,7 +91,7 @@ def test_what_is_no_growth_is_refused_before_data_are_read(words):
     "given, words",
     [
         ({"grow": "18:0.2"}, r"a side of 18 pixels; the pictures have 18, and less is required"),
-        ({"grow": "8:0.2"}, r"model airbench, which takes no 8 pixels"),
+        ({"grow": "4:0.2"}, r"model airbench, which takes no 4 pixels"),
         ({"grow": "10:0.2", "model": "convnet"}, r"model convnet, which takes pictures of one size alone"),
         ({"grow": "10:0.2", "preprocess": "mean-image"}, r"beside preprocess mean-image, which has numbers for each"),
     ],

@@ -35,6 +35,7 @@ from preceptor.errors import ConfigError
 from preceptor.job import Fitting, Outcome, Run, following, interrupted, make_settings, preparing, resuming
 from preceptor.job.command import altered_command, of_training
 from preceptor.job.folder import REPORT, check_out
+from preceptor.job.growth import growth_of, growth_text
 from preceptor.job.measure import metric_of
 from preceptor.job.mending import MOST_TRAININGS
 from preceptor.job.parts import augmentations_text, own_numbers
@@ -200,6 +201,8 @@ def say_plan(fitting: Fitting) -> None:
         line("augment", augmentations_text(fitting.seen.augmentations(chosen)))
         if isinstance(fitting.seen, PictureSurvey) and chosen.augment is None and fitting.seen.mirrored.text:
             line("", fitting.seen.mirrored.text)
+        if growth := growth_of(chosen.grow):
+            line("grow", growth_text(growth, fitting.preprocessor.input_shape))
         if chosen.views == "mirror":
             line("views", "a picture and its mirror image, whose outputs are averaged, outside training")
     whole = fitting.whole_network

@@ -46,6 +46,12 @@ def _refused(words: Sequence[str] | None, why: str) -> ConfigError:
     )
 
 
+def growth_text(growth: Growth, shape: tuple[int, ...]) -> str:
+    """The sizes in turn, in words."""
+    parts = [f"{side} pixels for {100 * share:.3g} % of the steps" for side, share in growth]
+    return f"sides of {', then '.join([*parts, f'all {min(shape[:2])}'])}"
+
+
 def check_growth(growth: Growth, pictures: Pictures, network: Layer, settings: Any) -> None:
     """Raises ConfigError where a size is not below the full one, or network or preprocessing do not take it."""
     full = min(pictures.shape[:2])

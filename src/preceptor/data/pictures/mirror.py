@@ -11,6 +11,7 @@ from preceptor.machine import cores
 
 SIDE = 12  # pixels of a picture made small
 MOST = 4_000  # pictures looked at
+AT_ONCE = 64  # of them in memory as they are
 PENALTY = 0.05  # of the linear reading: share of its number of pictures
 FARTHER, SURE = 0.2, 3.0  # share of what is read that must be lost, and standard errors, for mirror images to differ
 ALIKE = 0.1  # share of what is read that may be lost, beyond two standard errors, for them to be alike
@@ -70,7 +71,9 @@ def mirror_images(pictures: Pictures, rows: np.ndarray) -> MirrorImages:
     """
     assert pictures.labels is not None
     rows = rows[order(0, 0, min(len(rows), MOST), len(rows))]
-    y, small = pictures.labels[rows], _small(pictures.take(rows, workers=cores()))
+    y = pictures.labels[rows]
+    pieces = (rows[start : start + AT_ONCE] for start in range(0, len(rows), AT_ONCE))
+    small = np.concatenate([_small(pictures.take(each, workers=cores())) for each in pieces])
     x, turned = (each.reshape(len(small), -1) for each in (small, small[:, :, ::-1]))
     shift, scale = x.mean(0), x.std(0) + 1e-3
     x, turned = ((each - shift) / scale for each in (x, turned))

@@ -19,13 +19,20 @@ inline void multiply_tile(const Strip& s, int64_t row, int64_t tile, int64_t til
     const auto get = [&](const float* from, int j) {
         return whole || j + 1 < vectors ? load(from + j * lanes) : load_part(from + j * lanes, part);
     };
-    const auto place = [&](int64_t i) { return s.c_offsets ? s.c_offsets[row + i] : (row + i) * s.c_step; };
     const float* a[rows];
+    float* c[rows];
+    if (s.c_offsets) {
+#pragma GCC unroll 8
+        for (int i = 0; i < rows; ++i) c[i] = s.c + s.c_offsets[row + i];
+    } else {
+#pragma GCC unroll 8
+        for (int i = 0; i < rows; ++i) c[i] = s.c + (row + i) * s.c_step;
+    }
     Vector sums[rows][vectors] = {};
 #pragma GCC unroll 8
     for (int i = 0; i < rows; ++i) {
         a[i] = s.a + s.row_offsets[row + i];
-        if (!s.past_caches) __builtin_prefetch(s.c + place(i), 1);  // long rows share few places of a cache
+        if (!s.past_caches) __builtin_prefetch(c[i], 1);  // long rows share few places of a cache
     }
     const float* b = s.b;
     const int64_t* offsets = s.column_offsets;
@@ -53,7 +60,7 @@ inline void multiply_tile(const Strip& s, int64_t row, int64_t tile, int64_t til
 #pragma GCC unroll 8
         for (int i = 0; i < rows; ++i) {
 #pragma GCC unroll 8
-            for (int j = 0; j < vectors; ++j) store(sums[i][j], s.c + place(i) + j * lanes);
+            for (int j = 0; j < vectors; ++j) store(sums[i][j], c[i] + j * lanes);
         }
         return;
     }
@@ -64,17 +71,18 @@ inline void multiply_tile(const Strip& s, int64_t row, int64_t tile, int64_t til
     }
     // Looked at once: the numbers that are written might, as far as the compiler knows, be the limit.
     const float* const beside = s.beside;
+    const float* const first = s.c;
     const bool limited = s.limit > 0;
     const Vector top = Vector{} + s.limit;
 #pragma GCC unroll 8
     for (int i = 0; i < rows; ++i) {
-        float* to = s.c + place(i);
+        float* to = c[i];
 #pragma GCC unroll 8
         for (int j = 0; j < vectors; ++j) {
             Vector sum = sums[i][j];
             if (s.accumulate) sum += get(to, j);
             sum += bias[j];
-            if (beside) sum += get(beside + place(i), j);
+            if (beside) sum += get(beside + (to - first), j);
             if (s.relu) sum = sum <= 0 ? Vector{} : sum;  // NaN goes on
             if (limited) sum = sum >= top ? top : sum;
             if (!whole && j + 1 == vectors) {

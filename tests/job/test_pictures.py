@@ -196,7 +196,7 @@ def test_what_was_chosen_of_a_ready_network_is_in_it(folder, model):
     chosen = {"model": model, "engine": "reference", "views": "one"}
     fitting = prepare(folder, make_settings(chosen | given))
     built = given | {"activation": nn.Elu(), "initialiser": nn.Glorot()}
-    shape = stages(model, (8, 8, 3))
+    shape = stages(model, (8, 8, 3), 28)
     assert fitting.config.network == getattr(nn, model)(3, **built, **shape)
     own = prepare(folder, make_settings(chosen)).config.network
     described = model in ("airbench", "resnet20") or model.startswith("efficientnet")

@@ -36,8 +36,13 @@ BATCH_SIZES = 16, 64  # few pictures take small batches
 STEPS = 4_000  # of a training that lasts as long as few pictures ask for
 EPOCHS = (10, 150)  # at least, at most
 # Of airbench: Muon, its rate and the shares of it that norms and the last layer have, along a line to 0.
-QUICK_SIDE, QUICK_WIDTHS = 12, (64, 256, 256)  # least side; filters of the last stages, as many as a side of 32 has
-QUICK_RATE, QUICK_SHARES = 0.025, (("norm*", 0.8), ("output", 0.12))
+QUICK_SIDE = 12  # least side
+FEW = 10_000  # pictures, below which a narrower network tells as much, and a smaller rate more
+QUICK_WIDTHS = (
+    (64, 128, 128),
+    (64, 256, 256),
+)  # filters of the last stages, as many as a side of 32 has: of few, of many
+QUICK_RATES, QUICK_SHARES = (0.01, 0.025), (("norm*", 0.8), ("output", 0.12))
 QUICK_NUMBERS = {"momentum": 0.6, "weight_decay": 0.6}
 QUICK_BATCHES, QUICK_EPOCHS = (64, 512), (8, 60)
 LEAST_LAST, LEAST_FILTERS = 3, 16  # side after the last pool; filters of the first stages of large pictures
@@ -92,7 +97,7 @@ def complete_pictures(
         filled = _begun(filled, rows)
     rate = filled.learning_rate
     if rate is None:
-        own_rate = QUICK_RATE if is_quick else RATES.get(str(s.model), RATE)
+        own_rate = QUICK_RATES[rows >= FEW] if is_quick else RATES.get(str(s.model), RATE)
         rate = own_rate if s.optimiser is None and is_ready else filled.make_optimiser().usual_rate
     if is_quick and s.optimiser is None and s.rate is None and s.batch_norm is not False:
         shares = ",".join(f"{pattern}={rate * share:.4g}" for pattern, share in QUICK_SHARES)
@@ -137,16 +142,16 @@ def usual_model(settings: Settings, shape: tuple[int, ...] | None = None) -> str
     return MODEL if shape is None or min(shape[:2]) < QUICK_SIDE else QUICK
 
 
-def stages(model: str | None, shape: tuple[int, int, int]) -> dict[str, Any]:
-    """What a default network takes for pictures of this shape: `widths` (filters of each stage), of convnet also
-    `stride` (of the first convolution). Nothing of other models."""
+def stages(model: str | None, shape: tuple[int, int, int], rows: int) -> dict[str, Any]:
+    """What a default network takes for so many training pictures of this shape: `widths` (filters of each stage), and
+    of convnet `stride` (of the first convolution). Nothing of other models."""
     side = min(shape[:2])
     if model == QUICK:
         count = max(1, int(math.log2((side - 1) / LEAST_LAST)))
-        first, *rest = QUICK_WIDTHS
-        more = max(0, count - len(QUICK_WIDTHS))
+        first, *rest = QUICK_WIDTHS[rows >= FEW]
+        more = max(0, count - len(rest) - 1)
         widths = [*(max(first >> (more - number), LEAST_FILTERS) for number in range(more)), first, *rest]
-        return {"widths": tuple(widths[-count:])}
+        return {"widths": tuple(widths[:count])}
     if model != MODEL:
         return {}
     stride, first = (2, 16) if side > LARGE else (1, 32)

@@ -113,7 +113,7 @@ class PictureSurvey:
 
     def stages_of(self, settings: Settings) -> dict[str, Any]:
         """What the pictures say to a network that asks: its widths and stride."""
-        return stages(settings.model, self.table.shape)
+        return stages(settings.model, self.table.shape, len(self.parts.train))
 
     def _one_sided(self, settings: Settings, outputs: int) -> Sequential:
         """The network before it is asked whether it looks at the mirror image as well."""

@@ -113,7 +113,7 @@ class PictureTaskSurvey:
         Raises: ConfigError where it does not suit the task.
         """
         model = settings.model or MODEL
-        whole = settings.make_network(1, **stages(model, self.shape))
+        whole = settings.make_network(1, **stages(model, self.shape, len(self.parts.train)))
         assert isinstance(whole, Sequential)
         assert isinstance(whole.layers[-1], Dense)
         trunk = Sequential(whole.layers[:-1], whole.names[:-1])

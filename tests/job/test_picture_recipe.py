@@ -1,0 +1,104 @@
+"""What a training on pictures is like where nothing is said."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from preceptor import nn
+from preceptor.job import make_settings, prepare
+from preceptor.job.picture_recipe import FEW, stages
+from preceptor.job.settings import Settings
+from preceptor.ops import Spec
+from preceptor.train import AdamW, Linear, Muon, OneCycle
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A function from side and channels to a folder of pictures of two classes, above and below."""
+
+    def make(side, channels=3):
+        rng, place = np.random.default_rng(0), tmp_path_factory.mktemp("set")
+        for name, half in (("above", slice(0, side // 2)), ("below", slice(side // 2, side))):
+            (place / name).mkdir()
+            for number in range(20):
+                pixels = rng.integers(0, 90, (side, side, channels), np.uint8)
+                pixels[half] += 120
+                Image.fromarray(pixels[:, :, 0] if channels == 1 else pixels).save(place / name / f"{number}.png")
+        return place
+
+    return make
+
+
+def planned(folder, **given):
+    return prepare(folder, make_settings({"engine": "native", **given}))
+
+
+def test_small_pictures_learn_by_airbench(made):
+    fitting = planned(made(24))
+    config, settings = fitting.config, fitting.settings
+    assert settings.model == "airbench"
+    assert config.network == nn.Mirrored(
+        *(vars(nn.airbench(2, widths=(64, 128)))[name] for name in ("layers", "names"))
+    )
+    assert config.optimiser == Muon(momentum=0.6, weight_decay=0.6)
+    assert config.schedule == Linear()
+    assert config.loss == nn.SoftmaxCrossEntropy(label_smoothing=0.2)
+    assert config.learning_rate == 0.01
+    assert dict(config.fine_tuning.rates) == {"norm*": pytest.approx(0.8), "output": pytest.approx(0.12)}
+    assert settings.grow == ("12:0.25", "18:0.35")
+    assert settings.epochs == 60
+    assert planned(made(24), views="one").settings.grow == settings.grow
+    again = Settings.from_dict(settings.to_dict())
+    assert fitting.seen.complete(again) == again == settings
+
+
+def test_tiny_pictures_keep_convnet(made):
+    fitting = planned(made(10))
+    assert fitting.settings.model == "convnet"
+    assert isinstance(fitting.config.optimiser, AdamW)
+    assert fitting.config.schedule == OneCycle()
+    assert fitting.settings.grow == ("none",)
+
+
+def test_what_was_chosen_stays(made):
+    given = {
+        "optimiser": "adam",
+        "schedule": "cosine",
+        "learning_rate": 0.02,
+        "epochs": 3,
+        "batch_size": 8,
+        "grow": "none",
+    }
+    fitting = planned(made(24), **given, loss="multiclass-hinge")
+    for name, value in given.items():
+        found = getattr(fitting.settings, name)
+        assert found == value or found == (value,)
+    assert fitting.config.loss == nn.MulticlassHinge()
+    assert fitting.config.fine_tuning.rates == ()
+    assert planned(made(24), learning_rate=0.02).settings.rate == "norm*=0.016,output=0.0024"
+    assert planned(made(24), batch_norm=False).config.fine_tuning.rates == ()
+    assert planned(made(24), preprocess="mean-image").settings.grow == ("none",)
+
+
+@pytest.mark.parametrize(
+    "side, few, many",
+    [
+        (12, (64,), (64,)),
+        (28, (64, 128, 128), (64, 256, 256)),
+        (32, (64, 128, 128), (64, 256, 256)),
+        (64, (32, 64, 128, 128), (32, 64, 256, 256)),
+        (100, (16, 32, 64, 128, 128), (16, 32, 64, 256, 256)),
+        (224, (16, 16, 32, 64, 128, 128), (16, 16, 32, 64, 256, 256)),
+    ],
+)
+def test_stages_end_at_a_few_places(side, few, many):
+    for rows, widths in ((FEW - 1, few), (FEW, many)):
+        assert stages("airbench", (side, side + 3, 3), rows) == {"widths": widths}
+        network = nn.airbench(4, widths=widths)
+        found = nn.initial_specs(network, spec_of(side))
+        last = [spec for name, _, spec in network.walk(*found, spec_of(side)) if name.startswith("pool")][-2]
+        assert 3 <= last.shape[1] <= 7
+
+
+def spec_of(side):
+    return Spec((1, side, side, 3), np.dtype(np.float32))

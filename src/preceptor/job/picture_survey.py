@@ -141,7 +141,7 @@ class PictureSurvey:
         chosen = settings.augmentations()
         if chosen is not None:
             return chosen
-        return choose_augmentation(self.table, self.mirrored.answer)
+        return choose_augmentation(self.table, self.mirrored.answer, settings.epochs)
 
     @cached_property
     def mirrored(self) -> MirrorImages:

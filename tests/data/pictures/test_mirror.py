@@ -80,6 +80,13 @@ def test_the_answer_decides_the_augmentation(channels, answer, flips):
     assert isinstance(steps[-1], ColourJitter) == (channels == 3)
 
 
+@pytest.mark.parametrize("passes, seldom", [(8, True), (19, True), (20, False), (150, False)])
+def test_few_passes_need_less_change(passes, seldom):
+    steps = choose_augmentation(set_of(np.zeros((2, 32, 32, 3), np.uint8), [0, 1]), True, passes)
+    few = (PadCrop(pixels=2, border="reflect"), Flip(alternate=True))
+    assert steps == (few if seldom else (PadCrop(pixels=4), Flip(), ColourJitter()))
+
+
 def test_an_answer_needs_several_standard_errors():
     assert not MirrorImages(0.8, 0.5, 0.1, 0.11).differ
     assert MirrorImages(0.8, 0.5, 0.1, 0.09).differ

@@ -18,24 +18,34 @@ def augment(pictures: np.ndarray, steps: Sequence[Augmentation], draw: Draw) -> 
     return as_float(pictures)
 
 
-def choose_augmentation(pictures: Pictures, can_be_mirrored: bool | None = None) -> tuple[Augmentation, ...]:
+FEW_PASSES = 20  # over the pictures: what is seen so seldom needs less change
+
+
+def choose_augmentation(
+    pictures: Pictures, can_be_mirrored: bool | None = None, passes: int | None = None
+) -> tuple[Augmentation, ...]:
     """What is safe for pictures of which nothing else is known.
 
     Args:
         can_be_mirrored: whether mirror images are of the same class; None where that is not known.
+        passes: how often each is seen; None where that is not known.
 
     - Shifts by an eighth of the side, as is common for 32 pixels, of grey pictures by one pixel in 28:
       these are often glyphs that fill their frame. What an object is does not depend on a few pixels.
     - The mirror image where it is of the same class. Where that is not known, of colour pictures: they are most often
       photographs, and a photograph seen in a mirror is one that could have been taken. Grey ones are often letters and
       digits, which are not.
-    - Of colour pictures a fifth of brightness, contrast and saturation, the range of daylight; never the hue: ripe and
+    - Where each picture is seen a few times alone, half of the shift, both sides of the mirror in turn, and no change of
+      colours.
+    - Else, of colour pictures a fifth of brightness, contrast and saturation, the range of daylight; never the hue: ripe and
       unripe differ by it.
 
     Turns, crops, cutout, blur and mixing change more than is safe for every set; name them where they suit yours.
     """
     side = min(pictures.height, pictures.width)
-    is_grey = pictures.channels == 1
-    shift = PadCrop(pixels=max(1, round(side / (28 if is_grey else 8))))
-    mirrored = (Flip(),) if can_be_mirrored or (can_be_mirrored is None and not is_grey) else ()
-    return (shift, *mirrored, *(() if is_grey else (ColourJitter(),)))
+    is_grey, is_seldom = pictures.channels == 1, passes is not None and passes < FEW_PASSES
+    part = 28 if is_grey else 16 if is_seldom else 8
+    shift = PadCrop(pixels=max(1, round(side / part)), border="reflect" if is_seldom else "edge")
+    is_mirrored = can_be_mirrored or (can_be_mirrored is None and not is_grey)
+    mirrored = (Flip(alternate=is_seldom),) if is_mirrored else ()
+    return (shift, *mirrored, *(() if is_grey or is_seldom else (ColourJitter(),)))

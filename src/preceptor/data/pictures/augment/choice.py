@@ -35,10 +35,10 @@ def choose_augmentation(
     - The mirror image where it is of the same class. Where that is not known, of colour pictures: they are most often
       photographs, and a photograph seen in a mirror is one that could have been taken. Grey ones are often letters and
       digits, which are not.
-    - Where each picture is seen a few times alone, half of the shift, both sides of the mirror in turn, and no change of
-      colours.
-    - Else, of colour pictures a fifth of brightness, contrast and saturation, the range of daylight; never the hue: ripe and
-      unripe differ by it.
+    - Where each picture is seen a few times alone, half of the shift, both sides of the mirror in turn, and no change
+      of colours.
+    - Else, of colour pictures a fifth of brightness, contrast and saturation, the range of daylight; never the hue:
+      ripe and unripe differ by it.
 
     Turns, crops, cutout, blur and mixing change more than is safe for every set; name them where they suit yours.
     """

@@ -44,7 +44,7 @@ def is_random(layer):
 
 
 def differs_in_training(layer):
-    return is_random(layer) or contains(layer, nn.BatchNorm)
+    return is_random(layer) or contains(layer, (nn.BatchNorm, nn.Mirrored))
 
 
 def takes_integers(layer):

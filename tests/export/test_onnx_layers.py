@@ -92,6 +92,7 @@ def test_a_layer_goes_out(layer, shape):
 
 EDGES = [(-1.0, -0.2, 0.5, 2.0), tuple(np.linspace(-2, 2, 12))]
 LEVELS = ((4, 5), (3, 7))
+AIRBENCH = (nn.airbench(10, widths=(8, 12)).layers, nn.airbench(10, widths=(8, 12)).names)
 NETWORKS = {
     "linear": (nn.linear_model(3), (5,)),
     "mlp": (nn.mlp((16, 8), 3, drop_rate=0.2, batch_norm=True), (5,)),
@@ -111,6 +112,8 @@ NETWORKS = {
     "lenet5 norm": (nn.lenet5(10, batch_norm=True, activation=nn.Swish()), (32, 32, 3)),
     "vgg": (nn.vgg(10, drop_rate=0.5), (8, 8, 3)),
     "resnet20": (nn.resnet20(10), (8, 8, 3)),
+    "airbench": (nn.airbench(10, widths=(8, 12)), (12, 10, 3)),
+    "airbench of both sides": (nn.Mirrored(*AIRBENCH), (12, 10, 3)),
     "efficientnet-lite0": (nn.efficientnet_lite0(10), (32, 32, 3)),
     "ensemble of pictures": (nn.Ensemble(nn.lenet5(10), 2), (28, 28, 1)),
 }

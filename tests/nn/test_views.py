@@ -8,6 +8,18 @@ import pytest
 import preceptor as pr
 from preceptor import nn
 
+# Of (1, 3) by 2 a + 1: 3, and mirrored 7.
+ROWS = [
+    (
+        nn.Mirrored((nn.Flatten(), nn.Dense(2))),
+        (2, 3, 2, 2),
+        (2, 2),
+        26,
+        {"dense1/weight": [[2.0], [0.0]], "dense1/bias": [1.0]},
+        [[[[1.0], [3.0]]]],
+        [[5.0]],
+    ),
+]
 LAYERS = (nn.Convolution(4), nn.BatchNorm(), nn.Relu(), nn.Flatten(), nn.Dense(3))
 F32 = np.dtype(np.float32)
 

@@ -13,6 +13,10 @@ from preceptor.ops import Spec
 from preceptor.train import SGD, Arrays, Config, train
 from preceptor.train.training import initial_values
 
+ROWS = [
+    (nn.PatchWhitening(), (2, 4, 5, 3), (2, 3, 4, 24), 0, {}, [[[[0.0]] * 2] * 2], [[[[0.0] * 8]]]),
+    (nn.PatchWhitening(3), (2, 5, 4, 1), (2, 3, 2, 18), 0, {}, [[[[0.0]] * 3] * 3], [[[[0.0] * 18]]]),
+]
 RNG = np.random.default_rng(0)
 F32 = np.dtype(np.float32)
 

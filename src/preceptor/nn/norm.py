@@ -19,9 +19,6 @@ __all__ = ["BatchNorm", "LayerNorm", "LocalContrastNorm", "LocalResponseNorm"]
 class BatchNorm(Layer):
     """Normalises each feature over the batch, then scales and shifts it by learned numbers.
 
-    Args:
-        scale: whether there is a scale; without, it is 1.
-
     Shapes: x (batch, ..., feature) -> the same; scale, shift and the running mean and variance (feature,). Of images,
         (batch, height, width, channel), every place counts as an example: one mean for each channel.
     Formula: y = scale (x - mean) / sqrt(variance + epsilon) + shift. Training takes the mean and variance of the batch
@@ -40,7 +37,7 @@ class BatchNorm(Layer):
         default=0.9, low=0, high=1, unit="share kept per step", doc="Share of the running averages kept."
     )
     epsilon: float = hyper(default=1e-5, low=0, scale="log", doc="Added to the variance.")
-    scale: bool = hyper(default=True, doc="Whether each feature is scaled by a learned number.")
+    scale: bool = hyper(default=True, doc="Whether each feature is scaled by a learned number; else by 1.")
 
     def init(self, rng: np.random.Generator, spec: Spec) -> tuple[Arrays, Arrays]:
         ones, zeros = filled(rng, spec.shape[-1:], 1), filled(rng, spec.shape[-1:], 0)

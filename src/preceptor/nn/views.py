@@ -14,12 +14,12 @@ class Mirrored(Sequential):
     """Layers one after the other; outside training the outputs are the mean over a picture and its mirror image.
 
     Shapes: x (batch, height, width, channel) -> those of its layers. Parameters, state and names as of Sequential.
-    Args:
-        layers, names: as of Sequential.
     Formula: y(x) = (f(x) + f(x mirrored left to right)) / 2; in training y = f(x).
+    Args:
+        layers: the layers in order.
+        names: one for each, as of Sequential.
     Source: Krizhevsky et al. 2012, section 4.1, who crop as well.
     Differs: they average probabilities; here what the last layer gives, as Jordan 2024.
-    Raises: as Sequential.
     """
 
     def apply(self, params: Arrays, state: Arrays, x: Any, *, train: bool, key: Any) -> tuple[Any, Arrays]:

@@ -61,6 +61,16 @@ def sequential(writer: Writer, layer: nn.Sequential, part: Part, x: Value) -> Va
     return x
 
 
+def mirrored(writer: Writer, layer: nn.Mirrored, part: Part, x: Value) -> Value:
+    """The pictures and, as further rows, their mirror images."""
+    x = writer.first(x)
+    axis = [writer.builder.integers(each) for each in (-1, np.iinfo(np.int64).min, 3, -1)]
+    both = writer.node("Concat", x.name, writer.node("Slice", x.name, *axis), axis=0)
+    y = writer.plain(sequential(writer, layer, part, x.then(both)))
+    apart = writer.node("Reshape", y.name, writer.builder.integers(2, -1, *y.shape))
+    return y.then(writer.node("ReduceMean", apart, writer.builder.integers(0), keepdims=0))
+
+
 def residual(writer: Writer, layer: nn.Residual, part: Part, x: Value) -> Value:
     y, *beside = (_inner(writer, name, each, part, x) for name, each in layer.parts())
     other = beside[0] if beside else x
@@ -143,6 +153,7 @@ def places(writer: Writer, layer: nn.Places, part: Part, x: Value) -> Value:
 
 FORMS: dict[type[Layer], Form] = SINGLE | {
     nn.Sequential: sequential,
+    nn.Mirrored: mirrored,
     nn.Residual: residual,
     nn.Ensemble: apart,
     nn.Committee: apart,

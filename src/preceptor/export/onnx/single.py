@@ -86,6 +86,12 @@ def member_dense(writer: Writer, layer: nn.MemberDense, part: Part, x: Value) ->
     return x.then(writer.node("Add", back, bias), x.shape[0], layer.units)
 
 
+def patch_whitening(writer: Writer, layer: nn.PatchWhitening, part: Part, x: Value) -> Value:
+    weight = part[1]["weight"]
+    alike = nn.Convolution(weight.shape[-1], layer.window, padding="valid", bias=False)
+    return convolution(writer, alike, ({"weight": weight}, {}), x)
+
+
 def convolution(writer: Writer, layer: nn.Convolution, part: Part, x: Value) -> Value:
     params, x = part[0], writer.first(x)
     weight = params["weight"]
@@ -127,7 +133,7 @@ def scale_shift(writer: Writer, layer: nn.ScaleShift, part: Part, x: Value) -> V
 def batch_norm(writer: Writer, layer: nn.BatchNorm, part: Part, x: Value) -> Value:
     if len(x.shape) > 1:
         x = writer.first(x)
-    values = part[0] | part[1]
+    values = {"scale": np.ones_like(part[0]["shift"])} | part[0] | part[1]
     numbers = [writer.builder.constant(_each(x, values[name]), name) for name in ("scale", "shift", "mean", "variance")]
     return x.then(writer.node("BatchNormalization", x.name, *numbers, epsilon=layer.epsilon))
 
@@ -260,6 +266,7 @@ SINGLE: dict[type[Layer], Form] = {
     nn.Members: members,
     nn.MemberDense: member_dense,
     nn.Convolution: convolution,
+    nn.PatchWhitening: patch_whitening,
     nn.BatchNorm: batch_norm,
     nn.LayerNorm: layer_norm,
     nn.LocalResponseNorm: local_response_norm,

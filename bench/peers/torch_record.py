@@ -90,7 +90,8 @@ def main() -> None:
         fused=True,
     )
     velocities = [torch.zeros_like(p) for p in filters]
-    steps = EPOCHS * len(x) // BATCH
+    size = min(BATCH, len(x))
+    steps = EPOCHS * len(x) // size
     stages, until = [], 0.0
     for word in GROW.split(","):
         side, _, share = word.partition(":")
@@ -100,7 +101,7 @@ def main() -> None:
     coins = torch.rand(len(x), generator=generator) < 0.5
     side, pictures = 0, values
     for step in range(steps):
-        epoch, place = divmod(step * BATCH, len(x))
+        epoch, place = divmod(step * size, len(x))
         if place == 0:
             order = torch.randperm(len(x), generator=generator)
         wanted = next(each for end, each in stages if end > step)
@@ -108,7 +109,7 @@ def main() -> None:
             side = wanted
             small = functional.interpolate(values, size=(side, side), mode="bicubic", antialias=True)
             pictures = (values if side == 32 else small).contiguous(memory_format=torch.channels_last)
-        rows = order[place : place + BATCH]
+        rows = order[place : place + size]
         mirrored = coins[rows] ^ bool(epoch % 2)
         batch = augmented(pictures[rows], max(1, round(2 * side / 32)), mirrored, generator)
         outputs = model(batch.contiguous(memory_format=torch.channels_last))

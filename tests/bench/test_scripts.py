@@ -28,7 +28,7 @@ def test_every_script_is_tried_here_or_beside():
     doctor = {"doctor", "doctor_figures", "zoo_cases", "zoo_data", "zoo_faults", "zoo_mutations", "zoo_reference"}
     search = {"learning_curves", "overtuning", "samplers", "search"}
     against = {"doctor_against", "doctor_against_tools", "doctor_against_torch", "doctor_against_traincheck"}
-    alone = {"attack", "coverage", "learn", "live", "pictures", "pretext", "report", "transfer"}
+    alone = {"attack", "coverage", "learn", "live", "pictures", "pretext", "record", "report", "transfer"}
     assert found == alone | steps | tables | doctor | against | search
 
 
@@ -50,6 +50,22 @@ def test_pretext_draws_labels_that_no_test_picture_has(script, shared):
     assert not set(parts.test) & (set(parts.train) | set(parts.dev))
     labels = pictures.labels[np.concatenate((parts.train, parts.dev))]
     assert np.bincount(labels).tolist() == [10] * 10
+
+
+def test_record(script, tmp_path):
+    """Both forms of the recipe on a few pictures of two colours, in the binary form of CIFAR-10."""
+    module, rng = script("record"), np.random.default_rng(0)
+    for name in (*(f"data_batch_{number}" for number in range(1, 6)), "test_batch"):
+        labels = np.arange(20) % 10
+        pixels = rng.integers(0, 60, (20, 3, 32, 32)) + 190 * (labels % 2)[:, None, None, None]
+        np.concatenate((labels[:, None], pixels.reshape(20, -1)), 1).astype(np.uint8).tofile(tmp_path / f"{name}.bin")
+    found = [each(tmp_path, 0) for each in (module.ours, module.theirs)]
+    for each in found:
+        assert 0 <= each["accuracy"] <= 1
+        assert each["seconds"] > 0
+    means = module.summary([{"accuracy": 0.5, "seconds": 2.0}, {"accuracy": 0.7, "seconds": 4.0}], 0.6)
+    assert (means["accuracy"], means["seconds"], means["lowest"], means["reached"]) == (0.6, 3.0, 0.5, True)
+    assert means["error"] == pytest.approx(0.1)
 
 
 def test_made_tables(script):

@@ -43,7 +43,7 @@ def test_small_pictures_learn_by_airbench(made):
     assert config.optimiser == Muon(momentum=0.6, weight_decay=0.6)
     assert config.schedule == Linear()
     assert config.loss == nn.SoftmaxCrossEntropy(label_smoothing=0.2)
-    assert config.learning_rate == 0.01
+    assert config.learning_rate == 0.025
     assert dict(config.fine_tuning.rates) == {"norm*": pytest.approx(0.8), "output": pytest.approx(0.12)}
     assert settings.grow == ("12:0.25", "18:0.35")
     assert settings.epochs == 60

@@ -37,16 +37,16 @@ STEPS = 4_000  # of a training that lasts as long as few pictures ask for
 EPOCHS = (10, 150)  # at least, at most
 # Of airbench: Muon, its rate and the shares of it that norms and the last layer have, along a line to 0.
 QUICK_SIDE = 12  # least side
-FEW = 10_000  # pictures, below which a narrower network tells as much, and a smaller rate more
+FEW = 10_000  # pictures, below which a narrower network tells as much
 QUICK_WIDTHS = (
     (64, 128, 128),
     (64, 256, 256),
 )  # filters of the last stages, as many as a side of 32 has: of few, of many
-QUICK_RATES, QUICK_SHARES = (0.01, 0.025), (("norm*", 0.8), ("output", 0.12))
+QUICK_RATE, QUICK_SHARES = 0.025, (("norm*", 0.8), ("output", 0.12))
 QUICK_NUMBERS = {"momentum": 0.6, "weight_decay": 0.6}
-QUICK_BATCHES, QUICK_EPOCHS = (64, 512), (8, 60)
+QUICK_BATCHES, QUICK_EPOCHS = (64, 512), (10, 60)
 LEAST_LAST, LEAST_FILTERS = 3, 16  # side after the last pool; filters of the first stages of large pictures
-QUICK_VISITS = 400_000  # of all pictures together, as far as epochs allow
+QUICK_VISITS = 450_000  # of all pictures together, as far as epochs allow
 SMOOTHING = 0.2  # of labels: Jordan 2024
 GROWTH = ((0.5, 0.25), (0.75, 0.35))  # shares of the side, and of the steps that see it
 HEAD_STEPS, HEAD_EPOCHS = 1_000, (10, 60)  # of a head on what a frozen network makes of the pictures
@@ -97,7 +97,7 @@ def complete_pictures(
         filled = _begun(filled, rows)
     rate = filled.learning_rate
     if rate is None:
-        own_rate = QUICK_RATES[rows >= FEW] if is_quick else RATES.get(str(s.model), RATE)
+        own_rate = QUICK_RATE if is_quick else RATES.get(str(s.model), RATE)
         rate = own_rate if s.optimiser is None and is_ready else filled.make_optimiser().usual_rate
     if is_quick and s.optimiser is None and s.rate is None and s.batch_norm is not False:
         shares = ",".join(f"{pattern}={rate * share:.4g}" for pattern, share in QUICK_SHARES)

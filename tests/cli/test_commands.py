@@ -124,7 +124,7 @@ def test_every_setting_reaches_the_training(preceptor, here):
         "time": None, "test": None, "augment": None, "preprocess": None, "skip_corrupt": False, "dropout": None,
         "polynomial": 2, "tolerance": None, "leave_out": None, "weight": None, "class_weight": None,
         "metric": "balanced-accuracy", "ordered": None, "ignore": None, "rate": "*=0.01", "layer_decay": 0.5,
-        "from_": None, "map": None, "freeze": None, "thaw_after": None, "side": None,
+        "from_": None, "map": None, "freeze": None, "thaw_after": None, "side": None, "grow": None, "views": None,
         "own": {"momentum": 0.8, "drop_every": 2.0, "average_decay": 0.9},
     }  # fmt: skip
     assert saved == expected

@@ -24,7 +24,9 @@ RNG = np.random.default_rng(4)
 X = RNG.normal(size=(ROWS, 3))
 RARE = np.where(X @ [1.0, 1.0, 0.0] + RNG.normal(size=ROWS) > 2, "yes", "no").astype(object)
 THREE = np.array(["a", "b", "c"], object)[np.digitize(X @ [1.0, -1.0, 0.0] + RNG.normal(size=ROWS), [-0.5, 1])]
-SEVEN = np.array([*"abcdefg"], object)[np.digitize(X @ [1.0, -1.0, 0.0] + RNG.normal(size=ROWS), np.arange(-2.5, 3))]
+SEVEN = np.array([*"abcdefg"], object)[
+    np.digitize(X @ [1.0, -1.0, 0.0] + np.random.default_rng(5).normal(size=ROWS), np.arange(-2.5, 3))
+]
 NUMBER = np.exp(X @ [0.5, 0.2, 0.0] + 0.5 * RNG.standard_t(3, ROWS))
 W = RNG.integers(0, 4, ROWS).astype(float)
 PART = np.array(["train", "dev", "test", "train", "train"], object)[np.arange(ROWS) % 5]

@@ -290,7 +290,9 @@ def test_augmentations_are_said_as_they_are_asked_for(folder):
     assert augmentations_text(fitting.seen.augmentations(fitting.settings)) == asked
     own = prepare(folder, make_settings(QUICK))
     text = augmentations_text(own.seen.augmentations(own.settings))
-    assert text == "pad-crop:pixels=1,flip,colour-jitter"
+    assert text == "pad-crop:pixels=1:border=reflect,flip:alternate=on"
+    longer = prepare(folder, make_settings(QUICK | {"epochs": 20}))
+    assert augmentations_text(longer.seen.augmentations(longer.settings)) == "pad-crop:pixels=1,flip,colour-jitter"
     assert make_settings({"augment": text}).augmentations() == own.seen.augmentations(own.settings)
     assert augmentations_text(()) == "none"
 

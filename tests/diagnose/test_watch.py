@@ -183,7 +183,7 @@ def test_records_are_json_and_say_the_same_again(torch, trained):
     records, facts = (json.loads(json.dumps(each)) for each in (watcher.records, watcher.facts))
     assert str(pr.diagnose(records, **facts)) == str(found)
     assert facts["optimiser"] == {"class": "Nesterov", "momentum": 0.9}
-    assert facts["layers"]["2 (BatchNorm2d)"] == {"class": "BatchNorm", "decay": 0.9, "epsilon": 1e-5}
+    assert facts["layers"]["2 (BatchNorm2d)"] == {"class": "BatchNorm", "decay": 0.9, "epsilon": 1e-5, "scale": True}
     assert len(found.looked_for) + sum(bool(why) for why in found.not_looked_for.values()) == 19
 
 

@@ -224,8 +224,10 @@ def test_costs_are_the_smaller_the_better():
     """As scikit-learn's scorers, which are the larger the better."""
     for word, metric in METRICS.items():
         scorer = {"log-loss": "neg_log_loss", "auc": "roc_auc", "rmse": "neg_root_mean_squared_error",
-                  "mae": "neg_mean_absolute_error", "rmsle": "neg_root_mean_squared_log_error"}  # fmt: skip
+                  "mae": "neg_mean_absolute_error", "rmsle": "neg_root_mean_squared_log_error",
+                  "top5-error": "top_k_accuracy"}  # fmt: skip
         is_high_better = not metrics.get_scorer(scorer.get(word, word.replace("-", "_")))._sign < 0
+        is_high_better ^= word == "top5-error"  # one less the accuracy
         assert metric.cost(2.0) == (-2 if is_high_better else 2), word
         assert metric.cost(math.nan) == math.inf
 

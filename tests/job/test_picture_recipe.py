@@ -52,8 +52,9 @@ def test_small_pictures_learn_by_airbench(made):
     assert fitting.seen.complete(again) == again == settings
 
 
-def test_tiny_pictures_keep_convnet(made):
-    fitting = planned(made(10))
+@pytest.mark.parametrize("side, channels", [(10, 3), (28, 1)])
+def test_tiny_and_grey_pictures_keep_convnet(made, side, channels):
+    fitting = planned(made(side, channels))
     assert fitting.settings.model == "convnet"
     assert isinstance(fitting.config.optimiser, AdamW)
     assert fitting.config.schedule == OneCycle()

@@ -18,7 +18,7 @@ from preceptor.job.settings import PICTURE_MODELS, Settings
 from preceptor.job.suitability import NORMS, usable
 from preceptor.nn import efficientnet
 
-QUICK, MODEL = "airbench", "convnet"  # of pictures that are large enough; of others
+QUICK, MODEL = "airbench", "convnet"  # of colour pictures that are large enough; of others
 LARGE = 48  # shorter side; beyond it the first convolution takes every second place, of half as many filters
 LAST_SIDE = 4  # after the last pool, at most
 MOST_FILTERS = 256
@@ -139,7 +139,9 @@ def usual_model(settings: Settings, shape: tuple[int, ...] | None = None) -> str
     """The model where none is asked for: pictures may have become rows of components, or be too small for one."""
     if settings.preprocess in FLAT:
         return "mlp"
-    return MODEL if shape is None or min(shape[:2]) < QUICK_SIDE else QUICK
+    if shape is None or min(shape[:2]) < QUICK_SIDE or shape[2] == 1:  # of grey ones it was not measured
+        return MODEL
+    return QUICK
 
 
 def stages(model: str | None, shape: tuple[int, int, int], rows: int) -> dict[str, Any]:

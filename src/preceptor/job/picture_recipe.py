@@ -139,7 +139,7 @@ def usual_model(settings: Settings, shape: tuple[int, ...] | None = None) -> str
     """The model where none is asked for: pictures may have become rows of components, or be too small for one."""
     if settings.preprocess in FLAT:
         return "mlp"
-    if shape is None or min(shape[:2]) < QUICK_SIDE or shape[2] == 1:  # of grey ones it was not measured
+    if shape is None or min(shape[:2]) < QUICK_SIDE or shape[2] == 1:  # grey ones take too long as yet
         return MODEL
     return QUICK
 

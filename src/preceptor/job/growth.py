@@ -60,13 +60,14 @@ def check_growth(growth: Growth, pictures: Pictures, network: Layer, settings: A
             f"fit: received grow beside preprocess {settings.preprocess}, which has numbers for each place of a "
             f"picture; of sizes that change {' or '.join(OF_CHANNELS)} is required. Leave one out."
         )
+    whole = _parameters(network, pictures.shape)
     for side, _ in growth:
         if side >= full:
             raise ConfigError(
                 f"fit: received grow with a side of {side} pixels; the pictures have {full}, and less is required. "
                 "Give smaller sides, or none."
             )
-        whole, small = (_parameters(network, shape) for shape in (pictures.shape, shape_at(pictures, side)))
+        small = _parameters(network, shape_at(pictures, side))
         if whole != small:
             raise ConfigError(
                 f"fit: received grow beside model {settings.model}, which "

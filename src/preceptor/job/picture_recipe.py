@@ -38,10 +38,8 @@ EPOCHS = (10, 150)  # at least, at most
 # Of airbench: Muon, its rate and the shares of it that norms and the last layer have, along a line to 0.
 QUICK_SIDE = 12  # least side
 FEW = 10_000  # pictures, below which a narrower network tells as much
-QUICK_WIDTHS = (
-    (64, 128, 128),
-    (64, 256, 256),
-)  # filters of the last stages, as many as a side of 32 has: of few, of many
+# Filters of the last stages, as many as a side of 32 has: of few pictures, of many.
+QUICK_WIDTHS = (64, 128, 128), (64, 256, 256)
 QUICK_RATE, QUICK_SHARES = 0.025, (("norm*", 0.8), ("output", 0.12))
 QUICK_NUMBERS = {"momentum": 0.6, "weight_decay": 0.6}
 QUICK_BATCHES, QUICK_EPOCHS = (64, 512), (10, 60)

@@ -271,7 +271,7 @@ def _stopped_at_last(data: Arrays | Streamed, fetcher: ThreadPoolExecutor) -> It
     finally:
         fetcher.shutdown(wait=False, cancel_futures=True)
         if isinstance(data, Streamed):
-            for _, each in (*data.first_streams, (1.0, data.stream)):
+            for each in data.streams:
                 each.stop()
 
 

@@ -91,13 +91,17 @@ class Streamed:
         """Rows of the training part."""
         return self.stream.rows
 
+    @property
+    def streams(self) -> list[Stream]:
+        """Those that come before, in turn, and the one that the training ends with."""
+        return [*(each for _, each in self.first_streams), self.stream]
+
     def stages(self, steps: int) -> list[tuple[int, "Streamed"]]:
         """(step before which it ends, what is seen until then) of each stream in turn."""
         ends = np.rint(np.cumsum([share for share, _ in self.first_streams]) * steps).astype(int).tolist()
-        streams = [*(each for _, each in self.first_streams), self.stream]
         return [
             (end, replace(self, stream=each, first_streams=()))
-            for end, each in zip([*ends, steps], streams, strict=True)
+            for end, each in zip([*ends, steps], self.streams, strict=True)
         ]
 
     def first(self) -> tuple[np.ndarray, np.ndarray, np.ndarray | None]:

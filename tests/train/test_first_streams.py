@@ -92,3 +92,10 @@ def test_stages_end_at_their_shares_and_a_record_knows_its_own():
     ends = [end for end, _ in growing(0.25, 0.25).stages(12)]
     assert ends == [3, 6, 12]
     assert [each.first()[0].shape[1] for _, each in growing(0.25, 0.25).stages(12)] == [4, 4, 8]
+
+
+def test_another_training_shares_no_stream():
+    data = growing(0.25, 0.25)
+    again = data.another()
+    assert not {id(each) for each in again.streams} & {id(each) for each in data.streams}
+    assert [end for end, _ in again.stages(12)] == [end for end, _ in data.stages(12)]

@@ -96,6 +96,11 @@ class Streamed:
         """Those that come before, in turn, and the one that the training ends with."""
         return [*(each for _, each in self.first_streams), self.stream]
 
+    def another(self) -> "Streamed":
+        """The same for another training, which may be under way at the same time."""
+        early = tuple((share, each.another()) for share, each in self.first_streams)
+        return replace(self, stream=self.stream.another(), first_streams=early)
+
     def stages(self, steps: int) -> list[tuple[int, "Streamed"]]:
         """(step before which it ends, what is seen until then) of each stream in turn."""
         ends = np.rint(np.cumsum([share for share, _ in self.first_streams]) * steps).astype(int).tolist()

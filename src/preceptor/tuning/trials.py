@@ -144,8 +144,7 @@ class Trials:
         settings = self.settings(changes)
         fitting = self._rebuilt(settings) or self._anew(settings)
         if isinstance(data := fitting.encoded.data, Streamed):
-            alone = replace(data, stream=data.stream.another())
-            fitting.encoded = replace(fitting.encoded, data=alone)
+            fitting.encoded = replace(fitting.encoded, data=data.another())
         engine = fitting.config.engine
         if self.threads is not None and isinstance(engine, Native):
             fitting.config = replace(fitting.config, engine=replace(engine, threads=self.threads))

@@ -92,15 +92,18 @@ VARIANTS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", VARIANTS)
-def test_variants_agree_after_a_step(losses, name):
-    """After one: Adam's first steps are as long for a gradient that is all rounding as for any other."""
+def test_variants_agree_after_a_step(losses, monkeypatch, name):
+    """After one, with a large epsilon: Adam's first steps are otherwise as long for a gradient that is all rounding as
+    for any other, and PyTorch itself then ends elsewhere for each number of threads."""
+    for module in ("project", MODULES["torch"]):
+        monkeypatch.setattr(importlib.import_module(module), "EPSILON", 0.01)
     smaller = {"batch": 8} | VARIANTS[name]
     if name == "mobile":  # what is dropped is drawn by each for itself
         layers = importlib.import_module("workloads").efficientnet_lite0(100, 96, drop_rate=0.0)
         smaller |= {"layers": layers, "network": "layers"}
     found = losses(name, 1, ("native", "torch"), **smaller)
     assert found["torch"][1] != pytest.approx(found["torch"][0], rel=1e-3)
-    assert found["native"] == pytest.approx(found["torch"], rel=1e-3)
+    assert found["native"] == pytest.approx(found["torch"], rel=3e-4)
 
 
 def test_there_are_ten_variants(monkeypatch):

@@ -1,16 +1,19 @@
 """CIFAR-10 to 94 % on the processor that there is: the project's command and the same recipe written in PyTorch.
 
-    python bench/record.py --data FOLDER [--seeds 20] [--target 0.94] [--peer-seeds 1] [--json]
+    python bench/record.py --data FOLDER [--seeds 20] [--target 0.94] [--peer-seeds 1] [--kept FILE] [--json]
 
 FOLDER has CIFAR-10 in its binary version. Each seed is a process of its own: `preceptor fit` with the options below,
 all 50,000 pictures to learn from; the clock runs from its start, with the data on the disk, to its end, and the test
 pictures are looked at once. PyTorch's form (peers/torch_record.py) has the same network, first values by the same
 rules, the same sizes of pictures, optimiser, rates and augmentation, channels last, and is timed in the same way.
+With --kept every seed is written to a table as it ends, and those that stand there, by the same options on the same
+processor, are not run again; bench/record.csv is such a table.
 
 What the recipe is made of, and where it comes from: docs/recipe.md, "Pictures".
 """
 
 import argparse
+import csv
 import json
 import statistics
 import subprocess
@@ -23,6 +26,7 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
+from preceptor.engines.native.engine import native
 from run import environment, show_machine
 
 EPOCHS, BATCH = 8, 1_000
@@ -42,6 +46,7 @@ OPTIONS = {
     "views": "mirror",
     "dev-share": 0,
 }
+COLUMNS = ("contestant", "seed", "accuracy", "seconds", "training", "options", "processor", "cores", "load")
 PEER = Path(__file__).parent / "peers" / "torch_record.py"
 
 
@@ -71,6 +76,45 @@ def theirs(data: Path, seed: int) -> dict[str, Any]:
     if done.returncode:
         raise SystemExit(done.stderr.strip().splitlines()[-1])
     return {"seed": seed, "seconds": seconds} | json.loads(done.stdout.splitlines()[-1])
+
+
+class Kept:
+    """The seeds that have ended, in a file if one is given.
+
+    Args:
+        path: a CSV file of COLUMNS; None for none.
+        machine: what `environment` says.
+    """
+
+    def __init__(self, path: Path | None, machine: dict[str, Any]) -> None:
+        self.path = path
+        options = " ".join(f"{name}={value}" for name, value in OPTIONS.items())
+        self.of = {"options": options, "processor": f"{machine['cpu']} {native().isa()}", "cores": machine["cores"]}
+        self.rows: list[dict[str, str]] = []
+        if path is not None and path.exists():
+            with path.open(newline="") as file:
+                self.rows = list(csv.DictReader(file))
+
+    def find(self, contestant: str, seed: int) -> dict[str, Any] | None:
+        """What such a seed came to, if it is known."""
+        wanted = {name: str(value) for name, value in (self.of | {"contestant": contestant, "seed": seed}).items()}
+        for row in self.rows:
+            if all(row[name] == value for name, value in wanted.items()):
+                return {"seed": seed, "seconds": float(row["seconds"]), "accuracy": float(row["accuracy"])}
+        return None
+
+    def add(self, contestant: str, found: dict[str, Any]) -> None:
+        """Writes a seed that has ended behind the others."""
+        if self.path is None:
+            return
+        load = environment()["load"]
+        row = self.of | {"contestant": contestant, "load": load} | found
+        is_new = not self.path.exists()
+        with self.path.open("a", newline="") as file:
+            writer = csv.DictWriter(file, COLUMNS, restval="", lineterminator="\n")
+            if is_new:
+                writer.writeheader()
+            writer.writerow({name: round(each, 4) if isinstance(each, float) else each for name, each in row.items()})
 
 
 def summary(found: list[dict[str, Any]], target: float) -> dict[str, Any]:
@@ -110,14 +154,19 @@ def main() -> None:
     parser.add_argument("--first", type=int, default=0, help="the first seed")
     parser.add_argument("--target", type=float, default=0.94)
     parser.add_argument("--peer-seeds", type=int, default=1, help="seeds of PyTorch's form, which takes longer")
+    parser.add_argument("--kept", type=Path, help="CSV file of the seeds that have ended; made if there is none")
     parser.add_argument("--json", action="store_true", help="print one JSON object instead of the table")
     given = parser.parse_args()
     console = Console(stderr=given.json)
     results: dict[str, Any] = {"environment": environment(), "target": given.target, "project": [], "torch": []}
+    kept = Kept(given.kept, results["environment"])
     for number in range(given.first, given.first + max(given.seeds, given.peer_seeds)):
         for name, run, count in (("project", ours, given.seeds), ("torch", theirs, given.peer_seeds)):
             if number < given.first + count:
-                found = run(given.data, number)
+                found = kept.find(name, number)
+                if found is None:
+                    found = run(given.data, number)
+                    kept.add(name, found)
                 results[name].append(found)
                 print(f"{name} seed {number}: {found['accuracy']:.2%} in {found['seconds']:.0f} s", file=sys.stderr)
     results["means"] = {name: summary(results[name], given.target) for name in ("project", "torch") if results[name]}

@@ -66,6 +66,15 @@ def test_record(script, tmp_path):
     means = module.summary([{"accuracy": 0.5, "seconds": 2.0}, {"accuracy": 0.7, "seconds": 4.0}], 0.6)
     assert (means["accuracy"], means["seconds"], means["lowest"], means["reached"]) == (0.6, 3.0, 0.5, True)
     assert means["error"] == pytest.approx(0.1)
+    kept = module.Kept(tmp_path / "seeds.csv", {"cpu": "some, processor", "cores": 2})
+    kept.add("project", {"seed": 3, "accuracy": 0.9412, "seconds": 250.5, "training": 240.0})
+    kept.add("torch", {"seed": 3, "accuracy": 0.9401, "seconds": 900.0})
+    again = module.Kept(tmp_path / "seeds.csv", {"cpu": "some, processor", "cores": 2})
+    assert again.find("project", 3) == {"seed": 3, "accuracy": 0.9412, "seconds": 250.5}
+    assert again.find("torch", 3)["seconds"] == 900
+    assert again.find("project", 4) is None
+    other = module.Kept(tmp_path / "seeds.csv", {"cpu": "another", "cores": 2})
+    assert other.find("project", 3) is None
 
 
 def test_made_tables(script):

@@ -17,6 +17,7 @@ struct Strip {
     const int64_t* column_offsets;
     const float* b;
     int64_t b_step;  // numbers from one row of b to the next
+    int64_t b_run;   // and so many more from the last row of a run to the first of the next
     float* c;
     int64_t c_step;            // numbers from one row of c to the next
     const int64_t* c_offsets;  // or where each row is; null where they are evenly apart
@@ -50,14 +51,14 @@ struct SquareResults {
     float limit;  // 0 for none
 };
 
-// Transforms of squares of numbers for one size of windows; see winograd.inl. On one side squares of an image, on the
-// other 6 x 6 numbers `step` apart, and squares `row` apart.
+// Transforms of squares of numbers for one kind of windows; see winograd.inl. On one side squares of an image, on the other
+// transformed numbers `step` apart, and squares `row` apart.
 struct WinogradTransforms {
     // Channels in whole vectors.
     using Spread = void (*)(const float* from, const Squares& at, int64_t squares, int64_t count, float* to, int64_t step,
                             int64_t row);
     using Collect = void (*)(const float* from, int64_t step, int64_t row, const SquareResults& results);
-    Spread kernel, result_gradient;
+    Spread kernel, data, result_gradient;
     Collect result, kernel_gradient;
 };
 
@@ -85,8 +86,11 @@ struct Kernels {
     // to[i, j] = from[j, i]
     void (*transpose)(const float* from, int64_t from_step, float* to, int64_t to_step, int64_t rows, int64_t columns);
 
-    WinogradTransforms::Spread winograd_data;  // 6 x 6 numbers of an image to as many
     WinogradTransforms winograd_3, winograd_5;  // for windows of 3 x 3 and of 5 x 5
+    WinogradTransforms winograd_apart;          // for windows of 3 x 3 two apart
+    // For the gradient of their input, where the padding is even and where it is odd.
+    WinogradTransforms::Spread winograd_apart_data[2];
+    WinogradTransforms::Collect winograd_apart_result[2];
 
     // Threefry-2x32-20 of the counters (start + i, high), two words each, shifted right.
     void (*encrypt)(const uint32_t key[2], uint32_t start, uint32_t high, int64_t count, int shift, uint32_t* first,

@@ -36,7 +36,7 @@ inline void multiply_tile(const Strip& s, int64_t row, int64_t tile, int64_t til
     }
     const float* b = s.b;
     const int64_t* offsets = s.column_offsets;
-    for (int64_t run = 0; run < s.runs; ++run) {
+    for (int64_t run = 0; run < s.runs; ++run, b += s.b_run) {
         if (s.ahead) fetch_ahead(s, run, tile, tiles);
         for (const int64_t* end = offsets + s.length; offsets < end; ++offsets, b += s.b_step) {
             Vector right[vectors];

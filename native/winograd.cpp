@@ -6,12 +6,19 @@ namespace preceptor {
 
 namespace {
 
-constexpr int64_t wide = 6;                 // the side of what a tile takes in, and of the tile transformed
-constexpr int64_t positions = wide * wide;
+constexpr int64_t kernel_side = 6, kernel_positions = kernel_side * kernel_side;  // of the transformed kernel
+constexpr int64_t wide = 6;  // the side of what a tile takes in, and of the tile transformed
+constexpr int64_t apart_wide = 9, apart_positions = apart_wide * apart_wide;  // the same of windows two apart
+constexpr int64_t apart_values = 5;  // along an axis, of the even numbers; the odd ones are as they were
 constexpr int64_t copied_target = 1 << 12;  // numbers (16 KiB) of an image that are copied at a time: half the first cache
 constexpr int64_t task_numbers = 1 << 17;   // transformed, of a task's tiles: 512 KiB, about the second cache
 constexpr int64_t least_tiles = 24;         // of a task, and where it does not fit anyway:
 constexpr int64_t many_tiles = 96;
+// The same of windows two apart, of which a block's results are transformed at a time: they stay in the second cache.
+constexpr int64_t apart_numbers = 1 << 18, apart_least = 16, apart_most = 36;
+constexpr int64_t apart_kernel_numbers = 1 << 19, apart_kernel_most = 72;
+constexpr int64_t apart_channels = 16;      // of a block
+constexpr int64_t few_tasks = 4;
 constexpr int64_t kernel_most = 1 << 26;    // numbers (256 MiB) of a transformed kernel, which is four times as large
 
 // Rows a large power of two apart would share few places of a cache.
@@ -20,24 +27,35 @@ int64_t spread_row(int64_t numbers) {
     return whole % 128 == 0 ? whole + 16 : whole;
 }
 
-// Numbers of 36 positions, so many lines of the cache apart that they do not share few of its places: an odd count.
-int64_t spread_step(int64_t numbers) { return (numbers / 16 | 1) * 16; }
+// Numbers of the positions, so many lines of the cache apart that they do not share few of its places: an odd count.
+int64_t spread_step(int64_t numbers) { return (divide_up(numbers, 16) | 1) * 16; }
+
+bool is_apart(const Convolution& c) { return c.stride[1] == 2; }
 
 }  // namespace
 
 bool Winograd::is_for(const Convolution& c, Role role) {
     using Space = Convolution::Space;
-    if (c.size != Space{1, 3, 3} && c.size != Space{1, 5, 5}) return false;
-    if (c.stride != Space{1, 1, 1} || c.dilation != Space{1, 1, 1}) return false;
-    if (c.in[0] != 1 || c.out[0] != 1 || c.before[0] != 0) return false;
-    if (positions * c.group_in() * c.channels_out > kernel_most) return false;
-    // Measured: transforms take the time of 12 multiplications for each number in and out of a product, those of the
-    // kernel that of 12 tiles; and by half fewer multiplications pay.
-    const auto& space = role == Role::input ? c.in : c.out;
-    const int64_t side = wide + 1 - c.size[1];
-    const auto tiles = static_cast<double>(c.batch * divide_up(space[1], side) * divide_up(space[2], side));
+    if (c.dilation != Space{1, 1, 1} || c.in[0] != 1 || c.out[0] != 1 || c.before[0] != 0) return false;
+    if (kernel_positions * c.group_in() * c.channels_out > kernel_most) return false;
     const double ins = static_cast<double>(c.group_in()), outs = static_cast<double>(c.group_out());
-    const double ours = positions * (tiles * (1 + 12 / ins + 12 / outs) + 12);
+    const auto tiles = [&](const Space& space, int64_t side) {
+        return static_cast<double>(c.batch * divide_up(space[1], side) * divide_up(space[2], side));
+    };
+    if (c.size == Space{1, 3, 3} && c.stride == Space{1, 2, 2}) {
+        if (c.groups > 1 || (role == Role::input && (c.before[1] - c.before[2]) % 2 != 0)) return false;
+        const double count = role == Role::input ? tiles(c.in, 8) : tiles(c.out, 4);
+        // Measured: transforms take the time of so many multiplications for each number in and out of a product.
+        const double transforms = role == Role::forward ? 12 : role == Role::kernel ? 10 : 7;
+        const double ours = apart_positions * count * (1 + transforms / ins + transforms / outs) + kernel_positions * 8;
+        return static_cast<double>(c.taps() * c.batch * c.out_space()) > 1.05 * ours;
+    }
+    if (c.size != Space{1, 3, 3} && c.size != Space{1, 5, 5}) return false;
+    if (c.stride != Space{1, 1, 1}) return false;
+    // Measured: here it is 12, for the kernel that of 12 tiles; and by half fewer multiplications pay.
+    const auto& space = role == Role::input ? c.in : c.out;
+    const double ours =
+        kernel_positions * (tiles(space, wide + 1 - c.size[1]) * (1 + 12 / ins + 12 / outs) + 12);
     return static_cast<double>(c.taps() * c.batch * space[1] * space[2]) > 1.5 * ours;
 }
 
@@ -46,33 +64,82 @@ Winograd::Winograd(const Convolution& convolution, Role role)
       c_(role == Role::input ? gradient_as_forward(convolution) : convolution),
       flipped_(role == Role::input),
       for_kernel_(role == Role::kernel),
+      apart_(is_apart(convolution)),
+      wide_(wide),
       side_(wide + 1 - c_.size[1]),
-      transforms_(c_.size[1] == 3 ? kernels_.winograd_3 : kernels_.winograd_5) {
+      tile_step_(side_),
+      positions_(apart_ ? apart_positions : kernel_positions),
+      transforms_(apart_              ? kernels_.winograd_apart
+                  : c_.size[1] == 3 ? kernels_.winograd_3
+                                    : kernels_.winograd_5),
+      data_(transforms_.data),
+      result_(transforms_.result) {
+    if (apart_) {
+        wide_ = apart_wide;
+        tile_step_ = 2 * side_;
+    }
+    if (apart_ && flipped_) {  // 8 x 8 numbers from 5 x 5 of g: those that two taps reach from one more
+        std::swap(side_, tile_step_);
+        wide_ = apart_values;
+        const auto odd = static_cast<size_t>(convolution.before[1] % 2);
+        data_ = kernels_.winograd_apart_data[odd];
+        result_ = kernels_.winograd_apart_result[odd];
+        for (size_t axis = 1; axis < 3; ++axis) c_.before[axis] = 1 - divide_up(convolution.before[axis], 2);
+    }
+    const int64_t side = apart_ ? apart_wide : wide;
+    for (int64_t i = 0; i < kernel_positions; ++i) {
+        const int64_t row = i / kernel_side, column = i % kernel_side;
+        const auto count = [&](int64_t at) { return apart_ && at == apart_values ? apart_wide - apart_values : 1; };
+        factors_.push_back({row * side + column, count(row), count(column)});
+    }
     across_ = divide_up(c_.out[2], side_);
     per_image_ = divide_up(c_.out[1], side_) * across_;
     tiles_ = c_.batch * per_image_;
     panels_ = divide_up(c_.group_out(), kernels_.panel);
+    block_panels_ = apart_ ? std::min(std::max<int64_t>(apart_channels / kernels_.panel, 1), panels_) : c_.groups * panels_;
     image_row_ = spread_row(c_.channels_in);
-    result_row_ = spread_row(c_.channels_out);
-    const int64_t fitting = task_numbers / (positions * (image_row_ + result_row_));
+    result_row_ = spread_row(apart_ ? block_panels_ * kernels_.panel : c_.channels_out);
+    const int64_t target = !apart_ ? task_numbers : for_kernel_ ? apart_kernel_numbers : apart_numbers;
+    const int64_t fitting = target / (positions_ * (image_row_ + result_row_));
     const bool many = for_kernel_ || fitting < least_tiles;  // few tiles would add to the sums of the kernel often
-    const int64_t most = many ? many_tiles : std::min(fitting, many_tiles);
-    task_tiles_ = divide_up(tiles_, round_up(divide_up(tiles_, most), 2));  // so that two threads share them evenly
+    int64_t most = many ? many_tiles : std::min(fitting, many_tiles);
+    if (apart_) most = std::clamp(fitting, apart_least, for_kernel_ ? apart_kernel_most : apart_most);
+    // So that two threads share them evenly; of windows two apart they can share blocks.
+    task_tiles_ = divide_up(tiles_, round_up(divide_up(tiles_, most), apart_ ? 1 : 2));
     if (tiles_ >= 8 * task_tiles_) task_tiles_ = std::max<int64_t>(task_tiles_ / rows_at_once, 1) * rows_at_once;
     tasks_ = divide_up(tiles_, task_tiles_);
-    const int64_t widest = round_up(std::max(c_.channels_in, c_.channels_out), 16), column = wide * widest;
-    copied_tiles_ = std::clamp<int64_t>((copied_target / column - wide) / side_ + 1, 1, across_);
-    copied_numbers_ = ((copied_tiles_ - 1) * side_ + wide) * column;
+    shared_kernel_ = !apart_ || tasks_ > few_tasks;
+    const int64_t widest = round_up(std::max(c_.channels_in, c_.channels_out), 16), column = wide_ * widest;
+    copied_tiles_ = std::clamp<int64_t>((copied_target / column - wide_) / tile_step_ + 1, 1, across_);
+    copied_numbers_ = ((copied_tiles_ - 1) * tile_step_ + wide_) * column;
     image_step_ = spread_step(task_tiles_ * image_row_);
     result_step_ = spread_step(task_tiles_ * result_row_);
+    kernel_step_ = spread_step(kernel_panel());
     partials_ = count_partials(c_, tasks_);
-    for (int64_t i = 0; i < task_tiles_; ++i) tile_offsets_.push_back(i * image_row_);
+    constexpr int64_t odd = apart_wide - apart_values;
+    for (int64_t tile = 0; tile < task_tiles_; ++tile) {
+        const auto add = [&](Places& places, int64_t position) {
+            places.images.push_back(tile * image_row_ + position * image_step_);
+            places.results.push_back(tile * result_row_ + position * result_step_);
+        };
+        add(single_, 0);
+        for (int64_t i = 0; apart_ && i < odd; ++i) {
+            add(row_, i);
+            add(column_, i * apart_wide);
+            for (int64_t j = 0; j < odd; ++j) add(square_, i * apart_wide + j);
+        }
+    }
     for (int64_t i = 0; i < c_.group_in(); ++i) channel_offsets_.push_back(i);
+}
+
+const Winograd::Places& Winograd::places_of(const Factor& factor) const {
+    if (factor.rows == 1) return factor.columns == 1 ? single_ : row_;
+    return factor.columns == 1 ? column_ : square_;
 }
 
 // How many threads pay.
 int Winograd::paying(int threads) const {
-    return tiles_ * positions * c_.group_in() * c_.channels_out < parallel_work ? 1 : threads;
+    return tiles_ * positions_ * c_.group_in() * c_.channels_out < parallel_work ? 1 : threads;
 }
 
 int64_t Winograd::cuts(int threads) const {
@@ -90,44 +157,73 @@ Range Winograd::channels_of(Range panels) const {
     return {channels_of(panels.begin).begin, channels_of(panels.end - 1).end};
 }
 
-// What all threads share: the transformed kernel; or the sums of its gradient but the first, which is the result.
-int64_t Winograd::shared_count() const {
-    if (for_kernel_) return (partials_ - 1) * round_up(c_.kernel_count(), 16);
-    return c_.groups * panels_ * positions * kernel_panel();
+// The first channel of those whose results, transformed, lie side by side.
+int64_t Winograd::first_channel(Range block) const { return apart_ ? channels_of(block).begin : 0; }
+
+template <class Function>
+void Winograd::for_blocks(Range panels, Function&& function) const {
+    for (int64_t begin = panels.begin; begin < panels.end; begin += block_panels_) {
+        function(Range{begin, std::min(begin + block_panels_, panels.end)});
+    }
 }
 
-// What each has of its own: transformed tiles, on both sides, a few of an image, and sums; before that a panel of the
-// kernel as it was.
+// Panels of which each thread holds the transformed kernel or its gradient at a time.
+int64_t Winograd::block(int threads) const {
+    return shares_images(threads) ? block_panels_ : std::min(block_panels_, divide_up(c_.groups * panels_, cuts(threads)));
+}
+
+// Whether all threads work on the same tiles, each on blocks of its own: where a task is cut anyway, so that its
+// transformed images are there once. The kernel's gradient is summed in the same order.
+bool Winograd::shares_images(int threads) const { return apart_ && cuts(threads) > 1; }
+
+// What all threads share: the transformed kernel, or the sums of its gradient but the first, which is the result; and
+// transformed images, or not.
+int64_t Winograd::shared_count(int threads) const {
+    const int64_t images = shares_images(threads) ? positions_ * image_step_ : 0;
+    if (for_kernel_) return images + (partials_ - 1) * round_up(c_.kernel_count(), 16);
+    return images + (shared_kernel_ ? c_.groups * panels_ * kernel_positions * kernel_step_ : 0);
+}
+
+// What each has of its own: transformed results, then a few tiles of an image, then a panel of the kernel as it was and the
+// transformed kernel or its gradient, where these are not shared, then transformed images.
 int64_t Winograd::own_count(int threads) const {
-    const int64_t tiles = own_tiles() + copied_numbers_;
-    if (for_kernel_) return tiles + positions * divide_up(c_.groups * panels_, cuts(threads)) * kernel_panel();
-    return std::max(tiles, c_.taps() * kernel_panel());
+    const int64_t packed = c_.taps() * kernel_panel(), images = shares_images(threads) ? 0 : positions_ * image_step_;
+    const int64_t tiles = kernel_place() + images;
+    const int64_t kernel = kernel_positions * block(threads) * kernel_step_;
+    if (for_kernel_) return tiles + kernel;
+    return shared_kernel_ ? std::max(tiles, packed) : tiles + packed + kernel;
 }
 
-int64_t Winograd::own_tiles() const { return positions * (image_step_ + result_step_); }
+int64_t Winograd::copied_place() const { return positions_ * result_step_; }
+int64_t Winograd::kernel_place() const { return copied_place() + copied_numbers_; }
 
 size_t Winograd::scratch_bytes(int threads) const {
     threads = paying(threads);
-    return static_cast<size_t>(shared_count() + own_count(threads) * threads) * sizeof(float);
+    return static_cast<size_t>(shared_count(threads) + own_count(threads) * threads) * sizeof(float);
+}
+
+void Winograd::transform_panel(const float* kernel, int64_t panel, float* packed, float* to) const {
+    const int64_t numbers = kernel_panel();
+    pack_kernel_panel(c_, kernel, flipped_, panel / panels_, panel % panels_ * kernels_.panel, packed);
+    transforms_.kernel(packed, {c_.size[2] * numbers, numbers, 0}, 1, numbers, to, kernel_step_, 0);
 }
 
 void Winograd::transform_kernel(const float* kernel, int threads, float* own, float* to) const {
-    const int64_t count = c_.groups * panels_, own_step = own_count(threads), numbers = kernel_panel();
+    const int64_t own_step = own_count(threads);
     if (c_.kernel_count() <= 1 << 12) threads = 1;
-    for_each_index(count, threads, [&](int64_t i, int thread) {
-        float* const packed = own + thread * own_step;
-        pack_kernel_panel(c_, kernel, flipped_, i / panels_, i % panels_ * kernels_.panel, packed);
-        transforms_.kernel(packed, {c_.size[2] * numbers, numbers, 0}, 1, numbers, to + i * positions * numbers, numbers, 0);
+    for_each_index(c_.groups * panels_, threads, [&](int64_t i, int thread) {
+        transform_panel(kernel, i, own + thread * own_step, to + i * kernel_positions * kernel_step_);
     });
 }
 
-// Calls function(tile, how many, image, row, column) for tiles side by side: few enough for the copy of what they take in.
+// Calls function(tile, how many, image, row, column) for tiles side by side, row and column counted in tiles: few enough for
+// the copy of what they take in.
 template <class Function>
 void Winograd::for_rows(Range tiles, Function&& function) const {
     for (int64_t tile = tiles.begin; tile < tiles.end;) {
         const int64_t place = tile % per_image_, column = place % across_;
         const int64_t count = std::min({across_ - column, tiles.end - tile, copied_tiles_});
-        function(tile, count, tile / per_image_, place / across_ * side_, column * side_);
+        function(tile, count, tile / per_image_, place / across_, column);
         tile += count;
     }
 }
@@ -160,20 +256,22 @@ void Winograd::copy_part(const float* image, const Convolution::Space& space, in
 void Winograd::transform_images(const float* x, Range tiles, float* copied, float* to) const {
     const int64_t width = round_up(c_.channels_in, kernels_.panel / 2);
     for_rows(tiles, [&](int64_t tile, int64_t count, int64_t image, int64_t row, int64_t column) {
-        const int64_t columns = (count - 1) * side_ + wide;
-        copy_part(x + image * c_.in_space() * c_.channels_in, c_.in, c_.channels_in, row - c_.before[1],
-                  column - c_.before[2], wide, columns, copied);
-        kernels_.winograd_data(copied, {columns * width, width, side_ * width}, count, width,
-                               to + (tile - tiles.begin) * image_row_, image_step_, image_row_);
+        const int64_t columns = (count - 1) * tile_step_ + wide_;
+        copy_part(x + image * c_.in_space() * c_.channels_in, c_.in, c_.channels_in, row * tile_step_ - c_.before[1],
+                  column * tile_step_ - c_.before[2], wide_, columns, copied);
+        data_(copied, {columns * width, width, tile_step_ * width}, count, width,
+              to + (tile - tiles.begin) * image_row_, image_step_, image_row_);
     });
 }
 
 // The same of the gradients of some channels of the results, in whole vectors.
-void Winograd::transform_gradients(const float* g, Range tiles, Range channels, float* copied, float* to) const {
+void Winograd::transform_gradients(const float* g, Range tiles, Range block, float* copied, float* to) const {
+    const Range channels = channels_of(block);
     const int64_t lanes = kernels_.panel / 2, width = round_up(c_.channels_out, lanes);
     const int64_t begin = channels.begin / lanes * lanes, some = round_up(channels.end - begin, lanes);
-    for_rows(tiles, [&](int64_t tile, int64_t count, int64_t image, int64_t row, int64_t column) {
-        const int64_t columns = count * side_;
+    float* const target = to + begin - first_channel(block);
+    for_rows(tiles, [&](int64_t tile, int64_t count, int64_t image, int64_t tile_row, int64_t tile_column) {
+        const int64_t columns = count * side_, row = tile_row * side_, column = tile_column * side_;
         const float* const from = g + image * c_.out_space() * c_.channels_out;
         Squares at{columns * width, width, side_ * width};
         const bool whole = row + side_ <= c_.out[1] && column + columns <= c_.out[2] && width == c_.channels_out;
@@ -183,34 +281,50 @@ void Winograd::transform_gradients(const float* g, Range tiles, Range channels, 
             copy_part(from, c_.out, c_.channels_out, row, column, side_, columns, copied);
         }
         const float* const first = whole ? from + (row * c_.out[2] + column) * width : copied;
-        transforms_.result_gradient(first + begin, at, count, some, to + (tile - tiles.begin) * result_row_ + begin,
+        transforms_.result_gradient(first + begin, at, count, some, target + (tile - tiles.begin) * result_row_,
                                     result_step_, result_row_);
     });
 }
 
-void Winograd::run_tiles(const Arguments& given, const float* kernel, Range tiles, Range panels, float* scratch) const {
-    float* const images = scratch;
-    float* const results = images + positions * image_step_;
-    transform_images(given.first, tiles, scratch + own_tiles(), images);
+void Winograd::run_tiles(const Arguments& given, const float* shared, const float* images, Range tiles, Range panels,
+                         float* scratch) const {
+    float* const packed = scratch + kernel_place();
+    float* const kernel = packed + c_.taps() * kernel_panel();
+    for_blocks(panels, [&](Range block) {
+        const float* own = shared + block.begin * kernel_positions * kernel_step_;
+        for (int64_t index = block.begin; !shared_kernel_ && index < block.end; ++index) {
+            transform_panel(given.second, index, packed, kernel + (index - block.begin) * kernel_positions * kernel_step_);
+            own = kernel;
+        }
+        run_block(given, own, images, tiles, block, scratch);
+    });
+}
+
+// The products of a block of panels, and what becomes of them.
+void Winograd::run_block(const Arguments& given, const float* kernel, const float* images, Range tiles, Range block,
+                         float* results) const {
+    const Range channels = channels_of(block);
+    const int64_t first = first_channel(block);
     Strip strip{};
-    strip.rows = tiles.size();
     strip.runs = 1;
     strip.length = c_.group_in();
-    strip.row_offsets = tile_offsets_.data();
     strip.column_offsets = channel_offsets_.data();
     strip.b_step = kernels_.panel;
-    strip.c_step = result_row_;
-    for (int64_t position = 0; position < positions; ++position) {
-        for (int64_t index = panels.begin; index < panels.end; ++index) {
-            const Range channels = channels_of(index);
-            strip.columns = channels.size();
-            strip.a = images + position * image_step_ + index / panels_ * c_.group_in();
-            strip.b = kernel + (index * positions + position) * kernel_panel();
-            strip.c = results + position * result_step_ + channels.begin;
+    for (int64_t i = 0; i < kernel_positions; ++i) {
+        const Factor& factor = factors_[static_cast<size_t>(i)];
+        const Places& places = places_of(factor);
+        strip.rows = tiles.size() * factor.rows * factor.columns;
+        strip.row_offsets = places.images.data();
+        strip.c_offsets = places.results.data();
+        for (int64_t index = block.begin; index < block.end; ++index) {
+            const Range own = channels_of(index);
+            strip.columns = own.size();
+            strip.a = images + factor.position * image_step_ + index / panels_ * c_.group_in();
+            strip.b = kernel + ((index - block.begin) * kernel_positions + i) * kernel_step_;
+            strip.c = results + factor.position * result_step_ + own.begin - first;
             kernels_.multiply(strip);
         }
     }
-    const Range channels = channels_of(panels);
     const Ending& ending = given.ending;
     SquareResults found{};
     found.at = {c_.out[2] * c_.channels_out, c_.channels_out, side_ * c_.channels_out};
@@ -218,58 +332,75 @@ void Winograd::run_tiles(const Arguments& given, const float* kernel, Range tile
     found.bias = ending.bias ? ending.bias + channels.begin : nullptr;
     found.relu = ending.relu;
     found.limit = ending.limit;
-    for_rows(tiles, [&](int64_t tile, int64_t count, int64_t image, int64_t row, int64_t column) {
+    for_rows(tiles, [&](int64_t tile, int64_t count, int64_t image, int64_t tile_row, int64_t tile_column) {
+        const int64_t row = tile_row * side_, column = tile_column * side_;
         const int64_t place = ((image * c_.out[1] + row) * c_.out[2] + column) * c_.channels_out + channels.begin;
         found.to = given.result + place;
         found.beside = ending.beside ? ending.beside + place : nullptr;
         found.squares = count;
         found.rows = std::min(side_, c_.out[1] - row);
         found.last_columns = std::min(side_, c_.out[2] - column - (count - 1) * side_);
-        transforms_.result(results + (tile - tiles.begin) * result_row_ + channels.begin, result_step_, result_row_, found);
+        result_(results + (tile - tiles.begin) * result_row_ + channels.begin - first, result_step_, result_row_, found);
     });
 }
 
-// Adds what some tiles give to the sums of the 36 products.
-void Winograd::add_kernel_gradient(const Arguments& given, Range tiles, Range panels, bool first,
-                                   float* scratch) const {
-    float* const images = scratch;
-    float* const gradients = images + positions * image_step_;
-    float* const copied = scratch + own_tiles();
-    float* const sums = copied + copied_numbers_;
-    transform_images(given.first, tiles, copied, images);
-    transform_gradients(given.second, tiles, channels_of(panels), copied, gradients);
-    Strip strip{};
-    strip.rows = c_.group_in();
-    strip.runs = 1;
-    strip.length = tiles.size();
-    strip.row_offsets = channel_offsets_.data();
-    strip.column_offsets = tile_offsets_.data();
-    strip.b_step = result_row_;
-    strip.c_step = kernels_.panel;
-    strip.accumulate = !first;
-    for (int64_t position = 0; position < positions; ++position) {
-        for (int64_t index = panels.begin; index < panels.end; ++index) {
-            const Range own = channels_of(index);
-            strip.columns = own.size();
-            strip.a = images + position * image_step_ + index / panels_ * c_.group_in();
-            strip.b = gradients + position * result_step_ + own.begin;
-            strip.c = sums + ((index - panels.begin) * positions + position) * kernel_panel();
-            kernels_.multiply(strip);
+// Adds what some tiles give to the sums of the products; of windows two apart to the gradient itself.
+void Winograd::add_kernel_gradient(const Arguments& given, const float* images, Range tiles, Range panels, bool first,
+                                   float* gradient, float* scratch) const {
+    float* const gradients = scratch;
+    float* const copied = scratch + copied_place();
+    float* const sums = scratch + kernel_place();
+    // Sums over the positions of a row or column of a tile: all tiles of the first, then those of the next.
+    std::vector<int64_t> along[2];
+    for (int64_t position = 0; apart_ && position < apart_wide - apart_values; ++position) {
+        for (int64_t tile = 0; tile < tiles.size(); ++tile) {
+            along[0].push_back(position * image_step_ + tile * image_row_);
+            along[1].push_back(position * apart_wide * image_step_ + tile * image_row_);
         }
     }
+    Strip strip{};
+    strip.rows = c_.group_in();
+    strip.length = tiles.size();
+    strip.row_offsets = channel_offsets_.data();
+    strip.b_step = result_row_;
+    strip.c_step = kernels_.panel;
+    for_blocks(panels, [&](Range block) {
+        transform_gradients(given.second, tiles, block, copied, gradients);
+        for (int64_t i = 0; i < kernel_positions; ++i) {
+            const Factor& factor = factors_[static_cast<size_t>(i)];
+            const bool down = factor.columns == 1 && factor.rows > 1;
+            strip.runs = down ? factor.rows : factor.columns;
+            strip.column_offsets = strip.runs == 1 ? single_.images.data() : along[down].data();
+            strip.b_run = (down ? apart_wide : 1) * result_step_ - tiles.size() * result_row_;
+            for (int64_t index = block.begin; index < block.end; ++index) {
+                const Range own = channels_of(index);
+                strip.columns = own.size();
+                strip.c = sums + ((index - block.begin) * kernel_positions + i) * kernel_step_;
+                for (int64_t row = 0; row < (down ? 1 : factor.rows); ++row) {
+                    const int64_t position = factor.position + row * apart_wide;
+                    strip.accumulate = row > 0 || !(first || apart_);
+                    strip.a = images + position * image_step_ + index / panels_ * c_.group_in();
+                    strip.b = gradients + position * result_step_ + own.begin - first_channel(block);
+                    kernels_.multiply(strip);
+                }
+            }
+        }
+        if (apart_) finish_kernel_gradient(block, sums, !first, gradient);
+    });
 }
 
-void Winograd::finish_kernel_gradient(Range panels, const float* sums, float* gradient) const {
+void Winograd::finish_kernel_gradient(Range panels, const float* sums, bool add, float* gradient) const {
     const int64_t tap = c_.group_in() * c_.channels_out;
     SquareResults found{};
     found.at = {c_.size[2] * tap, tap, c_.channels_out};
     found.squares = c_.group_in();
     found.rows = found.last_columns = c_.size[2];
-    for (int64_t index = panels.begin; index < panels.end; ++index, sums += positions * kernel_panel()) {
+    for (int64_t index = panels.begin; index < panels.end; ++index, sums += kernel_positions * kernel_step_) {
         const Range own = channels_of(index);
         found.to = gradient + own.begin;
+        found.beside = add ? found.to : nullptr;
         found.count = own.size();
-        transforms_.kernel_gradient(sums, kernel_panel(), kernels_.panel, found);
+        transforms_.kernel_gradient(sums, kernel_step_, kernels_.panel, found);
     }
 }
 
@@ -277,32 +408,54 @@ void Winograd::run(const float* first, const float* second, float* result, const
                    char* scratch) const {
     threads = paying(threads);
     const Arguments given{first, second, result, ending};
+    const bool shares = shares_images(threads);
     auto* const shared = reinterpret_cast<float*>(scratch);
-    float* const own = shared + shared_count();
-    const int64_t own_step = own_count(threads), panels = c_.groups * panels_, count = cuts(threads);
+    float* const own = shared + shared_count(threads);
+    const int64_t own_step = own_count(threads), panels = c_.groups * panels_, sum_step = round_up(c_.kernel_count(), 16);
+    const int64_t own_images = own_step - positions_ * image_step_;
+    float* const images = own - positions_ * image_step_;  // where they are shared
+    if (!for_kernel_ && shared_kernel_) transform_kernel(second, threads, own, shared);
+
     const auto tiles_of = [&](int64_t task) {
         return Range{task * task_tiles_, std::min((task + 1) * task_tiles_, tiles_)};
     };
+    // What a task's tiles, transformed, give to the results of some panels, or to a sum of the kernel's gradient.
+    const auto run_panels = [&](int64_t task, Range some, const float* transformed, bool is_first, int64_t sum, float* mine) {
+        if (!for_kernel_) return run_tiles(given, shared, transformed, tiles_of(task), some, mine);
+        float* const gradient = sum == 0 ? result : shared + (sum - 1) * sum_step;
+        add_kernel_gradient(given, transformed, tiles_of(task), some, is_first, gradient, mine);
+    };
+    const int64_t items = for_kernel_ ? partials_ : tasks_;
+    const int64_t count = shares ? divide_up(panels, block_panels_) : cuts(threads);
     const auto panels_of = [&](int64_t cut) { return Range::part(panels, cut, count); };
-    if (!for_kernel_) {
-        transform_kernel(second, threads, own, shared);
-        for_each_index(tasks_ * count, threads, [&](int64_t i, int thread) {
-            run_tiles(given, shared, tiles_of(i / count), panels_of(i % count), own + thread * own_step);
-        });
-        return;
+    for (int64_t item = 0; shares && item < items; ++item) {
+        const Range dealt = Range::part(tasks_, item, items);
+        for (int64_t task = dealt.begin; task < dealt.end; ++task) {
+            const Range tiles = tiles_of(task);
+            const int64_t pieces = std::min<int64_t>(2 * threads, tiles.size());
+            for_each_index(pieces, threads, [&](int64_t i, int thread) {
+                const Range part = Range::part(tiles.size(), i, pieces);
+                transform_images(first, {tiles.begin + part.begin, tiles.begin + part.end},
+                                 own + thread * own_step + copied_place(), images + part.begin * image_row_);
+            });
+            for_each_index(count, threads, [&](int64_t i, int thread) {
+                run_panels(task, panels_of(i), images, task == dealt.begin, item, own + thread * own_step);
+            });
+        }
     }
-    const int64_t sum_step = round_up(c_.kernel_count(), 16);
-    for_each_index(partials_ * count, threads, [&](int64_t i, int thread) {
+    for_each_index(shares ? 0 : items * count, threads, [&](int64_t i, int thread) {
         const int64_t item = i / count;
-        const Range dealt = Range::part(tasks_, item, partials_);
+        const Range dealt = Range::part(tasks_, item, items);
         float* const mine = own + thread * own_step;
         for (int64_t task = dealt.begin; task < dealt.end; ++task) {
-            add_kernel_gradient(given, tiles_of(task), panels_of(i % count), task == dealt.begin, mine);
+            transform_images(first, tiles_of(task), mine + copied_place(), mine + own_images);
+            run_panels(task, panels_of(i % count), mine + own_images, task == dealt.begin, item, mine);
         }
-        finish_kernel_gradient(panels_of(i % count), mine + own_tiles() + copied_numbers_,
+        if (!for_kernel_ || apart_) return;
+        finish_kernel_gradient(panels_of(i % count), mine + kernel_place(), false,
                                item == 0 ? result : shared + (item - 1) * sum_step);
     });
-    add_partials(shared, sum_step, partials_ - 1, result, c_.kernel_count(), threads);
+    if (for_kernel_) add_partials(shared, sum_step, partials_ - 1, result, c_.kernel_count(), threads);
 }
 
 }  // namespace preceptor

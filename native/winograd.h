@@ -1,5 +1,6 @@
 // Convolutions of 3 x 3 and 5 x 5 windows with fewer multiplications: 36 for each tile of 4 x 4 or 2 x 2 results, where
-// the sums of the windows take 144 or 100. Lavin and Gray (2016), https://arxiv.org/abs/1509.09308.
+// the sums of the windows take 144 or 100. Lavin and Gray (2016), https://arxiv.org/abs/1509.09308. Where windows of 3 x 3
+// are two apart, 81 for 4 x 4 results, or for 8 x 8 of the gradient of the input, in place of 144.
 #pragma once
 
 #include <vector>
@@ -8,8 +9,9 @@
 
 namespace preceptor {
 
-// Tiles of the image are transformed into 36 numbers a channel, the kernel likewise; each of the 36 is a product over
-// the channels of its own, and the results are transformed back. Some tiles at a time, so that all stays in the cache.
+// Tiles of the image are transformed into 36 or 81 numbers a channel, the kernel into 36; each of them is a product over
+// the channels of its own, and the results are transformed back. Some tiles at a time, so that all stays in the cache; of 81
+// numbers also a block of channels out at a time.
 class Winograd : public OwnMethod {
   public:
     // Whether it can do a convolution, and does it in less time than WindowedProduct.
@@ -23,37 +25,67 @@ class Winograd : public OwnMethod {
              char* scratch) const override;
 
   private:
+    // One of the positions of the transformed kernel, and those of tiles that are multiplied by it.
+    struct Factor {
+        int64_t position, rows, columns;  // the first of a tile, and how many there are
+    };
+    // Of the positions of a factor: where each of their rows lies, those of a tile side by side.
+    struct Places {
+        std::vector<int64_t> images, results;
+    };
+
     int paying(int threads) const;
+    const Places& places_of(const Factor& factor) const;
     int64_t cuts(int threads) const;
     int64_t kernel_panel() const;
-    int64_t shared_count() const;
+    int64_t block(int threads) const;
+    bool shares_images(int threads) const;
+    int64_t shared_count(int threads) const;
     int64_t own_count(int threads) const;
+    int64_t copied_place() const;
+    int64_t kernel_place() const;
     Range channels_of(int64_t panel) const;
     Range channels_of(Range panels) const;
+    int64_t first_channel(Range block) const;
+    template <class Function>
+    void for_blocks(Range panels, Function&& function) const;
+    void transform_panel(const float* kernel, int64_t panel, float* packed, float* to) const;
     void transform_kernel(const float* kernel, int threads, float* own, float* to) const;
-    int64_t own_tiles() const;
     template <class Function>
     void for_rows(Range tiles, Function&& function) const;
     void copy_part(const float* image, const Convolution::Space& space, int64_t channels, int64_t row, int64_t column,
                    int64_t rows, int64_t columns, float* to) const;
     void transform_images(const float* x, Range tiles, float* copied, float* to) const;
-    void transform_gradients(const float* g, Range tiles, Range channels, float* copied, float* to) const;
-    void run_tiles(const Arguments& given, const float* kernel, Range tiles, Range panels, float* scratch) const;
-    void add_kernel_gradient(const Arguments& given, Range tiles, Range panels, bool first, float* scratch) const;
-    void finish_kernel_gradient(Range panels, const float* sums, float* gradient) const;
+    void transform_gradients(const float* g, Range tiles, Range block, float* copied, float* to) const;
+    void run_tiles(const Arguments& given, const float* shared, const float* images, Range tiles, Range panels,
+                   float* scratch) const;
+    void run_block(const Arguments& given, const float* kernel, const float* images, Range tiles, Range block,
+                   float* results) const;
+    void add_kernel_gradient(const Arguments& given, const float* images, Range tiles, Range panels, bool first,
+                             float* gradient, float* scratch) const;
+    void finish_kernel_gradient(Range panels, const float* sums, bool add, float* gradient) const;
 
     const Kernels& kernels_;
     Convolution c_;  // of the forward kind: the gradient of the input is a forward convolution of g
     bool flipped_, for_kernel_;
-    int64_t side_;  // of a tile's results
+    bool apart_;            // windows are two apart
+    int64_t wide_, side_;   // of what a tile takes in, and of its results
+    int64_t tile_step_;     // from what a tile takes in to what the next does
+    int64_t positions_;
     const WinogradTransforms& transforms_;
+    WinogradTransforms::Spread data_;
+    WinogradTransforms::Collect result_;
+    std::vector<Factor> factors_;            // of the transformed kernel
     int64_t across_, per_image_, tiles_;     // tiles side by side, of an image, of all images
     int64_t task_tiles_, tasks_, partials_;  // partials: sums of the kernel's gradient that threads may work on at once
     int64_t panels_;                         // of a group
+    int64_t block_panels_;                   // of all groups, at a time
+    bool shared_kernel_;                     // it is transformed once; else a block's is for each task, which takes less memory
     int64_t image_row_, result_row_;         // numbers from one tile to the next
-    int64_t image_step_, result_step_;       // from one position to the next
+    int64_t image_step_, result_step_, kernel_step_;  // from one position to the next
     int64_t copied_tiles_, copied_numbers_;  // of an image at a time
-    std::vector<int64_t> tile_offsets_, channel_offsets_;
+    Places single_, row_, column_, square_;
+    std::vector<int64_t> channel_offsets_;
 };
 
 }  // namespace preceptor

@@ -5,6 +5,7 @@ import pytest
 from PIL import Image
 
 from preceptor import nn
+from preceptor.data.pictures.augment import Mixup
 from preceptor.job import make_settings, prepare
 from preceptor.job.picture_recipe import FEW, stages
 from preceptor.job.settings import Settings
@@ -52,13 +53,32 @@ def test_small_pictures_learn_by_airbench(made):
     assert fitting.seen.complete(again) == again == settings
 
 
-@pytest.mark.parametrize("side, channels", [(10, 3), (28, 1)])
-def test_tiny_and_grey_pictures_keep_convnet(made, side, channels):
-    fitting = planned(made(side, channels))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_tiny_pictures_keep_convnet(made, channels):
+    fitting = planned(made(10, channels))
     assert fitting.settings.model == "convnet"
     assert isinstance(fitting.config.optimiser, AdamW)
     assert fitting.config.schedule == OneCycle()
     assert fitting.settings.grow == ("none",)
+    assert not any(isinstance(each, Mixup) for each in fitting.seen.augmentations(fitting.settings))
+
+
+@pytest.mark.parametrize(
+    "given, is_mixed",
+    [
+        ({}, True),
+        ({"epochs": 20}, True),
+        ({"epochs": 19}, False),
+        ({"loss": "softmax-cross-entropy"}, True),
+        ({"loss": "one-vs-all"}, False),
+        ({"model": "convnet"}, False),
+        ({"augment": "flip"}, False),
+    ],
+)
+def test_pictures_that_are_seen_often_are_mixed(made, given, is_mixed):
+    fitting = planned(made(24, 1), **given)
+    found = fitting.seen.augmentations(fitting.settings)
+    assert [each for each in found if isinstance(each, Mixup)] == [Mixup()] * is_mixed
 
 
 def test_what_was_chosen_stays(made):

@@ -68,6 +68,12 @@ EXIT_CODES = {Outcome.DIVERGED: 1, Outcome.INTERRUPTED: 130}
     "that is the best on the rows that guide is kept.",
 )
 @click.option(
+    "--minutes",
+    type=float,
+    metavar="NUMBER",
+    help="How long to train, about, in place of --epochs: as many of them as the time of the first steps allows.",
+)
+@click.option(
     "--log",
     "log_to",
     multiple=True,
@@ -85,6 +91,7 @@ def command(
     out: Path | None,
     begun: Path | None,
     mend: bool,
+    minutes: float | None,
     log_to: tuple[str, ...],
     no_header: bool,
     as_json: bool,
@@ -117,7 +124,7 @@ def command(
         settings = make_settings(given)
         if out is not None:
             check_out(out)
-        fitting = watched(preparing(data, settings, not no_header, mend))
+        fitting = watched(preparing(data, settings, not no_header, mend, minutes))
         if fitting.mending is not None:
             fitting.mending = msgspec.structs.replace(fitting.mending, words=of_training(sys.argv[1:]))
     try:

@@ -25,7 +25,15 @@ NOTHING = "Nothing to mend: nothing was found whose remedy is a matter of settin
 NO_MORE = "Nothing more was found whose remedy is a matter of settings."
 
 
-def fit(source: Any, target: Any = None, *, out: str | Path | None = None, mend: bool = False, **settings: Any) -> Run:
+def fit(
+    source: Any,
+    target: Any = None,
+    *,
+    out: str | Path | None = None,
+    mend: bool = False,
+    minutes: float | None = None,
+    **settings: Any,
+) -> Run:
     """Reads a table, trains a network on it, judges it on rows it never saw.
 
     Args:
@@ -37,6 +45,8 @@ def fit(source: Any, target: Any = None, *, out: str | Path | None = None, mend:
         mend: whether to train again, from the first weights, with the settings that the watch of the training has
             proved to help; at most MOST_TRAININGS trainings in all, of which the one is kept that is the best on the
             rows that guide. `run.facts["mended"]` tells of each.
+        minutes: how long a training takes, about, in place of `epochs`: so many are made as the time of its first
+            steps allows. Rows that guide may end it sooner.
         settings: as of the command `preceptor fit`, with underscores: learning_rate=0.01, epochs=50, hidden=(64, 64).
 
     Returns: the Run: figures `run.dev`, of rows out of fold or of a dev part, and `run.test`, where there are test
@@ -49,7 +59,7 @@ def fit(source: Any, target: Any = None, *, out: str | Path | None = None, mend:
     place = None if out is None else named(out, "out")
     if place is not None:
         check_out(place)
-    return trained(prepare(source, chosen, mend=mend), place)
+    return trained(prepare(source, chosen, mend=mend, minutes=minutes), place)
 
 
 def trained(fitting: Fitting, out: Path | None = None) -> Run:

@@ -24,6 +24,7 @@ from preceptor.evidence import Evidence
 from preceptor.evidence.record import as_read
 from preceptor.job.class_weights import class_weights, named_weights
 from preceptor.job.computed import computed_by
+from preceptor.job.duration import check_minutes, epochs_within
 from preceptor.job.folder import (
     FORMAT,
     PLAN,
@@ -54,7 +55,7 @@ from preceptor.job.rows import Rows
 from preceptor.job.run import Run
 from preceptor.job.settings import Settings
 from preceptor.job.source_files import where
-from preceptor.job.stages import Encoded, Stages, completed
+from preceptor.job.stages import Encoded, Stage, Stages, completed
 from preceptor.job.suitability import check_dropout, check_parts
 from preceptor.job.survey import Survey, survey
 from preceptor.job.transfer import Transfer, transferred
@@ -636,16 +637,23 @@ class Fitting:
         return {"params": params, "state": state}
 
 
-def prepare(source: Any, settings: Settings, header: bool = True, mend: bool = False) -> Fitting:
+def prepare(
+    source: Any, settings: Settings, header: bool = True, mend: bool = False, minutes: float | None = None
+) -> Fitting:
     """Reads a table, checks it, splits it and builds the network. Writes nothing that stays.
 
+    Args:
+        minutes: how long to train, about, in place of the epochs of the settings.
     Raises: DataError, ConfigError, with what was received, what is required and the likely cure.
     """
-    return completed(preparing(source, settings, header, mend))
+    return completed(preparing(source, settings, header, mend, minutes))
 
 
-def preparing(source: Any, settings: Settings, header: bool = True, mend: bool = False) -> Stages[Fitting]:
+def preparing(
+    source: Any, settings: Settings, header: bool = True, mend: bool = False, minutes: float | None = None
+) -> Stages[Fitting]:
     """`prepare`, saying how far it has come."""
+    check_minutes(minutes, settings.epochs)
     if settings.test is not None:
         settings = replace(settings, test=str(Path(settings.test).resolve()))
     seen = yield from look(source, settings, header)
@@ -654,6 +662,10 @@ def preparing(source: Any, settings: Settings, header: bool = True, mend: bool =
         check_mending(_has_dev(seen), trains_with_others())
     lies = where(source) if isinstance(source, (str, Path)) else ""
     fitting = yield from building(lies, seen, settings, header)
+    if minutes is not None:
+        yield Stage("measuring how long a step takes")
+        settings = replace(settings, epochs=epochs_within(minutes, fitting.config, fitting.data))
+        fitting = yield from building(lies, seen, settings, header)
     fitting.mending = Mending(settings.to_dict()) if mend else None
     return fitting
 

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.data import PicturePreprocessor
+from preceptor.data.pictures.augment.choice import FEW_PASSES
 from preceptor.data.pictures.preprocessor import FLAT
 from preceptor.errors import ConfigError
 from preceptor.job.growth import NEVER, OF_CHANNELS
@@ -18,7 +19,7 @@ from preceptor.job.settings import PICTURE_MODELS, Settings
 from preceptor.job.suitability import NORMS, usable
 from preceptor.nn import efficientnet
 
-QUICK, MODEL = "airbench", "convnet"  # of colour pictures that are large enough; of others
+QUICK, MODEL = "airbench", "convnet"  # of pictures that are large enough; of others
 LARGE = 48  # shorter side; beyond it the first convolution takes every second place, of half as many filters
 LAST_SIDE = 4  # after the last pool, at most
 MOST_FILTERS = 256
@@ -46,6 +47,7 @@ QUICK_BATCHES, QUICK_EPOCHS = (64, 512), (10, 60)
 LEAST_LAST, LEAST_FILTERS = 3, 16  # side after the last pool; filters of the first stages of large pictures
 QUICK_VISITS = 450_000  # of all pictures together, as far as epochs allow
 SMOOTHING = 0.2  # of labels: Jordan 2024
+MIXED_LOSS = "softmax-cross-entropy"  # that of classes, whose shares in a picture it takes
 GROWTH = ((0.5, 0.25), (0.75, 0.35))  # shares of the side, and of the steps that see it
 HEAD_STEPS, HEAD_EPOCHS = 1_000, (10, 60)  # of a head on what a frozen network makes of the pictures
 TUNING_STEPS, TUNING_EPOCHS, TUNING_RATE = 400, (3, 30), 5e-4  # of a whole network that was trained before
@@ -137,9 +139,15 @@ def usual_model(settings: Settings, shape: tuple[int, ...] | None = None) -> str
     """The model where none is asked for: pictures may have become rows of components, or be too small for one."""
     if settings.preprocess in FLAT:
         return "mlp"
-    if shape is None or min(shape[:2]) < QUICK_SIDE or shape[2] == 1:  # grey ones take too long as yet
-        return MODEL
-    return QUICK
+    return MODEL if shape is None or min(shape[:2]) < QUICK_SIDE else QUICK
+
+
+def mixes(settings: Settings, shape: tuple[int, ...], is_begun: bool) -> bool:
+    """Whether pictures of this shape are laid over each other, where nobody says how they are changed: those that are
+    seen often, by a network that begins from random numbers."""
+    may = settings.loss in (None, MIXED_LOSS) and settings.preprocess not in FLAT
+    often = settings.epochs is not None and settings.epochs >= FEW_PASSES
+    return may and often and not is_begun and (settings.model or usual_model(settings, shape)) == QUICK
 
 
 def stages(model: str | None, shape: tuple[int, int, int], rows: int) -> dict[str, Any]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from preceptor.data import Split, order, split, split_by_part
 from preceptor.data.encoding.target import names_of
-from preceptor.data.pictures.augment import Augmentation, Flip, Mixer, choose_augmentation
+from preceptor.data.pictures.augment import Augmentation, Flip, Mixer, Mixup, choose_augmentation
 from preceptor.data.pictures.mirror import MirrorImages, mirror_images
 from preceptor.data.pictures.pictures import TARGET, Pictures, read_pictures, refuse_no_header
 from preceptor.data.pictures.preprocessor import PicturePreprocessor, PictureRows, learn_scaling
@@ -18,7 +18,7 @@ from preceptor.diagnose import Finding, PictureFacts, checks_made, inspect
 from preceptor.errors import ConfigError, ShapeError
 from preceptor.job.growth import check_growth, growth_of, smaller, smaller_steps
 from preceptor.job.origin import Origin, check_origin, origin_of
-from preceptor.job.picture_recipe import MODEL, complete_pictures, stages, usual_model
+from preceptor.job.picture_recipe import MODEL, complete_pictures, mixes, stages, usual_model
 from preceptor.job.settings import PICTURE_MODELS, Settings
 from preceptor.job.stages import Encoded, Stage, Stages
 from preceptor.job.suitability import check_data, check_model, refuse_share
@@ -141,7 +141,8 @@ class PictureSurvey:
         chosen = settings.augmentations()
         if chosen is not None:
             return chosen
-        return choose_augmentation(self.table, self.mirrored.answer, settings.epochs)
+        steps = choose_augmentation(self.table, self.mirrored.answer, settings.epochs)
+        return (*steps, Mixup()) if mixes(settings, self.table.shape, self.origin is not None) else steps
 
     @cached_property
     def mirrored(self) -> MirrorImages:

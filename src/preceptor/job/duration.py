@@ -1,0 +1,68 @@
+"""How many epochs there is time for, by how long the first steps of a training take."""
+
+import math
+import time
+from dataclasses import replace
+
+import numpy as np
+
+from preceptor.errors import ConfigError
+from preceptor.hyper import typed
+from preceptor.nn import Mirrored
+from preceptor.train.loop import JUDGED
+from preceptor.train.stepper import Stepper
+from preceptor.train.training import Arrays, Config, Streamed
+from preceptor.words import amount
+
+ENOUGH_SECONDS = 0.5  # of steps, to know how long one takes
+JUDGING = 1 / 3  # of a step's time that as many rows take to be judged: no backward pass, no update
+
+
+def check_minutes(minutes: float | None, epochs: int | None) -> None:
+    """Raises: ConfigError for minutes that are none, or that stand beside epochs."""
+    if minutes is None:
+        return
+    if not 0 < typed("fit", "minutes", minutes, float) < math.inf:
+        raise ConfigError(f"fit: received minutes {amount(minutes)}; more than 0 are required. Give such as 10.")
+    if epochs is not None:
+        raise ConfigError(
+            f"fit: received minutes {amount(minutes)} beside epochs {epochs}; both say how long to train. Leave one "
+            "out."
+        )
+
+
+def epochs_within(minutes: float, config: Config, data: Arrays | Streamed) -> int:
+    """The epochs that take about so many minutes, judging included; at least one.
+
+    What is measured is thrown away; the training begins from its first weights.
+    """
+    config = replace(config, epochs=1)
+    if isinstance(data, Streamed) and data.first_streams:
+        stages = data.stages(1000)
+        shares = np.diff([0, *(end for end, _ in stages)]) / 1000
+        seconds = [step_seconds(config, each) for _, each in stages]
+    else:
+        shares, seconds = np.ones(1), [step_seconds(config, data)]
+    size = min(config.batch_size, data.rows)
+    judged = min(JUDGED, data.rows) if data.dev_x is None else 2 * len(data.dev_x)
+    views = 2 if isinstance(config.network, Mirrored) else 1
+    epoch = data.rows / size * float(shares @ seconds) + judged / size * views * JUDGING * seconds[-1]
+    return max(1, int(60 * minutes / epoch))
+
+
+def step_seconds(config: Config, data: Arrays | Streamed) -> float:
+    """The time that a step takes, or the rows of one, if these take longer to fetch."""
+    stepper = Stepper(config, data)
+    loop = stepper.prepare()
+    carried, count, is_warm = loop.put(stepper.everything), 1, False
+    while True:
+        began = time.perf_counter()
+        batches = stepper.fetch(0, count)
+        fetched = time.perf_counter()
+        carried, losses = stepper(carried, 0, batches, stepper.rates(0, count))
+        np.asarray(losses)
+        fetch, step = fetched - began, time.perf_counter() - fetched
+        if is_warm and (fetch + step > ENOUGH_SECONDS or count == stepper.capacity):
+            return max(fetch, step) / count
+        count = min(2 * count, stepper.capacity) if is_warm else count
+        is_warm = True

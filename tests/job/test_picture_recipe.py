@@ -121,5 +121,10 @@ def test_stages_end_at_a_few_places(side, few, many):
         assert 3 <= last.shape[1] <= 7
 
 
+def test_many_grey_pictures_have_narrower_stages():
+    assert stages("airbench", (28, 28, 1), FEW) == {"widths": (64, 128, 256)}
+    assert stages("airbench", (28, 28, 1), FEW - 1) == stages("airbench", (28, 28, 3), FEW - 1)
+
+
 def spec_of(side):
     return Spec((1, side, side, 3), np.dtype(np.float32))

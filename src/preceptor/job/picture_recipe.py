@@ -39,8 +39,8 @@ EPOCHS = (10, 150)  # at least, at most
 # Of airbench: Muon, its rate and the shares of it that norms and the last layer have, along a line to 0.
 QUICK_SIDE = 12  # least side
 FEW = 10_000  # pictures, below which a narrower network tells as much
-# Filters of the last stages, as many as a side of 32 has: of few pictures, of many.
-QUICK_WIDTHS = (64, 128, 128), (64, 256, 256)
+# Filters of the last stages, as many as a side of 32 has: of few pictures, of many grey ones, of many in colour.
+WIDTHS_OF_FEW, WIDTHS_OF_GREY, WIDTHS = (64, 128, 128), (64, 128, 256), (64, 256, 256)
 QUICK_RATE, QUICK_SHARES = 0.025, (("norm*", 0.8), ("output", 0.12))
 QUICK_NUMBERS = {"momentum": 0.6, "weight_decay": 0.6}
 QUICK_BATCHES, QUICK_EPOCHS = (64, 512), (10, 60)
@@ -156,7 +156,7 @@ def stages(model: str | None, shape: tuple[int, int, int], rows: int) -> dict[st
     side = min(shape[:2])
     if model == QUICK:
         count = max(1, int(math.log2((side - 1) / LEAST_LAST)))
-        first, *rest = QUICK_WIDTHS[rows >= FEW]
+        first, *rest = WIDTHS_OF_FEW if rows < FEW else WIDTHS_OF_GREY if shape[2] == 1 else WIDTHS
         more = max(0, count - len(rest) - 1)
         widths = [*(max(first >> (more - number), LEAST_FILTERS) for number in range(more)), first, *rest]
         return {"widths": tuple(widths[:count])}

@@ -40,7 +40,8 @@ def choose_augmentation(
     - Else, of colour pictures a fifth of brightness, contrast and saturation, the range of daylight; never the hue:
       ripe and unripe differ by it.
 
-    Turns, crops, cutout, blur and mixing change more than is safe for every set; name them where they suit yours.
+    Turns, crops, cutout and blur change more than is safe for every set; name them where they suit yours. Whether
+    pictures are mixed hangs on the network as well: the recipe for pictures says.
     """
     side = min(pictures.height, pictures.width)
     is_grey, is_seldom = pictures.channels == 1, passes is not None and passes < FEW_PASSES

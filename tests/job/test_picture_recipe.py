@@ -6,8 +6,9 @@ from PIL import Image
 
 from preceptor import nn
 from preceptor.data.pictures.augment import Mixup
+from preceptor.data.pictures.preprocessor import Affine, PicturePreprocessor
 from preceptor.job import make_settings, prepare
-from preceptor.job.picture_recipe import FEW, stages
+from preceptor.job.picture_recipe import FEW, complete_pictures, stages
 from preceptor.job.settings import Settings
 from preceptor.ops import Spec
 from preceptor.train import AdamW, Linear, Muon, OneCycle
@@ -119,6 +120,15 @@ def test_stages_end_at_a_few_places(side, few, many):
         found = nn.initial_specs(network, spec_of(side))
         last = [spec for name, _, spec in network.walk(*found, spec_of(side)) if name.startswith("pool")][-2]
         assert 3 <= last.shape[1] <= 7
+
+
+@pytest.mark.parametrize(
+    "height, width, rows, epochs",
+    [(32, 32, 45_000, 10), (28, 28, 55_000, 10), (32, 32, 20_000, 22), (128, 32, 10_000, 22), (224, 224, 2_000, 32)],
+)
+def test_larger_pictures_are_seen_as_many_times_less(height, width, rows, epochs):
+    preprocessor = PicturePreprocessor((height, width, 3), ("a", "b"), "channel", Affine(np.zeros(3)), rows)
+    assert complete_pictures(make_settings({}), preprocessor, rows).epochs == epochs
 
 
 def test_many_grey_pictures_have_narrower_stages():

@@ -45,7 +45,7 @@ QUICK_RATE, QUICK_SHARES = 0.025, (("norm*", 0.8), ("output", 0.12))
 QUICK_NUMBERS = {"momentum": 0.6, "weight_decay": 0.6}
 QUICK_BATCHES, QUICK_EPOCHS = (64, 512), (10, 60)
 LEAST_LAST, LEAST_FILTERS = 3, 16  # side after the last pool; filters of the first stages of large pictures
-QUICK_VISITS = 450_000  # of all pictures together, as far as epochs allow
+QUICK_VISITS, USUAL_SIDE = 450_000, 32  # of all pictures of such a side together, as far as epochs allow
 SMOOTHING = 0.2  # of labels: Jordan 2024
 MIXED_LOSS = "softmax-cross-entropy"  # that of classes, whose shares in a picture it takes
 GROWTH = ((0.5, 0.25), (0.75, 0.35))  # shares of the side, and of the steps that see it
@@ -103,12 +103,18 @@ def complete_pictures(
         shares = ",".join(f"{pattern}={rate * share:.4g}" for pattern, share in QUICK_SHARES)
         filled = replace(filled, rate=shares)
     size = s.batch_size or power_of_two(rows / 50, QUICK_BATCHES if is_quick else BATCH_SIZES)
-    usual = int(np.clip(QUICK_VISITS // rows, *QUICK_EPOCHS)) if is_quick else usual_epochs(rows, size)
+    usual = _quick_epochs(preprocessor, rows) if is_quick else usual_epochs(rows, size)
     epochs = filled.epochs or usual
     patience = s.patience or max(filled.least_patience, epochs // 2)
     if s.grow is None:
         filled = replace(filled, grow=_usual_growth(s, preprocessor) if is_quick else NEVER)
     return replace(filled, learning_rate=rate, batch_size=size, epochs=epochs, patience=patience)
+
+
+def _quick_epochs(preprocessor: PicturePreprocessor, rows: int) -> int:
+    """How long airbench trains: what it makes of larger pictures takes about as much longer as their sides are."""
+    side = math.sqrt(math.prod(preprocessor.input_shape[:2]))
+    return int(np.clip(QUICK_VISITS / rows / max(side / USUAL_SIDE, 1), *QUICK_EPOCHS))
 
 
 def _usual_growth(settings: Settings, preprocessor: PicturePreprocessor) -> tuple[str, ...]:

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "blocks.h"
+#include "gemm.h"
 #include "kernels.h"
 #include "threads.h"
 
@@ -144,6 +145,20 @@ class WindowedProduct : public OwnMethod {
     std::vector<int64_t> entries_;   // offset within a window of each entry of the kernel
     std::vector<int64_t> results_;   // of a phase: where the result of each window lies
     int64_t partials_ = 0;
+};
+
+// Windows of single places of an image without padding: the product of a matrix as it lies.
+class SinglePlaces : public OwnMethod {
+  public:
+    static bool is_for(const Convolution& convolution, Role role);
+    SinglePlaces(const Convolution& convolution, Role role);
+
+    size_t scratch_bytes(int threads) const override;
+    void run(const float* first, const float* second, float* result, const Ending& ending, int threads,
+             char* scratch) const override;
+
+  private:
+    Gemm product_;
 };
 
 // The gradient of the input by windows that lie apart. Which taps reach a place hangs on its number along each axis modulo

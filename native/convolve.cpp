@@ -87,6 +87,8 @@ class OwnConvolution : public Instruction {
     explicit OwnConvolution(const Description& d) : d_(d) {
         if (Winograd::is_for(d.shape, d.role)) {
             method_ = std::make_unique<Winograd>(d.shape, d.role);
+        } else if (SinglePlaces::is_for(d.shape, d.role) && !d.beside && d.limit == 0) {
+            method_ = std::make_unique<SinglePlaces>(d.shape, d.role);
         } else if (DepthwiseGradient::is_for(d.shape, d.role)) {
             method_ = std::make_unique<DepthwiseGradient>(d.shape);
         } else if (PhasedGradient::is_for(d.shape, d.role)) {

@@ -16,7 +16,7 @@ constexpr int64_t least_tiles = 24;         // of a task, and where it does not 
 constexpr int64_t many_tiles = 96;
 // The same of windows two apart, of which a block's results are transformed at a time: they stay in the second cache.
 constexpr int64_t apart_numbers = 1 << 18, apart_least = 16, apart_most = 36;
-constexpr int64_t apart_kernel_numbers = 1 << 19, apart_kernel_most = 72;
+constexpr int64_t apart_kernel_least = 32, apart_kernel_most = 72, apart_partials = 4;
 constexpr int64_t apart_channels = 16;      // of a block
 constexpr int64_t few_tasks = 4;
 constexpr int64_t kernel_most = 1 << 26;    // numbers (256 MiB) of a transformed kernel, which is four times as large
@@ -99,11 +99,13 @@ Winograd::Winograd(const Convolution& convolution, Role role)
     block_panels_ = apart_ ? std::min(std::max<int64_t>(apart_channels / kernels_.panel, 1), panels_) : c_.groups * panels_;
     image_row_ = spread_row(c_.channels_in);
     result_row_ = spread_row(apart_ ? block_panels_ * kernels_.panel : c_.channels_out);
-    const int64_t target = !apart_ ? task_numbers : for_kernel_ ? apart_kernel_numbers : apart_numbers;
-    const int64_t fitting = target / (positions_ * (image_row_ + result_row_));
+    const int64_t fitting = (apart_ ? apart_numbers : task_numbers) / (positions_ * (image_row_ + result_row_));
     const bool many = for_kernel_ || fitting < least_tiles;  // few tiles would add to the sums of the kernel often
     int64_t most = many ? many_tiles : std::min(fitting, many_tiles);
-    if (apart_) most = std::clamp(fitting, apart_least, for_kernel_ ? apart_kernel_most : apart_most);
+    if (apart_) {
+        most = for_kernel_ ? std::clamp(fitting, apart_kernel_least, apart_kernel_most)
+                           : std::clamp(fitting, apart_least, apart_most);
+    }
     // So that two threads share them evenly; of windows two apart they can share blocks.
     task_tiles_ = divide_up(tiles_, round_up(divide_up(tiles_, most), apart_ ? 1 : 2));
     if (tiles_ >= 8 * task_tiles_) task_tiles_ = std::max<int64_t>(task_tiles_ / rows_at_once, 1) * rows_at_once;
@@ -115,7 +117,7 @@ Winograd::Winograd(const Convolution& convolution, Role role)
     image_step_ = spread_step(task_tiles_ * image_row_);
     result_step_ = spread_step(task_tiles_ * result_row_);
     kernel_step_ = spread_step(kernel_panel());
-    partials_ = count_partials(c_, tasks_);
+    partials_ = std::min(count_partials(c_, tasks_), apart_ ? apart_partials : tasks_);
     constexpr int64_t odd = apart_wide - apart_values;
     for (int64_t tile = 0; tile < task_tiles_; ++tile) {
         const auto add = [&](Places& places, int64_t position) {

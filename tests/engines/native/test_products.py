@@ -217,6 +217,11 @@ SINGLE = [
     (70, 1, 50, 24, (3, 3), (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1)),
     (2, 2, 70, 34, (17, 16), (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1)),
     (2, 1, 24, 40, (17, 16), (1, 1), (2, 3), ((0, -2), (0, 0)), (1, 1)),
+    (5, 1, 200, 70, (7, 6), (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1)),
+    (4, 1, 40, 33, (1, 1), (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1)),
+    (2, 1, 1024, 20, (5, 4), (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1)),
+    (2, 1, 24, 40, (17, 16), (1, 1), (1, 1), ((1, -1), (0, 0)), (1, 1)),
+    (3, 1, 30, 40, (50,), (1,), (1,), ((0, 0),), (1,)),
     (2, 1, 5, 12, (13, 12), (3, 2), (1, 1), ((0, 0), (0, 0)), (1, 1)),
     (4, 12, 12, 12, (13, 12), (3, 3), (1, 1), ((0, 0), (0, 0)), (1, 1)),
 ]
@@ -437,8 +442,8 @@ def test_an_infinite_kernel_gives_the_input_no_number_where_windows_were(execute
     assert not np.isfinite(found[np.isposinf(expected)]).any()
 
 
-@pytest.mark.parametrize("case", [SMALL_GROUPS[i] for i in (0, 2, 8, 11, 12)], ids=str)
-def test_small_groups_with_bias_and_relu(execute, case):
+@pytest.mark.parametrize("case", SINGLE[:2] + [SMALL_GROUPS[i] for i in (0, 2, 8, 11, 12)], ids=str)
+def test_single_places_and_small_groups_with_bias_and_relu(execute, case):
     (x, kernel), bias = factors(0, case), normal(case[3])
     expected = np.maximum(reference(0, case, x, kernel, out_lengths(*case[4:])) + bias, 0)
     assert_allclose(convolution(execute, 0, case, x, kernel, bias, True), expected, rtol=1e-4, atol=1e-5)
@@ -465,7 +470,7 @@ def test_convolution_with_bias_and_relu(execute, case):
 
 
 @pytest.mark.parametrize(
-    "case", [CONVOLUTIONS[i] for i in (0, 4, 12, 13, 22, 25)] + APART[1:3] + SMALL_GROUPS[:3], ids=str
+    "case", [CONVOLUTIONS[i] for i in (0, 4, 12, 13, 22, 25)] + SINGLE[:2] + APART[1:3] + SMALL_GROUPS[:3], ids=str
 )
 @pytest.mark.parametrize("isa", ["sse42", "avx2", "avx512"])
 def test_convolution_that_adds_an_array_and_limits(execute, limited, case, isa):

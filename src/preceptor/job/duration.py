@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from preceptor.engines import agreed
 from preceptor.errors import ConfigError
 from preceptor.hyper import typed
 from preceptor.nn import Mirrored
@@ -43,26 +44,35 @@ def epochs_within(minutes: float, config: Config, data: Arrays | Streamed) -> in
         seconds = [step_seconds(config, each) for _, each in stages]
     else:
         shares, seconds = np.ones(1), [step_seconds(config, data)]
-    size = min(config.batch_size, data.rows)
-    judged = min(JUDGED, data.rows) if data.dev_x is None else 2 * len(data.dev_x)
-    views = 2 if isinstance(config.network, Mirrored) else 1
-    epoch = data.rows / size * float(shares @ seconds) + judged / size * views * JUDGING * seconds[-1]
-    return max(1, int(60 * minutes / epoch))
+    size, views = min(config.batch_size, data.rows), 2 if isinstance(config.network, Mirrored) else 1
+    epoch = data.rows / size * float(shares @ seconds) + _judged(data) / size * views * JUDGING * seconds[-1]
+    return max(1, int(60 * minutes / agreed(epoch)))
+
+
+def _judged(data: Arrays | Streamed) -> int:
+    """The rows that are judged after each epoch, of dev and train."""
+    if isinstance(data, Streamed) and data.seen_x is not None:
+        return len(data.seen_x) + (0 if data.dev_x is None else len(data.dev_x))
+    return min(JUDGED, data.rows) if data.dev_x is None else 2 * len(data.dev_x)
 
 
 def step_seconds(config: Config, data: Arrays | Streamed) -> float:
     """The time that a step takes, or the rows of one, if these take longer to fetch."""
     stepper = Stepper(config, data)
     loop = stepper.prepare()
-    carried, count, is_warm = loop.put(stepper.everything), 1, False
-    while True:
+    carried, count = loop.put(stepper.everything), 1
+
+    def measured() -> tuple[float, float]:
+        """Of fetching the rows of so many steps, and of making these."""
+        nonlocal carried
         began = time.perf_counter()
         batches = stepper.fetch(0, count)
         fetched = time.perf_counter()
         carried, losses = stepper(carried, 0, batches, stepper.rates(0, count))
         np.asarray(losses)
-        fetch, step = fetched - began, time.perf_counter() - fetched
-        if is_warm and (fetch + step > ENOUGH_SECONDS or count == stepper.capacity):
-            return max(fetch, step) / count
-        count = min(2 * count, stepper.capacity) if is_warm else count
-        is_warm = True
+        return fetched - began, time.perf_counter() - fetched
+
+    measured()  # wakes what the others then find awake
+    while sum(found := measured()) < ENOUGH_SECONDS and count < stepper.capacity:
+        count = min(2 * count, stepper.capacity)
+    return max(found) / count

@@ -18,7 +18,7 @@ constexpr int64_t many_tiles = 96;
 constexpr int64_t apart_numbers = 1 << 18, apart_least = 16, apart_most = 36;
 constexpr int64_t apart_kernel_least = 32, apart_kernel_most = 72, apart_partials = 4;
 constexpr int64_t apart_channels = 16;      // of a block
-constexpr int64_t few_tasks = 4;
+constexpr int64_t few_tasks = 4;             // for which the kernel is transformed anew each time
 constexpr int64_t kernel_most = 1 << 26;    // numbers (256 MiB) of a transformed kernel, which is four times as large
 
 // Rows a large power of two apart would share few places of a cache.
@@ -81,10 +81,10 @@ Winograd::Winograd(const Convolution& convolution, Role role)
     if (apart_ && flipped_) {  // 8 x 8 numbers from 5 x 5 of g: those that two taps reach from one more
         std::swap(side_, tile_step_);
         wide_ = apart_values;
-        const auto odd = static_cast<size_t>(convolution.before[1] % 2);
+        const auto odd = static_cast<size_t>(convolution.before[1] & 1);  // it may be below 0
         data_ = kernels_.winograd_apart_data[odd];
         result_ = kernels_.winograd_apart_result[odd];
-        for (size_t axis = 1; axis < 3; ++axis) c_.before[axis] = 1 - divide_up(convolution.before[axis], 2);
+        for (size_t axis = 1; axis < 3; ++axis) c_.before[axis] = 1 - ((convolution.before[axis] + 1) >> 1);
     }
     const int64_t side = apart_ ? apart_wide : wide;
     for (int64_t i = 0; i < kernel_positions; ++i) {

@@ -241,8 +241,8 @@ STRIDED = [
     (2, 1, 6, 10, (50,), (7,), (3,), ((2, 4),), (2,)),
     (1, 1, 6, 10, (6, 7, 8), (3, 3, 3), (2, 2, 2), ((1, 1), (0, 1), (1, 0)), (1, 1, 1)),
 ]
-# 3 x 3 windows two apart and many channels, in tiles: whole and cut ones, odd and even padding, cut blocks, many tasks;
-# two axes whose paddings are odd and even, of which only the gradient of the input is not in tiles.
+# 3 x 3 windows two apart and many channels, in tiles: whole and cut ones, odd and even padding, cut blocks, many tasks,
+# numbers left out; two axes whose paddings are odd and even, of which only the gradient of the input is not in tiles.
 APART = [
     (6, 1, 64, 96, (16, 16), (3, 3), (2, 2), ((1, 1), (1, 1)), (1, 1)),
     (9, 1, 72, 75, (15, 22), (3, 3), (2, 2), ((1, 1), (3, -1)), (1, 1)),
@@ -250,6 +250,8 @@ APART = [
     (40, 1, 33, 64, (24, 16), (3, 3), (2, 2), ((1, 0), (1, 1)), (1, 1)),
     (2, 1, 64, 200, (40, 40), (3, 3), (2, 2), ((1, 1), (1, 1)), (1, 1)),
     (7, 1, 64, 80, (15, 17), (3, 3), (2, 2), ((1, 1), (0, 0)), (1, 1)),
+    (8, 1, 64, 80, (16, 16), (3, 3), (2, 2), ((-1, 2), (1, 1)), (1, 1)),
+    (8, 1, 64, 80, (16, 16), (3, 3), (2, 2), ((0, 1), (-2, 2)), (1, 1)),
 ]
 NARROW = [
     (2, 1, 3, 32, (20, 19), (5, 3), (1, 1), ((2, 2), (1, 1)), (1, 1)),

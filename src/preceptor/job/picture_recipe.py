@@ -43,12 +43,12 @@ FEW = 10_000  # pictures, below which a narrower network tells as much
 WIDTHS_OF_FEW, WIDTHS_OF_GREY, WIDTHS = (64, 128, 128), (64, 128, 256), (64, 256, 256)
 QUICK_RATE, QUICK_SHARES = 0.025, (("norm*", 0.8), ("output", 0.12))
 QUICK_NUMBERS = {"momentum": 0.6, "weight_decay": 0.6}
-QUICK_BATCHES, QUICK_EPOCHS = (64, 512), (9, 60)
+QUICK_BATCHES, QUICK_EPOCHS = (64, 512), (10, 60)
 LEAST_LAST, LEAST_FILTERS = 3, 16  # side after the last pool; filters of the first stages of large pictures
 QUICK_VISITS, USUAL_SIDE = 450_000, 32  # of all pictures of such a side together, as far as epochs allow
 SMOOTHING = 0.2  # of labels: Jordan 2024
 MIXED_LOSS = "softmax-cross-entropy"  # that of classes, whose shares in a picture it takes
-GROWTH = ((0.5, 0.3), (0.75, 0.4))  # shares of the side, and of the steps that see it
+GROWTH = ((0.5, 0.25), (0.75, 0.35))  # shares of the side, and of the steps that see it
 HEAD_STEPS, HEAD_EPOCHS = 1_000, (10, 60)  # of a head on what a frozen network makes of the pictures
 TUNING_STEPS, TUNING_EPOCHS, TUNING_RATE = 400, (3, 30), 5e-4  # of a whole network that was trained before
 

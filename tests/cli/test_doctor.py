@@ -131,3 +131,8 @@ def test_a_command_that_settings_cannot_say_is_not_printed():
     assert of_training(words) == words[:5]
     assert altered_command(words[:5], asked, {"optimiser": "adam"}) == "preceptor fit iris --optimiser adam"
     assert altered_command(words[:5], asked, {"optimiser": "nothing"}) == ""
+    for given in (["--minutes", "2"], ["--minutes=2"]):
+        assert (
+            altered_command(["fit", "iris", *given], make_settings({}), {"epochs": 9})
+            == "preceptor fit iris --epochs 9"
+        )

@@ -33,7 +33,7 @@ def test_a_command_asks_for_what_was_asked(given):
     assert (first, second) == ("preceptor", "fit")
     read: dict[str, object] = click.Command("fit", params=command.params).make_context("fit", list(words)).params
     assert read.pop("data") == "some data.csv"
-    others = ("out", "begun", "mend", "no_header", "as_json", "log_to")
+    others = ("out", "begun", "mend", "minutes", "no_header", "as_json", "log_to")
     assert make_settings({name: value for name, value in read.items() if name not in others}) == asked
 
 

@@ -182,7 +182,7 @@ def read(line):
     first, second, *words = shlex.split(line)
     assert (first, second) == ("preceptor", "fit")
     found = click.Command("fit", params=command.params).make_context("fit", words).params
-    others = ("data", "out", "begun", "mend", "no_header", "as_json", "log_to")
+    others = ("data", "out", "begun", "mend", "minutes", "no_header", "as_json", "log_to")
     return make_settings({name: value for name, value in found.items() if name not in others})
 
 

@@ -63,7 +63,8 @@ def altered_command(words: Sequence[str], asked: Settings, changes: Mapping[str,
         gone = set(asked.own) - set(asked.altered(changes).own)
     except ConfigError:
         return ""
-    kept = _without(words, {_option(name) for name in (*changes, *gone)})
+    stand_aside = ("minutes",) if "epochs" in changes else ()  # both say how long to train
+    kept = _without(words, {_option(name) for name in (*changes, *gone, *stand_aside)})
     added = [text for name, value in changes.items() for text in (_option(name), _written(value))]
     return " ".join(shell_word(word) for word in ("preceptor", *kept, *added))
 

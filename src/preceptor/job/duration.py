@@ -2,6 +2,7 @@
 
 import math
 import time
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -16,6 +17,7 @@ from preceptor.train.training import Arrays, Config, Streamed
 from preceptor.words import amount
 
 ENOUGH_SECONDS = 0.5  # of steps, to know how long one takes
+PARTS = 1000  # to which the shares of all steps are told
 JUDGING = 1 / 3  # of a step's time that as many rows take to be judged: no backward pass, no update
 
 
@@ -38,12 +40,10 @@ def epochs_within(minutes: float, config: Config, data: Arrays | Streamed) -> in
     What is measured is thrown away; the training begins from its first weights.
     """
     config = replace(config, epochs=1)
-    if isinstance(data, Streamed) and data.first_streams:
-        stages = data.stages(1000)
-        shares = np.diff([0, *(end for end, _ in stages)]) / 1000
-        seconds = [step_seconds(config, each) for _, each in stages]
-    else:
-        shares, seconds = np.ones(1), [step_seconds(config, data)]
+    stages: Sequence[tuple[int, Arrays | Streamed]]
+    stages = data.stages(PARTS) if isinstance(data, Streamed) else [(PARTS, data)]
+    shares = np.diff([0, *(end for end, _ in stages)]) / PARTS
+    seconds = [step_seconds(config, each) for _, each in stages]
     size, views = min(config.batch_size, data.rows), 2 if isinstance(config.network, Mirrored) else 1
     epoch = data.rows / size * float(shares @ seconds) + _judged(data) / size * views * JUDGING * seconds[-1]
     return max(1, int(60 * minutes / agreed(epoch)))
@@ -68,8 +68,7 @@ def step_seconds(config: Config, data: Arrays | Streamed) -> float:
         began = time.perf_counter()
         batches = stepper.fetch(0, count)
         fetched = time.perf_counter()
-        carried, losses = stepper(carried, 0, batches, stepper.rates(0, count))
-        np.asarray(losses)
+        carried, _ = stepper(carried, 0, batches, stepper.rates(0, count))
         return fetched - began, time.perf_counter() - fetched
 
     measured()  # wakes what the others then find awake

@@ -151,9 +151,9 @@ def usual_model(settings: Settings, shape: tuple[int, ...] | None = None) -> str
 def mixes(settings: Settings, shape: tuple[int, ...], is_begun: bool) -> bool:
     """Whether pictures of this shape are laid over each other, where nobody says how they are changed: those that are
     seen often, by a network that begins from random numbers."""
-    may = settings.loss in (None, MIXED_LOSS) and settings.preprocess not in FLAT
-    often = settings.epochs is not None and settings.epochs >= FEW_PASSES
-    return may and often and not is_begun and (settings.model or usual_model(settings, shape)) == QUICK
+    is_often = settings.epochs is not None and settings.epochs >= FEW_PASSES
+    is_quick = (settings.model or usual_model(settings, shape)) == QUICK
+    return is_quick and is_often and not is_begun and settings.loss in (None, MIXED_LOSS)
 
 
 def stages(model: str | None, shape: tuple[int, int, int], rows: int) -> dict[str, Any]:

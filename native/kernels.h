@@ -51,15 +51,28 @@ struct SquareResults {
     float limit;  // 0 for none
 };
 
-// Transforms of squares of numbers for one kind of windows; see winograd.inl. On one side squares of an image, on the other
-// transformed numbers `step` apart, and squares `row` apart.
+// Transforms of squares of numbers; see winograd.inl. On one side squares of an image, on the other transformed numbers
+// `step` apart, and squares `row` apart. What is spread has channels in whole vectors.
+using WinogradSpread = void (*)(const float* from, const Squares& at, int64_t squares, int64_t count, float* to,
+                                int64_t step, int64_t row);
+using WinogradCollect = void (*)(const float* from, int64_t step, int64_t row, const SquareResults& results);
+
+// Of one kind of tiles.
+struct WinogradTile {
+    WinogradSpread data, result_gradient;
+    WinogradCollect result;
+};
+
+// Of tiles that reach beyond an edge and have fewer numbers along an axis.
+struct WinogradLast {
+    WinogradTile down, along, both;
+};
+
+// Of one kind of windows.
 struct WinogradTransforms {
-    // Channels in whole vectors.
-    using Spread = void (*)(const float* from, const Squares& at, int64_t squares, int64_t count, float* to, int64_t step,
-                            int64_t row);
-    using Collect = void (*)(const float* from, int64_t step, int64_t row, const SquareResults& results);
-    Spread kernel, data, result_gradient;
-    Collect result, kernel_gradient;
+    WinogradSpread kernel;
+    WinogradCollect kernel_gradient;
+    WinogradTile whole;
 };
 
 struct Kernels {
@@ -87,10 +100,10 @@ struct Kernels {
     void (*transpose)(const float* from, int64_t from_step, float* to, int64_t to_step, int64_t rows, int64_t columns);
 
     WinogradTransforms winograd_3, winograd_5;  // for windows of 3 x 3 and of 5 x 5
+    WinogradLast winograd_3_last[3];            // with 3, 4 and 5 numbers
+    WinogradLast winograd_5_last;               // with 5
     WinogradTransforms winograd_apart;          // for windows of 3 x 3 two apart
-    // For the gradient of their input, where the padding is even and where it is odd.
-    WinogradTransforms::Spread winograd_apart_data[2];
-    WinogradTransforms::Collect winograd_apart_result[2];
+    WinogradTile winograd_apart_input[2];       // for the gradient of their input, where the padding is even and where it is odd
 
     // Threefry-2x32-20 of the counters (start + i, high), two words each, shifted right.
     void (*encrypt)(const uint32_t key[2], uint32_t start, uint32_t high, int64_t count, int shift, uint32_t* first,

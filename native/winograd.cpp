@@ -32,6 +32,12 @@ int64_t spread_step(int64_t numbers) { return (divide_up(numbers, 16) | 1) * 16;
 
 bool is_apart(const Convolution& c) { return c.stride[1] == 2; }
 
+// Transformed numbers along an axis of so many results, of windows of a size one apart.
+int64_t transformed(int64_t results, int64_t size) {
+    const int64_t side = wide + 1 - size, rest = results % side;
+    return results / side * wide + (rest ? rest + size - 1 : 0);
+}
+
 }  // namespace
 
 bool Winograd::is_for(const Convolution& c, Role role) {
@@ -54,8 +60,8 @@ bool Winograd::is_for(const Convolution& c, Role role) {
     if (c.stride != Space{1, 1, 1}) return false;
     // Measured: here it is 12, for the kernel that of 12 tiles; and by half fewer multiplications pay.
     const auto& space = role == Role::input ? c.in : c.out;
-    const double ours =
-        kernel_positions * (tiles(space, wide + 1 - c.size[1]) * (1 + 12 / ins + 12 / outs) + 12);
+    const auto count = static_cast<double>(c.batch * transformed(space[1], c.size[1]) * transformed(space[2], c.size[2]));
+    const double ours = count * (1 + 12 / ins + 12 / outs) + kernel_positions * 12;
     return static_cast<double>(c.taps() * c.batch * space[1] * space[2]) > 1.5 * ours;
 }
 
@@ -68,12 +74,13 @@ Winograd::Winograd(const Convolution& convolution, Role role)
       wide_(wide),
       side_(wide + 1 - c_.size[1]),
       tile_step_(side_),
+      short_wide_(wide),
+      short_side_(side_),
       positions_(apart_ ? apart_positions : kernel_positions),
       transforms_(apart_              ? kernels_.winograd_apart
                   : c_.size[1] == 3 ? kernels_.winograd_3
                                     : kernels_.winograd_5),
-      data_(transforms_.data),
-      result_(transforms_.result) {
+      whole_(transforms_.whole) {
     if (apart_) {
         wide_ = apart_wide;
         tile_step_ = 2 * side_;
@@ -81,10 +88,18 @@ Winograd::Winograd(const Convolution& convolution, Role role)
     if (apart_ && flipped_) {  // 8 x 8 numbers from 5 x 5 of g: those that two taps reach from one more
         std::swap(side_, tile_step_);
         wide_ = apart_values;
-        const auto odd = static_cast<size_t>(convolution.before[1] & 1);  // it may be below 0
-        data_ = kernels_.winograd_apart_data[odd];
-        result_ = kernels_.winograd_apart_result[odd];
+        whole_ = kernels_.winograd_apart_input[convolution.before[1] & 1];  // it may be below 0
         for (size_t axis = 1; axis < 3; ++axis) c_.before[axis] = 1 - ((convolution.before[axis] + 1) >> 1);
+    }
+    if (!apart_) {
+        const int64_t rest_down = c_.out[1] % side_, rest_along = c_.out[2] % side_;
+        short_down_ = rest_down != 0;
+        short_along_ = rest_along != 0;
+        if (short_down_ || short_along_) {
+            short_side_ = std::max(rest_down, rest_along);
+            short_wide_ = short_side_ + c_.size[1] - 1;
+            last_ = c_.size[1] == 3 ? kernels_.winograd_3_last[short_wide_ - 3] : kernels_.winograd_5_last;
+        }
     }
     const int64_t side = apart_ ? apart_wide : wide;
     for (int64_t i = 0; i < kernel_positions; ++i) {
@@ -108,7 +123,10 @@ Winograd::Winograd(const Convolution& convolution, Role role)
     }
     // So that two threads share them evenly; of windows two apart they can share blocks.
     task_tiles_ = divide_up(tiles_, round_up(divide_up(tiles_, most), apart_ ? 1 : 2));
-    if (tiles_ >= 8 * task_tiles_) task_tiles_ = std::max<int64_t>(task_tiles_ / rows_at_once, 1) * rows_at_once;
+    if (tiles_ >= 8 * task_tiles_) {  // so that tiles of each kind fill registers, or all of them do
+        const int64_t images = per_image_ * rows_at_once, unit = images <= most ? images : rows_at_once;
+        task_tiles_ = std::max<int64_t>((images <= most ? most : task_tiles_) / unit, 1) * unit;
+    }
     tasks_ = divide_up(tiles_, task_tiles_);
     shared_kernel_ = !apart_ || tasks_ > few_tasks;
     const int64_t widest = round_up(std::max(c_.channels_in, c_.channels_out), 16), column = wide_ * widest;
@@ -218,16 +236,45 @@ void Winograd::transform_kernel(const float* kernel, int threads, float* own, fl
     });
 }
 
-// Calls function(tile, how many, image, row, column) for tiles side by side, row and column counted in tiles: few enough for
-// the copy of what they take in.
+Winograd::Kinds Winograd::kinds_of(Range tiles) const {
+    const int64_t height = per_image_ / across_;
+    // Of the tiles before one.
+    const auto short_along = [&](int64_t tile) { return tile / across_; };
+    const auto short_down = [&](int64_t tile) {
+        return tile / per_image_ * across_ + std::max<int64_t>(tile % per_image_ - (height - 1) * across_, 0);
+    };
+    const auto short_both = [&](int64_t tile) { return tile / per_image_; };
+    const auto count = [&](bool are, const auto& before) { return are ? before(tiles.end) - before(tiles.begin) : 0; };
+    const int64_t along = count(short_along_, short_along), down = count(short_down_, short_down);
+    const int64_t both = count(short_along_ && short_down_, short_both);
+    return {0, along - both, tiles.size() - down, tiles.size() - both, tiles.size()};
+}
+
+// Places in a task of the tiles that have numbers at a position of the transformed kernel.
+Range Winograd::having(const Kinds& kinds, int64_t position) const {
+    const bool all_down = position / kernel_side < short_wide_, all_along = position % kernel_side < short_wide_;
+    return {all_along ? 0 : kinds[1], !all_down ? kinds[2] : all_along ? kinds[4] : kinds[3]};
+}
+
+// Calls function(row) for tiles side by side: few enough for the copy of what they take in.
 template <class Function>
 void Winograd::for_rows(Range tiles, Function&& function) const {
+    Kinds next = kinds_of(tiles);
     for (int64_t tile = tiles.begin; tile < tiles.end;) {
         const int64_t place = tile % per_image_, column = place % across_;
-        const int64_t count = std::min({across_ - column, tiles.end - tile, copied_tiles_});
-        function(tile, count, tile / per_image_, place / across_, column);
+        const bool down = short_down_ && place >= per_image_ - across_, along = short_along_ && column + 1 == across_;
+        const int64_t left = along ? 1 : across_ - (short_along_ ? 1 : 0) - column;
+        const int64_t count = std::min({left, tiles.end - tile, copied_tiles_});
+        int64_t& first = next[static_cast<size_t>(down ? 2 + along : 1 - along)];
+        function(Row{first, count, tile / per_image_, place / across_, column, down, along});
+        first += count;
         tile += count;
     }
+}
+
+const WinogradTile& Winograd::tile_of(const Row& row) const {
+    if (row.short_down) return row.short_along ? last_.both : last_.down;
+    return row.short_along ? last_.along : whole_;
 }
 
 // Copies a part of an image, with zeros where it reaches beyond the image's edges and channels.
@@ -257,12 +304,13 @@ void Winograd::copy_part(const float* image, const Convolution::Space& space, in
 
 void Winograd::transform_images(const float* x, Range tiles, float* copied, float* to) const {
     const int64_t width = round_up(c_.channels_in, kernels_.panel / 2);
-    for_rows(tiles, [&](int64_t tile, int64_t count, int64_t image, int64_t row, int64_t column) {
-        const int64_t columns = (count - 1) * tile_step_ + wide_;
-        copy_part(x + image * c_.in_space() * c_.channels_in, c_.in, c_.channels_in, row * tile_step_ - c_.before[1],
-                  column * tile_step_ - c_.before[2], wide_, columns, copied);
-        data_(copied, {columns * width, width, tile_step_ * width}, count, width,
-              to + (tile - tiles.begin) * image_row_, image_step_, image_row_);
+    for_rows(tiles, [&](const Row& row) {
+        const int64_t rows = row.short_down ? short_wide_ : wide_;
+        const int64_t columns = (row.count - 1) * tile_step_ + (row.short_along ? short_wide_ : wide_);
+        copy_part(x + row.image * c_.in_space() * c_.channels_in, c_.in, c_.channels_in,
+                  row.row * tile_step_ - c_.before[1], row.column * tile_step_ - c_.before[2], rows, columns, copied);
+        tile_of(row).data(copied, {columns * width, width, tile_step_ * width}, row.count, width,
+                          to + row.place * image_row_, image_step_, image_row_);
     });
 }
 
@@ -272,19 +320,21 @@ void Winograd::transform_gradients(const float* g, Range tiles, Range block, flo
     const int64_t lanes = kernels_.panel / 2, width = round_up(c_.channels_out, lanes);
     const int64_t begin = channels.begin / lanes * lanes, some = round_up(channels.end - begin, lanes);
     float* const target = to + begin - first_channel(block);
-    for_rows(tiles, [&](int64_t tile, int64_t count, int64_t image, int64_t tile_row, int64_t tile_column) {
-        const int64_t columns = count * side_, row = tile_row * side_, column = tile_column * side_;
-        const float* const from = g + image * c_.out_space() * c_.channels_out;
+    for_rows(tiles, [&](const Row& tile) {
+        const int64_t rows = tile.short_down ? short_side_ : side_;
+        const int64_t columns = (tile.count - 1) * side_ + (tile.short_along ? short_side_ : side_);
+        const int64_t row = tile.row * side_, column = tile.column * side_;
+        const float* const from = g + tile.image * c_.out_space() * c_.channels_out;
         Squares at{columns * width, width, side_ * width};
-        const bool whole = row + side_ <= c_.out[1] && column + columns <= c_.out[2] && width == c_.channels_out;
+        const bool whole = row + rows <= c_.out[1] && column + columns <= c_.out[2] && width == c_.channels_out;
         if (whole) {
             at.row = c_.out[2] * width;
         } else {
-            copy_part(from, c_.out, c_.channels_out, row, column, side_, columns, copied);
+            copy_part(from, c_.out, c_.channels_out, row, column, rows, columns, copied);
         }
         const float* const first = whole ? from + (row * c_.out[2] + column) * width : copied;
-        transforms_.result_gradient(first + begin, at, count, some, target + (tile - tiles.begin) * result_row_,
-                                    result_step_, result_row_);
+        tile_of(tile).result_gradient(first + begin, at, tile.count, some, target + tile.place * result_row_,
+                                      result_step_, result_row_);
     });
 }
 
@@ -312,18 +362,20 @@ void Winograd::run_block(const Arguments& given, const float* kernel, const floa
     strip.length = c_.group_in();
     strip.column_offsets = channel_offsets_.data();
     strip.b_step = kernels_.panel;
+    const Kinds kinds = kinds_of(tiles);
     for (int64_t i = 0; i < kernel_positions; ++i) {
         const Factor& factor = factors_[static_cast<size_t>(i)];
         const Places& places = places_of(factor);
-        strip.rows = tiles.size() * factor.rows * factor.columns;
+        const Range some = having(kinds, i);
+        strip.rows = some.size() * factor.rows * factor.columns;
         strip.row_offsets = places.images.data();
         strip.c_offsets = places.results.data();
         for (int64_t index = block.begin; index < block.end; ++index) {
             const Range own = channels_of(index);
             strip.columns = own.size();
-            strip.a = images + factor.position * image_step_ + index / panels_ * c_.group_in();
+            strip.a = images + factor.position * image_step_ + some.begin * image_row_ + index / panels_ * c_.group_in();
             strip.b = kernel + ((index - block.begin) * kernel_positions + i) * kernel_step_;
-            strip.c = results + factor.position * result_step_ + own.begin - first;
+            strip.c = results + factor.position * result_step_ + some.begin * result_row_ + own.begin - first;
             kernels_.multiply(strip);
         }
     }
@@ -334,15 +386,16 @@ void Winograd::run_block(const Arguments& given, const float* kernel, const floa
     found.bias = ending.bias ? ending.bias + channels.begin : nullptr;
     found.relu = ending.relu;
     found.limit = ending.limit;
-    for_rows(tiles, [&](int64_t tile, int64_t count, int64_t image, int64_t tile_row, int64_t tile_column) {
-        const int64_t row = tile_row * side_, column = tile_column * side_;
-        const int64_t place = ((image * c_.out[1] + row) * c_.out[2] + column) * c_.channels_out + channels.begin;
+    for_rows(tiles, [&](const Row& tile) {
+        const int64_t row = tile.row * side_, column = tile.column * side_;
+        const int64_t place = ((tile.image * c_.out[1] + row) * c_.out[2] + column) * c_.channels_out + channels.begin;
         found.to = given.result + place;
         found.beside = ending.beside ? ending.beside + place : nullptr;
-        found.squares = count;
+        found.squares = tile.count;
         found.rows = std::min(side_, c_.out[1] - row);
-        found.last_columns = std::min(side_, c_.out[2] - column - (count - 1) * side_);
-        result_(results + (tile - tiles.begin) * result_row_ + channels.begin - first, result_step_, result_row_, found);
+        found.last_columns = std::min(side_, c_.out[2] - column - (tile.count - 1) * side_);
+        const float* const from = results + tile.place * result_row_ + channels.begin - first;
+        tile_of(tile).result(from, result_step_, result_row_, found);
     });
 }
 
@@ -362,15 +415,17 @@ void Winograd::add_kernel_gradient(const Arguments& given, const float* images, 
     }
     Strip strip{};
     strip.rows = c_.group_in();
-    strip.length = tiles.size();
     strip.row_offsets = channel_offsets_.data();
     strip.b_step = result_row_;
     strip.c_step = kernels_.panel;
+    const Kinds kinds = kinds_of(tiles);
     for_blocks(panels, [&](Range block) {
         transform_gradients(given.second, tiles, block, copied, gradients);
         for (int64_t i = 0; i < kernel_positions; ++i) {
             const Factor& factor = factors_[static_cast<size_t>(i)];
             const bool down = factor.columns == 1 && factor.rows > 1;
+            const Range some = having(kinds, i);
+            strip.length = some.size();
             strip.runs = down ? factor.rows : factor.columns;
             strip.column_offsets = strip.runs == 1 ? single_.images.data() : along[down].data();
             strip.b_run = (down ? apart_wide : 1) * result_step_ - tiles.size() * result_row_;
@@ -381,8 +436,8 @@ void Winograd::add_kernel_gradient(const Arguments& given, const float* images, 
                 for (int64_t row = 0; row < (down ? 1 : factor.rows); ++row) {
                     const int64_t position = factor.position + row * apart_wide;
                     strip.accumulate = row > 0 || !(first || apart_);
-                    strip.a = images + position * image_step_ + index / panels_ * c_.group_in();
-                    strip.b = gradients + position * result_step_ + own.begin - first_channel(block);
+                    strip.a = images + position * image_step_ + some.begin * image_row_ + index / panels_ * c_.group_in();
+                    strip.b = gradients + position * result_step_ + some.begin * result_row_ + own.begin - first_channel(block);
                     kernels_.multiply(strip);
                 }
             }

@@ -1,8 +1,10 @@
 // Convolutions of 3 x 3 and 5 x 5 windows with fewer multiplications: 36 for each tile of 4 x 4 or 2 x 2 results, where
 // the sums of the windows take 144 or 100. Lavin and Gray (2016), https://arxiv.org/abs/1509.09308. Where windows of 3 x 3
-// are two apart, 81 for 4 x 4 results, or for 8 x 8 of the gradient of the input, in place of 144.
+// are two apart, 81 for 4 x 4 results, or for 8 x 8 of the gradient of the input, in place of 144. Where windows are one
+// apart, tiles that reach beyond an edge take only as many multiplications as they have results: 25 for 3 x 3, 16 for 2 x 2.
 #pragma once
 
+#include <array>
 #include <vector>
 
 #include "convolution.h"
@@ -33,6 +35,14 @@ class Winograd : public OwnMethod {
     struct Places {
         std::vector<int64_t> images, results;
     };
+    // Tiles of a task lie in this order, so that those that have numbers at a position do so side by side: those that are short
+    // along, whole ones, those that are short down, those that are both. Where each kind begins, and the end.
+    using Kinds = std::array<int64_t, 5>;
+    // Tiles of a kind, side by side in an image: how many, and the first one's place in the task, row and column.
+    struct Row {
+        int64_t place, count, image, row, column;
+        bool short_down, short_along;
+    };
 
     int paying(int threads) const;
     const Places& places_of(const Factor& factor) const;
@@ -51,6 +61,9 @@ class Winograd : public OwnMethod {
     void for_blocks(Range panels, Function&& function) const;
     void transform_panel(const float* kernel, int64_t panel, float* packed, float* to) const;
     void transform_kernel(const float* kernel, int threads, float* own, float* to) const;
+    Kinds kinds_of(Range tiles) const;
+    Range having(const Kinds& kinds, int64_t position) const;
+    const WinogradTile& tile_of(const Row& row) const;
     template <class Function>
     void for_rows(Range tiles, Function&& function) const;
     void copy_part(const float* image, const Convolution::Space& space, int64_t channels, int64_t row, int64_t column,
@@ -71,10 +84,12 @@ class Winograd : public OwnMethod {
     bool apart_;            // windows are two apart
     int64_t wide_, side_;   // of what a tile takes in, and of its results
     int64_t tile_step_;     // from what a tile takes in to what the next does
+    int64_t short_wide_, short_side_;  // as wide_ and side_, of the last tiles
+    bool short_down_ = false, short_along_ = false;  // whether the last ones are
     int64_t positions_;
     const WinogradTransforms& transforms_;
-    WinogradTransforms::Spread data_;
-    WinogradTransforms::Collect result_;
+    WinogradTile whole_;
+    WinogradLast last_{};
     std::vector<Factor> factors_;            // of the transformed kernel
     int64_t across_, per_image_, tiles_;     // tiles side by side, of an image, of all images
     int64_t task_tiles_, tasks_, partials_;  // partials: sums of the kernel's gradient that threads may work on at once

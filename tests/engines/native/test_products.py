@@ -253,6 +253,17 @@ APART = [
     (8, 1, 64, 80, (16, 16), (3, 3), (2, 2), ((-1, 2), (1, 1)), (1, 1)),
     (8, 1, 64, 80, (16, 16), (3, 3), (2, 2), ((0, 1), (-2, 2)), (1, 1)),
 ]
+# Tiles that reach beyond an edge: of so many results down and along, of windows one apart.
+SHORT = [
+    (7, 1, 32, 40, lengths, (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1))
+    for lengths in ((7, 7), (5, 5), (6, 6), (3, 3), (2, 2), (13, 8), (8, 13), (9, 15), (15, 10), (11, 4), (4, 2))
+] + [
+    (41, 1, 32, 32, (7, 7), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    (3, 2, 80, 96, (23, 31), (3, 3), (1, 1), ((0, 2), (2, 1)), (1, 1)),
+    (2, 3, 57, 63, (18, 17), (3, 3), (1, 1), ((1, 1), (-1, 3)), (1, 1)),
+    (9, 1, 33, 30, (7, 7), (5, 5), (1, 1), ((2, 2), (2, 2)), (1, 1)),
+    (2, 2, 64, 64, (8, 9), (5, 5), (1, 1), ((1, 2), (2, 2)), (1, 1)),
+]
 NARROW = [
     (2, 1, 3, 32, (20, 19), (5, 3), (1, 1), ((2, 2), (1, 1)), (1, 1)),
     (2, 1, 1, 9, (12, 30), (3, 3), (1, 1), ((0, 3), (2, -1)), (1, 2)),
@@ -361,7 +372,7 @@ def test_convolution(execute, role, case, bf16):
         assert_allclose(result, expected, rtol=1e-4, atol=2e-6 * terms + 1e-6)
 
 
-@pytest.mark.parametrize("case", SINGLE + STRIDED + APART + NARROW + SMALL_GROUPS, ids=str)
+@pytest.mark.parametrize("case", SINGLE + STRIDED + APART + SHORT + NARROW + SMALL_GROUPS, ids=str)
 @pytest.mark.parametrize("role", [0, 1, 2])
 @pytest.mark.parametrize("isa", ["sse42", "avx2", "avx512"])
 def test_convolution_on_each_instruction_set(execute, limited, role, case, isa):
@@ -371,7 +382,7 @@ def test_convolution_on_each_instruction_set(execute, limited, role, case, isa):
     result = convolution(execute, role, case, first, second)
     expected = reference(role, case, first, second, out_lengths(*case[4:]))
     terms = np.prod(case[5]) * max(case[2:4]) // case[1] if role < 2 else first.size // case[2]
-    assert_allclose(result, expected, rtol=1e-5, atol=(5e-6 if case in APART else 2e-6) * np.sqrt(terms))
+    assert_allclose(result, expected, rtol=1e-5, atol=(5e-6 if case in APART + SHORT else 2e-6) * np.sqrt(terms))
     for threads in (2, 3, 16):
         assert_array_equal(convolution(execute, role, case, first, second, threads=threads), result)
 
@@ -384,7 +395,7 @@ WIDTHS = [
 ]
 
 
-@pytest.mark.parametrize("case", WIDTHS + SINGLE + STRIDED + APART + NARROW + SMALL_GROUPS + CONVOLUTIONS[-7:], ids=str)
+@pytest.mark.parametrize("case", WIDTHS + SINGLE + STRIDED + APART + SHORT[5:] + NARROW + SMALL_GROUPS + CONVOLUTIONS[-7:], ids=str)
 @pytest.mark.parametrize("role", [0, 1, 2])
 def test_convolution_has_the_same_bits_by_avx2_and_avx512(execute, limited, role, case):
     first, second = factors(role, case)
@@ -409,7 +420,7 @@ def test_convolution_keeps_nan_and_infinity(execute, role, case):
     assert_allclose(result, expected, rtol=1e-4, atol=1e-4)
 
 
-@pytest.mark.parametrize("case", CONVOLUTIONS[-7:] + APART, ids=str)
+@pytest.mark.parametrize("case", CONVOLUTIONS[-7:] + APART + SHORT, ids=str)
 @pytest.mark.parametrize("role", [0, 1, 2])
 def test_tiles_round_little(execute, role, case):
     """The error beside float64, by the size of the results: at most some eight times that of numbers of 24 bits."""
@@ -472,7 +483,7 @@ def test_convolution_with_bias_and_relu(execute, case):
 
 
 @pytest.mark.parametrize(
-    "case", [CONVOLUTIONS[i] for i in (0, 4, 12, 13, 22, 25)] + SINGLE[:2] + APART[1:3] + SMALL_GROUPS[:3], ids=str
+    "case", [CONVOLUTIONS[i] for i in (0, 4, 12, 13, 22, 25)] + SINGLE[:2] + APART[1:3] + SHORT[-4:] + SMALL_GROUPS[:3], ids=str
 )
 @pytest.mark.parametrize("isa", ["sse42", "avx2", "avx512"])
 def test_convolution_that_adds_an_array_and_limits(execute, limited, case, isa):

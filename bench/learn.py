@@ -34,7 +34,7 @@ from workloads import BETA1, BETA2, EPSILON, Task, Workload, cnn
 DATA = Path(__file__).parents[2] / "shared" / "data"
 CONTESTANTS = ("project", "torch", "torch-compile")
 CLASSES = 10
-BATCH = 96  # divides the 60,000 training pictures of both sets, so that everyone makes the same steps
+BATCH = 100  # divides the training pictures of all sets, so that everyone makes the same steps
 RATE, WEIGHT_DECAY, DROP_RATE = 3e-3, 0.05, 0.3  # those of the recipe for pictures
 QUICK_ROWS, QUICK_TEST_ROWS, QUICK_EPOCHS = 50 * BATCH, 1000, 2
 LOOK_ROWS = 1000  # test pictures at once
@@ -48,7 +48,7 @@ class Goal:
     epochs: int
 
 
-GOALS = {"fashion-mnist": Goal(0.92, 8), "mnist": Goal(0.992, 6)}
+GOALS = {"fashion-mnist": Goal(0.92, 8), "mnist": Goal(0.992, 6), "cifar10": Goal(0.75, 8)}
 
 
 def arrays_of(folder: Path, quick: bool) -> Arrays:
@@ -129,9 +129,14 @@ def by_torch(arrays: Arrays, task: Task, config: Config, compiled: bool) -> Iter
         yield (found == test_y).float().mean().item()
 
 
-def work(contestant: str, name: str, data: Path, seed: int, quick: bool) -> None:
+def folder_of(name: str, given: argparse.Namespace) -> Path:
+    """Where a set lies."""
+    return given.cifar if name == "cifar10" else given.data / name
+
+
+def work(contestant: str, name: str, folder: Path, seed: int, quick: bool) -> None:
     """One training in this process: prints a JSON line an epoch, seconds since the start and test accuracy."""
-    arrays = arrays_of(data / name, quick)
+    arrays = arrays_of(folder, quick)
     task = task_of(arrays, seed)
     assert task.initial  # drawn before the clock starts: no contestant would draw them this way
     began = time.perf_counter()
@@ -148,6 +153,7 @@ def measure(contestant: str, name: str, seed: int, given: argparse.Namespace, ea
     """Runs one training in a process of its own; a crash is reported under "left_out", with its last line."""
     command = [sys.executable, __file__, "--work", contestant, "--set", name, "--seed", str(seed)]
     command += ["--data", str(given.data), *(["--quick"] if given.quick else [])]
+    command += ["--cifar", str(given.cifar)] if given.cifar else []
     curve = []
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as running:
         try:
@@ -212,6 +218,7 @@ def parse() -> argparse.Namespace:
     parser.add_argument("--against", default="torch", help=f"comma-separated, of {', '.join(CONTESTANTS[1:])}; torch")
     parser.add_argument("--seeds", type=int, default=1, help="trainings of each contestant; default 1")
     parser.add_argument("--data", type=Path, default=DATA, help="folder of the sets; default %(default)s")
+    parser.add_argument("--cifar", type=Path, help="folder of CIFAR-10's binary files; left out where not given")
     parser.add_argument("--quick", action="store_true", help="a small part of the data, two epochs: does it run?")
     parser.add_argument("--json", action="store_true", help="print one JSON object and nothing else")
     parser.add_argument("--work", choices=CONTESTANTS, help=argparse.SUPPRESS)
@@ -222,9 +229,13 @@ def parse() -> argparse.Namespace:
         parser.error(f"--against: no peer {', '.join(unknown)}; known are {', '.join(CONTESTANTS[1:])}")
     if given.seeds < 1:
         parser.error(f"--seeds: {given.seeds}; at least 1")
-    given.set = list(dict.fromkeys(given.set or GOALS))
-    if missing := [str(given.data / name) for name in given.set if not (given.data / name).is_dir()]:
-        parser.error(f"{', '.join(missing)}: no such folder; the IDX files of the set are needed there. See --data.")
+    given.set = list(dict.fromkeys(given.set or [name for name in GOALS if folder_of(name, given)]))
+    if "cifar10" in given.set and given.cifar is None:
+        parser.error("--set cifar10: --cifar says where its binary files are; it is missing")
+    if missing := [str(folder) for name in given.set if not (folder := folder_of(name, given)).is_dir()]:
+        parser.error(
+            f"{', '.join(missing)}: no such folder; the files of the set are needed there. See --data and --cifar."
+        )
     return given
 
 
@@ -234,7 +245,7 @@ def main() -> int:
     # Leaving by an exception ends the training below; the default action would leave it running.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     if given.work:
-        work(given.work, given.set[0], given.data, given.seed, given.quick)
+        work(given.work, given.set[0], folder_of(given.set[0], given), given.seed, given.quick)
         return 0
     machine, results = environment(), {}
     console = Console(stderr=given.json, width=None if sys.stdout.isatty() else 120)

@@ -43,7 +43,7 @@ OPTIONS = {
     "loss": f"softmax-cross-entropy:label_smoothing={SMOOTHING}",
     "augment": "pad-crop:pixels=2:border=reflect,flip:alternate=yes",
     "grow": GROW,
-    "views": "mirror",
+    "views": "shift",
     "dev-share": 0,
 }
 COLUMNS = ("contestant", "seed", "accuracy", "seconds", "training", "options", "processor", "cores", "load")

@@ -123,9 +123,10 @@ Winograd::Winograd(const Convolution& convolution, Role role)
     }
     // So that two threads share them evenly; of windows two apart they can share blocks.
     task_tiles_ = divide_up(tiles_, round_up(divide_up(tiles_, most), apart_ ? 1 : 2));
-    if (tiles_ >= 8 * task_tiles_) {  // so that tiles of each kind fill registers, or all of them do
-        const int64_t images = per_image_ * rows_at_once, unit = images <= most ? images : rows_at_once;
-        task_tiles_ = std::max<int64_t>((images <= most ? most : task_tiles_) / unit, 1) * unit;
+    if (tiles_ >= 8 * task_tiles_) {  // so that they fill registers, where some are short those of each kind
+        const int64_t images = per_image_ * rows_at_once;
+        const bool by_images = (short_down_ || short_along_) && images <= most;
+        task_tiles_ = by_images ? most / images * images : std::max<int64_t>(task_tiles_ / rows_at_once, 1) * rows_at_once;
     }
     tasks_ = divide_up(tiles_, task_tiles_);
     shared_kernel_ = !apart_ || tasks_ > few_tasks;

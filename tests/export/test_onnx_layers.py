@@ -114,6 +114,7 @@ NETWORKS = {
     "resnet20": (nn.resnet20(10), (8, 8, 3)),
     "airbench": (nn.airbench(10, widths=(8, 12)), (12, 10, 3)),
     "airbench of both sides": (nn.Mirrored(*AIRBENCH), (12, 10, 3)),
+    "airbench of moved pictures": (nn.Mirrored(*AIRBENCH, shift=2), (12, 10, 3)),
     "efficientnet-lite0": (nn.efficientnet_lite0(10), (32, 32, 3)),
     "ensemble of pictures": (nn.Ensemble(nn.lenet5(10), 2), (28, 28, 1)),
 }

@@ -31,6 +31,7 @@ def test_where_training_pictures_are_mirrored_both_sides_predict(folder):
     assert isinstance(network(folder), nn.Mirrored)
     assert isinstance(network(folder, augment="pad-crop,flip:alternate=yes"), nn.Mirrored)
     assert isinstance(network(folder, augment="none", views="mirror"), nn.Mirrored)
+    assert network(folder, augment="none", views="shift").shift == 1
     for given in ({"augment": "pad-crop"}, {"augment": "flip:axis=upright"}, {"views": "one"}):
         assert type(network(folder, **given)) is nn.Sequential
 
@@ -56,6 +57,8 @@ def test_what_begins_from_a_run_looks_at_one_side_and_says_so(folder, tmp_path):
     assert type(after.network) is nn.Sequential
     with pytest.raises(ConfigError, match="received views mirror beside from"):
         pr.fit(folder, from_=str(tmp_path / "first"), views="mirror")
+    with pytest.raises(ConfigError, match="received views shift beside from"):
+        pr.fit(folder, from_=str(tmp_path / "first"), views="shift")
 
 
 def test_rows_of_components_have_no_mirror_image(folder):

@@ -52,6 +52,10 @@ from preceptor.words import amount, counted, listing, shell_word
 from preceptor.writers.writing import WRITERS, Writing
 
 MOST_WIDTHS = 12  # layers of a network whose widths are all told in one line
+VIEWS_TEXTS = {
+    "mirror": "a picture and its mirror image",
+    "shift": "a picture, its mirror image and both moved by a pixel two ways",
+}
 EXIT_CODES = {Outcome.DIVERGED: 1, Outcome.INTERRUPTED: 130}
 
 
@@ -210,8 +214,8 @@ def say_plan(fitting: Fitting) -> None:
             line("", fitting.seen.mirrored.text)
         if growth := growth_of(chosen.grow):
             line("grow", growth_text(growth, fitting.preprocessor.input_shape))
-        if chosen.views == "mirror":
-            line("views", "a picture and its mirror image, whose outputs are averaged, outside training")
+        if chosen.views in VIEWS_TEXTS:
+            line("views", f"{VIEWS_TEXTS[chosen.views]}, whose outputs are averaged, outside training")
     whole = fitting.whole_network
     params, _ = initial_specs(whole, Spec((1, *fitting.preprocessor.input_shape), np.dtype(np.float32)))
     network, one, _ = first_alone(whole, params, {})

@@ -102,14 +102,14 @@ class PictureSurvey:
         network = self._one_sided(settings, outputs)
         if growth := growth_of(settings.grow):
             check_growth(growth, self.table, network, settings)
-        if settings.views != "mirror":
+        if settings.views == "one":
             return network
         if len(self.preprocessor.input_shape) < 3:
             raise ConfigError(
-                f"fit: received views mirror with preprocess {settings.preprocess}, which makes rows of numbers that "
-                "have no mirror image. Leave views out."
+                f"fit: received views {settings.views} with preprocess {settings.preprocess}, which makes rows of "
+                "numbers that have no mirror image. Leave views out."
             )
-        return Mirrored(network.layers, network.names)
+        return Mirrored(network.layers, network.names, shift=1 if settings.views == "shift" else 0)
 
     def stages_of(self, settings: Settings) -> dict[str, Any]:
         """What the pictures say to a network that asks: its widths and stride."""

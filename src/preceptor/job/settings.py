@@ -50,7 +50,7 @@ from preceptor.train.step import Update
 MODELS = ("mlp", "linear", "logistic", "perceptron")
 PICTURE_MODELS = tuple(vision.__all__)
 KINDS = ("classes", "number")
-VIEWS = ("one", "mirror")
+VIEWS = ("one", "mirror", "shift")
 RULE_NAMES = tuple(sorted({name for rule in RULES for name in rule.names}))
 SMOOTHING = 0.1  # share of a label, for ensembles: Szegedy et al. 2016; measured in docs/recipe.md
 # Where nobody chose, no recipe either.
@@ -358,8 +358,8 @@ class Settings:
         default=None,
         choices=VIEWS,
         may_search=False,
-        doc="What is predicted from: one picture, or the mean over it and its mirror image; mirror where training "
-        "pictures are mirrored.",
+        doc="What is predicted from: one picture, the mean over it and its mirror image (mirror), or over both moved "
+        "by a pixel as well (shift); mirror where training pictures are mirrored.",
     )
     grow: tuple[str, ...] | None = hyper(
         default=None,

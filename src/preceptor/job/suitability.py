@@ -107,8 +107,10 @@ def check_beginning(settings: Any) -> None:
         )
     if settings.from_ is not None and settings.grow not in (None, NEVER):
         raise ConfigError("fit: received grow beside from; what it begins from has its own size. Leave grow out.")
-    if settings.from_ is not None and settings.views == "mirror":
-        raise ConfigError("fit: received views mirror beside from; what it begins from sees one. Leave views out.")
+    if settings.from_ is not None and settings.views not in (None, "one"):
+        raise ConfigError(
+            f"fit: received views {settings.views} beside from; what it begins from sees one. Leave views out."
+        )
     if settings.from_ is not None and settings.initialiser is not None:
         raise ConfigError("fit: received initialiser beside from, which gives the first weights. Leave one out.")
     wrong = [each for each in settings.map or () if not all(map(str.strip, each.split("="))) or each.count("=") != 1]

@@ -395,7 +395,9 @@ WIDTHS = [
 ]
 
 
-@pytest.mark.parametrize("case", WIDTHS + SINGLE + STRIDED + APART + SHORT[5:] + NARROW + SMALL_GROUPS + CONVOLUTIONS[-7:], ids=str)
+@pytest.mark.parametrize(
+    "case", WIDTHS + SINGLE + STRIDED + APART + SHORT[5:] + NARROW + SMALL_GROUPS + CONVOLUTIONS[-7:], ids=str
+)
 @pytest.mark.parametrize("role", [0, 1, 2])
 def test_convolution_has_the_same_bits_by_avx2_and_avx512(execute, limited, role, case):
     first, second = factors(role, case)
@@ -483,7 +485,9 @@ def test_convolution_with_bias_and_relu(execute, case):
 
 
 @pytest.mark.parametrize(
-    "case", [CONVOLUTIONS[i] for i in (0, 4, 12, 13, 22, 25)] + SINGLE[:2] + APART[1:3] + SHORT[-4:] + SMALL_GROUPS[:3], ids=str
+    "case",
+    [CONVOLUTIONS[i] for i in (0, 4, 12, 13, 22, 25)] + SINGLE[:2] + APART[1:3] + SHORT[-4:] + SMALL_GROUPS[:3],
+    ids=str,
 )
 @pytest.mark.parametrize("isa", ["sse42", "avx2", "avx512"])
 def test_convolution_that_adds_an_array_and_limits(execute, limited, case, isa):

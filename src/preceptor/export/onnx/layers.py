@@ -62,13 +62,32 @@ def sequential(writer: Writer, layer: nn.Sequential, part: Part, x: Value) -> Va
 
 
 def mirrored(writer: Writer, layer: nn.Mirrored, part: Part, x: Value) -> Value:
-    """The pictures and, as further rows, their mirror images."""
+    """The pictures and, as further rows, their other views."""
     x = writer.first(x)
-    axis = [writer.builder.integers(each) for each in (-1, np.iinfo(np.int64).min, 3, -1)]
-    both = writer.node("Concat", x.name, writer.node("Slice", x.name, *axis), axis=0)
-    y = writer.plain(sequential(writer, layer, part, x.then(both)))
-    apart = writer.node("Reshape", y.name, writer.builder.integers(2, -1, *y.shape))
-    return y.then(writer.node("ReduceMean", apart, writer.builder.integers(0), keepdims=0))
+    integers = writer.builder.integers
+
+    def flipped(name: str, *axes: int) -> str:
+        count = len(axes)
+        ends = integers(*[np.iinfo(np.int64).min] * count)
+        return writer.node("Slice", name, integers(*[-1] * count), ends, integers(*axes), integers(*[-1] * count))
+
+    def moved(name: str) -> str:
+        """Down and right."""
+        s = layer.shift
+        padded = writer.node("Pad", name, integers(0, 0, s, s, 0, 0, 0, 0), mode="reflect")
+        return writer.node("Slice", padded, integers(0, 0), integers(*x.shape[:2]), integers(2, 3))
+
+    views = [x.name]
+    if layer.shift:
+        views += [moved(x.name), flipped(moved(flipped(x.name, 2, 3)), 2, 3)]
+    views += [flipped(each, 3) for each in views]
+    y = writer.plain(sequential(writer, layer, part, x.then(writer.node("Concat", *views, axis=0))))
+    apart = writer.node("Reshape", y.name, integers(len(views), -1, *y.shape))
+    if not layer.shift:
+        return y.then(writer.node("ReduceMean", apart, integers(0), keepdims=0))
+    shares = np.array([0.25, 0.125, 0.125] * 2, np.float32).reshape(-1, *[1] * (1 + len(y.shape)))
+    shared = writer.node("Mul", apart, writer.builder.constant(shares))
+    return y.then(writer.node("ReduceSum", shared, integers(0), keepdims=0))
 
 
 def residual(writer: Writer, layer: nn.Residual, part: Part, x: Value) -> Value:

@@ -6,14 +6,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
+
 from preceptor.cli.terminal import moving_line
 from preceptor.job import Fitting
 from preceptor.job.stages import Result, Stages
-from preceptor.train import Record
+from preceptor.train import Arrays, Record
+from preceptor.train.training import Streamed
 from preceptor.words import amount, duration, one_line
 
 LOG_SECONDS = 15.0  # between two lines of a preparation where the output is no terminal
 MOST_FIGURES = 3  # targets; of more none has its figure in a line of progress
+PARTS = 1000  # of all steps, by which the stages of pictures that grow are told
 LOG_LINES = 10  # progress lines of a whole training where the output is no terminal
 
 
@@ -52,7 +56,7 @@ def log(parts: list[str]) -> None:
 def progress_shown(fitting: Fitting) -> Iterator[Any]:
     """A function that shows a record, and one that makes room for other words."""
     moving = moving_line()
-    clock = Clock()
+    clock = Clock(fitting.data)
     logged = 0
 
     def show(record: Record) -> None:
@@ -77,18 +81,26 @@ def progress_shown(fitting: Fitting) -> Iterator[Any]:
 
 
 class Clock:
-    """Estimates the time left from the pace since the first record, which compiling held up."""
+    """Estimates the time left from the pace since the first record, which compiling held up.
 
-    def __init__(self) -> None:
+    Steps are reckoned by the numbers of the rows that they see, for pictures that grow have few at first.
+    """
+
+    def __init__(self, data: Arrays | Streamed) -> None:
         self.first: Record | None = None
+        self.ends, self.work = np.array([0.0, 1.0]), np.array([0.0, 1.0])  # of the stages, in shares of all steps
+        if isinstance(data, Streamed) and data.first_streams:
+            ends, seen = zip(*data.stages(PARTS), strict=True)
+            self.ends = np.array([0, *ends]) / PARTS
+            self.work = np.cumsum([0, *(np.diff(self.ends) * [np.size(each.first()[0]) for each in seen])])
 
     def left(self, record: Record) -> float | None:
         """Seconds left; None as long as there is no pace to tell them from."""
         first = self.first = self.first or record
         if record.step == first.step:
             return None
-        pace = (record.seconds - first.seconds) / (record.step - first.step)
-        return pace * (record.steps - record.step)
+        before, now = np.interp([first.step / record.steps, record.step / record.steps], self.ends, self.work)
+        return float((record.seconds - first.seconds) / (now - before) * (self.work[-1] - now))
 
 
 def progress_parts(fitting: Fitting, record: Record, left: float | None) -> list[str]:
@@ -100,4 +112,4 @@ def progress_parts(fitting: Fitting, record: Record, left: float | None) -> list
     if len(fitting.preprocessor.targets) > MOST_FIGURES:
         shown = [name for name in shown if name in ("train_loss", "dev_loss")]
     parts += [f"{name.replace('_', ' ')} {amount(last[name])}" for name in shown]
-    return parts if left is None else [*parts, f"at most {duration(left)} left"]
+    return [*parts, f"at most {duration(left)} left"] if left else parts

@@ -7,6 +7,7 @@ from PIL import Image
 from preceptor import nn
 from preceptor.data.pictures.augment import Mixup
 from preceptor.data.pictures.preprocessor import Affine, PicturePreprocessor
+from preceptor.errors import ConfigError
 from preceptor.job import make_settings, prepare
 from preceptor.job.picture_recipe import FEW, complete_pictures, stages
 from preceptor.job.settings import Settings
@@ -52,6 +53,17 @@ def test_small_pictures_learn_by_airbench(made):
     assert planned(made(24), views="one").settings.grow == settings.grow
     again = Settings.from_dict(settings.to_dict())
     assert fitting.seen.complete(again) == again == settings
+
+
+def test_networks_of_an_ensemble_have_the_rates_of_one(made):
+    rates = planned(made(24), ensemble=2).config.fine_tuning.rates
+    assert dict(rates) == {"network*/norm*": pytest.approx(0.8), "network*/output": pytest.approx(0.12)}
+
+
+def test_shifts_of_a_whole_picture_are_refused(made):
+    with pytest.raises(ConfigError, match="received augment pad-crop with 24 pixels; the pictures have 24"):
+        planned(made(24), augment="pad-crop:pixels=24")
+    planned(made(24), augment="pad-crop:pixels=23")
 
 
 @pytest.mark.parametrize("channels", [1, 3])

@@ -70,6 +70,27 @@ def test_new_pictures_need_neither_classes_nor_the_size(folder, tmp_path):
         run.predict({"a": [1, 2]})
 
 
+def test_pictures_are_predicted_whatever_their_folders_are_called(folder, tmp_path):
+    run = fit(folder, **QUICK | {"epochs": 12})
+    for number, name in enumerate(("first/a.png", "second/deep/b.png", "c.png")):
+        save(tmp_path / "new" / name, picture(np.random.default_rng(9), number))
+    assert run.predict(tmp_path / "new").tolist() == ["blue", "red", "green"]  # c.png comes first
+    assert run.write_predictions(tmp_path / "new", tmp_path / "out.csv", keep=["picture", "class"]) == 3
+    lines = (tmp_path / "out.csv").read_text().splitlines()
+    assert [line.split(",")[:3] for line in lines[1:]] == [
+        ["c.png", "", "blue"],
+        ["first/a.png", "first", "red"],
+        ["second/deep/b.png", "second", "green"],
+    ]
+    refusal = "new: the class 'first' is not among the classes that were learned; every class must be. Rename or"
+    with pytest.raises(DataError, match=refusal):
+        run.evaluate(tmp_path / "new")
+    (folder / "loose.png").write_bytes((folder / "red" / "00.png").read_bytes())
+    notes = []
+    run.evaluate(folder, notes=notes)
+    assert "Left out: 1 row without a target." in notes
+
+
 def test_a_folder_whose_name_is_no_utf_8(folder, tmp_path):
     place = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9")
     folder.rename(place)
@@ -165,6 +186,26 @@ def test_copies_are_kept_in_one_part_and_contradictions_are_told(folder):
     assert len(parts[0] | parts[1] | parts[2]) == sum(map(len, parts))
 
 
+@pytest.mark.parametrize("different, words", [(1, "1 picture"), (2, "2 pictures")])
+def test_too_few_different_pictures_are_refused_as_copies(tmp_path, different, words):
+    for number in range(20):
+        save(tmp_path / "data" / "ab"[number % 2] / f"{number}.png", np.full((8, 8, 3), number % different, np.uint8))
+    with pytest.raises(DataError) as error:
+        prepare(tmp_path / "data", make_settings(QUICK))
+    assert str(error.value) == (
+        f"split: the 20 pictures are copies of {words}; copies are kept in one part, and each of 3 parts needs a "
+        "picture of its own. Add pictures that differ from these."
+    )
+
+
+def test_a_folder_of_other_files_is_told_of_pictures(tmp_path):
+    for name in "ab":
+        (tmp_path / "data" / name).mkdir(parents=True)
+        (tmp_path / "data" / name / "1.heic").write_bytes(b"x")
+    with pytest.raises(DataError, match=r"no table and no pictures, but files such as a/1.heic; .* in \.png, "):
+        prepare(tmp_path / "data", make_settings(QUICK))
+
+
 def test_what_does_not_fit_is_said(folder):
     (folder / "red" / "broken.png").write_bytes(b"\x89PNG\r\n\x1a\nnothing")
     with pytest.raises(DataError, match=r"broken.png"):
@@ -188,6 +229,15 @@ MODELS = [name for name in nn.vision.__all__ if name not in SMALLEST]  # for who
 def test_pictures_too_small_for_a_network_are_refused_in_words(folder, model):
     with pytest.raises(ConfigError, match=f"model {model}: the pictures have 8 × 8 pixels; its windows need more"):
         prepare(folder, make_settings({"model": model, "engine": "reference"}))
+
+
+def test_of_the_smallest_pictures_no_network_is_recommended_that_fails(tmp_path):
+    rng = np.random.default_rng(0)
+    for number in range(40):
+        save(tmp_path / "data" / "ab"[number % 2] / f"{number}.png", rng.integers(0, 256, (1, 1, 3), np.uint8))
+    with pytest.raises(ConfigError, match=r"model convnet: .* 1 × 1 pixels; .* takes any, such as mlp\.$"):
+        prepare(tmp_path / "data", make_settings({"engine": "reference"}))
+    prepare(tmp_path / "data", make_settings({"engine": "reference", "model": "mlp"}))
 
 
 @pytest.mark.parametrize("model", MODELS)

@@ -214,6 +214,24 @@ def test_mistakes_are_one_line(folder, task, settings, message):
     assert "\n" not in str(error.value)
 
 
+def test_what_takes_no_picture_so_small_is_not_recommended(tmp_path):
+    Image = pytest.importorskip("PIL.Image", reason="Pillow writes the pictures")
+    for number in range(20):
+        Image.fromarray(np.full((1, 1, 3), number, np.uint8)).save(tmp_path / f"{number:02}.png")
+    for model in ("convnet", "alexnet"):
+        with pytest.raises(ConfigError) as error:
+            begun(tmp_path, "rotation", model=model)
+        assert str(error.value).endswith("1 × 1 pixels; its windows need more. Use larger pictures.")
+
+
+def test_equal_pictures_are_told_as_copies(tmp_path):
+    Image = pytest.importorskip("PIL.Image", reason="Pillow writes the pictures")
+    for number in range(20):
+        Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(tmp_path / f"{number:02}.png")
+    with pytest.raises(DataError, match=r"the 20 pictures are copies of 1 picture; .* each of 2 parts needs a picture"):
+        begun(tmp_path, "rotation")
+
+
 def test_a_task_of_pictures_is_not_of_a_table(table):
     with pytest.raises(ConfigError, match="task rotation is of pictures; a folder, zip file, IDX or CIFAR files are"):
         begun(table, "rotation")

@@ -5,6 +5,7 @@ import pytest
 
 from preceptor import nn
 from preceptor.errors import ConfigError, DataError
+from preceptor.evidence.filters import filters_of as gathered_filters
 from preceptor.job import fit
 from preceptor.job.stages import completed
 from preceptor.report import excites, look
@@ -75,6 +76,17 @@ def test_maps_of_a_picture(run, folder, tmp_path):
         expected = np.round(255 * (one - one.min()) / np.ptp(one)).astype(np.uint8)[..., None]
         assert holds(sheet, grown(np.repeat(expected, 3, 2), 72))
     assert holds(sheet, grown(run.preprocessor.open(picture).take([0])[0], 72))  # the picture itself, above them
+
+
+def test_windows_that_are_whitened_are_filters(folder, tmp_path):
+    own = fit(folder, model="airbench", **QUICK)
+    assert look.write_filters(own, tmp_path / "filters.png") == "24 filters of whiten, 2 × 2 × 3"
+    w = own.state["whiten/weight"][..., 0]
+    expected = np.round(127.5 + 127.5 * w / np.abs(w).max()).astype(np.uint8)
+    assert holds(pixels_of(tmp_path / "filters.png"), grown(expected, 56))
+    sheets = list(look.write_maps(own, folder / "red" / "3.png", tmp_path))
+    assert sheets[0][0].name == "maps-whiten.png"
+    assert len(gathered_filters(own.network, own.params, own.state, (8, 8, 3))) == 24
 
 
 @pytest.mark.parametrize("chosen", [{"model": "resnet20"}, {"model": "lenet5", "ensemble": 2}, {"model": "logistic"}])

@@ -75,7 +75,8 @@ EXIT_CODES = {Outcome.DIVERGED: 1, Outcome.INTERRUPTED: 130}
     "--minutes",
     type=float,
     metavar="NUMBER",
-    help="How long to train, about, in place of --epochs: as many of them as the time of the first steps allows.",
+    help="How long to train, about, in place of --epochs: as many of them as the time of the first steps allows, one "
+    "at least. Reading the data, judging at the end and the report come on top.",
 )
 @click.option(
     "--log",
@@ -216,6 +217,11 @@ def say_plan(fitting: Fitting) -> None:
             line("grow", growth_text(growth, fitting.preprocessor.input_shape))
         if chosen.views in VIEWS_TEXTS:
             line("views", f"{VIEWS_TEXTS[chosen.views]}, whose outputs are averaged, outside training")
+            if isinstance(fitting.seen, PictureSurvey) and fitting.seen.mirrored.differ:
+                line(
+                    "warning", f"A mirror image is read as another class here, or as none. {fitting.seen.mirrored.text}"
+                )
+                line("", "Leave views out, and pictures are predicted as they are.")
     whole = fitting.whole_network
     params, _ = initial_specs(whole, Spec((1, *fitting.preprocessor.input_shape), np.dtype(np.float32)))
     network, one, _ = first_alone(whole, params, {})
@@ -259,9 +265,10 @@ def say_result(fitting: Fitting, run: Run) -> None:
     if untried := unproved(facts):
         where = "" if run.path is None else f" More: preceptor diagnose {shell_word(run.path)}"
         line("note", f"Suspected, but not tried for want of steps: {listing(untried)}.{where}")
-    if facts["watched"]:
+    if facts["watched"] and facts["epochs"]:
         line("watched", facts["watched"])
-    say_curve(facts)
+    if facts["epochs"]:
+        say_curve(facts)
     say_zeros(facts)
     say_readings(run)
     say_figures(run)

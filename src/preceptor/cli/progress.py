@@ -112,4 +112,4 @@ def progress_parts(fitting: Fitting, record: Record, left: float | None) -> list
     if len(fitting.preprocessor.targets) > MOST_FIGURES:
         shown = [name for name in shown if name in ("train_loss", "dev_loss")]
     parts += [f"{name.replace('_', ' ')} {amount(last[name])}" for name in shown]
-    return [*parts, f"at most {duration(left)} left"] if left else parts
+    return [*parts, f"about {duration(left)} left"] if left else parts

@@ -110,8 +110,8 @@ def filters_of(network: Layer, params: Arrays, state: Arrays, shape: tuple[int, 
     first = None if found is None else first_weights(found)
     if first is None or len(shape) != 3 or shape[-1] not in (1, 3):
         return []
-    _, layer, weight = first
-    if not isinstance(layer, Convolution):
+    _, _, weight = first
+    if weight.ndim == 2:
         if len(weight) != np.prod(shape):
             return []
         weight = weight.reshape(*shape, -1)

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass, fields, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,7 +9,6 @@ import numpy as np
 from preceptor import ops
 from preceptor.data import PicturePreprocessor, Preprocessor, Table
 from preceptor.data.encoding.unseen import Unseen
-from preceptor.data.pictures.pictures import read_pictures, refuse_no_header
 from preceptor.engines import Engine
 from preceptor.errors import ConfigError, DataError
 from preceptor.nn import Committee, Dense, EachMember, Ensemble, Layer, MemberDense, output_spec
@@ -154,11 +152,7 @@ def opened(
 
     Raises: DataError as there; ConfigError as `plain`.
     """
-    preprocessor = plain(preprocessor)
-    if not isinstance(preprocessor, PicturePreprocessor) or not isinstance(source, str | Path):
-        return preprocessor.open(source, header, keep)
-    refuse_no_header(source, header)
-    return read_pictures(source, shape=preprocessor.shape, labelled=False, skip_corrupt=None)
+    return plain(preprocessor).open(source, header, keep)
 
 
 def embedded(

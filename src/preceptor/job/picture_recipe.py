@@ -100,7 +100,8 @@ def complete_pictures(
         own_rate = QUICK_RATE if is_quick else RATES.get(str(s.model), RATE)
         rate = own_rate if s.optimiser is None and is_ready else filled.make_optimiser().usual_rate
     if is_quick and s.optimiser is None and s.rate is None and s.batch_norm is not False:
-        shares = ",".join(f"{pattern}={rate * share:.4g}" for pattern, share in QUICK_SHARES)
+        inside = "network*/" if s.ensemble > 1 else ""
+        shares = ",".join(f"{inside}{pattern}={rate * share:.4g}" for pattern, share in QUICK_SHARES)
         filled = replace(filled, rate=shares)
     size = s.batch_size or power_of_two(rows / 50, QUICK_BATCHES if is_quick else BATCH_SIZES)
     usual = _quick_epochs(preprocessor, rows) if is_quick else usual_epochs(rows, size)

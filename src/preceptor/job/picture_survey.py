@@ -9,7 +9,7 @@ import numpy as np
 
 from preceptor.data import Split, order, split, split_by_part
 from preceptor.data.encoding.target import names_of
-from preceptor.data.pictures.augment import Augmentation, Flip, Mixer, Mixup, choose_augmentation
+from preceptor.data.pictures.augment import Augmentation, Flip, Mixer, Mixup, PadCrop, choose_augmentation
 from preceptor.data.pictures.mirror import MirrorImages, mirror_images
 from preceptor.data.pictures.pictures import TARGET, Pictures, read_pictures, refuse_no_header
 from preceptor.data.pictures.preprocessor import PicturePreprocessor, PictureRows, learn_scaling
@@ -18,7 +18,7 @@ from preceptor.diagnose import Finding, PictureFacts, checks_made, inspect
 from preceptor.errors import ConfigError, ShapeError
 from preceptor.job.growth import check_growth, growth_of, smaller, smaller_steps
 from preceptor.job.origin import Origin, check_origin, origin_of
-from preceptor.job.picture_recipe import MODEL, complete_pictures, mixes, stages, usual_model
+from preceptor.job.picture_recipe import complete_pictures, mixes, stages, usual_model
 from preceptor.job.settings import PICTURE_MODELS, Settings
 from preceptor.job.stages import Encoded, Stage, Stages
 from preceptor.job.suitability import check_data, check_model, refuse_share
@@ -125,7 +125,7 @@ class PictureSurvey:
                 height, width, _ = self.table.shape
                 raise ConfigError(
                     f"model {settings.model}: the pictures have {width:,} × {height:,} pixels; its windows need more. "
-                    f"Use larger pictures, or a network that takes any, such as {MODEL}."
+                    "Use larger pictures, or a network that takes any, such as mlp."
                 ) from None
         assert isinstance(network, Sequential)
         if settings.model in PICTURE_MODELS:
@@ -140,6 +140,13 @@ class PictureSurvey:
         """How training pictures are changed: as asked for, or as the pictures allow."""
         chosen = settings.augmentations()
         if chosen is not None:
+            side = min(self.table.shape[:2])
+            farthest = max((each.pixels for each in chosen if isinstance(each, PadCrop)), default=0)
+            if farthest >= side:
+                raise ConfigError(
+                    f"fit: received augment pad-crop with {farthest} pixels; the pictures have {side}, and fewer are "
+                    "required, or nothing of them is left. An eighth is usual."
+                )
             return chosen
         steps = choose_augmentation(self.table, self.mirrored.answer, settings.epochs)
         return (*steps, Mixup()) if mixes(settings, self.table.shape, self.origin is not None) else steps

@@ -20,9 +20,10 @@ from preceptor.data import (
     read_pictures,
     split,
 )
+from preceptor.data.division.split import TooFewGroups
 from preceptor.data.encoding.target import names_of
 from preceptor.data.pictures.augment import Augmentation, Mixer
-from preceptor.data.pictures.pictures import refuse_no_header
+from preceptor.data.pictures.pictures import refuse_no_header, too_many_copies
 from preceptor.data.pictures.preprocessor import learn_scaling
 from preceptor.data.tables.names import find_column
 from preceptor.diagnose import Finding
@@ -159,9 +160,11 @@ class PictureTaskSurvey:
 
     def _too_small(self, settings: Settings) -> str:
         height, width = self.preprocessor.input_shape[-3:-1]
+        is_taken = settings.model != MODEL and min(height, width) > 1  # it halves them once at least
+        other = f", or a network that takes smaller ones, such as {MODEL}" if is_taken else ""
         return (
             f"model {settings.model}: task {word_of(self.task)} shows it {width:,} × {height:,} pixels; its windows "
-            f"need more. Use larger pictures, or a network that takes any, such as {MODEL}."
+            f"need more. Use larger pictures{other}."
         )
 
     def weights(self, rows: np.ndarray) -> np.ndarray | None:
@@ -332,9 +335,11 @@ def _survey_pictures(
     else:
         hashes = pictures.content_hashes()[rows]
         groups = hashes if len(np.unique(hashes)) < len(hashes) else None
-        parts = _numbered(
-            split(len(rows), dev=_dev_share(settings, len(rows)), test=0.0, seed=settings.seed, groups=groups), rows
-        )
+        share = _dev_share(settings, len(rows))
+        try:
+            parts = _numbered(split(len(rows), dev=share, test=0.0, seed=settings.seed, groups=groups), rows)
+        except TooFewGroups as error:
+            raise too_many_copies(error) from None
     return PictureTaskSurvey(pictures, parts, how, task, tuple(notes))
 
 

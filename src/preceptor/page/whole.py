@@ -10,6 +10,9 @@ class Page(str):
 
     __slots__ = ()
 
+    def __repr__(self) -> str:
+        return f"Page({len(self):,} characters; str() is its HTML)"
+
     def _repr_html_(self) -> str:
         """The page in a frame of its own, so that neither its style nor its script meets those of the notebook."""
         style = "width:100%;height:80vh;border:0"

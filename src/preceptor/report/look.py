@@ -18,6 +18,7 @@ from preceptor.nn import (
     Layer,
     Levels,
     MemberDense,
+    PatchWhitening,
     PiecewiseLinear,
     Residual,
     Sequential,
@@ -57,15 +58,14 @@ def _first_weights(found: Inside) -> tuple[str, Layer, np.ndarray]:
 def write_filters(run: Run, path: Path) -> str:
     """Draws the filters of the first layer of a network for pictures. Returns: a sentence about them."""
     found, shape = looked_at(run), run.preprocessor.input_shape
-    name, layer, weight = _first_weights(found)
-    if not isinstance(layer, Convolution):
-        weight = weight.reshape(*shape, -1)
+    name, _, weight = _first_weights(found)
+    what = "units" if weight.ndim == 2 else "filters"
+    weight = weight.reshape(*shape, -1) if weight.ndim == 2 else weight
     order, strength = longest_first(weight)
     order = order[:MOST_UNITS]
     pixels = filter_pixels(weight)
     size = shown_size(pixels.shape[1], pixels.shape[2], smallest=56, largest=112)
     tiles = [Tile(pixels[unit], f"{unit + 1}:  {amount(strength[unit], 2)}") for unit in order]
-    what = "filters" if isinstance(layer, Convolution) else "units"
     times = " × ".join(map(str, weight.shape[:-1]))
     title = f"{name}: {weight.shape[-1]:,} {what} of {times} weights"
     notes = [
@@ -145,7 +145,7 @@ def unit_layers(
 
 def map_layers(network: Sequential) -> list[tuple[str, str]]:
     """Those of `unit_layers` whose units are maps."""
-    return unit_layers(network, (Convolution, Residual))
+    return unit_layers(network, (Convolution, PatchWhitening, Residual))
 
 
 def write_maps(run: Run, picture: Path, folder: Path) -> Iterator[tuple[Path, str]]:

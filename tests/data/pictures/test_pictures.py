@@ -18,7 +18,7 @@ import pytest
 from preceptor.data.pictures import files as picture_files
 from preceptor.data.pictures import pictures as module
 from preceptor.data.pictures.parallel import in_parallel
-from preceptor.data.pictures.pictures import looks_like_pictures, read_pictures
+from preceptor.data.pictures.pictures import looks_like_pictures, read_pictures, refuse_neither
 from preceptor.errors import DataError
 
 Image = pytest.importorskip("PIL.Image", reason="needs Pillow")
@@ -356,16 +356,57 @@ def test_equal_pictures_have_equal_hashes(tree):
     assert len(set(hashes.tolist())) == 6
 
 
-def test_known_classes_and_shape_for_new_pictures(tree):
+def test_new_pictures_of_a_known_shape(tree):
     folder = tree({"x/b/1.png": encoded(noise(20, 30)), "x/c/1.png": encoded(noise(20, 30, 1))})
-    found = read_pictures(folder, shape=(8, 8, 1), classes=("a", "b", "c"), labelled=False)
-    assert (found.labels.tolist(), found.classes, found.shape) == ([1, 2], ("a", "b", "c"), (8, 8, 1))
-    with pytest.raises(DataError, match="class 'c' is not among the classes that were learned"):
-        read_pictures(folder, classes=("a", "b"))
+    found = read_pictures(folder, shape=(8, 8, 1), labelled=False)
+    assert (found.labels.tolist(), found.classes, found.shape) == ([0, 1], ("b", "c"), (8, 8, 1))
     flat = read_pictures(tree({"1.png": encoded(noise(8, 8)), "2.png": encoded(noise(8, 8))}, "flat"), labelled=False)
     assert (flat.rows, flat.labels) == (2, None)
     single = read_pictures(folder / "x" / "b" / "1.png", labelled=False)
     assert (single.rows, single.shape, single.labels) == (1, (20, 30, 3), None)
+
+
+@pytest.mark.parametrize("part", ["", "train/"])
+def test_every_picture_is_taken_where_that_is_asked_for(tree, part):
+    files = {f"{part}{name}": data for name, data in two_classes().items()}
+    files |= {"new/deep/1.png": encoded(noise(8, 8, 7)), "loose.png": encoded(noise(8, 8, 8))}
+    found = read_pictures(tree(files), labelled=False, every=True)
+    told = [None if code < 0 else found.classes[code] for code in found.labels.tolist()]
+    own = {name: name.split("/")[-2] for name in files if name.startswith(part) and "/" in name}
+    own |= {} if part else {"new/deep/1.png": "new"}
+    assert dict(zip(found.names, told, strict=True)) == dict.fromkeys(files) | own
+    assert (found.parts, found.notes) == (None, () if part else found.notes)
+
+
+def test_every_picture_of_a_list_is_taken_whatever_its_class(tree):
+    pictures = {f"{name}.png": encoded(noise(8, 8, number)) for number, name in enumerate("abc")}
+    rows = b"file,label,split\na.png,x,train\nb.png,,train\nc.png,y,test\n"
+    found = read_pictures(tree({"list.csv": rows} | pictures), labelled=False, every=True)
+    assert (found.classes, found.labels.tolist(), found.parts) == (("x", "y"), [0, -1, 1], None)
+    rows = b"file,colour,form\na.png,red,round\nb.png,blue,round\nc.png,red,long\n"
+    found = read_pictures(tree({"list.csv": rows} | pictures, "several"), labelled=False, every=True)
+    assert (found.rows, found.labels) == (3, None)
+
+
+def test_a_folder_without_table_and_pictures_is_told_of_both(tree, tmp_path):
+    (tmp_path / "bare" / "a").mkdir(parents=True)
+    refused = {
+        tree({"b/2.heic": b"x", "a/1.heic": b"x"}): "no pictures, but files such as a/1.heic; one file that ends in ",
+        tmp_path / "bare": "no pictures, nor any other file; one file that ends in .csv, ",
+    }
+    for folder, words in refused.items():
+        with pytest.raises(DataError) as error:
+            refuse_neither(folder)
+        text = str(error.value)
+        assert text.startswith(f"{folder}: the folder holds no table and {words}")
+        assert text.endswith(
+            ".tbz2 is needed, or, in a folder for each class, pictures that end in .png, .jpg, .jpeg, .jpe, .jfif, "
+            ".bmp, .dib, .gif, .webp, .tif, .tiff, .ppm, .pgm, .pbm, .pnm. Check the path, or save them as one of "
+            "these."
+        )
+    refuse_neither(tree({"t.csv": b"a\n1\n", "more/1.heic": b"x"}, "table"))
+    refuse_neither(tmp_path / "absent")
+    refuse_neither("a" * 5_000)
 
 
 @pytest.mark.parametrize(
@@ -629,8 +670,8 @@ def test_one_spelling_or_two_a_letter_is_the_same(tree):
     found = read_pictures(folder)
     assert found.classes == ("café", "tea")
     assert found.labels.tolist() == [code for name in found.names for code in ["tea/" in name]]
-    again = read_pictures(folder / "test", classes=found.classes, shape=found.shape)
-    assert sorted(again.labels.tolist()) == [0, 0, 1, 1]
+    again = read_pictures(folder / "test", shape=found.shape)
+    assert (again.classes, sorted(again.labels.tolist())) == (("café", "tea"), [0, 0, 1, 1])
     both = tree({f"{name}/{n}.png": encoded(noise(8, 8, n)) for n, name in enumerate([*names, "tea"])}, "both")
     merged = read_pictures(both)
     assert merged.classes == ("café", "tea")

@@ -5,12 +5,31 @@ from dataclasses import dataclass
 import numpy as np
 
 from preceptor.errors import DataError
-from preceptor.words import listing
+from preceptor.words import counted, listing
 
 PARTS = ("train", "dev", "test")
 USUAL_SHARE = 0.15  # of the rows for dev, and as many for test: conventional
 PART_WORDS = {"train": 0, "training": 0, "dev": 1, "development": 1, "validation": 1, "valid": 1, "val": 1}
 PART_WORDS |= {"test": 2, "testing": 2}
+
+
+class TooFewGroups(DataError):
+    """Raised where fewer groups than parts are to be divided.
+
+    Args:
+        rows: how many rows the groups have.
+        groups, parts: how many there are, and are asked for.
+    """
+
+    def __init__(self, rows: int, groups: int, parts: int) -> None:
+        super().__init__(
+            f"split: the rows belong to {counted(groups, 'group')}; each of {parts} parts needs at least one. Name "
+            "another column, or leave a part out."
+        )
+        self.rows, self.groups, self.parts = rows, groups, parts
+
+    def __reduce__(self) -> tuple[type["TooFewGroups"], tuple[int, int, int]]:
+        return TooFewGroups, (self.rows, self.groups, self.parts)
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,7 +71,7 @@ def split(
         labels: the class of each row, or None for a plain random split.
         groups: what each row belongs to, of any kind; rows where it is missing are one group. None: no groups.
 
-    Raises: DataError where the shares are impossible or a part that was asked for would be empty.
+    Raises: DataError where the shares are impossible or a part that was asked for would be empty; TooFewGroups.
     """
     _check_shares(dev, test)
     for name, each, cure in (("labels", labels, "target"), ("groups", groups, "group")):
@@ -260,10 +279,7 @@ def _parts_of_groups(
     sizes = np.bincount(groups)
     wanted = [part for part, share in enumerate(shares) if share > 0]
     if len(sizes) < len(wanted):
-        raise DataError(
-            f"split: the rows belong to {len(sizes)} {'group' if len(sizes) == 1 else 'groups'}; each of "
-            f"{len(wanted)} parts needs at least one. Name another column, or leave a part out."
-        )
+        raise TooFewGroups(len(groups), len(sizes), len(wanted))
     of_class = np.bincount(codes)
     cells, counts = np.unique(groups * len(of_class) + codes, return_counts=True)
     members: list[list[tuple[int, int]]] = [[] for _ in sizes]  # of each group: class, rows

@@ -3,7 +3,7 @@
 import csv
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import PurePosixPath
@@ -35,13 +35,13 @@ class Listed:
 
     Args:
         files: names of the picture files.
-        labels: class of each, None where the set has no classes.
+        labels: class of each, None for one that has none; None where the set has no classes.
         parts: "train", "dev" or "test" for each, None where the set is not divided.
         notes: what was passed over or had to be guessed.
     """
 
     files: list[str]
-    labels: list[str] | None
+    labels: Sequence[str | None] | None
     parts: list[str] | None
     notes: tuple[str, ...] = ()
 
@@ -53,12 +53,15 @@ def part_named(name: str) -> str | None:
     return found.pop() if len(found) == 1 else None
 
 
-def list_folders(files: Files) -> Listed:
+def list_folders(files: Files, every: bool = False) -> Listed:
     """Classes from folders: one folder a class, the parts side by side around them where there are any.
 
     Folders that hold all the pictures are stepped through. The first level below is the parts, where one of its folders
     is named train (or training; dev: valid, validation, val, dev; test: test, testing), each part at most once, and
     holds at least two folders of pictures; else it is the classes. Without folders there are no classes.
+
+    Args:
+        every: take the pictures beside the folders of classes as well, which have no class, and divide nothing.
     """
     pictures = [name for name in files.names if is_picture(name)]
     notes = []
@@ -80,20 +83,22 @@ def list_folders(files: Files) -> Listed:
     kept = [name for name, path in paths.items() if len(path) > level and (not parts or name in of_part)]
     chosen = set(kept)
     beside = [name for name in pictures if name not in chosen]
-    if beside:
+    if beside and not every:
         where = "in the folder of a class" + (f" in {listing(sorted(parts))}" if parts else "")
         notes.append(_passed_over(beside, f"not {where}", f"not {where}"))
     deeper = sum(len(paths[name]) > level + 1 for name in kept)
     if deeper:
         notes.append(f"Pictures in folders inside that of a class belong to the outer one: {deeper:,} of them.")
-    labels = [paths[name][level] for name in kept]
-    spelled = Counter(normalize("NFC", label) for label in set(labels))
+    labels = {name: paths[name][level] for name in kept}
+    spelled = Counter(normalize("NFC", label) for label in set(labels.values()))
     same = [label for label, count in spelled.items() if count > 1]
     if same:
         notes.append(
             f"Folders whose names look the same but are spelled by other code points are one: {listing(same)}."
         )
-    return Listed(kept, labels, [of_part[name] for name in kept] if parts else None, tuple(notes))
+    if every:
+        return Listed(pictures, [labels.get(name) for name in pictures], None, tuple(notes))
+    return Listed(kept, list(labels.values()), [of_part[name] for name in kept] if parts else None, tuple(notes))
 
 
 def _common_depth(paths: Iterable[tuple[str, ...]]) -> int:
@@ -149,7 +154,7 @@ def lists_pictures(files: Files, name: str) -> bool:
     return False
 
 
-def list_table(files: Files, name: str, target: str | None) -> Listed:
+def list_table(files: Files, name: str, target: str | None, every: bool = False) -> Listed:
     """Classes from a table with a column of file names, relative to the folder of the table or to one inside it.
 
     The class is the column `target`; else the only other column, or the one called label, class, target or the like.
@@ -181,16 +186,16 @@ def list_table(files: Files, name: str, target: str | None) -> Listed:
         labelled: str | None = target
     elif len(candidates) > 1:
         known = [column for column in candidates if column.casefold() in LABEL_COLUMNS]
-        if len(known) != 1:
+        if len(known) != 1 and not every:
             raise DataError(
                 f"{where}: the columns are {listing(candidates)}; one of them must be named as the class. "
                 "Give its name as the target."
             )
-        labelled = known[0]
+        labelled = known[0] if len(known) == 1 else None
     else:
         labelled = candidates[0] if candidates else None
     lacking = [row + 1 for row, value in enumerate(texts[named[0]]) if not value]
-    if labelled is not None:
+    if labelled is not None and not every:
         lacking += [row + 1 for row, value in enumerate(texts[labelled]) if not value]
     if lacking:
         raise DataError(
@@ -202,7 +207,8 @@ def list_table(files: Files, name: str, target: str | None) -> Listed:
     unlisted = [each for each in files.names if is_picture(each) and each not in listed]
     notes = [_passed_over(unlisted, "not in the list", "not in the list")] if unlisted else []
     parts = [part_named(value) or "" for value in texts[part_column]] if part_column is not None else None
-    return Listed(chosen, texts[labelled] if labelled is not None else None, parts, tuple(notes))
+    labels = [value or None for value in texts[labelled]] if labelled is not None else None
+    return Listed(chosen, labels, parts, tuple(notes))
 
 
 def _texts(values: np.ndarray) -> list[str]:

@@ -8,15 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
+from preceptor.data.division.split import TooFewGroups
 from preceptor.data.pictures.arrays import IDX_NAME, Stored, holds_cifar, holds_idx, read_cifar, read_idx
 from preceptor.data.pictures.classes import number_classes
 from preceptor.data.pictures.decode import Unreadable, resize
-from preceptor.data.pictures.files import Files, FolderFiles, is_picture, open_files, readable
+from preceptor.data.pictures.files import SUFFIXES, Files, FolderFiles, is_picture, open_files, readable
 from preceptor.data.pictures.inspection import CHUNK, FilePixels, Shape, digests, inspect
 from preceptor.data.pictures.layout import find_list, list_folders, list_table, lists_pictures
 from preceptor.data.pictures.parallel import in_parallel
+from preceptor.data.tables.read import FOLDER_SUFFIXES
 from preceptor.data.tables.unpack import DELIMITED_SUFFIXES, TABLE_SUFFIXES
 from preceptor.errors import DataError
+from preceptor.words import counted, printable
 
 TARGET = "class"  # what the class of a picture is called, where tables have a column
 KEPT_BYTES = 512 << 20  # a set of at most so many bytes of pixels is decoded once and kept
@@ -45,7 +48,7 @@ class Pictures:
     Args:
         name: what messages call the set.
         classes: their names: whole numbers by size, else in the order of the characters. Empty without labels.
-        labels: number of the class of each picture, None where the source has no classes.
+        labels: number of the class of each picture, -1 for none; None where the source has no classes.
         parts: "train", "dev" or "test" for each picture where the source divides them, else None.
         height, width: of every picture.
         channels: 1 if all are grey, else 3 (red, green, blue).
@@ -167,6 +170,33 @@ def looks_like_pictures(source: str | Path) -> bool:
         return False  # the one who reads it will say so
 
 
+def refuse_neither(source: str | Path) -> None:
+    """Raises DataError where a folder, in which no pictures were found, has no table either; reads names only."""
+    path = Path(source)
+    if not os.path.isdir(path):  # of a name that is too long, Path.is_dir raises
+        return
+    try:
+        files = open_files(path, most=LOOKED_AT)
+    except DataError:
+        return  # the one who reads it will say so
+    if any("/" not in name and name.lower().endswith(FOLDER_SUFFIXES) for name in files.names):
+        return
+    found = f"but files such as {printable(files.names[0])}" if files.names else "nor any other file"
+    raise DataError(
+        f"{printable(str(path))}: the folder holds no table and no pictures, {found}; one file that ends in "
+        f"{', '.join(FOLDER_SUFFIXES)} is needed, or, in a folder for each class, pictures that end in "
+        f"{', '.join(SUFFIXES)}. Check the path, or save them as one of these."
+    )
+
+
+def too_many_copies(error: TooFewGroups) -> DataError:
+    """What is said of pictures, of which equal ones are a group, where there are fewer groups than parts."""
+    return DataError(
+        f"split: the {error.rows:,} pictures are copies of {counted(error.groups, 'picture')}; copies are kept in one "
+        f"part, and each of {error.parts} parts needs a picture of its own. Add pictures that differ from these."
+    )
+
+
 def read_pictures(
     source: str | Path,
     *,
@@ -174,8 +204,8 @@ def read_pictures(
     skip_corrupt: bool | None = False,
     shape: Shape = None,
     side: int | None = None,
-    classes: tuple[str, ...] | None = None,
     labelled: bool = True,
+    every: bool = False,
 ) -> Pictures:
     """Reads a set of pictures and decodes each once, so that what is broken is found now and not while training.
 
@@ -195,8 +225,8 @@ def read_pictures(
         skip_corrupt: pass over files that cannot be read, and say so; else they are refused. None: nor can they be.
         shape: height, width and channels to bring the pictures to, or what gives them of the height and width that
             would be chosen; None to choose. side: height and width alone.
-        classes: the classes that are known, None to take those of the set.
         labelled: whether two classes at least are needed.
+        every: take pictures without a class as well, such as those beside the folders of classes, and divide nothing.
 
     Raises: DataError where there are no such pictures.
     """
@@ -213,19 +243,19 @@ def read_pictures(
     if holds_idx(files):
         _refuse_target(path, target)
         files = _with_labels(path, files)
-        return _of_arrays(name, files, read_idx(files), (shape, side), classes, labelled)
+        return _of_arrays(name, files, read_idx(files), (shape, side), labelled, every)
     if holds_cifar(files):
         _refuse_target(path, target)
-        return _of_arrays(name, files, read_cifar(files), (shape, side), classes, labelled)
+        return _of_arrays(name, files, read_cifar(files), (shape, side), labelled, every)
     table = None
     if path.suffix.lower() in DELIMITED_SUFFIXES and path.is_file():
         files, table = FolderFiles(path.parent), readable(path.name)
-        listed = list_table(files, table, target)
+        listed = list_table(files, table, target, every)
     else:
-        listed = list_folders(files)
+        listed = list_folders(files, every)
         table = find_list(files) if listed.labels is None else None
         if table is not None:
-            listed = list_table(files, table, target)
+            listed = list_table(files, table, target, every)
         else:
             _refuse_target(path, target)
     if not listed.files:
@@ -235,8 +265,8 @@ def read_pictures(
         )
     found = inspect(name, files, listed.files, shape=shape, side=side, skip_corrupt=skip_corrupt, kept_bytes=KEPT_BYTES)
     labels = None if listed.labels is None else [listed.labels[row] for row in found.rows]
-    parts = None if listed.parts is None else [listed.parts[row] for row in found.rows]
-    known, codes, divided = number_classes(name, labels, parts, classes, labelled)
+    parts = None if listed.parts is None or every else [listed.parts[row] for row in found.rows]
+    known, codes, divided = number_classes(name, labels, parts, labelled)
     return Pictures(
         name,
         known,
@@ -289,8 +319,8 @@ def _of_arrays(
     files: Files,
     stored: Stored,
     size: tuple[Shape, int | None],
-    classes: tuple[str, ...] | None,
     labelled: bool,
+    every: bool,
 ) -> Pictures:
     (shape, side), pixels = size, stored.pixels
     if callable(shape):
@@ -301,9 +331,8 @@ def _of_arrays(
         has_room = len(pixels) * math.prod(shape) <= KEPT_BYTES
         taken = np.stack([resize(each, *shape) for each in pixels]) if has_room else ScaledPixels(pixels, shape)
     words = np.array(stored.classes)[stored.codes].tolist()
-    known, labels, parts = number_classes(
-        name, words, None if stored.parts is None else stored.parts.tolist(), classes, labelled
-    )
+    divided = None if stored.parts is None or every else stored.parts.tolist()
+    known, labels, parts = number_classes(name, words, divided, labelled)
     height, width, channels = shape
     return Pictures(
         name,

@@ -12,6 +12,7 @@ from preceptor.data.affine import Affine, principal_components, scale_range, sta
 from preceptor.data.encoding.target import Target
 from preceptor.data.encoding.unseen import Unseen
 from preceptor.data.pictures.augment import as_float
+from preceptor.data.pictures.classes import refuse_unknown
 from preceptor.data.pictures.parallel import runs
 from preceptor.data.pictures.pictures import TARGET, Pictures, read_pictures, refuse_no_header
 from preceptor.data.pictures.stream import SAMPLED, fit_channels, prepared
@@ -86,14 +87,17 @@ class PicturePreprocessor:
         ]
 
     def open(self, source: Any, header: bool = True, keep: Collection[str] = ()) -> Pictures:
-        """The pictures to predict, brought to the shape of the training. Raises: DataError as read_pictures."""
+        """All pictures of a source, brought to the shape of the training, of whatever classes.
+
+        Raises: DataError as read_pictures.
+        """
         if not isinstance(source, (str, Path)):
             raise DataError(
                 f"predict: a {type(source).__name__} was given; the path of a picture, or of a folder or zip file of "
                 "pictures, is needed, for the network was trained on pictures."
             )
         refuse_no_header(source, header)
-        return read_pictures(source, shape=self.shape, classes=self.classes, labelled=False, skip_corrupt=None)
+        return read_pictures(source, shape=self.shape, labelled=False, every=True, skip_corrupt=None)
 
     def pieces(self, pictures: Pictures, unseen: Unseen | None = None) -> Iterator[tuple[Table, np.ndarray]]:
         """The pictures, some at a time: a table of their files and classes, and what the network takes of them.
@@ -118,9 +122,13 @@ class PicturePreprocessor:
         return Table(pictures.name, columns)
 
     def encode_target(self, table: Table, numbers: np.ndarray | None = None) -> np.ndarray:
-        """The number of each picture's class. Shapes: -> (row,), int32."""
-        codes = {label: code for code, label in enumerate(self.classes)}
-        return np.array([codes[label] for label in table.column(TARGET).tolist()], np.int32)
+        """The number of each picture's class. Shapes: -> (row,), int32.
+
+        Raises: DataError where one is of a class that training never saw.
+        """
+        labels, codes = table.column(TARGET).tolist(), {label: code for code, label in enumerate(self.classes)}
+        refuse_unknown(table.name, set(labels), codes, "among the classes that were learned")
+        return np.array([codes[label] for label in labels], np.int32)
 
     def to_dict(self) -> dict[str, Any]:
         """Everything but `arrays` as JSON types. Inverse: from_dict."""

@@ -18,9 +18,10 @@ class OptimiserWiring(Rule):
     """Detects: steps along the gradient instead of against it; steps that change nothing though there is a gradient;
         an epsilon that drowns the gradient.
     Why it matters: uphill the loss grows; and what does not move does not learn.
-    Evidence and threshold: the cosine of change and gradient is above `uphill` in every array of parameters: a fact. No
-        array changes by more than `still` of its size, or of `small`, before half of the steps are made: a fact where
-        the rate is below `slow` of the optimiser's usual one. An epsilon above `epsilon`, with a fork.
+    Evidence and threshold: the cosine of change and gradient is above `uphill` in every array of parameters, of the
+        first weights or, where these hardly move, at the first two looks at a training of at least `enough` steps: a
+        fact. No array changes by more than `still` of its size, or of `small`, before half of the steps are made: a
+        fact where the rate is below `slow` of the optimiser's usual one. An epsilon above `epsilon`, with a fork.
     Remedy: Adam with its usual rate; the usual epsilon.
     Can be wrong when: a penalty far larger than the loss drives all parameters.
     Source: Goodfellow et al. 2016, section 4.3; Kingma and Ba 2015.
@@ -33,6 +34,7 @@ class OptimiserWiring(Rule):
     names = ("optimizer_wiring",)
 
     uphill: float = hyper(default=0.1, low=0, high=1, unit="cosine")
+    enough: int = hyper(default=50, low=1, unit="steps")
     slow: float = hyper(default=1e-4, low=0, unit="of the usual rate")
     still: float = hyper(default=1e-7, low=0, unit="of the weights' size")
     small: float = hyper(default=0.01, low=0, unit="size of weights that began at 0")
@@ -41,8 +43,12 @@ class OptimiserWiring(Rule):
     def check(self, history: Figures) -> Iterator[Finding]:
         optimiser = history.optimiser
         usual = Optimise(Adam(), Adam.usual_rate)
-        # At the first weights, before there is momentum; a warm-up may not move them yet.
-        cosines = next(filter(None, (_cosines(each) for each in (history.first, *history.probes[:1]))), [])
+        # At the first weights, before there is momentum. Where they do not move yet, by a warm-up or behind a last
+        # layer of zeros, at two later looks: momentum may carry all beyond one lowest place, not beyond the next.
+        cosines = _cosines(history.first)
+        if not cosines and len(history.probes) > 1 and history.steps >= self.enough:
+            later = [_cosines(each) for each in history.probes[:2]]
+            cosines = [*later[0], *later[1]] if all(later) else []
         if cosines and max(cosines) < -self.uphill:
             by = "the optimiser" if optimiser is None else type(optimiser).__name__
             text = f"The steps of {by} go uphill: the cosine of change and gradient is at least "

@@ -42,6 +42,7 @@ from preceptor.words import (
         ("hidden\U000e0041\U000e0042", r"hidden\U000e0041\U000e0042"),
         (b"caf\xe9.csv".decode("utf-8", "surrogateescape"), r"caf\xe9.csv"),
         ("\ud800", r"\ud800"),
+        ("\ufdd0\uffff\U0010fffe", r"\ufdd0\uffff\U0010fffe"),  # no characters
     ],
 )
 def test_what_acts_on_a_terminal_or_hides_is_shown(text, shown):

@@ -128,9 +128,11 @@ def duration(seconds: float) -> str:
 
 # Text that leaves for a terminal, a page or a picture
 
-_ACTING = re.compile(  # controls, line ends, lone surrogates, and what is invisible or turns the direction of writing
+# Controls, line ends, lone surrogates, what is invisible or turns the direction of writing, and what is no character.
+_ACTING = re.compile(
     r"[\x00-\x1f\x7f-\x9f\xad\u061c\u180e\u200b-\u200f\u2028-\u202e\u2060-\u206f\ud800-\udfff\ufeff\ufff9-\ufffb"
-    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f]"
+    r"\U0001bca0-\U0001bca3\U0001d173-\U0001d17a\U000e0000-\U000e007f\ufdd0-\ufdef"
+    rf"{''.join(chr(plane << 16 | last) for plane in range(17) for last in (0xFFFE, 0xFFFF))}]"
 )
 _FLAG = re.compile("\U0001f3f4[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f")  # of a part of a country
 _JOINERS = "\u180e\u200c\u200d"  # letters of Persian and Indian scripts and parts of an emoji need them between them

@@ -20,6 +20,7 @@ ATTACKS = (
     "]]>",
     "\u2028\u2029\x00\x1b[31m\u202eabc",
     "\ud800",
+    "\ufdd0\ufffe\uffff\U0001fffe\U0010ffff",
 )
 
 

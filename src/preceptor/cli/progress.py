@@ -17,7 +17,6 @@ from preceptor.words import amount, duration, one_line
 
 LOG_SECONDS = 15.0  # between two lines of a preparation where the output is no terminal
 MOST_FIGURES = 3  # targets; of more none has its figure in a line of progress
-PARTS = 1000  # of all steps, by which the stages of pictures that grow are told
 LOG_LINES = 10  # progress lines of a whole training where the output is no terminal
 
 
@@ -90,9 +89,9 @@ class Clock:
         self.first: Record | None = None
         self.ends, self.work = np.array([0.0, 1.0]), np.array([0.0, 1.0])  # of the stages, in shares of all steps
         if isinstance(data, Streamed) and data.first_streams:
-            ends, seen = zip(*data.stages(PARTS), strict=True)
-            self.ends = np.array([0, *ends]) / PARTS
-            self.work = np.cumsum([0, *(np.diff(self.ends) * [np.size(each.first()[0]) for each in seen])])
+            self.ends = np.append(np.cumsum([0.0, *(share for share, _ in data.first_streams)]), 1.0)
+            sizes = [np.size(each.fetch(0, 1)["x"]) for each in data.streams]
+            self.work = np.append(0.0, np.cumsum(np.diff(self.ends) * sizes))
 
     def left(self, record: Record) -> float | None:
         """Seconds left; None as long as there is no pace to tell them from."""

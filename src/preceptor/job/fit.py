@@ -13,8 +13,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.data import BUNDLED, PicturePreprocessor, Preprocessor, looks_like_pictures, read
-from preceptor.data.division.split import TooFewGroups
-from preceptor.data.pictures.pictures import refuse_neither, too_many_copies
+from preceptor.data.pictures.pictures import refuse_neither
 from preceptor.data.tables.given import are_names, with_target
 from preceptor.diagnose import Case, Doctor, Finding, checks_made, looks, raise_refusals
 from preceptor.diagnose.fork import Moment
@@ -736,10 +735,7 @@ def look(source: Any, settings: Settings, header: bool = True) -> Stages[Survey 
     """
     if isinstance(source, (str, Path)) and str(source) not in BUNDLED:
         if looks_like_pictures(Path(source)):
-            try:
-                return (yield from survey_pictures(source, settings, header))
-            except TooFewGroups as error:
-                raise too_many_copies(error) from None
+            return (yield from survey_pictures(source, settings, header))
         refuse_neither(source)
     return (yield from survey(source, settings, header))
 

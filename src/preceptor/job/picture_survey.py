@@ -7,11 +7,11 @@ from typing import Any, ClassVar
 
 import numpy as np
 
-from preceptor.data import Split, order, split, split_by_part
+from preceptor.data import Split, order, split_by_part
 from preceptor.data.encoding.target import names_of
 from preceptor.data.pictures.augment import Augmentation, Flip, Mixer, Mixup, PadCrop, choose_augmentation
 from preceptor.data.pictures.mirror import MirrorImages, mirror_images
-from preceptor.data.pictures.pictures import TARGET, Pictures, read_pictures, refuse_no_header
+from preceptor.data.pictures.pictures import TARGET, Pictures, read_pictures, refuse_no_header, split_pictures
 from preceptor.data.pictures.preprocessor import PicturePreprocessor, PictureRows, learn_scaling
 from preceptor.data.pictures.stream import PictureStream
 from preceptor.diagnose import Finding, PictureFacts, checks_made, inspect
@@ -225,8 +225,7 @@ def survey_pictures(source: str | Path, settings: Settings, header: bool = True)
         own = "train, dev and test" if (numbers == 1).any() else "train and test"
         how = f"{own} as the source divides them{'' if (numbers == 1).any() else '; dev drawn by class'}"
     else:
-        groups = hashes if len(np.unique(hashes)) < len(hashes) else None
-        parts = split(pictures.rows, dev=dev, test=test, seed=seed, labels=labels, groups=groups)
+        parts = split_pictures(hashes, dev=dev, test=test, seed=seed, labels=labels)
         how = "stratified by class"
     found = inspect(PictureFacts(pictures.classes, labels, hashes, parts))
     scaling = settings.preprocess or USUAL_SCALING

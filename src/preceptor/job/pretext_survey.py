@@ -20,10 +20,9 @@ from preceptor.data import (
     read_pictures,
     split,
 )
-from preceptor.data.division.split import TooFewGroups
 from preceptor.data.encoding.target import names_of
 from preceptor.data.pictures.augment import Augmentation, Mixer
-from preceptor.data.pictures.pictures import refuse_no_header, too_many_copies
+from preceptor.data.pictures.pictures import refuse_no_header, split_pictures
 from preceptor.data.pictures.preprocessor import learn_scaling
 from preceptor.data.tables.names import find_column
 from preceptor.diagnose import Finding
@@ -333,13 +332,8 @@ def _survey_pictures(
     if len(dev):
         parts, how = Split(rows, dev, np.zeros(0, np.int64)), "as the source divides them"
     else:
-        hashes = pictures.content_hashes()[rows]
-        groups = hashes if len(np.unique(hashes)) < len(hashes) else None
-        share = _dev_share(settings, len(rows))
-        try:
-            parts = _numbered(split(len(rows), dev=share, test=0.0, seed=settings.seed, groups=groups), rows)
-        except TooFewGroups as error:
-            raise too_many_copies(error) from None
+        share, hashes = _dev_share(settings, len(rows)), pictures.content_hashes()[rows]
+        parts = _numbered(split_pictures(hashes, dev=share, test=0.0, seed=settings.seed), rows)
     return PictureTaskSurvey(pictures, parts, how, task, tuple(notes))
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from preceptor.data.division.split import TooFewGroups
+from preceptor.data.division.split import Split, TooFewGroups, split
 from preceptor.data.pictures.arrays import IDX_NAME, Stored, holds_cifar, holds_idx, read_cifar, read_idx
 from preceptor.data.pictures.classes import number_classes
 from preceptor.data.pictures.decode import Unreadable, resize
@@ -189,12 +189,24 @@ def refuse_neither(source: str | Path) -> None:
     )
 
 
-def too_many_copies(error: TooFewGroups) -> DataError:
-    """What is said of pictures, of which equal ones are a group, where there are fewer groups than parts."""
-    return DataError(
-        f"split: the {error.rows:,} pictures are copies of {counted(error.groups, 'picture')}; copies are kept in one "
-        f"part, and each of {error.parts} parts needs a picture of its own. Add pictures that differ from these."
-    )
+def split_pictures(
+    hashes: np.ndarray, *, dev: float, test: float, seed: int, labels: np.ndarray | None = None
+) -> Split:
+    """Pictures divided at random as `split` does, with those that are equal in every pixel in one part.
+
+    Args:
+        hashes: of their contents.
+    Raises: DataError as split; where there are fewer different pictures than parts.
+    """
+    groups = hashes if len(np.unique(hashes)) < len(hashes) else None
+    try:
+        return split(len(hashes), dev=dev, test=test, seed=seed, labels=labels, groups=groups)
+    except TooFewGroups as error:
+        raise DataError(
+            f"split: the {error.rows:,} pictures are copies of {counted(error.groups, 'picture')}; copies are kept in "
+            f"one part, and each of {error.parts} parts needs a picture of its own. Add pictures that differ from "
+            "these."
+        ) from None
 
 
 def read_pictures(

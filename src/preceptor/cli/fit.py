@@ -211,17 +211,17 @@ def say_plan(fitting: Fitting) -> None:
         line("task", f"{task_text(fitting.seen.task)}, without labels")
     if isinstance(fitting.seen, PictureSurvey | PictureTaskSurvey):
         line("augment", augmentations_text(fitting.seen.augmentations(chosen)))
-        if isinstance(fitting.seen, PictureSurvey) and chosen.augment is None and fitting.seen.mirrored.text:
-            line("", fitting.seen.mirrored.text)
+        if isinstance(fitting.seen, PictureSurvey) and chosen.augment is None:
+            for sentence in fitting.seen.reasons(chosen):
+                line("", sentence)
         if growth := growth_of(chosen.grow):
             line("grow", growth_text(growth, fitting.preprocessor.input_shape))
         if chosen.views in VIEWS_TEXTS:
             line("views", f"{VIEWS_TEXTS[chosen.views]}, whose outputs are averaged, outside training")
             if isinstance(fitting.seen, PictureSurvey) and fitting.seen.mirrored.differ:
-                line(
-                    "warning", f"A mirror image is read as another class here, or as none. {fitting.seen.mirrored.text}"
-                )
-                line("", "Leave views out, and pictures are predicted as they are.")
+                line("warning", "A mirror image is read as another class here, or as none. Leave views out.")
+                if chosen.augment is not None:
+                    line("", fitting.seen.mirrored.text)
     whole = fitting.whole_network
     params, _ = initial_specs(whole, Spec((1, *fitting.preprocessor.input_shape), np.dtype(np.float32)))
     network, one, _ = first_alone(whole, params, {})

@@ -124,7 +124,9 @@ def show_pictures(data: Path, augment: str, output: Path) -> None:
     line("data", f"{pictures.name}: {pictures.rows:,} pictures of {height} × {width} × {channels}")
     for note in pictures.notes:
         line("", note)
-    line("augment", augmentations_text(plain))
+    line("augment", augmentations_text(steps))
+    if len(plain) < len(steps):
+        line("", "Mixing is not drawn: it is of the pictures of a batch, not of one.")
     line("sheet", f"{output}: each picture as it is, and below it as training would change it")
 
 

@@ -9,7 +9,8 @@ import numpy as np
 
 from preceptor.data import Split, order, split_by_part
 from preceptor.data.encoding.target import names_of
-from preceptor.data.pictures.augment import Augmentation, Flip, Mixer, Mixup, PadCrop, choose_augmentation
+from preceptor.data.pictures.augment import Augmentation, Flip, Mixer, Mixup, choose_augmentation
+from preceptor.data.pictures.augment.choice import FEW_PASSES
 from preceptor.data.pictures.mirror import MirrorImages, mirror_images
 from preceptor.data.pictures.pictures import TARGET, Pictures, read_pictures, refuse_no_header, split_pictures
 from preceptor.data.pictures.preprocessor import PicturePreprocessor, PictureRows, learn_scaling
@@ -21,11 +22,11 @@ from preceptor.job.origin import Origin, check_origin, origin_of
 from preceptor.job.picture_recipe import complete_pictures, mixes, stages, usual_model
 from preceptor.job.settings import PICTURE_MODELS, Settings
 from preceptor.job.stages import Encoded, Stage, Stages
-from preceptor.job.suitability import check_data, check_model, refuse_share
+from preceptor.job.suitability import check_data, check_model, check_shifts, refuse_share
 from preceptor.nn import Flatten, Layer, Mirrored, Sequential, initial_specs
 from preceptor.ops import Spec
 from preceptor.train.training import Streamed
-from preceptor.words import listing
+from preceptor.words import counted, listing
 
 PARTS = ("train", "dev", "test")
 USUAL_SCALING = "channel"
@@ -85,6 +86,7 @@ class PictureSurvey:
 
     def complete(self, settings: Settings) -> Settings:
         """The settings with what they leave open chosen by the recipe for pictures."""
+        check_shifts(settings, self.table.shape)
         if self.origin is not None:
             settings = self.origin.completed(settings)
         if settings.views is None:
@@ -140,16 +142,16 @@ class PictureSurvey:
         """How training pictures are changed: as asked for, or as the pictures allow."""
         chosen = settings.augmentations()
         if chosen is not None:
-            side = min(self.table.shape[:2])
-            farthest = max((each.pixels for each in chosen if isinstance(each, PadCrop)), default=0)
-            if farthest >= side:
-                raise ConfigError(
-                    f"fit: received augment pad-crop with {farthest} pixels; the pictures have {side}, and fewer are "
-                    "required, or nothing of them is left. An eighth is usual."
-                )
             return chosen
         steps = choose_augmentation(self.table, self.mirrored.answer, settings.epochs)
         return (*steps, Mixup()) if mixes(settings, self.table.shape, self.origin is not None) else steps
+
+    def reasons(self, settings: Settings) -> list[str]:
+        """Why the pictures are changed as they are where nobody says how: sentences."""
+        often = replace(settings, epochs=max(FEW_PASSES, settings.epochs or 0))
+        is_seldom = self.augmentations(settings) != self.augmentations(often)
+        few = f"Each picture is seen {counted(settings.epochs or 0, 'time')}; from {FEW_PASSES} on they change more."
+        return [*([self.mirrored.text] if self.mirrored.text else []), *([few] if is_seldom else [])]
 
     @cached_property
     def mirrored(self) -> MirrorImages:

@@ -33,7 +33,7 @@ from preceptor.job.pretext_words import word_of
 from preceptor.job.recipe import complete, power_of_two
 from preceptor.job.settings import PICTURE_MODELS, Settings
 from preceptor.job.stages import Encoded, Stage, Stages
-from preceptor.job.suitability import check_data, check_model, usable
+from preceptor.job.suitability import check_data, check_model, check_shifts, usable
 from preceptor.nn import Dense, Layer, Loss, Sequential, initial_specs
 from preceptor.nn.siamese import Places, places_of
 from preceptor.ops import Spec
@@ -95,6 +95,7 @@ class PictureTaskSurvey:
             raise ConfigError(
                 f"pretrain: received model {model} with pictures; a network for them is required. Leave --model out."
             )
+        check_shifts(settings, self.table.shape)
         is_open = settings.drop_rate is None and "drop_rate" in usable(model)
         rows = len(self.parts.train)
         chosen = replace(

@@ -10,6 +10,7 @@ from functools import cache
 from typing import Any
 
 from preceptor.data.encoding.mixing import SCALINGS as TABLE_SCALINGS
+from preceptor.data.pictures.augment import PadCrop
 from preceptor.data.pictures.preprocessor import SCALINGS
 from preceptor.errors import ConfigError
 from preceptor.job.growth import NEVER
@@ -165,6 +166,17 @@ def check_parts(settings: Any, has_dev: bool) -> None:
         raise ConfigError(
             f"fit: received patience {settings.patience} without a dev part, which it looks at. Give a dev part, or "
             "leave patience out."
+        )
+
+
+def check_shifts(settings: Any, shape: tuple[int, ...]) -> None:
+    """Raises ConfigError where pictures are moved out of sight. Shapes: shape (height, width, channel)."""
+    side = min(shape[:2])
+    farthest = max((each.pixels for each in settings.augmentations() or () if isinstance(each, PadCrop)), default=0)
+    if farthest >= side:
+        raise ConfigError(
+            f"Settings: received augment pad-crop with {farthest} pixels; the pictures have {side}, and fewer are "
+            "required, or nothing of them is left. An eighth is usual."
         )
 
 

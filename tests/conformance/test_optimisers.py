@@ -435,6 +435,36 @@ def test_muon_moves_by_a_matrix_whose_singular_values_are_near_one(shape):
     assert 0.65 < values.min() <= values.max() < 1.25
 
 
+def quintic(x):
+    """What Muon's rounds make of a matrix, by its singular values."""
+    u, values, v = np.linalg.svd(x.astype(np.float64), full_matrices=False)
+    values = values / np.sqrt((values**2).sum())
+    for _ in range(5):
+        values = 3.4445 * values - 4.7750 * values**3 + 2.0315 * values**5
+    return (u * values) @ v
+
+
+@pytest.mark.parametrize("falling", [0, 20, 40], ids=["alike", "falling", "falling far"])
+@pytest.mark.parametrize("engine", ["reference", "native", "xla"])
+@pytest.mark.parametrize("precision, tolerance", [("f64", 1e-9), ("f32", 1e-3), ("bf16", 1e-3)])
+def test_muon_moves_long_matrices_so_whatever_their_singular_values_and_the_precision(
+    engine, falling, precision, tolerance
+):
+    """Their products are of Gram matrices, which no precision rounds. Singular values fall to exp(-20), exp(-40)."""
+    u, values, v = np.linalg.svd(np.random.default_rng(0).normal(size=(300, 40)), full_matrices=False)
+    x = (u * np.exp(-np.linspace(0, falling, 40)) if falling else u * values) @ v
+    x = x.astype(np.float64 if precision == "f64" else np.float32)
+    for given in (x, x.T, x.reshape(10, 30, 1, 40)):
+        zero = SimpleNamespace(momentum=0.0, weight_decay=0.0)
+
+        def direction(g, zero=zero):
+            return optim.Muon().direction(g, g, {"velocity": g}, zero)[0]
+
+        found = pr.jit(direction, engine, precision)(given).reshape(-1, given.shape[-1])
+        expected = 0.2 * np.sqrt(300) * quintic(given.reshape(-1, given.shape[-1]))
+        assert np.linalg.norm(found - expected) < tolerance * np.linalg.norm(expected)
+
+
 @pytest.mark.parametrize(
     "path, shape, is_matrix",
     [

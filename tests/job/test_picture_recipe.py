@@ -66,6 +66,14 @@ def test_shifts_of_a_whole_picture_are_refused(made):
     planned(made(24), augment="pad-crop:pixels=23")
 
 
+def test_pictures_seen_seldom_are_told_of(made):
+    few, many, named = (planned(made(24), **given) for given in ({"epochs": 5}, {}, {"epochs": 5, "model": "convnet"}))
+    said = "Each picture is seen 5 times; from 20 on they change more."
+    assert few.seen.reasons(few.settings)[-1] == said
+    assert said not in many.seen.reasons(many.settings)
+    assert named.seen.reasons(named.settings)[-1] == said
+
+
 @pytest.mark.parametrize("channels", [1, 3])
 def test_tiny_pictures_keep_convnet(made, channels):
     fitting = planned(made(10, channels))

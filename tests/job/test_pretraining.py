@@ -199,6 +199,7 @@ def test_trunks_of_any_make_keep_their_own_parameters(folder, model, word):
         ("rotation", {"model": "mlp"}, "pretrain: received model mlp with pictures; a network for them is required"),
         ("rotation", {"metric": "accuracy"}, "pretrain: received metric, of no use without labels."),
         ("rotation", {"augment": "mixup"}, "pretrain: received an augmentation that mixes pictures"),
+        ("rotation", {"augment": "pad-crop:pixels=16"}, "received augment pad-crop with 16 pixels"),
         (
             "rotation",
             {"model": "alexnet"},

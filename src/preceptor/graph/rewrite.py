@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from preceptor.graph.graph import CONSTANT, INPUT, Graph, Node
+from preceptor.ops.primitive import EXACT
 
 
 def prune(graph: Graph) -> Graph:
@@ -25,11 +26,14 @@ def prune(graph: Graph) -> Graph:
 
 
 def at_precision(graph: Graph, precision: str) -> Graph:
-    """Marks every float32 product for the given precision, those in graphs within included; all else stays as it is."""
+    """Marks every float32 product for the given precision but those that are to be exact, those in graphs within
+    included; all else stays as it is."""
 
     def build(result: Graph, node: Node, inputs: tuple[Node, ...]) -> Node:
         params = {n: at_precision(v, precision) if isinstance(v, Graph) else v for n, v in node.params.items()}
-        if "precision" in params and node.spec.dtype == np.float32:
+        if params.get("precision") == EXACT:
+            params["precision"] = "f32"
+        elif "precision" in params and node.spec.dtype == np.float32:
             params["precision"] = precision
         return _copy(result, node, inputs, params)
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from preceptor.errors import DtypeError, ShapeError
 from preceptor.ops import movement
-from preceptor.ops.primitive import Primitive, Spec, as_array, promote, user_line
+from preceptor.ops.primitive import EXACT, Primitive, Spec, as_array, promote, user_line
 
 __all__ = [
     "matmul",
@@ -60,10 +60,12 @@ _matmul = Primitive(
 )
 
 
-def matmul(x: Any, y: Any) -> Any:
+def matmul(x: Any, y: Any, *, exact: bool = False) -> Any:
     """Matrix product `x @ y` over the last two axes, as NumPy's: vectors are promoted, leading axes broadcast.
 
     Shapes: x (..., n, k), y (..., k, m) -> (..., n, m).
+    Args:
+        exact: whether the factors keep their digits under an engine of precision "bf16" too.
     Raises: ShapeError where the inner lengths differ or an input has no axis.
     """
     x, y = as_array(x), as_array(y)
@@ -82,13 +84,14 @@ def matmul(x: Any, y: Any) -> Any:
         )
     x, y = movement.cast(x, dtype), movement.cast(y, dtype)
     if x.ndim == 1:
-        product = matmul(movement.reshape(x, (1, -1)), y)
+        product = matmul(movement.reshape(x, (1, -1)), y, exact=exact)
         return movement.reshape(product, product.shape[1:] if y.ndim == 1 else (*y.shape[:-2], y.shape[-1]))
     if y.ndim == 1:
-        return movement.reshape(matmul(x, movement.reshape(y, (-1, 1))), x.shape[:-1])
+        return movement.reshape(matmul(x, movement.reshape(y, (-1, 1)), exact=exact), x.shape[:-1])
+    precision = EXACT if exact else "f32"
     if x.ndim > 2 and y.ndim == 2:  # one large product instead of many small ones
         flat = movement.reshape(x, (int(np.prod(x.shape[:-1])), x.shape[-1]))
-        return movement.reshape(_matmul(flat, y, precision="f32"), (*x.shape[:-1], y.shape[-1]))
+        return movement.reshape(_matmul(flat, y, precision=precision), (*x.shape[:-1], y.shape[-1]))
     try:
         lead = np.broadcast_shapes(x.shape[:-2], y.shape[:-2])
     except ValueError:
@@ -98,5 +101,5 @@ def matmul(x: Any, y: Any) -> Any:
     return _matmul(
         movement.broadcast_to(x, (*lead, *x.shape[-2:])),
         movement.broadcast_to(y, (*lead, *y.shape[-2:])),
-        precision="f32",
+        precision=precision,
     )

@@ -45,6 +45,7 @@ DECAYS = Span(1e-4, 1, source="Gorishniy et al. 2025 up to 0.1, which the recipe
 # Of Muon: coefficients of the quintic and how often it is applied, from Jordan's text and PyTorch; the smallest norm
 # divided by, PyTorch's.
 QUINTIC, ROUNDS, NORM = (3.4445, -4.7750, 2.0315), 5, 1e-7
+LONG, LEAST_ROWS = 1.5, 32  # columns for each row, and rows, from which the Gram matrix saves multiplications that count
 
 
 @dataclass(frozen=True)
@@ -558,8 +559,33 @@ def _orthogonal(x: Any) -> Any:
     x = ops.swap_last_axes(x) if is_tall else x
     norm = ops.sqrt(ops.sum(x * x, (-2, -1), keepdims=True))
     x = x / ops.maximum(norm, NORM)
+    rows, columns = x.shape[-2:]
+    x = _by_gram(x) if columns > LONG * rows and rows >= LEAST_ROWS else _by_rounds(x)
+    return ops.swap_last_axes(x) if is_tall else x
+
+
+def _by_rounds(x: Any) -> Any:
     a, b, c = QUINTIC
     for _ in range(ROUNDS):
         square = x @ ops.swap_last_axes(x)
         x = a * x + (b * square + c * (square @ square)) @ x
-    return ops.swap_last_axes(x) if is_tall else x
+    return x
+
+
+def _by_gram(x: Any) -> Any:
+    """The same of long rows with two products of x in place of two in each round: a round multiplies it by a polynomial
+    of x x^T, and their product is put together from x x^T alone.
+
+    In float32 it differs by up to 1e-3 of its length, where singular values are near 0. Rounded to bfloat16, x x^T would
+    have eigenvalues below 0, which the rounds let grow without end; so these products are exact.
+    """
+    square = ops.matmul(x, ops.swap_last_axes(x), exact=True)
+    itself = np.eye(square.shape[-1], dtype=square.dtype)
+    a, b, c = QUINTIC
+    whole = None
+    for left in reversed(range(ROUNDS)):
+        factor = a * itself + b * square + c * ops.matmul(square, square, exact=True)
+        whole = factor if whole is None else ops.matmul(factor, whole, exact=True)
+        if left:
+            square = ops.matmul(ops.matmul(factor, square, exact=True), factor, exact=True)
+    return ops.matmul(whole, x, exact=True)

@@ -49,7 +49,7 @@ def test_small_pictures_learn_by_airbench(made):
     assert config.learning_rate == 0.025
     assert dict(config.fine_tuning.rates) == {"norm*": pytest.approx(0.8), "output": pytest.approx(0.12)}
     assert settings.grow == ("12:0.25", "18:0.35")
-    assert settings.epochs == 60
+    assert settings.epochs == 100
     assert planned(made(24), views="one").settings.grow == settings.grow
     again = Settings.from_dict(settings.to_dict())
     assert fitting.seen.complete(again) == again == settings
@@ -144,7 +144,17 @@ def test_stages_end_at_a_few_places(side, few, many):
 
 @pytest.mark.parametrize(
     "height, width, rows, epochs",
-    [(32, 32, 45_000, 10), (28, 28, 55_000, 10), (32, 32, 20_000, 22), (128, 32, 10_000, 22), (224, 224, 2_000, 32)],
+    [
+        (32, 32, 45_000, 10),
+        (28, 28, 55_000, 10),
+        (32, 32, 20_000, 22),
+        (128, 32, 10_000, 22),
+        (224, 224, 2_000, 32),
+        (32, 32, 5_000, 60),
+        (32, 32, 2_500, 80),
+        (32, 32, 850, 100),
+        (100, 100, 280, 100),
+    ],
 )
 def test_larger_pictures_are_seen_as_many_times_less(height, width, rows, epochs):
     preprocessor = PicturePreprocessor((height, width, 3), ("a", "b"), "channel", Affine(np.zeros(3)), rows)

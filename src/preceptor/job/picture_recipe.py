@@ -46,6 +46,7 @@ QUICK_NUMBERS = {"momentum": 0.6, "weight_decay": 0.6}
 QUICK_BATCHES, QUICK_EPOCHS = (64, 512), (10, 60)
 LEAST_LAST, LEAST_FILTERS = 3, 16  # side after the last pool; filters of the first stages of large pictures
 QUICK_VISITS, USUAL_SIDE = 450_000, 32  # of all pictures of such a side together, as far as epochs allow
+FEW_VISITS, FEW_EPOCHS = 200_000, 100  # at least, as far as these allow: few pictures learn more from more of them
 SMOOTHING = 0.2  # of labels: Jordan 2024
 MIXED_LOSS = "softmax-cross-entropy"  # that of classes, whose shares in a picture it takes
 GROWTH = ((0.5, 0.25), (0.75, 0.35))  # shares of the side, and of the steps that see it
@@ -114,8 +115,8 @@ def complete_pictures(
 
 def _quick_epochs(preprocessor: PicturePreprocessor, rows: int) -> int:
     """How long airbench trains: what it makes of larger pictures takes about as much longer as their sides are."""
-    side = math.sqrt(math.prod(preprocessor.input_shape[:2]))
-    return int(np.clip(QUICK_VISITS / rows / max(side / USUAL_SIDE, 1), *QUICK_EPOCHS))
+    length = rows * max(math.sqrt(math.prod(preprocessor.input_shape[:2])) / USUAL_SIDE, 1)
+    return int(max(np.clip(QUICK_VISITS / length, *QUICK_EPOCHS), min(FEW_VISITS / length, FEW_EPOCHS)))
 
 
 def _usual_growth(settings: Settings, preprocessor: PicturePreprocessor) -> tuple[str, ...]:

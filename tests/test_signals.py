@@ -18,6 +18,14 @@ from preceptor.signals import as_interrupts, deaf, heard
 ENDLESS = {"epochs": 1_000_000, "patience": 1_000_000, "hidden": (8,), "engine": "reference"}
 
 
+@pytest.fixture(autouse=True)
+def hung_up():
+    """Under nohup the tests themselves would be started with SIGHUP ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
+
+
 def test_the_first_is_noted_and_the_second_raises():
     before = signal.getsignal(signal.SIGINT)
     with heard() as signals:

@@ -45,7 +45,7 @@ DECAYS = Span(1e-4, 1, source="Gorishniy et al. 2025 up to 0.1, which the recipe
 # Of Muon: coefficients of the quintic and how often it is applied, from Jordan's text and PyTorch; the smallest norm
 # divided by, PyTorch's.
 QUINTIC, ROUNDS, NORM = (3.4445, -4.7750, 2.0315), 5, 1e-7
-LONG, LEAST_ROWS = 1.5, 32  # columns for each row, and rows, from which the Gram matrix saves multiplications that count
+LONG, LEAST_ROWS = 1.5, 32  # columns for each row, and rows, from which a Gram matrix saves multiplications that count
 
 
 @dataclass(frozen=True)
@@ -565,6 +565,7 @@ def _orthogonal(x: Any) -> Any:
 
 
 def _by_rounds(x: Any) -> Any:
+    """ROUNDS of the quintic. Shapes: x (..., n, m), n <= m, of Frobenius norm 1 -> the same."""
     a, b, c = QUINTIC
     for _ in range(ROUNDS):
         square = x @ ops.swap_last_axes(x)
@@ -576,8 +577,8 @@ def _by_gram(x: Any) -> Any:
     """The same of long rows with two products of x in place of two in each round: a round multiplies it by a polynomial
     of x x^T, and their product is put together from x x^T alone.
 
-    In float32 it differs by up to 1e-3 of its length, where singular values are near 0. Rounded to bfloat16, x x^T would
-    have eigenvalues below 0, which the rounds let grow without end; so these products are exact.
+    In float32 it differs by up to 1e-3 of its length, where singular values are near 0. Rounded to bfloat16, x x^T
+    would have eigenvalues below 0, which the rounds let grow without end; so these products are exact.
     """
     square = ops.matmul(x, ops.swap_last_axes(x), exact=True)
     itself = np.eye(square.shape[-1], dtype=square.dtype)

@@ -193,6 +193,15 @@ def lion(o, path, p, gradient, rate, steps):
     return p
 
 
+def quintic(x):
+    """What Muon's rounds make of matrices, by their singular values."""
+    u, values, v = np.linalg.svd(x.astype(np.float64), full_matrices=False)
+    values = values / np.sqrt((values**2).sum(-1, keepdims=True))
+    for _ in range(5):
+        values = 3.4445 * values - 4.7750 * values**3 + 2.0315 * values**5
+    return (u * values[..., None, :]) @ v
+
+
 def muon(o, path, p, gradient, rate, steps):
     """Jordan et al. 2024 with Liu et al. 2025, equation 4; here on singular values, for the iteration changes no other
     thing."""
@@ -205,11 +214,7 @@ def muon(o, path, p, gradient, rate, steps):
         b = o.momentum * b + g
         ahead = o.momentum * b + g
         matrices = ahead.reshape(-1, shape[-1]) if len(shape) == 4 else ahead
-        u, values, v = np.linalg.svd(matrices, full_matrices=False)
-        values = values / np.sqrt((values**2).sum(-1, keepdims=True))
-        for _ in range(5):
-            values = 3.4445 * values - 4.7750 * values**3 + 2.0315 * values**5
-        orthogonal = (u * values[..., None, :]) @ v
+        orthogonal = quintic(matrices)
         size = 0.2 * np.sqrt(max(orthogonal.shape[-2:]))
         p = p - rate * (size * orthogonal.reshape(shape) + o.weight_decay * p)
     return p
@@ -433,15 +438,6 @@ def test_muon_moves_by_a_matrix_whose_singular_values_are_near_one(shape):
     matrices = move.reshape(-1, shape[-1]) if len(shape) == 4 else move
     values = np.linalg.svd(matrices, compute_uv=False) / (0.2 * np.sqrt(max(matrices.shape[-2:])))
     assert 0.65 < values.min() <= values.max() < 1.25
-
-
-def quintic(x):
-    """What Muon's rounds make of a matrix, by its singular values."""
-    u, values, v = np.linalg.svd(x.astype(np.float64), full_matrices=False)
-    values = values / np.sqrt((values**2).sum())
-    for _ in range(5):
-        values = 3.4445 * values - 4.7750 * values**3 + 2.0315 * values**5
-    return (u * values) @ v
 
 
 @pytest.mark.parametrize("falling", [0, 20, 40], ids=["alike", "falling", "falling far"])

@@ -151,7 +151,7 @@ class PictureSurvey:
         often = replace(settings, epochs=max(FEW_PASSES, settings.epochs or 0))
         is_seldom = self.augmentations(settings) != self.augmentations(often)
         few = f"Each picture is seen {counted(settings.epochs or 0, 'time')}; from {FEW_PASSES} on they change more."
-        return [*([self.mirrored.text] if self.mirrored.text else []), *([few] if is_seldom else [])]
+        return [each for each in (self.mirrored.text, few if is_seldom else "") if each]
 
     @cached_property
     def mirrored(self) -> MirrorImages:

@@ -47,6 +47,24 @@ def test_components_are_those_of_scikit_learn_and_their_opposites():
     assert list(state) == ["weight"]
 
 
+def test_few_pictures_at_a_time_tell_the_same(monkeypatch):
+    x = pictures(50)
+    flat = windows(x).astype(float)
+    variances = np.linalg.eigvalsh(flat.T @ flat / len(flat))[::-1]
+    monkeypatch.setattr("preceptor.nn.whitening.AT_ONCE", 7 * 7 * 3 * 4 * 8)  # six blocks of eight, one of two
+    weight = nn.PatchWhitening(epsilon=0.0).of(x).reshape(12, 24)[:, :12]
+    np.testing.assert_allclose((weight**2).sum(0), 1 / variances, rtol=1e-4)  # a component's length
+    np.testing.assert_allclose(weight.T @ (flat.T @ flat / len(flat)) @ weight, np.eye(12), atol=1e-4)
+
+
+def test_of_large_pictures_fewer_tell(monkeypatch):
+    x, y = pictures(40), RNG.integers(0, 2, 40)
+    config = Config(nn.Sequential((nn.PatchWhitening(), nn.GlobalMeanPool(), nn.Dense(2))), nn.SoftmaxCrossEntropy())
+    monkeypatch.setattr("preceptor.train.training.WHITENED_NUMBERS", 4 * x[0].size)
+    _, state = initial_values(config, Arrays(x, y))
+    np.testing.assert_array_equal(state["patchwhitening1/weight"], nn.PatchWhitening().of(x[[0, 13, 26, 39]]))
+
+
 def test_a_component_is_a_correlation_by_scipy():
     x = pictures(3, 6, 2)
     layer = nn.PatchWhitening(3)

@@ -15,6 +15,8 @@ from preceptor.ops.primitive import user_line
 
 __all__ = ["PatchWhitening"]
 
+AT_ONCE = 1 << 20  # numbers in the windows of some pictures: 8 MiB
+
 
 @settings
 class PatchWhitening(Layer):
@@ -54,10 +56,14 @@ class PatchWhitening(Layer):
 
     def of(self, x: np.ndarray) -> np.ndarray:
         """The weight for pictures like these. Shapes: x (picture, height, width, channel) -> as of State."""
-        size = self.window
-        found = np.lib.stride_tricks.sliding_window_view(x, (size, size), (1, 2))
-        windows = found.transpose(0, 1, 2, 4, 5, 3).reshape(-1, size**2 * x.shape[-1]).astype(np.float64)
-        variances, axes = np.linalg.eigh(windows.T @ windows / len(windows))
+        size, total = self.window, np.zeros(())
+        some = max(AT_ONCE // (x[0].size * size**2), 1)  # pictures: the windows of many would not fit in memory
+        for begin in range(0, len(x), some):
+            found = np.lib.stride_tricks.sliding_window_view(x[begin : begin + some], (size, size), (1, 2))
+            windows = found.transpose(0, 1, 2, 4, 5, 3).reshape(-1, size**2 * x.shape[-1]).astype(np.float64)
+            total = total + windows.T @ windows
+        count = len(x) * (x.shape[1] - size + 1) * (x.shape[2] - size + 1)
+        variances, axes = np.linalg.eigh(total / count)
         signs = np.where(axes[np.abs(axes).argmax(0), range(len(axes))] < 0, -1, 1)  # either would do: no chance in it
         return self._both((axes * signs / np.sqrt(np.maximum(variances, 0) + self.epsilon))[:, ::-1])
 

@@ -23,6 +23,7 @@ from preceptor.train.schedule import Constant, Schedule
 from preceptor.train.step import Update, first_state
 
 WHITENED = 5_000  # pictures that tell what their windows look like: as Jordan 2024, section 3.1
+WHITENED_NUMBERS = 1 << 26  # in them, 256 MiB: the larger pictures are, the more windows each has
 
 
 @dataclass(frozen=True, eq=False)
@@ -156,9 +157,11 @@ def initial_values(config: Config, data: Arrays | Streamed) -> tuple[dict[str, n
 
 def _some(data: Arrays | Streamed) -> np.ndarray:
     """Rows of the training part."""
+    numbers = math.prod(data.first()[0].shape[1:])
+    count = min(WHITENED, max(WHITENED_NUMBERS // numbers, 1), data.rows)
     if isinstance(data, Streamed):
-        return data.stream.fetch(0, min(WHITENED, data.rows))["x"]
-    return data.x[np.linspace(0, data.rows - 1, min(WHITENED, data.rows)).astype(np.int64)]
+        return data.stream.fetch(0, count)["x"]
+    return data.x[np.linspace(0, data.rows - 1, count).astype(np.int64)]
 
 
 def beginning(config: Config, data: Arrays | Streamed) -> dict[str, Any]:

@@ -9,6 +9,8 @@ rules, the same sizes of pictures, optimiser, rates and augmentation, channels l
 With --kept every seed is written to a table as it ends, and those that stand there, by the same options on the same
 processor, are not run again; bench/record.csv is such a table.
 
+Where the processor multiplies bfloat16 both do so.
+
 What the recipe is made of, and where it comes from: docs/recipe.md, "Pictures".
 """
 
@@ -45,6 +47,7 @@ OPTIONS = {
     "grow": GROW,
     "views": "shift",
     "dev-share": 0,
+    "precision": "bf16" if native().has_bf16() else "f32",
 }
 COLUMNS = ("contestant", "seed", "accuracy", "seconds", "training", "options", "processor", "cores", "load")
 PEER = Path(__file__).parent / "peers" / "torch_record.py"

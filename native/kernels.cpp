@@ -12,4 +12,8 @@ const Kernels& kernels() {
     }
 }
 
+const HalfKernels* half_kernels() {
+    return isa() == Isa::avx512 && __builtin_cpu_supports("avx512bf16") ? &avx512bf16::kernels : nullptr;
+}
+
 }  // namespace preceptor

@@ -37,6 +37,7 @@ struct Strip {
 // How far apart in memory the rows of a square of numbers lie, its columns, and neighbouring squares.
 struct Squares {
     int64_t row, column, square;
+    int64_t place = 0;  // of the first, where two share a row; see HalfKernels
 };
 
 // Where transformed squares go: `rows` of each, all columns but of the last square; `count` channels. At the end as in
@@ -75,6 +76,12 @@ struct WinogradTransforms {
     WinogradTile whole;
 };
 
+// For windows of 3 x 3 and of 5 x 5, and their last tiles: with 3, 4 and 5 numbers, and with 5.
+struct WinogradWindows {
+    WinogradTransforms of_3, of_5;
+    WinogradLast last_of_3[3], last_of_5;
+};
+
 struct Kernels {
     const char* name;
     int panel;  // columns of a panel
@@ -99,11 +106,9 @@ struct Kernels {
     // to[i, j] = from[j, i]
     void (*transpose)(const float* from, int64_t from_step, float* to, int64_t to_step, int64_t rows, int64_t columns);
 
-    WinogradTransforms winograd_3, winograd_5;  // for windows of 3 x 3 and of 5 x 5
-    WinogradLast winograd_3_last[3];            // with 3, 4 and 5 numbers
-    WinogradLast winograd_5_last;               // with 5
-    WinogradTransforms winograd_apart;          // for windows of 3 x 3 two apart
-    WinogradTile winograd_apart_input[2];       // for the gradient of their input, where the padding is even and where it is odd
+    WinogradWindows winograd;
+    WinogradTransforms winograd_apart;     // for windows of 3 x 3 two apart
+    WinogradTile winograd_apart_input[2];  // for the gradient of their input, where the padding is even and where it is odd
 
     // Threefry-2x32-20 of the counters (start + i, high), two words each, shifted right.
     void (*encrypt)(const uint32_t key[2], uint32_t start, uint32_t high, int64_t count, int shift, uint32_t* first,
@@ -123,7 +128,16 @@ struct Kernels {
                             float* out, int64_t n);
 };
 
-const Kernels& kernels();  // those of the instruction set in use
+// Winograd's products of bfloat16, two neighbouring terms of a sum in the four bytes of a float, for processors that multiply
+// them so. Sums are over channels, which lie in rows as they come, and of the kernel two rows in one; or over places, of which
+// two share a row. The first of two has the lower halves, and zeros in the upper ones until the second is there.
+struct HalfKernels {
+    void (*multiply)(const Strip& strip);
+    WinogradWindows over_channels, over_places;
+};
+
+const Kernels& kernels();           // those of the instruction set in use
+const HalfKernels* half_kernels();  // null where it has none
 
 namespace sse42 {
 extern const Kernels kernels;
@@ -133,6 +147,9 @@ extern const Kernels kernels;
 }
 namespace avx512 {
 extern const Kernels kernels;
+}
+namespace avx512bf16 {
+extern const HalfKernels kernels;
 }
 
 }  // namespace preceptor

@@ -17,6 +17,7 @@ constexpr const char* name = PRECEPTOR_TEXT(PRECEPTOR_ISA);
 constexpr int lanes = PRECEPTOR_LANES;
 #include "vector.inl"
 #include "multiply.inl"
+#include "pack.inl"
 #include "dots.inl"
 #include "winograd.inl"
 #include "rows.inl"
@@ -37,10 +38,7 @@ extern const Kernels kernels = {
     rectify,
     limit,
     transpose,
-    winograd_transforms<3>,
-    winograd_transforms<5>,
-    {winograd_last<3, 3>, winograd_last<3, 4>, winograd_last<3, 5>},
-    winograd_last<5, 5>,
+    winograd_windows<Stored::numbers, Stored::numbers>,
     winograd_apart,
     {winograd_apart_input<0>, winograd_apart_input<1>},
     encrypt,

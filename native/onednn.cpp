@@ -53,11 +53,17 @@ void load_onednn(const std::string& path) {
 
 std::string onednn_version() { return onednn::library().version; }
 
-bool has_bf16() {
-    if (!onednn::is_loaded()) return false;
-    const auto cpu = onednn::library().dnnl_get_effective_cpu_isa();
-    return isa() == Isa::avx512 && (cpu & dnnl_cpu_isa_avx512_core_bf16) == dnnl_cpu_isa_avx512_core_bf16;
+namespace {
+
+bool has(dnnl_cpu_isa_t set) {
+    return onednn::is_loaded() && isa() == Isa::avx512 &&
+           (onednn::library().dnnl_get_effective_cpu_isa() & set) == set;
 }
+
+}  // namespace
+
+bool has_bf16() { return has(dnnl_cpu_isa_avx512_core_bf16); }
+bool has_matrices() { return has(dnnl_cpu_isa_avx512_core_amx); }
 
 namespace onednn {
 

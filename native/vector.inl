@@ -68,6 +68,16 @@ inline Vector unpack_low(Vector a, Vector b) { return _mm_unpacklo_ps(a, b); }
 inline Vector unpack_high(Vector a, Vector b) { return _mm_unpackhi_ps(a, b); }
 #endif
 
+// Adds one number times a vector. Of bfloat16 each of both is two neighbouring terms of a sum, in the four bytes of a float.
+inline Vector add_product(Vector sum, const float* left, Vector right) {
+#if PRECEPTOR_HALVES
+    const auto halves = [](__m512 value) { return reinterpret_cast<__m512bh>(value); };
+    return _mm512_dpbf16_ps(sum, halves(_mm512_set1_ps(*left)), halves(right));
+#else
+    return sum + *left * right;
+#endif
+}
+
 // Four numbers from each of lanes / 4 places, `step` apart.
 inline Vector load_fours(const float* from, int64_t step) {
 #if PRECEPTOR_LANES == 16

@@ -18,6 +18,7 @@ constexpr int64_t many_tiles = 96;
 constexpr int64_t apart_numbers = 1 << 18, apart_least = 16, apart_most = 36;
 constexpr int64_t apart_kernel_least = 32, apart_kernel_most = 72, apart_partials = 4;
 constexpr int64_t apart_channels = 16;      // of a block
+constexpr int64_t kinds_most = 4;            // of tiles; see Winograd::Kinds
 constexpr int64_t few_tasks = 4;             // for which the kernel is transformed anew each time
 constexpr int64_t kernel_most = 1 << 26;    // numbers (256 MiB) of a transformed kernel, which is four times as large
 
@@ -65,11 +66,16 @@ bool Winograd::is_for(const Convolution& c, Role role) {
     return static_cast<double>(c.taps() * c.batch * space[1] * space[2]) > 1.5 * ours;
 }
 
-Winograd::Winograd(const Convolution& convolution, Role role)
+bool Winograd::has_halves(const Convolution& c) { return half_kernels() && c.groups == 1 && !is_apart(c); }
+
+Winograd::Winograd(const Convolution& convolution, Role role, bool halves)
     : kernels_(kernels()),
+      multiply_(halves ? half_kernels()->multiply : kernels_.multiply),
       c_(role == Role::input ? gradient_as_forward(convolution) : convolution),
       flipped_(role == Role::input),
       for_kernel_(role == Role::kernel),
+      halves_(halves),
+      pairs_(halves && for_kernel_),
       apart_(is_apart(convolution)),
       wide_(wide),
       side_(wide + 1 - c_.size[1]),
@@ -77,9 +83,10 @@ Winograd::Winograd(const Convolution& convolution, Role role)
       short_wide_(wide),
       short_side_(side_),
       positions_(apart_ ? apart_positions : kernel_positions),
+      windows_(!halves ? kernels_.winograd : pairs_ ? half_kernels()->over_places : half_kernels()->over_channels),
       transforms_(apart_              ? kernels_.winograd_apart
-                  : c_.size[1] == 3 ? kernels_.winograd_3
-                                    : kernels_.winograd_5),
+                  : c_.size[1] == 3 ? windows_.of_3
+                                    : windows_.of_5),
       whole_(transforms_.whole) {
     if (apart_) {
         wide_ = apart_wide;
@@ -98,7 +105,7 @@ Winograd::Winograd(const Convolution& convolution, Role role)
         if (short_down_ || short_along_) {
             short_side_ = std::max(rest_down, rest_along);
             short_wide_ = short_side_ + c_.size[1] - 1;
-            last_ = c_.size[1] == 3 ? kernels_.winograd_3_last[short_wide_ - 3] : kernels_.winograd_5_last;
+            last_ = c_.size[1] == 3 ? windows_.last_of_3[short_wide_ - 3] : windows_.last_of_5;
         }
     }
     const int64_t side = apart_ ? apart_wide : wide;
@@ -112,9 +119,11 @@ Winograd::Winograd(const Convolution& convolution, Role role)
     tiles_ = c_.batch * per_image_;
     panels_ = divide_up(c_.group_out(), kernels_.panel);
     block_panels_ = apart_ ? std::min(std::max<int64_t>(apart_channels / kernels_.panel, 1), panels_) : c_.groups * panels_;
-    image_row_ = spread_row(c_.channels_in);
+    image_row_ = spread_row(halves_ && !pairs_ ? divide_up(c_.channels_in, 2) : c_.channels_in);
     result_row_ = spread_row(apart_ ? block_panels_ * kernels_.panel : c_.channels_out);
-    const int64_t fitting = (apart_ ? apart_numbers : task_numbers) / (positions_ * (image_row_ + result_row_));
+    // Whatever the length of a vector is: the kernel's gradient is summed over the tiles of a task.
+    const int64_t tile_numbers = positions_ * (image_row_ + (apart_ ? apart_channels : result_row_)) / (pairs_ ? 2 : 1);
+    const int64_t fitting = (apart_ ? apart_numbers : task_numbers) / tile_numbers;
     const bool many = for_kernel_ || fitting < least_tiles;  // few tiles would add to the sums of the kernel often
     int64_t most = many ? many_tiles : std::min(fitting, many_tiles);
     if (apart_) {
@@ -133,8 +142,9 @@ Winograd::Winograd(const Convolution& convolution, Role role)
     const int64_t widest = round_up(std::max(c_.channels_in, c_.channels_out), 16), column = wide_ * widest;
     copied_tiles_ = std::clamp<int64_t>((copied_target / column - wide_) / tile_step_ + 1, 1, across_);
     copied_numbers_ = ((copied_tiles_ - 1) * tile_step_ + wide_) * column;
-    image_step_ = spread_step(task_tiles_ * image_row_);
-    result_step_ = spread_step(task_tiles_ * result_row_);
+    const int64_t rows = pairs_ ? row_of(task_tiles_ + kinds_most * 2) : task_tiles_;
+    image_step_ = spread_step(rows * image_row_);
+    result_step_ = spread_step(rows * result_row_);
     kernel_step_ = spread_step(kernel_panel());
     partials_ = std::min(count_partials(c_, tasks_), apart_ ? apart_partials : tasks_);
     constexpr int64_t odd = apart_wide - apart_values;
@@ -167,7 +177,10 @@ int64_t Winograd::cuts(int threads) const {
     return count_cuts(for_kernel_ ? partials_ : tasks_, c_.groups * panels_, threads);
 }
 
-int64_t Winograd::kernel_panel() const { return c_.group_in() * kernels_.panel; }
+// Of the transformed kernel, whose channels lie two in a row where it is multiplied in halves; and what a panel of it takes.
+int64_t Winograd::kernel_rows() const { return halves_ && !for_kernel_ ? divide_up(c_.group_in(), 2) : c_.group_in(); }
+int64_t Winograd::kernel_panel() const { return kernel_rows() * kernels_.panel; }
+int64_t Winograd::packed_count() const { return c_.taps() * c_.group_in() * kernels_.panel; }  // of a panel as it was
 
 Range Winograd::channels_of(int64_t panel) const {
     const int64_t column = panel % panels_ * kernels_.panel, begin = panel / panels_ * c_.group_out() + column;
@@ -208,7 +221,8 @@ int64_t Winograd::shared_count(int threads) const {
 // What each has of its own: transformed results, then a few tiles of an image, then a panel of the kernel as it was and the
 // transformed kernel or its gradient, where these are not shared, then transformed images.
 int64_t Winograd::own_count(int threads) const {
-    const int64_t packed = c_.taps() * kernel_panel(), images = shares_images(threads) ? 0 : positions_ * image_step_;
+    const int64_t packed = packed_count();
+    const int64_t images = shares_images(threads) ? 0 : positions_ * image_step_;
     const int64_t tiles = kernel_place() + images;
     const int64_t kernel = kernel_positions * block(threads) * kernel_step_;
     if (for_kernel_) return tiles + kernel;
@@ -224,9 +238,9 @@ size_t Winograd::scratch_bytes(int threads) const {
 }
 
 void Winograd::transform_panel(const float* kernel, int64_t panel, float* packed, float* to) const {
-    const int64_t numbers = kernel_panel();
-    pack_kernel_panel(c_, kernel, flipped_, panel / panels_, panel % panels_ * kernels_.panel, packed);
-    transforms_.kernel(packed, {c_.size[2] * numbers, numbers, 0}, 1, numbers, to, kernel_step_, 0);
+    const int64_t row = kernels_.panel, numbers = c_.group_in() * row;
+    pack_kernel_panel(c_, kernel, flipped_, panel / panels_, panel % panels_ * row, packed);
+    transforms_.kernel(packed, {c_.size[2] * numbers, numbers, row}, c_.group_in(), row, to, kernel_step_, row);
 }
 
 void Winograd::transform_kernel(const float* kernel, int threads, float* own, float* to) const {
@@ -248,8 +262,17 @@ Winograd::Kinds Winograd::kinds_of(Range tiles) const {
     const auto count = [&](bool are, const auto& before) { return are ? before(tiles.end) - before(tiles.begin) : 0; };
     const int64_t along = count(short_along_, short_along), down = count(short_down_, short_down);
     const int64_t both = count(short_along_ && short_down_, short_both);
-    return {0, along - both, tiles.size() - down, tiles.size() - both, tiles.size()};
+    const int64_t counts[] = {along - both, tiles.size() - along - down + both, down - both, both};
+    Kinds kinds{};
+    for (size_t i = 0; i + 1 < kinds.size(); ++i) {
+        kinds[i + 1] = kinds[i] + (pairs_ ? round_up(counts[i], 2) : counts[i]);  // no two kinds share a row
+    }
+    return kinds;
 }
+
+// Rows of places of a task.
+int64_t Winograd::row_of(int64_t place) const { return pairs_ ? place / 2 : place; }
+Range Winograd::rows_of(Range places) const { return {row_of(places.begin), row_of(places.end)}; }
 
 // Places in a task of the tiles that have numbers at a position of the transformed kernel.
 Range Winograd::having(const Kinds& kinds, int64_t position) const {
@@ -278,8 +301,14 @@ const WinogradTile& Winograd::tile_of(const Row& row) const {
     return row.short_along ? last_.along : whole_;
 }
 
+// Numbers of an image, which may be given in bfloat16.
+void Winograd::copy(const float* x, int64_t place, int64_t count, float* to) const {
+    if (halves_) return kernels_.widen(reinterpret_cast<const uint16_t*>(x) + place, to, count);
+    std::copy_n(x + place, count, to);
+}
+
 // Copies a part of an image, with zeros where it reaches beyond the image's edges and channels.
-void Winograd::copy_part(const float* image, const Convolution::Space& space, int64_t channels, int64_t row,
+void Winograd::copy_part(const float* x, int64_t image, const Convolution::Space& space, int64_t channels, int64_t row,
                          int64_t column, int64_t rows, int64_t columns, float* to) const {
     const int64_t width = round_up(channels, kernels_.panel / 2);
     const int64_t first = std::clamp<int64_t>(-column, 0, columns);
@@ -289,13 +318,13 @@ void Winograd::copy_part(const float* image, const Convolution::Space& space, in
             std::fill_n(to, columns * width, 0.0f);
             continue;
         }
-        const float* from = image + (i * space[2] + column + first) * channels;
+        int64_t from = ((image * space[1] + i) * space[2] + column + first) * channels;
         std::fill_n(to, first * width, 0.0f);
         if (width == channels) {
-            std::copy_n(from, (last - first) * width, to + first * width);
+            copy(x, from, (last - first) * width, to + first * width);
         } else {
             for (int64_t j = first; j < last; ++j, from += channels) {
-                std::copy_n(from, channels, to + j * width);
+                copy(x, from, channels, to + j * width);
                 std::fill(to + j * width + channels, to + (j + 1) * width, 0.0f);
             }
         }
@@ -308,10 +337,10 @@ void Winograd::transform_images(const float* x, Range tiles, float* copied, floa
     for_rows(tiles, [&](const Row& row) {
         const int64_t rows = row.short_down ? short_wide_ : wide_;
         const int64_t columns = (row.count - 1) * tile_step_ + (row.short_along ? short_wide_ : wide_);
-        copy_part(x + row.image * c_.in_space() * c_.channels_in, c_.in, c_.channels_in,
-                  row.row * tile_step_ - c_.before[1], row.column * tile_step_ - c_.before[2], rows, columns, copied);
-        tile_of(row).data(copied, {columns * width, width, tile_step_ * width}, row.count, width,
-                          to + row.place * image_row_, image_step_, image_row_);
+        copy_part(x, row.image, c_.in, c_.channels_in, row.row * tile_step_ - c_.before[1],
+                  row.column * tile_step_ - c_.before[2], rows, columns, copied);
+        tile_of(row).data(copied, {columns * width, width, tile_step_ * width, row.place}, row.count, width,
+                          to + row_of(row.place) * image_row_, image_step_, image_row_);
     });
 }
 
@@ -325,16 +354,16 @@ void Winograd::transform_gradients(const float* g, Range tiles, Range block, flo
         const int64_t rows = tile.short_down ? short_side_ : side_;
         const int64_t columns = (tile.count - 1) * side_ + (tile.short_along ? short_side_ : side_);
         const int64_t row = tile.row * side_, column = tile.column * side_;
-        const float* const from = g + tile.image * c_.out_space() * c_.channels_out;
-        Squares at{columns * width, width, side_ * width};
-        const bool whole = row + rows <= c_.out[1] && column + columns <= c_.out[2] && width == c_.channels_out;
-        if (whole) {
+        Squares at{columns * width, width, side_ * width, tile.place};
+        const bool lies = !halves_ && row + rows <= c_.out[1] && column + columns <= c_.out[2] && width == c_.channels_out;
+        const float* from = copied;
+        if (lies) {
             at.row = c_.out[2] * width;
+            from = g + ((tile.image * c_.out[1] + row) * c_.out[2] + column) * width;
         } else {
-            copy_part(from, c_.out, c_.channels_out, row, column, rows, columns, copied);
+            copy_part(g, tile.image, c_.out, c_.channels_out, row, column, rows, columns, copied);
         }
-        const float* const first = whole ? from + (row * c_.out[2] + column) * width : copied;
-        tile_of(tile).result_gradient(first + begin, at, tile.count, some, target + tile.place * result_row_,
+        tile_of(tile).result_gradient(from + begin, at, tile.count, some, target + row_of(tile.place) * result_row_,
                                       result_step_, result_row_);
     });
 }
@@ -342,7 +371,7 @@ void Winograd::transform_gradients(const float* g, Range tiles, Range block, flo
 void Winograd::run_tiles(const Arguments& given, const float* shared, const float* images, Range tiles, Range panels,
                          float* scratch) const {
     float* const packed = scratch + kernel_place();
-    float* const kernel = packed + c_.taps() * kernel_panel();
+    float* const kernel = packed + packed_count();
     for_blocks(panels, [&](Range block) {
         const float* own = shared + block.begin * kernel_positions * kernel_step_;
         for (int64_t index = block.begin; !shared_kernel_ && index < block.end; ++index) {
@@ -360,7 +389,7 @@ void Winograd::run_block(const Arguments& given, const float* kernel, const floa
     const int64_t first = first_channel(block);
     Strip strip{};
     strip.runs = 1;
-    strip.length = c_.group_in();
+    strip.length = kernel_rows();
     strip.column_offsets = channel_offsets_.data();
     strip.b_step = kernels_.panel;
     const Kinds kinds = kinds_of(tiles);
@@ -377,7 +406,7 @@ void Winograd::run_block(const Arguments& given, const float* kernel, const floa
             strip.a = images + factor.position * image_step_ + some.begin * image_row_ + index / panels_ * c_.group_in();
             strip.b = kernel + ((index - block.begin) * kernel_positions + i) * kernel_step_;
             strip.c = results + factor.position * result_step_ + some.begin * result_row_ + own.begin - first;
-            kernels_.multiply(strip);
+            multiply_(strip);
         }
     }
     const Ending& ending = given.ending;
@@ -425,7 +454,7 @@ void Winograd::add_kernel_gradient(const Arguments& given, const float* images, 
         for (int64_t i = 0; i < kernel_positions; ++i) {
             const Factor& factor = factors_[static_cast<size_t>(i)];
             const bool down = factor.columns == 1 && factor.rows > 1;
-            const Range some = having(kinds, i);
+            const Range some = rows_of(having(kinds, i));
             strip.length = some.size();
             strip.runs = down ? factor.rows : factor.columns;
             strip.column_offsets = strip.runs == 1 ? single_.images.data() : along[down].data();
@@ -439,7 +468,7 @@ void Winograd::add_kernel_gradient(const Arguments& given, const float* images, 
                     strip.accumulate = row > 0 || !(first || apart_);
                     strip.a = images + position * image_step_ + some.begin * image_row_ + index / panels_ * c_.group_in();
                     strip.b = gradients + position * result_step_ + some.begin * result_row_ + own.begin - first_channel(block);
-                    kernels_.multiply(strip);
+                    multiply_(strip);
                 }
             }
         }

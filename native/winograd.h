@@ -19,7 +19,9 @@ class Winograd : public OwnMethod {
     // Whether it can do a convolution, and does it in less time than WindowedProduct.
     static bool is_for(const Convolution& convolution, Role role);
 
-    Winograd(const Convolution& convolution, Role role);
+    // Halves: factors are given in bfloat16, but the kernel in float32, and so are multiplied once they are transformed.
+    static bool has_halves(const Convolution& convolution);
+    Winograd(const Convolution& convolution, Role role, bool halves = false);
 
     size_t scratch_bytes(int threads) const override;
     bool ends_itself() const override { return true; }
@@ -48,6 +50,8 @@ class Winograd : public OwnMethod {
     const Places& places_of(const Factor& factor) const;
     int64_t cuts(int threads) const;
     int64_t kernel_panel() const;
+    int64_t kernel_rows() const;
+    int64_t packed_count() const;
     int64_t block(int threads) const;
     bool shares_images(int threads) const;
     int64_t shared_count(int threads) const;
@@ -66,8 +70,11 @@ class Winograd : public OwnMethod {
     const WinogradTile& tile_of(const Row& row) const;
     template <class Function>
     void for_rows(Range tiles, Function&& function) const;
-    void copy_part(const float* image, const Convolution::Space& space, int64_t channels, int64_t row, int64_t column,
-                   int64_t rows, int64_t columns, float* to) const;
+    int64_t row_of(int64_t place) const;
+    Range rows_of(Range places) const;
+    void copy_part(const float* x, int64_t image, const Convolution::Space& space, int64_t channels, int64_t row,
+                   int64_t column, int64_t rows, int64_t columns, float* to) const;
+    void copy(const float* x, int64_t place, int64_t count, float* to) const;
     void transform_images(const float* x, Range tiles, float* copied, float* to) const;
     void transform_gradients(const float* g, Range tiles, Range block, float* copied, float* to) const;
     void run_tiles(const Arguments& given, const float* shared, const float* images, Range tiles, Range panels,
@@ -79,14 +86,18 @@ class Winograd : public OwnMethod {
     void finish_kernel_gradient(Range panels, const float* sums, bool add, float* gradient) const;
 
     const Kernels& kernels_;
+    void (*multiply_)(const Strip& strip);
     Convolution c_;  // of the forward kind: the gradient of the input is a forward convolution of g
     bool flipped_, for_kernel_;
+    bool halves_;           // factors are bfloat16, but for the kernel as it is given
+    bool pairs_;            // two tiles share a row
     bool apart_;            // windows are two apart
     int64_t wide_, side_;   // of what a tile takes in, and of its results
     int64_t tile_step_;     // from what a tile takes in to what the next does
     int64_t short_wide_, short_side_;  // as wide_ and side_, of the last tiles
     bool short_down_ = false, short_along_ = false;  // whether the last ones are
     int64_t positions_;
+    const WinogradWindows& windows_;
     const WinogradTransforms& transforms_;
     WinogradTile whole_;
     WinogradLast last_{};
@@ -96,7 +107,7 @@ class Winograd : public OwnMethod {
     int64_t panels_;                         // of a group
     int64_t block_panels_;                   // of all groups, at a time
     bool shared_kernel_;                     // it is transformed once; else a block's is for each task, which takes less memory
-    int64_t image_row_, result_row_;         // numbers from one tile to the next
+    int64_t image_row_, result_row_;         // numbers from one tile to the next, or from two to the next two
     int64_t image_step_, result_step_, kernel_step_;  // from one position to the next
     int64_t copied_tiles_, copied_numbers_;  // of an image at a time
     Places single_, row_, column_, square_;

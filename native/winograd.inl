@@ -226,14 +226,38 @@ struct ApartInputResult {
     }
 };
 
+// How transformed numbers are kept: as they are; or rounded to bfloat16, neighbouring channels of a row side by side, or two
+// rows in one.
+enum class Stored { numbers, channels, pairs };
+
+template <Stored stored>
+inline void keep(Vector value, float* to, [[maybe_unused]] bool upper) {
+#if PRECEPTOR_HALVES
+    typedef uint16_t Halves __attribute__((vector_size(2 * lanes)));
+    typedef uint32_t Bits __attribute__((vector_size(4 * lanes)));
+    const auto halves = reinterpret_cast<Halves>(_mm512_cvtneps_pbh(value));
+    if constexpr (stored == Stored::channels) {
+        std::memcpy(to, &halves, sizeof halves);
+        return;
+    } else if constexpr (stored == Stored::pairs) {
+        Bits wide = __builtin_convertvector(halves, Bits);
+        if (upper) wide = wide << 16 | reinterpret_cast<Bits>(load(to));
+        store(reinterpret_cast<Vector>(wide), to);
+        return;
+    }
+#endif
+    store(value, to);
+}
+
 // Loops over columns and rows are not unrolled: what lies between the two fills more registers than there are.
 // Transformed numbers lie in rows of `side`, of which a tile beyond an edge has the first few. Down transforms columns, Along
 // the rows of what they become.
-template <typename Down, typename Along>
+template <typename Down, typename Along, Stored stored = Stored::numbers>
 [[gnu::noipa]] void winograd_spread(const float* from, const Squares& at, int64_t squares, int64_t count, float* to,
                                     int64_t step, int64_t row) {
     const int64_t from_row = at.row, from_column = at.column, from_square = at.square;
-    for (; squares > 0; --squares, from += from_square, to += row) {
+    bool upper = at.place % 2 != 0;
+    for (; squares > 0; --squares, from += from_square) {
         for (int64_t c = 0; c < count; c += lanes) {
             Vector half[Along::in][Down::out];
             const float* x = from + c;
@@ -244,7 +268,7 @@ template <typename Down, typename Along>
                 for (int i = 0; i < Down::in; ++i) column[i] = load(x + i * from_row);
                 Down::run(column, half[j]);
             }
-            float* y = to + c;
+            float* y = to + (stored == Stored::channels ? c / 2 : c);
 #pragma GCC unroll 1
             for (int i = 0; i < Down::out; ++i, y += Along::side * step) {
                 Vector line[Along::in], result[Along::out];
@@ -252,9 +276,11 @@ template <typename Down, typename Along>
                 for (int j = 0; j < Along::in; ++j) line[j] = half[j][i];
                 Along::run(line, result);
 #pragma GCC unroll 9
-                for (int j = 0; j < Along::out; ++j) store(result[j], y + j * step);
+                for (int j = 0; j < Along::out; ++j) keep<stored>(result[j], y + j * step, upper);
             }
         }
+        if (stored != Stored::pairs || upper) to += row;
+        upper = !upper;
     }
 }
 
@@ -310,24 +336,32 @@ template <typename Down, typename Along>
 }
 
 // Of tiles that have numbers at so many points down and along.
-template <int n, int down, int along>
+template <int n, int down, int along, Stored stored>
 constexpr WinogradTile winograd_tile = {
-    winograd_spread<WinogradData<down>, WinogradData<along>>,
-    winograd_spread<WinogradValues<down - n + 1, down, false>, WinogradValues<along - n + 1, along, false>>,
+    winograd_spread<WinogradData<down>, WinogradData<along>, stored>,
+    winograd_spread<WinogradValues<down - n + 1, down, false>, WinogradValues<along - n + 1, along, false>, stored>,
     winograd_collect<WinogradSums<down - n + 1, down, false>, WinogradSums<along - n + 1, along, false>>,
 };
 
-template <int n>
+template <int n, Stored stored, Stored kernel>
 constexpr WinogradTransforms winograd_transforms = {
-    winograd_spread<WinogradValues<n, 6, true>, WinogradValues<n, 6, true>>,
+    winograd_spread<WinogradValues<n, 6, true>, WinogradValues<n, 6, true>, kernel>,
     winograd_collect<WinogradSums<n, 6, true>, WinogradSums<n, 6, true>>,
-    winograd_tile<n, 6, 6>,
+    winograd_tile<n, 6, 6, stored>,
 };
 
 // Those of the last tiles: down, along, both.
-template <int n, int points>
-constexpr WinogradLast winograd_last = {winograd_tile<n, points, 6>, winograd_tile<n, 6, points>,
-                                        winograd_tile<n, points, points>};
+template <int n, int points, Stored stored>
+constexpr WinogradLast winograd_last = {winograd_tile<n, points, 6, stored>, winograd_tile<n, 6, points, stored>,
+                                        winograd_tile<n, points, points, stored>};
+
+template <Stored stored, Stored kernel>
+constexpr WinogradWindows winograd_windows = {
+    winograd_transforms<3, stored, kernel>,
+    winograd_transforms<5, stored, kernel>,
+    {winograd_last<3, 3, stored>, winograd_last<3, 4, stored>, winograd_last<3, 5, stored>},
+    winograd_last<5, 5, stored>,
+};
 
 constexpr WinogradTransforms winograd_apart = {
     winograd_spread<ApartKernel, ApartKernel>,

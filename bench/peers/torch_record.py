@@ -14,7 +14,7 @@ from torch import nn
 from torch.nn import functional
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
-from record import BATCH, EPOCHS, GROW, MOMENTUM, RATE, REST, SMOOTHING, WEIGHT_DECAY
+from record import BATCH, EPOCHS, GROW, MOMENTUM, OPTIONS, RATE, REST, SMOOTHING, WEIGHT_DECAY
 
 WIDTHS, WHITENED, EPSILON = (64, 256, 256), 5_000, 5e-4
 QUINTIC, ROUNDS = (3.4445, -4.7750, 2.0315), 5
@@ -72,6 +72,11 @@ def augmented(x: torch.Tensor, shift: int, mirrored: torch.Tensor, generator: to
     return torch.where(mirrored[:, None, None, None], out.flip(3), out)
 
 
+def fast() -> torch.autocast:
+    """Products of bfloat16 where the recipe has them."""
+    return torch.autocast("cpu", torch.bfloat16, enabled=OPTIONS["precision"] == "bf16")
+
+
 def answers(model: nn.Module, x: torch.Tensor) -> torch.Tensor:
     """The sum over a picture and two moved by a pixel, each from both sides, half of it from the picture itself."""
     padded = functional.pad(x, (1,) * 4, "reflect")
@@ -119,8 +124,9 @@ def main() -> None:
         rows = order[place : place + size]
         mirrored = coins[rows] ^ bool(epoch % 2)
         batch = augmented(pictures[rows], max(1, round(2 * side / 32)), mirrored, generator)
-        outputs = model(batch.contiguous(memory_format=torch.channels_last))
-        loss = functional.cross_entropy(outputs, y[rows], label_smoothing=SMOOTHING)
+        with fast():
+            outputs = model(batch.contiguous(memory_format=torch.channels_last))
+        loss = functional.cross_entropy(outputs.float(), y[rows], label_smoothing=SMOOTHING)
         model.zero_grad(set_to_none=True)
         loss.backward()
         left = 1 - step / steps
@@ -137,7 +143,7 @@ def main() -> None:
                 )
     model.eval()
     ready = ((test_x.float() / 255 - mean) / deviation).contiguous(memory_format=torch.channels_last)
-    with torch.no_grad():
+    with torch.no_grad(), fast():
         told = torch.cat([answers(model, part).argmax(1) for part in ready.split(500)])
     print(json.dumps({"accuracy": (told == test_y).float().mean().item()}))
 

@@ -211,6 +211,8 @@ CONVOLUTIONS = [
     (12, 2, 66, 74, (13, 18), (5, 5), (1, 1), ((3, 1), (0, 2)), (1, 1)),
 ]
 
+TILES = [((size, size), (1, 1)) for size in (3, 5)]  # sizes and strides of windows that Winograd's transforms may take
+
 # Single places, of images as they lie: some rows of one, several, channels beyond a panel or a block.
 SINGLE = [
     (3, 1, 16, 96, (20, 30), (1, 1), (1, 1), ((0, 0), (0, 0)), (1, 1)),
@@ -361,7 +363,7 @@ def factors(role, case):
 @pytest.mark.parametrize("case", CONVOLUTIONS, ids=str)
 @pytest.mark.parametrize("role", [0, 1, 2])
 @pytest.mark.parametrize("bf16", [False, True])
-def test_convolution(execute, role, case, bf16):
+def test_convolution(execute, module, role, case, bf16):
     first, second = factors(role, case)
     if bf16:
         first, second = to_bf16(first)[1], to_bf16(second)[1]
@@ -369,7 +371,44 @@ def test_convolution(execute, role, case, bf16):
     terms = np.sqrt(max(first.size, 1) if role == 2 else max(second.size, 1))
     for threads in (1, 2):
         result = convolution(execute, role, case, first, second, bf16=bf16, threads=threads)
-        assert_allclose(result, expected, rtol=1e-4, atol=2e-6 * terms + 1e-6)
+        if bf16 and module.has_bf16() and case[1] == 1 and case[5:7] in TILES:  # transformed they are rounded once more
+            assert np.linalg.norm(result - expected) <= 0.015 * np.linalg.norm(expected)
+        else:
+            assert_allclose(result, expected, rtol=1e-4, atol=2e-6 * terms + 1e-6)
+
+
+# Tiles whole and at the edges, odd counts of channels and of each kind of tiles, several tasks, few numbers. Rounded to
+# bfloat16 once they are transformed, numbers have an error of 1.1 to 1.25 % of the result's size, with 5 x 5 windows
+# 1.35 %; direct sums of rounded factors 0.24 %.
+HALVES = [
+    (40, 1, 32, 64, (8, 8), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    (25, 1, 33, 43, (7, 14), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    (31, 1, 37, 45, (15, 13), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    (3, 1, 24, 64, (31, 30), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    (30, 1, 140, 128, (4, 8), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    (64, 1, 80, 96, (3, 3), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
+    (5, 1, 20, 40, (19, 30), (3, 3), (1, 1), ((2, -1), (0, 5)), (1, 1)),
+    (7, 1, 48, 64, (14, 9), (5, 5), (1, 1), ((2, 2), (2, 2)), (1, 1)),
+    (9, 1, 35, 50, (11, 13), (5, 5), (1, 1), ((2, 2), (1, 2)), (1, 1)),
+]
+
+
+@pytest.mark.parametrize("case", HALVES, ids=str)
+@pytest.mark.parametrize("role", [0, 1, 2])
+def test_tiles_in_bfloat16(execute, module, role, case):
+    if not module.has_bf16():
+        pytest.skip("this processor multiplies no bfloat16")
+    first, second = (to_bf16(each)[1] for each in factors(role, case))
+    expected = reference(role, case, first, second, out_lengths(*case[4:]))
+    beside, bias = normal(*expected.shape), normal(expected.shape[-1])
+    ending = {"bias": bias, "beside": beside, "limit": 6.0, "relu": True} if role == 0 else {}
+    result = convolution(execute, role, case, first, second, bf16=True)
+    error = np.linalg.norm(result - expected) / np.linalg.norm(expected)
+    assert 1e-3 < error < (0.013 if case[5] == (3, 3) else 0.015)
+    ended = convolution(execute, role, case, first, second, bf16=True, **ending)
+    assert_array_equal(ended, np.clip((result + bias) + beside, 0, 6) if role == 0 else result)
+    for threads in (2, 3, 16):
+        assert_array_equal(convolution(execute, role, case, first, second, bf16=True, threads=threads), result)
 
 
 @pytest.mark.parametrize("case", SINGLE + STRIDED + APART + SHORT + NARROW + SMALL_GROUPS, ids=str)

@@ -31,7 +31,7 @@ from rich.table import Table
 from preceptor.engines.native.engine import native
 from run import environment, show_machine
 
-EPOCHS, BATCH = 16, 1_000
+EPOCHS, BATCH = 15, 1_000
 GROW = "16:0.25,24:0.35"
 RATE, REST, MOMENTUM, WEIGHT_DECAY, SMOOTHING = 0.025, (("norm*", 0.02), ("output", 0.003)), 0.6, 0.6, 0.2
 OPTIONS = {

@@ -577,7 +577,7 @@ def _by_gram(x: Any) -> Any:
     """The same of long rows with two products of x in place of two in each round: a round multiplies it by a polynomial
     of x x^T, and their product is put together from x x^T alone.
 
-    In float32 it differs by up to 1e-3 of its length, where singular values are near 0. Rounded to bfloat16, x x^T
+    In float32 it differs by about 1e-3 of its length, where singular values are near 0. Rounded to bfloat16, x x^T
     would have eigenvalues below 0, which the rounds let grow without end; so these products are exact.
     """
     square = ops.matmul(x, ops.swap_last_axes(x), exact=True)

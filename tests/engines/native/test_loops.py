@@ -13,6 +13,7 @@ import preceptor as pr
 from preceptor import nn
 from preceptor.engines import Native, Reference
 from preceptor.engines.native import unavailable
+from preceptor.engines.native.engine import native
 from preceptor.errors import DtypeError, MemoryNeeded, ShapeError
 from preceptor.graph import flatten
 from preceptor.train import SGD, Adam, Arrays, Config, Momentum, train
@@ -240,11 +241,13 @@ def test_arrays_of_another_kind_than_the_program_s_are_converted_or_refused():
 @BOTH
 def test_bf16_training_is_near_that_of_the_reference(network, data):
     """Both round factors to 8 bits; a number at the middle of two goes to either where a sum before it was rounded
-    otherwise, which moves a product by 2^-8 of one of its terms."""
+    otherwise, which moves a product by 2^-8 of one of its terms. Winograd's are rounded once more where the processor
+    multiplies bfloat16, which moves a product by some 1 % of its size."""
+    least = 2e-4 if network is CNN and native().has_bf16() else 1e-5
     found = [trained(network, data, engine, SGD(), epochs=1) for engine in (Native("bf16"), Reference("bf16"))]
     for ours, theirs in zip(*found, strict=True):
         assert ours.dtype == theirs.dtype
-        assert_allclose(ours, theirs, rtol=2e-3, atol=max(1e-5, 2e-3 * np.abs(theirs).max(initial=0)))
+        assert_allclose(ours, theirs, rtol=2e-3, atol=max(least, 2e-3 * np.abs(theirs).max(initial=0)))
     exact = trained(network, data, Reference("f32"), SGD(), epochs=1)
     assert np.abs(found[0][-1] - exact[-1]).max() > 1e-5
 

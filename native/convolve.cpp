@@ -82,18 +82,11 @@ void end(const Ending& ending, float* result, int64_t count, int threads) {
     });
 }
 
-// Whether Winograd's transformed numbers are multiplied in bfloat16. Measured: in 0.5 to 0.9 of the time that oneDNN takes for
-// the convolution itself; but not where it multiplies matrices (AMX), which is left to it.
-bool is_for_halves(const Description& d) {
-    return d.type == Type::bf16 && has_bf16() && !has_matrices() && Winograd::has_halves(d.shape) &&
-           Winograd::is_for(d.shape, d.role);
-}
-
 class OwnConvolution : public Instruction {
   public:
-    explicit OwnConvolution(const Description& d) : d_(d) {
-        const bool halves = is_for_halves(d);
-        if (Winograd::is_for(d.shape, d.role)) {
+    // Halves: Winograd's transformed numbers are multiplied in bfloat16.
+    OwnConvolution(const Description& d, bool halves) : d_(d) {
+        if (halves || Winograd::is_for(d.shape, d.role)) {
             method_ = std::make_unique<Winograd>(d.shape, d.role, halves);
         } else if (SinglePlaces::is_for(d.shape, d.role) && !d.beside && d.limit == 0) {
             method_ = std::make_unique<SinglePlaces>(d.shape, d.role);
@@ -110,9 +103,11 @@ class OwnConvolution : public Instruction {
         const Convolution& c = d.shape;
         const int64_t inputs = c.batch * c.in_space() * c.channels_in;
         const int64_t outputs = c.batch * c.out_space() * c.channels_out;
+        // Halves are widened as they are copied, but for the kernel.
         if (!halves) wide_first_.emplace(1, 1, d.role == Role::input ? outputs : inputs, Strides{0, 0, 1});
-        if (halves && d.role == Role::kernel) return;
-        wide_second_.emplace(1, 1, d.role == Role::kernel ? outputs : c.kernel_count(), Strides{0, 0, 1});
+        if (!halves || d.role != Role::kernel) {
+            wide_second_.emplace(1, 1, d.role == Role::kernel ? outputs : c.kernel_count(), Strides{0, 0, 1});
+        }
     }
 
     void run(const Context& context) const override {
@@ -336,7 +331,7 @@ class DnnlConvolution : public Instruction {
     int64_t step_count_ = 0;  // numbers of a kernel in oneDNN's layout
 };
 
-// As products are: of float32 our own, of bfloat16 oneDNN's where the processor multiplies it, but for Winograd's.
+// As products are: of float32 our own, of bfloat16 oneDNN's where the processor multiplies it.
 bool is_for_dnnl(const Description& d) {
     const Convolution& c = d.shape;
     const int64_t work = c.batch * c.out_space() * c.taps() * c.group_in() * c.channels_out;
@@ -347,10 +342,13 @@ bool is_for_dnnl(const Description& d) {
 
 Made make_convolution(Words& words) {
     const Description description = read_convolution(words);
-    if (!is_for_halves(description) && is_for_dnnl(description)) {
+    const bool for_dnnl = is_for_dnnl(description);
+    // Measured: Winograd's take 0.5 to 0.9 of oneDNN's time; but for processors that multiply matrices (AMX).
+    const bool halves = for_dnnl && !has_matrices() && Winograd::is_for_halves(description.shape, description.role);
+    if (for_dnnl && !halves) {
         if (auto made = DnnlConvolution::make(description)) return made;
     }
-    return std::make_unique<OwnConvolution>(description);
+    return std::make_unique<OwnConvolution>(description, halves);
 }
 
 }  // namespace preceptor

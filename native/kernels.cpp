@@ -13,7 +13,10 @@ const Kernels& kernels() {
 }
 
 const HalfKernels* half_kernels() {
-    return isa() == Isa::avx512 && __builtin_cpu_supports("avx512bf16") ? &avx512bf16::kernels : nullptr;
+#ifdef PRECEPTOR_AVX512BF16  // which older compilers do not know
+    if (isa() == Isa::avx512 && __builtin_cpu_supports("avx512bf16")) return &avx512bf16::kernels;
+#endif
+    return nullptr;
 }
 
 }  // namespace preceptor

@@ -1,4 +1,5 @@
-// Inner loops, compiled once for each instruction set (kernels_sse42.cpp, kernels_avx2.cpp, kernels_avx512.cpp).
+// Inner loops, compiled once for each instruction set (kernels_sse42.cpp, kernels_avx2.cpp, kernels_avx512.cpp); some of them
+// once more for products of bfloat16 (kernels_avx512bf16.cpp).
 #pragma once
 
 #include <cstddef>

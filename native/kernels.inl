@@ -38,7 +38,7 @@ extern const Kernels kernels = {
     rectify,
     limit,
     transpose,
-    winograd_windows<Stored::numbers, Stored::numbers>,
+    winograd_windows<Stored::numbers>,
     winograd_apart,
     {winograd_apart_input<0>, winograd_apart_input<1>},
     encrypt,

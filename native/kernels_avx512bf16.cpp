@@ -20,8 +20,8 @@ constexpr int lanes = PRECEPTOR_LANES;
 
 extern const HalfKernels kernels = {
     multiply_strip<false>,
-    winograd_windows<Stored::channels, Stored::pairs>,
-    winograd_windows<Stored::pairs, Stored::pairs>,
+    winograd_windows<Stored::channels>,
+    winograd_windows<Stored::pairs>,
 };
 
 }  // namespace preceptor::avx512bf16

@@ -1,4 +1,4 @@
-// A matrix of bfloat16 brought to float32 in scratch memory, for machines without fast products of bfloat16.
+// A matrix of bfloat16 brought to float32 in scratch memory: where no method takes bfloat16 itself.
 #pragma once
 
 #include "gemm.h"

@@ -18,7 +18,7 @@ constexpr int64_t many_tiles = 96;
 constexpr int64_t apart_numbers = 1 << 18, apart_least = 16, apart_most = 36;
 constexpr int64_t apart_kernel_least = 32, apart_kernel_most = 72, apart_partials = 4;
 constexpr int64_t apart_channels = 16;      // of a block
-constexpr int64_t kinds_most = 4;            // of tiles; see Winograd::Kinds
+constexpr int64_t kind_count = 4;            // of tiles; see Winograd::Kinds
 constexpr int64_t few_tasks = 4;             // for which the kernel is transformed anew each time
 constexpr int64_t kernel_most = 1 << 26;    // numbers (256 MiB) of a transformed kernel, which is four times as large
 
@@ -66,7 +66,9 @@ bool Winograd::is_for(const Convolution& c, Role role) {
     return static_cast<double>(c.taps() * c.batch * space[1] * space[2]) > 1.5 * ours;
 }
 
-bool Winograd::has_halves(const Convolution& c) { return half_kernels() && c.groups == 1 && !is_apart(c); }
+bool Winograd::is_for_halves(const Convolution& c, Role role) {
+    return half_kernels() && c.groups == 1 && !is_apart(c) && is_for(c, role);
+}
 
 Winograd::Winograd(const Convolution& convolution, Role role, bool halves)
     : kernels_(kernels()),
@@ -122,7 +124,7 @@ Winograd::Winograd(const Convolution& convolution, Role role, bool halves)
     image_row_ = spread_row(halves_ && !pairs_ ? divide_up(c_.channels_in, 2) : c_.channels_in);
     result_row_ = spread_row(apart_ ? block_panels_ * kernels_.panel : c_.channels_out);
     // Whatever the length of a vector is: the kernel's gradient is summed over the tiles of a task.
-    const int64_t tile_numbers = positions_ * (image_row_ + (apart_ ? apart_channels : result_row_)) / (pairs_ ? 2 : 1);
+    const int64_t tile_numbers = positions_ * (image_row_ + (apart_ ? apart_channels : result_row_));
     const int64_t fitting = (apart_ ? apart_numbers : task_numbers) / tile_numbers;
     const bool many = for_kernel_ || fitting < least_tiles;  // few tiles would add to the sums of the kernel often
     int64_t most = many ? many_tiles : std::min(fitting, many_tiles);
@@ -142,7 +144,7 @@ Winograd::Winograd(const Convolution& convolution, Role role, bool halves)
     const int64_t widest = round_up(std::max(c_.channels_in, c_.channels_out), 16), column = wide_ * widest;
     copied_tiles_ = std::clamp<int64_t>((copied_target / column - wide_) / tile_step_ + 1, 1, across_);
     copied_numbers_ = ((copied_tiles_ - 1) * tile_step_ + wide_) * column;
-    const int64_t rows = pairs_ ? row_of(task_tiles_ + kinds_most * 2) : task_tiles_;
+    const int64_t rows = pairs_ ? (task_tiles_ + kind_count) / 2 : task_tiles_;  // each kind's last may be alone in its row
     image_step_ = spread_step(rows * image_row_);
     result_step_ = spread_step(rows * result_row_);
     kernel_step_ = spread_step(kernel_panel());

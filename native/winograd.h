@@ -19,8 +19,8 @@ class Winograd : public OwnMethod {
     // Whether it can do a convolution, and does it in less time than WindowedProduct.
     static bool is_for(const Convolution& convolution, Role role);
 
-    // Halves: factors are given in bfloat16, but the kernel in float32, and so are multiplied once they are transformed.
-    static bool has_halves(const Convolution& convolution);
+    // Halves: factors are given in bfloat16, but the kernel in float32, and once transformed they are multiplied so.
+    static bool is_for_halves(const Convolution& convolution, Role role);
     Winograd(const Convolution& convolution, Role role, bool halves = false);
 
     size_t scratch_bytes(int threads) const override;

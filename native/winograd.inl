@@ -343,9 +343,10 @@ constexpr WinogradTile winograd_tile = {
     winograd_collect<WinogradSums<down - n + 1, down, false>, WinogradSums<along - n + 1, along, false>>,
 };
 
-template <int n, Stored stored, Stored kernel>
+template <int n, Stored stored>
 constexpr WinogradTransforms winograd_transforms = {
-    winograd_spread<WinogradValues<n, 6, true>, WinogradValues<n, 6, true>, kernel>,
+    winograd_spread<WinogradValues<n, 6, true>, WinogradValues<n, 6, true>,
+                    stored == Stored::numbers ? Stored::numbers : Stored::pairs>,
     winograd_collect<WinogradSums<n, 6, true>, WinogradSums<n, 6, true>>,
     winograd_tile<n, 6, 6, stored>,
 };
@@ -355,10 +356,10 @@ template <int n, int points, Stored stored>
 constexpr WinogradLast winograd_last = {winograd_tile<n, points, 6, stored>, winograd_tile<n, 6, points, stored>,
                                         winograd_tile<n, points, points, stored>};
 
-template <Stored stored, Stored kernel>
+template <Stored stored>
 constexpr WinogradWindows winograd_windows = {
-    winograd_transforms<3, stored, kernel>,
-    winograd_transforms<5, stored, kernel>,
+    winograd_transforms<3, stored>,
+    winograd_transforms<5, stored>,
     {winograd_last<3, 3, stored>, winograd_last<3, 4, stored>, winograd_last<3, 5, stored>},
     winograd_last<5, 5, stored>,
 };

@@ -378,8 +378,8 @@ def test_convolution(execute, module, role, case, bf16):
 
 
 # Tiles whole and at the edges, odd counts of channels and of each kind of tiles, several tasks, few numbers. Rounded to
-# bfloat16 once they are transformed, numbers have an error of 1.1 to 1.25 % of the result's size, with 5 x 5 windows
-# 1.35 %; direct sums of rounded factors 0.24 %.
+# bfloat16 once they are transformed, numbers of these have an error of 1.1 to 1.25 % of the result's size, with 5 x 5
+# windows 1.35 %; direct sums of rounded factors 0.24 %.
 HALVES = [
     (40, 1, 32, 64, (8, 8), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),
     (25, 1, 33, 43, (7, 14), (3, 3), (1, 1), ((1, 1), (1, 1)), (1, 1)),

@@ -343,8 +343,8 @@ bool is_for_dnnl(const Description& d) {
 Made make_convolution(Words& words) {
     const Description description = read_convolution(words);
     const bool for_dnnl = is_for_dnnl(description);
-    // Measured: Winograd's take 0.5 to 0.9 of oneDNN's time; but for processors that multiply matrices (AMX).
-    const bool halves = for_dnnl && !has_matrices() && Winograd::is_for_halves(description.shape, description.role);
+    // Measured: Winograd's take 0.5 to 0.9 of oneDNN's time.
+    const bool halves = for_dnnl && has_halves() && Winograd::is_for_halves(description.shape, description.role);
     if (for_dnnl && !halves) {
         if (auto made = DnnlConvolution::make(description)) return made;
     }

@@ -99,4 +99,5 @@ NB_MODULE(_native, module) {
     module.def("load_onednn", &load_onednn, nb::arg("path"));
     module.def("onednn_version", &onednn_version);
     module.def("has_bf16", &has_bf16);
+    module.def("has_halves", &has_halves);
 }

@@ -6,6 +6,7 @@
 #include <mutex>
 
 #include "isa.h"
+#include "kernels.h"
 
 namespace preceptor {
 
@@ -63,7 +64,7 @@ bool has(dnnl_cpu_isa_t set) {
 }  // namespace
 
 bool has_bf16() { return has(dnnl_cpu_isa_avx512_core_bf16); }
-bool has_matrices() { return has(dnnl_cpu_isa_avx512_core_amx); }
+bool has_halves() { return has_bf16() && half_kernels() && !has(dnnl_cpu_isa_avx512_core_amx); }
 
 namespace onednn {
 

@@ -14,8 +14,8 @@ namespace preceptor {
 
 void load_onednn(const std::string& path);  // throws where the file is missing, or a function in it
 std::string onednn_version();
-bool has_bf16();      // whether oneDNN's products of bfloat16 are faster than those of float32 on this machine
-bool has_matrices();  // whether the processor multiplies tiles of such numbers at once (AMX)
+bool has_bf16();    // whether oneDNN's products of bfloat16 are faster than those of float32 on this machine
+bool has_halves();  // and Winograd's faster than oneDNN's: not where the processor multiplies matrices (AMX)
 
 namespace onednn {
 

@@ -67,7 +67,7 @@ bool Winograd::is_for(const Convolution& c, Role role) {
 }
 
 bool Winograd::is_for_halves(const Convolution& c, Role role) {
-    return half_kernels() && c.groups == 1 && !is_apart(c) && is_for(c, role);
+    return c.groups == 1 && !is_apart(c) && is_for(c, role);
 }
 
 Winograd::Winograd(const Convolution& convolution, Role role, bool halves)

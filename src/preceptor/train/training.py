@@ -145,19 +145,17 @@ class Config:
 def initial_values(config: Config, data: Arrays | Streamed) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """The first parameters and state, drawn on the host by the seed where they are not given."""
     dtype = dtype_of(config)
-    params, state = config.network.init(
-        np.random.default_rng(config.seed), Spec((1, *data.first()[0].shape[1:]), dtype)
-    )
-    first = params, whitened(config.network, state, partial(_some, data))
+    shape = data.first()[0].shape[1:]
+    params, state = config.network.init(np.random.default_rng(config.seed), Spec((1, *shape), dtype))
+    first = params, whitened(config.network, state, partial(_some, data, math.prod(shape)))
     if config.first is not None:
         first = config.first.over(*first)
     params, state = map_leaves(lambda leaf: leaf.astype(dtype, copy=False), first)
     return params, state
 
 
-def _some(data: Arrays | Streamed) -> np.ndarray:
-    """Rows of the training part."""
-    numbers = math.prod(data.first()[0].shape[1:])
+def _some(data: Arrays | Streamed, numbers: int) -> np.ndarray:
+    """Rows of the training part, of so many numbers each."""
     count = min(WHITENED, max(WHITENED_NUMBERS // numbers, 1), data.rows)
     if isinstance(data, Streamed):
         return data.stream.fetch(0, count)["x"]

@@ -243,7 +243,7 @@ def test_bf16_training_is_near_that_of_the_reference(network, data):
     """Both round factors to 8 bits; a number at the middle of two goes to either where a sum before it was rounded
     otherwise, which moves a product by 2^-8 of one of its terms. Winograd's are rounded once more where the processor
     multiplies bfloat16, which moves a product by some 1 % of its size."""
-    least = 2e-4 if network is CNN and native().has_bf16() else 1e-5
+    least = 2e-4 if network is CNN and native().has_halves() else 1e-5
     found = [trained(network, data, engine, SGD(), epochs=1) for engine in (Native("bf16"), Reference("bf16"))]
     for ours, theirs in zip(*found, strict=True):
         assert ours.dtype == theirs.dtype

@@ -11,6 +11,7 @@ from preceptor.data.pictures.pictures import read_pictures
 from preceptor.errors import ConfigError
 from preceptor.job import make_settings, prepare
 from preceptor.job.growth import growth_of, growth_text, shape_at, smaller, smaller_steps
+from preceptor.job.lr_find import lr_find
 
 
 @pytest.fixture(scope="module")
@@ -26,7 +27,8 @@ def folder(tmp_path_factory):
     return place
 
 
-QUICK = {"model": "airbench", "augment": "pad-crop:2", "epochs": 4, "batch_size": 10, "seed": 1}
+TESTED = {"model": "airbench", "augment": "pad-crop:2", "batch_size": 10, "seed": 1}
+QUICK = {**TESTED, "epochs": 4}
 
 
 def test_it_grows_learns_and_is_kept(folder, tmp_path):
@@ -43,6 +45,11 @@ def test_steps_see_the_sizes_of_their_stage(folder):
     steps = max(sides)
     assert sides[steps] == (18, 24)
     assert {side for step, side in sides.items() if step <= steps // 2} == {(10, 13)}
+
+
+def test_the_range_test_sees_one_size(folder):
+    found = [lr_find(folder, steps=20, **TESTED, grow=grow) for grow in ("10:0.5", "none")]
+    np.testing.assert_array_equal(found[0].losses, found[1].losses)
 
 
 @pytest.mark.parametrize("side", [9, 12])

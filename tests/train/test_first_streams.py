@@ -94,6 +94,13 @@ def test_stages_end_at_their_shares_and_a_record_knows_its_own():
     assert [each.first()[0].shape[1] for _, each in growing(0.25, 0.25).stages(12)] == [4, 4, 8]
 
 
+def test_the_memory_told_is_that_of_the_largest_step():
+    """From the first record on, so that nobody learns of it when the pictures have grown."""
+    config, whole = config_of(Native("f32")), Streamed(Listed(X, Y), X, Y, X, Y)
+    told = {record.step_bytes for record in train(config, growing(0.25, 0.25), stops=[1])}
+    assert told == {next(iter(train(config, whole))).stepper.loop.step_bytes}
+
+
 def test_another_training_shares_no_stream():
     data = growing(0.25, 0.25)
     again = data.another()

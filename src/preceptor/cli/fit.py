@@ -35,7 +35,7 @@ from preceptor.errors import ConfigError
 from preceptor.job import Fitting, Outcome, Run, following, interrupted, make_settings, preparing, resuming
 from preceptor.job.command import altered_command, of_training
 from preceptor.job.folder import REPORT, check_out
-from preceptor.job.growth import growth_of, growth_text
+from preceptor.job.growth import growth_text
 from preceptor.job.measure import metric_of
 from preceptor.job.mending import MOST_TRAININGS
 from preceptor.job.parts import augmentations_text, own_numbers
@@ -158,8 +158,8 @@ def train_shown(fitting: Fitting, out: Path | None, writing: Writing, is_first: 
             say_plan(fitting)
         with progress_shown(fitting) as (show, clear):
             for number, record in enumerate(writing.records(fitting)):
-                if number == 0 and is_first and record.loop.step_bytes is not None:
-                    mebibytes = record.loop.step_bytes / 2**20
+                if number == 0 and is_first and record.step_bytes is not None:
+                    mebibytes = record.step_bytes / 2**20
                     line("memory", f"{mebibytes:,.1f} MiB for a step, beside the network and the data")
                 show(record)
                 for found in fitting.told:
@@ -214,7 +214,7 @@ def say_plan(fitting: Fitting) -> None:
         if isinstance(fitting.seen, PictureSurvey) and chosen.augment is None:
             for sentence in fitting.seen.reasons(chosen):
                 line("", sentence)
-        if growth := growth_of(chosen.grow):
+        if growth := chosen.growth():
             line("grow", growth_text(growth, fitting.preprocessor.input_shape))
         if chosen.views in VIEWS_TEXTS:
             line("views", f"{VIEWS_TEXTS[chosen.views]}, whose outputs are averaged, outside training")

@@ -44,7 +44,7 @@ def epochs_within(minutes: float, config: Config, data: Arrays | Streamed) -> in
     stages = data.stages(PARTS) if isinstance(data, Streamed) else [(PARTS, data)]
     shares = np.diff([0, *(end for end, _ in stages)]) / PARTS
     seconds = [step_seconds(config, each) for _, each in stages]
-    size, views = min(config.batch_size, data.rows), config.network.views if isinstance(config.network, Mirrored) else 1
+    size, views = config.step_rows(data.rows), config.network.views if isinstance(config.network, Mirrored) else 1
     epoch = data.rows / size * float(shares @ seconds) + _judged(data) / size * views * JUDGING * seconds[-1]
     return max(1, int(60 * minutes / agreed(epoch)))
 

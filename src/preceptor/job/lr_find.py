@@ -121,12 +121,13 @@ def rate_test(
     Raises: ConfigError for a range or number of steps that gives no curve.
     """
     check_range(steps, lowest, highest)
-    batch_size = min(config.batch_size, data.rows)
+    batch_size = config.step_rows(data.rows)
     epochs = math.ceil(steps * batch_size / data.rows)
     growth = _Growth(highest / lowest, steps, math.ceil(epochs * data.rows / batch_size))
     chosen = replace(config, schedule=growth, learning_rate=lowest, warmup=0.0, epochs=epochs)
     losses = np.zeros(0)
-    for record in train(chosen, replace(data, dev_x=None, dev_y=None, dev_weight=None), judged=0):
+    alone = {"first_streams": ()} if isinstance(data, Streamed) else {}  # sizes that change would move the curve
+    for record in train(chosen, replace(data, dev_x=None, dev_y=None, dev_weight=None, **alone), judged=0):
         losses = np.concatenate((losses, record.losses))
         if len(losses) >= steps or _blown_up(losses) is not None:
             break

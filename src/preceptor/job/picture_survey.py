@@ -17,7 +17,7 @@ from preceptor.data.pictures.preprocessor import PicturePreprocessor, PictureRow
 from preceptor.data.pictures.stream import PictureStream
 from preceptor.diagnose import Finding, PictureFacts, checks_made, inspect
 from preceptor.errors import ConfigError, ShapeError
-from preceptor.job.growth import check_growth, growth_of, smaller, smaller_steps
+from preceptor.job.growth import check_growth, smaller, smaller_steps
 from preceptor.job.origin import Origin, check_origin, origin_of
 from preceptor.job.picture_recipe import complete_pictures, mixes, stages, usual_model
 from preceptor.job.settings import PICTURE_MODELS, Settings
@@ -102,7 +102,7 @@ class PictureSurvey:
         if self.origin is not None and self.origin.network is not None:
             return self.origin.network_of(settings, outputs)
         network = self._one_sided(settings, outputs)
-        if growth := growth_of(settings.grow):
+        if growth := settings.growth():
             check_growth(growth, self.table, network, settings)
         if settings.views == "one":
             return network
@@ -169,7 +169,7 @@ class PictureSurvey:
         mixer, seed = mixers[0] if mixers else None, settings.seed
         stream = PictureStream(pictures, self.parts.train, normalise, seed=seed, steps=plain, mixer=mixer)
         full, earlier = min(pictures.shape[:2]), []
-        for side, share in growth_of(settings.grow):
+        for side, share in settings.growth():
             fewer, small = smaller_steps(plain, side / full), smaller(pictures, side)
             first = PictureStream(small, self.parts.train, normalise, seed=seed, steps=fewer, mixer=mixer)
             earlier.append((share, first))

@@ -22,7 +22,7 @@ from preceptor.errors import ConfigError
 from preceptor.foreign.backbones import BACKBONES
 from preceptor.hyper import Span, asked, built, hyper, hyper_fields, numbers_of, numbers_text, parts_of, settings, shown
 from preceptor.job.class_weights import asked_weights, written_weights
-from preceptor.job.growth import growth_of
+from preceptor.job.growth import Growth, growth_of
 from preceptor.job.parts import (
     ACTIVATIONS,
     AUGMENTATIONS,
@@ -443,7 +443,7 @@ class Settings:
         self.augmentations(), self.make_penalties(), self.make_initialiser()
         for word in self._words("loss"):
             self._make("loss", word)
-        self.make_optimiser(), self.make_update(), self.rates(), growth_of(self.grow)
+        self.make_optimiser(), self.make_update(), self.rates(), self.growth()
         check_beginning(self)
         schedule = self.make_schedule()
         if isinstance(schedule, schedules.Plateau):
@@ -643,6 +643,13 @@ class Settings:
         Raises: ConfigError where it is written otherwise.
         """
         return rates_of(self.rate)
+
+    def growth(self) -> Growth:
+        """The sizes of pictures before the full one.
+
+        Raises: ConfigError where they are written otherwise.
+        """
+        return growth_of(self.grow)
 
     def make_update(self) -> Update:
         """What happens to gradients and parameters beside the optimiser."""

@@ -50,6 +50,7 @@ class Record:
             members that left it out.
         seconds: since training began or went on, evaluation included.
         is_epoch_end: whether the record closes a pass over the data.
+        step_bytes: the memory that a step works in, of rows as large as they become; None where it is not known.
         state: where the engine keeps it; `snapshot` copies it. The next record makes it invalid.
     """
 
@@ -72,6 +73,7 @@ class Record:
     state: Any
     stepper: Stepper
     size: Callable[[Any], float]
+    step_bytes: int | None
 
     @property
     def loop(self) -> Loop:
@@ -239,6 +241,7 @@ def _steps(
                 state=carried,
                 stepper=stepper,
                 size=size,
+                step_bytes=made.stepper.loop.step_bytes,
             )
 
 

@@ -39,7 +39,7 @@ class Stepper:
 
     def __init__(self, config: Config, data: Arrays | Streamed, everything: Any = None) -> None:
         self.config, self.data, self.rows, self.dtype = config, data, check_rows(data), dtype_of(config)
-        self.batch_size = min(config.batch_size, self.rows)
+        self.batch_size = config.step_rows(self.rows)
         self.steps = planned_steps(config, self.rows)
         x, y, weight = data.first()
         self.everything = everything or beginning(config, data)
@@ -159,7 +159,7 @@ class Stepper:
 
 def planned_steps(config: Config, rows: int) -> int:
     """The steps of a whole training on so many rows."""
-    return math.ceil(config.epochs * rows / min(config.batch_size, rows))
+    return math.ceil(config.epochs * rows / config.step_rows(rows))
 
 
 def learning_rates(config: Config, start: int, count: int, rows: int, batch_size: int, steps: int) -> np.ndarray:

@@ -141,6 +141,10 @@ class Config:
     )
     engine: Engine = field(default_factory=choose_engine)
 
+    def step_rows(self, rows: int) -> int:
+        """Those that a step sees of so many: a batch, or all where they are fewer."""
+        return min(self.batch_size, rows)
+
 
 def initial_values(config: Config, data: Arrays | Streamed) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     """The first parameters and state, drawn on the host by the seed where they are not given."""

@@ -10,6 +10,7 @@ from preceptor.job.folder import REPORT
 
 ASKED = {
     "classes": ("fit", "iris", "--hidden", "8", "--epochs", "6", "--engine", "reference"),
+    "too short": ("fit", "iris", "--model", "logistic", "--optimiser", "sgd", "--epochs", "5"),
     "out of fold": ("fit", "iris", "--epochs", "3"),
     "a number": ("fit", "cars.csv", "--target", "price", "--hidden", "8", "--epochs", "6", "--learning-rate", "30"),
     "several": ("fit", "cars.csv", "--target", "price,sold", "--hidden", "8", "--epochs", "4"),
@@ -61,10 +62,28 @@ def test_what_the_terminal_says_stands_on_the_page(preceptor, cars, case):
     assert all(" ".join(text.split()) in page for _, _, text in rules)
     shown = [re.match(r"-?[\d,]+(?:\.(\d+))?(?= \()", cell) for cell in cells]
     figures = [(float(each[0].replace(",", "")), len(each[1] or "")) for each in shown if each]
+    advised, used = said[[line[:4] for line in lines].index("next")], said[len(lines) - 1]
+    assert used in page
+    if advised != used:
+        what, _, command = advised.partition(": ")
+        assert what.rpartition(". ")[2].rstrip(".").lower() in page.lower()
+        assert command in page
     found = json.loads(last)
     for name, value in numbers(found["test"] or found["dev"]):
         off = [abs(each - value) for each, digits in figures if abs(each - value) <= rounding(each, digits)]
         assert off, name
+
+
+def test_what_the_page_advises_stands_beside_the_use_of_the_run(preceptor, here):
+    longer = "preceptor fit iris --model logistic --optimiser sgd --epochs 10"
+    out = preceptor(*ASKED["too short"], "--out", "run").out
+    assert out.splitlines()[-2:] == [
+        f"next      It was still getting better when it ended. Train longer: {longer}",
+        "          preceptor predict run NEW.csv -o predictions.csv",
+    ]
+    assert f"It was still getting better when it ended. Next: train longer. {longer}" in words(
+        (here / "run" / REPORT).read_text()
+    )
 
 
 def rounding(value, digits):

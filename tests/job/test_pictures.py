@@ -2,6 +2,7 @@
 
 import csv
 import os
+import re
 
 import numpy as np
 import pytest
@@ -13,6 +14,8 @@ from preceptor.errors import ConfigError, DataError
 from preceptor.job import fit, load, make_settings, prepare, resume
 from preceptor.job.parts import augmentations_text
 from preceptor.job.picture_recipe import stages
+from preceptor.job.story import story_of
+from preceptor.page import render
 from preceptor.train.training import initial_values
 
 QUICK = {"engine": "reference", "epochs": 2, "batch_size": 8, "model": "mlp", "hidden": (16,)}
@@ -55,6 +58,15 @@ def test_a_folder_of_pictures_is_learned_judged_and_predicted(folder, tmp_path):
     right = [line["picture"].split("/")[0] == line["prediction"] for line in lines]
     assert np.mean(right) > 0.9
     assert sum(float(lines[0][f"probability_{name}"]) for name in run.classes) == pytest.approx(1, abs=1e-6)
+
+
+def test_what_judges_is_called_pictures(folder):
+    story = story_of(fit(folder, **QUICK | {"epochs": 12}))
+    assert re.search(r"rightly for \d+\.\d % of 9 test pictures ", story.verdict[0])
+    assert story.figures[0][1][0][1:] == ("dev, 9 pictures", "test, 9 pictures")
+    page = render(story)
+    assert "Judged on 9 pictures, the test pictures." in page
+    assert "Share of the pictures of a class that were found" in page
 
 
 def test_new_pictures_need_neither_classes_nor_the_size(folder, tmp_path):

@@ -576,7 +576,7 @@ def pictures():
         data="photos/",
         target="class",
         evidence=evidence,
-        is_of_pictures=True,
+        example="picture",
         level="good",
         findings=[],
     )

@@ -21,13 +21,14 @@ from preceptor.words import counted
 def command(run: Path, data: str, no_header: bool, as_json: bool) -> None:
     """Judges the network of RUN on DATA, which must have the target column."""
     notes: list[str] = []
-    found = load(run).evaluate(data, header=not no_header, notes=notes)
+    trained = load(run)
+    found = trained.evaluate(data, header=not no_header, notes=notes)
     rows = rows_of(found)
     told = "all targets" if is_of_several(found) else "a target"
-    line("data", f"{data}: {counted(rows, 'row')} with {told}")
+    line("data", f"{data}: {counted(rows, trained.preprocessor.example)} with {told}")
     for note in notes:
         line("note", note)
-    say_table([(Path(data).name, found)])
+    say_table([(Path(data).name, found)], trained.preprocessor.example)
     if as_json:
         figures = figures_as_json(found)
         print(json.dumps({"rows": rows} | ({"targets": figures} if is_of_several(found) else figures)))

@@ -43,6 +43,7 @@ from preceptor.job.picture_survey import PictureSurvey
 from preceptor.job.pretext_survey import PictureTaskSurvey, TaskSurvey
 from preceptor.job.pretext_words import task_text
 from preceptor.job.settings import MODELS, Settings
+from preceptor.job.story import advice_of, use_of
 from preceptor.job.telling import division, examples, how_long, loss_name, setting_words, unproved
 from preceptor.nn import Sequential, count_parameters, initial_specs
 from preceptor.nn.ensemble import first_alone
@@ -277,17 +278,21 @@ def say_result(fitting: Fitting, run: Run) -> None:
     if run.path is None:
         return
     line("run", f"{run.path}: {listing(sorted(each.name for each in run.path.iterdir()))}")
-    folder = shell_word(run.path)
     if (run.path / REPORT).exists():
         line("report", f"{run.path / REPORT}: open it in a browser")
-    if fitting.outcome is Outcome.INTERRUPTED:
-        line("next", f"preceptor fit --resume {folder}")
-    elif isinstance(fitting.seen, TaskSurvey):
-        line("next", f"preceptor fit FEW_LABELS --from {folder}")
-    elif isinstance(fitting.seen, PictureSurvey):
-        line("next", f"preceptor predict {folder} NEW_PICTURES -o predictions.csv")
-    else:
-        line("next", f"preceptor predict {folder} NEW.csv -o predictions.csv")
+    say_next(run)
+
+
+def say_next(run: Run) -> None:
+    """What to do now, as the report has it, and the command that uses the run."""
+    advice, use = advice_of(run), use_of(run)
+    if Outcome.INTERRUPTED.is_told_by(run.facts["outcome"]):
+        line("next", advice.command)
+        return
+    if advice.command != use:
+        what = f"{advice.what[0].upper()}{advice.what[1:]}"
+        line("next", f"{advice.why} {what}{f': {advice.command}' if advice.command else '.'}".lstrip())
+    line("next" if advice.command == use else "", use)
 
 
 def say_change(before: Fitting, after: Fitting) -> None:

@@ -114,7 +114,7 @@ def say_readings(run: Run) -> None:
 def say_figures(run: Run) -> None:
     """A table of the figures of the dev and test parts with their 95 % intervals."""
     if parts := parts_of(run):
-        say_table(parts)
+        say_table(parts, run.preprocessor.example)
     if run.dev and run.facts.get("folds"):
         line("", OUT_OF_FOLD)
 
@@ -126,20 +126,20 @@ def say_verdict(run: Run) -> None:
             line("" if number else "verdict", text)
 
 
-def say_table(parts: Sequence[tuple[str, dict[str, Any]]]) -> None:
+def say_table(parts: Sequence[tuple[str, dict[str, Any]]], example: str) -> None:
     """The figures of parts, each by its name, side by side where the terminal is wide enough; of several targets one
-    target below the other."""
+    target below the other. Args: example: what is judged, "row" or "picture"."""
     blocks = blocks_of(parts)
-    lines = _figure_lines(blocks)
+    lines = _figure_lines(blocks, example)
     if max(map(columns, lines)) > room():  # the parts one below the other
-        lines = [text for name, each in blocks for part in each for text in _figure_lines([(name, [part])])]
+        lines = [text for name, each in blocks for part in each for text in _figure_lines([(name, [part])], example)]
     for number, text in enumerate(lines):
         line("" if number else "figures", text)
     line("", BRACKETS)
 
 
-def _figure_lines(blocks: Sequence[Block]) -> list[str]:
-    return aligned([row for _, rows in figure_cells(blocks) for row in rows], gap=4)
+def _figure_lines(blocks: Sequence[Block], example: str) -> list[str]:
+    return aligned([row for _, rows in figure_cells(blocks, example) for row in rows], gap=4)
 
 
 def aligned(rows: Sequence[Sequence[str]], gap: int = 2, right: int | None = None) -> list[str]:

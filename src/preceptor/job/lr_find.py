@@ -126,8 +126,10 @@ def rate_test(
     growth = _Growth(highest / lowest, steps, math.ceil(epochs * data.rows / batch_size))
     chosen = replace(config, schedule=growth, learning_rate=lowest, warmup=0.0, epochs=epochs)
     losses = np.zeros(0)
-    alone = {"first_streams": ()} if isinstance(data, Streamed) else {}  # sizes that change would move the curve
-    for record in train(chosen, replace(data, dev_x=None, dev_y=None, dev_weight=None, **alone), judged=0):
+    alone = replace(data, dev_x=None, dev_y=None, dev_weight=None)
+    if isinstance(alone, Streamed):
+        alone = replace(alone, first_streams=())  # sizes that change would move the curve
+    for record in train(chosen, alone, judged=0):
         losses = np.concatenate((losses, record.losses))
         if len(losses) >= steps or _blown_up(losses) is not None:
             break

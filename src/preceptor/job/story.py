@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from preceptor.data import PicturePreprocessor
 from preceptor.diagnose import PictureFacts, TableFacts
@@ -32,7 +32,7 @@ from preceptor.job.verdict import verdict_of
 from preceptor.page import Story, Told
 from preceptor.words import amount, counted, listing, shell_word
 
-__all__ = ["story_of"]
+__all__ = ["Advice", "advice_of", "story_of", "use_of"]
 
 GRAVE = ("refuse", "warn")
 UNWATCHED = "Not watched"  # how what is said of a training begins that nobody watched
@@ -41,24 +41,31 @@ LATE = 0.9  # share of the epochs after which the best one counts as the end
 SUSPECTED = "Suspected only: the training left no steps to try the remedy in."
 
 
+class Advice(NamedTuple):
+    """What to do now: a sentence why, what, and the command that does it; "" for why or command where there is none."""
+
+    why: str
+    what: str
+    command: str
+
+
 def story_of(run: Any) -> Story:
     """What is told of a `Run`."""
     facts, parts = run.facts, parts_of(run)
-    split = facts["split"]
-    findings = sorted((_told(each, facts) for each in run.findings), key=lambda each: each.level != "warn")
+    split, findings = facts["split"], _findings(run)
     level, verdict = verdict_of(run)
     worse = level != "good"
     if level == "good" and any(each.level in GRAVE for each in findings):
         level = "warn"
     if _is_broken(facts):
         level = "bad"
-    next_step, command = _next(run, findings, worse)
+    why, what, command = _advice(run, findings, worse)
     notes = [*([BRACKETS] if parts else []), *([OUT_OF_FOLD] if run.dev and facts.get("folds") else [])]
     return Story(
         name=facts["data"] if run.path is None else run.path.name,
         data=f"{facts['data']}: {examples(facts['rows'], run.preprocessor)}",
         target=listing(target.name for target in run.targets),
-        verdict=[*verdict, _wrong(facts, findings, worse), next_step],
+        verdict=[*verdict, _wrong(facts, findings, worse), f"{why} Next: {what}.".lstrip()],
         command=command,
         level=level,
         findings=findings,
@@ -66,7 +73,7 @@ def story_of(run: Any) -> Story:
         mended=trainings(facts),
         history=run.history,
         curve=facts.get("curve", ""),
-        figures=figure_cells(blocks_of(parts)) if parts else (),
+        figures=figure_cells(blocks_of(parts), run.preprocessor.example) if parts else (),
         figures_note=" ".join(notes),
         data_lines=run.preprocessor.lines(),
         split="; ".join(
@@ -85,7 +92,7 @@ def story_of(run: Any) -> Story:
         card=list(_card(run)),
         commands=list(_commands(run)),
         evidence=run.evidence,
-        is_of_pictures=isinstance(run.preprocessor, PicturePreprocessor),
+        example=run.preprocessor.example,
     )
 
 
@@ -108,32 +115,43 @@ def _wrong(facts: Mapping[str, Any], findings: list[Told], worse: bool) -> str:
     return found
 
 
-def _next(run: Any, findings: list[Told], worse: bool) -> tuple[str, str]:
-    """What to do now, and the command that does it, "" where there is none."""
-    facts, place = run.facts, "RUN" if run.path is None else shell_word(run.path)
-    if Outcome.INTERRUPTED.is_told_by(facts["outcome"]):
+def advice_of(run: Any) -> Advice:
+    """What the page of a `Run` says is to be done now."""
+    return _advice(run, _findings(run), verdict_of(run)[0] != "good")
+
+
+def use_of(run: Any) -> str:
+    """The command that uses a `Run`: trains from one that learned a task without labels, predicts with any other."""
+    place = _place(run)
+    if "task" in run.facts:
+        return f"preceptor fit FEW_LABELS --from {place}"
+    new = "NEW_PICTURES" if _is_of_pictures(run) else "NEW.csv"
+    return f"preceptor predict {place} {new} -o predictions.csv"
+
+
+def _advice(run: Any, findings: list[Told], worse: bool) -> Advice:
+    facts, them = run.facts, f"{run.preprocessor.example}s"
+    if _is_interrupted(facts):
         epochs = f"{amount(facts['epochs'])} of {facts['settings']['epochs']:,}"
-        return (
-            f"It was broken off after epoch {epochs}. Next: go on with the training.",
-            f"preceptor fit --resume {place}",
-        )
+        return Advice(f"It was broken off after epoch {epochs}.", "go on with the training", _going_on(run))
     grave = next((each for each in findings if each.level in GRAVE), None)
     if grave is not None and grave.remedy:
-        return f"Next: {grave.remedy[0].lower()}{grave.remedy[1:].rstrip('.')}.", grave.command
+        return Advice("", f"{grave.remedy[0].lower()}{grave.remedy[1:].rstrip('.')}", grave.command)
     if grave is not None and grave.when == "gate":
-        return f"Next: decide what to do about finding 1, {grave.rule}, before this is used.", ""
+        return Advice("", f"decide what to do about finding 1, {grave.rule}, before this is used", "")
     if _is_broken(facts):
-        return "Next: train anew with a lower learning rate.", ""
+        return Advice("", "train anew with a lower learning rate", "")
     if _was_getting_better(facts):
         longer = _altered(facts, {"epochs": 2 * facts["settings"]["epochs"]})
-        return "It was still getting better when it ended. Next: train longer.", longer
+        return Advice("It was still getting better when it ended.", "train longer", longer)
     if "task" in facts:
-        return "Next: train on few labels from it.", f"preceptor fit FEW_LABELS --from {place}"
+        return Advice("", "train on few labels from it", use_of(run))
     if not parts_of(run):
-        return "Next: judge it on rows that it has not seen.", f"preceptor evaluate {place} {_other(run)}"
+        return Advice("", f"judge it on {them} that it has not seen", _evaluating(run))
     if worse:
-        return "Next: give it more rows, or columns that tell more, or judge it on more rows.", ""
-    return "Next: predict new rows.", f"preceptor predict {place} {_new(run)} -o predictions.csv"
+        columns = "" if _is_of_pictures(run) else ", or columns that tell more"
+        return Advice("", f"give it more {them}{columns}, or judge it on more {them}", "")
+    return Advice("", f"predict new {them}", use_of(run))
 
 
 def _was_getting_better(facts: Mapping[str, Any]) -> bool:
@@ -146,12 +164,31 @@ def _was_getting_better(facts: Mapping[str, Any]) -> bool:
     )
 
 
-def _new(run: Any) -> str:
-    return "NEW_PICTURES" if isinstance(run.preprocessor, PicturePreprocessor) else "NEW.csv"
+def _place(run: Any) -> str:
+    return "RUN" if run.path is None else shell_word(run.path)
 
 
-def _other(run: Any) -> str:
-    return "OTHER" if isinstance(run.preprocessor, PicturePreprocessor) else "OTHER.csv"
+def _is_of_pictures(run: Any) -> bool:
+    return isinstance(run.preprocessor, PicturePreprocessor)
+
+
+def _is_interrupted(facts: Mapping[str, Any]) -> bool:
+    return Outcome.INTERRUPTED.is_told_by(facts["outcome"])
+
+
+def _going_on(run: Any) -> str:
+    """The command that goes on with a run that was broken off."""
+    return f"preceptor fit --resume {_place(run)}"
+
+
+def _evaluating(run: Any) -> str:
+    """The command that judges a run on other data."""
+    return f"preceptor evaluate {_place(run)} {'OTHER' if _is_of_pictures(run) else 'OTHER.csv'}"
+
+
+def _findings(run: Any) -> list[Told]:
+    """What was found, gravest first."""
+    return sorted((_told(each, run.facts) for each in run.findings), key=lambda each: each.level != "warn")
 
 
 @cache
@@ -164,7 +201,7 @@ def _checked(run: Any) -> Iterator[str]:
     told = {each["rule"] for each in run.findings}
     if "task" in run.facts:
         return
-    facts = PictureFacts if isinstance(run.preprocessor, PicturePreprocessor) else TableFacts
+    facts = PictureFacts if _is_of_pictures(run) else TableFacts
     is_watched = not run.facts.get("watched", UNWATCHED).startswith(UNWATCHED)
     for kind in (facts, *([History] if is_watched else [])):
         for rule in RULES:
@@ -213,19 +250,17 @@ def _altered(facts: Mapping[str, Any], changes: dict[str, Any]) -> str:
 
 def _commands(run: Any) -> Iterator[tuple[str, str]]:
     """What can be done with the run, and by which command."""
-    facts, place = run.facts, "RUN" if run.path is None else shell_word(run.path)
+    facts, place = run.facts, _place(run)
     again = facts.get("mended", {}).get("command") or _command(facts)
     if "task" in facts:
         again = again.replace("preceptor fit ", f"preceptor pretrain --task {shell_word(facts['task'])} ", 1)
     if again:
         yield "Train it again, to the same bits", again
-    if Outcome.INTERRUPTED.is_told_by(facts["outcome"]):
-        yield "Go on with the training", f"preceptor fit --resume {place}"
-    if "task" in facts:
-        yield "Train on labels from it", f"preceptor fit FEW_LABELS --from {place}"
-    else:
-        yield "Predict", f"preceptor predict {place} {_new(run)} -o predictions.csv"
-        yield "Judge it on other rows", f"preceptor evaluate {place} {_other(run)}"
+    if _is_interrupted(facts):
+        yield "Go on with the training", _going_on(run)
+    yield "Train on labels from it" if "task" in facts else "Predict", use_of(run)
+    if "task" not in facts:
+        yield f"Judge it on other {run.preprocessor.example}s", _evaluating(run)
     yield "All findings", f"preceptor diagnose {place}"
     yield "This page again", f"preceptor report {place}"
 

@@ -122,15 +122,19 @@ def blocks_of(parts: Parts) -> list[Block]:
     return [(name, [(part, found[name]) for part, found in parts]) for name in parts[0][1]]
 
 
-def figure_cells(blocks: Sequence[Block]) -> list[tuple[str, list[tuple[str, ...]]]]:
-    """The table of figures of each target: a row for each figure, the first with the names of the parts."""
+def figure_cells(blocks: Sequence[Block], example: str) -> list[tuple[str, list[tuple[str, ...]]]]:
+    """The table of figures of each target: a row for each figure, the first with the names of the parts.
+
+    Args:
+        example: what is judged, "row" or "picture".
+    """
     tables = []
     for target, parts in blocks:
         names = list(dict.fromkeys(name for _, found in parts for name in found))
         table = [[target, *map(spoken, names)]]
         for part, found in parts:
             cells = [said(found[name]) if name in found else "" for name in names]
-            table.append([f"{part}, {counted(rows_of(found), 'row')}", *cells])
+            table.append([f"{part}, {counted(rows_of(found), example)}", *cells])
         tables.append((target, list(zip(*table, strict=True))))
     return tables
 

@@ -19,7 +19,7 @@ SHARES = ("accuracy", "exact_accuracy")
 DISTANCES = ("mae", "rmse", "pinball_loss")
 LEVELS = ("good", "warn", "bad")
 ORDER = "auc"  # what says more than a share where most rows are of one class
-WHERE = {"test": "test row", "dev": "dev row"}
+APART = ("test", "dev")  # parts of which no example was learned
 
 
 def verdict_of(run: Any) -> tuple[str, list[str]]:
@@ -38,7 +38,7 @@ def verdict_of(run: Any) -> tuple[str, list[str]]:
     known = {} if run.evidence is None else {each.target: each for each in run.evidence.judgements}
     for target, [(_, figures)] in blocks_of([(part, found)]):
         name = target or run.targets[0].name
-        own, text = _judged(name, part, figures, known.get(name))
+        own, text = _judged(name, part, figures, known.get(name), run.preprocessor.example)
         level, sentences = max(level, own), [*sentences, text]
     if len(sentences) > 3:  # of many targets the first stand for all; the table of figures has each
         sentences = [*sentences[:3], f"The table of figures has the other {len(sentences) - 3} targets."]
@@ -49,14 +49,17 @@ def unjudged(run: Any) -> str:
     """Why there are no figures, in a sentence."""
     if Outcome.INTERRUPTED.is_told_by(run.facts["outcome"]):
         return "It was not judged: the training was broken off before that."
-    return "It was not judged: no rows were kept apart from those that it learned from."
+    return f"It was not judged: no {run.preprocessor.example}s were kept apart from those that it learned from."
 
 
-def _judged(target: str, part: str, figures: Mapping[str, Figure], judgement: Judgement | None) -> tuple[int, str]:
+def _judged(
+    target: str, part: str, figures: Mapping[str, Figure], judgement: Judgement | None, example: str
+) -> tuple[int, str]:
     """How well one target is predicted, in a sentence or two."""
     name = next((each for each in (*SHARES, *DISTANCES) if each in figures), next(iter(figures)))
     figure, count = figures[name], rows_of(dict(figures))
-    rows = counted(count, WHERE.get(part, "row")) + ("" if part in WHERE else ", each judged out of fold")
+    rows = counted(count, f"{part} {example}" if part in APART else example)
+    rows += "" if part in APART else ", each judged out of fold"
     baselines = [] if judgement is None else [each for each in judgement.baselines if name in each.figures]
     if name in SHARES:
         value, *ends = map(_percent, (figure.value, figure.low, figure.high))
@@ -70,11 +73,11 @@ def _judged(target: str, part: str, figures: Mapping[str, Figure], judgement: Ju
         verb = "come" if baselines[0].name.startswith("the quantiles") else "comes"
         text += ", where " + " and ".join(_beside(each, name) for each in baselines).replace(" to ", f" {verb} to ", 1)
     text += "."
-    level, more = _compared(name, figures, baselines)
+    level, more = _compared(name, figures, baselines, example)
     return level, text + more
 
 
-def _compared(name: str, figures: Mapping[str, Figure], baselines: Sequence[Baseline]) -> tuple[int, str]:
+def _compared(name: str, figures: Mapping[str, Figure], baselines: Sequence[Baseline], example: str) -> tuple[int, str]:
     """What a simple guess does better, or as well; the number of the level that this leaves."""
     figure, high = figures[name], name in SHARES
     better = [each.name for each in baselines if _outdoes(each.figures[name], figure, high)]
@@ -86,7 +89,7 @@ def _compared(name: str, figures: Mapping[str, Figure], baselines: Sequence[Base
         value = each.figures[name]
         if each.name == LINEAR:
             if value >= figure.value if high else value <= figure.value:
-                return 0, " A linear model does as well on these rows."
+                return 0, f" A linear model does as well on these {example}s."
         elif value >= figure.low if high else value <= figure.high:
             order = figures.get(ORDER)
             if order is not None and order.low > each.figures.get(ORDER, 0.5):

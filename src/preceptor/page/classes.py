@@ -15,23 +15,23 @@ NAMED = 3  # curves of so many classes are named and drawn in colour
 SQUARE = 300.0  # pixels
 
 
-def charts_of_classes(judged: Judgement, level: str) -> Markup:
-    """All charts that there is something for."""
+def charts_of_classes(judged: Judgement, level: str, example: str) -> Markup:
+    """All charts that there is something for. Args: example: what is judged, "row" or "picture"."""
     return joined(
         tag(level, "What was taken for what") if judged.confusion or judged.confused else None,
-        tag("div", [_confusion(judged), _recall(judged)], class_="figures")
+        tag("div", [_confusion(judged), _recall(judged, example)], class_="figures")
         if judged.confusion or judged.recall
         else None,
-        _confused(judged),
-        _ranking(judged, level),
+        _confused(judged, example),
+        _ranking(judged, level, example),
     )
 
 
-def _ranking(judged: Judgement, level: str) -> Markup | None:
+def _ranking(judged: Judgement, level: str, example: str) -> Markup | None:
     drawn = [
         _curves("ROC", judged.roc, "false positive rate", "true positive rate", diagonal=True),
         _curves("Precision and recall", judged.precision_recall, "recall", "precision"),
-        _calibration(judged.calibration) if judged.calibration and judged.calibration.bins else None,
+        _calibration(judged.calibration, example) if judged.calibration and judged.calibration.bins else None,
         _thresholds(judged) if judged.thresholds else None,
     ]
     if not any(drawn):
@@ -112,7 +112,7 @@ def _count(value: float) -> str:
     return f"{value:,.0f}" if value == round(value) else amount(value, 3)
 
 
-def _recall(judged: Judgement) -> Markup | None:
+def _recall(judged: Judgement, example: str) -> Markup | None:
     if not judged.recall:
         return None
     pairs = list(zip(judged.classes, judged.recall, strict=False))
@@ -126,9 +126,9 @@ def _recall(judged: Judgement) -> Markup | None:
     worst, least = min(known, key=lambda each: each[1].value)
     table = grid(
         "Recall of each class",
-        ["class", "recall", "95 % interval", "rows"],
+        ["class", "recall", "95 % interval", f"{example}s"],
         [
-            [name(label), "no rows", "", "0"]
+            [name(label), f"no {example}s", "", "0"]
             if share is None
             else [name(label), amount(share.value), f"{amount(share.low)} to {amount(share.high)}", _count(share.rows)]
             for label, share in pairs
@@ -139,16 +139,16 @@ def _recall(judged: Judgement) -> Markup | None:
     return figure(
         title,
         rows(title, f"Lowest for {worst}: {amount(least.value, 3)}.", bars, (start, 1.0), are_dots=True),
-        "Share of the rows of a class that were found; lines are 95 % intervals.",
+        f"Share of the {example}s of a class that were found; lines are 95 % intervals.",
         folded("As a table", table),
     )
 
 
-def _confused(judged: Judgement) -> Markup | None:
+def _confused(judged: Judgement, example: str) -> Markup | None:
     if not judged.confused or len(judged.classes) <= 2:
         return None
     lines = [[name(true), name(taken), _count(value)] for true, taken, value in judged.confused]
-    table = grid("Pairs that are confused most", ["true", "taken for", "rows"], lines, (2,))
+    table = grid("Pairs that are confused most", ["true", "taken for", f"{example}s"], lines, (2,))
     return folded("The pairs that are confused most", table)
 
 
@@ -192,8 +192,8 @@ def _named(curve: Curve) -> str:
     return ", ".join(each for each in (clipped(curve.name, 24), area) if each) or "curve"
 
 
-def _calibration(found: Calibration) -> Markup:
-    """Bins as dots with intervals over the diagonal, and beneath how many rows each has."""
+def _calibration(found: Calibration, example: str) -> Markup:
+    """Bins as dots with intervals over the diagonal, and beneath how many examples each has."""
     drawn = frame(UNIT, UNIT, height=280)
     floor = drawn.y.start
     whiskers = "".join(
@@ -223,7 +223,8 @@ def _calibration(found: Calibration) -> Markup:
             x_label="predicted probability",
             y_label="share that was right",
         ),
-        "On the dashed line probabilities are what happens. Bars at the foot: how many rows; lines: 95 % intervals.",
+        "On the dashed line probabilities are what happens. "
+        f"Bars at the foot: how many {example}s; lines: 95 % intervals.",
     )
 
 

@@ -101,9 +101,9 @@ def _pictured(each: Example) -> Markup:
     sure = "" if each.probability is None else f", {_sure(each.probability)} sure"
     drawn: list[Content] = []
     if each.picture:
-        drawn.append(image(each.picture, f"Row {each.row}: true {each.true}, predicted {each.predicted}"))
+        drawn.append(image(each.picture, f"Picture {each.row}: true {each.true}, predicted {each.predicted}"))
     if each.saliency:
-        drawn.append(image(each.saliency, f"Row {each.row}: where the evidence for {each.predicted} lies"))
+        drawn.append(image(each.saliency, f"Picture {each.row}: where the evidence for {each.predicted} lies"))
     return joined(
         tag("div", drawn, class_="pictures"),
         tag("p", "true ", tag("b", name(each.true, 60)), class_="pair"),
@@ -118,9 +118,9 @@ def _pictured(each: Example) -> Markup:
 
 
 def _place(each: Example) -> Content:
-    """Where a picture comes from: its file, or its row where it has none."""
+    """Where a picture comes from: its file, or its number where it has none."""
     file = dict(each.values).get("file", "")
-    return name(file, 40) if file else f"row {each.row:,}"
+    return name(file, 40) if file else f"picture {each.row:,}"
 
 
 def image(found: Picture, says: str) -> Markup:

@@ -10,7 +10,7 @@ from preceptor.page.story import Story
 from preceptor.page.verdict import alike, spoken
 from preceptor.words import counted
 
-PARTS = {"test": "the test rows", "dev": "the dev rows, which chose the moment to stop", "out of fold": "out of fold"}
+PARTS = {"test": "the test {}s", "dev": "the dev {}s, which chose the moment to stop", "out of fold": "out of fold"}
 
 
 def section(story: Story) -> Markup:
@@ -22,11 +22,13 @@ def section(story: Story) -> Markup:
         judged = {names[0]: next(iter(judged.values()))}
     names += [each for each in judged if each not in names]
     if not names:
-        return tag("p", "No rows were left to judge: the split gave none, or the run ended before.", class_="quiet")
+        none = f"No {story.example}s were left to judge: the split gave none, or the run ended before."
+        return tag("p", none, class_="quiet")
     tables = dict(story.figures)
-    where = (
-        f"Judged on {counted(found.rows, 'row')}, {PARTS.get(found.part, found.part)}. " if found and found.rows else ""
-    )
+    where = ""
+    if found and found.rows:
+        part = PARTS.get(found.part, found.part).format(story.example)
+        where = f"Judged on {counted(found.rows, story.example)}, {part}. "
     several = len(names) > 1
     return joined(
         tag("p", where + story.figures_note) if where or story.figures_note else None,
@@ -37,7 +39,7 @@ def section(story: Story) -> Markup:
 def _target(story: Story, target: str, table: object, judged: Judgement | None, several: bool) -> Markup:
     cells = [list(line) for line in table]  # type: ignore[attr-defined]
     level = "h4" if several else "h3"
-    drawn = _charts(judged, level) if judged else None
+    drawn = _charts(judged, level, story.example) if judged else None
     found = examples_of(story, judged.target if judged else target, level)
     content = joined(
         _figures(cells, target, judged) if cells else None,
@@ -49,8 +51,8 @@ def _target(story: Story, target: str, table: object, judged: Judgement | None, 
     return tag("div", tag("h3", "Target ", name(target)), content, class_="target")
 
 
-def _charts(judged: Judgement, level: str) -> Markup | None:
-    return charts_of_classes(judged, level) if judged.classes else charts_of_numbers(judged, level)
+def _charts(judged: Judgement, level: str, example: str) -> Markup | None:
+    return charts_of_classes(judged, level, example) if judged.classes else charts_of_numbers(judged, level)
 
 
 def _figures(cells: list[list[str]], target: str, judged: Judgement | None) -> Markup:

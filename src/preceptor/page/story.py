@@ -49,6 +49,7 @@ class Story:
         card: words and what stands behind them: settings, versions, fingerprint, seed, engine.
         commands: what each does, and the command.
         evidence: None of a run that has none, such as one of an earlier version.
+        example: what each of the data is called, "row" or "picture".
     """
 
     name: str
@@ -70,4 +71,4 @@ class Story:
     card: Sequence[tuple[str, str]] = ()
     commands: Sequence[tuple[str, str]] = ()
     evidence: Evidence | None = None
-    is_of_pictures: bool = False
+    example: str = "row"

@@ -37,6 +37,11 @@ class TaskPreprocessor:
         return self.inner.rows
 
     @property
+    def example(self) -> str:
+        """What each of them is called."""
+        return self.inner.example
+
+    @property
     def left_out(self) -> int:
         """Rows that were left out."""
         return self.inner.left_out

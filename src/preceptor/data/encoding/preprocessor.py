@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import asdict, dataclass, fields, replace
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any, ClassVar, TypeAlias
 
 import numpy as np
 
@@ -51,6 +51,7 @@ class Preprocessor:
     targets: tuple[Target, ...]
     scaling: str = "standardise"
     mixing: Mixing | None = None
+    example: ClassVar[str] = "row"  # what each of them is called
 
     @cached_property
     def feature_names(self) -> tuple[str, ...]:

@@ -4,7 +4,7 @@ import math
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -61,6 +61,7 @@ class PicturePreprocessor:
     rows: int
 
     left_out = 0
+    example: ClassVar[str] = "picture"
 
     @property
     def targets(self) -> tuple[Target, ...]:

@@ -390,21 +390,25 @@ def test_every_picture_of_a_list_is_taken_whatever_its_class(tree):
 
 def test_a_folder_without_table_and_pictures_is_told_of_both(tree, tmp_path):
     (tmp_path / "bare" / "a").mkdir(parents=True)
+    such = "no pictures, but files such as a/1.heic; one file that ends in "
+    unread = tree({"b/2.heic": b"x", "a/1.heic": b"x"})
     refused = {
-        tree({"b/2.heic": b"x", "a/1.heic": b"x"}): "no pictures, but files such as a/1.heic; one file that ends in ",
+        unread: such,
+        zipped(unread): such.replace("a/1", "set/a/1"),
         tmp_path / "bare": "no pictures, nor any other file; one file that ends in .csv, ",
     }
     for folder, words in refused.items():
         with pytest.raises(DataError) as error:
             refuse_neither(folder)
-        text = str(error.value)
-        assert text.startswith(f"{folder}: the folder holds no table and {words}")
+        text, kind = str(error.value), "archive" if folder.suffix else "folder"
+        assert text.startswith(f"{folder}: the {kind} holds no table and {words}")
         assert text.endswith(
             ".tbz2 is needed, or, in a folder for each class, pictures that end in .png, .jpg, .jpeg, .jpe, .jfif, "
             ".bmp, .dib, .gif, .webp, .tif, .tiff, .ppm, .pgm, .pbm, .pnm. Check the path, or save them as one of "
             "these."
         )
     refuse_neither(tree({"t.csv": b"a\n1\n", "more/1.heic": b"x"}, "table"))
+    refuse_neither(zipped(tree({"deep/t.csv": b"a\n1\n", "more/1.heic": b"x"}, "deep")))
     refuse_neither(tmp_path / "absent")
     refuse_neither("a" * 5_000)
 

@@ -171,19 +171,23 @@ def looks_like_pictures(source: str | Path) -> bool:
 
 
 def refuse_neither(source: str | Path) -> None:
-    """Raises DataError where a folder, in which no pictures were found, has no table either; reads names only."""
+    """Raises DataError where a folder or a zip file, in which no pictures were found, has no table either; reads names
+    only."""
     path = Path(source)
-    if not os.path.isdir(path):  # of a name that is too long, Path.is_dir raises
+    is_folder = os.path.isdir(path)  # of a name that is too long, Path.is_dir raises
+    if not is_folder and not (path.suffix.lower() == ".zip" and os.path.isfile(path)):
         return
     try:
         files = open_files(path, most=LOOKED_AT)
     except DataError:
         return  # the one who reads it will say so
-    if any("/" not in name and name.lower().endswith(FOLDER_SUFFIXES) for name in files.names):
+    names = [name for name in files.names if not (is_folder and "/" in name)]
+    if any(name.lower().endswith(FOLDER_SUFFIXES) for name in names):
         return
-    found = f"but files such as {printable(files.names[0])}" if files.names else "nor any other file"
+    found = f"but files such as {printable(min(files.names))}" if files.names else "nor any other file"
+    kind = "folder" if is_folder else "archive"
     raise DataError(
-        f"{printable(str(path))}: the folder holds no table and no pictures, {found}; one file that ends in "
+        f"{printable(str(path))}: the {kind} holds no table and no pictures, {found}; one file that ends in "
         f"{', '.join(FOLDER_SUFFIXES)} is needed, or, in a folder for each class, pictures that end in "
         f"{', '.join(SUFFIXES)}. Check the path, or save them as one of these."
     )

@@ -96,6 +96,8 @@ def test_headline_figures_are_those_that_a_guess_has_too():
     story = Story("", "", "", (), "good", figures=[("", cells)], evidence=Evidence(judgements=[guess]))
     assert "top-5" not in str(headline(story))
     assert "a guess 0.5" in str(headline(story))
+    guess.baselines[0].figures["top5_error"] = 0.44
+    assert "a guess 0.44" in str(headline(story))
 
 
 def test_where_all_errors_are_the_same_the_page_is_made_without_their_histogram():

@@ -98,5 +98,5 @@ def alike(value: float, cell: str, digits: int = 4) -> str:
 
 
 def spoken(key: str) -> str:
-    """The name of a figure as it is spoken: log_loss and log-loss are log loss."""
-    return key.replace("_", " ").replace("-", " ").strip().lower()
+    """The name of a figure as it is spoken: log_loss and log-loss are log loss, top5_error is top 5 error."""
+    return key.replace("_", " ").replace("-", " ").replace("top5", "top 5").strip().lower()

@@ -106,10 +106,10 @@ def alexnet(classes: int) -> tuple[dict, ...]:
 
 class MobileNet:
     """Describes networks of depthwise and 1 x 1 convolutions, each normed, while the side of the picture is known:
-    paddings are TensorFlow's "same"."""
+    paddings are TensorFlow's "same". Args: decay: of the norms' running averages."""
 
-    def __init__(self, side: int) -> None:
-        self.side, self.layers = side, []
+    def __init__(self, side: int, decay: float = 0.99) -> None:
+        self.side, self.decay, self.layers = side, decay, []
 
     def add(self, filters: int, window: int = 1, *, stride: int = 1, groups: int = 1, active: bool = True) -> None:
         """Appends a convolution and its norm, and ReLU6 where it is active."""
@@ -117,7 +117,7 @@ class MobileNet:
         total = max((out - 1) * stride + window - self.side, 0)
         padding, self.side = (total // 2, total - total // 2), out
         self.layers.append(convolution(filters, window, stride=stride, padding=padding, groups=groups, bias=False))
-        self.layers.append({"kind": "batch-norm", "decay": 0.99, "epsilon": 1e-3})
+        self.layers.append({"kind": "batch-norm", "decay": self.decay, "epsilon": 1e-3})
         if active:
             self.layers.append(RELU6)
 
@@ -131,9 +131,9 @@ STAGES = ((1, 3, 1, 16, 1), (6, 3, 2, 24, 2), (6, 5, 2, 40, 2), (6, 3, 2, 80, 3)
           (6, 3, 1, 320, 1))  # fmt: skip
 
 
-def efficientnet_lite0(classes: int, side: int = 224, drop_rate: float = 0.2) -> tuple[dict, ...]:
-    """Describes `nn.efficientnet_lite0`."""
-    net, channels = MobileNet(side), 32
+def efficientnet_lite0(classes: int, side: int = 224, drop_rate: float = 0.2, decay: float = 0.99) -> tuple[dict, ...]:
+    """Describes `nn.efficientnet_lite0`, where neither rate nor decay is changed."""
+    net, channels = MobileNet(side, decay), 32
     net.add(channels, 3, stride=2)
     for expand, window, first, filters, blocks in STAGES:
         for block in range(blocks):

@@ -20,7 +20,7 @@ def folder(here):
 def test_features_and_neighbours_of_pictures(preceptor, folder, here):
     run = fit(folder, out=here / "run", **QUICK, model="mlp", hidden=(5,))
     code, out, err = preceptor("embed", "run", "data", "-o", "f.csv")
-    assert (code, out, err) == (0, "5 features of 16 rows written to f.csv\n", "")
+    assert (code, out, err) == (0, "5 features of 16 pictures written to f.csv\n", "")
     header, first, *_ = (here / "f.csv").read_text().splitlines()
     assert header == "picture,class,f0,f1,f2,f3,f4"
     assert first.startswith("cat/0.png,cat,")

@@ -24,13 +24,20 @@ def test_what_is_learned_without_labels_is_gone_on_from(preceptor, plain, here):
     assert code == 0
     assert "task      rotation, without labels" in out
     assert "where guessing comes to 25 %." in out
-    assert "next      preceptor fit FEW_LABELS --from run" in out
+    longer = f"preceptor pretrain --task rotation {plain} --batch-size 8 --engine reference --epochs 2"
+    told = [
+        "next      Train longer: " + longer,
+        "          preceptor fit FEW_LABELS --from run",
+    ]  # for noise teaches nothing
+    assert out.splitlines()[-3:-1] == told
+    assert "It is not surely better than guessing." in out
     assert set(json.loads(out.splitlines()[-1])["dev"]) >= {"accuracy", "accuracy_low"}
     assert load(here / "run").facts["task"] == "rotation"
     assert preceptor("show", "run").code == 0
     shown = preceptor("report", "run")
     assert "It tells rightly" in shown.out
-    assert "preceptor fit FEW_LABELS --from run" in shown.out
+    assert longer in shown.out
+    assert "preceptor fit FEW_LABELS --from run" in (here / "run" / "report.html").read_text()
     for each in range(24):
         (here / "few" / "ab"[each % 2]).mkdir(parents=True, exist_ok=True)
         (plain / f"{each:02}.png").rename(here / "few" / "ab"[each % 2] / f"{each}.png")

@@ -76,7 +76,7 @@ def test_new_pictures_need_neither_classes_nor_the_size(folder, tmp_path):
     pixels = picture(np.random.default_rng(9), 2)
     Image.fromarray(pixels).resize((40, 40)).save(tmp_path / "new.png")
     assert run.predict(tmp_path / "new.png").tolist() == ["blue"]
-    with pytest.raises(DataError, match=r"there is no column 'class'; the columns are picture"):
+    with pytest.raises(DataError, match=r"new.png: its pictures have no class; to judge them one is needed"):
         run.evaluate(tmp_path / "new.png")
     with pytest.raises(DataError, match=r"the network was trained on pictures"):
         run.predict({"a": [1, 2]})
@@ -100,7 +100,7 @@ def test_pictures_are_predicted_whatever_their_folders_are_called(folder, tmp_pa
     (folder / "loose.png").write_bytes((folder / "red" / "00.png").read_bytes())
     notes = []
     run.evaluate(folder, notes=notes)
-    assert "Left out: 1 row without a target." in notes
+    assert "Left out: 1 picture without a target." in notes
 
 
 def test_a_folder_whose_name_is_no_utf_8(folder, tmp_path):

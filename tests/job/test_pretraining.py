@@ -76,7 +76,7 @@ def test_a_task_is_trained_saved_and_loaded_again(folder, tmp_path, word):
     assert again.network.names[0] == "trunk"
     assert again.evidence.fingerprint
     assert run.dev.keys() == again.dev.keys()
-    assert "guessing comes to" in solved(again)
+    assert "guessing comes to" in solved(again)[1]
     trunk, params, state = trunk_of(again)
     assert params
     assert {f"trunk/{path}" for path in params} <= set(again.params)

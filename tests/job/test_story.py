@@ -13,7 +13,7 @@ from preceptor.evidence import Evidence
 from preceptor.evidence.record import Baseline, Judgement
 from preceptor.job import make_settings
 from preceptor.job.progress import Outcome
-from preceptor.job.story import story_of
+from preceptor.job.story import advice_of, story_of
 from preceptor.train import Figure
 
 QUICK = {"hidden": (8,), "epochs": 4, "engine": "reference"}
@@ -66,7 +66,7 @@ def test_a_linear_model_that_is_better_by_a_row_may_be_so_by_chance(run):
 
 def test_what_is_no_better_than_a_naive_guess_is_not_sound(run):
     accuracy, auc = Figure("accuracy", 0.95, 0.93, 0.97, 400), Figure("auc", 0.8, 0.75, 0.85, 400)
-    run = replace(run, facts=run.facts | {"findings": []})
+    run = replace(run, facts=run.facts | {"findings": [], "curve": "Looks good."})
     judged = judged_by(run, ("a naive guess", {"accuracy": 0.94, "auc": 0.5}))
     alone = story_of(replace(judged, test={"accuracy": accuracy}))
     assert alone.verdict[0].endswith("It is not surely better than a naive guess.")
@@ -89,6 +89,46 @@ def test_what_was_stopped_for_it_no_longer_got_better_is_not_to_be_trained_longe
         assert story_of(replace(run, facts=facts | changed, evidence=None)).verdict[-1] == "Next: predict new rows."
 
 
+def test_the_first_remedy_that_is_a_command_is_advised(run):
+    found = {"level": "warn", "text": "Wrong.", "step": 1}
+    remedies = [{"text": "standardise the inputs", "settings": {}}], [{"text": "train on", "settings": {"epochs": 40}}]
+    findings = [
+        found | {"rule": "collapse_to_majority"},
+        found | {"rule": "unscaled_inputs", "remedies": remedies[0]},
+        found | {"rule": "high_bias", "remedies": remedies[1]},
+    ]
+    advice = advice_of(replace(run, facts=run.facts | {"findings": findings}))
+    assert advice.what == "train on"
+    assert read(advice.command).epochs == 40
+    alone = advice_of(replace(run, facts=run.facts | {"findings": findings[:2]}))
+    assert alone == ("", "standardise the inputs", "")
+
+
+@pytest.mark.parametrize(
+    ("curve", "rate", "what"),
+    [
+        ("Not training. Train error 70%.", 0.01, "train anew with a higher learning rate, or longer"),
+        ("Error increasing.", 0.0001, "train anew with a lower learning rate"),
+    ],
+)
+def test_what_did_not_learn_is_not_told_to_take_more_rows(run, curve, rate, what):
+    settings = run.facts["settings"] | {"learning_rate": 0.001}
+    facts = run.facts | {"findings": [], "curve": curve, "settings": settings}
+    for dev, test in ((run.dev, run.test), ({}, {})):  # judged or not
+        advice = advice_of(replace(run, facts=facts, dev=dev, test=test))
+        assert advice.what == what
+        assert read(advice.command).learning_rate == pytest.approx(rate)
+
+
+def test_what_a_linear_model_outdoes_is_to_be_trained_longer_where_it_was_best_at_its_end(run):
+    one = Figure("accuracy", 0.9, 0.88, 0.92, 400)
+    ended = {"outcome": "All epochs done; the weights with the lowest dev loss are kept.", "curve": "Looks good."}
+    facts = run.facts | ended | {"findings": [], "epochs": 4, "best_epoch": 4}
+    outdone = judged_by(replace(run, test={"accuracy": one}), ("a linear model", {"accuracy": 0.99}))
+    assert advice_of(replace(outdone, facts=facts)).what == "train longer"
+    assert advice_of(replace(outdone, facts=facts | {"best_epoch": 2})).what.startswith("give it more rows")
+
+
 def test_of_what_was_broken_off_it_is_said_how_far_it_came(run):
     facts = run.facts | {"outcome": "Interrupted; the last weights are kept.", "epochs": 2.5}
     story = story_of(replace(run, facts=facts))
@@ -100,7 +140,9 @@ def test_a_leak_is_to_be_decided_on_before_the_run_is_used():
     x = np.random.default_rng(0).normal(size=(300, 2))
     story = story_of(pr.fit({"a": x[:, 0], "told": np.exp(x[:, 1]), "y": x[:, 1]}, "y", **QUICK))
     assert "leak (columns that give the target away)" in story.verdict[1]
-    assert story.verdict[2] == "Next: decide what to do about finding 1, leak, before this is used."
+    assert story.verdict[2] == (
+        "Next: decide what to do about finding 1, leak (columns that give the target away), before this is used."
+    )
 
 
 def test_the_trainings_of_a_mending_are_told(run):

@@ -97,7 +97,7 @@ def command(
     notes: list[str] = []
     rows, width = write_features(trained, data, output, layer, not no_header, keep, notes)
     if already_open(output) != 1:
-        print(f"{counted(width, 'feature')} of {counted(rows, 'row')} written to {output}")
+        print(f"{counted(width, 'feature')} of {counted(rows, trained.preprocessor.example)} written to {output}")
     for note in notes:
         print(f"preceptor: {note}", file=sys.stderr)
 

@@ -292,7 +292,8 @@ def say_next(run: Run) -> None:
     if advice.command != use:
         what = f"{advice.what[0].upper()}{advice.what[1:]}"
         line("next", f"{advice.why} {what}{f': {advice.command}' if advice.command else '.'}".lstrip())
-    line("next" if advice.command == use else "", use)
+    if not Outcome.DIVERGED.is_told_by(run.facts["outcome"]):
+        line("next" if advice.command == use else "", use)
 
 
 def say_change(before: Fitting, after: Fitting) -> None:

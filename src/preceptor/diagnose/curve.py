@@ -84,12 +84,14 @@ def bias_and_variance(train_error: float, dev_error: float, reachable: float = 0
     return train_error - reachable > HIGH, dev_error - train_error > HIGH
 
 
-def _weighed(case: str, bias: bool, variance: bool) -> str:
+def _weighed(case: str, bias: bool, variance: bool | None) -> str:
     """The case of a curve in words; where the errors say otherwise, so that both can be true."""
     if case == "looks good" and (bias or variance):
         return "The curve looks good, the errors do not."
-    if case == "overfitting" and not variance:
+    if case == "overfitting" and variance is False:
         return "Overfitting by the loss, not by the errors."
+    if case == "not training" and not bias:
+        return "The loss hardly fell, the errors are low."
     return f"{case.capitalize()}."
 
 
@@ -102,6 +104,7 @@ def read(history: Figures) -> Reading:
         return Reading(case, None, None, text)
     if judged is None:
         bias = bias_and_variance(taught, taught)[0]
+        text = _weighed(case, bias, None)
         whether = "high bias" if bias else "low bias; variance is not known without a dev part"
         return Reading(case, bias, None, f"{text} Train error {taught:.1%}: {whether}.")
     bias, variance = bias_and_variance(taught, judged)

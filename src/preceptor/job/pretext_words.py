@@ -34,16 +34,21 @@ def make_task(text: str) -> Task:
     return made
 
 
-def solved(run: Any) -> str:
-    """How well the task is solved beside guessing, a sentence."""
+def solved(run: Any) -> tuple[bool, str]:
+    """Whether the task is surely solved better than by guessing, and how well beside that, in a sentence or two."""
     name, chance = make_task(run.facts["task"]).chance
     figure, usual = run.dev.get(name), run.dev.get("most_frequent")
     if figure is None:
-        return "It was not judged: no rows were kept apart from those that it learned from."
+        return (
+            False,
+            f"It was not judged: no {run.preprocessor.example}s were kept apart from those that it learned from.",
+        )
     before, behind = SENTENCES[name]
     ends = f"95 % interval {_share(figure.low)} to {_share(figure.high)}"
-    guessing = _share(chance if usual is None else float(usual))
-    return f"{before} {_share(float(figure))} {behind} ({ends}), where guessing comes to {guessing}."
+    guess = chance if usual is None else float(usual)
+    text = f"{before} {_share(float(figure))} {behind} ({ends}), where guessing comes to {_share(guess)}."
+    is_better = figure.low > guess
+    return is_better, text if is_better else f"{text} It is not surely better than guessing."
 
 
 def _share(value: float) -> str:

@@ -277,6 +277,11 @@ class Run:
         if target is not None:
             table = with_labels(table, names, target)
         for name in names:
+            if isinstance(self.preprocessor, PicturePreprocessor) and name not in table.columns:
+                raise DataError(
+                    f"{table.name}: its pictures have no {name}; to judge them one is needed. Put them into a folder "
+                    "for each class, or give a table of their files and classes."
+                )
             find_column(table.name, name, table.columns)
         weigher, weights, told = self._weigher(table, notes), list[np.ndarray](), 0
         outputs, truth, start, unseen = [], [], 0, self.preprocessor.unseen()
@@ -297,11 +302,11 @@ class Run:
             raise no_weight(table.name, weigher)
         if notes is not None:
             if isinstance(source, (str, Path)) and where(source) == self.facts.get("source"):
-                learned = counted(self.facts["split"]["train"], "row")
+                learned = counted(self.facts["split"]["train"], self.preprocessor.example)
                 notes.append(f"The run learned from {learned} of this, which it tells better than new ones.")
             if told < start:
                 what = "a target" if len(names) == 1 else "one of the targets"
-                notes.append(f"Left out: {counted(start - told, 'row')} without {what}.")
+                notes.append(f"Left out: {counted(start - told, self.preprocessor.example)} without {what}.")
             if weigher is not None:
                 notes.append(f"Rows are weighed by the column {weigher!r}, as in training.")
             if rows < told:

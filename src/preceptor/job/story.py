@@ -28,7 +28,7 @@ from preceptor.job.telling import (
     trainings,
     weighings,
 )
-from preceptor.job.verdict import verdict_of
+from preceptor.job.verdict import UNLEARNED, verdict_of
 from preceptor.page import Story, Told
 from preceptor.words import amount, counted, listing, shell_word
 
@@ -36,7 +36,8 @@ __all__ = ["Advice", "advice_of", "story_of", "use_of"]
 
 GRAVE = ("refuse", "warn")
 UNWATCHED = "Not watched"  # how what is said of a training begins that nobody watched
-NOT_CONVERGED = CASES[4].capitalize()
+NOT_TRAINING, RISEN, NOT_CONVERGED = (f"{CASES[number].capitalize()}." for number in (0, 1, 4))
+RATE_STEP = 10  # by which a rate that was far too high or low is divided or multiplied
 LATE = 0.9  # share of the epochs after which the best one counts as the end
 SUSPECTED = "Suspected only: the training left no steps to try the remedy in."
 
@@ -59,7 +60,7 @@ def story_of(run: Any) -> Story:
         level = "warn"
     if _is_broken(facts):
         level = "bad"
-    why, what, command = _advice(run, findings, worse)
+    why, what, command = _advice(run, findings, worse, verdict)
     notes = [*([BRACKETS] if parts else []), *([OUT_OF_FOLD] if run.dev and facts.get("folds") else [])]
     return Story(
         name=facts["data"] if run.path is None else run.path.name,
@@ -106,18 +107,23 @@ def _wrong(facts: Mapping[str, Any], findings: list[Told], worse: bool) -> str:
     if not grave:
         notes = f"; {counted(len(findings), 'note')} below" if findings else ""
         return f"Nothing {'else ' if worse else ''}was found wrong with data or training{notes}."
-    words = {name: rule.looks_for for rule in RULES for name in rule.names}
-    rules = dict.fromkeys(each.rule for each in grave)
-    found = f"Found: {listing(f'{each} ({words[each]})' if each in words else each for each in rules)}."
+    found = f"Found: {listing(dict.fromkeys(map(_named, grave)))}."
     guides = facts["split"]["dev"] or facts.get("folds")
     if guides and facts["best_epoch"] < facts["epochs"] and any(each.when == "training" for each in grave):
         return f"{found} Kept is what was best on the rows that guide, after epoch {facts['best_epoch']:,}."
     return found
 
 
+def _named(found: Told) -> str:
+    """The rule of a finding, and what it looks for."""
+    words = {name: rule.looks_for for rule in RULES for name in rule.names}
+    return f"{found.rule} ({words[found.rule]})" if found.rule in words else found.rule
+
+
 def advice_of(run: Any) -> Advice:
     """What the page of a `Run` says is to be done now."""
-    return _advice(run, _findings(run), verdict_of(run)[0] != "good")
+    level, verdict = verdict_of(run)
+    return _advice(run, _findings(run), level != "good", verdict)
 
 
 def use_of(run: Any) -> str:
@@ -129,21 +135,31 @@ def use_of(run: Any) -> str:
     return f"preceptor predict {place} {new} -o predictions.csv"
 
 
-def _advice(run: Any, findings: list[Told], worse: bool) -> Advice:
+def _advice(run: Any, findings: list[Told], worse: bool, verdict: list[str]) -> Advice:
     facts, them = run.facts, f"{run.preprocessor.example}s"
+    settings, curve = facts["settings"], facts.get("curve", "")
     if _is_interrupted(facts):
-        epochs = f"{amount(facts['epochs'])} of {facts['settings']['epochs']:,}"
+        epochs = f"{amount(facts['epochs'])} of {settings['epochs']:,}"
         return Advice(f"It was broken off after epoch {epochs}.", "go on with the training", _going_on(run))
-    grave = next((each for each in findings if each.level in GRAVE), None)
-    if grave is not None and grave.remedy:
-        return Advice("", f"{grave.remedy[0].lower()}{grave.remedy[1:].rstrip('.')}", grave.command)
-    if grave is not None and grave.when == "gate":
-        return Advice("", f"decide what to do about finding 1, {grave.rule}, before this is used", "")
-    if _is_broken(facts):
-        return Advice("", "train anew with a lower learning rate", "")
-    if _was_getting_better(facts):
-        longer = _altered(facts, {"epochs": 2 * facts["settings"]["epochs"]})
+    grave = [each for each in findings if each.level in GRAVE]
+    if grave and grave[0].when == "gate" and not grave[0].remedy:
+        return Advice("", f"decide what to do about finding 1, {_named(grave[0])}, before this is used", "")
+    curable = [each for each in grave if each.command] or [each for each in grave if each.remedy]
+    if curable:
+        remedy = curable[0].remedy.rstrip(".")
+        return Advice("", f"{remedy[0].lower()}{remedy[1:]}", curable[0].command)
+    if _is_broken(facts) or curve.startswith(RISEN):
+        lower = _altered(facts, {"learning_rate": _short(settings["learning_rate"] / RATE_STEP)})
+        return Advice("", "train anew with a lower learning rate", lower)
+    if curve.startswith(NOT_TRAINING):
+        higher = _altered(facts, {"learning_rate": _short(settings["learning_rate"] * RATE_STEP)})
+        return Advice("It hardly learned anything.", "train anew with a higher learning rate, or longer", higher)
+    longer = _altered(facts, {"epochs": 2 * settings["epochs"]})
+    if _was_best_at_its_end(facts) and curve.startswith(NOT_CONVERGED):
         return Advice("It was still getting better when it ended.", "train longer", longer)
+    is_poor_task = "task" in facts and worse and bool(run.dev)
+    if is_poor_task or (_was_best_at_its_end(facts) and any(UNLEARNED in each for each in verdict)):
+        return Advice("", "train longer", longer)
     if "task" in facts:
         return Advice("", "train on few labels from it", use_of(run))
     if not parts_of(run):
@@ -154,14 +170,14 @@ def _advice(run: Any, findings: list[Told], worse: bool) -> Advice:
     return Advice("", f"predict new {them}", use_of(run))
 
 
-def _was_getting_better(facts: Mapping[str, Any]) -> bool:
-    """Whether the last epochs were the best, and the losses still fell; not where it was stopped for it did not."""
-    is_late = facts["best_epoch"] >= LATE * facts["epochs"]
-    return (
-        is_late
-        and Outcome.FINISHED.is_told_by(facts["outcome"])
-        and facts.get("curve", "").startswith(f"{NOT_CONVERGED}.")
-    )
+def _short(rate: float) -> float:
+    """A rate with three digits, for 10 * 0.0007 has sixteen."""
+    return float(f"{rate:.3g}")
+
+
+def _was_best_at_its_end(facts: Mapping[str, Any]) -> bool:
+    """Whether the last epochs were the best; not where it was stopped, for it no longer got better."""
+    return facts["best_epoch"] >= LATE * facts["epochs"] and Outcome.FINISHED.is_told_by(facts["outcome"])
 
 
 def _place(run: Any) -> str:
@@ -245,15 +261,20 @@ def _altered(facts: Mapping[str, Any], changes: dict[str, Any]) -> str:
     asked, source = _asked(facts), facts.get("source", "")
     if asked is None or not source:
         return ""
-    return altered_command(words_of(source, asked, facts.get("header", True)), asked, changes)
+    return _of_its_command(altered_command(words_of(source, asked, facts.get("header", True)), asked, changes), facts)
+
+
+def _of_its_command(fit: str, facts: Mapping[str, Any]) -> str:
+    """What `fit` does with settings, by the command that made the run."""
+    if "task" not in facts:
+        return fit
+    return fit.replace("preceptor fit ", f"preceptor pretrain --task {shell_word(facts['task'])} ", 1)
 
 
 def _commands(run: Any) -> Iterator[tuple[str, str]]:
     """What can be done with the run, and by which command."""
     facts, place = run.facts, _place(run)
-    again = facts.get("mended", {}).get("command") or _command(facts)
-    if "task" in facts:
-        again = again.replace("preceptor fit ", f"preceptor pretrain --task {shell_word(facts['task'])} ", 1)
+    again = _of_its_command(facts.get("mended", {}).get("command") or _command(facts), facts)
     if again:
         yield "Train it again, to the same bits", again
     if _is_interrupted(facts):

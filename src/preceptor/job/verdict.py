@@ -12,13 +12,14 @@ from preceptor.train import Figure
 from preceptor.train.interval import wilson
 from preceptor.words import amount, counted
 
-__all__ = ["verdict_of"]
+__all__ = ["UNLEARNED", "verdict_of"]
 
 # Of each kind of target the figure that the verdict tells; the first that a run has.
 SHARES = ("accuracy", "exact_accuracy")
 DISTANCES = ("mae", "rmse", "pinball_loss")
 LEVELS = ("good", "warn", "bad")
 ORDER = "auc"  # what says more than a share where most rows are of one class
+UNLEARNED = "the network has not learned what there is to learn"
 APART = ("test", "dev")  # parts of which no example was learned
 
 
@@ -30,7 +31,8 @@ def verdict_of(run: Any) -> tuple[str, list[str]]:
     """
     parts = parts_of(run)
     if "task" in run.facts:
-        return LEVELS[0 if run.dev else 1], [solved(run) if run.dev else unjudged(run)]
+        is_known, text = solved(run) if run.dev else (False, unjudged(run))
+        return LEVELS[0 if is_known else 1], [text]
     if not parts:
         return LEVELS[1], [unjudged(run)]
     part, found = parts[-1]
@@ -84,7 +86,7 @@ def _compared(name: str, figures: Mapping[str, Figure], baselines: Sequence[Base
     if better:
         names, do = " and ".join(better).capitalize(), "does" if len(better) == 1 else "do"
         level = 1 if better == [LINEAR] else 2
-        return level, f" {names} {do} better: the network has not learned what there is to learn."
+        return level, f" {names} {do} better: {UNLEARNED}."
     for each in baselines:
         value = each.figures[name]
         if each.name == LINEAR:

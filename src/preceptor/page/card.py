@@ -8,11 +8,11 @@ OPEN = 14  # lines of the card that are shown at once
 FILL = (
     (
         "Intended use",
-        "For which question, by whom, and on which kind of rows is this model to be used? What is decided by it?",
+        "For which question, by whom, and on which kind of {}s is this model to be used? What is decided by it?",
     ),
     (
         "Limits",
-        "For which rows, groups or times was it not tried? What comes of a wrong prediction, and who looks at it?",
+        "For which {}s, groups or times was it not tried? What comes of a wrong prediction, and who looks at it?",
     ),
 )
 
@@ -20,7 +20,7 @@ FILL = (
 def section(story: Story) -> Markup:
     """What its reader has to fill in, what the run was made of, and the commands."""
     fill = [
-        tag("div", tag("h3", title), tag("p", f"To be filled in. {question}"), class_="fill")
+        tag("div", tag("h3", title), tag("p", f"To be filled in. {question.format(story.example)}"), class_="fill")
         for title, question in FILL
     ]
     lines = [[word, tag("span", value, class_="value")] for word, value in story.card]

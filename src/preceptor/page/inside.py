@@ -30,7 +30,7 @@ def section(story: Story) -> Markup:
     words = [tag("p", each) for each in story.network]
     if found is None:
         return joined(words or tag("p", "This run kept nothing of what its layers gave.", class_="quiet"))
-    drawn = [_network(title, layers) for title, layers in _networks(found.layers)]
+    drawn = [_network(title, layers, story.example) for title, layers in _networks(found.layers)]
     filters = None
     if found.filters:
         tiles = [image(each, f"Filter {place + 1}") for place, each in enumerate(found.filters)]
@@ -39,7 +39,7 @@ def section(story: Story) -> Markup:
             tag("div", tiles, class_="filters"),
             tag("p", "Each to its own scale: what is brighter excites, what is darker inhibits.", class_="small quiet"),
         )
-    panels = _panels(found.look) or (tag("p", UNSEEN, class_="quiet") if drawn else None)
+    panels = _panels(found.look, story.example) or (tag("p", UNSEEN, class_="quiet") if drawn else None)
     return joined(words, tag("div", drawn, class_="figures") if drawn else None, panels, filters)
 
 
@@ -54,7 +54,7 @@ def _networks(layers: list[LayerShape]) -> list[tuple[str, list[LayerShape]]]:
     return list(members.items())[:MOST_MEMBERS]
 
 
-def _network(title: str, layers: list[LayerShape]) -> Markup:
+def _network(title: str, layers: list[LayerShape], example: str) -> Markup:
     """Boxes one below the other, as wide as the logarithm of what a layer gives; parameters at their right."""
     shown: list[LayerShape | None] = list(layers)
     if len(layers) > FIRST + LAST + 1:
@@ -100,13 +100,13 @@ def _network(title: str, layers: list[LayerShape]) -> Markup:
             + "; ".join(f"{each.path} {each.kind} gives {' × '.join(map(str, each.shape))}" for each in layers[:FIRST]),
             drawn,
         ),
-        "Data go from top to bottom. Below a layer's name what it is and the shape it gives of a row; at the right its "
-        "parameters; wider boxes give more numbers.",
+        f"Data go from top to bottom. Below a layer's name what it is and the shape it gives of a {example}; at the "
+        "right its parameters; wider boxes give more numbers.",
         folded("As a table", table),
     )
 
 
-def _panels(look: Look) -> Markup | None:
+def _panels(look: Look, example: str) -> Markup | None:
     """A table of small curves: a line for each layer, a column for each measure, one scale a column."""
     if not look.steps:
         return None
@@ -138,9 +138,9 @@ def _panels(look: Look) -> Markup | None:
         parts.append(
             tag(
                 "p",
-                "Spread: how far the outputs of a unit differ from row to row. Gradient: size of the loss's derivative "
-                "by an output. Zeros: share of outputs that are 0. Dead: share of units that answer to no row. "
-                "Saturated: share of outputs where the activation is nearly flat.",
+                f"Spread: how far the outputs of a unit differ from {example} to {example}. Gradient: size of the "
+                "loss's derivative by an output. Zeros: share of outputs that are 0. Dead: share of units that answer "
+                f"to no {example}. Saturated: share of outputs where the activation is nearly flat.",
                 class_="small quiet",
             )
         )

@@ -39,10 +39,8 @@ def solved(run: Any) -> tuple[bool, str]:
     name, chance = make_task(run.facts["task"]).chance
     figure, usual = run.dev.get(name), run.dev.get("most_frequent")
     if figure is None:
-        return (
-            False,
-            f"It was not judged: no {run.preprocessor.example}s were kept apart from those that it learned from.",
-        )
+        them = f"{run.preprocessor.example}s"
+        return False, f"It was not judged: no {them} were kept apart from those that it learned from."
     before, behind = SENTENCES[name]
     ends = f"95 % interval {_share(figure.low)} to {_share(figure.high)}"
     guess = chance if usual is None else float(usual)

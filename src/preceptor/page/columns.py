@@ -26,7 +26,9 @@ def section(story: Story) -> Markup:
         else None,
         tag("p", tag("b", "Split. "), story.split) if story.split else None,
         _gate(gate) if gate else None,
-        _columns(found.columns, max(found.column_count, len(found.columns))) if found and found.columns else None,
+        _columns(found.columns, max(found.column_count, len(found.columns)), story.example)
+        if found and found.columns
+        else None,
     )
 
 
@@ -37,9 +39,10 @@ def _gate(gate: list[tuple[int, Told]]) -> Markup:
     return tag("p", tag("b", "Found before training. "), links, ".")
 
 
-def _columns(columns: list[Column], whole: int) -> Markup:
+def _columns(columns: list[Column], whole: int, example: str) -> Markup:
     shown = columns[:MOST]
-    first = grid(f"Columns of the training rows: {whole:,}", HEADS, map(_line, shown[:OPEN]), (3, 4), class_="columns")
+    title = f"Columns of the training {example}s: {whole:,}"
+    first = grid(title, HEADS, map(_line, shown[:OPEN]), (3, 4), class_="columns")
     rest = shown[OPEN:]
     more = None
     if rest:

@@ -256,7 +256,7 @@ def _values(history: Sequence[Mapping[str, Any]]) -> Markup | None:
     known = [key for key in dict.fromkeys(key for each in history for key in each) if key != "seconds"]
     heads = [key for key in ("epoch", "step") if key in known] + [key for key in known if key not in ("epoch", "step")]
     lines = [[_cell(key, each.get(key)) for key in heads] for each in shown]
-    caption = "Values of the curves" if every == 1 else f"Values of the curves, every {every}th"
+    caption = "Values of the curves" if every == 1 else f"Values of the curves, one epoch of {every}"
     return folded("The values as a table", grid(caption, [spoken(key) for key in heads], lines, range(len(heads))))
 
 

@@ -27,7 +27,7 @@ def section(story: Story) -> Markup:
     tables = dict(story.figures)
     where = ""
     if found and found.rows:
-        part = PARTS.get(found.part, found.part).format(story.example)
+        part = PARTS[found.part].format(story.example) if found.part in PARTS else found.part
         where = f"Judged on {counted(found.rows, story.example)}, {part}. "
     several = len(names) > 1
     return joined(

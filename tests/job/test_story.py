@@ -140,9 +140,28 @@ def test_a_leak_is_to_be_decided_on_before_the_run_is_used():
     x = np.random.default_rng(0).normal(size=(300, 2))
     story = story_of(pr.fit({"a": x[:, 0], "told": np.exp(x[:, 1]), "y": x[:, 1]}, "y", **QUICK))
     assert "leak (columns that give the target away)" in story.verdict[1]
-    assert story.verdict[2] == (
-        "Next: decide what to do about finding 1, leak (columns that give the target away), before this is used."
-    )
+    assert story.verdict[2] == "Next: leave out told unless it is known before the target is."
+    assert story.command == ""  # the data came without a name
+
+
+def test_the_command_leaves_out_every_column_that_tells_the_target(tmp_path):
+    x = np.random.default_rng(0).normal(size=(300, 2))
+    heads = ["a", '"told, it\'s"', "again", "y"]
+    rows = np.column_stack((x[:, 0], np.exp(x[:, 1]), -2 * x[:, 1], x[:, 1]))
+    (tmp_path / "of it.csv").write_text("\n".join([",".join(heads), *(",".join(map(str, each)) for each in rows)]))
+    run = pr.fit(tmp_path / "of it.csv", "y", **QUICK)
+    advice = advice_of(run)
+    assert advice.what == "leave out told, it's, again unless they are known before the target is"
+    assert read(advice.command).leave_out == ("told, it's", "again")
+    kept = advice_of(pr.fit(tmp_path / "of it.csv", "y", leave_out="again", **QUICK))
+    assert read(kept.command).leave_out == ("again", "told, it's")
+
+
+def test_what_else_was_found_before_training_is_to_be_decided_on(run):
+    found = [{"rule": "contradiction", "level": "warn", "text": "Two."}]
+    advice = advice_of(replace(run, facts=run.facts | {"findings": found}))
+    assert advice.what.startswith("decide what to do about finding 1, contradiction (")
+    assert advice.command == ""
 
 
 def test_the_trainings_of_a_mending_are_told(run):

@@ -65,7 +65,7 @@ def altered_command(words: Sequence[str], asked: Settings, changes: Mapping[str,
         return ""
     stand_aside = ("minutes",) if "epochs" in changes else ()  # both say how long to train
     kept = _without(words, {_option(name) for name in (*changes, *gone, *stand_aside)})
-    added = [text for name, value in changes.items() for text in (_option(name), _written(value))]
+    added = [text for name, value in changes.items() for text in _said(name, value)]
     return " ".join(shell_word(word) for word in ("preceptor", *kept, *added))
 
 

@@ -1,6 +1,6 @@
 """What the page of a run tells: the words of the terminal, put in the order in which a page has them."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import Any, NamedTuple
 
@@ -9,6 +9,7 @@ from preceptor.diagnose import PictureFacts, TableFacts
 from preceptor.diagnose.curve import CASES
 from preceptor.diagnose.history import History
 from preceptor.diagnose.rules import RULES
+from preceptor.diagnose.rules.leak import Leak
 from preceptor.errors import ConfigError
 from preceptor.hyper import hyper_fields, value_text
 from preceptor.job.command import altered_command, command_of, words_of
@@ -143,7 +144,9 @@ def _advice(run: Any, findings: list[Told], worse: bool, verdict: list[str]) -> 
         return Advice(f"It was broken off after epoch {epochs}.", "go on with the training", _going_on(run))
     grave = [each for each in findings if each.level in GRAVE]
     if grave and grave[0].when == "gate" and not grave[0].remedy:
-        return Advice("", f"decide what to do about finding 1, {_named(grave[0])}, before this is used", "")
+        return _without_leaks(facts, grave) or Advice(
+            "", f"decide what to do about finding 1, {_named(grave[0])}, before this is used", ""
+        )
     curable = [each for each in grave if each.command] or [each for each in grave if each.remedy]
     if curable:
         remedy = curable[0].remedy.rstrip(".")
@@ -168,6 +171,18 @@ def _advice(run: Any, findings: list[Told], worse: bool, verdict: list[str]) -> 
         columns = "" if _is_of_pictures(run) else ", or columns that tell more"
         return Advice("", f"give it more {them}{columns}, or judge it on more {them}", "")
     return Advice("", f"predict new {them}", use_of(run))
+
+
+def _without_leaks(facts: Mapping[str, Any], grave: Sequence[Told]) -> Advice | None:
+    """To leave out the columns that give the target away, where the first finding is of such; None where not."""
+    if grave[0].rule not in Leak.names:
+        return None
+    columns = list(dict.fromkeys(column for each in grave if each.rule in Leak.names for column in each.columns))
+    asked = _asked(facts)
+    command = _altered(facts, {"leave_out": (*((asked and asked.leave_out) or ()), *columns)})
+    if len(columns) == 1:
+        return Advice("", f"leave out {columns[0]} unless it is known before the target is", command)
+    return Advice("", f"leave out {listing(columns)} unless they are known before the target is", command)
 
 
 def _short(rate: float) -> float:

@@ -121,7 +121,15 @@ VARIANTS = {
         Workload("strided", (64, 64, 3), strided(10), batch=32, steps=16, epochs=1, network="layers"),
         Workload("vgg", PICTURE, vgg(10), batch=64, steps=8, epochs=1, network="layers"),
         # Running averages that keep 0.99 would know nothing yet after the few steps here, and the loss with them rise.
-        Workload("mobile", (96, 96, 3), efficientnet_lite0(100, 96, 0.0, 0.9), 16, 6, 1, network="layers"),
+        Workload(
+            "mobile",
+            (96, 96, 3),
+            efficientnet_lite0(100, 96, drop_rate=0.0, decay=0.9),
+            batch=16,
+            steps=6,
+            epochs=1,
+            network="layers",
+        ),
         Workload("wide-inputs", (5000,), dense(256, 64, 10), batch=64, steps=32, epochs=3),
         Workload("signal", (256, 6), signal(10), batch=64, steps=24, epochs=1, network="layers"),
         Workload("grouped", PICTURE, grouped(10), batch=64, steps=8, epochs=1, network="layers"),

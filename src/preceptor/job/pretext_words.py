@@ -34,13 +34,13 @@ def make_task(text: str) -> Task:
     return made
 
 
-def solved(run: Any) -> tuple[bool, str]:
-    """Whether the task is surely solved better than by guessing, and how well beside that, in a sentence or two."""
+def solved(run: Any) -> tuple[bool, str] | None:
+    """Whether the task is surely solved better than by guessing, and how well beside that, in a sentence or two; None
+    where it was not judged."""
     name, chance = make_task(run.facts["task"]).chance
     figure, usual = run.dev.get(name), run.dev.get("most_frequent")
     if figure is None:
-        them = f"{run.preprocessor.example}s"
-        return False, f"It was not judged: no {them} were kept apart from those that it learned from."
+        return None
     before, behind = SENTENCES[name]
     ends = f"95 % interval {_share(figure.low)} to {_share(figure.high)}"
     guess = chance if usual is None else float(usual)

@@ -117,8 +117,14 @@ def _wrong(facts: Mapping[str, Any], findings: list[Told], worse: bool) -> str:
 
 def _named(found: Told) -> str:
     """The rule of a finding, and what it looks for."""
-    words = {name: rule.looks_for for rule in RULES for name in rule.names}
-    return f"{found.rule} ({words[found.rule]})" if found.rule in words else found.rule
+    words = _looked_for().get(found.rule)
+    return f"{found.rule} ({words})" if words else found.rule
+
+
+@cache
+def _looked_for() -> dict[str, str]:
+    """What each rule looks for, by every name that its findings have."""
+    return {name: rule.looks_for for rule in RULES for name in rule.names}
 
 
 def advice_of(run: Any) -> Advice:
@@ -157,12 +163,12 @@ def _advice(run: Any, findings: list[Told], worse: bool, verdict: list[str]) -> 
     if curve.startswith(NOT_TRAINING):
         higher = _altered(facts, {"learning_rate": _short(settings["learning_rate"] * RATE_STEP)})
         return Advice("It hardly learned anything.", "train anew with a higher learning rate, or longer", higher)
-    longer = _altered(facts, {"epochs": 2 * settings["epochs"]})
-    if _was_best_at_its_end(facts) and curve.startswith(NOT_CONVERGED):
-        return Advice("It was still getting better when it ended.", "train longer", longer)
+    is_late = _was_best_at_its_end(facts)
+    still_better = is_late and curve.startswith(NOT_CONVERGED)
     is_poor_task = "task" in facts and worse and bool(run.dev)
-    if is_poor_task or (_was_best_at_its_end(facts) and any(UNLEARNED in each for each in verdict)):
-        return Advice("", "train longer", longer)
+    if still_better or is_poor_task or (is_late and any(UNLEARNED in each for each in verdict)):
+        why = "It was still getting better when it ended." if still_better else ""
+        return Advice(why, "train longer", _altered(facts, {"epochs": 2 * settings["epochs"]}))
     if "task" in facts:
         return Advice("", "train on few labels from it", use_of(run))
     if not parts_of(run):
